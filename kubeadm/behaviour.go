@@ -1,0 +1,134 @@
+package kubeadm
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Behaviour is the version table's answer for one kubeadm.
+type Behaviour struct {
+	Version Version
+	// Nearest is set when Version is newer than the table: the facts of the
+	// newest known minor are used, and the owner is warned.
+	Nearest bool
+	values  map[FactName]string
+}
+
+// TooOldError says that a kubeadm is older than the table.
+type TooOldError struct{ Version Version }
+
+func (e *TooOldError) Error() string {
+	return fmt.Sprintf("kubeadm %s is older than v1.%d, the oldest version this program knows", e.Version, OldestMinor)
+}
+
+// Hint says what can be done.
+func (e *TooOldError) Hint() string {
+	return fmt.Sprintf("install kubeadm v1.%d.0 or newer, or run the old kubeadm directly", OldestMinor)
+}
+
+// BehaviourOf looks a version up in the table. Versions older than the table
+// are a [*TooOldError]; newer ones get the newest minor's facts.
+func BehaviourOf(v Version) (Behaviour, error) {
+	ask := v
+	b := Behaviour{Version: v, values: map[FactName]string{}}
+	if v.Major < 1 || v.Major == 1 && v.Minor < OldestMinor {
+		return Behaviour{}, &TooOldError{v}
+	}
+	if v.Major > 1 || v.Minor > NewestMinor {
+		b.Nearest = true
+		ask = Version{Major: 1, Minor: NewestMinor, Patch: 1 << 20}
+	}
+	for _, f := range Facts() {
+		if f.holds(ask) {
+			b.values[f.Name] = f.Value
+		}
+	}
+	return b, nil
+}
+
+func (f Fact) holds(v Version) bool {
+	if v.Compare(f.From) < 0 {
+		return false
+	}
+	if f.To == (Version{}) {
+		return true
+	}
+	if f.To.Patch < 0 {
+		return v.Major == f.To.Major && v.Minor <= f.To.Minor
+	}
+	return v.Compare(f.To) <= 0
+}
+
+// Value returns the fact's text for this version.
+func (b Behaviour) Value(n FactName) string { return b.values[n] }
+
+func (b Behaviour) list(n FactName) []string {
+	if b.values[n] == "" {
+		return nil
+	}
+	return strings.Split(b.values[n], ",")
+}
+
+// Phases returns the phases of `kubeadm init`, in order.
+func (b Behaviour) Phases() []string { return b.list(PhaseOrder) }
+
+// HasPhase tells whether `kubeadm init` has a top-level phase of that name.
+func (b Behaviour) HasPhase(name string) bool {
+	for _, p := range b.Phases() {
+		if p == name {
+			return true
+		}
+	}
+	return false
+}
+
+// AllBut returns every phase that is not in keep: the list to give to
+// --skip-phases so that only those in keep run.
+func (b Behaviour) AllBut(keep ...string) []string {
+	var skip []string
+next:
+	for _, p := range b.Phases() {
+		for _, k := range keep {
+			if p == k {
+				continue next
+			}
+		}
+		skip = append(skip, p)
+	}
+	return skip
+}
+
+// ConfigWrite returns the config API version to write, such as "v1beta4".
+func (b Behaviour) ConfigWrite() string { return b.values[ConfigWritten] }
+
+// ReadsConfig tells whether kubeadm accepts a config API version.
+func (b Behaviour) ReadsConfig(api string) bool {
+	for _, a := range b.list(ConfigRead) {
+		if a == api {
+			return true
+		}
+	}
+	return false
+}
+
+// HasTimeouts tells whether the config has the timeouts section of v1beta4.
+func (b Behaviour) HasTimeouts() bool {
+	return strings.HasPrefix(b.values[ControlPlaneClock], "timeouts.")
+}
+
+// HasStartupProbe tells whether manifests carry a startup probe.
+func (b Behaviour) HasStartupProbe() bool { return b.values[StartupProbe] == "yes" }
+
+// AllowedBesideConfig tells whether a flag may stand beside --config.
+func (b Behaviour) AllowedBesideConfig(flag string) bool {
+	for _, a := range b.list(MixedConfigFlags) {
+		if a == flag || strings.HasSuffix(a, "*") && strings.HasPrefix(flag, strings.TrimSuffix(a, "*")) {
+			return true
+		}
+	}
+	return false
+}
+
+// PrintsClosingWordsAlways tells whether every init process prints "initialized
+// successfully", also one that skipped most phases.
+func (b Behaviour) PrintsClosingWordsAlways() bool { return b.values[ClosingWords] == "init itself" }

@@ -1,0 +1,349 @@
+package kubeadm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	yaml "go.yaml.in/yaml/v3"
+)
+
+// Config is a kubeadm configuration: the YAML documents of one file, kept as
+// nodes so that comments, order and fields this program does not know survive.
+type Config struct {
+	docs []*yaml.Node
+}
+
+// ConfigError says what is wrong with a configuration file and where.
+type ConfigError struct {
+	File  string
+	Line  int
+	Field string
+	Err   error
+	Help  string
+}
+
+func (e *ConfigError) Error() string {
+	where := e.File
+	if e.Line > 0 {
+		where += ":" + strconv.Itoa(e.Line)
+	}
+	if e.Field != "" {
+		where += ": " + e.Field
+	}
+	return fmt.Sprintf("read kubeadm config %s: %v", where, e.Err)
+}
+
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// Hint says what can be done.
+func (e *ConfigError) Hint() string {
+	if e.Help != "" {
+		return e.Help
+	}
+	return "compare it with the output of: kubeadm config print init-defaults"
+}
+
+// maxConfig bounds a config file; kubeadm's own are a few kilobytes.
+const maxConfig = 4 << 20
+
+// The kinds of documents that `kubeadm init` reads.
+const (
+	kindInit    = "InitConfiguration"
+	kindCluster = "ClusterConfiguration"
+	apiGroup    = "kubeadm.k8s.io/"
+)
+
+// ReadConfig parses the configuration documents in r; file is its name in
+// errors, which are [*ConfigError]. Documents of other groups (the kubelet's,
+// kube-proxy's) are kept untouched.
+func ReadConfig(r io.Reader, file string) (*Config, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxConfig+1))
+	if err != nil {
+		return nil, &ConfigError{File: file, Err: err, Help: "name a readable file with --config"}
+	}
+	if len(text) > maxConfig {
+		return nil, &ConfigError{File: file, Err: errors.New("larger than 4 MiB")}
+	}
+	c := &Config{}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var doc yaml.Node
+		if err := decodeNode(dec, &doc); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, &ConfigError{File: file, Line: lineOf(err), Err: clean(err)}
+		}
+		if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
+			continue
+		}
+		if doc.Content[0].Kind != yaml.MappingNode {
+			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Err: errors.New("want a document with apiVersion and kind")}
+		}
+		c.docs = append(c.docs, &doc)
+		kind, api := c.kind(&doc), c.api(&doc)
+		if kind == "" || api == "" {
+			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Field: "apiVersion, kind", Err: errors.New("missing")}
+		}
+		if err := strict(&doc, kind, api, file); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.docs) == 0 {
+		return nil, &ConfigError{File: file, Err: errors.New("no document in it")}
+	}
+	return c, nil
+}
+
+// decodeNode turns the panics that the YAML reader has on some broken input
+// into errors.
+func decodeNode(dec *yaml.Decoder, into *yaml.Node) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("yaml: %v", p)
+		}
+	}()
+	return dec.Decode(into)
+}
+
+var lineNumber = regexp.MustCompile(`line (\d+)(: )?`)
+
+func lineOf(err error) int {
+	if m := lineNumber.FindStringSubmatch(err.Error()); m != nil {
+		n, _ := strconv.Atoi(m[1])
+		return n
+	}
+	return 0
+}
+
+func clean(err error) error {
+	return errors.New(lineNumber.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), ""))
+}
+
+func (c *Config) kind(doc *yaml.Node) string { return scalar(find(doc.Content[0], "kind")) }
+func (c *Config) api(doc *yaml.Node) string  { return scalar(find(doc.Content[0], "apiVersion")) }
+
+// find returns the value of key in a mapping, or nil. Aliases are followed.
+func find(m *yaml.Node, path ...string) *yaml.Node {
+	for _, key := range path {
+		for m != nil && m.Kind == yaml.AliasNode {
+			m = m.Alias
+		}
+		if m == nil || m.Kind != yaml.MappingNode {
+			return nil
+		}
+		var value *yaml.Node
+		for i := 0; i+1 < len(m.Content); i += 2 {
+			if m.Content[i].Value == key {
+				value = m.Content[i+1]
+			}
+		}
+		m = value
+	}
+	for m != nil && m.Kind == yaml.AliasNode {
+		m = m.Alias
+	}
+	return m
+}
+
+func scalar(n *yaml.Node) string {
+	if n == nil || n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+		return ""
+	}
+	return n.Value
+}
+
+func (c *Config) doc(kind string) *yaml.Node {
+	if c == nil {
+		return nil
+	}
+	for _, d := range c.docs {
+		if c.kind(d) == kind && strings.HasPrefix(c.api(d), apiGroup) {
+			return d.Content[0]
+		}
+	}
+	return nil
+}
+
+// API returns the version of the config API that the kubeadm documents use,
+// such as "v1beta4"; empty when there is no kubeadm document.
+func (c *Config) API() string {
+	if c == nil {
+		return ""
+	}
+	for _, d := range c.docs {
+		if api, ok := strings.CutPrefix(c.api(d), apiGroup); ok {
+			return api
+		}
+	}
+	return ""
+}
+
+// Init returns a field of InitConfiguration as text, empty when absent.
+func (c *Config) Init(path ...string) string { return scalar(find(c.doc(kindInit), path...)) }
+
+// Cluster returns a field of ClusterConfiguration as text, empty when absent.
+func (c *Config) Cluster(path ...string) string { return scalar(find(c.doc(kindCluster), path...)) }
+
+// InitList returns a list of strings of InitConfiguration.
+func (c *Config) InitList(path ...string) []string {
+	n := find(c.doc(kindInit), path...)
+	if n == nil || n.Kind != yaml.SequenceNode {
+		return nil
+	}
+	var all []string
+	for _, item := range n.Content {
+		all = append(all, scalar(item))
+	}
+	return all
+}
+
+// HasExternalEtcd tells whether the cluster's etcd is not kubeadm's.
+func (c *Config) HasExternalEtcd() bool { return find(c.doc(kindCluster), "etcd", "external") != nil }
+
+// HasTokens tells whether the owner gave bootstrap tokens.
+func (c *Config) HasTokens() bool {
+	n := find(c.doc(kindInit), "bootstrapTokens")
+	return n != nil && len(n.Content) > 0
+}
+
+// ensure returns the mapping of a kubeadm document, adding the document when
+// it is not there.
+func (c *Config) ensure(kind, api string) *yaml.Node {
+	if d := c.doc(kind); d != nil {
+		return d
+	}
+	m := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	put(m, text(apiGroup+api), "apiVersion")
+	put(m, text(kind), "kind")
+	c.docs = append(c.docs, &yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{m}})
+	return m
+}
+
+func text(s string) *yaml.Node {
+	n := &yaml.Node{}
+	n.SetString(s)
+	return n
+}
+
+func number(s string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: s}
+}
+
+func boolean(s string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: s}
+}
+
+func texts(all []string) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+	for _, s := range all {
+		n.Content = append(n.Content, text(s))
+	}
+	return n
+}
+
+// put sets path below m to value, making the mappings on the way.
+func put(m *yaml.Node, value *yaml.Node, path ...string) {
+	for i, key := range path {
+		last := i == len(path)-1
+		next := find(m, key)
+		if next != nil && !last && next.Kind == yaml.MappingNode {
+			m = next
+			continue
+		}
+		at := -1
+		for j := 0; j+1 < len(m.Content); j += 2 {
+			if m.Content[j].Value == key {
+				at = j + 1
+			}
+		}
+		child := value
+		if !last {
+			child = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+		}
+		if at >= 0 {
+			m.Content[at] = child
+		} else {
+			m.Content = append(m.Content, text(key), child)
+		}
+		m = child
+	}
+}
+
+// SetInit sets a text field of InitConfiguration.
+func (c *Config) SetInit(api, value string, path ...string) {
+	put(c.ensure(kindInit, api), text(value), path...)
+}
+
+// SetCluster sets a text field of ClusterConfiguration.
+func (c *Config) SetCluster(api, value string, path ...string) {
+	put(c.ensure(kindCluster, api), text(value), path...)
+}
+
+// SetClusterGate sets a feature gate of ClusterConfiguration.
+func (c *Config) SetClusterGate(api, gate string, on bool) {
+	put(c.ensure(kindCluster, api), boolean(strconv.FormatBool(on)), "featureGates", gate)
+}
+
+// RaiseInit makes a duration of InitConfiguration at least d. It returns the
+// owner's value when that is longer or equal and therefore stays.
+func (c *Config) RaiseInit(api string, d time.Duration, path ...string) (kept string) {
+	return raise(c.ensure(kindInit, api), d, path...)
+}
+
+// RaiseCluster is [Config.RaiseInit] for ClusterConfiguration.
+func (c *Config) RaiseCluster(api string, d time.Duration, path ...string) (kept string) {
+	return raise(c.ensure(kindCluster, api), d, path...)
+}
+
+func raise(m *yaml.Node, d time.Duration, path ...string) string {
+	old := scalar(find(m, path...))
+	if was, err := time.ParseDuration(old); err == nil && was >= d {
+		return old
+	}
+	put(m, text(d.String()), path...)
+	return ""
+}
+
+// AddToken adds the bootstrap token that kubeadm would have made up, so that a
+// tail which runs twice makes one token and not two.
+func (c *Config) AddToken(api, token string) {
+	entry := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	put(entry, text(token), "token")
+	put(entry, text("The default bootstrap token generated by 'kubeadm init'."), "description")
+	list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: []*yaml.Node{entry}}
+	put(c.ensure(kindInit, api), list, "bootstrapTokens")
+}
+
+// Clone returns a deep copy.
+func (c *Config) Clone() (*Config, error) {
+	text, err := c.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	if len(c.docs) == 0 {
+		return &Config{}, nil
+	}
+	return ReadConfig(bytes.NewReader(text), "copy")
+}
+
+// Bytes writes the documents as YAML.
+func (c *Config) Bytes() ([]byte, error) {
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	for _, d := range c.docs {
+		if err := enc.Encode(d); err != nil {
+			return nil, fmt.Errorf("write kubeadm config: %w", err)
+		}
+	}
+	if err := enc.Close(); err != nil {
+		return nil, fmt.Errorf("write kubeadm config: %w", err)
+	}
+	return out.Bytes(), nil
+}
