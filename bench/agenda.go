@@ -1,0 +1,127 @@
+package bench
+
+import (
+	"runtime"
+	"time"
+)
+
+// agenda lists what is measured, the most important first: when the time runs
+// out, it runs out at the end of the list.
+func agenda(c clock, short bool, disks []*disk) ([]*step, error) {
+	resolution := cpuResolution(c)
+	enough := effort{values: 60, cpu: 400 * time.Millisecond, wall: 500 * time.Millisecond}
+	if short {
+		enough = effort{values: 40, cpu: 150 * time.Millisecond, wall: 250 * time.Millisecond}
+	}
+	var list []*step
+	add := func(title string, weight float64, w work) *step {
+		st := &step{title: title, weight: weight, measure: newCompute(c, w, resolution, enough)}
+		list = append(list, st)
+		return st
+	}
+	addDisks := func(pattern string, weight float64) {
+		for _, d := range disks {
+			if d.pattern == pattern {
+				list = append(list, &step{title: pattern + " in " + d.folder, weight: weight, measure: d})
+			}
+		}
+	}
+
+	rsaPrivate, err := rsaKey()
+	if err != nil {
+		return nil, err
+	}
+	p256Private, err := p256Key()
+	if err != nil {
+		return nil, err
+	}
+	rsaIdentity, err := newIdentity(rsaPrivate)
+	if err != nil {
+		return nil, err
+	}
+	p256Identity, err := newIdentity(p256Private)
+	if err != nil {
+		return nil, err
+	}
+	shake := func(title string, weight float64, kind, key, exchange string) {
+		id := rsaIdentity
+		if key == ecdsaP256 {
+			id = p256Identity
+		}
+		h := newHandshake(c, kind, key, exchange, id)
+		add(title, weight, work{name: h.name, parts: []string{serverSide, clientSide}, do: h.do})
+	}
+	shake("mutual TLS handshakes, RSA-2048", 2, mutual, rsa2048, x25519mlk)
+	shake("mutual TLS handshakes, ECDSA P-256", 2, mutual, ecdsaP256, x25519mlk)
+
+	one, err := newGoWork(1)
+	if err != nil {
+		return nil, err
+	}
+	add("Go work on one core", 3, work{name: goWorkName + "/one-core", do: one.do})
+	if lanes := runtime.GOMAXPROCS(0); lanes > 1 {
+		all, err := newGoWork(lanes)
+		if err != nil {
+			return nil, err
+		}
+		add("Go work on all cores", 3, work{name: goWorkName + "/all-cores", lanes: lanes, do: all.do})
+	}
+	addDisks(patternFsync, 3)
+	shake("probe's TLS handshakes, RSA-2048", 1.5, probe, rsa2048, x25519mlk)
+	shake("probe's TLS handshakes, ECDSA P-256", 1.5, probe, ecdsaP256, x25519mlk)
+	if short {
+		return list, nil
+	}
+
+	rsaList, err := rsaWorks(rsaPrivate)
+	if err != nil {
+		return nil, err
+	}
+	var rsaSign *compute
+	for i, w := range rsaList {
+		st := add(w.name, 1, w)
+		if i == 0 {
+			rsaSign = st.measure.(*compute)
+		}
+	}
+	p256List, err := ecdsaWorks(p256Private)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range p256List {
+		add(w.name, 1, w)
+	}
+	shake("probe's TLS handshakes, ECDSA P-256, X25519 alone", 1, probe, ecdsaP256, x25519)
+	for _, bits := range []int{128, 256} {
+		w, err := aesGCM(bits)
+		if err != nil {
+			return nil, err
+		}
+		add(w.name, 1, w)
+	}
+	w, err := chacha()
+	if err != nil {
+		return nil, err
+	}
+	add(w.name, 1, w)
+	add("hash/sha-256", 1, hashing())
+	addDisks(patternWrite, 2)
+	addDisks(patternRandom, 2)
+
+	keygen := rsaKeygen()
+	keygen.long = true
+	st := add(keygen.name, 4, keygen)
+	st.only = 2 // last of all: a single operation can take what is left
+	st.estimate = func(*schedule) time.Duration { return keygenEstimate(rsaSign) }
+	return list, nil
+}
+
+// keygenEstimate is generous: luck decides how many candidates must be tried,
+// and nine of ten keys come within twice the mean, which is about 90
+// signatures.
+func keygenEstimate(sign *compute) time.Duration {
+	if sign.ops == 0 {
+		return time.Hour // unknown: too long
+	}
+	return 2 * 90 * sign.wallSum / time.Duration(sign.ops)
+}

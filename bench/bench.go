@@ -1,0 +1,179 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The budgets of Run when none is given.
+const (
+	DefaultBudget = 20 * time.Second
+	ShortBudget   = 4500 * time.Millisecond
+)
+
+// Options are what Run needs to know. The zero value is a full run without disks.
+type Options struct {
+	// Budget bounds the whole run in wall time, set-up and tidying up included.
+	// 0 means DefaultBudget, or ShortBudget for the short form.
+	Budget time.Duration
+	// Short measures only what a plan cannot do without.
+	Short bool
+	// Folders are where to measure the disk, such as etcd's data folder. They
+	// must exist; see NearestFolder.
+	Folders []string
+	// Progress is called before each step and once after the last, from the
+	// goroutine that called Run. It may be nil. What it costs is measured too.
+	Progress func(step string, done, total int)
+	// Root is the root folder that the kernel's files are read from, nil for "/".
+	Root fs.FS
+}
+
+// Run measures. When ctx ends or a folder cannot be written (a *FolderError) it
+// returns the error together with what it has measured so far.
+func Run(ctx context.Context, o Options) (Result, error) {
+	return run(ctx, o, systemClock{})
+}
+
+func run(ctx context.Context, o Options, c clock) (Result, error) {
+	start, startCPU := c.Now(), c.CPU()
+	if o.Budget <= 0 {
+		o.Budget = DefaultBudget
+		if o.Short {
+			o.Budget = ShortBudget
+		}
+	}
+	if o.Root == nil {
+		o.Root = os.DirFS("/")
+	}
+	r := Result{
+		Schema: Schema, Started: start.UTC().Truncate(time.Millisecond), BootID: readBootID(o.Root),
+		Short: o.Short, Budget: o.Budget.Seconds(), Before: readState(o.Root),
+		Runtime: goRuntime(),
+	}
+	// What is still running when the budget is spent is left alone.
+	bounded, cancel := context.WithTimeoutCause(ctx, o.Budget, errBudget)
+	defer cancel()
+
+	folders, disks, remove, err := openFolders(o.Folders, c, &r)
+	defer remove()
+	if err != nil {
+		return r, err
+	}
+	r.Folders = folders
+	// A user's GOGC would make two boards' figures different.
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	list, err := agenda(c, o.Short, disks)
+	if err != nil {
+		return r, err
+	}
+	s := schedule{
+		clock: c, root: o.Root, progress: o.Progress, list: list, rounds: 2,
+		end: start.Add(o.Budget - min(o.Budget/20, 250*time.Millisecond)),
+	}
+	if o.Short {
+		s.rounds = 1
+	}
+	quotaBefore, quotaKnown := readCgroupCPU(o.Root)
+	err = s.run(bounded)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = nil // the budget's, not the caller's: the schedule has noted what is missing
+	}
+	s.fill(&r)
+	if quotaKnown {
+		after, _ := readCgroupCPU(o.Root)
+		r.Warnings = append(r.Warnings, quotaWarnings(quotaBefore, after, &r.Cores)...)
+	}
+	r.After = readState(o.Root)
+	r.Warnings = append(r.Warnings, stateWarnings(r.Before, r.After, s.loaded)...)
+	if rmErr := remove(); rmErr != nil {
+		err = errors.Join(err, rmErr)
+	}
+	r.Elapsed = c.Now().Sub(start).Seconds()
+	r.CPU = (c.CPU() - startCPU).Seconds()
+	r.PeakMemory = peakMemory()
+	return r, err
+}
+
+var errBudget = errors.New("the benchmark's budget is spent")
+
+// openFolders opens a scratch file in each folder, so that a folder that cannot
+// be measured is known before anything else has cost time.
+func openFolders(names []string, c clock, r *Result) ([]Folder, []*disk, func() error, error) {
+	var opened []*scratch
+	remove := func() error {
+		var all []error
+		for _, s := range opened {
+			if err := s.remove(); err != nil {
+				all = append(all, fmt.Errorf("remove the benchmark's file: %w", err))
+			}
+		}
+		return errors.Join(all...)
+	}
+	var folders []Folder
+	byPattern := make([][]*disk, 3)
+	for _, name := range names {
+		s, err := newScratch(name)
+		if err != nil {
+			return nil, nil, remove, err
+		}
+		opened = append(opened, s)
+		f, warnings, err := describe(name)
+		if err != nil {
+			return nil, nil, remove, err
+		}
+		r.Warnings = append(r.Warnings, warnings...)
+		folders = append(folders, f)
+		for i, d := range newDisks(c, name, s) {
+			byPattern[i] = append(byPattern[i], d)
+		}
+	}
+	// One pattern in all folders before the next pattern: side by side.
+	var disks []*disk
+	for _, d := range byPattern {
+		disks = append(disks, d...)
+	}
+	return folders, disks, remove, nil
+}
+
+func quotaWarnings(before, after cgroupCPU, cores *Cores) []Warning {
+	cores.Quota = after.cores
+	if after.periods <= before.periods || after.throttled <= before.throttled {
+		return nil
+	}
+	part := float64(after.throttled-before.throttled) / float64(after.periods-before.periods)
+	cores.Throttled = part
+	text := fmt.Sprintf("the cgroup was throttled in %.0f %% of the scheduler's periods", 100*part)
+	if after.cores > 0 {
+		text += fmt.Sprintf(": its quota is %.2f cores", after.cores)
+	}
+	return []Warning{{WarnQuota, text}}
+}
+
+func goRuntime() Go {
+	g := Go{Version: runtime.Version(), Arch: runtime.GOARCH, CPUs: runtime.NumCPU()}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "GOARM" {
+				g.ARM = s.Value
+			}
+		}
+	}
+	return g
+}
+
+// peakMemory is 0 where the kernel does not tell. ru_maxrss is in KiB on Linux.
+func peakMemory() uint64 {
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return 1024 * uint64(usage.Maxrss)
+}

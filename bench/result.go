@@ -1,0 +1,132 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+)
+
+// Schema names the form of Result as JSON. A reader refuses what it does not know.
+const Schema = "kubeadm-arm.bench/v1"
+
+// Result is one run. As JSON it is in base units throughout: seconds, bytes, hertz.
+type Result struct {
+	Schema  string    `json:"schema"`
+	Started time.Time `json:"started"`
+	// BootID is /proc/sys/kernel/random/boot_id: a result is of no use after the
+	// next boot, when another power supply or kernel may be there.
+	BootID string `json:"bootID,omitempty"`
+	Short  bool   `json:"short"`
+	// Budget, Elapsed and CPU are seconds: what was allowed, what passed, and the
+	// CPU time that the benchmark itself cost.
+	Budget  float64 `json:"budget"`
+	Elapsed float64 `json:"elapsed"`
+	CPU     float64 `json:"cpu"`
+	// PeakMemory is the largest resident set of the process, in bytes.
+	PeakMemory uint64 `json:"peakMemory"`
+	Runtime    Go     `json:"runtime"`
+	Cores      Cores  `json:"cores"`
+	// Others is the part of all CPU time that other processes took, 0 to 1.
+	Others   float64   `json:"others"`
+	Samples  []Sample  `json:"samples"`
+	Folders  []Folder  `json:"folders,omitempty"`
+	Before   State     `json:"before"`
+	After    State     `json:"after"`
+	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// Go is what measured.
+type Go struct {
+	Version string `json:"version"` // such as go1.26.8
+	Arch    string `json:"arch"`    // such as arm
+	ARM     string `json:"arm,omitempty"`
+	CPUs    int    `json:"cpus"`
+}
+
+// Cores is how much of the board's cores a program gets, measured as CPU time
+// divided by wall time while it wants all it can have.
+type Cores struct {
+	// One is what one busy thread gets: 1 on a board of our own.
+	One float64 `json:"one"`
+	// All is what a busy program gets: the number of cores on a board of our own.
+	All float64 `json:"all"`
+	// Quota is the smallest CFS quota of the cgroups we are in, 0 without one.
+	Quota float64 `json:"quota,omitempty"`
+	// Throttled is the part of the run during which a CFS quota stopped us, 0 to 1.
+	Throttled float64 `json:"throttled,omitempty"`
+}
+
+// Folder is one place whose disk was measured. Its samples are
+// named by DiskSample.
+type Folder struct {
+	Path       string `json:"path"`
+	FileSystem string `json:"fileSystem"`
+	// Free is in bytes, for unprivileged users.
+	Free uint64 `json:"free"`
+}
+
+// Sample returns the one with that name and clock.
+func (r Result) Sample(name, clock string) (Sample, bool) {
+	for _, s := range r.Samples {
+		if s.Name == name && s.Clock == clock {
+			return s, true
+		}
+	}
+	return Sample{}, false
+}
+
+// SameBoot tells whether the board has not been booted since the result was
+// taken. Root is the root folder.
+func (r Result) SameBoot(root fs.FS) bool {
+	return r.BootID != "" && r.BootID == readBootID(root)
+}
+
+func readBootID(root fs.FS) string {
+	id, err := readLine(root, "proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
+// SchemaError says that a file is JSON but not a benchmark result that this
+// program can read.
+type SchemaError struct{ Got string }
+
+func (e *SchemaError) Error() string {
+	if e.Got == "" {
+		return fmt.Sprintf("read benchmark result: it has no schema, want %q", Schema)
+	}
+	return fmt.Sprintf("read benchmark result: schema is %q, want %q", e.Got, Schema)
+}
+
+// Parse reads a Result as JSON. A result of another schema is a *SchemaError.
+func Parse(text []byte) (Result, error) {
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return Result{}, explainJSON(text, err)
+	}
+	if head.Schema != Schema {
+		return Result{}, &SchemaError{head.Schema}
+	}
+	var r Result
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(&r); err != nil {
+		return Result{}, explainJSON(text, err)
+	}
+	return r, nil
+}
+
+func explainJSON(text []byte, err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) && syntax.Offset >= int64(len(bytes.TrimRight(text, " \n\t\r"))) {
+		return fmt.Errorf("read benchmark result: the JSON ends in the middle, after %d bytes: %w", len(text), io.ErrUnexpectedEOF)
+	}
+	return fmt.Errorf("read benchmark result: %w", err)
+}

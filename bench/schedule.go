@@ -1,0 +1,217 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"time"
+)
+
+// measure is one step of the benchmark. It can be interrupted and continued.
+type measure interface {
+	// slice goes on measuring until more says no, or the given part (0 to 1) of
+	// what would be enough is reached. More is told how long the next
+	// operation will probably take.
+	slice(ctx context.Context, more func(next time.Duration) bool, part float64) error
+	// samples are what was measured so far, empty if nothing was.
+	samples() []Sample
+}
+
+// step is a measure with its place in the schedule.
+type step struct {
+	measure
+	title  string
+	weight float64 // share of the time
+	only   int     // the one round it takes part in, 0 for all
+	// estimate tells how long one operation will probably take, from what was
+	// measured before; nil where that does not matter.
+	estimate func(s *schedule) time.Duration
+
+	others, steal, capacity float64 // CPU seconds while it ran
+}
+
+// schedule gives each step a share of the time that is left, in order, so
+// that time that one does not need goes to those after it. With two rounds each
+// step runs in two places of the run, which shows a board that grows slower
+// while it gets warm.
+type schedule struct {
+	clock    clock
+	root     fs.FS
+	progress func(step string, done, total int)
+	list     []*step
+	rounds   int
+	end      time.Time
+
+	loaded     []CPUClock // clocks while all cores were busy
+	unfinished []string
+}
+
+func (s *schedule) run(ctx context.Context) error {
+	// One thread at a time, unless a step says otherwise: on a board with one
+	// core the two sides of a handshake take turns too.
+	cores := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(cores)
+
+	total, done := 0, 0
+	var weights float64
+	for round := 1; round <= s.rounds; round++ {
+		for _, st := range s.list {
+			if st.in(round) {
+				total++
+				weights += st.weight
+			}
+		}
+	}
+	for round := 1; round <= s.rounds; round++ {
+		for _, st := range s.list {
+			if !st.in(round) {
+				continue
+			}
+			s.report(st.title, done, total)
+			c, computes := st.measure.(*compute)
+			one := computes && c.lanes == 1
+			if one {
+				runtime.GOMAXPROCS(1)
+			} else {
+				runtime.GOMAXPROCS(cores)
+			}
+			left := s.end.Sub(s.clock.Now())
+			until := s.clock.Now().Add(time.Duration(float64(left) * st.weight / weights))
+			weights -= st.weight
+			part := float64(round) / float64(s.rounds)
+			if st.only != 0 {
+				part = 1
+			}
+			if err := s.slice(ctx, st, until, part); err != nil {
+				s.noteMissing()
+				return err
+			}
+			if computes && !one {
+				s.loaded = readClocks(s.root)
+			}
+			done++
+		}
+	}
+	s.report("", total, total)
+	s.noteMissing()
+	return nil
+}
+
+func (st *step) in(round int) bool { return st.only == 0 || st.only == round }
+
+func (s *schedule) report(title string, done, total int) {
+	if s.progress != nil {
+		s.progress(title, done, total)
+	}
+}
+
+func (s *schedule) slice(ctx context.Context, st *step, until time.Time, part float64) error {
+	before, err := s.cpuTimes()
+	known := err == nil
+	start, startCPU := s.clock.Now(), s.clock.CPU()
+	first := true
+	err = st.slice(ctx, func(next time.Duration) bool {
+		if st.estimate != nil {
+			next = max(next, st.estimate(s))
+		}
+		now := s.clock.Now()
+		if now.Add(next).After(s.end) {
+			return false
+		}
+		// The first operation may pass its share of the time: one observation
+		// is worth more than none.
+		if first {
+			first = false
+			return true
+		}
+		return now.Before(until)
+	}, part)
+	if _, ok := st.measure.(*compute); ok && known {
+		after, err := s.cpuTimes()
+		wall := s.clock.Now().Sub(start).Seconds()
+		own := (s.clock.CPU() - startCPU).Seconds()
+		if err == nil && after.cpus > 0 {
+			st.others += max(0, after.busy-before.busy-own)
+			st.steal += max(0, after.steal-before.steal)
+			st.capacity += wall * float64(after.cpus)
+		}
+	}
+	return err
+}
+
+func (s *schedule) cpuTimes() (cpuTimes, error) {
+	text, err := fs.ReadFile(s.root, "proc/stat")
+	if err != nil {
+		return cpuTimes{}, err
+	}
+	return parseProcStat(text)
+}
+
+func (s *schedule) noteMissing() {
+	for _, st := range s.list {
+		if len(st.samples()) == 0 {
+			s.unfinished = append(s.unfinished, st.title)
+		}
+	}
+}
+
+// Others of less than this part of the CPU are normal: the kernel's own threads.
+const (
+	disturbing = 0.10
+	stealing   = 0.05
+)
+
+// fill writes what was measured into r.
+func (s *schedule) fill(r *Result) {
+	var one, all struct{ cpu, wall time.Duration }
+	var others, steal, capacity float64
+	for _, st := range s.list {
+		samples := st.samples()
+		for _, w := range disturbances(st.others, st.steal, st.capacity) {
+			for i := range samples {
+				samples[i].Warnings = append(samples[i].Warnings, w)
+			}
+		}
+		r.Samples = append(r.Samples, samples...)
+		others += st.others
+		steal += st.steal
+		capacity += st.capacity
+		if c, ok := st.measure.(*compute); ok {
+			sum := &one
+			if c.lanes > 1 {
+				sum = &all
+			}
+			sum.cpu += c.cpuSum
+			sum.wall += c.wallSum
+		}
+	}
+	if one.wall > 0 {
+		r.Cores.One = one.cpu.Seconds() / one.wall.Seconds()
+	}
+	r.Cores.All = r.Cores.One // until more than one core was tried
+	if all.wall > 0 {
+		r.Cores.All = all.cpu.Seconds() / all.wall.Seconds()
+	}
+	if capacity > 0 {
+		r.Others = others / capacity
+	}
+	r.Warnings = append(r.Warnings, disturbances(others, steal, capacity)...)
+	for _, title := range s.unfinished {
+		r.Warnings = append(r.Warnings, Warning{WarnUnfinished, "no time was left for: " + title})
+	}
+}
+
+func disturbances(others, steal, capacity float64) []Warning {
+	if capacity <= 0 {
+		return nil
+	}
+	var found []Warning
+	if part := others / capacity; part >= disturbing {
+		found = append(found, Warning{WarnDisturbed, fmt.Sprintf("other processes took %.0f %% of the CPU", 100*part)})
+	}
+	if part := steal / capacity; part >= stealing {
+		found = append(found, Warning{WarnStolen, fmt.Sprintf("the hypervisor took %.0f %% of the CPU", 100*part)})
+	}
+	return found
+}
