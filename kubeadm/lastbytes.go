@@ -2,6 +2,7 @@ package kubeadm
 
 import (
 	"bytes"
+	"io"
 	"sync"
 )
 
@@ -27,4 +28,16 @@ func (l *lastBytes) bytes() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return bytes.Clone(l.buf)
+}
+
+// guarded lets one goroutine at a time write.
+type guarded struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (g *guarded) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.to.Write(p)
 }

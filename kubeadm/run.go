@@ -100,8 +100,8 @@ func Exec(ctx context.Context, c Command) (Result, error) {
 	if out == nil {
 		out = io.Discard
 	}
-	// One shared writer value makes os/exec use one goroutine for both
-	// streams only if they are identical; the tail is therefore guarded.
+	// The two streams are copied by two goroutines.
+	out = &guarded{to: out}
 	cmd.Stdout = io.MultiWriter(&stdout, tail, out)
 	cmd.Stderr = io.MultiWriter(tail, out)
 	err := cmd.Run()
