@@ -58,8 +58,9 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 		Short: o.Short, Budget: o.Budget.Seconds(), Before: readState(o.Root),
 		Runtime: goRuntime(),
 	}
-	// What is still running when the budget is spent is left alone.
-	bounded, cancel := context.WithTimeoutCause(ctx, o.Budget, errBudget)
+	// Tidying up needs a little time too. What still runs then is left alone.
+	end := start.Add(o.Budget - min(o.Budget/20, 250*time.Millisecond))
+	bounded, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 
 	folders, disks, remove, err := openFolders(o.Folders, c, &r)
@@ -70,18 +71,17 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	r.Folders = folders
 	// A user's GOGC would make two boards' figures different.
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
-	list, err := agenda(c, o.Short, disks)
+	quotaBefore, quotaKnown := readCgroupCPU(o.Root)
+	list, err := agenda(c, o.Short, quotaBefore.cores > 0, disks)
 	if err != nil {
 		return r, err
 	}
 	s := schedule{
-		clock: c, root: o.Root, progress: o.Progress, list: list, rounds: 2,
-		end: start.Add(o.Budget - min(o.Budget/20, 250*time.Millisecond)),
+		clock: c, root: o.Root, progress: o.Progress, list: list, rounds: 2, end: end,
 	}
 	if o.Short {
 		s.rounds = 1
 	}
-	quotaBefore, quotaKnown := readCgroupCPU(o.Root)
 	err = s.run(bounded)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = nil // the budget's, not the caller's: the schedule has noted what is missing
@@ -101,8 +101,6 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	r.PeakMemory = peakMemory()
 	return r, err
 }
-
-var errBudget = errors.New("the benchmark's budget is spent")
 
 // openFolders opens a scratch file in each folder, so that a folder that cannot
 // be measured is known before anything else has cost time.

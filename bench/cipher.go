@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"crypto/sha256"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -56,12 +57,35 @@ func chacha() (work, error) {
 	return sealing(name, aead), nil
 }
 
+const sha256Name = "hash/sha-256"
+
 func hashing() work {
 	data := make([]byte, blockSize)
-	return bulk("hash/sha-256", func(n int) {
-		for range n {
-			sum := sha256.Sum256(data)
-			data[0] = sum[0]
+	return bulk(sha256Name, func(n int) { hash(data, n) })
+}
+
+// hashingOn keeps that many cores busy with something that needs neither
+// memory nor the garbage collector nor each other.
+func hashingOn(lanes int) work {
+	data := make([][]byte, lanes)
+	for i := range data {
+		data[i] = make([]byte, blockSize)
+	}
+	w := bulk(sha256Name+"/all-cores", func(n int) {
+		var wg sync.WaitGroup
+		for _, d := range data[1:] {
+			wg.Go(func() { hash(d, n) })
 		}
+		hash(data[0], n)
+		wg.Wait()
 	})
+	w.lanes = lanes
+	return w
+}
+
+func hash(data []byte, n int) {
+	for range n {
+		sum := sha256.Sum256(data)
+		data[0] = sum[0]
+	}
 }

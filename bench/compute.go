@@ -23,10 +23,11 @@ const (
 	// cost of reading clocks, short against the 5 ms that a quota of 5 % allows
 	// in each period.
 	batchCPU = 2 * time.Millisecond
-	// wallWindow is the time of one wall clock observation at least. CFS quotas
-	// work in periods of 100 ms: in less than two of them a median would tell
-	// either of running or of standing still.
-	wallWindow = 200 * time.Millisecond
+	// wallWindow is the time of one wall clock observation at least, and
+	// quotaWindow that of a process with a CFS quota: quotas work in periods of
+	// 100 ms, and in less than two of them one sees either running or standing still.
+	wallWindow  = 10 * time.Millisecond
+	quotaWindow = 200 * time.Millisecond
 	// maxGrowth bounds the first guesses at a batch's size.
 	maxGrowth = 16
 )
@@ -35,7 +36,8 @@ const (
 type compute struct {
 	work
 	clock  clock
-	target time.Duration // CPU time of a batch
+	target time.Duration // CPU time of a batch at least
+	span   time.Duration // wall time of a window at least
 	effort effort
 
 	batch   int  // operations in a batch, once it is known
@@ -46,9 +48,18 @@ type compute struct {
 	wallOf    []float64
 	window    window
 
+	// cold is what settle saw at last, used where there was no time for more.
+	cold *observation
+
 	cpuSum, wallSum time.Duration
 	ops             int
 	longest         time.Duration // wall time of a batch
+}
+
+type observation struct {
+	wall, used time.Duration
+	parts      []time.Duration
+	batch      int
 }
 
 type window struct {
@@ -62,13 +73,13 @@ type effort struct {
 	cpu, wall time.Duration
 }
 
-func newCompute(c clock, w work, resolution time.Duration, e effort) *compute {
+func newCompute(c clock, w work, resolution, span time.Duration, e effort) *compute {
 	if w.lanes == 0 {
 		w.lanes = 1
 	}
 	return &compute{
 		work: w, clock: c, effort: e, batch: 1, settled: w.long,
-		target: max(batchCPU, 20*resolution), parted: make([][]float64, len(w.parts)),
+		target: max(batchCPU, 20*resolution), span: span, parted: make([][]float64, len(w.parts)),
 	}
 }
 
@@ -95,10 +106,10 @@ func (m *compute) slice(ctx context.Context, more func(next time.Duration) bool,
 		wall, used := nextNow.Sub(now), nextCPU-cpu
 		now, cpu = nextNow, nextCPU
 		if !m.settled {
-			m.settle(wall, used)
+			m.settle(observation{wall, used, parts, m.batch})
 			continue
 		}
-		m.record(wall, used, parts)
+		m.record(observation{wall, used, parts, m.batch})
 	}
 	return nil
 }
@@ -120,36 +131,37 @@ func (m *compute) runBatch(ctx context.Context) ([]time.Duration, error) {
 	}
 }
 
-// settle finds the size of a batch. What it saw is thrown away: the first
+// settle finds the size of a batch. What it saw is put aside: the first
 // operations fill caches and tables.
-func (m *compute) settle(wall, used time.Duration) {
-	m.longest = wall
-	if used >= m.target/2 {
+func (m *compute) settle(o observation) {
+	m.cold = &o
+	m.longest = o.wall
+	if o.used >= m.target/2 {
 		m.settled = true
 	}
 	growth := float64(maxGrowth)
-	if used > 0 {
-		growth = min(growth, float64(m.target)/float64(used))
+	if o.used > 0 {
+		growth = min(growth, float64(m.target)/float64(o.used))
 	}
 	if growth > 1 {
 		m.batch = int(float64(m.batch)*growth + 0.5)
-		m.longest = time.Duration(float64(wall) * growth)
+		m.longest = time.Duration(float64(o.wall) * growth)
 	}
 }
 
-func (m *compute) record(wall, used time.Duration, parts []time.Duration) {
-	ops := m.batch * m.lanes
-	m.longest = max(m.longest, wall)
-	m.cpuSum += used
-	m.wallSum += wall
+func (m *compute) record(o observation) {
+	ops := o.batch * m.lanes
+	m.longest = max(m.longest, o.wall)
+	m.cpuSum += o.used
+	m.wallSum += o.wall
 	m.ops += ops
-	m.cpuValues = append(m.cpuValues, m.value(used, ops))
-	for i, p := range parts {
+	m.cpuValues = append(m.cpuValues, m.value(o.used, ops))
+	for i, p := range o.parts {
 		m.parted[i] = append(m.parted[i], m.value(p, ops))
 	}
-	m.window.wall += wall
+	m.window.wall += o.wall
 	m.window.ops += ops
-	if m.window.wall >= wallWindow {
+	if m.window.wall >= m.span {
 		m.closeWindow()
 	}
 }
@@ -169,6 +181,9 @@ func (m *compute) value(d time.Duration, ops int) float64 {
 
 // samples is empty where nothing was observed.
 func (m *compute) samples() []Sample {
+	if len(m.cpuValues) == 0 && m.cold != nil {
+		m.record(*m.cold)
+	}
 	if len(m.cpuValues) == 0 {
 		return nil
 	}

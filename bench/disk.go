@@ -2,11 +2,7 @@ package bench
 
 import (
 	"context"
-	"errors"
-	"os"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // The patterns a folder is measured with, most important first.
@@ -33,10 +29,8 @@ type disk struct {
 	clock   clock
 	folder  string
 	pattern string
-	scratch *scratch
-	buffer  []byte
-	offset  func(i int) int64
-	bytes   float64 // per operation: figures are bytes per second; 0: seconds per operation
+	do      func(i int) error // the i-th operation
+	bytes   float64           // per operation: figures are bytes per second; 0: seconds per operation
 	effort  effort
 	limit   int // as many operations at most: cards wear out
 
@@ -50,27 +44,27 @@ func newDisks(c clock, folder string, s *scratch) []*disk {
 	for i := range block {
 		block[i] = byte(i*7 + i>>8*13) // some controllers and file systems compress, or skip zeros
 	}
-	inOrder := func(size int64) func(int) int64 {
-		slots := spanBytes / size
-		return func(i int) int64 { return int64(i) % slots * size }
+	inOrder := func(buffer []byte) func(int) error {
+		size := int64(len(buffer))
+		return func(i int) error { return s.append(buffer, int64(i)%(spanBytes/size)*size) }
 	}
 	return []*disk{
 		{
-			clock: c, folder: folder, pattern: patternFsync, scratch: s, buffer: block[:etcdRecord],
-			offset: inOrder(etcdRecord), limit: spanBytes / etcdRecord,
+			clock: c, folder: folder, pattern: patternFsync,
+			do: inOrder(block[:etcdRecord]), limit: spanBytes / etcdRecord,
 			effort: effort{values: 400, wall: time.Second},
 		},
 		{
-			clock: c, folder: folder, pattern: patternWrite, scratch: s, buffer: block, bytes: sequentialBlock,
-			offset: inOrder(sequentialBlock), limit: 64,
+			clock: c, folder: folder, pattern: patternWrite, bytes: sequentialBlock,
+			do: inOrder(block), limit: 64,
 			effort: effort{values: 10, wall: 500 * time.Millisecond},
 		},
 		{
-			clock: c, folder: folder, pattern: patternRandom, scratch: s, buffer: block[:randomBlock],
-			offset: func(i int) int64 {
+			clock: c, folder: folder, pattern: patternRandom,
+			do: func(i int) error {
 				// A stride that shares no factor with the number of blocks visits each once.
 				const blocks, stride = spanBytes / randomBlock, 1597
-				return int64(i*stride%blocks) * randomBlock
+				return s.append(block[:randomBlock], int64(i*stride%blocks)*randomBlock)
 			},
 			limit:  1000,
 			effort: effort{values: 100, wall: 500 * time.Millisecond},
@@ -95,7 +89,7 @@ func (d *disk) slice(ctx context.Context, more func(next time.Duration) bool, pa
 		i := len(d.values)
 		go func() {
 			start := d.clock.Now()
-			err := d.once(i)
+			err := d.do(i)
 			finished <- outcome{d.clock.Now().Sub(start), err}
 		}()
 		select {
@@ -117,20 +111,6 @@ func (d *disk) slice(ctx context.Context, more func(next time.Duration) bool, pa
 	return nil
 }
 
-func (d *disk) once(i int) error {
-	if _, err := d.scratch.file.WriteAt(d.buffer, d.offset(i)); err != nil {
-		var inner *os.PathError
-		if errors.As(err, &inner) {
-			err = inner.Err
-		}
-		return &FolderError{"write to a file in", d.folder, err}
-	}
-	if err := d.scratch.sync(); err != nil {
-		return &FolderError{"fdatasync a file in", d.folder, err}
-	}
-	return nil
-}
-
 func (d *disk) samples() []Sample {
 	if len(d.values) == 0 {
 		return nil
@@ -145,16 +125,3 @@ func (d *disk) samples() []Sample {
 // DiskSample is the name of a folder's sample; the pattern is "fsync", "write"
 // or "random".
 func DiskSample(folder, pattern string) string { return "disk/" + pattern + "/" + folder }
-
-// sync is fdatasync(2), on a file that another goroutine may close meanwhile.
-func (s *scratch) sync() error {
-	raw, err := s.file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var result error
-	err = raw.Control(func(fd uintptr) {
-		result = retryInterrupted(func() error { return unix.Fdatasync(int(fd)) })
-	})
-	return errors.Join(err, result)
-}

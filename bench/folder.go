@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,6 +46,15 @@ func (e *FolderError) Hint() string {
 	return ""
 }
 
+// withoutPath is the cause alone: a FolderError names the path itself.
+func withoutPath(err error) error {
+	var inner *os.PathError
+	if errors.As(err, &inner) {
+		return inner.Err
+	}
+	return err
+}
+
 // filePrefix begins with a dot so that whatever watches the folder for
 // manifests does not look at our file.
 const filePrefix = ".kubeadm-arm-bench-"
@@ -59,19 +69,15 @@ const spanBytes = 10 << 20
 //
 // A file that a killed process left is found by its lock: nobody holds it.
 type scratch struct {
-	file *os.File
-	once sync.Once
-	err  error
+	folder string
+	file   *os.File
+	once   sync.Once
+	err    error
 }
 
 func newScratch(folder string) (*scratch, error) {
 	fail := func(op string, err error) (*scratch, error) {
-		// The path is in the FolderError already.
-		var inner *os.PathError
-		if errors.As(err, &inner) {
-			err = inner.Err
-		}
-		return nil, &FolderError{op, folder, err}
+		return nil, &FolderError{op, folder, withoutPath(err)}
 	}
 	info, err := os.Stat(folder)
 	if err != nil {
@@ -85,7 +91,7 @@ func newScratch(folder string) (*scratch, error) {
 	if err != nil {
 		return fail("create a file in", err)
 	}
-	s := &scratch{file: file}
+	s := &scratch{folder: folder, file: file}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.ENOSYS) {
 		s.remove()
 		return fail("lock a file in", err)
@@ -100,17 +106,53 @@ func newScratch(folder string) (*scratch, error) {
 	return s, nil
 }
 
+// removePatience is how long tidying up waits for a disk that hangs.
+const removePatience = 2 * time.Second
+
 // remove takes the name away and closes the file, once. It may be called while
 // another goroutine still waits for the disk.
 func (s *scratch) remove() error {
 	s.once.Do(func() {
-		s.err = os.Remove(s.file.Name())
-		if errors.Is(s.err, os.ErrNotExist) {
-			s.err = nil // the owner tidied up meanwhile
+		finished := make(chan error, 1)
+		go func() {
+			err := os.Remove(s.file.Name())
+			s.file.Close()
+			finished <- err
+		}()
+		select {
+		case err := <-finished:
+			if !errors.Is(err, os.ErrNotExist) { // else the owner tidied up meanwhile
+				s.err = err
+			}
+		case <-time.After(removePatience):
+			s.err = fmt.Errorf("the disk under %s hangs, so this file may be left behind: %s", filepath.Dir(s.file.Name()), s.file.Name())
 		}
-		s.file.Close()
 	})
 	return s.err
+}
+
+// append writes at an offset and waits until the disk has it.
+func (s *scratch) append(data []byte, offset int64) error {
+	if _, err := s.file.WriteAt(data, offset); err != nil {
+		return &FolderError{"write to a file in", s.folder, withoutPath(err)}
+	}
+	if err := s.sync(); err != nil {
+		return &FolderError{"fdatasync a file in", s.folder, err}
+	}
+	return nil
+}
+
+// sync is fdatasync(2), on a file that another goroutine may close meanwhile.
+func (s *scratch) sync() error {
+	raw, err := s.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var result error
+	err = raw.Control(func(fd uintptr) {
+		result = retryInterrupted(func() error { return unix.Fdatasync(int(fd)) })
+	})
+	return errors.Join(err, result)
 }
 
 // removeStale removes the files of earlier runs that were killed. That it may

@@ -2,8 +2,11 @@ package bench
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -21,6 +24,10 @@ const goWorkName = "go/apiserver-v1"
 // goWork is a small picture of an API server that starts: it decodes objects
 // from JSON (what clients send) and from protobuf (what etcd holds), encodes
 // them, copies them into a cache with an index, and leaves garbage behind.
+//
+// One operation ends with one garbage collection, and there is none in between:
+// left to itself the collector runs once in many operations, and on a slow
+// board the median would be that of the operations without it.
 type goWork struct {
 	json, proto []byte
 	lanes       []*lane
@@ -34,9 +41,13 @@ type lane struct {
 	index map[string]*corev1.Pod
 }
 
-// liveObjects is over all lanes: about 4 MB, so that the whole stays far below
-// 40 MB on a board with any number of cores.
-const liveObjects = 256
+const (
+	// objectsPerOp leaves about 600 KB of garbage for each collection and lane.
+	objectsPerOp = 8
+	// liveObjects is over all lanes, a few hundred KB: about as much as the
+	// garbage of one lane, which is how the runtime paces itself by default.
+	liveObjects = 64
+)
 
 func newGoWork(lanes int) (*goWork, error) {
 	pod := samplePod()
@@ -59,35 +70,35 @@ func newGoWork(lanes int) (*goWork, error) {
 
 // do runs n operations in each lane at once.
 func (w *goWork) do(n int) ([]time.Duration, error) {
-	if len(w.lanes) == 1 {
-		return nil, w.run(w.lanes[0], n)
-	}
-	var wg sync.WaitGroup
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	errs := make([]error, len(w.lanes))
-	for i, l := range w.lanes {
-		wg.Go(func() { errs[i] = w.run(l, n) })
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
+	for range n {
+		var wg sync.WaitGroup
+		for i, l := range w.lanes[1:] {
+			wg.Go(func() { errs[i+1] = w.run(l) })
+		}
+		errs[0] = w.run(w.lanes[0])
+		wg.Wait()
+		if err := errors.Join(errs...); err != nil {
 			return nil, err
 		}
+		runtime.GC()
 	}
 	return nil, nil
 }
 
-func (w *goWork) run(l *lane, n int) error {
-	for range n {
-		if err := w.once(l); err != nil {
+func (w *goWork) run(l *lane) error {
+	for range objectsPerOp {
+		if err := w.object(l); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// once is one operation: one JSON and four protobuf decodings, one encoding,
-// one deep copy, one walk over the labels in order.
-func (w *goWork) once(l *lane) error {
+// object decodes one JSON and four protobuf messages, encodes one, makes one
+// deep copy and goes over the labels in order.
+func (w *goWork) object(l *lane) error {
 	var fromClient corev1.Pod
 	if err := json.Unmarshal(w.json, &fromClient); err != nil {
 		return fmt.Errorf("%s: decode JSON: %w", goWorkName, err)

@@ -93,40 +93,52 @@ func readBootID(root fs.FS) string {
 	return id
 }
 
-// SchemaError says that a file is JSON but not a benchmark result that this
-// program can read.
-type SchemaError struct{ Got string }
+// SchemaError says that a file is JSON but not of a schema that this program reads.
+type SchemaError struct {
+	What      string // such as "benchmark result"
+	Got, Want string
+}
 
 func (e *SchemaError) Error() string {
 	if e.Got == "" {
-		return fmt.Sprintf("read benchmark result: it has no schema, want %q", Schema)
+		return fmt.Sprintf("read %s: it does not say which schema it has, want %q", e.What, e.Want)
 	}
-	return fmt.Sprintf("read benchmark result: schema is %q, want %q", e.Got, Schema)
+	return fmt.Sprintf("read %s: its schema is %q, want %q", e.What, e.Got, e.Want)
 }
 
-// Parse reads a Result as JSON. A result of another schema is a *SchemaError.
+// Parse reads a Result as JSON. Truncated JSON is an io.ErrUnexpectedEOF,
+// another schema a *SchemaError.
 func Parse(text []byte) (Result, error) {
-	var head struct {
-		Schema string `json:"schema"`
+	const what = "benchmark result"
+	schema, err := SchemaOf(what, text)
+	if err != nil {
+		return Result{}, err
 	}
-	if err := json.Unmarshal(text, &head); err != nil {
-		return Result{}, explainJSON(text, err)
-	}
-	if head.Schema != Schema {
-		return Result{}, &SchemaError{head.Schema}
+	if schema != Schema {
+		return Result{}, &SchemaError{what, schema, Schema}
 	}
 	var r Result
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	if err := decoder.Decode(&r); err != nil {
-		return Result{}, explainJSON(text, err)
+	if err := json.Unmarshal(text, &r); err != nil {
+		return Result{}, fmt.Errorf("read %s: %w", what, err)
 	}
 	return r, nil
 }
 
-func explainJSON(text []byte, err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) && syntax.Offset >= int64(len(bytes.TrimRight(text, " \n\t\r"))) {
-		return fmt.Errorf("read benchmark result: the JSON ends in the middle, after %d bytes: %w", len(text), io.ErrUnexpectedEOF)
+// SchemaOf returns the schema that JSON text names, "" if it names none. What
+// the text should be is for the error.
+func SchemaOf(what string, text []byte) (string, error) {
+	var head struct {
+		Schema string `json:"schema"`
 	}
-	return fmt.Errorf("read benchmark result: %w", err)
+	err := json.Unmarshal(text, &head)
+	var syntax *json.SyntaxError
+	switch {
+	case err == nil:
+		return head.Schema, nil
+	case len(bytes.TrimSpace(text)) == 0:
+		return "", fmt.Errorf("read %s: it is empty: %w", what, io.ErrUnexpectedEOF)
+	case errors.As(err, &syntax) && syntax.Offset >= int64(len(bytes.TrimSpace(text))) && !json.Valid(text):
+		return "", fmt.Errorf("read %s: the JSON breaks off after %d bytes: %w", what, len(text), io.ErrUnexpectedEOF)
+	}
+	return "", fmt.Errorf("read %s: %w", what, err)
 }

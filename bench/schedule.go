@@ -24,9 +24,11 @@ type step struct {
 	title  string
 	weight float64 // share of the time
 	only   int     // the one round it takes part in, 0 for all
+	// saturates marks the step that tells how many cores a program gets.
+	saturates bool
 	// estimate tells how long one operation will probably take, from what was
 	// measured before; nil where that does not matter.
-	estimate func(s *schedule) time.Duration
+	estimate func() time.Duration
 
 	others, steal, capacity float64 // CPU seconds while it ran
 }
@@ -43,7 +45,8 @@ type schedule struct {
 	rounds   int
 	end      time.Time
 
-	loaded     []CPUClock // clocks while all cores were busy
+	longest    time.Duration // wall time of a batch so far
+	loaded     []CPUClock    // clocks while all cores were busy
 	unfinished []string
 }
 
@@ -87,7 +90,10 @@ func (s *schedule) run(ctx context.Context) error {
 				s.noteMissing()
 				return err
 			}
-			if computes && !one {
+			if computes && !c.long {
+				s.longest = max(s.longest, c.longest)
+			}
+			if st.saturates {
 				s.loaded = readClocks(s.root)
 			}
 			done++
@@ -112,8 +118,12 @@ func (s *schedule) slice(ctx context.Context, st *step, until time.Time, part fl
 	start, startCPU := s.clock.Now(), s.clock.CPU()
 	first := true
 	err = st.slice(ctx, func(next time.Duration) bool {
-		if st.estimate != nil {
-			next = max(next, st.estimate(s))
+		switch {
+		case st.estimate != nil:
+			next = max(next, st.estimate())
+		case next == 0:
+			// Nothing is known of it; the list begins with the longest.
+			next = s.longest
 		}
 		now := s.clock.Now()
 		if now.Add(next).After(s.end) {
@@ -178,12 +188,15 @@ func (s *schedule) fill(r *Result) {
 		steal += st.steal
 		capacity += st.capacity
 		if c, ok := st.measure.(*compute); ok {
-			sum := &one
-			if c.lanes > 1 {
-				sum = &all
+			switch {
+			// The two sides of a handshake also wait for each other.
+			case c.lanes == 1 && len(c.parts) == 0:
+				one.cpu += c.cpuSum
+				one.wall += c.wallSum
+			case st.saturates:
+				all.cpu += c.cpuSum
+				all.wall += c.wallSum
 			}
-			sum.cpu += c.cpuSum
-			sum.wall += c.wallSum
 		}
 	}
 	if one.wall > 0 {

@@ -1,0 +1,175 @@
+package bench
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestShortForm(t *testing.T) {
+	r, err := Run(t.Context(), Options{Short: true, Budget: 2 * time.Second})
+	require.NoError(t, err)
+	for _, s := range r.Samples {
+		assert.Positive(t, s.Median, s.Name)
+		assert.NotEmpty(t, s.Values, s.Name)
+		assert.LessOrEqual(t, len(s.Values), maxValues, s.Name)
+	}
+	cpu := func(name string) float64 {
+		s, ok := r.Sample(name, CPU)
+		require.True(t, ok, name)
+		return s.Median
+	}
+	// Ratios that hold on every CPU: one RSA private operation outweighs any
+	// number of the others in a handshake; without a certificate to check and
+	// to send, the client has little to do.
+	assert.Greater(t, cpu("tls/probe/rsa-2048/x25519mlkem768/server"), cpu("tls/probe/ecdsa-p256/x25519mlkem768/server"))
+	assert.Greater(t, cpu("tls/mutual/rsa-2048/x25519mlkem768/client"), cpu("tls/probe/rsa-2048/x25519mlkem768/client"))
+	assert.Greater(t, cpu("tls/mutual/ecdsa-p256/x25519mlkem768/client"), cpu("tls/probe/ecdsa-p256/x25519mlkem768/client"))
+
+	wall, ok := r.Sample(goWorkName+"/one-core", Wall)
+	require.True(t, ok)
+	assert.GreaterOrEqual(t, wall.Median, 0.5*cpu(goWorkName+"/one-core"), "one thread cannot use more CPU time than passes")
+	assert.Greater(t, r.Cores.One, 0.0)
+	assert.LessOrEqual(t, r.Cores.One, 1.2)
+	assert.LessOrEqual(t, r.Cores.All, 1.2*float64(runtime.GOMAXPROCS(0)))
+	assert.Equal(t, Schema, r.Schema)
+	assert.Positive(t, r.PeakMemory)
+	assert.LessOrEqual(t, r.Elapsed, 1.2*r.Budget)
+	assert.True(t, r.SameBoot(os.DirFS("/")))
+	assert.False(t, Result{}.SameBoot(os.DirFS("/does/not/exist")), "unknown is not the same as unknown")
+}
+
+func TestLongFormMeasuresEverything(t *testing.T) {
+	folder := t.TempDir()
+	var steps []string
+	r, err := Run(t.Context(), Options{Budget: 5 * time.Second, Folders: []string{folder}, Progress: func(step string, done, total int) {
+		assert.LessOrEqual(t, done, total)
+		steps = append(steps, step)
+	}})
+	require.NoError(t, err)
+	assert.Equal(t, "", steps[len(steps)-1], "the last report has no step")
+	for _, name := range []string{
+		"sign/rsa-2048", "verify/rsa-2048", "sign/ecdsa-p256", "verify/ecdsa-p256", "keygen/ecdsa-p256",
+		"seal/aes-128-gcm", "seal/aes-256-gcm", "seal/chacha20-poly1305", "hash/sha-256",
+	} {
+		for _, clock := range []string{CPU, Wall} {
+			_, ok := r.Sample(name, clock)
+			assert.True(t, ok, "%s %s", name, clock)
+		}
+	}
+	for _, pattern := range []string{patternFsync, patternWrite, patternRandom} {
+		_, ok := r.Sample(DiskSample(folder, pattern), Wall)
+		assert.True(t, ok, pattern)
+	}
+	requireEmpty(t, folder)
+
+	text, err := json.Marshal(r)
+	require.NoError(t, err)
+	back, err := Parse(text)
+	require.NoError(t, err)
+	assert.Equal(t, r, back)
+
+	var table strings.Builder
+	require.NoError(t, Text(&table, r))
+	for _, want := range []string{"mutual, rsa-2048, x25519mlkem768", "seal/chacha20-poly1305", folder + " (", "2300 B appended and synced"} {
+		assert.Contains(t, table.String(), want)
+	}
+}
+
+func TestRunRestoresTheRuntime(t *testing.T) {
+	before := debug.SetGCPercent(77)
+	defer debug.SetGCPercent(before)
+	cores := runtime.GOMAXPROCS(0)
+	_, err := Run(t.Context(), Options{Short: true, Budget: 200 * time.Millisecond})
+	require.NoError(t, err)
+	assert.Equal(t, cores, runtime.GOMAXPROCS(0))
+	assert.Equal(t, 77, debug.SetGCPercent(100))
+}
+
+func TestDisturbedRunSaysSo(t *testing.T) {
+	for range runtime.NumCPU() {
+		hog := helper(t, "burn")
+		require.NoError(t, hog.Start())
+		defer func() {
+			hog.Process.Kill()
+			hog.Wait()
+		}()
+	}
+	r, err := Run(t.Context(), Options{Short: true, Budget: 2 * time.Second})
+	require.NoError(t, err)
+	kinds := map[string]bool{}
+	for _, w := range r.Warnings {
+		kinds[w.Kind] = true
+	}
+	assert.True(t, kinds[WarnDisturbed], "%v", r.Warnings)
+	assert.Greater(t, r.Others, 0.1)
+}
+
+func TestParseRefuses(t *testing.T) {
+	whole, err := json.Marshal(Result{Schema: Schema, Samples: []Sample{{Name: "x", Values: []float64{1}}}})
+	require.NoError(t, err)
+	for cut := range len(whole) {
+		_, err := Parse(whole[:cut])
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "cut after %d bytes: %s", cut, whole[:cut])
+	}
+	for text, want := range map[string]string{
+		`{"schema":"kubeadm-arm.bench/v9"}`: `read benchmark result: its schema is "kubeadm-arm.bench/v9", want "kubeadm-arm.bench/v1"`,
+		`{"a":1}`:                           `read benchmark result: it does not say which schema it has, want "kubeadm-arm.bench/v1"`,
+		`hello`:                             `read benchmark result: invalid character 'h' looking for beginning of value`,
+		`{"schema":7}`:                      `read benchmark result: json: cannot unmarshal number into Go struct field .schema of type string`,
+	} {
+		_, err := Parse([]byte(text))
+		assert.EqualError(t, err, want)
+	}
+}
+
+func TestFormat(t *testing.T) {
+	for _, c := range []struct {
+		value float64
+		unit  string
+		want  string
+	}{
+		{0.0231, "s/op", "23.1 ms"}, {1.5, "s", "1.5 s"}, {135, "s", "2m15s"}, {2.3e-6, "s/op", "2.3 µs"}, {0, "s", "0 s"},
+		{25.7e6, "B/s", "25.7 MB/s"}, {999.96e6, "B/s", "1000 MB/s"}, {12, "B", "12.0 B"}, {0.05, "", "0.05"}, {12345, "op", "12345 op"},
+		{0.09999, "s", "100 ms"},
+	} {
+		assert.Equal(t, c.want, Format(c.value, c.unit), "%v", c)
+	}
+}
+
+func TestSampleStatistics(t *testing.T) {
+	s := newSample("x", CPU, SecondsPerOp, []float64{3, 1, 2, 5, 4}, 50)
+	assert.Equal(t, []float64{3, 1, 2, 5, 4}, s.Values, "the order in time is kept")
+	assert.InDelta(t, 3, s.Median, 0)
+	assert.InDelta(t, 5, s.Max, 0)
+	assert.InDelta(t, 1.0/3, s.Spread, 1e-9)
+	assert.Equal(t, []Warning{{WarnNoisy, "half of the observations are more than 33 % off the median"}}, s.Warnings)
+
+	var rising []float64
+	for i := range 1000 {
+		rising = append(rising, 100+float64(i)/10)
+	}
+	s = newSample("x", CPU, SecondsPerOp, rising, 1000)
+	assert.Len(t, s.Values, maxValues)
+	assert.Equal(t, 1000, s.N)
+	assert.InDelta(t, 100, s.Values[0], 0)
+	assert.InDelta(t, s.Max, s.Values[maxValues-1], 0)
+
+	var jumped []float64
+	for i := range 40 {
+		jumped = append(jumped, 1+float64(i/20)/2)
+	}
+	s = newSample("x", CPU, SecondsPerOp, jumped, 40)
+	assert.Contains(t, s.Warnings, Warning{WarnDrift, "the median moved by +50 % while it was being measured"})
+
+	assert.Equal(t, []Warning{{WarnFew, "only 1 observation"}}, newSample("x", CPU, SecondsPerOp, []float64{1}, 1).Warnings)
+	assert.Zero(t, newSample("x", CPU, SecondsPerOp, nil, 0).N)
+}

@@ -1,0 +1,246 @@
+package bench
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// files makes a root folder of what the kernel would tell.
+func files(pairs ...string) fstest.MapFS {
+	root := fstest.MapFS{}
+	for i := 0; i < len(pairs); i += 2 {
+		root[pairs[i]] = &fstest.MapFile{Data: []byte(pairs[i+1])}
+	}
+	return root
+}
+
+const twoCoreStat = `cpu  1000 20 300 40000 500 6 7 80 9 0
+cpu0 500 10 150 20000 250 3 3 40 9 0
+cpu1 500 10 150 20000 250 3 4 40 0 0
+intr 12345 0 0
+ctxt 1
+`
+
+func TestParseProcStat(t *testing.T) {
+	got, err := parseProcStat([]byte(twoCoreStat))
+	require.NoError(t, err)
+	assert.InDelta(t, 13.33, got.busy, 1e-9)
+	assert.InDelta(t, 405, got.idle, 1e-9)
+	assert.InDelta(t, 0.8, got.steal, 1e-9)
+	assert.Equal(t, 2, got.cpus)
+
+	got, err = parseProcStat([]byte("cpu 1 2 3 4\ncpu0 1 2 3 4\n"))
+	require.NoError(t, err, "Linux 2.4 had four fields")
+	assert.InDelta(t, 0.06, got.busy, 1e-9)
+
+	for text, want := range map[string]string{
+		"":              "no cpu line",
+		"cpu 1 2 3\n":   "4 fields",
+		"cpu 1 2 x 4\n": "invalid syntax",
+		"cpux 1 2 3 4":  "no cpu line",
+	} {
+		_, err := parseProcStat([]byte(text))
+		assert.ErrorContains(t, err, want, text)
+	}
+}
+
+func FuzzParseProcStat(f *testing.F) {
+	f.Add([]byte(twoCoreStat))
+	f.Add([]byte("cpu 1 2 3 4"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got, err := parseProcStat(text)
+		if err == nil && (got.busy < 0 || got.idle < 0 || got.steal < 0 || math.IsNaN(got.busy+got.idle+got.steal)) {
+			t.Fatalf("%q: %+v", text, got)
+		}
+	})
+}
+
+func TestCgroupVersion1(t *testing.T) {
+	root := files(
+		"proc/self/cgroup", "4:memory:/board\n2:cpu,cpuacct:/board/inner\n0::/\n",
+		"sys/fs/cgroup/cpu,cpuacct/board/cpu.stat", "nr_periods 200\nnr_throttled 190\nthrottled_time 18000000000\n",
+		"sys/fs/cgroup/cpu,cpuacct/board/cpu.cfs_quota_us", "5000\n",
+		"sys/fs/cgroup/cpu,cpuacct/board/cpu.cfs_period_us", "100000\n",
+		"sys/fs/cgroup/cpu,cpuacct/board/inner/cpu.stat", "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n",
+		"sys/fs/cgroup/cpu,cpuacct/board/inner/cpu.cfs_quota_us", "-1\n",
+		"sys/fs/cgroup/cpu,cpuacct/board/inner/cpu.cfs_period_us", "100000\n",
+	)
+	got, ok := readCgroupCPU(root)
+	require.True(t, ok)
+	assert.Equal(t, cgroupCPU{periods: 200, throttled: 190, stopped: 18 * time.Second, cores: 0.05}, got)
+}
+
+func TestCgroupVersion2(t *testing.T) {
+	root := files(
+		"proc/self/cgroup", "0::/kube.slice/pod\n",
+		"sys/fs/cgroup/kube.slice/cpu.max", "max 100000\n",
+		"sys/fs/cgroup/kube.slice/pod/cpu.max", "150000 100000\n",
+		"sys/fs/cgroup/kube.slice/pod/cpu.stat", "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 9\nnr_throttled 1\nthrottled_usec 70000\n",
+	)
+	got, ok := readCgroupCPU(root)
+	require.True(t, ok)
+	assert.Equal(t, cgroupCPU{periods: 9, throttled: 1, stopped: 70 * time.Millisecond, cores: 1.5}, got)
+}
+
+// In a container the path names the host's folders, which are not there.
+func TestCgroupOfAContainer(t *testing.T) {
+	for _, place := range []string{"/docker/0123", "/../../other", "/"} {
+		root := files(
+			"proc/self/cgroup", "0::"+place+"\n",
+			"sys/fs/cgroup/cpu.max", "20000 100000\n",
+			"sys/fs/cgroup/cpu.stat", "nr_periods 1\nnr_throttled 0\nthrottled_usec 0\n",
+		)
+		got, ok := readCgroupCPU(root)
+		require.True(t, ok, place)
+		assert.Equal(t, cgroupCPU{periods: 1, cores: 0.2}, got, place)
+	}
+}
+
+func TestNoCgroup(t *testing.T) {
+	_, ok := readCgroupCPU(files())
+	assert.False(t, ok)
+	_, ok = readCgroupCPU(files("proc/self/cgroup", "garbage\n1:cpu\n\n2:cpu:/x\n"))
+	assert.False(t, ok)
+}
+
+func FuzzParseCPUStat(f *testing.F) {
+	f.Add([]byte("nr_periods 200\nnr_throttled 190\nthrottled_time 18000000000\n"))
+	f.Add([]byte("nr_periods 9\nnr_throttled 1\nthrottled_usec 70000\n"))
+	f.Add([]byte("throttled_usec 9223372036854775807\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if got, err := parseCPUStat(text); err == nil && got.stopped < 0 {
+			t.Fatalf("%q: %+v", text, got)
+		}
+	})
+}
+
+func FuzzParseCPUMax(f *testing.F) {
+	f.Add([]byte("max 100000\n"))
+	f.Add([]byte("5000 100000\n"))
+	f.Add([]byte("-1 100000"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if cores, ok := parseCPUMax(text); ok && (cores <= 0 || math.IsInf(cores, 0) || math.IsNaN(cores)) {
+			t.Fatalf("%q: %g", text, cores)
+		}
+	})
+}
+
+func FuzzReadCgroup(f *testing.F) {
+	f.Add([]byte("0::/kube.slice/pod\n"))
+	f.Add([]byte("2:cpu,cpuacct:/../..\n"))
+	f.Add([]byte("2:cpu,../..:/a/../../b\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		readCgroupCPU(files("proc/self/cgroup", string(text), "sys/fs/cgroup/cpu.max", "1 2"))
+	})
+}
+
+func TestParseThrottled(t *testing.T) {
+	for text, want := range map[string]uint32{
+		"0\n": 0, "0x50005\n": 0x50005, "50005": 0x50005, "throttled=0x0\n": 0, "0X10000": 0x10000,
+	} {
+		got, err := parseThrottled(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got, text)
+	}
+	for _, text := range []string{"", "0x", "-1", "0x100000000", "yes"} {
+		_, err := parseThrottled(text)
+		assert.Error(t, err, text)
+	}
+}
+
+func FuzzParseThrottled(f *testing.F) {
+	f.Add("0x50005\n")
+	f.Add("throttled=0x0")
+	f.Fuzz(func(t *testing.T, text string) {
+		word, err := parseThrottled(text)
+		if err != nil {
+			return
+		}
+		again, err := parseThrottled(fmt.Sprintf("%#x", word))
+		if err != nil || again != word {
+			t.Fatalf("%q: %x, then %x, %v", text, word, again, err)
+		}
+	})
+}
+
+func TestFirmwareWarnings(t *testing.T) {
+	firmware := func(word uint32) *Firmware { return &Firmware{word} }
+	const low = "too little voltage: the power supply or its cable is too weak"
+	for _, c := range []struct {
+		before, after *Firmware
+		want          []Warning
+	}{
+		{firmware(0), firmware(0), nil},
+		{firmware(0), firmware(0x10000), []Warning{{WarnUndervoltage, "during the benchmark: " + low}}},
+		{firmware(0x10000), firmware(0x10000), []Warning{{WarnUndervoltage, "since the board booted: " + low}}},
+		{firmware(0), firmware(0x50005), []Warning{{WarnUndervoltage, "now: " + low}, {WarnThrottled, "now: the firmware throttled the board"}}},
+		{firmware(8), firmware(0x80000), []Warning{{WarnThrottled, "now: the soft temperature limit was reached"}}},
+		{nil, firmware(0x20000), []Warning{{WarnThrottled, "since the board booted: the firmware capped the clock"}}},
+	} {
+		assert.Equal(t, c.want, stateWarnings(State{Firmware: c.before}, State{Firmware: c.after}, nil), "%+v", c)
+	}
+}
+
+func TestReadState(t *testing.T) {
+	root := files(
+		"proc/meminfo", "MemTotal:         443888 kB\nMemFree:           10000 kB\nMemAvailable:      30000 kB\nSwapTotal: 102396 kB\nSwapFree: 102396 kB\nHugePages_Total:       0\n",
+		"sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n",
+		"sys/class/thermal/thermal_zone0/temp", "61224\n",
+		"sys/class/thermal/thermal_zone0/type", "cpu-thermal\n",
+		"sys/class/thermal/thermal_zone1/temp", "not now\n",
+		"sys/class/thermal/cooling_device0/type", "gpio-fan\n",
+		"sys/class/thermal/cooling_device0/cur_state", "1\n",
+		"sys/class/thermal/cooling_device1/type", "cpufreq-cpu0\n",
+		"sys/class/thermal/cooling_device1/cur_state", "2\n",
+		"sys/class/hwmon/hwmon0/name", "rpi_volt\n",
+		"sys/class/hwmon/hwmon0/in0_lcrit_alarm", "1\n",
+		"sys/devices/system/cpu/cpufreq/policy0/scaling_cur_freq", "600000\n",
+		"sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq", "700000\n",
+		"sys/devices/system/cpu/cpufreq/policy0/cpuinfo_max_freq", "700000\n",
+	)
+	s := readState(root)
+	assert.Equal(t, &Memory{Total: 443888 << 10, Available: 30000 << 10, SwapTotal: 102396 << 10, SwapFree: 102396 << 10}, s.Memory)
+	assert.Equal(t, &Firmware{0x50005}, s.Firmware)
+	assert.Equal(t, []Temperature{{"cpu-thermal", 61.224}}, s.Temperatures)
+	assert.Equal(t, []string{"cpufreq-cpu0"}, s.Cooling, "a fan slows nothing down")
+	assert.Equal(t, []CPUClock{{"policy0", 6e8, 7e8, 7e8}}, s.Clocks)
+	require.NotNil(t, s.Undervoltage)
+	assert.True(t, *s.Undervoltage)
+
+	s.Firmware = nil
+	assert.Equal(t, []Warning{
+		{WarnUndervoltage, "the kernel reports too little voltage: the power supply or its cable is too weak"},
+		{WarnThrottled, "under load the clock of policy0 was 600 of 700 MHz"},
+		{WarnThrottled, "the kernel slowed the board to cool it: cpufreq-cpu0"},
+		{WarnMemory, "only 29 of 433 MB of memory are available"},
+	}, stateWarnings(State{}, s, s.Clocks))
+
+	assert.Equal(t, State{}, readState(files()), "a kernel that tells nothing")
+	capped := []CPUClock{{"policy4", 6e8, 6e8, 12e8}}
+	assert.Equal(t, []Warning{{WarnThrottled, "the clock of policy4 may not exceed 600 of its 1200 MHz"}}, stateWarnings(State{}, State{}, capped))
+}
+
+func TestParseMeminfo(t *testing.T) {
+	m, err := parseMeminfo([]byte("MemTotal: 1000 kB\nMemFree: 100 kB\nBuffers: 20 kB\nCached: 300 kB\n"))
+	require.NoError(t, err, "Linux before 3.14 has no MemAvailable")
+	assert.Equal(t, Memory{Total: 1000 << 10, Available: 420 << 10}, m)
+	for _, text := range []string{"", "MemTotal: x kB", "MemTotal: 10 MB", "MemTotal: 99999999999999999999 kB"} {
+		_, err := parseMeminfo([]byte(text))
+		assert.Error(t, err, text)
+	}
+}
+
+func FuzzParseMeminfo(f *testing.F) {
+	f.Add([]byte("MemTotal: 1000 kB\nMemFree: 100 kB\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if m, err := parseMeminfo(text); err == nil && m.Total == 0 {
+			t.Fatalf("%q: %+v", text, m)
+		}
+	})
+}
