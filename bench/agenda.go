@@ -57,17 +57,17 @@ func agenda(c clock, short, quota bool, disks []*disk) ([]*step, error) {
 	shake("mutual TLS handshakes, RSA-2048", 2, mutual, rsa2048, x25519mlk)
 	shake("mutual TLS handshakes, ECDSA P-256", 2, mutual, ecdsaP256, x25519mlk)
 
-	one, err := newGoWork(1)
+	one, err := goWorkOn(1)
 	if err != nil {
 		return nil, err
 	}
-	add("Go work on one core", 3, work{name: goWorkName + "/one-core", do: one.do})
+	add("Go work on one core", 3, one)
 	if lanes := runtime.GOMAXPROCS(0); lanes > 1 {
-		all, err := newGoWork(lanes)
+		all, err := goWorkOn(lanes)
 		if err != nil {
 			return nil, err
 		}
-		add("Go work on all cores", 3, work{name: goWorkName + "/all-cores", lanes: lanes, do: all.do})
+		add("Go work on all cores", 3, all)
 		add("all cores busy", 1.5, hashingOn(lanes)).saturates = true
 	}
 	addDisks(patternFsync, 3)
@@ -125,8 +125,8 @@ func agenda(c clock, short, quota bool, disks []*disk) ([]*step, error) {
 // on amd64, and three of four keys come within one and a half times that. The
 // one that does not is left out when the budget is spent.
 func keygenEstimate(sign *compute) time.Duration {
-	if sign.ops == 0 {
+	if sign.opSum == 0 {
 		return time.Hour // unknown: too long
 	}
-	return 3 * 70 * sign.wallSum / time.Duration(2*sign.ops)
+	return 3 * 70 * sign.wallSum / time.Duration(2*sign.opSum)
 }

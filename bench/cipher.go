@@ -79,7 +79,7 @@ func hashingOn(lanes int) work {
 		hash(data[0], n)
 		wg.Wait()
 	})
-	w.lanes = lanes
+	w.ops, w.parallel = lanes, true
 	return w
 }
 

@@ -11,8 +11,10 @@ type work struct {
 	bytes float64 // per operation: figures are bytes per second; 0: seconds per operation
 	// parts name the threads whose CPU time do returns apart, in that order.
 	parts []string
-	// lanes is how many operations do(1) performs at once; 0 counts as 1.
-	lanes int
+	// ops is how many operations do(1) performs; 0 counts as 1.
+	ops int
+	// parallel work uses all cores.
+	parallel bool
 	// long work is not warmed up, and left to itself when the time is over.
 	long bool
 	do   func(n int) ([]time.Duration, error)
@@ -40,7 +42,7 @@ type compute struct {
 	span   time.Duration // wall time of a window at least
 	effort effort
 
-	batch   int  // operations in a batch, once it is known
+	batch   int  // do's argument, once it is known
 	settled bool // batch is known
 
 	cpuValues []float64
@@ -52,7 +54,7 @@ type compute struct {
 	cold *observation
 
 	cpuSum, wallSum time.Duration
-	ops             int
+	opSum           int
 	longest         time.Duration // wall time of a batch
 }
 
@@ -74,8 +76,8 @@ type effort struct {
 }
 
 func newCompute(c clock, w work, resolution, span time.Duration, e effort) *compute {
-	if w.lanes == 0 {
-		w.lanes = 1
+	if w.ops == 0 {
+		w.ops = 1
 	}
 	return &compute{
 		work: w, clock: c, effort: e, batch: 1, settled: w.long,
@@ -150,11 +152,11 @@ func (m *compute) settle(o observation) {
 }
 
 func (m *compute) record(o observation) {
-	ops := o.batch * m.lanes
+	ops := o.batch * m.work.ops
 	m.longest = max(m.longest, o.wall)
 	m.cpuSum += o.used
 	m.wallSum += o.wall
-	m.ops += ops
+	m.opSum += ops
 	m.cpuValues = append(m.cpuValues, m.value(o.used, ops))
 	for i, p := range o.parts {
 		m.parted[i] = append(m.parted[i], m.value(p, ops))
@@ -194,12 +196,12 @@ func (m *compute) samples() []Sample {
 	if len(m.wallOf) == 0 {
 		m.closeWindow()
 	}
-	all := []Sample{newSample(m.name, Wall, unit, m.wallOf, m.ops)}
+	all := []Sample{newSample(m.name, Wall, unit, m.wallOf, m.opSum)}
 	if len(m.parts) == 0 {
-		return append(all, newSample(m.name, CPU, unit, m.cpuValues, m.ops))
+		return append(all, newSample(m.name, CPU, unit, m.cpuValues, m.opSum))
 	}
 	for i, part := range m.parts {
-		all = append(all, newSample(m.name+"/"+part, CPU, unit, m.parted[i], m.ops))
+		all = append(all, newSample(m.name+"/"+part, CPU, unit, m.parted[i], m.opSum))
 	}
 	return all
 }

@@ -25,9 +25,10 @@ const goWorkName = "go/apiserver-v1"
 // from JSON (what clients send) and from protobuf (what etcd holds), encodes
 // them, copies them into a cache with an index, and leaves garbage behind.
 //
-// One operation ends with one garbage collection, and there is none in between:
-// left to itself the collector runs once in many operations, and on a slow
-// board the median would be that of the operations without it.
+// One operation is one object. A garbage collection follows each eight objects
+// of a lane, and there is none in between: left to itself the collector runs
+// once in many objects, and on a slow board the median would be that of the
+// objects without it.
 type goWork struct {
 	json, proto []byte
 	lanes       []*lane
@@ -42,22 +43,22 @@ type lane struct {
 }
 
 const (
-	// objectsPerOp leaves about 600 KB of garbage for each collection and lane.
-	objectsPerOp = 8
+	// objectsPerGC leaves about 600 KB of garbage for each collection and lane.
+	objectsPerGC = 8
 	// liveObjects is over all lanes, a few hundred KB: about as much as the
 	// garbage of one lane, which is how the runtime paces itself by default.
 	liveObjects = 64
 )
 
-func newGoWork(lanes int) (*goWork, error) {
+func goWorkOn(lanes int) (work, error) {
 	pod := samplePod()
 	w := &goWork{}
 	var err error
 	if w.json, err = json.Marshal(pod); err != nil {
-		return nil, fmt.Errorf("%s: encode JSON: %w", goWorkName, err)
+		return work{}, fmt.Errorf("%s: encode JSON: %w", goWorkName, err)
 	}
 	if w.proto, err = pod.Marshal(); err != nil {
-		return nil, fmt.Errorf("%s: encode protobuf: %w", goWorkName, err)
+		return work{}, fmt.Errorf("%s: encode protobuf: %w", goWorkName, err)
 	}
 	for range lanes {
 		w.lanes = append(w.lanes, &lane{
@@ -65,10 +66,14 @@ func newGoWork(lanes int) (*goWork, error) {
 			index: make(map[string]*corev1.Pod),
 		})
 	}
-	return w, nil
+	name := goWorkName + "/one-core"
+	if lanes > 1 {
+		name = goWorkName + "/all-cores"
+	}
+	return work{name: name, ops: objectsPerGC * lanes, parallel: lanes > 1, do: w.do}, nil
 }
 
-// do runs n operations in each lane at once.
+// do runs n rounds, in all lanes at once.
 func (w *goWork) do(n int) ([]time.Duration, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	errs := make([]error, len(w.lanes))
@@ -88,7 +93,7 @@ func (w *goWork) do(n int) ([]time.Duration, error) {
 }
 
 func (w *goWork) run(l *lane) error {
-	for range objectsPerOp {
+	for range objectsPerGC {
 		if err := w.object(l); err != nil {
 			return err
 		}

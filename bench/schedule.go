@@ -73,7 +73,7 @@ func (s *schedule) run(ctx context.Context) error {
 			}
 			s.report(st.title, done, total)
 			c, computes := st.measure.(*compute)
-			one := computes && c.lanes == 1
+			one := computes && !c.parallel
 			if one {
 				runtime.GOMAXPROCS(1)
 			} else {
@@ -190,7 +190,7 @@ func (s *schedule) fill(r *Result) {
 		if c, ok := st.measure.(*compute); ok {
 			switch {
 			// The two sides of a handshake also wait for each other.
-			case c.lanes == 1 && len(c.parts) == 0:
+			case !c.parallel && len(c.parts) == 0:
 				one.cpu += c.cpuSum
 				one.wall += c.wallSum
 			case st.saturates:
