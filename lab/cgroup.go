@@ -1,0 +1,327 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const cgroupRoot = "/sys/fs/cgroup"
+
+// cgroups are the control groups of a board: one folder per hierarchy with
+// cgroup v1, one in all with v2.
+type cgroups struct {
+	name string
+	v2   bool
+	// mounts are the hierarchies' mount points on the host, v1 only.
+	mounts []hierarchy
+}
+
+// hierarchy is one mounted v1 hierarchy.
+type hierarchy struct {
+	Dir     string // "cpu,cpuacct"
+	Options string // mount options that name it
+}
+
+func findCgroups(board string) (cgroups, error) {
+	c := cgroups{name: "kubeadm-arm-lab-" + board}
+	var fsinfo unix.Statfs_t
+	if err := unix.Statfs(cgroupRoot, &fsinfo); err != nil {
+		return c, fmt.Errorf("look at %s: %w", cgroupRoot, err)
+	}
+	if fsinfo.Type == unix.CGROUP2_SUPER_MAGIC {
+		c.v2 = true
+		return c, nil
+	}
+	text, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return c, err
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		f := strings.Fields(line)
+		if len(f) < 4 || f[2] != "cgroup" || filepath.Dir(f[1]) != cgroupRoot {
+			continue
+		}
+		var options []string
+		for _, o := range strings.Split(f[3], ",") {
+			switch o {
+			case "rw", "ro", "relatime", "nosuid", "nodev", "noexec", "xattr", "clone_children":
+			default:
+				options = append(options, o)
+			}
+		}
+		if named := strings.Join(options, ","); strings.HasPrefix(named, "name=") {
+			options = []string{"none", named}
+		}
+		c.mounts = append(c.mounts, hierarchy{filepath.Base(f[1]), strings.Join(options, ",")})
+	}
+	if len(c.mounts) == 0 {
+		return c, errors.New("no cgroup hierarchy is mounted below " + cgroupRoot)
+	}
+	return c, nil
+}
+
+// dirs are the board's folders on the host.
+func (c cgroups) dirs() []string {
+	if c.v2 {
+		return []string{filepath.Join(cgroupRoot, c.name)}
+	}
+	var all []string
+	seen := map[string]bool{}
+	for _, m := range c.mounts {
+		dir := filepath.Join(cgroupRoot, m.Dir, c.name)
+		if !seen[dir] {
+			seen[dir] = true
+			all = append(all, dir)
+		}
+	}
+	return all
+}
+
+func (c cgroups) dir(controller string) string {
+	if c.v2 {
+		return c.dirs()[0]
+	}
+	for _, m := range c.mounts {
+		for _, o := range strings.Split(m.Options, ",") {
+			if o == controller {
+				return filepath.Join(cgroupRoot, m.Dir, c.name)
+			}
+		}
+	}
+	return ""
+}
+
+func (c cgroups) create() error {
+	if c.v2 {
+		text, err := os.ReadFile(filepath.Join(cgroupRoot, "cgroup.controllers"))
+		if err != nil {
+			return err
+		}
+		for _, controller := range strings.Fields(string(text)) {
+			// Those that cannot be delegated are not needed either.
+			_ = os.WriteFile(filepath.Join(cgroupRoot, "cgroup.subtree_control"), []byte("+"+controller), 0)
+		}
+	}
+	for _, dir := range c.dirs() {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("make a cgroup: %w", err)
+		}
+		if filepath.Base(filepath.Dir(dir)) == "cpuset" {
+			for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+				value, err := os.ReadFile(filepath.Join(filepath.Dir(dir), file))
+				if err == nil {
+					err = os.WriteFile(filepath.Join(dir, file), value, 0)
+				}
+				if err != nil {
+					return fmt.Errorf("set up the cpuset: %w", err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// enter puts a process into the board's groups.
+func (c cgroups) enter(pid int) error {
+	for _, dir := range c.dirs() {
+		if leaf := filepath.Join(dir, initGroup); c.v2 && isDir(leaf) {
+			// A v2 group that hands controllers on may hold no process itself;
+			// the board has made a leaf for its own by then.
+			dir = leaf
+		}
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
+			return fmt.Errorf("enter the board's cgroup %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// limits of a board; zero values set none.
+type limits struct {
+	CPU    float64       // 0.05 = 5 % of one core
+	Period time.Duration // of the CFS quota
+	Memory int64         // bytes
+	// WriteBPS and WriteIOPS bound the disk under the board's folder.
+	WriteBPS, WriteIOPS int64
+	Device              string // MAJ:MIN of that disk
+}
+
+func (c cgroups) limit(l limits) error {
+	period := l.Period
+	if period == 0 {
+		period = 100 * time.Millisecond
+	}
+	quota := int64(-1)
+	if l.CPU > 0 {
+		quota = int64(l.CPU * float64(period.Microseconds()))
+		if quota < 1000 {
+			return fmt.Errorf("limit the CPU: %.1f %% of a period of %s is under the kernel's least quota of 1 ms; use a longer --period", l.CPU*100, period)
+		}
+	}
+	set := func(controller, file, value string) error {
+		dir := c.dir(controller)
+		if dir == "" {
+			return fmt.Errorf("limit the board: the kernel has no %s controller", controller)
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(value), 0); err != nil {
+			return fmt.Errorf("limit the board: %s: %w", file, err)
+		}
+		return nil
+	}
+	if c.v2 {
+		q := "max"
+		if quota > 0 {
+			q = strconv.FormatInt(quota, 10)
+		}
+		if err := set("cpu", "cpu.max", fmt.Sprintf("%s %d", q, period.Microseconds())); err != nil {
+			return err
+		}
+		if l.Memory > 0 {
+			if err := set("memory", "memory.max", strconv.FormatInt(l.Memory, 10)); err != nil {
+				return err
+			}
+		}
+		if io := ioMax(l); io != "" {
+			return set("io", "io.max", l.Device+" "+io)
+		}
+		return nil
+	}
+	// The quota first back to none: a period and an old quota that do not fit
+	// each other are refused.
+	if err := set("cpu", "cpu.cfs_quota_us", "-1"); err != nil {
+		return err
+	}
+	if err := set("cpu", "cpu.cfs_period_us", strconv.FormatInt(period.Microseconds(), 10)); err != nil {
+		return err
+	}
+	if err := set("cpu", "cpu.cfs_quota_us", strconv.FormatInt(quota, 10)); err != nil {
+		return err
+	}
+	if l.Memory > 0 {
+		if err := set("memory", "memory.limit_in_bytes", strconv.FormatInt(l.Memory, 10)); err != nil {
+			return err
+		}
+	}
+	for file, value := range map[string]int64{"blkio.throttle.write_bps_device": l.WriteBPS, "blkio.throttle.write_iops_device": l.WriteIOPS} {
+		if value > 0 {
+			if err := set("blkio", file, fmt.Sprintf("%s %d", l.Device, value)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func ioMax(l limits) string {
+	var parts []string
+	if l.WriteBPS > 0 {
+		parts = append(parts, fmt.Sprintf("wbps=%d", l.WriteBPS))
+	}
+	if l.WriteIOPS > 0 {
+		parts = append(parts, fmt.Sprintf("wiops=%d", l.WriteIOPS))
+	}
+	return strings.Join(parts, " ")
+}
+
+// cpuSeconds is the CPU time that the board has used so far.
+func (c cgroups) cpuSeconds() float64 {
+	if c.v2 {
+		text, _ := os.ReadFile(filepath.Join(c.dirs()[0], "cpu.stat"))
+		for _, line := range strings.Split(string(text), "\n") {
+			if rest, ok := strings.CutPrefix(line, "usage_usec "); ok {
+				n, _ := strconv.ParseFloat(rest, 64)
+				return n / 1e6
+			}
+		}
+		return 0
+	}
+	text, _ := os.ReadFile(filepath.Join(c.dir("cpuacct"), "cpuacct.usage"))
+	n, _ := strconv.ParseFloat(strings.TrimSpace(string(text)), 64)
+	return n / 1e9
+}
+
+// memoryBytes is what the board uses now.
+func (c cgroups) memoryBytes() int64 {
+	file := filepath.Join(c.dir("memory"), "memory.usage_in_bytes")
+	if c.v2 {
+		file = filepath.Join(c.dirs()[0], "memory.current")
+	}
+	text, _ := os.ReadFile(file)
+	n, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return n
+}
+
+// pids are all processes of the board, of every group below its own.
+func (c cgroups) pids() []int {
+	seen := map[int]bool{}
+	for _, dir := range c.dirs() {
+		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.IsDir() {
+				return nil
+			}
+			text, _ := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+			for _, f := range strings.Fields(string(text)) {
+				if n, err := strconv.Atoi(f); err == nil {
+					seen[n] = true
+				}
+			}
+			return nil
+		})
+	}
+	var all []int
+	for pid := range seen {
+		all = append(all, pid)
+	}
+	sort.Ints(all)
+	return all
+}
+
+// remove takes the groups away, the deepest first. They must hold no process.
+func (c cgroups) remove() error {
+	var failed error
+	for _, top := range c.dirs() {
+		var dirs []string
+		_ = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				dirs = append(dirs, path)
+			}
+			return nil
+		})
+		for i := len(dirs) - 1; i >= 0; i-- {
+			if err := rmdirPatiently(dirs[i]); err != nil {
+				failed = errors.Join(failed, err)
+			}
+		}
+	}
+	return failed
+}
+
+// rmdirPatiently removes a cgroup, which can be busy for a moment after its
+// last process has ended.
+func rmdirPatiently(dir string) error {
+	var err error
+	for range 50 {
+		if err = os.Remove(dir); err == nil || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return fmt.Errorf("remove a cgroup: %w", err)
+}
+
+// initGroup is the leaf that holds a v2 board's own processes.
+const initGroup = "init"
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
