@@ -9,25 +9,44 @@ import (
 	"time"
 )
 
-// Text writes a result as a table for people. Its form may change; programs
+// Table is a part of a result made readable. The first column names the row,
+// the others are figures.
+type Table struct {
+	Title  string // of the whole and of the first column
+	Header []string
+	Rows   [][]string
+}
+
+// Text writes a result as tables for people. Its form may change; programs
 // read the JSON.
 func Text(w io.Writer, r Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, Summary(r))
+	for _, table := range Tables(r) {
+		fmt.Fprintf(t, "\n%s:\t%s\n", table.Title, strings.Join(table.Header, "\t"))
+		for _, row := range table.Rows {
+			fmt.Fprintln(t, strings.Join(row, "\t"))
+		}
+	}
+	for i, note := range Notes(r) {
+		if i == 0 {
+			fmt.Fprintln(t)
+		}
+		fmt.Fprintln(t, "warning:", note)
+	}
+	return t.Flush()
+}
+
+// Summary tells in a sentence what ran, how long, and how much of the board it got.
+func Summary(r Result) string {
 	form := "full form"
 	if r.Short {
 		form = "short form"
 	}
-	fmt.Fprintf(t, "%s, %s, %s on %s: %.1f of %.1f s, %.1f s of CPU time, %d MB\n",
-		r.Started.Format(time.DateTime), form, r.Runtime.Version, r.Runtime.platform(), r.Elapsed, r.Budget, r.CPU, r.PeakMemory>>20)
-	fmt.Fprintf(t, "one thread gets %.2f cores, all together get %.2f of %d\n", r.Cores.One, r.Cores.All, r.Runtime.CPUs)
-
-	handshakes(t, r)
-	section(t, r, "COMPUTING", "CPU TIME\tELAPSED\tPER SECOND", SecondsPerOp, "go/", "sign/", "verify/", "keygen/")
-	section(t, r, "BULK", "PER CPU SECOND\tPER SECOND", BytesPerSecond, "seal/", "hash/")
-	disksTable(t, r)
-	state(t, r.Before, r.After)
-	warnings(t, r)
-	return t.Flush()
+	return fmt.Sprintf("%s UTC, %s, %s on %s: %s of %s, %s of CPU time, %s; one thread gets %.2f cores, all together %.2f of %d",
+		r.Started.Format(time.DateTime), form, r.Runtime.Version, r.Runtime.platform(),
+		Format(r.Elapsed, "s"), Format(r.Budget, "s"), Format(r.CPU, "s"), Format(float64(r.PeakMemory), "B"),
+		r.Cores.One, r.Cores.All, r.Runtime.CPUs)
 }
 
 func (g Go) platform() string {
@@ -38,102 +57,103 @@ func (g Go) platform() string {
 	return name
 }
 
-func handshakes(t io.Writer, r Result) {
-	first := true
+// Tables makes a result readable. Tables without rows are left out.
+func Tables(r Result) []Table {
+	all := []Table{
+		handshakes(r),
+		computing(r, "Computing", SecondsPerOp, "CPU time", "elapsed", "per second"),
+		computing(r, "Bulk", BytesPerSecond, "per CPU second", "per second"),
+	}
+	for _, f := range r.Folders {
+		all = append(all, diskTable(r, f))
+	}
+	all = append(all, boardTable(r.Before, r.After))
+	return slices.DeleteFunc(all, func(t Table) bool { return len(t.Rows) == 0 })
+}
+
+func handshakes(r Result) Table {
+	t := Table{Title: "TLS 1.3 handshakes", Header: []string{"server, CPU time", "client, CPU time", "both, elapsed", "per second"}}
 	for _, s := range r.Samples {
 		if !strings.HasPrefix(s.Name, "tls/") || s.Clock != Wall {
 			continue
 		}
-		if first {
-			fmt.Fprint(t, "\nTLS 1.3 HANDSHAKES\tSERVER, CPU TIME\tCLIENT, CPU TIME\tBOTH, ELAPSED\tPER SECOND\n")
-			first = false
-		}
 		server, _ := r.Sample(s.Name+"/"+serverSide, CPU)
 		client, _ := r.Sample(s.Name+"/"+clientSide, CPU)
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", handshakeTitle(s.Name), figure(server), figure(client), figure(s), perSecond(s))
+		title := strings.ReplaceAll(strings.TrimPrefix(s.Name, "tls/"), "/", ", ")
+		t.Rows = append(t.Rows, []string{title, figure(server), figure(client), figure(s), perSecond(s)})
 	}
+	return t
 }
 
-// handshakeTitle turns tls/KIND/KEY/EXCHANGE into words.
-func handshakeTitle(name string) string {
-	return strings.Join(strings.Split(name, "/")[1:], ", ")
-}
-
-func section(t io.Writer, r Result, title, columns, unit string, prefixes ...string) {
-	first := true
+// computing lists everything but handshakes that has both clocks and that unit.
+func computing(r Result, title, unit string, header ...string) Table {
+	t := Table{Title: title, Header: header}
 	for _, s := range r.Samples {
-		if s.Clock != CPU || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s.Name, p) }) {
+		wall, ok := r.Sample(s.Name, Wall)
+		if s.Clock != CPU || s.Unit != unit || !ok {
 			continue
 		}
-		if first {
-			fmt.Fprintf(t, "\n%s\t%s\n", title, columns)
-			first = false
-		}
-		wall, _ := r.Sample(s.Name, Wall)
-		fmt.Fprintf(t, "%s\t%s\t%s", s.Name, figure(s), figure(wall))
+		row := []string{s.Name, figure(s), figure(wall)}
 		if unit == SecondsPerOp {
-			fmt.Fprintf(t, "\t%s", perSecond(wall))
+			row = append(row, perSecond(wall))
 		}
-		fmt.Fprintln(t)
+		t.Rows = append(t.Rows, row)
 	}
+	return t
 }
 
-func disksTable(t io.Writer, r Result) {
-	if len(r.Folders) == 0 {
-		return
+func diskTable(r Result, f Folder) Table {
+	t := Table{
+		Title:  fmt.Sprintf("%s (%s, %s free)", f.Path, f.FileSystem, Format(float64(f.Free), "B")),
+		Header: []string{"median", "p90", "p99", "worst", "writes"},
 	}
-	fmt.Fprint(t, "\nDISK\tMEDIAN\tP90\tP99\tWORST\tWRITES\n")
-	for _, f := range r.Folders {
-		fmt.Fprintf(t, "%s (%s, %s free)\n", f.Path, f.FileSystem, Format(float64(f.Free), "B"))
-		for _, pattern := range [...]string{patternFsync, patternRandom} {
-			if s, ok := r.Sample(DiskSample(f.Path, pattern), Wall); ok {
-				fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%d\n", patternTitle(pattern), figure(s),
-					Format(s.P90, s.Unit), Format(s.P99, s.Unit), Format(s.Max, s.Unit), s.N)
-			}
+	for _, p := range [...]struct{ pattern, title string }{
+		{patternFsync, "2300 B appended and synced"},
+		{patternRandom, "4 KiB anywhere and synced"},
+		{patternWrite, "1 MiB in a row and synced"},
+	} {
+		s, ok := r.Sample(DiskSample(f.Path, p.pattern), Wall)
+		if !ok {
+			continue
 		}
-		if s, ok := r.Sample(DiskSample(f.Path, patternWrite), Wall); ok {
-			fmt.Fprintf(t, "  %s\t%s\t\t\t\t%d\n", patternTitle(patternWrite), figure(s), s.N)
+		row := []string{p.title, figure(s), Format(s.P90, s.Unit), Format(s.P99, s.Unit), Format(s.Max, s.Unit), fmt.Sprint(s.N)}
+		if s.Unit == BytesPerSecond {
+			row[2], row[3], row[4] = "", "", "" // the high percentiles of a speed are its best
 		}
+		t.Rows = append(t.Rows, row)
 	}
+	return t
 }
 
-func patternTitle(pattern string) string {
-	switch pattern {
-	case patternFsync:
-		return "2300 B appended and synced"
-	case patternRandom:
-		return "4 KiB anywhere and synced"
-	case patternWrite:
-		return "1 MiB after the other, synced"
-	}
-	return pattern
-}
-
-func state(t io.Writer, before, after State) {
-	var lines []string
-	if m := after.Memory; m != nil {
-		lines = append(lines, fmt.Sprintf("memory available\t%s of %s", Format(float64(m.Available), "B"), Format(float64(m.Total), "B")))
+func boardTable(before, after State) Table {
+	t := Table{Title: "Board", Header: []string{"before", "after"}}
+	add := func(name, before, after string) { t.Rows = append(t.Rows, []string{name, before, after}) }
+	if a, b := after.Memory, before.Memory; a != nil && b != nil {
+		add("memory available of "+Format(float64(a.Total), "B"), Format(float64(b.Available), "B"), Format(float64(a.Available), "B"))
 	}
 	for i, a := range after.Temperatures {
 		if i < len(before.Temperatures) {
-			lines = append(lines, fmt.Sprintf("temperature %s\t%.0f °C, then %.0f °C", a.Zone, before.Temperatures[i].Celsius, a.Celsius))
+			add("temperature of "+a.Zone, fmt.Sprintf("%.0f °C", before.Temperatures[i].Celsius), fmt.Sprintf("%.0f °C", a.Celsius))
 		}
 	}
-	for _, c := range after.Clocks {
-		lines = append(lines, fmt.Sprintf("clock %s\t%.0f of %.0f MHz", c.Policy, c.Current/1e6, c.Maximum/1e6))
+	for i, a := range after.Clocks {
+		if i < len(before.Clocks) {
+			add(fmt.Sprintf("clock of %s, at most %.0f MHz", a.Policy, a.Maximum/1e6),
+				fmt.Sprintf("%.0f MHz", before.Clocks[i].Current/1e6), fmt.Sprintf("%.0f MHz", a.Current/1e6))
+		}
 	}
-	if f := after.Firmware; f != nil {
-		lines = append(lines, fmt.Sprintf("firmware's throttling word\t%#x", f.Word))
+	if a, b := after.Firmware, before.Firmware; a != nil && b != nil {
+		add("firmware's throttling word", fmt.Sprintf("%#x", b.Word), fmt.Sprintf("%#x", a.Word))
 	}
-	if len(lines) > 0 {
-		fmt.Fprintf(t, "\nBOARD\n%s\n", strings.Join(lines, "\n"))
-	}
+	return t
 }
 
-func warnings(t io.Writer, r Result) {
-	var lines []string
+// Notes are the warnings of a result in sentences: those of the whole run, and
+// one for each kind of doubt about single figures.
+func Notes(r Result) []string {
+	var notes []string
 	for _, w := range r.Warnings {
-		lines = append(lines, "warning: "+w.Text)
+		notes = append(notes, w.Text)
 	}
 	// A disturbance of the whole run need not be repeated for each figure in it.
 	for _, kind := range [...]struct{ name, text string }{
@@ -143,19 +163,15 @@ func warnings(t io.Writer, r Result) {
 	} {
 		var names []string
 		for _, s := range r.Samples {
-			for _, w := range s.Warnings {
-				if w.Kind == kind.name {
-					names = append(names, s.Name+" ("+s.Clock+")")
-				}
+			if slices.ContainsFunc(s.Warnings, func(w Warning) bool { return w.Kind == kind.name }) {
+				names = append(names, s.Name+" ("+s.Clock+")")
 			}
 		}
 		if len(names) > 0 {
-			lines = append(lines, fmt.Sprintf("warning: %s: %s", kind.text, strings.Join(names, ", ")))
+			notes = append(notes, kind.text+": "+strings.Join(names, ", "))
 		}
 	}
-	if len(lines) > 0 {
-		fmt.Fprintf(t, "\n%s\n", strings.Join(lines, "\n"))
-	}
+	return notes
 }
 
 // figure is a sample's median with its spread.
