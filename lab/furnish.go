@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -66,11 +68,12 @@ func (b *board) furnish(programs string, extra []string) error {
 	files := map[string]string{
 		"etc/hostname":                  b.Name + "\n",
 		"etc/hosts":                     "127.0.0.1 localhost\n::1 localhost\n" + b.NodeIP + " " + b.Name + "\n",
-		"etc/resolv.conf":               "# no name server: the board has no network beyond itself\n",
+		"etc/resolv.conf":               "# nobody listens there: the board has no network beyond itself, and CoreDNS wants a line\nnameserver " + b.NodeIP + "\n",
+		"etc/machine-id":                machineID() + "\n",
 		"etc/containerd/config.toml":    strings.ReplaceAll(containerdConfig, "SANDBOX", b.SandboxImage),
 		"etc/crictl.yaml":               "runtime-endpoint: unix:///run/containerd/containerd.sock\n",
 		"etc/cni/net.d/10-lab.conflist": cniConfig,
-		"etc/kubeadm-lab.yaml":          strings.NewReplacer("NAME", b.Name, "ADDRESS", b.NodeIP, "VERSION", b.Version, "API", configAPI(b.Version), "CGROUPV1\n", kubeletCgroupV1(b.Version)).Replace(kubeadmConfig),
+		"etc/kubeadm-lab.yaml":          strings.NewReplacer("NAME", b.Name, "ADDRESS", b.NodeIP, "VERSION", b.Version, "CONFIG_API", configAPI(b.Version), "CGROUPV1\n", kubeletCgroupV1(b.Version), "IGNORE\n", ignoredChecks()).Replace(kubeadmConfig),
 	}
 	for path, text := range files {
 		full := filepath.Join(root, path)
@@ -88,6 +91,14 @@ func (b *board) furnish(programs string, extra []string) error {
 	return nil
 }
 
+// machineID is a new one, in the form of machine-id(5): two machines with one
+// id are one machine to Kubernetes.
+func machineID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(id[:])
+}
+
 // configAPI is the kubeadm config API of a version.
 func configAPI(version string) string {
 	m := versionForm.FindStringSubmatch(version)
@@ -102,6 +113,15 @@ func configAPI(version string) string {
 func kubeletCgroupV1(version string) string {
 	if configAPI(version) == "v1beta4" {
 		return "failCgroupV1: false\n"
+	}
+	return ""
+}
+
+// ignoredChecks are the preflight checks that this machine, not the board,
+// fails: kubeadm refuses cgroup v1 since v1.35 unless told otherwise.
+func ignoredChecks() string {
+	if groups, err := findCgroups("any"); err == nil && !groups.v2 {
+		return "  ignorePreflightErrors: [SystemVerification]\n"
 	}
 	return ""
 }
@@ -140,15 +160,16 @@ const cniConfig = `{
 `
 
 // kubeadmConfig is what both the stock run and kubeadm-arm are given.
-const kubeadmConfig = `apiVersion: kubeadm.k8s.io/API
+const kubeadmConfig = `apiVersion: kubeadm.k8s.io/CONFIG_API
 kind: InitConfiguration
 localAPIEndpoint:
   advertiseAddress: ADDRESS
 nodeRegistration:
   name: NAME
   criSocket: unix:///run/containerd/containerd.sock
+IGNORE
 ---
-apiVersion: kubeadm.k8s.io/API
+apiVersion: kubeadm.k8s.io/CONFIG_API
 kind: ClusterConfiguration
 kubernetesVersion: VERSION
 networking:

@@ -27,6 +27,8 @@ func inside(name string) error {
 		return fmt.Errorf("wait for the cgroups: %w", err)
 	}
 	ready.Close()
+	// Namespaces belong to threads. This one is the process's first (main.go's
+	// init), the one that /proc/PID/ns shows and whose children inherit.
 	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
 		return fmt.Errorf("unshare the cgroup namespace: %w", err)
 	}

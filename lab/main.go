@@ -30,6 +30,10 @@ board's /usr/local/bin, may be repeated).
 On the board, /etc/kubeadm-lab.yaml is a configuration for kubeadm init.
 `
 
+// The main goroutine stays on the process's first thread: a board's process 1
+// and lab run enter namespaces, which belong to threads.
+func init() { runtime.LockOSThread() }
+
 func main() {
 	code, err := lab(os.Args)
 	if err != nil {

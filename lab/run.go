@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime"
 	"strconv"
 	"syscall"
 
@@ -25,7 +24,6 @@ func (b *board) command(args []string, env []string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	runtime.LockOSThread()
 	if err := groups.enter(unix.Gettid()); err != nil {
 		return nil, err
 	}
