@@ -322,12 +322,12 @@ func (c *Config) AddToken(api, token string) {
 
 // Clone returns a deep copy.
 func (c *Config) Clone() (*Config, error) {
+	if c == nil || len(c.docs) == 0 {
+		return &Config{}, nil
+	}
 	text, err := c.Bytes()
 	if err != nil {
 		return nil, err
-	}
-	if len(c.docs) == 0 {
-		return &Config{}, nil
 	}
 	return ReadConfig(bytes.NewReader(text), "copy")
 }
@@ -346,4 +346,23 @@ func (c *Config) Bytes() ([]byte, error) {
 		return nil, fmt.Errorf("write kubeadm config: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// HasExtraArg tells whether a component's extraArgs, below path in
+// ClusterConfiguration, set a flag. They are a map up to v1beta3 and a list of
+// name and value from v1beta4.
+func (c *Config) HasExtraArg(flag string, path ...string) bool {
+	n := find(c.doc(kindCluster), append(append([]string{}, path...), "extraArgs")...)
+	if n == nil {
+		return false
+	}
+	if n.Kind == yaml.MappingNode {
+		return find(n, flag) != nil
+	}
+	for _, item := range n.Content {
+		if scalar(find(item, "name")) == flag {
+			return true
+		}
+	}
+	return false
 }

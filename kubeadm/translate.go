@@ -91,8 +91,6 @@ func (c *Config) Translate(a InitArgs, b Behaviour, api string) (taken []string,
 			token = f.Value
 		case f.Name == "token-ttl":
 			ttl = f.Value
-		case f.Name == "upload-certs":
-			return nil, fmt.Errorf("flag --%s has no place in the %s config", f.Name, api)
 		case !known:
 			return nil, fmt.Errorf("flag --%s has no place in the %s config", f.Name, api)
 		default:

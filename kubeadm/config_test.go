@@ -1,0 +1,158 @@
+package kubeadm
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const ownersConfig = `# my cluster
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+timeouts:
+  kubernetesAPICall: 30m # slow
+skipPhases: [addon/kube-proxy]
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+apiServer:
+  extraArgs:
+  - name: v
+    value: "4"
+networking:
+  podSubnet: 10.244.0.0/16
+futureField: kept
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+failSwapOn: false
+`
+
+func read(t *testing.T, text string) *Config {
+	t.Helper()
+	c, err := ReadConfig(strings.NewReader(text), "k.yaml")
+	require.NoError(t, err)
+	return c
+}
+
+func write(t *testing.T, c *Config) string {
+	t.Helper()
+	text, err := c.Bytes()
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestConfigKeepsWhatIsTheOwners(t *testing.T) {
+	c := read(t, ownersConfig)
+	assert.Equal(t, "v1beta4", c.API())
+	assert.Equal(t, []string{"addon/kube-proxy"}, c.InitList("skipPhases"))
+	assert.Equal(t, "10.244.0.0/16", c.Cluster("networking", "podSubnet"))
+	assert.True(t, c.HasExtraArg("v", "apiServer"))
+	assert.False(t, c.HasExtraArg("v", "scheduler"))
+
+	assert.Equal(t, "30m", c.RaiseInit("v1beta4", time.Minute, "timeouts", "kubernetesAPICall"), "a longer value stays")
+	assert.Empty(t, c.RaiseInit("v1beta4", 8*time.Minute, "timeouts", "kubeletHealthCheck"))
+	c.SetCluster("v1beta4", "ECDSA-P256", "encryptionAlgorithm")
+	out := write(t, c)
+	for _, kept := range []string{"# my cluster", "kubernetesAPICall: 30m # slow", "futureField: kept", "kind: KubeletConfiguration", "failSwapOn: false"} {
+		assert.Contains(t, out, kept)
+	}
+	again := read(t, out)
+	assert.Equal(t, "8m0s", again.Init("timeouts", "kubeletHealthCheck"))
+	assert.Equal(t, "ECDSA-P256", again.Cluster("encryptionAlgorithm"))
+}
+
+func TestConfigErrorsNameFileLineAndField(t *testing.T) {
+	for name, x := range map[string]struct{ text, want string }{
+		"empty":          {"", "k.yaml: no document"},
+		"not YAML":       {"a: 1\nb: c: d\n", "k.yaml:2"},
+		"a list":         {"- a\n", "k.yaml:1: want a document with apiVersion and kind"},
+		"no kind":        {"apiVersion: kubeadm.k8s.io/v1beta4\n", "apiVersion, kind: missing"},
+		"wrong type":     {"apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nlocalAPIEndpoint:\n  bindPort: many\n", "k.yaml:4: InitConfiguration.localAPIEndpoint.bindPort: is a string where kubeadm wants int32"},
+		"wrong shape":    {"apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\nnetworking: 10.0.0.0/8\n", "k.yaml:3: ClusterConfiguration.networking"},
+		"wrong duration": {"apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\ntimeouts:\n  discovery: soon\n", "k.yaml"},
+	} {
+		_, err := ReadConfig(strings.NewReader(x.text), "k.yaml")
+		var bad *ConfigError
+		require.ErrorAs(t, err, &bad, name)
+		assert.Contains(t, err.Error(), x.want, name)
+		assert.NotContains(t, err.Error(), "\n", name)
+		assert.NotEmpty(t, bad.Hint(), name)
+	}
+}
+
+func TestTranslateFlags(t *testing.T) {
+	b, err := BehaviourOf(Version{1, 37, 2, ""})
+	require.NoError(t, err)
+	a, err := ParseInitArgs([]string{"--pod-network-cidr=10.244.0.0/16", "--apiserver-advertise-address", "10.0.0.2", "--apiserver-bind-port=7443",
+		"--apiserver-cert-extra-sans=a.example,b.example", "--apiserver-cert-extra-sans", "c.example", "--feature-gates=X=true,Y=false",
+		"--token-ttl=1h", "--upload-certs", "--node-name=n1", "--skip-token-print"})
+	require.NoError(t, err)
+	c := &Config{}
+	taken, err := c.Translate(a, b, "v1beta4")
+	require.NoError(t, err)
+	assert.NotContains(t, taken, "upload-certs", "it may stand beside --config")
+	out := read(t, write(t, c))
+	assert.Equal(t, "10.0.0.2", out.Init("localAPIEndpoint", "advertiseAddress"))
+	assert.Equal(t, "7443", out.Init("localAPIEndpoint", "bindPort"))
+	assert.Equal(t, "10.244.0.0/16", out.Cluster("networking", "podSubnet"))
+	assert.Equal(t, "true", out.Cluster("featureGates", "X"))
+	text := write(t, c)
+	for _, san := range []string{"a.example", "b.example", "c.example"} {
+		assert.Equal(t, 1, strings.Count(text, san))
+	}
+	assert.True(t, out.HasTokens())
+	assert.Contains(t, text, "ttl: 1h")
+}
+
+func TestTranslateRefusesWhatHasNoField(t *testing.T) {
+	b, err := BehaviourOf(Version{1, 37, 2, ""})
+	require.NoError(t, err)
+	a, err := ParseInitArgs([]string{"--brand-new-flag=1"})
+	require.NoError(t, err)
+	_, err = (&Config{}).Translate(a, b, "v1beta4")
+	assert.ErrorContains(t, err, "--brand-new-flag has no place")
+	a, err = ParseInitArgs([]string{"--apiserver-bind-port=high"})
+	require.NoError(t, err)
+	_, err = (&Config{}).Translate(a, b, "v1beta4")
+	assert.ErrorContains(t, err, "not a number")
+}
+
+func TestTokenForm(t *testing.T) {
+	for range 20 {
+		token, err := NewToken()
+		require.NoError(t, err)
+		assert.Regexp(t, `^[a-z0-9]{6}\.[a-z0-9]{16}$`, token)
+	}
+}
+
+func TestNilConfigIsEmpty(t *testing.T) {
+	var c *Config
+	assert.Empty(t, c.API())
+	assert.Empty(t, c.InitList("skipPhases"))
+	assert.False(t, c.HasExternalEtcd())
+	assert.False(t, c.HasTokens())
+	assert.False(t, c.HasExtraArg("v", "apiServer"))
+	empty, err := c.Clone()
+	require.NoError(t, err)
+	assert.Empty(t, write(t, empty))
+}
+
+func FuzzReadConfig(f *testing.F) {
+	f.Add(ownersConfig)
+	f.Add("apiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration\na: &x [1]\nb: *x\n")
+	f.Add("? a\n: b\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := ReadConfig(strings.NewReader(text), "fuzz")
+		if err != nil {
+			return
+		}
+		c.RaiseInit("v1beta4", time.Hour, "timeouts", "discovery")
+		c.SetCluster("v1beta4", "ECDSA-P256", "encryptionAlgorithm")
+		_, _ = c.Bytes()
+		c.HasExtraArg("v", "apiServer")
+	})
+}
