@@ -334,6 +334,9 @@ func (c *Config) Clone() (*Config, error) {
 
 // Bytes writes the documents as YAML.
 func (c *Config) Bytes() ([]byte, error) {
+	if c == nil || len(c.docs) == 0 {
+		return nil, nil
+	}
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
