@@ -116,7 +116,7 @@ func agenda(c clock, short, quota bool, disks []*disk) ([]*step, error) {
 	keygen.long = true
 	st := add(keygen.name, 12, keygen)
 	st.measure.(*compute).effort = effort{values: 12}
-	st.only = 2 // last of all: a single operation can take what is left
+	st.only = longRounds // last of all: a single operation can take what is left
 	st.estimate = func() time.Duration { return keygenEstimate(rsaSign) }
 	return list, nil
 }

@@ -19,6 +19,14 @@ const (
 	ShortBudget   = 4500 * time.Millisecond
 )
 
+// How often the list of measures is gone through. What disturbs a board comes
+// and goes within seconds: a measure that is spread over the whole run sees as
+// much of it as any other, and as the next run's.
+const (
+	longRounds  = 6
+	shortRounds = 2
+)
+
 // Options are what Run needs to know. The zero value is a full run without disks.
 type Options struct {
 	// Budget bounds the whole run in wall time, set-up and tidying up included.
@@ -77,10 +85,10 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 		return r, err
 	}
 	s := schedule{
-		clock: c, root: o.Root, progress: o.Progress, list: list, rounds: 2, end: end,
+		clock: c, root: o.Root, progress: o.Progress, list: list, rounds: longRounds, end: end,
 	}
 	if o.Short {
-		s.rounds = 1
+		s.rounds = shortRounds
 	}
 	err = s.run(bounded)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // The clocks a sample can have been taken with.
@@ -35,8 +36,11 @@ type Sample struct {
 	// N counts the observations that were made, Ops the operations in them.
 	N   int `json:"n"`
 	Ops int `json:"ops"`
-	// Median and the percentiles are of all N observations, in Unit.
+	// Median and the percentiles are of all N observations, in Unit. On a
+	// disturbed board the better tail, P10 of a time or P90 of a speed, is closer
+	// to what the core itself can do.
 	Median float64 `json:"median"`
+	P10    float64 `json:"p10"`
 	P90    float64 `json:"p90"`
 	P99    float64 `json:"p99"`
 	Max    float64 `json:"max"`
@@ -60,6 +64,7 @@ const (
 	WarnDrift        = "drift"        // the first and the second half differ
 	WarnDisturbed    = "disturbed"    // other processes used the CPU
 	WarnStolen       = "stolen"       // the hypervisor ran something else
+	WarnUnsteady     = "unsteady"     // the core itself was faster and slower, for no reason seen from here
 	WarnQuota        = "quota"        // the CFS quota of a cgroup stopped us
 	WarnUndervoltage = "undervoltage" // the firmware saw too little voltage
 	WarnThrottled    = "throttled"    // the clock was lowered: heat, voltage or a limit
@@ -68,7 +73,7 @@ const (
 	WarnUnfinished   = "unfinished"   // left out or cut short for lack of time
 )
 
-// newSample computes the statistics. Values is kept or thinned, not copied.
+// newSample computes the statistics. Values must not be used afterwards.
 func newSample(name, clock, unit string, values []float64, ops int) Sample {
 	s := Sample{Name: name, Clock: clock, Unit: unit, N: len(values), Ops: ops}
 	if len(values) == 0 {
@@ -77,6 +82,7 @@ func newSample(name, clock, unit string, values []float64, ops int) Sample {
 	sorted := slices.Clone(values)
 	slices.Sort(sorted)
 	s.Median = quantile(sorted, 0.5)
+	s.P10 = quantile(sorted, 0.1)
 	s.P90 = quantile(sorted, 0.9)
 	s.P99 = quantile(sorted, 0.99)
 	s.Max = sorted[len(sorted)-1]
@@ -89,7 +95,19 @@ func newSample(name, clock, unit string, values []float64, ops int) Sample {
 			s.Values[i] = quantile(sorted, float64(i)/(maxValues-1))
 		}
 	}
+	for i, v := range s.Values {
+		s.Values[i] = round(v)
+	}
 	return s
+}
+
+// round keeps five digits: more would only make reports longer.
+func round(v float64) float64 {
+	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 5, 64), 64)
+	if err != nil {
+		return v
+	}
+	return short
 }
 
 // quantile interpolates between the two order statistics next to q.

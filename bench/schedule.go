@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -34,9 +36,9 @@ type step struct {
 }
 
 // schedule gives each step a share of the time that is left, in order, so
-// that time that one does not need goes to those after it. With two rounds each
-// step runs in two places of the run, which shows a board that grows slower
-// while it gets warm.
+// that time that one does not need goes to those after it. With several rounds
+// each step runs in several places of the run, which also shows a board that
+// grows slower while it gets warm.
 type schedule struct {
 	clock    clock
 	root     fs.FS
@@ -210,6 +212,7 @@ func (s *schedule) fill(r *Result) {
 		r.Others = others / capacity
 	}
 	r.Warnings = append(r.Warnings, disturbances(others, steal, capacity)...)
+	r.Warnings = append(r.Warnings, unsteadiness(r.Samples)...)
 	for _, title := range s.unfinished {
 		r.Warnings = append(r.Warnings, Warning{WarnUnfinished, "no time was left for: " + title})
 	}
@@ -227,4 +230,28 @@ func disturbances(others, steal, capacity float64) []Warning {
 		found = append(found, Warning{WarnStolen, fmt.Sprintf("the hypervisor took %.0f %% of the CPU", 100*part)})
 	}
 	return found
+}
+
+// unsteady is how much slower than its best tenth a core's worst tenth may be.
+// Undisturbed boards stay below half of it.
+const unsteady = 0.25
+
+// unsteadiness looks at CPU time, which other processes do not lengthen: what
+// does is a clock that changes, or somebody else on the same hardware.
+func unsteadiness(samples []Sample) []Warning {
+	var ratios []float64
+	for _, s := range samples {
+		if s.Clock != CPU || s.N < 20 || s.P10 <= 0 || strings.HasPrefix(s.Name, "keygen/"+rsa2048) {
+			continue
+		}
+		ratios = append(ratios, s.P90/s.P10-1)
+	}
+	if len(ratios) == 0 {
+		return nil
+	}
+	slices.Sort(ratios)
+	if typical := quantile(ratios, 0.5); typical > unsteady {
+		return []Warning{{WarnUnsteady, fmt.Sprintf("the core's own speed changed by %.0f %% from moment to moment: its clock, or another user of the same hardware", 100*typical)}}
+	}
+	return nil
 }

@@ -193,3 +193,12 @@ func TestHangingDiskIsLeftAlone(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Len(t, d.values, 3)
 }
+
+func TestUnsteadyCore(t *testing.T) {
+	sample := func(p10, p90 float64, n int) Sample { return Sample{Name: "x", Clock: CPU, P10: p10, P90: p90, N: n} }
+	assert.Empty(t, unsteadiness(nil))
+	assert.Empty(t, unsteadiness([]Sample{sample(1, 1.1, 30), sample(1, 2, 30), sample(1, 1.2, 30)}), "one measure alone")
+	assert.Empty(t, unsteadiness([]Sample{sample(1, 2, 10)}), "too few observations to tell")
+	assert.Equal(t, []Warning{{WarnUnsteady, "the core's own speed changed by 60 % from moment to moment: its clock, or another user of the same hardware"}},
+		unsteadiness([]Sample{sample(1, 1.6, 30), sample(1, 1.6, 30), sample(1, 1.1, 30)}))
+}
