@@ -7,7 +7,7 @@ import (
 
 // agenda lists what is measured, the most important first: when the time runs
 // out, it runs out at the end of the list.
-func agenda(c clock, short, quota bool, disks []*disk) ([]*step, error) {
+func agenda(c clock, short, quota bool, rounds int, disks []*disk) ([]*step, error) {
 	resolution, span := cpuResolution(c), wallWindow
 	if quota {
 		span = quotaWindow
@@ -116,7 +116,7 @@ func agenda(c clock, short, quota bool, disks []*disk) ([]*step, error) {
 	keygen.long = true
 	st := add(keygen.name, 12, keygen)
 	st.measure.(*compute).effort = effort{values: 12}
-	st.only = longRounds // last of all: a single operation can take what is left
+	st.only = rounds // last of all: a single operation can take what is left
 	st.estimate = func() time.Duration { return keygenEstimate(rsaSign) }
 	return list, nil
 }

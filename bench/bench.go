@@ -80,15 +80,20 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	// A user's GOGC would make two boards' figures different.
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	quotaBefore, quotaKnown := readCgroupCPU(o.Root)
-	list, err := agenda(c, o.Short, quotaBefore.cores > 0, disks)
+	rounds := longRounds
+	// A CFS quota works in periods of 100 ms: slices must be long against them.
+	switch quota := quotaBefore.cores > 0; {
+	case o.Short && quota:
+		rounds = 1
+	case o.Short, quota:
+		rounds = shortRounds
+	}
+	list, err := agenda(c, o.Short, quotaBefore.cores > 0, rounds, disks)
 	if err != nil {
 		return r, err
 	}
 	s := schedule{
-		clock: c, root: o.Root, progress: o.Progress, list: list, rounds: longRounds, end: end,
-	}
-	if o.Short {
-		s.rounds = shortRounds
+		clock: c, root: o.Root, progress: o.Progress, list: list, rounds: rounds, end: end,
 	}
 	err = s.run(bounded)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {

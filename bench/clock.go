@@ -37,13 +37,16 @@ func cpuClock(id int32) time.Duration {
 
 // cpuResolution spins until the CPU clock has moved a few times and returns its
 // smallest step. Kernels for some old boards have no better scheduler clock
-// than the 10 ms tick, whatever clock_getres(2) says.
+// than the tick, whatever clock_getres(2) says.
 func cpuResolution(c clock) time.Duration {
-	const steps, limit = 3, 60 * time.Millisecond
-	smallest := limit
+	const steps, tick = 3, 10 * time.Millisecond
+	// A CFS quota can stop us at any moment for almost 100 ms, so time that
+	// passes does not mean that the clock stands still.
+	const patience = 5 * 100 * time.Millisecond
+	smallest := tick
 	start := c.Now()
 	last := c.CPU()
-	for seen := 0; seen < steps && c.Now().Sub(start) < limit; {
+	for seen := 0; seen < steps && c.Now().Sub(start) < patience; {
 		now := c.CPU()
 		if now == last {
 			continue

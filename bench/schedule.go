@@ -32,7 +32,8 @@ type step struct {
 	// measured before; nil where that does not matter.
 	estimate func() time.Duration
 
-	others, steal, capacity float64 // CPU seconds while it ran
+	wall, own               time.Duration // while it ran, and our own CPU time
+	others, steal, capacity float64       // CPU seconds while it ran
 }
 
 // schedule gives each step a share of the time that is left, in order, so
@@ -115,11 +116,10 @@ func (s *schedule) report(title string, done, total int) {
 }
 
 func (s *schedule) slice(ctx context.Context, st *step, until time.Time, part float64) error {
-	before, err := s.cpuTimes()
-	known := err == nil
 	start, startCPU := s.clock.Now(), s.clock.CPU()
+	before, statErr := s.cpuTimes()
 	first := true
-	err = st.slice(ctx, func(next time.Duration) bool {
+	err := st.slice(ctx, func(next time.Duration) bool {
 		switch {
 		case st.estimate != nil:
 			next = max(next, st.estimate())
@@ -139,15 +139,20 @@ func (s *schedule) slice(ctx context.Context, st *step, until time.Time, part fl
 		}
 		return now.Before(until)
 	}, part)
-	if _, ok := st.measure.(*compute); ok && known {
-		after, err := s.cpuTimes()
-		wall := s.clock.Now().Sub(start).Seconds()
-		own := (s.clock.CPU() - startCPU).Seconds()
-		if err == nil && after.cpus > 0 {
-			st.others += max(0, after.busy-before.busy-own)
-			st.steal += max(0, after.steal-before.steal)
-			st.capacity += wall * float64(after.cpus)
-		}
+	if _, computes := st.measure.(*compute); !computes {
+		return err
+	}
+	after, afterErr := s.cpuTimes()
+	wall, own := s.clock.Now().Sub(start), s.clock.CPU()-startCPU
+	// The overhead around the batches is in here too: a quota stops that as well.
+	st.wall += wall
+	st.own += own
+	if statErr == nil && afterErr == nil {
+		// A slice is a few of the kernel's ticks long, so single differences may
+		// be below 0; their sum is what counts.
+		st.others += after.busy - before.busy - own.Seconds()
+		st.steal += after.steal - before.steal
+		st.capacity += wall.Seconds() * float64(after.cpus)
 	}
 	return err
 }
@@ -193,11 +198,11 @@ func (s *schedule) fill(r *Result) {
 			switch {
 			// The two sides of a handshake also wait for each other.
 			case !c.parallel && len(c.parts) == 0:
-				one.cpu += c.cpuSum
-				one.wall += c.wallSum
+				one.cpu += st.own
+				one.wall += st.wall
 			case st.saturates:
-				all.cpu += c.cpuSum
-				all.wall += c.wallSum
+				all.cpu += st.own
+				all.wall += st.wall
 			}
 		}
 	}
@@ -209,7 +214,7 @@ func (s *schedule) fill(r *Result) {
 		r.Cores.All = all.cpu.Seconds() / all.wall.Seconds()
 	}
 	if capacity > 0 {
-		r.Others = others / capacity
+		r.Others = max(0, others/capacity)
 	}
 	r.Warnings = append(r.Warnings, disturbances(others, steal, capacity)...)
 	r.Warnings = append(r.Warnings, unsteadiness(r.Samples)...)

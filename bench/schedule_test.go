@@ -202,3 +202,39 @@ func TestUnsteadyCore(t *testing.T) {
 	assert.Equal(t, []Warning{{WarnUnsteady, "the core's own speed changed by 60 % from moment to moment: its clock, or another user of the same hardware"}},
 		unsteadiness([]Sample{sample(1, 1.6, 30), sample(1, 1.6, 30), sample(1, 1.1, 30)}))
 }
+
+// stalledClock is a fine clock on a board whose CFS quota stops us for 95 ms
+// at the worst moment.
+type stalledClock struct {
+	slowBoard
+	reads int
+}
+
+func (c *stalledClock) CPU() time.Duration {
+	c.reads++
+	if c.reads == 2 {
+		c.now = c.now.Add(95 * time.Millisecond)
+	}
+	c.compute(200 * time.Nanosecond)
+	return c.cpu
+}
+
+func TestResolutionIsNotFooledByAStandstill(t *testing.T) {
+	assert.Less(t, cpuResolution(&stalledClock{slowBoard: *newSlowBoard(1)}), 10*time.Microsecond)
+}
+
+// tickClock counts CPU time in ticks of 10 ms, as some old kernels do.
+type tickClock struct{ slowBoard }
+
+func (c *tickClock) Now() time.Time {
+	c.compute(10 * time.Microsecond)
+	return c.now
+}
+
+func (c *tickClock) CPU() time.Duration {
+	return c.cpu / (10 * time.Millisecond) * (10 * time.Millisecond)
+}
+
+func TestResolutionOfATickIsSeen(t *testing.T) {
+	assert.Equal(t, 10*time.Millisecond, cpuResolution(&tickClock{*newSlowBoard(1)}))
+}
