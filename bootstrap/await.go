@@ -1,0 +1,153 @@
+package bootstrap
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// StuckError says that waiting for a component was given up, and what was seen.
+type StuckError struct {
+	Component string
+	Why       string
+	// Log holds the last lines that the component itself wrote.
+	Log     []string
+	LogFile string
+}
+
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("wait for %s: gave up: %s", e.Component, e.Why)
+}
+
+// Hint says what can be done.
+func (e *StuckError) Hint() string {
+	if e.LogFile != "" {
+		return "read the rest of its log in " + e.LogFile + " and the kubelet's with: journalctl -u kubelet"
+	}
+	return "its container was never started: read the kubelet's log with: journalctl -u kubelet"
+}
+
+// await waits for one component, looking again and again, until it is healthy
+// or nothing moves any more.
+func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string)) error {
+	p, err := r.proberFor(s.Component, patienceOf(s))
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	limits := Limits{Quiet: s.Quiet, Patience: s.Patience, Restarts: s.Restarts}
+	w := newWatch(limits, r.now(), r.look(ctx, s.Component, p, ReachNothing))
+	for {
+		o := r.look(ctx, s.Component, p, w.last.Health.Reach)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.restarts[s.Component] = w.restarts(o)
+		switch w.judge(r.now(), o) {
+		case Healthy:
+			return nil
+		case GiveUp:
+			log := readPodLog(r.layout.PodLogs(), s.Component)
+			return &StuckError{Component: s.Component, Why: w.why, Log: lastLines(log.Newest, 12), LogFile: log.Newest}
+		case KeepWaiting:
+		}
+		tell(w.describe())
+		if err := r.sleep(ctx, s.Poll); err != nil {
+			return err
+		}
+	}
+}
+
+// patienceOf is how long one health request may take: on the slowest board a
+// handshake alone can take ten seconds and more.
+func patienceOf(s plan.AwaitHealthy) time.Duration {
+	return min(max(15*time.Second, s.Expect/2), 2*time.Minute)
+}
+
+// look makes one observation. While the process is not there, nobody is asked.
+func (r *run) look(ctx context.Context, component string, p *prober, _ Reach) Observation {
+	var o Observation
+	if proc, ok := findProcess(r.layout.Proc(), component); ok {
+		o.Running, o.PID, o.Started, o.CPU = true, proc.PID, proc.Started, proc.CPU
+	}
+	log := readPodLog(r.layout.PodLogs(), component)
+	o.Instances, o.LogBytes = log.Instances, log.Bytes
+	if o.Running || o.Instances > 0 {
+		o.Health = p.ask(ctx)
+	}
+	return o
+}
+
+// proberFor builds the health prober of a component from its manifest: the
+// same port and path that the kubelet will ask.
+func (r *run) proberFor(component string, patience time.Duration) (*prober, error) {
+	text, err := os.ReadFile(r.layout.Manifest(component))
+	if err != nil {
+		return nil, fmt.Errorf("find the health endpoint of %s: %w", component, err)
+	}
+	about, err := patch.Inspect(text)
+	if err != nil {
+		return nil, fmt.Errorf("find the health endpoint of %s: %w", component, err)
+	}
+	end, ok := healthEndpoint(about)
+	if !ok {
+		return r.etcdByClientPort(component, patience)
+	}
+	url := strings.ToLower(end.Scheme) + "://" + net.JoinHostPort(end.Host, strconv.Itoa(end.Port)) + end.Path
+	if !strings.Contains(url, "?") {
+		url += "?verbose"
+	}
+	if strings.ToLower(end.Scheme) != "https" {
+		return newProber(url, nil, patience), nil
+	}
+	if component != plan.APIServer {
+		// Controller-manager and scheduler make a certificate of their own at
+		// every start and listen on the loopback address: nothing to verify.
+		return newProber(url, &tls.Config{InsecureSkipVerify: true}, patience), nil
+	}
+	for _, path := range []string{r.layout.SuperAdminConf(), r.layout.AdminConf()} {
+		creds, err := readKubeconfig(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return newProber(url, creds.Config, patience), nil
+	}
+	return nil, fmt.Errorf("find the health endpoint of %s: neither %s nor %s is there", component, r.layout.SuperAdminConf(), r.layout.AdminConf())
+}
+
+// etcdByClientPort serves etcd before v1.17 or so, whose probe is a command
+// and not an address: its client port is asked with the certificate that
+// kubeadm makes for health checks.
+func (r *run) etcdByClientPort(component string, patience time.Duration) (*prober, error) {
+	if component != plan.Etcd {
+		return nil, fmt.Errorf("find the health endpoint of %s: its manifest has no HTTP probe", component)
+	}
+	dir := r.layout.at("/etc/kubernetes/pki/etcd/")
+	pair, err := tls.LoadX509KeyPair(dir+"/healthcheck-client.crt", dir+"/healthcheck-client.key")
+	if err != nil {
+		return nil, fmt.Errorf("find the health endpoint of etcd: %w", err)
+	}
+	return newProber("https://127.0.0.1:2379/health", &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true}, patience), nil
+}
+
+// healthEndpoint picks the probe that says most: readiness where there is one.
+func healthEndpoint(about patch.About) (patch.Endpoint, bool) {
+	for _, name := range []string{"readinessProbe", "startupProbe", "livenessProbe"} {
+		if p, ok := about.Probes[name]; ok && p.Endpoint != nil {
+			return *p.Endpoint, true
+		}
+	}
+	return patch.Endpoint{}, false
+}

@@ -1,0 +1,139 @@
+package bootstrap
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// Reason tells why a run is refused before anything is changed.
+type Reason int
+
+// The reasons.
+const (
+	ClusterHere Reason = iota + 1
+	ForeignManifests
+	NoSpace
+	Locked
+	BadJournal
+)
+
+// RefusedError says that a run is not begun, and what to do about it.
+type RefusedError struct {
+	Reason Reason
+	Err    error
+	Help   string
+}
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// Hint says what can be done.
+func (e *RefusedError) Hint() string { return e.Help }
+
+// needFree is the room that certificates, kubeconfigs, manifests and journal
+// need, several times over.
+const needFree = 16 << 20
+
+// Check looks whether a run can begin, changing nothing. It returns the journal
+// of an interrupted run of the same request to go on with, or nil. Everything
+// that speaks against is a [*RefusedError]. ignore is the owner's
+// --ignore-preflight-errors.
+func Check(l Layout, request string, ignore []string) (*Journal, error) {
+	j, err := readJournal(l.Journal())
+	if err != nil {
+		return nil, &RefusedError{BadJournal, err, "if no kubeadm-arm is running, start afresh with: kubeadm reset && rm -r /etc/kubernetes/kubeadm-arm"}
+	}
+	if j != nil && j.Request != request {
+		return nil, &RefusedError{BadJournal,
+			fmt.Errorf("an interrupted run with other arguments or another configuration is recorded in %s (step %d of %d)", l.Journal(), j.Done+1, len(j.Plan.Steps)),
+			"repeat the arguments of then to go on, or start afresh with: kubeadm reset && rm -r /etc/kubernetes/kubeadm-arm"}
+	}
+	if err := checkSpace(l); err != nil {
+		return nil, err
+	}
+	if j != nil {
+		return j, nil
+	}
+	all := slices.Contains(ignore, "all")
+	for _, c := range plan.Components() {
+		check := "FileAvailable--etc-kubernetes-manifests-" + c + ".yaml"
+		if _, err := os.Lstat(l.Manifest(c)); err == nil && !all && !contains(ignore, check) {
+			return nil, &RefusedError{ClusterHere,
+				fmt.Errorf("a control plane is set up here already: %s is there", l.Manifest(c)),
+				"look at it with: kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes; or remove it with: kubeadm reset"}
+		}
+	}
+	for _, path := range []string{l.KubeletConf(), l.KubeletConfig()} {
+		if _, err := os.Lstat(path); err == nil && !all && !contains(ignore, "FileAvailable-"+strings.ReplaceAll(path, "/", "-")) {
+			return nil, &RefusedError{ClusterHere,
+				fmt.Errorf("this board belongs to a cluster already: %s is there", path),
+				"leave that cluster first with: kubeadm reset"}
+		}
+	}
+	if all || contains(ignore, "DirAvailable--etc-kubernetes-manifests") {
+		return nil, nil
+	}
+	return nil, checkForeign(l)
+}
+
+// contains is kubeadm's own comparison: check names know no case.
+func contains(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, name) })
+}
+
+// checkForeign refuses files in the manifests folder that are not kubeadm's:
+// the kubelet would start them the moment it runs.
+func checkForeign(l Layout) error {
+	entries, err := os.ReadDir(l.Manifests())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return &RefusedError{ForeignManifests, fmt.Errorf("read the manifests folder: %w", err), ""}
+	}
+	var foreign []string
+	for _, e := range entries {
+		foreign = append(foreign, e.Name())
+	}
+	if len(foreign) == 0 {
+		return nil
+	}
+	return &RefusedError{ForeignManifests,
+		fmt.Errorf("%s is not empty: it holds %s", l.Manifests(), strings.Join(foreign, ", ")),
+		"move what does not belong there away; if it is meant to be there, add --ignore-preflight-errors=DirAvailable--etc-kubernetes-manifests"}
+}
+
+// checkSpace refuses to begin on a full disk.
+func checkSpace(l Layout) error {
+	for _, path := range []string{l.at("/etc/kubernetes"), l.at("/var/lib/etcd"), l.at("/var/lib/kubelet")} {
+		dir := path
+		for {
+			if info, err := os.Stat(dir); err == nil && info.IsDir() {
+				break
+			}
+			if parent := filepath.Dir(dir); parent != dir {
+				dir = parent
+				continue
+			}
+			return nil
+		}
+		var fs syscall.Statfs_t
+		if err := syscall.Statfs(dir, &fs); err != nil {
+			return fmt.Errorf("ask for the free space of %s: %w", dir, err)
+		}
+		free := fs.Bavail * uint64(fs.Bsize)
+		if free < needFree {
+			return &RefusedError{NoSpace,
+				fmt.Errorf("the disk under %s is full: %d KiB free, at least %d KiB are needed", path, free>>10, needFree>>10),
+				"make room: df -h " + dir}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package bootstrap
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Reach says how far a health request came. Each value implies those before.
+type Reach int
+
+// The rungs from nothing to a healthy answer.
+const (
+	ReachNothing Reach = iota
+	ReachPort          // something listens on the port
+	ReachTLS           // the TLS handshake went through
+	ReachHTTP          // an HTTP answer, not yet "ok"
+	ReachHealthy
+)
+
+func (r Reach) String() string {
+	return [...]string{"nothing listens yet", "the port is open", "TLS answers", "HTTP answers", "healthy"}[r]
+}
+
+// health is one answer of a component's health endpoint.
+type health struct {
+	Reach Reach
+	// Passed and Failed are the names of the checks that ?verbose lists.
+	Passed, Failed []string
+	Detail         string
+}
+
+// prober asks one health endpoint again and again over one kept connection, so
+// that a slow board pays for one TLS handshake and not for one a second.
+type prober struct {
+	url    string
+	client *http.Client
+}
+
+// newProber makes a prober for url. config may be nil for plain HTTP. A request
+// gets patience to answer; a handshake on a slow board takes seconds.
+func newProber(url string, config *tls.Config, patience time.Duration) *prober {
+	return &prober{url: url, client: &http.Client{
+		Timeout: patience,
+		Transport: &http.Transport{
+			TLSClientConfig:     config,
+			TLSHandshakeTimeout: patience,
+			MaxIdleConns:        1,
+			MaxConnsPerHost:     1,
+			// HTTP/1.1: one request at a time is all there is, and it saves the
+			// HTTP/2 machinery on both sides.
+			TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
+		},
+	}}
+}
+
+func (p *prober) close() { p.client.CloseIdleConnections() }
+
+// ask makes one request.
+func (p *prober) ask(ctx context.Context) health {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
+	if err != nil {
+		return health{Detail: err.Error()}
+	}
+	res, err := p.client.Do(req)
+	if err != nil {
+		return health{Reach: reachOf(err), Detail: shorten(err)}
+	}
+	defer res.Body.Close()
+	// The body has to be read to its end or the connection is not kept.
+	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err != nil {
+		return health{Reach: ReachHTTP, Detail: shorten(err)}
+	}
+	h := health{Reach: ReachHTTP, Detail: res.Status}
+	h.Passed, h.Failed = parseChecks(string(body))
+	if res.StatusCode == http.StatusOK {
+		h.Reach = ReachHealthy
+	}
+	return h
+}
+
+// parseChecks reads the ?verbose form of a health answer: a line "[+]name ok"
+// for each check that passes and "[-]name failed: …" for each that does not
+// (k8s.io/apiserver/pkg/server/healthz).
+func parseChecks(body string) (passed, failed []string) {
+	for _, line := range strings.Split(body, "\n") {
+		line = strings.TrimSpace(line)
+		if rest, ok := strings.CutPrefix(line, "[+]"); ok {
+			name, _, _ := strings.Cut(rest, " ")
+			passed = append(passed, name)
+		} else if rest, ok := strings.CutPrefix(line, "[-]"); ok {
+			name, _, _ := strings.Cut(rest, " ")
+			failed = append(failed, name)
+		}
+	}
+	return passed, failed
+}
+
+// reachOf tells from a failed request how far it came.
+func reachOf(err error) Reach {
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var host x509.HostnameError
+	var opErr *net.OpError
+	switch {
+	case errors.As(err, &unknown), errors.As(err, &invalid), errors.As(err, &host):
+		return ReachTLS
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return ReachNothing
+	case errors.As(err, &opErr) && opErr.Op == "dial":
+		return ReachNothing
+	case strings.Contains(err.Error(), "TLS handshake timeout"), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return ReachPort
+	case errors.Is(err, context.DeadlineExceeded):
+		return ReachPort
+	}
+	return ReachNothing
+}
+
+func shorten(err error) string {
+	text := err.Error()
+	if i := strings.LastIndex(text, ": "); i >= 0 && strings.HasPrefix(text, "Get ") {
+		// The URL is known; what went wrong stands last.
+		text = text[i+2:]
+	}
+	return text
+}
+
+// credentials is what a kubeconfig holds for talking to its API server.
+type credentials struct {
+	Server string
+	Config *tls.Config
+}
+
+// readKubeconfig reads server, CA and client certificate of the first cluster
+// and user in a kubeconfig that kubeadm wrote (all data inline).
+func readKubeconfig(path string) (credentials, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return credentials{}, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	var file struct {
+		Clusters []struct {
+			Cluster struct {
+				Server string `json:"server"`
+				CA     string `json:"certificate-authority-data"`
+			} `json:"cluster"`
+		} `json:"clusters"`
+		Users []struct {
+			User struct {
+				Cert string `json:"client-certificate-data"`
+				Key  string `json:"client-key-data"`
+			} `json:"user"`
+		} `json:"users"`
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return credentials{}, fmt.Errorf("read kubeconfig %s: %w", path, err)
+	}
+	if len(file.Clusters) == 0 || len(file.Users) == 0 {
+		return credentials{}, fmt.Errorf("read kubeconfig %s: no cluster or no user in it", path)
+	}
+	ca, err := base64.StdEncoding.DecodeString(file.Clusters[0].Cluster.CA)
+	if err != nil {
+		return credentials{}, fmt.Errorf("read kubeconfig %s: CA: %w", path, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(ca) {
+		return credentials{}, fmt.Errorf("read kubeconfig %s: no CA certificate in it", path)
+	}
+	config := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	cert, err := base64.StdEncoding.DecodeString(file.Users[0].User.Cert)
+	if err == nil && len(cert) > 0 {
+		key, err := base64.StdEncoding.DecodeString(file.Users[0].User.Key)
+		if err != nil {
+			return credentials{}, fmt.Errorf("read kubeconfig %s: client key: %w", path, err)
+		}
+		pair, err := tls.X509KeyPair(cert, key)
+		if err != nil {
+			return credentials{}, fmt.Errorf("read kubeconfig %s: client certificate: %w", path, err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return credentials{Server: file.Clusters[0].Cluster.Server, Config: config}, nil
+}

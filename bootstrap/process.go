@@ -1,0 +1,89 @@
+package bootstrap
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// A process is one running program of the board.
+type process struct {
+	PID int
+	// Started is in clock ticks since boot, which together with PID names a
+	// process for ever.
+	Started uint64
+	// CPU is user and system time so far.
+	CPU time.Duration
+	// State is the letter of proc_pid_stat(5): R, S, D, Z, …
+	State byte
+}
+
+// userHZ is the unit of the times in /proc/PID/stat; the kernel fixes it at
+// 100 for user space on every architecture this program runs on (proc(5)).
+const userHZ = 100
+
+// parseStat reads /proc/PID/stat (proc_pid_stat(5)). The second field is the
+// program's name in parentheses and may itself hold spaces and parentheses, so
+// the fields are counted from the last one.
+func parseStat(stat []byte) (process, error) {
+	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if open < 1 || end < open {
+		return process{}, fmt.Errorf("parse process stat: no name in parentheses")
+	}
+	pid, err := strconv.Atoi(string(bytes.TrimSpace(stat[:open])))
+	if err != nil {
+		return process{}, fmt.Errorf("parse process stat: pid: %w", err)
+	}
+	// fields[0] is field 3 (state) of the manual page.
+	fields := bytes.Fields(stat[end+1:])
+	if len(fields) < 20 {
+		return process{}, fmt.Errorf("parse process stat: %d fields after the name, want 20", len(fields))
+	}
+	var n [3]uint64
+	for i, at := range []int{11, 12, 19} { // utime, stime, starttime: fields 14, 15, 22
+		if n[i], err = strconv.ParseUint(string(fields[at]), 10, 64); err != nil {
+			return process{}, fmt.Errorf("parse process stat: field %d: %w", at+3, err)
+		}
+	}
+	ticks := n[0] + n[1]
+	return process{
+		PID: pid, Started: n[2], State: fields[0][0],
+		CPU: time.Duration(ticks) * (time.Second / userHZ),
+	}, nil
+}
+
+// findProcess returns the newest process below proc (the /proc folder) whose
+// first argument ends in the given program name. Shell wrappers do not count.
+func findProcess(proc, program string) (process, bool) {
+	dirs, err := filepath.Glob(filepath.Join(proc, "[0-9]*"))
+	if err != nil {
+		return process{}, false
+	}
+	var newest process
+	found := false
+	for _, dir := range dirs {
+		cmdline, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if err != nil || len(cmdline) == 0 {
+			continue
+		}
+		first, _, _ := bytes.Cut(cmdline, []byte{0})
+		if filepath.Base(string(first)) != program {
+			continue
+		}
+		stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+		if err != nil {
+			continue // it ended in between
+		}
+		p, err := parseStat(stat)
+		if err != nil || p.State == 'Z' {
+			continue
+		}
+		if !found || p.Started > newest.Started {
+			newest, found = p, true
+		}
+	}
+	return newest, found
+}

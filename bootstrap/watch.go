@@ -1,0 +1,162 @@
+package bootstrap
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Observation is what one look at a component saw.
+type Observation struct {
+	// Running, PID and CPU are the process's; Uptime identifies its instance.
+	Running bool
+	PID     int
+	Started uint64
+	CPU     time.Duration
+	// Instances is how many containers of it were started so far.
+	Instances int
+	LogBytes  int64
+	Health    health
+}
+
+// Limits say when waiting is pointless. All come from the plan, scaled to the
+// board; none is a clock that runs from the start of the wait.
+type Limits struct {
+	// Quiet is how long nothing at all may move: no CPU time of the process,
+	// no log line, no new check.
+	Quiet time.Duration
+	// Patience is how long things may move without a new milestone.
+	Patience time.Duration
+	// Restarts is how many restarts may pass without a new milestone.
+	Restarts int
+}
+
+// A Verdict is what a watch makes of an observation.
+type Verdict int
+
+// The verdicts.
+const (
+	KeepWaiting Verdict = iota
+	Healthy
+	GiveUp
+)
+
+// watch judges observations of one component. It holds no clock and looks at
+// nothing itself, so that its rules can be tested as plain values.
+type watch struct {
+	limits Limits
+
+	started    time.Time
+	last       Observation
+	moved      time.Time
+	furthest   int
+	furthestAt time.Time
+	// restartsAt is the instance count when the furthest milestone was new.
+	restartsAt int
+	// instances0 is how many instances there were before the watch began.
+	instances0 int
+	pids       map[[2]uint64]bool
+	why        string
+}
+
+func newWatch(limits Limits, now time.Time, first Observation) *watch {
+	w := &watch{limits: limits, started: now, moved: now, furthestAt: now, last: first, pids: map[[2]uint64]bool{}}
+	w.instances0 = first.Instances
+	w.see(first)
+	w.restartsAt = w.restarts(first)
+	w.furthest = milestone(first)
+	return w
+}
+
+func (w *watch) see(o Observation) {
+	if o.Running {
+		w.pids[[2]uint64{uint64(o.PID), o.Started}] = true
+	}
+}
+
+// restarts counts how often the component was started again. Logs count best;
+// process identities are the fallback where logs are not in the usual place.
+func (w *watch) restarts(o Observation) int {
+	n := o.Instances - 1
+	if p := len(w.pids) - 1; p > n {
+		n = p
+	}
+	if n < 0 {
+		return 0
+	}
+	return n
+}
+
+// milestone orders observations: a higher one has come further.
+func milestone(o Observation) int {
+	m := 0
+	if o.Instances > 0 {
+		m = 1
+	}
+	if o.Running {
+		m = 2
+	}
+	if o.Health.Reach > ReachNothing {
+		m = 2 + int(o.Health.Reach)
+	}
+	// Each passed check is a step of its own between HTTP and healthy.
+	return m*1000 + len(o.Health.Passed)
+}
+
+// judge takes the next observation.
+func (w *watch) judge(now time.Time, o Observation) Verdict {
+	w.see(o)
+	if o.Health.Reach == ReachHealthy {
+		w.last = o
+		return Healthy
+	}
+	if m := milestone(o); m > w.furthest {
+		w.furthest, w.furthestAt, w.moved = m, now, now
+		w.restartsAt = w.restarts(o)
+	}
+	if o.CPU != w.last.CPU || o.PID != w.last.PID || o.LogBytes != w.last.LogBytes || o.Instances != w.last.Instances {
+		w.moved = now
+	}
+	w.last = o
+	switch again := w.restarts(o) - w.restartsAt; {
+	case again >= w.limits.Restarts:
+		w.why = fmt.Sprintf("it was started again %d times and came no further than: %s", again, w.describe())
+	case now.Sub(w.moved) >= w.limits.Quiet:
+		w.why = fmt.Sprintf("nothing moved for %s; seen last: %s", now.Sub(w.moved).Round(time.Second), w.describe())
+	case now.Sub(w.furthestAt) >= w.limits.Patience:
+		w.why = fmt.Sprintf("it works but came no further for %s; seen last: %s", now.Sub(w.furthestAt).Round(time.Second), w.describe())
+	default:
+		return KeepWaiting
+	}
+	return GiveUp
+}
+
+// describe says in words what was seen last.
+func (w *watch) describe() string {
+	o := w.last
+	var parts []string
+	switch {
+	case !o.Running && o.Instances == 0:
+		parts = append(parts, "its container was not started")
+	case !o.Running:
+		parts = append(parts, "its process is gone")
+	default:
+		parts = append(parts, fmt.Sprintf("pid %d, %.1f s of CPU", o.PID, o.CPU.Seconds()))
+	}
+	if o.Running || o.Health.Reach > ReachNothing {
+		parts = append(parts, o.Health.Reach.String())
+	}
+	if n := len(o.Health.Passed) + len(o.Health.Failed); n > 0 && len(o.Health.Failed) > 0 {
+		failed := o.Health.Failed
+		more := ""
+		if len(failed) > 3 {
+			more = fmt.Sprintf(" and %d more", len(failed)-3)
+			failed = failed[:3]
+		}
+		parts = append(parts, fmt.Sprintf("%d of %d checks pass, not yet: %s%s", len(o.Health.Passed), n, strings.Join(failed, ", "), more))
+	}
+	if n := w.restarts(o); n > 0 {
+		parts = append(parts, fmt.Sprintf("restarts: %d", n))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	flag "github.com/spf13/pflag"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bench"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/report"
+)
+
+// bench is `kubeadm-arm bench`.
+func (v invocation) bench(args []string) error {
+	f := flag.NewFlagSet("kubeadm-arm bench", flag.ContinueOnError)
+	f.SetOutput(v.stderr)
+	budget := f.Duration("budget", bench.DefaultBudget, "upper bound of the whole benchmark")
+	folders := f.StringSlice("folder", []string{"/var/lib/etcd"}, "folder whose disk is measured; may be repeated")
+	output := f.StringP("output", "o", "text", "text, json or markdown")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return &problem{exitUsage, "see kubeadm-arm bench --help", err}
+	}
+	if *output != "text" && *output != "json" && *output != "markdown" {
+		return usage("--output", fmt.Errorf("%q is not text, json or markdown", *output))
+	}
+	stop := listenForSignals()
+	defer stop.close()
+	var places []string
+	for _, dir := range *folders {
+		places = append(places, bench.NearestFolder(dir))
+	}
+	began := time.Now()
+	res, err := bench.Run(stop.ctx, bench.Options{Budget: *budget, Folders: places, Progress: func(step string, done, total int) {
+		fmt.Fprintf(v.stderr, "%5.1f s  %d/%d %s\n", time.Since(began).Seconds(), done, total, step)
+	}})
+	if sig := stop.signal(); sig != 0 {
+		return &problem{128 + int(sig), "run it again", fmt.Errorf("interrupted by %s", signalName(sig))}
+	}
+	var folder *bench.FolderError
+	if errors.As(err, &folder) {
+		return &problem{exitDisk, "name a folder that can be written with --folder", err}
+	}
+	if err != nil {
+		return err
+	}
+	switch *output {
+	case "json":
+		enc := json.NewEncoder(v.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(res)
+	case "markdown":
+		r := report.New(res.Started)
+		r.Bench = &res
+		if board, err := hwdetect.Read("/"); err == nil {
+			if err := r.SetBoard(board); err != nil {
+				return err
+			}
+		}
+		return report.Markdown(v.stdout, r)
+	}
+	return bench.Text(v.stdout, res)
+}

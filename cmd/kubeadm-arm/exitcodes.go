@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+// The exit codes. A command of the real kubeadm keeps its own; 1 to 9 are never
+// ours but for doctor's. They are part of the interface: see the README.
+const (
+	exitUsage       = 10
+	exitNotRoot     = 11
+	exitNoKubeadm   = 12
+	exitBadConfig   = 13
+	exitClusterHere = 14
+	exitForeign     = 15
+	exitDisk        = 16
+	exitIllegal     = 17
+	exitStuck       = 18
+	exitTooOld      = 19
+	exitMissing     = 20
+	exitLocked      = 21
+	exitBadInput    = 22
+	exitInternal    = 30
+)
+
+// exitCode maps an error to the exit code.
+func exitCode(err error) int {
+	var p *problem
+	var cmd *kubeadm.CommandError
+	var notFound *kubeadm.NotFoundError
+	var config *kubeadm.ConfigError
+	var tooOld *kubeadm.TooOldError
+	var stuck *bootstrap.StuckError
+	var illegal *hwdetect.IllegalInstructionError
+	var refused *bootstrap.RefusedError
+	switch {
+	case errors.As(err, &p):
+		return p.code
+	case errors.As(err, &notFound):
+		return exitNoKubeadm
+	case errors.As(err, &config):
+		return exitBadConfig
+	case errors.As(err, &tooOld):
+		return exitTooOld
+	case errors.As(err, &illegal):
+		return exitIllegal
+	case errors.As(err, &stuck):
+		return exitStuck
+	case errors.As(err, &refused):
+		return refusedCode(refused.Reason)
+	case errors.As(err, &cmd):
+		return cmd.ExitCode
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO), errors.Is(err, syscall.EDQUOT):
+		return exitDisk
+	case errors.Is(err, fs.ErrPermission):
+		return exitNotRoot
+	}
+	return exitInternal
+}
+
+func refusedCode(r bootstrap.Reason) int {
+	switch r {
+	case bootstrap.ClusterHere:
+		return exitClusterHere
+	case bootstrap.ForeignManifests:
+		return exitForeign
+	case bootstrap.NoSpace:
+		return exitDisk
+	case bootstrap.Locked:
+		return exitLocked
+	case bootstrap.BadJournal:
+		return exitBadInput
+	}
+	return exitInternal
+}

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bench"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// initFlags are our own flags of init; everything else is kubeadm's.
+type initFlags struct {
+	kubeadm string
+	output  string
+	report  string
+}
+
+// defaultReports is where board reports are kept.
+const defaultReports = "/var/lib/kubeadm-arm/reports"
+
+func (v invocation) initFlags(args []string) (initFlags, []string, error) {
+	f := initFlags{output: v.getenv("KUBEADM_ARM_OUTPUT"), report: v.getenv("KUBEADM_ARM_REPORT")}
+	var got string
+	args, f.kubeadm = stripFlag(args, "arm-kubeadm")
+	if args, got = stripFlag(args, "arm-report"); got != "" {
+		f.report = got
+	}
+	if args, got = stripFlag(args, "output"); got != "" {
+		f.output = got
+	}
+	if f.output == "" {
+		f.output = "text"
+	}
+	if f.report == "" {
+		f.report = defaultReports
+	}
+	if f.output != "text" && f.output != "json" {
+		return f, nil, usage("--output", fmt.Errorf("%q is neither text nor json", f.output))
+	}
+	return f, args, nil
+}
+
+func usage(flag string, err error) error {
+	return &problem{exitUsage, "see kubeadm-arm init --help", fmt.Errorf("flag %s: %w", flag, err)}
+}
+
+// init is the main job.
+func (v invocation) init(raw []string) error {
+	own, rest, err := v.initFlags(raw)
+	if err != nil {
+		return err
+	}
+	args, err := kubeadm.ParseInitArgs(rest)
+	if err != nil {
+		return usage("of kubeadm init", err)
+	}
+	if args.Bool("help") || args.Bool("h") {
+		return v.initHelp(own)
+	}
+	if len(args.Words) > 0 || hasRootfs(args) {
+		// init phase …, or another root folder: not a bootstrap of this board.
+		return v.passThrough(append([]string{"init"}, rest...))
+	}
+	stop := listenForSignals()
+	defer stop.close()
+	b, err := v.readBoard(stop.ctx, own, args)
+	if err != nil {
+		return err
+	}
+	if args.Bool("dry-run") {
+		return v.dryRun(own, b)
+	}
+	return v.bootstrap(stop, own, b)
+}
+
+func hasRootfs(a kubeadm.InitArgs) bool {
+	_, ok := a.Get("rootfs")
+	return ok
+}
+
+// boardRun is everything known before the first change.
+type boardRun struct {
+	path      string
+	binary    hwdetect.Binary
+	behaviour kubeadm.Behaviour
+	args      kubeadm.InitArgs
+	config    *kubeadm.Config
+	board     hwdetect.Board
+	bench     bench.Result
+	speed     plan.Speed
+	plan      plan.Plan
+	request   string
+	resume    *bootstrap.Journal
+}
+
+// readBoard finds out, measures and decides. It changes nothing but for the
+// benchmark's own file, which it removes; in a dry run not even that.
+func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.InitArgs) (boardRun, error) {
+	b := boardRun{args: args}
+	dry := args.Bool("dry-run")
+	if !dry && !isRoot() {
+		return b, &problem{exitNotRoot, "run it again with sudo", errors.New("init must be run as root")}
+	}
+	var err error
+	if b.path, err = v.realKubeadm(own.kubeadm); err != nil {
+		return b, err
+	}
+	if b.board, err = hwdetect.Read("/"); err != nil {
+		return b, err
+	}
+	if b.binary, err = hwdetect.ReadBinary(b.path); err == nil {
+		if err := b.board.Runs(b.binary); err != nil {
+			return b, err
+		}
+	}
+	if err := v.needPrograms(); err != nil {
+		return b, err
+	}
+	var text []byte
+	if name, ok := args.Get("config"); ok {
+		if b.config, text, err = readConfigFile(name); err != nil {
+			return b, err
+		}
+	}
+	version, err := kubeadm.AskVersion(ctx, kubeadm.Exec, b.path)
+	if err != nil {
+		return b, err
+	}
+	if b.behaviour, err = kubeadm.BehaviourOf(version); err != nil {
+		return b, err
+	}
+	layout := bootstrap.Layout{Root: "/"}
+	b.request = bootstrap.RequestHash(args, text)
+	if !dry {
+		if b.resume, err = bootstrap.Check(layout, b.request, ignored(args, b.config)); err != nil {
+			return b, err
+		}
+	}
+	if b.resume != nil {
+		b.plan = b.resume.Plan
+		return b, nil
+	}
+	options := bench.Options{Short: true}
+	folder := ""
+	if !dry {
+		folder = bench.NearestFolder(etcdFolder(b.config))
+		options.Folders = []string{folder}
+	}
+	if b.bench, err = bench.Run(ctx, options); err != nil {
+		if ctx.Err() != nil {
+			return b, ctx.Err()
+		}
+		return b, err
+	}
+	b.speed = plan.SpeedOf(b.bench, folder)
+	facts := plan.Facts{Board: b.board, Speed: b.speed, Kubeadm: b.behaviour, Args: args, Config: b.config, HasCA: exists(layout.CACert())}
+	b.plan = plan.MakeInit(facts)
+	if b.plan.Config != nil {
+		// Flags that have no place in a config leave only the way of passing
+		// everything on as it came.
+		if _, err := bootstrap.MakeConfig(b.plan.Config, b.config, args, b.behaviour); err != nil {
+			facts.NoConfig = err.Error()
+			b.plan = plan.MakeInit(facts)
+		}
+	}
+	return b, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// etcdFolder is where etcd's data will lie.
+func etcdFolder(c *kubeadm.Config) string {
+	if dir := c.Cluster("etcd", "local", "dataDir"); dir != "" {
+		return dir
+	}
+	return "/var/lib/etcd"
+}
+
+func ignored(a kubeadm.InitArgs, c *kubeadm.Config) []string {
+	return slices.Concat(a.List("ignore-preflight-errors"), c.InitList("nodeRegistration", "ignorePreflightErrors"))
+}
+
+// needPrograms looks for what a bootstrap cannot do without before kubeadm's
+// preflight finds it missing half a minute later.
+func (v invocation) needPrograms() error {
+	for _, name := range []string{"kubelet"} {
+		if !inPath(v.getenv("PATH"), name) {
+			return &problem{exitMissing, "install the " + name + " package of your Kubernetes version", fmt.Errorf("find %s: not in PATH (%s)", name, v.getenv("PATH"))}
+		}
+	}
+	return nil
+}
+
+func inPath(pathList, name string) bool {
+	for _, dir := range strings.Split(pathList, ":") {
+		info, err := os.Stat(dir + "/" + name)
+		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func readConfigFile(name string) (*kubeadm.Config, []byte, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, nil, &kubeadm.ConfigError{File: name, Err: unwrapPath(err), Help: "name a readable file with --config"}
+	}
+	c, err := kubeadm.ReadConfig(bytes.NewReader(text), name)
+	return c, text, err
+}
+
+// unwrapPath drops the path from an error whose sentence names it already.
+func unwrapPath(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// dryRun prints the plan and changes nothing.
+func (v invocation) dryRun(own initFlags, b boardRun) error {
+	if own.output == "json" {
+		return writeJSON(v.stdout, result{Kind: "plan", Plan: &b.plan})
+	}
+	writePlan(v.stdout, b)
+	fmt.Fprintf(v.stdout, "\nNothing was changed. kubeadm's own dry run, which writes files below /etc/kubernetes/tmp:\n  %s init --dry-run\n", b.path)
+	return nil
+}
+
+// bootstrap carries the plan out and reports.
+func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
+	show := v.display(own.output)
+	show.plan(b)
+	began := time.Now()
+	outcome, err := bootstrap.Run(stop.ctx, bootstrap.Options{
+		Layout: bootstrap.Layout{Root: "/"}, Kubeadm: b.path, Behaviour: b.behaviour,
+		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Request: b.request,
+		Runner: kubeadm.Exec, Env: v.env, Now: time.Now, Tell: show.event,
+		Output: v.kubeadmOutput(b.args), Signal: stop.signal,
+	})
+	show.end()
+	took := time.Since(began)
+	if err != nil {
+		if err := v.saveReport(own, b, outcome, took, err); err != nil {
+			fmt.Fprintf(v.stderr, "kubeadm-arm: %v\n", err)
+		}
+		return v.failed(stop, own, b, outcome, err)
+	}
+	path, reportErr := v.reportFiles(own, b, outcome, took, nil)
+	if own.output == "json" {
+		if err := writeJSON(v.stdout, result{Kind: "result", Outcome: outcomeJSON(outcome, took), Report: path}); err != nil {
+			return err
+		}
+	} else {
+		show.done(outcome, took, path)
+		fmt.Fprint(v.stdout, outcome.ClosingWords)
+	}
+	return reportErr
+}
+
+// kubeadmOutput passes on what kubeadm prints when the owner asked kubeadm to
+// be talkative.
+func (v invocation) kubeadmOutput(a kubeadm.InitArgs) io.Writer {
+	if _, ok := a.Get("v"); ok {
+		return v.stderr
+	}
+	return nil
+}
+
+// failed explains a run that did not end well.
+func (v invocation) failed(stop *signals, own initFlags, b boardRun, o bootstrap.Outcome, err error) error {
+	if len(o.Released) > 0 {
+		fmt.Fprintf(v.stderr, "kubeadm-arm: put back into the manifests folder: %s\n", strings.Join(o.Released, ", "))
+	}
+	again := "repeat the same kubeadm-arm init to go on where it stopped, or start afresh with: kubeadm reset"
+	if sig := stop.signal(); sig != 0 {
+		return &problem{128 + int(sig), again, fmt.Errorf("interrupted by %s", signalName(sig))}
+	}
+	var cmd *kubeadm.CommandError
+	if errors.As(err, &cmd) {
+		for _, line := range strings.Split(strings.TrimRight(cmd.Tail, "\n"), "\n") {
+			fmt.Fprintf(v.stderr, "  kubeadm: %s\n", line)
+		}
+		return &problem{cmd.ExitCode, again, err}
+	}
+	var stuck *bootstrap.StuckError
+	if errors.As(err, &stuck) {
+		for _, line := range stuck.Log {
+			fmt.Fprintf(v.stderr, "  %s: %s\n", stuck.Component, line)
+		}
+		return &problem{exitStuck, stuck.Hint() + "; then " + again, err}
+	}
+	return err
+}
+
+func signalName(s syscall.Signal) string {
+	switch s {
+	case syscall.SIGINT:
+		return "SIGINT (Ctrl-C)"
+	case syscall.SIGTERM:
+		return "SIGTERM"
+	case syscall.SIGHUP:
+		return "SIGHUP (the terminal was closed)"
+	}
+	return s.String()
+}

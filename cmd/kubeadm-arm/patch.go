@@ -1,0 +1,151 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	flag "github.com/spf13/pflag"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bench"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// patch is `kubeadm-arm patch`: manifests brought to this board's numbers, from
+// standard input to standard output or in a folder.
+func (v invocation) patch(args []string) error {
+	f := flag.NewFlagSet("kubeadm-arm patch", flag.ContinueOnError)
+	f.SetOutput(v.stderr)
+	diff := f.Bool("diff", false, "show what would change, with reasons, and change nothing")
+	slowdown := f.Float64("slowdown", 0, "patch for a board this many times slower than the reference board instead of measuring this one")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return &problem{exitUsage, "see kubeadm-arm patch --help", err}
+	}
+	if f.NArg() > 1 {
+		return &problem{exitUsage, "kubeadm-arm patch [--diff] [FOLDER]", errors.New("patch: want at most one folder")}
+	}
+	settings, err := v.patchSettings(*slowdown)
+	if err != nil {
+		return err
+	}
+	if f.NArg() == 0 {
+		return v.patchStream(settings, *diff)
+	}
+	return v.patchFolder(f.Arg(0), settings, *diff)
+}
+
+// patchSettings are those that init would use on this board.
+func (v invocation) patchSettings(slowdown float64) (map[string]patch.Settings, error) {
+	speed := plan.Reference()
+	if slowdown > 0 {
+		speed = speed.Times(slowdown)
+	} else {
+		stop := listenForSignals()
+		defer stop.close()
+		res, err := bench.Run(stop.ctx, bench.Options{Short: true})
+		if err != nil {
+			return nil, err
+		}
+		speed = plan.SpeedOf(res, "")
+	}
+	board, err := hwdetect.Read("/")
+	if err != nil {
+		return nil, err
+	}
+	behaviour, err := kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: kubeadm.NewestMinor})
+	if err != nil {
+		return nil, err
+	}
+	return plan.Patches(plan.Facts{Board: board, Speed: speed, Kubeadm: behaviour}), nil
+}
+
+const maxStream = 16 << 20
+
+func (v invocation) patchStream(all map[string]patch.Settings, diff bool) error {
+	text, err := io.ReadAll(io.LimitReader(v.stdin, maxStream))
+	if err != nil {
+		return fmt.Errorf("read standard input: %w", err)
+	}
+	about, err := patch.Inspect(text)
+	if err != nil {
+		return badManifest("standard input", err)
+	}
+	out, changes, err := patch.Apply(text, all[about.Component])
+	if err != nil {
+		return badManifest("standard input", err)
+	}
+	if diff {
+		return v.showChanges(about.Component, changes)
+	}
+	_, err = v.stdout.Write(out)
+	return err
+}
+
+func badManifest(name string, err error) error {
+	hint := ""
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		hint = hinted.Hint()
+	}
+	return &problem{exitBadInput, hint, fmt.Errorf("%s: %w", name, err)}
+}
+
+func (v invocation) patchFolder(dir string, all map[string]patch.Settings, diff bool) error {
+	found := false
+	for _, c := range plan.Components() {
+		path := filepath.Join(dir, c+".yaml")
+		text, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return &problem{exitBadInput, "name a folder that can be read", err}
+		}
+		found = true
+		_, changes, err := patch.Apply(text, all[c])
+		if err != nil {
+			return badManifest(path, err)
+		}
+		if !diff {
+			if changes, err = patch.ApplyFile(path, all[c]); err != nil {
+				return err
+			}
+		}
+		if err := v.showChanges(c, changes); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return &problem{exitBadInput, "name a folder such as /etc/kubernetes/manifests", fmt.Errorf("patch: no control-plane manifest in %s", dir)}
+	}
+	return nil
+}
+
+func (v invocation) showChanges(component string, changes []patch.Change) error {
+	if len(changes) == 0 {
+		_, err := fmt.Fprintf(v.stdout, "%s: nothing to change\n", component)
+		return err
+	}
+	for _, c := range changes {
+		old := c.Old
+		if old == "" {
+			old = "(unset)"
+		}
+		arrow := "->"
+		if c.Kept {
+			arrow = "kept, not"
+		}
+		if _, err := fmt.Fprintf(v.stdout, "%s: %s %s %s  # %s\n", c.Path, old, arrow, c.New, c.Reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package hwdetect
+
+import (
+	"debug/buildinfo"
+	"debug/elf"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// Binary is what a program was built for.
+type Binary struct {
+	Path string `json:"path"`
+	// Machine is the ELF machine, such as "arm" or "amd64".
+	Machine string `json:"machine"`
+	// Arch is the least CPU that can run it.
+	Arch      Arch   `json:"arch"`
+	GoVersion string `json:"goVersion,omitempty"`
+	GOARM     string `json:"goarm,omitempty"`
+	// Evidence says how Arch was told.
+	Evidence string `json:"evidence"`
+}
+
+// ReadBinary reads an ELF file; links are followed. A file that is no ELF, such
+// as a wrapper script, is an error.
+//
+// A Go program without cgo carries no ARM attributes, and its ELF flags are the
+// same for every GOARM; only the build settings tell (cmd/go, since Go 1.18). A
+// C or cgo program has its attributes in a section of its own.
+func ReadBinary(path string) (Binary, error) {
+	b := Binary{Path: path}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return b, fmt.Errorf("read program: %w", err)
+	}
+	f, err := elf.Open(real)
+	if err != nil {
+		return b, fmt.Errorf("read program %s: %w", path, err)
+	}
+	defer f.Close()
+	switch f.Machine {
+	case elf.EM_X86_64:
+		b.Machine, b.Arch, b.Evidence = "amd64", AMD64, "ELF machine"
+	case elf.EM_386:
+		b.Machine, b.Arch, b.Evidence = "386", I386, "ELF machine"
+	case elf.EM_AARCH64:
+		b.Machine, b.Arch, b.Evidence = "arm64", ARMv8, "ELF machine"
+	case elf.EM_ARM:
+		b.Machine = "arm"
+	default:
+		b.Machine, b.Evidence = strings.ToLower(strings.TrimPrefix(f.Machine.String(), "EM_")), "ELF machine"
+	}
+	if info, err := buildinfo.ReadFile(real); err == nil {
+		b.GoVersion = info.GoVersion
+		for _, s := range info.Settings {
+			if s.Key == "GOARM" {
+				b.GOARM = s.Value
+			}
+		}
+	}
+	if b.Machine != "arm" {
+		return b, nil
+	}
+	version, _, _ := strings.Cut(b.GOARM, ",") // "6,softfloat"
+	switch version {
+	case "5", "6", "7":
+		b.Arch, b.Evidence = Arch("ARMv"+version), "Go build settings, GOARM="+b.GOARM
+		return b, nil
+	}
+	if s := f.Section(".ARM.attributes"); s != nil {
+		if text, err := s.Data(); err == nil {
+			if a := parseARMAttributes(text); a != ArchUnknown {
+				b.Arch, b.Evidence = a, "ARM attributes"
+			}
+		}
+	}
+	return b, nil
+}
+
+// IllegalInstructionError says that a program would die on this CPU.
+type IllegalInstructionError struct {
+	Binary Binary
+	Board  Board
+}
+
+func (e *IllegalInstructionError) Error() string {
+	var about []string
+	if len(e.Board.CPU.Cores) > 0 {
+		about = append(about, e.Board.CPU.Cores[0].Name)
+	}
+	if e.Board.Model != "" {
+		about = append(about, e.Board.Model)
+	}
+	cpu := e.Board.CPU.Arch.String()
+	if len(about) > 0 {
+		cpu += " (" + strings.Join(about, ", ") + ")"
+	}
+	fate := "it would die with Illegal instruction"
+	if e.Binary.Arch.armVersion() == 0 || e.Board.CPU.Arch.armVersion() == 0 || e.Binary.Machine == "arm64" {
+		fate = "it cannot run here"
+	}
+	return fmt.Sprintf("%s at %s was built for %s; this CPU is %s: %s", filepath.Base(e.Binary.Path), e.Binary.Path, e.Binary.Arch, cpu, fate)
+}
+
+// Hint says what can be done.
+func (e *IllegalInstructionError) Hint() string {
+	if v := e.Board.CPU.Arch.armVersion(); v >= 5 && v <= 7 {
+		return fmt.Sprintf("install a build for this CPU: with Go on a PC, GOOS=linux GOARCH=arm GOARM=%d CGO_ENABLED=0 go build k8s.io/kubernetes/cmd/%s", v, filepath.Base(e.Binary.Path))
+	}
+	return "install the build of " + filepath.Base(e.Binary.Path) + " for " + e.Board.CPU.Arch.String()
+}
+
+// Runs tells whether the board's CPU can run a program; the error is an
+// [*IllegalInstructionError]. What is not known is let pass: the kernel will
+// judge.
+func (b Board) Runs(p Binary) error {
+	if p.Arch == ArchUnknown || b.CPU.Arch == ArchUnknown {
+		return nil
+	}
+	bad := &IllegalInstructionError{p, b}
+	need, have := p.Arch.armVersion(), b.CPU.Arch.armVersion()
+	switch {
+	case need == 0 && have == 0:
+		if p.Arch == b.CPU.Arch || p.Arch == I386 && b.CPU.Arch == AMD64 {
+			return nil
+		}
+		return bad
+	case need == 0 || have == 0:
+		return bad
+	case need > have:
+		return bad
+	case p.Machine == "arm64" && b.Kernel.Machine != "" && b.Kernel.Machine != "aarch64":
+		return bad // an ARMv8 core under a 32-bit kernel
+	}
+	return nil
+}

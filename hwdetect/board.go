@@ -1,0 +1,120 @@
+package hwdetect
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Board is what a board is. Sizes are in bytes, clocks in hertz. It holds no
+// serial number and no address.
+type Board struct {
+	// Model is as the maker wrote it, such as "Raspberry Pi Model B Rev 2".
+	Model string `json:"model,omitempty"`
+	Maker string `json:"maker,omitempty"`
+	SoC   string `json:"soc,omitempty"`
+	// Compatible are the device tree's names, the most special first.
+	Compatible      []string `json:"compatible,omitempty"`
+	CPU             CPU      `json:"cpu"`
+	MemoryTotal     uint64   `json:"memoryTotal,omitempty"`
+	MemoryAvailable uint64   `json:"memoryAvailable,omitempty"`
+	SwapTotal       uint64   `json:"swapTotal"`
+	Kernel          Kernel   `json:"kernel"`
+	// Userland is the architecture of the programs, where it differs from the
+	// kernel's: "32-bit".
+	Userland string `json:"userland,omitempty"`
+	// Virtual names the hypervisor or emulator, empty on a real board.
+	Virtual string `json:"virtual,omitempty"`
+	// Unknown lists what could not be told.
+	Unknown []string `json:"unknown,omitempty"`
+}
+
+// CPU is the processor.
+type CPU struct {
+	// Arch is what the CPU really has, which is not always what it says.
+	Arch      Arch       `json:"arch"`
+	ModelName string     `json:"modelName,omitempty"`
+	Cores     []CoreType `json:"cores,omitempty"`
+	// Count is how many cores there are, MaxHz the fastest one's clock.
+	Count    int      `json:"count"`
+	MaxHz    uint64   `json:"maxHz,omitempty"`
+	Features Features `json:"features"`
+}
+
+// CoreType is one kind of core; big.LITTLE boards have two and more.
+type CoreType struct {
+	Name        string `json:"name"`
+	Implementer string `json:"implementer,omitempty"`
+	Part        string `json:"part,omitempty"`
+	Count       int    `json:"count"`
+}
+
+// Features are those that make a difference to Kubernetes' speed or life.
+type Features struct {
+	NEON  bool `json:"neon"`
+	VFP   bool `json:"vfp"`
+	AES   bool `json:"aes"`
+	SHA1  bool `json:"sha1"`
+	SHA2  bool `json:"sha2"`
+	PMULL bool `json:"pmull"`
+	IDIV  bool `json:"idiv"`
+}
+
+// Kernel is what uname(2) says.
+type Kernel struct {
+	Release string `json:"release,omitempty"`
+	Machine string `json:"machine,omitempty"`
+}
+
+// Read reads the board's files below root, which is "/" but for tests. Files
+// that are missing lead to entries in Unknown, never to an error; the error is
+// for a root that cannot be read at all.
+func Read(root string) (Board, error) {
+	if _, err := os.Stat(root); err != nil {
+		return Board{}, err
+	}
+	var b Board
+	file := func(path string) []byte {
+		text, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			return nil
+		}
+		return text
+	}
+	info := ParseCPUInfo(strings.NewReader(string(file("proc/cpuinfo"))))
+	mem := ParseMemInfo(strings.NewReader(string(file("proc/meminfo"))))
+	b.MemoryTotal, b.MemoryAvailable, b.SwapTotal = mem.Total, mem.Available, mem.SwapTotal
+	b.Kernel = readKernel(root)
+	b.deviceTree(deviceStrings(file("proc/device-tree/model")), deviceStrings(file("proc/device-tree/compatible")))
+	if b.Model == "" {
+		b.pc(strings.TrimSpace(string(file("sys/class/dmi/id/sys_vendor"))), strings.TrimSpace(string(file("sys/class/dmi/id/product_name"))))
+	}
+	b.cpu(info)
+	if n := countCores(file("sys/devices/system/cpu/present")); n > 0 {
+		b.CPU.Count = n
+	}
+	b.CPU.MaxHz = maxClock(root)
+	b.Userland = userland(root, b.Kernel.Machine)
+	b.Virtual = virtual(b, info, string(file("proc/device-tree/hypervisor/compatible")))
+	b.gaps()
+	return b, nil
+}
+
+// gaps names what could not be told.
+func (b *Board) gaps() {
+	for _, g := range []struct {
+		name    string
+		missing bool
+	}{
+		{"model", b.Model == ""},
+		{"CPU architecture", b.CPU.Arch == ArchUnknown},
+		{"core type", len(b.CPU.Cores) == 0},
+		{"number of cores", b.CPU.Count == 0},
+		{"memory", b.MemoryTotal == 0},
+		{"kernel", b.Kernel.Release == ""},
+	} {
+		if g.missing {
+			b.Unknown = append(b.Unknown, g.name)
+		}
+	}
+}

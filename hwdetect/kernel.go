@@ -1,0 +1,78 @@
+package hwdetect
+
+import (
+	"debug/elf"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// readKernel asks uname(2) for the running system; below another root, the
+// release stands in /proc/sys/kernel/osrelease and the machine in
+// /proc/sys/kernel/arch (since Linux 6.1).
+func readKernel(root string) Kernel {
+	if filepath.Clean(root) == "/" {
+		var u unix.Utsname
+		if unix.Uname(&u) == nil {
+			return Kernel{Release: unix.ByteSliceToString(u.Release[:]), Machine: unix.ByteSliceToString(u.Machine[:])}
+		}
+	}
+	line := func(path string) string {
+		text, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(text))
+	}
+	return Kernel{Release: line("proc/sys/kernel/osrelease"), Machine: line("proc/sys/kernel/arch")}
+}
+
+// userland tells whether the programs are 32-bit under a 64-bit kernel, as on
+// Raspberry Pi OS for the 3 and 4, where uname says aarch64.
+func userland(root, machine string) string {
+	if machine != "aarch64" && machine != "x86_64" {
+		return ""
+	}
+	for _, path := range []string{"sbin/init", "bin/sh", "usr/bin/sh"} {
+		f, err := elf.Open(filepath.Join(root, path))
+		if err != nil {
+			continue
+		}
+		class := f.Class
+		f.Close()
+		if class == elf.ELFCLASS32 {
+			return "32-bit"
+		}
+		return ""
+	}
+	return ""
+}
+
+// virtual names what the machine runs in, by its own signs: QEMU's virt
+// machine, a hypervisor's node in the device tree, DMI names, the CPU flag.
+func virtual(b Board, info CPUInfo, hypervisor string) string {
+	if len(b.Compatible) > 0 && b.Compatible[0] == "linux,dummy-virt" {
+		return "qemu"
+	}
+	if strings.Contains(hypervisor, "kvm") {
+		return "kvm"
+	}
+	if strings.Contains(hypervisor, "xen") {
+		return "xen"
+	}
+	for sign, name := range map[string]string{"QEMU": "qemu", "VirtualBox": "virtualbox", "VMware": "vmware", "KVM": "kvm", "Virtual Machine": "hyper-v"} {
+		if strings.Contains(b.Model, sign) || strings.Contains(b.Maker, sign) {
+			return name
+		}
+	}
+	for _, p := range info.Processors {
+		for _, f := range p.Features {
+			if f == "hypervisor" {
+				return "a hypervisor"
+			}
+		}
+	}
+	return ""
+}

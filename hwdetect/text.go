@@ -1,0 +1,53 @@
+package hwdetect
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// Text writes a board for people.
+func Text(w io.Writer, b Board) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(t, "%s\t%s\n", name, value)
+		}
+	}
+	row("model", b.Model)
+	row("maker", b.Maker)
+	row("SoC", b.SoC)
+	row("architecture", b.CPU.Arch.String())
+	var cores []string
+	for _, c := range b.CPU.Cores {
+		cores = append(cores, fmt.Sprintf("%d x %s", c.Count, c.Name))
+	}
+	row("cores", strings.Join(cores, ", "))
+	if b.CPU.MaxHz > 0 {
+		row("clock", fmt.Sprintf("%d MHz", b.CPU.MaxHz/1e6))
+	}
+	row("features", features(b.CPU.Features))
+	row("memory", fmt.Sprintf("%d MiB, %d MiB available", b.MemoryTotal>>20, b.MemoryAvailable>>20))
+	if b.SwapTotal > 0 {
+		row("swap", fmt.Sprintf("%d MiB", b.SwapTotal>>20))
+	}
+	row("kernel", strings.TrimSpace(b.Kernel.Release+" "+b.Kernel.Machine))
+	row("user land", b.Userland)
+	row("runs in", b.Virtual)
+	row("could not tell", strings.Join(b.Unknown, ", "))
+	return t.Flush()
+}
+
+func features(f Features) string {
+	var all []string
+	for _, x := range []struct {
+		name string
+		has  bool
+	}{{"VFP", f.VFP}, {"NEON", f.NEON}, {"idiv", f.IDIV}, {"AES", f.AES}, {"SHA-1", f.SHA1}, {"SHA-2", f.SHA2}, {"PMULL", f.PMULL}} {
+		if x.has {
+			all = append(all, x.name)
+		}
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,113 @@
+// Command demo shows the main job: on boards of equal speed it runs the stock
+// `kubeadm init` and `kubeadm-arm init`, one after the other, with the same
+// configuration, and prints both outcomes in one table. It drives the programs
+// lab and kubeadm-arm as a person would.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	flag "github.com/spf13/pflag"
+)
+
+func main() {
+	var d demo
+	var rounds int
+	var cpu, results string
+	var expect expectations
+	flag.StringVar(&d.lab, "lab", "lab", "the lab program")
+	flag.StringVar(&d.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static, for this machine")
+	flag.StringVar(&d.version, "kubernetes", "v1.37.2", "version of Kubernetes")
+	flag.StringVar(&cpu, "cpu", "5%", "share of one core that a board gets")
+	flag.DurationVar(&d.limit, "limit", 20*time.Minute, "longest time for one run")
+	flag.IntVar(&rounds, "rounds", 1, "pairs of runs; medians are compared")
+	flag.StringVar(&results, "json", "", "file for the results as JSON")
+	flag.BoolVar(&expect.stockFails, "expect-stock-fails", false, "fail unless every stock run fails")
+	flag.BoolVar(&expect.stockWorks, "expect-stock-works", false, "fail unless every stock run succeeds")
+	flag.Float64Var(&expect.ratio, "expect-ratio", 0, "fail if kubeadm-arm's median time is more than this times stock's")
+	flag.Parse()
+	d.cpu = cpu
+	d.began = time.Now()
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		<-stop
+		d.say("interrupted, taking the board down")
+		d.down()
+		os.Exit(130)
+	}()
+	runs, err := d.pairs(rounds)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+	printTable(os.Stdout, cpu, d.version, runs)
+	if results != "" {
+		text, err := json.MarshalIndent(runs, "", "  ")
+		if err == nil {
+			err = os.WriteFile(results, append(text, '\n'), 0o644)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "demo:", err)
+			os.Exit(1)
+		}
+	}
+	if err := expect.check(runs); err != nil {
+		fmt.Fprintln(os.Stderr, "demo: not as expected:", err)
+		os.Exit(1)
+	}
+}
+
+// expectations are what a run of the demo must show.
+type expectations struct {
+	stockFails, stockWorks bool
+	ratio                  float64
+}
+
+// check returns every expectation that was missed.
+func (e expectations) check(runs []run) error {
+	var missed error
+	miss := func(format string, args ...any) { missed = errors.Join(missed, fmt.Errorf(format, args...)) }
+	for _, r := range runs {
+		if r.Tool == stock {
+			if e.stockFails && r.OK {
+				miss("the stock kubeadm init succeeded")
+			}
+			if e.stockWorks && !r.OK {
+				miss("the stock kubeadm init failed: %s", r.Reason)
+			}
+			continue
+		}
+		if !r.OK {
+			miss("kubeadm-arm init failed: %s", r.Reason)
+			continue
+		}
+		if !r.NodeReady {
+			miss("the node did not become Ready")
+		}
+		for component, n := range r.Restarts {
+			if n > 0 {
+				miss("%s was restarted %d times", component, n)
+			}
+		}
+		if len(r.Manifests) != 4 {
+			miss("the manifests folder holds %v", r.Manifests)
+		}
+		if len(r.Left) > 0 {
+			miss("left behind in /etc/kubernetes: %v", r.Left)
+		}
+	}
+	if e.ratio > 0 {
+		s, a := median(runs, stock), median(runs, arm)
+		if s == 0 || a == 0 || a > e.ratio*s {
+			miss("kubeadm-arm took %.1f s, stock %.1f s: more than %.2f times as long", a, s, e.ratio)
+		}
+	}
+	return missed
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+)
+
+const (
+	stock = "kubeadm init"
+	arm   = "kubeadm-arm init"
+)
+
+// run is one bootstrap on one fresh board. Times are in seconds.
+type run struct {
+	Tool    string  `json:"tool"`
+	OK      bool    `json:"ok"`
+	Seconds float64 `json:"seconds"`
+	// ReadySeconds is the time to a Ready node.
+	ReadySeconds float64 `json:"readySeconds"`
+	CPUSeconds   float64 `json:"cpuSeconds"`
+	// CPUAtReady includes what the board did until the node was Ready.
+	CPUAtReady float64        `json:"cpuSecondsAtReady"`
+	NodeReady  bool           `json:"nodeReady"`
+	Restarts   map[string]int `json:"restarts"`
+	Manifests  []string       `json:"manifests"`
+	// Left are files of ours that stayed in /etc/kubernetes.
+	Left   []string `json:"left"`
+	Reason string   `json:"reason,omitempty"`
+	Pods   string   `json:"pods,omitempty"`
+}
+
+// demo runs bootstraps.
+type demo struct {
+	lab, kubeadmArm, version, cpu string
+	limit                         time.Duration
+	began                         time.Time
+}
+
+const boardName = "demo"
+
+func (d *demo) say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// pairs runs stock and kubeadm-arm alternately, so that a change in the
+// machine's own speed meets both.
+func (d *demo) pairs(rounds int) ([]run, error) {
+	var all []run
+	for range rounds {
+		for _, tool := range []string{stock, arm} {
+			r, err := d.once(tool)
+			if err != nil {
+				return all, err
+			}
+			all = append(all, r)
+		}
+	}
+	return all, nil
+}
+
+// once makes a board, bootstraps it and takes it down.
+func (d *demo) once(tool string) (r run, err error) {
+	r.Tool = tool
+	up := exec.Command(d.lab, "up", "--name", boardName, "--kubernetes", d.version, "--cpu", d.cpu, "--bin", d.kubeadmArm)
+	up.Stdout, up.Stderr = os.Stderr, os.Stderr
+	if err := up.Run(); err != nil {
+		return r, fmt.Errorf("make a board: %w", err)
+	}
+	defer func() {
+		if e := d.down(); err == nil {
+			err = e
+		}
+	}()
+	d.say("%s on a board with %s of one core", tool, d.cpu)
+	before := d.cpuSeconds()
+	start := time.Now()
+	out, runErr := d.bootstrap(tool)
+	r.Seconds = time.Since(start).Seconds()
+	r.CPUSeconds = d.cpuSeconds() - before
+	r.OK = runErr == nil
+	if runErr != nil {
+		r.Reason = reason(out, runErr)
+		d.say("%s failed after %.0f s: %s", tool, r.Seconds, r.Reason)
+		return r, nil
+	}
+	// One process that watches: asking again and again would cost the slow
+	// board more than what it waits for.
+	_, waitErr := d.onBoard(d.limit, "kubectl", "wait", "--for=condition=Ready", "node", "--all", "--timeout="+d.limit.String())
+	r.ReadySeconds = time.Since(start).Seconds()
+	r.CPUAtReady = d.cpuSeconds() - before
+	r.NodeReady = waitErr == nil
+	d.say("%s: node Ready after %.1f s", tool, r.ReadySeconds)
+	if r.Pods, err = d.onBoard(5*time.Minute, "kubectl", "get", "nodes,pods", "--all-namespaces"); err != nil {
+		return r, fmt.Errorf("list the pods: %w: %s", err, r.Pods)
+	}
+	fmt.Fprintln(os.Stderr, r.Pods)
+	return r, d.inspect(&r)
+}
+
+// bootstrap runs the tool, showing its progress and keeping what it says.
+func (d *demo) bootstrap(tool string) (string, error) {
+	words := append(strings.Fields(tool), "--config", "/etc/kubeadm-lab.yaml")
+	ctx, cancel := context.WithTimeout(context.Background(), d.limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", boardName, "--"}, words...)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 30 * time.Second
+	var out bytes.Buffer
+	w := &progress{d: d, out: &out, quiet: tool == stock}
+	cmd.Stdout, cmd.Stderr = w, w
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("not done within %s", d.limit)
+	}
+	return out.String(), err
+}
+
+// progress shows lines with the time. Of stock kubeadm only its phases' lines:
+// its system check prints a screenful of the kernel's options.
+type progress struct {
+	d     *demo
+	out   *bytes.Buffer
+	quiet bool
+	line  []byte
+}
+
+func (p *progress) Write(b []byte) (int, error) {
+	p.out.Write(b)
+	for _, c := range b {
+		if c != '\n' {
+			p.line = append(p.line, c)
+			continue
+		}
+		if text := string(p.line); text != "" && (!p.quiet || strings.HasPrefix(text, "[")) {
+			p.d.say("  %s", text)
+		}
+		p.line = p.line[:0]
+	}
+	return len(b), nil
+}
+
+// onBoard runs a command on the board and returns what it printed.
+func (d *demo) onBoard(limit time.Duration, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", boardName, "--"}, args...)...).CombinedOutput()
+	return string(out), err
+}
+
+// inspect looks at what the run left on the board.
+func (d *demo) inspect(r *run) error {
+	list, err := d.onBoard(time.Minute, "find", "/etc/kubernetes", "-mindepth", "1", "-not", "-path", "*/pki/*")
+	if err != nil {
+		return fmt.Errorf("look at /etc/kubernetes: %w: %s", err, list)
+	}
+	for _, path := range strings.Fields(list) {
+		switch {
+		case filepath.Dir(path) == "/etc/kubernetes/manifests":
+			r.Manifests = append(r.Manifests, filepath.Base(path))
+		case strings.Contains(path, "kubeadm-arm"):
+			r.Left = append(r.Left, path)
+		}
+	}
+	sort.Strings(r.Manifests)
+	logs, err := d.onBoard(time.Minute, "find", "/var/log/pods", "-name", "*.log")
+	if err != nil {
+		return fmt.Errorf("look at the pods' logs: %w: %s", err, logs)
+	}
+	r.Restarts = restarts(strings.Fields(logs))
+	return nil
+}
+
+// restarts counts from the kubelet's log files, N.log for start number N, of
+// all pods of a component.
+func restarts(logs []string) map[string]int {
+	count := map[string]int{"etcd": 0, "kube-apiserver": 0, "kube-controller-manager": 0, "kube-scheduler": 0}
+	starts := map[string]int{}
+	for _, path := range logs {
+		component := filepath.Base(filepath.Dir(path))
+		if _, ours := count[component]; ours && strings.Contains(path, "/kube-system_") {
+			var n int
+			if _, err := fmt.Sscanf(filepath.Base(path), "%d.log", &n); err == nil {
+				key := filepath.Dir(path)
+				if n+1 > starts[key] {
+					starts[key] = n + 1
+				}
+			}
+		}
+	}
+	for dir, n := range starts {
+		count[filepath.Base(dir)] += n
+	}
+	for component, n := range count {
+		count[component] = max(0, n-1)
+	}
+	return count
+}
+
+func (d *demo) cpuSeconds() float64 {
+	out, err := exec.Command(d.lab, "status", "--json").Output()
+	if err != nil {
+		return 0
+	}
+	var all []struct {
+		Name string  `json:"name"`
+		CPU  float64 `json:"cpuSeconds"`
+	}
+	if json.Unmarshal(out, &all) != nil {
+		return 0
+	}
+	for _, b := range all {
+		if b.Name == boardName {
+			return b.CPU
+		}
+	}
+	return 0
+}
+
+func (d *demo) down() error {
+	out, err := exec.Command(d.lab, "down", "--name", boardName).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("take the board down: %w: %s", err, out)
+	}
+	return nil
+}
+
+// reason is the line of a failed run that says why.
+func reason(out string, err error) string {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	for _, prefix := range []string{"error: ", "error execution phase", "kubeadm-arm: "} {
+		for _, l := range lines {
+			if l = strings.TrimSpace(l); strings.HasPrefix(l, prefix) {
+				return strings.TrimPrefix(l, "error: ")
+			}
+		}
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return lines[len(lines)-1]
+	}
+	return err.Error()
+}

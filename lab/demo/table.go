@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"text/tabwriter"
+)
+
+// printTable is the demo's result.
+func printTable(w io.Writer, cpu, version string, runs []run) {
+	fmt.Fprintf(w, "\nKubernetes %s on a board with %s of one core\n\n", version, cpu)
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(t, "command\toutcome\ttime\tnode Ready after\tCPU\trestarts")
+	for _, r := range runs {
+		outcome, ready, again := "failed", "-", "-"
+		if r.OK {
+			outcome, ready, again = "worked", fmt.Sprintf("%.1f s", r.ReadySeconds), fmt.Sprint(total(r.Restarts))
+			if !r.NodeReady {
+				ready = "never"
+			}
+		}
+		fmt.Fprintf(t, "%s\t%s\t%.1f s\t%s\t%.1f s\t%s\n", r.Tool, outcome, r.Seconds, ready, r.CPUSeconds, again)
+	}
+	t.Flush()
+	for _, r := range runs {
+		if !r.OK {
+			fmt.Fprintf(w, "\n%s said: %s\n", r.Tool, r.Reason)
+		}
+	}
+}
+
+func total(m map[string]int) int {
+	n := 0
+	for _, x := range m {
+		n += x
+	}
+	return n
+}
+
+// median is of the times of a tool's successful runs, 0 without one.
+func median(runs []run, tool string) float64 {
+	var all []float64
+	for _, r := range runs {
+		if r.Tool == tool && r.OK {
+			all = append(all, r.Seconds)
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	sort.Float64s(all)
+	if n := len(all); n%2 == 0 {
+		return (all[n/2-1] + all[n/2]) / 2
+	}
+	return all[len(all)/2]
+}

@@ -1,0 +1,119 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+// rsaTooDear is the wall time of one mutual handshake with RSA keys from which
+// ECDSA keys are chosen. Kubelet, controllers, probes and kubeadm make hundreds
+// of handshakes in a bootstrap.
+const rsaTooDear = 0.010
+
+// config decides what is added to kubeadm's configuration.
+func (m *maker) config() {
+	if m.f.NoConfig != "" {
+		m.warn("kubeadm's own timeouts and key algorithm stay as they are: " + m.f.NoConfig)
+		return
+	}
+	b := m.f.Kubeadm
+	api := m.f.Config.API()
+	if api == "" {
+		api = b.ConfigWrite()
+	}
+	c := &ConfigPlan{API: api, Translate: true}
+	m.algorithm(c)
+	if m.slow {
+		m.clocks(c)
+	}
+	if len(c.Edits) == 0 && m.f.Config == nil {
+		return
+	}
+	if api == "v1" {
+		m.warn("the config is kubeadm.k8s.io/v1, which is experimental: it is passed on as it is, without longer timeouts")
+		c.Edits = nil
+	}
+	c.PinToken = m.slow && !m.f.Config.HasTokens() && api != "v1"
+	m.p.Config = c
+}
+
+// hasTimeouts tells whether an API version has the timeouts section.
+func hasTimeouts(api string) bool {
+	return api != "" && !strings.HasPrefix(api, "v1beta") || api == "v1beta4"
+}
+
+func (m *maker) algorithm(c *ConfigPlan) {
+	const name = "key algorithm"
+	s := m.f.Speed
+	cost := fmt.Sprintf("a mutual TLS handshake takes %s with RSA-2048 keys and %s with ECDSA P-256 keys", short(s.HandshakeRSA), short(s.HandshakeECDSA))
+	chosen := m.f.Config.Cluster("encryptionAlgorithm")
+	gates, _ := m.f.Args.Get("feature-gates")
+	switch {
+	case chosen != "":
+		m.decide(name, chosen, "the owner's config says so")
+	case m.f.HasCA:
+		m.decide(name, "that of the certificates", "there is a CA already")
+	case m.f.Config.Cluster("featureGates", "PublicKeysECDSA") != "" || strings.Contains(gates, "PublicKeysECDSA"):
+		m.decide(name, "by the owner's feature gate", "PublicKeysECDSA is set")
+	case s.HandshakeRSA < rsaTooDear || s.HandshakeRSA < 1.5*s.HandshakeECDSA:
+		m.decide(name, "kubeadm's default", cost+": cheap enough")
+	case hasTimeouts(c.API):
+		m.decide(name, "ECDSA-P256", cost)
+		c.Edits = append(c.Edits, ConfigEdit{Cluster: true, Path: []string{"encryptionAlgorithm"}, Text: "ECDSA-P256"})
+	case m.f.Kubeadm.Value(kubeadm.KeyAlgorithm) == "featureGates.PublicKeysECDSA":
+		m.decide(name, "ECDSA by feature gate", cost+"; kubeconfig keys stay RSA in this version")
+		c.Edits = append(c.Edits, ConfigEdit{Cluster: true, Path: []string{"featureGates", "PublicKeysECDSA"}, Gate: true})
+	default:
+		m.decide(name, "RSA-2048", cost+", but this kubeadm or its config has no choice")
+	}
+}
+
+// clocks raises kubeadm's own timeouts where the config has them.
+func (m *maker) clocks(c *ConfigPlan) {
+	budget := m.startBudget()
+	if !hasTimeouts(c.API) {
+		m.clock(c, ConfigEdit{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"}, Duration: budget},
+			"several times the expected start; this config API has no other clock, the rest is got round by waiting before kubeadm does")
+		return
+	}
+	call := max(time.Minute, roundUp(m.start, time.Minute))
+	kubelet := max(4*time.Minute, roundUp(m.start, time.Minute))
+	for _, t := range []struct {
+		field string
+		value time.Duration
+		why   string
+	}{
+		{"controlPlaneComponentHealthCheck", budget, "several times the expected API server start; the startup probe follows it"},
+		{"kubernetesAPICall", call, "the expected API server start in whole minutes: a call may have to wait for a restart"},
+		{"kubeletHealthCheck", kubelet, "the kubelet starts while nothing else does, so the expected API server start is ample"},
+		{"etcdAPICall", max(2*time.Minute, call), "as long as an API call"},
+		{"tlsBootstrap", max(5*time.Minute, budget), "as long as the control plane may take"},
+		{"discovery", max(5*time.Minute, budget), "as long as the control plane may take"},
+		{"upgradeManifests", max(5*time.Minute, budget), "an upgrade restarts each component"},
+	} {
+		m.clock(c, ConfigEdit{Path: []string{"timeouts", t.field}, Duration: t.value}, t.why)
+	}
+}
+
+// clock adds a timeout unless the owner's own is at least as long.
+func (m *maker) clock(c *ConfigPlan, e ConfigEdit, why string) {
+	name := strings.Join(e.Path, ".")
+	old := m.f.Config.Init(e.Path...)
+	if e.Cluster {
+		old = m.f.Config.Cluster(e.Path...)
+	}
+	if was, err := time.ParseDuration(old); err == nil && was >= e.Duration {
+		m.decide(name, was.String(), "the owner's value is longer and stays")
+		return
+	}
+	c.Edits = append(c.Edits, e)
+	m.decide(name, e.Duration.String(), why)
+}
+
+// startBudget is how long a component may take to start before it is killed.
+func (m *maker) startBudget() time.Duration {
+	return max(4*time.Minute, roundUp(6*m.start, time.Minute))
+}

@@ -1,0 +1,155 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+)
+
+// fastEnough is the predicted API server start up to which kubeadm's own order
+// and clocks leave room: its tightest deadline is the one minute of its first
+// API call, and a third of it is a fair margin.
+const fastEnough = 20 * time.Second
+
+// MakeInit plans `kubeadm-arm init`.
+func MakeInit(f Facts) Plan {
+	m := maker{f: f, slowdown: f.Speed.Slowdown()}
+	m.start = expect(APIServer, m.slowdown)
+	m.slow = m.start > fastEnough
+	m.decide("slowdown", fmt.Sprintf("%.1f", m.slowdown),
+		fmt.Sprintf("the Go work unit takes %s here and %s on the reference board", short(f.Speed.Work), short(referenceWork)))
+	m.decide("expected API server start", m.start.String(),
+		fmt.Sprintf("%.1f s on the reference board times %.1f to the power of %.2f, from measured starts", referenceStart, m.slowdown, startExponent))
+	if f.Kubeadm.Nearest {
+		m.warn(fmt.Sprintf("kubeadm %s is newer than this program knows; it is treated as v1.%d", f.Kubeadm.Version, kubeadm.NewestMinor))
+	}
+	m.skip = slices.Concat(f.Args.List("skip-phases"))
+	if _, given := f.Args.Get("skip-phases"); !given {
+		// The flag overrides the config's list, and we always give the flag.
+		m.skip = f.Config.InitList("skipPhases")
+	}
+	m.config()
+	m.steps()
+	return m.p
+}
+
+type maker struct {
+	f        Facts
+	slowdown float64
+	start    time.Duration
+	slow     bool
+	skip     []string
+	p        Plan
+}
+
+func (m *maker) decide(name, value, reason string) {
+	m.p.Decisions = append(m.p.Decisions, Decision{name, value, reason})
+}
+
+func (m *maker) warn(text string) { m.p.Warnings = append(m.p.Warnings, text) }
+
+// skipped tells whether the owner skips a phase.
+func (m *maker) skipped(phase string) bool {
+	parent, _, _ := strings.Cut(phase, "/")
+	return slices.Contains(m.skip, phase) || slices.Contains(m.skip, parent) || slices.Contains(m.skip, "all")
+}
+
+// steps lays out the walk.
+func (m *maker) steps() {
+	b := m.f.Kubeadm
+	head := []string{"preflight", "certs", "kubeconfig", "etcd", "control-plane"}
+	kubelet := []string{"kubelet-start"}
+	split := m.slow && !m.skipped("kubelet-start") && !m.skipped("control-plane") && !m.skipped("etcd")
+	if !split {
+		why := "the board is fast enough for kubeadm's own order and clocks"
+		if m.slow {
+			why = "the owner skips a phase that staging would have to wrap"
+		}
+		m.decide("staging", "off", why)
+		m.add(RunPhases{Name: "all", What: "run kubeadm init", Keep: b.Phases(), Attempts: 1})
+		return
+	}
+	m.decide("staging", "on", fmt.Sprintf("with an API server start of about %s, scheduler and controller-manager would load it with retries, and kubeadm's first API call gives up after 1 minute", m.start))
+	staged := m.stagedComponents()
+	m.decide("order of release", strings.Join(append(m.local(Etcd), staged...), ", "), "each needs the one before it; what starts early only crashes, retries and costs CPU time")
+	m.add(
+		RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1},
+		m.patches(),
+		StageManifests{Components: staged},
+		RunPhases{Name: "kubelet", What: "start the kubelet", Keep: kubelet, Attempts: 2},
+	)
+	for _, c := range m.local(Etcd) {
+		m.add(m.await(c))
+	}
+	for _, c := range staged {
+		m.add(ReleaseManifest{Component: c}, m.await(c))
+	}
+	// kubeadm's own wait comes after ours and would add its one-minute call
+	// and a round of handshakes only to learn what is known.
+	tail := b.AllBut(slices.Concat(head, kubelet, []string{"wait-control-plane"})...)
+	m.decide("wait-control-plane", "skipped", "own waiting by progress has shown every component healthy before")
+	const attempts = 5
+	m.decide("attempts for the last phases", fmt.Sprint(attempts), "a request has 10 s in kubeadm's client whatever the config says; all these phases create or update")
+	m.add(RunPhases{Name: "tail", What: "run kubeadm's remaining phases", Keep: tail, Attempts: attempts})
+}
+
+func (m *maker) add(s ...Step) { m.p.Steps = append(m.p.Steps, s...) }
+
+// local returns c when it runs on this board as a static pod.
+func (m *maker) local(c string) []string {
+	if c == Etcd && m.f.Config.HasExternalEtcd() {
+		return nil
+	}
+	return []string{c}
+}
+
+func (m *maker) stagedComponents() []string {
+	var all []string
+	for phase, c := range map[string]string{
+		"control-plane/apiserver": APIServer, "control-plane/controller-manager": ControllerManager, "control-plane/scheduler": Scheduler,
+	} {
+		if !m.skipped(phase) {
+			all = append(all, c)
+		}
+	}
+	order := Components()
+	slices.SortFunc(all, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) })
+	return all
+}
+
+func (m *maker) await(c string) AwaitHealthy {
+	// Half a minute without one tick of CPU time or one log line is odd even on
+	// a busy board; the slower the board, the longer such gaps get.
+	quiet := max(60*time.Second, roundUp(seconds(10*m.slowdown), 10*time.Second))
+	patience := max(5*time.Minute, roundUp(6*m.start, 30*time.Second))
+	return AwaitHealthy{
+		Component: c, Expect: expect(c, m.slowdown),
+		Quiet: quiet, Patience: patience, Restarts: 5,
+		Poll: m.poll(),
+	}
+}
+
+// poll is the time between two looks: a fiftieth of the API server's start,
+// so that looking costs little and waiting too long is no more than 2 %.
+func (m *maker) poll() time.Duration {
+	return min(max(roundUp(m.start/50, 100*time.Millisecond), 250*time.Millisecond), 5*time.Second)
+}
+
+func short(s float64) string {
+	return seconds(s).Round(10 * time.Microsecond).String()
+}
+
+// Patches are the manifest settings alone, for a control plane that is there
+// already. A board that is fast enough needs none.
+func Patches(f Facts) map[string]patch.Settings {
+	m := maker{f: f, slowdown: f.Speed.Slowdown()}
+	m.start = expect(APIServer, m.slowdown)
+	if m.start <= fastEnough {
+		return map[string]patch.Settings{}
+	}
+	return m.patches().Settings
+}

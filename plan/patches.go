@@ -1,0 +1,105 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+)
+
+// patches decides what the manifests should reach.
+func (m *maker) patches() PatchManifests {
+	budget := m.startBudget()
+	period := m.probePeriod()
+	timeout := m.probeTimeout()
+	startup := patch.Probe{
+		Period: whole(period), FailureThreshold: int(math.Ceil(budget.Seconds() / period.Seconds())), Timeout: whole(timeout),
+		Reason: fmt.Sprintf("%s to start, six times the expected API server start of %s", budget, m.start),
+	}
+	handshake := m.handshakeCost()
+	steady := patch.Probe{Period: whole(period), Timeout: whole(timeout), Reason: handshake}
+	m.decide("startup budget", budget.String(), "six times the expected API server start: nothing is gained by killing what is still starting")
+	m.decide("probe period", period.String(), handshake)
+	m.decide("probe timeout", timeout.String(), "a probe's handshake and answer queue behind the work of a starting control plane")
+	p := PatchManifests{Settings: map[string]patch.Settings{}}
+	for _, c := range append(m.local(Etcd), m.stagedComponents()...) {
+		s, r, l := startup, steady, steady
+		settings := patch.Settings{Startup: &s, Liveness: &l, Readiness: &r}
+		switch c {
+		case Etcd:
+			settings.Flags = m.etcdClocks()
+		case ControllerManager, Scheduler:
+			settings.Flags = m.leases(c)
+		}
+		p.Settings[c] = settings
+	}
+	return p
+}
+
+func whole(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// probePeriod keeps what all probes cost together small: three components are
+// asked for readiness and four for liveness, each time with a new handshake.
+func (m *maker) probePeriod() time.Duration {
+	return min(max(10*time.Second, roundUp(seconds(m.slowdown), 5*time.Second)), 30*time.Second)
+}
+
+// probeTimeout is long enough for an answer that queues behind other work. The
+// prober's own handshake bound of 10 s cannot be raised.
+func (m *maker) probeTimeout() time.Duration {
+	return min(max(15*time.Second, roundUp(m.start/5, 5*time.Second)), 60*time.Second)
+}
+
+func (m *maker) handshakeCost() string {
+	return fmt.Sprintf("every probe is a new TLS handshake, %s of CPU time for the server alone with RSA keys, %s with ECDSA keys; kubeadm asks for readiness every second",
+		short(m.f.Speed.ServerRSA), short(m.f.Speed.ServerECDSA))
+}
+
+// leases gives leader election the time that a slow API server needs. The
+// ratios are Kubernetes' own: 15 s, 10 s, 2 s
+// (k8s.io/component-base/config/v1alpha1/defaults.go).
+func (m *maker) leases(component string) []patch.Flag {
+	lease := min(max(15*time.Second, roundUp(4*m.start/5, 5*time.Second)), 2*time.Minute)
+	if lease == 15*time.Second {
+		return nil
+	}
+	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of %s; who fails to renew exits and starts again", m.start)
+	if component == ControllerManager {
+		m.decide("leader election lease", lease.String(), why)
+	}
+	flag := func(name string, d time.Duration) patch.Flag {
+		return patch.Flag{Name: name, Value: d.String(), Policy: patch.AtLeast, UserSet: m.userSet(component, name), Reason: why}
+	}
+	return []patch.Flag{
+		flag("leader-elect-lease-duration", lease),
+		flag("leader-elect-renew-deadline", lease*2/3),
+		flag("leader-elect-retry-period", max(2*time.Second, lease/8).Round(time.Second)),
+	}
+}
+
+// etcdClocks follow the disk: etcd's own advice is an election timeout of ten
+// heartbeats, and a heartbeat that a slow fsync cannot miss
+// (etcd.io/docs/latest/tuning).
+func (m *maker) etcdClocks() []patch.Flag {
+	disk := seconds(2 * m.f.Speed.FsyncP99)
+	cpu := seconds(m.slowdown * 0.02)
+	heartbeat := min(max(100*time.Millisecond, roundUp(max(disk, cpu), 100*time.Millisecond)), 5*time.Second)
+	if heartbeat == 100*time.Millisecond {
+		return nil
+	}
+	why := fmt.Sprintf("twice the fsync p99 of %s, or 20 ms times the slowdown of %.1f, whichever is longer", short(m.f.Speed.FsyncP99), m.slowdown)
+	m.decide("etcd heartbeat", heartbeat.String(), why)
+	flag := func(name string, d time.Duration) patch.Flag {
+		return patch.Flag{Name: name, Value: fmt.Sprint(d.Milliseconds()), Policy: patch.AtLeast, UserSet: m.userSet(Etcd, name), Reason: why}
+	}
+	return []patch.Flag{flag("heartbeat-interval", heartbeat), flag("election-timeout", 10*heartbeat)}
+}
+
+// userSet tells whether the owner's config sets a component's flag.
+func (m *maker) userSet(component, flag string) bool {
+	path := map[string][]string{
+		Etcd: {"etcd", "local"}, APIServer: {"apiServer"}, ControllerManager: {"controllerManager"}, Scheduler: {"scheduler"},
+	}[component]
+	return m.f.Config.HasExtraArg(flag, path...)
+}

@@ -1,0 +1,63 @@
+package plan
+
+import "math"
+
+// Speed is what the benchmark says, reduced to what decisions need. Wall times:
+// they include what a CPU limit or other processes take away.
+type Speed struct {
+	// Work is the wall time of the Go work unit, in seconds.
+	Work float64 `json:"workSeconds"`
+	// HandshakeRSA and HandshakeECDSA are wall seconds of one full TLS 1.3
+	// handshake, client and server side together, on this board.
+	HandshakeRSA   float64 `json:"handshakeRSASeconds"`
+	HandshakeECDSA float64 `json:"handshakeECDSASeconds"`
+	// ServerRSA and ServerECDSA are CPU seconds of the server's side of one
+	// handshake with a probe: what every probe costs the component it asks.
+	ServerRSA   float64 `json:"serverRSASeconds"`
+	ServerECDSA float64 `json:"serverECDSASeconds"`
+	// Share is the part of a core that a busy thread gets, 1 on a board of our
+	// own; 0 when unknown.
+	Share float64 `json:"share"`
+	// FsyncP99 is the 99th percentile of a small write with fdatasync where
+	// etcd's data will lie, in seconds; 0 when it was not measured.
+	FsyncP99 float64 `json:"fsyncP99Seconds"`
+}
+
+// Reference is the board that slowdowns are counted from: one core of an AMD
+// EPYC at 2.6 GHz (2022), Go 1.26, nothing else running. There, stock kubeadm
+// v1.37.2 brings a control plane up in 5 to 6 s.
+func Reference() Speed {
+	return Speed{
+		Work:           referenceWork,
+		HandshakeRSA:   0.0030,
+		HandshakeECDSA: 0.00095,
+		ServerRSA:      0.0012,
+		ServerECDSA:    0.00027,
+		Share:          1,
+		FsyncP99:       0.001,
+	}
+}
+
+// referenceWork is the Go work unit's wall time on the reference board.
+const referenceWork = 0.00016
+
+// Slowdown is how many times slower than the reference board this board does
+// an API server's kind of work: 1 and more. Work that could not be measured
+// counts as 1.
+func (s Speed) Slowdown() float64 {
+	if s.Work <= 0 || math.IsNaN(s.Work) || math.IsInf(s.Work, 0) {
+		return 1
+	}
+	return math.Max(1, s.Work/referenceWork)
+}
+
+// Times is the speed of a board that is n times slower in everything that the
+// CPU does. The disk stays as it is.
+func (s Speed) Times(n float64) Speed {
+	s.Work *= n
+	s.HandshakeRSA *= n
+	s.HandshakeECDSA *= n
+	s.ServerRSA *= n
+	s.ServerECDSA *= n
+	return s
+}
