@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -124,4 +125,6 @@ func (d *disk) samples() []Sample {
 
 // DiskSample is the name of a folder's sample; the pattern is "fsync", "write"
 // or "random".
-func DiskSample(folder, pattern string) string { return "disk/" + pattern + "/" + folder }
+func DiskSample(folder, pattern string) string {
+	return "disk/" + pattern + "/" + strings.TrimPrefix(folder, "/")
+}

@@ -28,7 +28,7 @@ func Text(w io.Writer, r Result) error {
 			fmt.Fprintln(t, strings.Join(row, "\t"))
 		}
 	}
-	for i, note := range Notes(r) {
+	for i, note := range append(Notes(r), Doubts(r)...) {
 		if i == 0 {
 			fmt.Fprintln(t)
 		}
@@ -148,14 +148,19 @@ func boardTable(before, after State) Table {
 	return t
 }
 
-// Notes are the warnings of a result in sentences: those of the whole run, and
-// one for each kind of doubt about single figures.
+// Notes are the warnings about the whole run, in sentences.
 func Notes(r Result) []string {
 	var notes []string
 	for _, w := range r.Warnings {
 		notes = append(notes, w.Text)
 	}
-	// A disturbance of the whole run need not be repeated for each figure in it.
+	return notes
+}
+
+// Doubts are about single figures, one line for each kind of doubt. A
+// disturbance of the whole run is not repeated for each figure in it.
+func Doubts(r Result) []string {
+	var doubts []string
 	for _, kind := range [...]struct{ name, text string }{
 		{WarnFew, "too few observations"},
 		{WarnNoisy, "noisy"},
@@ -168,10 +173,10 @@ func Notes(r Result) []string {
 			}
 		}
 		if len(names) > 0 {
-			notes = append(notes, kind.text+": "+strings.Join(names, ", "))
+			doubts = append(doubts, kind.text+": "+strings.Join(names, ", "))
 		}
 	}
-	return notes
+	return doubts
 }
 
 // figure is a sample's median with its spread.

@@ -1,0 +1,150 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bench"
+)
+
+// barPlot shows what a handshake costs the server and the client.
+type barPlot struct {
+	Height int
+	Bars   []costBar
+}
+
+type costBar struct {
+	Name, Value       string
+	Width, X2, Width2 string // percent
+	Text, Y           int    // pixels
+}
+
+func newHandshakePlot(r bench.Result) *barPlot {
+	type cost struct {
+		name           string
+		server, client float64
+	}
+	var costs []cost
+	most := 0.0
+	for _, s := range r.Samples {
+		parts := strings.Split(s.Name, "/")
+		if s.Clock != bench.Wall || len(parts) != 4 || parts[0] != "tls" {
+			continue
+		}
+		server, ok := r.Sample(s.Name+"/server", bench.CPU)
+		client, ok2 := r.Sample(s.Name+"/client", bench.CPU)
+		if !ok || !ok2 {
+			continue
+		}
+		c := cost{handshakeName(parts[1], parts[2], parts[3]), server.Median, client.Median}
+		most = max(most, c.server+c.client)
+		costs = append(costs, c)
+	}
+	if most <= 0 {
+		return nil
+	}
+	p := &barPlot{Height: len(costs) * (barRow + 4)}
+	for i, c := range costs {
+		top := i * (barRow + 4)
+		p.Bars = append(p.Bars, costBar{
+			Name:  c.name,
+			Value: bench.Format(c.server, "s") + " + " + bench.Format(c.client, "s"),
+			Width: percent(c.server / most), X2: percent(c.server / most), Width2: percent(c.client / most),
+			Text: top + barDrop - 6, Y: top + barDrop,
+		})
+	}
+	return p
+}
+
+func handshakeName(kind, key, exchange string) string {
+	name := capital(kind) + ", "
+	switch key {
+	case "rsa-2048":
+		name += "RSA-2048"
+	case "ecdsa-p256":
+		name += "ECDSA P-256"
+	default:
+		name += key
+	}
+	// Today's default need not be named.
+	if exchange != "x25519mlkem768" {
+		name += ", " + strings.ToUpper(exchange)
+	}
+	return name
+}
+
+// curvePlot shows the distributions of write latencies, times on a logarithmic axis.
+type curvePlot struct {
+	X      []tick
+	Y      []tick // At is in pixels
+	Limit  *tick
+	Curves []curve
+}
+
+type curve struct {
+	Name, Class string
+	Points      string // of a polyline in a square of 100
+}
+
+// etcdAdvice is the time within which 99 of 100 writes should be done,
+// https://etcd.io/docs/v3.6/faq/#what-does-the-etcd-warning-failed-to-send-out-heartbeat-on-time-mean
+const etcdAdvice = 0.010
+
+func newDiskPlot(r bench.Result) *curvePlot {
+	classes := []string{"one", "two", "three", "four"}
+	type line struct {
+		name   string
+		values []float64
+	}
+	var lines []line
+	low, high := math.Inf(1), etcdAdvice
+	for _, f := range r.Folders {
+		s, ok := r.Sample(bench.DiskSample(f.Path, "fsync"), bench.Wall)
+		if !ok || len(s.Values) < 2 {
+			continue
+		}
+		values := slices.Sorted(slices.Values(s.Values))
+		if values[0] <= 0 {
+			continue
+		}
+		low, high = min(low, values[0]), max(high, values[len(values)-1])
+		lines = append(lines, line{fmt.Sprintf("%s (%s), p99 %s", f.Path, f.FileSystem, bench.Format(s.P99, s.Unit)), values})
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	from, to := math.Floor(math.Log10(low)), math.Ceil(math.Log10(high*1.001))
+	at := func(seconds float64) float64 { return (math.Log10(seconds) - from) / (to - from) }
+	p := &curvePlot{Limit: &tick{At: percent(at(etcdAdvice)), Text: "10 ms: etcd wants 99 of 100 writes done by then"}}
+	for e := from; e <= to; e++ {
+		x := (e - from) / (to - from)
+		p.X = append(p.X, tick{percent(x), powerText(int(e)), anchorAt(x)})
+	}
+	for _, part := range []float64{0, 0.25, 0.5, 0.75, 1} {
+		p.Y = append(p.Y, tick{At: fmt.Sprintf("%.0f", 6+220*(1-part)), Text: fmt.Sprintf("%.0f%%", 100*part)})
+	}
+	for i, l := range lines {
+		var points strings.Builder
+		for k, v := range l.values {
+			fmt.Fprintf(&points, "%.2f,%.2f ", 100*at(v), 100-100*float64(k)/float64(len(l.values)-1))
+		}
+		p.Curves = append(p.Curves, curve{l.name, classes[i%len(classes)], strings.TrimSpace(points.String())})
+	}
+	return p
+}
+
+// powerText names a power of ten of a second.
+func powerText(exponent int) string {
+	unit, rest := "s", exponent
+	switch {
+	case exponent < -6:
+		unit, rest = "ns", exponent+9
+	case exponent < -3:
+		unit, rest = "µs", exponent+6
+	case exponent < 0:
+		unit, rest = "ms", exponent+3
+	}
+	return fmt.Sprintf("%.0f %s", math.Pow10(rest), unit)
+}
