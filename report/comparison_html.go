@@ -12,14 +12,11 @@ func (c Comparison) HTML(w io.Writer) error {
 		Title, First     string
 		Header, Warnings []string
 		Rows             [][]cell
-	}{Title: strings.Join(c.Names, ", "), First: c.Names[0], Header: c.header()}
-	for _, warning := range c.Warnings {
-		p.Warnings = append(p.Warnings, capital(warning))
-	}
+	}{Title: strings.Join(c.Names, ", "), First: c.Names[0], Header: c.header(), Warnings: c.Warnings}
 	for _, row := range c.Rows {
 		var cells []cell
 		for i, text := range row.text() {
-			one := cell{Text: text}
+			one := cell{Text: text, Class: "nowrap"}
 			// After the name and the first group's figure come pairs of figure and judgement.
 			if i >= 2 && i%2 == 1 {
 				one.Class = string(row.Cells[i/2].Verdict)
