@@ -80,10 +80,14 @@ func TestMarkdownEscapes(t *testing.T) {
 }
 
 func TestBoardFacts(t *testing.T) {
+	type cpu struct {
+		Features []string
+		MaxHz    uint64
+	}
 	var r Report
 	require.NoError(t, r.SetBoard(struct {
 		Model       string
-		CPU         struct{ Features []string }
+		CPU         cpu
 		MemoryBytes uint64
 		UnderVolted bool
 		Empty       []string
@@ -91,15 +95,19 @@ func TestBoardFacts(t *testing.T) {
 		SoCName     string
 		Temperature float64
 	}{
-		Model: "Raspberry Pi Model B", CPU: struct{ Features []string }{[]string{"half", "thumb"}}, MemoryBytes: 454541312, UnderVolted: true,
+		Model: "Raspberry Pi Model B", CPU: cpu{[]string{"half", "thumb"}, 7e8}, MemoryBytes: 454541312, UnderVolted: true,
 		Disks: []struct{ Name string }{{"sda"}, {"sdb"}}, Temperature: 41.25,
 	}))
 	assert.Equal(t, []fact{
-		{"CPU features", "half, thumb"}, {"disks 1 name", "sda"}, {"disks 2 name", "sdb"},
-		{"memory bytes", "455 MB"}, {"model", "Raspberry Pi Model B"}, {"temperature", "41.25"}, {"under volted", "yes"},
+		{"model", "Raspberry Pi Model B"}, {"CPU features", "half, thumb"}, {"CPU max hz", "700 MHz"}, {"memory bytes", "455 MB"},
+		{"under volted", "yes"}, {"disks 1 name", "sda"}, {"disks 2 name", "sdb"}, {"temperature", "41.25"},
 	}, r.facts())
 	assert.Equal(t, "Raspberry Pi Model B", r.Title())
 	assert.Error(t, r.SetBoard(make(chan int)))
+	for _, text := range []string{`7`, `null`, `[]`, `[[1,[2]],3]`, `"x"`, ``, `{`} {
+		r.Board = json.RawMessage(text)
+		r.facts()
+	}
 }
 
 func TestParseReadsABareBenchmark(t *testing.T) {
