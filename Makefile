@@ -1,0 +1,66 @@
+# Small targets, each of which can be run by itself; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+GO ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@latest
+BIN := bin
+RELEASE ?=
+LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)'
+KUBERNETES ?= v1.37.2
+CPU ?= 5%
+
+.DEFAULT_GOAL := help
+.PHONY: help build cross lab deps demo demo-fast test lint unit board fuzz clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+build: ## build kubeadm-arm for this machine into bin/
+	$(BUILD) -o $(BIN)/kubeadm-arm ./cmd/kubeadm-arm
+
+cross: ## build static binaries for ARMv6, ARMv7, arm64 and amd64, and print their sizes
+	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o dist/kubeadm-arm-linux-armv6 ./cmd/kubeadm-arm
+	GOOS=linux GOARCH=arm GOARM=7 $(BUILD) -o dist/kubeadm-arm-linux-armv7 ./cmd/kubeadm-arm
+	GOOS=linux GOARCH=arm64 $(BUILD) -o dist/kubeadm-arm-linux-arm64 ./cmd/kubeadm-arm
+	GOOS=linux GOARCH=amd64 $(BUILD) -o dist/kubeadm-arm-linux-amd64 ./cmd/kubeadm-arm
+	@for f in dist/kubeadm-arm-linux-*; do size=$$(stat -c %s $$f); \
+	  printf '%-34s %5.1f MB\n' $$f $$(awk "BEGIN{print $$size/1e6}"); \
+	  [ $$size -lt 25000000 ] || { echo "$$f is over 25 MB" >&2; exit 1; }; done
+
+lab: ## build the throwaway-board program and the demo into bin/
+	cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/lab . && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/demo ./demo
+
+deps: lab ## install the Debian packages that a board needs
+	$(BIN)/lab deps
+
+demo: build lab deps ## the main job: stock kubeadm fails on a slow board, kubeadm-arm brings it up
+	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu $(CPU)
+
+demo-fast: build lab deps ## the same at full speed, where both succeed
+	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 100% --rounds 3 --expect-stock-works --expect-ratio 1.2
+
+test: lint unit cross board ## everything that continuous integration runs
+
+lint: ## gofmt, go vet, staticcheck
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad" >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	cd lab && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
+
+unit: ## unit, golden and script tests with the race detector
+	$(GO) test -race ./...
+	cd lab && $(GO) test -race -short ./...
+
+board: build lab deps ## real Kubernetes on a throttled board: 5 % of a core, then full speed
+	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 5% --expect-stock-fails
+	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 100% --rounds 3 --expect-stock-works --expect-ratio 1.2
+
+FUZZTIME ?= 10s
+fuzz: ## every fuzz target for FUZZTIME (default 10s)
+	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	  echo "fuzz $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+clean: ## remove what was built here; the cache of Kubernetes builds stays
+	rm -rf $(BIN) dist
