@@ -2,15 +2,14 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"sort"
 	"strings"
+	"time"
 )
 
 // A target is a version of Kubernetes for a CPU.
@@ -20,115 +19,143 @@ type target struct {
 	ARM     string // GOARM, for Arch arm only
 }
 
+// recipe counts the ways in which programs and images were made, so that a
+// newer lab does not take what an older one left in the cache.
+const recipe = "1"
+
 func (t target) String() string {
 	name := t.Version + "-" + t.Arch
 	if t.Arch == "arm" {
 		name += "v" + t.ARM
 	}
-	return name
+	return name + "-" + recipe
 }
 
 var versionForm = regexp.MustCompile(`^v1\.(\d+)\.(\d+)$`)
 
-// programs of k8s.io/kubernetes that a board needs.
+func (t target) check() error {
+	if !versionForm.MatchString(t.Version) {
+		return fmt.Errorf("version %q of Kubernetes: want the form v1.37.2", t.Version)
+	}
+	switch t.Arch + t.ARM {
+	case "amd64", "arm64", "arm5", "arm6", "arm7":
+		return nil
+	}
+	return fmt.Errorf("CPU %q %q: want amd64, arm64, or arm with --goarm 5, 6 or 7", t.Arch, t.ARM)
+}
+
+// kubernetesPrograms are the commands of k8s.io/kubernetes that a board needs.
 func kubernetesPrograms() []string {
 	return []string{"kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"}
 }
 
 // build makes sure that all programs of t are built, and returns their folder.
-func build(t target) (string, error) {
-	if !versionForm.MatchString(t.Version) {
-		return "", fmt.Errorf("build Kubernetes: version %q: want the form v1.37.2", t.Version)
+func build(ctx context.Context, t target) (string, error) {
+	if err := t.check(); err != nil {
+		return "", err
 	}
 	out, err := folder("programs", t.String())
 	if err != nil {
 		return "", err
 	}
-	module, err := folder("modules", t.Version)
+	unlock, err := lock(ctx, filepath.Join(out, ".lock"))
 	if err != nil {
 		return "", err
 	}
+	defer unlock()
 	for _, p := range kubernetesPrograms() {
-		err := once(filepath.Join(out, p), func(to string) error {
-			if err := kubernetesModule(module, t.Version); err != nil {
-				return err
-			}
-			say("building %s %s for %s", p, t.Version, t.Arch)
-			return goBuild(module, t, to, "k8s.io/kubernetes/cmd/"+p, stamp(t.Version))
-		})
-		if err != nil {
+		if err := buildKubernetes(ctx, t, p); err != nil {
 			return "", err
 		}
 	}
-	wanted, err := wantedImages(out, t)
+	wanted, err := wantedImages(ctx, out, t)
 	if err != nil {
 		return "", err
 	}
-	if err := once(filepath.Join(out, "etcd"), func(to string) error {
-		tag, _, _ := strings.Cut(wanted["etcd"].tag, "-")
-		say("building etcd %s for %s", tag, t.Arch)
-		dir, err := folder("modules", "etcd-"+tag)
-		if err != nil {
-			return err
-		}
-		if err := simpleModule(dir, "go.etcd.io/etcd/server/v3", "v"+strings.TrimPrefix(tag, "v")); err != nil {
-			return err
-		}
-		return goBuild(dir, t, to, "go.etcd.io/etcd/server/v3", "-s -w")
-	}); err != nil {
+	if err := once(filepath.Join(out, "etcd"), func(to string) error { return buildEtcd(ctx, t, wanted["etcd"].tag, to) }); err != nil {
 		return "", err
 	}
 	if err := once(filepath.Join(out, "coredns"), func(to string) error {
-		tag := wanted["coredns"].tag
-		say("building CoreDNS %s for %s", tag, t.Arch)
-		dir, err := folder("modules", "coredns-"+tag)
+		const path = "github.com/coredns/coredns"
+		dir, err := programModule(ctx, path, wanted["coredns"].tag)
 		if err != nil {
 			return err
 		}
-		if err := simpleModule(dir, "github.com/coredns/coredns", tag); err != nil {
-			return err
-		}
-		return goBuild(dir, t, to, "github.com/coredns/coredns", "-s -w")
+		return goBuild(ctx, dir, t, to, path, "-s -w")
 	}); err != nil {
 		return "", err
 	}
 	return out, once(filepath.Join(out, "pause"), func(to string) error {
-		dir, err := folder("modules", "pause")
+		dir, err := pauseModule()
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module pause\n\ngo 1.24\n"), 0o644); err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(pauseSource), 0o644); err != nil {
-			return err
-		}
-		return goBuild(dir, t, to, "pause", "-s -w")
+		return goBuild(ctx, dir, t, to, "pause", "-s -w")
 	})
 }
 
-// once makes a file through make unless it is there. It appears whole or not
-// at all.
-func once(path string, make func(to string) error) error {
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	tmp := path + ".new"
-	if err := make(tmp); err != nil {
+// buildKubernetes builds one command of Kubernetes unless it is there.
+func buildKubernetes(ctx context.Context, t target, program string) error {
+	out, err := folder("programs", t.String())
+	if err != nil {
 		return err
 	}
-	return os.Rename(tmp, path)
+	return once(filepath.Join(out, program), func(to string) error {
+		module, err := kubernetesModule(ctx, t.Version)
+		if err != nil {
+			return err
+		}
+		return goBuild(ctx, module, t, to, "k8s.io/kubernetes/cmd/"+program, stamp(t.Version))
+	})
+}
+
+// buildEtcd builds the etcd that an image tag such as 3.5.15-0 names. If there
+// is no module of that version, the newest of the same minor is taken.
+func buildEtcd(ctx context.Context, t target, tag, to string) error {
+	const path = "go.etcd.io/etcd/server/v3"
+	version, _, _ := strings.Cut(tag, "-")
+	version = "v" + strings.TrimPrefix(version, "v")
+	dir, err := programModule(ctx, path, version)
+	if err != nil {
+		minor := version[:strings.LastIndexByte(version, '.')]
+		say("no etcd %s to be had, taking the newest %s", version, minor)
+		newest, errNewest := newestModule(ctx, path, minor)
+		if errNewest != nil {
+			return fmt.Errorf("%w\n%w", err, errNewest)
+		}
+		if dir, err = programModule(ctx, path, newest); err != nil {
+			return err
+		}
+	}
+	return goBuild(ctx, dir, t, to, path, "-s -w")
 }
 
 // goBuild builds a static program.
-func goBuild(dir string, t target, to, pkg, ldflags string) error {
-	cmd := exec.Command("go", "build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags="+ldflags, "-o", to, pkg)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+t.Arch, "GOFLAGS=", "GOWORK=off")
+func goBuild(ctx context.Context, dir string, t target, to, pkg, ldflags string) error {
+	cmd := goCommand(ctx, dir, "build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags="+ldflags, "-o", to, pkg)
+	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+t.Arch)
 	if t.ARM != "" {
 		cmd.Env = append(cmd.Env, "GOARM="+t.ARM)
 	}
-	return runQuiet(cmd)
+	what := fmt.Sprintf("building %s of Kubernetes %s for %s", strings.TrimSuffix(filepath.Base(to), ".new"), t.Version, strings.TrimSuffix(t.Arch+"v"+t.ARM, "v"))
+	return step(ctx, what, func() error { return runQuiet(cmd) })
+}
+
+// goCommand is a go command that no setting of the caller's shell bends.
+func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GO111MODULE=on")
+	if os.Getenv("HOME") == "" && os.Getenv("GOCACHE") == "" && os.Getenv("XDG_CACHE_HOME") == "" {
+		// go wants a home for its caches.
+		if base, err := cacheDir(); err == nil {
+			cmd.Env = append(cmd.Env, "GOCACHE="+filepath.Join(base, "go-build"), "GOPATH="+filepath.Join(base, "go"))
+		}
+	}
+	// go ends its compilers when it is interrupted, not when it is killed.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
 }
 
 // runQuiet runs a command and shows its output only when it fails.
@@ -141,150 +168,20 @@ func runQuiet(cmd *exec.Cmd) error {
 	return nil
 }
 
+// tail returns the last n lines.
 func tail(text string, n int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	if len(lines) > n {
-		lines = lines[len(lines)-n:]
-	}
-	return strings.Join(lines, "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 // stamp are the linker flags without which the programs call themselves v0.0.0
 // (k8s.io/component-base/version/base.go).
 func stamp(version string) string {
-	m := versionForm.FindStringSubmatch(version)
-	const pkg = "k8s.io/component-base/version."
-	return fmt.Sprintf("-s -w -X %[1]sgitVersion=%[2]s -X %[1]sgitMajor=1 -X %[1]sgitMinor=%[3]s -X %[1]sgitTreeState=clean -X %[1]sgitCommit=built-from-module -X %[1]sbuildDate=1970-01-01T00:00:00Z",
-		pkg, version, m[1])
+	minor := versionForm.FindStringSubmatch(version)[1]
+	flags := "-s -w"
+	for _, v := range []string{"gitVersion=" + version, "gitMajor=1", "gitMinor=" + minor, "gitTreeState=clean",
+		"gitCommit=built-from-module", "buildDate=1970-01-01T00:00:00Z"} {
+		flags += " -X k8s.io/component-base/version." + v
+	}
+	return flags
 }
-
-// kubernetesModule writes a module that requires k8s.io/kubernetes. Its own
-// go.mod names the staging modules at v0.0.0 and replaces them by folders that
-// are not in the module; here they are replaced by their published versions.
-func kubernetesModule(dir, version string) error {
-	if _, err := os.Stat(filepath.Join(dir, "ready")); err == nil {
-		return nil
-	}
-	say("resolving modules of Kubernetes %s", version)
-	goMod, err := downloadModule("k8s.io/kubernetes", version)
-	if err != nil {
-		return err
-	}
-	text, err := os.ReadFile(goMod)
-	if err != nil {
-		return err
-	}
-	var staging []string
-	for _, line := range strings.Split(string(text), "\n") {
-		fields := strings.Fields(line)
-		if len(fields) >= 2 && fields[1] == "v0.0.0" && strings.HasPrefix(fields[0], "k8s.io/") {
-			staging = append(staging, fields[0])
-		}
-	}
-	sort.Strings(staging)
-	var mod strings.Builder
-	fmt.Fprintf(&mod, "module board\n\ngo %s\n\nrequire k8s.io/kubernetes %s\n\n", goVersion(), version)
-	for _, s := range staging {
-		fmt.Fprintf(&mod, "replace %s => %s v0%s\n", s, s, strings.TrimPrefix(version, "v1"))
-	}
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod.String()), 0o644); err != nil {
-		return err
-	}
-	var tools strings.Builder
-	tools.WriteString("//go:build tools\n\npackage board\n\nimport (\n")
-	for _, p := range kubernetesPrograms() {
-		fmt.Fprintf(&tools, "\t_ \"k8s.io/kubernetes/cmd/%s\"\n", p)
-	}
-	tools.WriteString(")\n")
-	if err := os.WriteFile(filepath.Join(dir, "tools.go"), []byte(tools.String()), 0o644); err != nil {
-		return err
-	}
-	if err := tidy(dir); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "ready"), nil, 0o644)
-}
-
-// simpleModule writes a module that requires one program's module.
-func simpleModule(dir, path, version string) error {
-	if _, err := os.Stat(filepath.Join(dir, "ready")); err == nil {
-		return nil
-	}
-	mod := fmt.Sprintf("module board\n\ngo %s\n\nrequire %s %s\n", goVersion(), path, version)
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o644); err != nil {
-		return err
-	}
-	tools := fmt.Sprintf("//go:build tools\n\npackage board\n\nimport _ %q\n", path)
-	if err := os.WriteFile(filepath.Join(dir, "tools.go"), []byte(tools), 0o644); err != nil {
-		return err
-	}
-	if err := tidy(dir); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "ready"), nil, 0o644)
-}
-
-func tidy(dir string) error {
-	// -e: test-only imports of imports may be gone by now.
-	cmd := exec.Command("go", "mod", "tidy", "-e")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
-	return runQuiet(cmd)
-}
-
-func goVersion() string {
-	out, err := exec.Command("go", "env", "GOVERSION").Output()
-	if err != nil {
-		return "1.26.0"
-	}
-	return strings.TrimPrefix(strings.TrimSpace(string(out)), "go")
-}
-
-// downloadModule returns the path of a module's go.mod.
-func downloadModule(path, version string) (string, error) {
-	cmd := exec.Command("go", "mod", "download", "-json", path+"@"+version)
-	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
-	cmd.Dir = os.TempDir()
-	out, err := cmd.Output()
-	var info struct{ GoMod, Error string }
-	if jsonErr := json.Unmarshal(out, &info); jsonErr == nil && info.Error != "" {
-		return "", fmt.Errorf("download %s %s: %s", path, version, info.Error)
-	}
-	if err != nil {
-		return "", fmt.Errorf("download %s %s: %w", path, version, err)
-	}
-	if info.GoMod == "" {
-		return "", errors.New("download " + path + ": no go.mod named")
-	}
-	return info.GoMod, nil
-}
-
-// pauseSource is what holds a pod's namespaces: it waits to be ended, and as
-// process 1 of a shared namespace takes in orphans.
-const pauseSource = `package main
-
-import (
-	"os"
-	"os/signal"
-	"syscall"
-)
-
-func main() {
-	end := make(chan os.Signal, 1)
-	signal.Notify(end, syscall.SIGINT, syscall.SIGTERM)
-	orphan := make(chan os.Signal, 1)
-	signal.Notify(orphan, syscall.SIGCHLD)
-	for {
-		select {
-		case <-end:
-			return
-		case <-orphan:
-			for {
-				if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 || err != nil {
-					break
-				}
-			}
-		}
-	}
-}
-`

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // cacheDir is where downloads, builds and boards are kept: outside every
@@ -39,4 +44,59 @@ func folder(parts ...string) (string, error) {
 		return "", fmt.Errorf("make the cache folder: %w", err)
 	}
 	return dir, nil
+}
+
+// lock waits until no other lab holds the lock file, and returns what releases
+// it. The kernel releases it when this process ends in any way.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock the cache: %w", err)
+	}
+	said := false
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			_ = f.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		if !said {
+			say("waiting for another lab that builds the same")
+			said = true
+		}
+		select {
+		case <-ctx.Done():
+			_ = f.Close()
+			return nil, context.Cause(ctx)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// once makes a file through make unless it is there. It appears whole or not
+// at all.
+func once(path string, make func(to string) error) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	tmp := path + ".new"
+	if err := make(tmp); err != nil {
+		return errors.Join(err, removeIfThere(tmp))
+	}
+	return os.Rename(tmp, path)
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }

@@ -102,13 +102,8 @@ func (c cgroups) dir(controller string) string {
 
 func (c cgroups) create() error {
 	if c.v2 {
-		text, err := os.ReadFile(filepath.Join(cgroupRoot, "cgroup.controllers"))
-		if err != nil {
-			return err
-		}
-		for _, controller := range strings.Fields(string(text)) {
-			// Those that cannot be delegated are not needed either.
-			_ = os.WriteFile(filepath.Join(cgroupRoot, "cgroup.subtree_control"), []byte("+"+controller), 0)
+		if err := handDown(cgroupRoot); err != nil {
+			return fmt.Errorf("hand the controllers down: %w", err)
 		}
 	}
 	for _, dir := range c.dirs() {
@@ -143,93 +138,6 @@ func (c cgroups) enter(pid int) error {
 		}
 	}
 	return nil
-}
-
-// limits of a board; zero values set none.
-type limits struct {
-	CPU    float64       // 0.05 = 5 % of one core
-	Period time.Duration // of the CFS quota
-	Memory int64         // bytes
-	// WriteBPS and WriteIOPS bound the disk under the board's folder.
-	WriteBPS, WriteIOPS int64
-	Device              string // MAJ:MIN of that disk
-}
-
-func (c cgroups) limit(l limits) error {
-	period := l.Period
-	if period == 0 {
-		period = 100 * time.Millisecond
-	}
-	quota := int64(-1)
-	if l.CPU > 0 {
-		quota = int64(l.CPU * float64(period.Microseconds()))
-		if quota < 1000 {
-			return fmt.Errorf("limit the CPU: %.1f %% of a period of %s is under the kernel's least quota of 1 ms; use a longer --period", l.CPU*100, period)
-		}
-	}
-	set := func(controller, file, value string) error {
-		dir := c.dir(controller)
-		if dir == "" {
-			return fmt.Errorf("limit the board: the kernel has no %s controller", controller)
-		}
-		if err := os.WriteFile(filepath.Join(dir, file), []byte(value), 0); err != nil {
-			return fmt.Errorf("limit the board: %s: %w", file, err)
-		}
-		return nil
-	}
-	if c.v2 {
-		q := "max"
-		if quota > 0 {
-			q = strconv.FormatInt(quota, 10)
-		}
-		if err := set("cpu", "cpu.max", fmt.Sprintf("%s %d", q, period.Microseconds())); err != nil {
-			return err
-		}
-		if l.Memory > 0 {
-			if err := set("memory", "memory.max", strconv.FormatInt(l.Memory, 10)); err != nil {
-				return err
-			}
-		}
-		if io := ioMax(l); io != "" {
-			return set("io", "io.max", l.Device+" "+io)
-		}
-		return nil
-	}
-	// The quota first back to none: a period and an old quota that do not fit
-	// each other are refused.
-	if err := set("cpu", "cpu.cfs_quota_us", "-1"); err != nil {
-		return err
-	}
-	if err := set("cpu", "cpu.cfs_period_us", strconv.FormatInt(period.Microseconds(), 10)); err != nil {
-		return err
-	}
-	if err := set("cpu", "cpu.cfs_quota_us", strconv.FormatInt(quota, 10)); err != nil {
-		return err
-	}
-	if l.Memory > 0 {
-		if err := set("memory", "memory.limit_in_bytes", strconv.FormatInt(l.Memory, 10)); err != nil {
-			return err
-		}
-	}
-	for file, value := range map[string]int64{"blkio.throttle.write_bps_device": l.WriteBPS, "blkio.throttle.write_iops_device": l.WriteIOPS} {
-		if value > 0 {
-			if err := set("blkio", file, fmt.Sprintf("%s %d", l.Device, value)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func ioMax(l limits) string {
-	var parts []string
-	if l.WriteBPS > 0 {
-		parts = append(parts, fmt.Sprintf("wbps=%d", l.WriteBPS))
-	}
-	if l.WriteIOPS > 0 {
-		parts = append(parts, fmt.Sprintf("wiops=%d", l.WriteIOPS))
-	}
-	return strings.Join(parts, " ")
 }
 
 // cpuSeconds is the CPU time that the board has used so far.
@@ -320,8 +228,3 @@ func rmdirPatiently(dir string) error {
 
 // initGroup is the leaf that holds a v2 board's own processes.
 const initGroup = "init"
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,13 +9,14 @@ import (
 	"strings"
 )
 
-// neededPrograms maps a file of a Debian package to the package.
+// neededPrograms maps files to the Debian packages that bring them.
 func neededPrograms() map[string]string {
 	return map[string]string{
 		"/usr/bin/containerd": "containerd", "/usr/sbin/runc": "runc", "/bin/ip": "iproute2",
 		"/usr/sbin/xtables-nft-multi": "iptables", "/usr/sbin/nft": "nftables", "/usr/sbin/conntrack": "conntrack",
 		"/usr/sbin/ethtool": "ethtool", "/usr/bin/socat": "socat", "/usr/lib/cni/bridge": "containernetworking-plugins",
-		"/bin/mount": "mount",
+		"/bin/mount": "mount", "/sbin/mkfs.ext4": "e2fsprogs",
+		"/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
 	}
 }
 
@@ -31,28 +33,37 @@ func missingPackages() []string {
 
 func needDebianPrograms() error {
 	if missing := missingPackages(); len(missing) > 0 {
-		return fmt.Errorf("the Debian packages %s are missing; install them with: lab deps", strings.Join(missing, ", "))
+		return fmt.Errorf("the Debian packages %s are missing\nhint: install them with: lab deps", strings.Join(missing, ", "))
 	}
 	return nil
 }
 
-// installDeps installs what is missing, and starts none of it on this machine:
-// a board has a containerd of its own.
-func installDeps() error {
+// installDeps installs what is missing. A policy file (invoke-rc.d(8)) keeps the
+// packages from starting services: a board has a containerd of its own.
+func installDeps(ctx context.Context) (err error) {
 	missing := missingPackages()
 	if len(missing) == 0 {
+		say("all Debian packages are here")
 		return nil
 	}
-	say("installing Debian packages: %s", strings.Join(missing, " "))
-	for _, args := range [][]string{
-		{"apt-get", "update", "-qq"},
-		append([]string{"apt-get", "install", "-y", "-qq", "--no-install-recommends"}, missing...),
-	} {
-		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1")
-		if err := runQuiet(cmd); err != nil {
+	const policy = "/usr/sbin/policy-rc.d"
+	if _, err := os.Lstat(policy); os.IsNotExist(err) {
+		if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
 			return err
 		}
+		defer func() { _ = os.Remove(policy) }()
 	}
-	return nil
+	return step(ctx, "installing Debian packages: "+strings.Join(missing, " "), func() error {
+		for _, args := range [][]string{
+			{"apt-get", "update", "-qq"},
+			append([]string{"apt-get", "install", "-y", "-qq", "--no-install-recommends"}, missing...),
+		} {
+			cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+			cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+			if err := runQuiet(cmd); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

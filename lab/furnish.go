@@ -1,45 +1,50 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // furnish lays out the board's files:
 //
 //	root/        the root folder: etc, var, root, … ; usr comes from this machine
+//	lower/       Kubernetes' programs, laid over this machine's usr
 //	usr/, work/  what is changed in usr (overlay)
 //	containerd/  containerd's data: a folder of its own, since its snapshots are
 //	             overlays that cannot lie on another overlay
-func (b *board) furnish(programs string, extra []string) error {
+func (b *board) furnish(programs string, extra []string, sandboxImage string) error {
 	root := filepath.Join(b.dir, "root")
-	for _, dir := range []string{"etc", "proc", "sys", "dev", "run", "tmp", "usr", "root", "mnt", "opt/cni", "home", "srv", "boot",
-		"var/lib/kubelet", "var/lib/containerd", "var/lib/etcd", "var/log/pods", "var/log/containers", "var/tmp", "var/cache"} {
+	for _, dir := range []string{"etc", "proc", "sys", "dev", "run", "tmp", "usr", "root", "mnt", "media", "opt/cni", "home", "srv", "boot",
+		"var/lib/kubelet", "var/lib/containerd", "var/log/pods", "var/log/containers", "var/tmp", "var/cache"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return err
 		}
 	}
-	// kubeadm's preflight wants etcd's folder absent or empty; etcd makes it.
-	if err := os.Remove(filepath.Join(root, "var/lib/etcd")); err != nil {
-		return err
+	for link, to := range map[string]string{"var/run": "../run", "var/lock": "../run/lock"} {
+		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
+			return err
+		}
 	}
-	for _, dir := range []string{"usr/bin", "usr/local/bin", "work", "containerd"} {
+	for _, dir := range []string{"lower/bin", "usr/bin", "usr/local/bin", "work", "containerd"} {
 		if err := os.MkdirAll(filepath.Join(b.dir, dir), 0o755); err != nil {
 			return err
 		}
 	}
-	for _, link := range []string{"bin", "sbin", "lib", "lib32", "lib64"} {
+	// A merged /usr: /bin is a link to usr/bin.
+	for _, link := range []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"} {
 		if to, err := os.Readlink("/" + link); err == nil {
 			if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
 				return err
 			}
 		}
 	}
-	if err := copyTree("/etc/.", filepath.Join(root, "etc")); err != nil {
+	if err := copyTree(context.Background(), "/etc/.", filepath.Join(root, "etc")); err != nil {
 		return err
 	}
 	for _, dir := range []string{"etc/kubernetes", "etc/cni", "etc/containerd"} {
@@ -47,33 +52,30 @@ func (b *board) furnish(programs string, extra []string) error {
 			return err
 		}
 	}
-	for _, p := range []string{"kubeadm", "kubelet", "kubectl"} {
-		if err := copyTree(filepath.Join(programs, p), filepath.Join(b.dir, "usr/bin", p)); err != nil {
-			return err
-		}
+	if err := b.furnishPrograms(programs, extra); err != nil {
+		return err
 	}
-	exe, err := os.Executable()
+	files := map[string]string{
+		"etc/hostname": b.Name + "\n",
+		// A hostname that does not resolve makes the kubelet stall 10 s on
+		// every static pod.
+		"etc/hosts":       "127.0.0.1 localhost\n::1 localhost\n" + b.NodeIP + " " + b.Name + "\n",
+		"etc/resolv.conf": "# nobody listens there: the board has no network beyond itself, and CoreDNS wants a line\nnameserver " + b.NodeIP + "\n",
+		"etc/machine-id":  machineID() + "\n",
+		"etc/crictl.yaml": "runtime-endpoint: unix:///run/containerd/containerd.sock\n",
+		// In the board's fstab there is nothing of this machine's.
+		"etc/fstab": "",
+	}
+	groups, err := findCgroups(b.Name)
 	if err != nil {
 		return err
 	}
-	// The board has no systemd; lab itself answers to the name systemctl.
-	if err := copyTree(exe, filepath.Join(b.dir, "usr/bin/systemctl")); err != nil {
+	more, err := configs(b, sandboxImage, !groups.v2)
+	if err != nil {
 		return err
 	}
-	for _, p := range extra {
-		if err := copyTree(p, filepath.Join(b.dir, "usr/local/bin", filepath.Base(p))); err != nil {
-			return err
-		}
-	}
-	files := map[string]string{
-		"etc/hostname":                  b.Name + "\n",
-		"etc/hosts":                     "127.0.0.1 localhost\n::1 localhost\n" + b.NodeIP + " " + b.Name + "\n",
-		"etc/resolv.conf":               "# nobody listens there: the board has no network beyond itself, and CoreDNS wants a line\nnameserver " + b.NodeIP + "\n",
-		"etc/machine-id":                machineID() + "\n",
-		"etc/containerd/config.toml":    strings.ReplaceAll(containerdConfig, "SANDBOX", b.SandboxImage),
-		"etc/crictl.yaml":               "runtime-endpoint: unix:///run/containerd/containerd.sock\n",
-		"etc/cni/net.d/10-lab.conflist": cniConfig,
-		"etc/kubeadm-lab.yaml":          strings.NewReplacer("NAME", b.Name, "ADDRESS", b.NodeIP, "VERSION", b.Version, "CONFIG_API", configAPI(b.Version), "CGROUPV1\n", kubeletCgroupV1(b.Version), "IGNORE\n", ignoredChecks()).Replace(kubeadmConfig),
+	for path, text := range more {
+		files["etc/"+path] = text
 	}
 	for path, text := range files {
 		full := filepath.Join(root, path)
@@ -91,6 +93,60 @@ func (b *board) furnish(programs string, extra []string) error {
 	return nil
 }
 
+// furnishPrograms puts Kubernetes where Debian packages put it, and extra files,
+// or the files of extra folders, into /usr/local/bin.
+func (b *board) furnishPrograms(programs string, extra []string) error {
+	for _, p := range []string{"kubeadm", "kubelet", "kubectl"} {
+		// A lower layer of an overlay is never written to, so a hard link does,
+		// with no writeback to disturb what is measured next.
+		if err := os.Link(filepath.Join(programs, p), filepath.Join(b.dir, "lower/bin", p)); err != nil {
+			return fmt.Errorf("furnish the board: %w", err)
+		}
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	// The board has no systemd; lab itself answers to these names.
+	copies := map[string]string{"usr/bin/systemctl": exe, "usr/bin/journalctl": exe}
+	for _, p := range extra {
+		if !isDir(p) {
+			copies["usr/local/bin/"+filepath.Base(p)] = p
+			continue
+		}
+		entries, err := os.ReadDir(p)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if e.Type().IsRegular() {
+				copies["usr/local/bin/"+e.Name()] = filepath.Join(p, e.Name())
+			}
+		}
+	}
+	for to, from := range copies {
+		if err := copyProgram(from, filepath.Join(b.dir, to)); err != nil {
+			return fmt.Errorf("furnish the board: %w", err)
+		}
+	}
+	return nil
+}
+
+// copyProgram copies a file, following links, and makes it executable.
+func copyProgram(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
 // machineID is a new one, in the form of machine-id(5): two machines with one
 // id are one machine to Kubernetes.
 func machineID() string {
@@ -98,93 +154,3 @@ func machineID() string {
 	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
 	return hex.EncodeToString(id[:])
 }
-
-// configAPI is the kubeadm config API of a version.
-func configAPI(version string) string {
-	m := versionForm.FindStringSubmatch(version)
-	if m != nil && len(m[1]) == 2 && m[1] < "31" {
-		return "v1beta3"
-	}
-	return "v1beta4"
-}
-
-// kubeletCgroupV1 is the line that lets the kubelet start on cgroup v1. The
-// field came with v1.31; an older kubelet refuses a field it does not know.
-func kubeletCgroupV1(version string) string {
-	if configAPI(version) == "v1beta4" {
-		return "failCgroupV1: false\n"
-	}
-	return ""
-}
-
-// ignoredChecks are the preflight checks that this machine, not the board,
-// fails: kubeadm refuses cgroup v1 since v1.35 unless told otherwise.
-func ignoredChecks() string {
-	if groups, err := findCgroups("any"); err == nil && !groups.v2 {
-		return "  ignorePreflightErrors: [SystemVerification]\n"
-	}
-	return ""
-}
-
-// containerdConfig is Debian's containerd 1.6 with two needs of the lab: the
-// oom score cannot be lowered without CAP_SYS_RESOURCE, which containers and
-// some virtual machines lack, and there is no systemd to own the cgroups.
-const containerdConfig = `version = 2
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "SANDBOX"
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
-    conf_dir = "/etc/cni/net.d"
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-    runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-      SystemdCgroup = false
-`
-
-const cniConfig = `{
-  "cniVersion": "0.4.0",
-  "name": "lab",
-  "plugins": [
-    {
-      "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false,
-      "ipam": {
-        "type": "host-local",
-        "ranges": [[{"subnet": "10.244.0.0/24"}]],
-        "routes": [{"dst": "0.0.0.0/0"}]
-      }
-    },
-    {"type": "portmap", "capabilities": {"portMappings": true}}
-  ]
-}
-`
-
-// kubeadmConfig is what both the stock run and kubeadm-arm are given.
-const kubeadmConfig = `apiVersion: kubeadm.k8s.io/CONFIG_API
-kind: InitConfiguration
-localAPIEndpoint:
-  advertiseAddress: ADDRESS
-nodeRegistration:
-  name: NAME
-  criSocket: unix:///run/containerd/containerd.sock
-IGNORE
----
-apiVersion: kubeadm.k8s.io/CONFIG_API
-kind: ClusterConfiguration
-kubernetesVersion: VERSION
-networking:
-  podSubnet: 10.244.0.0/16
----
-apiVersion: kubelet.config.k8s.io/v1beta1
-kind: KubeletConfiguration
-cgroupDriver: cgroupfs
-CGROUPV1
-failSwapOn: false
----
-apiVersion: kubeproxy.config.k8s.io/v1alpha1
-kind: KubeProxyConfiguration
-conntrack:
-  # The table's size belongs to the machine, not to a network namespace.
-  maxPerCore: 0
-  min: 0
-`

@@ -2,13 +2,13 @@ package main
 
 import (
 	"archive/tar"
-	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"runtime"
 	"sort"
 	"strings"
 
@@ -19,38 +19,36 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// wanted is an image that a version of Kubernetes asks for.
+// wantedImage is an image that a version of Kubernetes asks for.
 type wantedImage struct{ ref, tag string }
 
 // wantedImages asks the kubeadm just built which images it would use. A
 // kubeadm for another CPU cannot be asked; then one for this CPU is built.
-func wantedImages(programs string, t target) (map[string]wantedImage, error) {
+func wantedImages(ctx context.Context, programs string, t target) (map[string]wantedImage, error) {
 	kubeadm := filepath.Join(programs, "kubeadm")
-	if t.Arch != hostArch() {
-		host := target{Version: t.Version, Arch: hostArch()}
+	if t.Arch != runtime.GOARCH {
+		host := target{Version: t.Version, Arch: runtime.GOARCH}
+		if err := buildKubernetes(ctx, host, "kubeadm"); err != nil {
+			return nil, err
+		}
 		dir, err := folder("programs", host.String())
 		if err != nil {
 			return nil, err
 		}
 		kubeadm = filepath.Join(dir, "kubeadm")
-		err = once(kubeadm, func(to string) error {
-			module, err := folder("modules", t.Version)
-			if err != nil {
-				return err
-			}
-			say("building kubeadm %s for this machine", t.Version)
-			return goBuild(module, host, to, "k8s.io/kubernetes/cmd/kubeadm", stamp(t.Version))
-		})
-		if err != nil {
-			return nil, err
-		}
 	}
-	out, err := exec.Command(kubeadm, "config", "images", "list", "--kubernetes-version", t.Version).Output()
+	out, err := exec.CommandContext(ctx, kubeadm, "config", "images", "list", "--kubernetes-version", t.Version).Output()
 	if err != nil {
 		return nil, fmt.Errorf("ask kubeadm for its images: %w", err)
 	}
+	return parseImageList(string(out))
+}
+
+// parseImageList reads what kubeadm config images list prints: one image a
+// line. The keys are the last parts of their names.
+func parseImageList(out string) (map[string]wantedImage, error) {
 	images := map[string]wantedImage{}
-	for _, line := range strings.Fields(string(out)) {
+	for _, line := range strings.Fields(out) {
 		path, tag, ok := strings.Cut(line, ":")
 		if !ok {
 			continue
@@ -65,33 +63,39 @@ func wantedImages(programs string, t target) (map[string]wantedImage, error) {
 	return images, nil
 }
 
-// imageArchive makes one archive of all images, in the form of `docker save`,
-// and returns its path and the name of the pause image.
-func imageArchive(programs string, t target) (archive, pause string, err error) {
-	wanted, err := wantedImages(programs, t)
+// imageArchive makes one archive of all images, in the form of docker save, and
+// returns its path. kube-proxy's image gets iptables and nft from the Debian
+// below sysroot.
+func imageArchive(ctx context.Context, programs, sysroot string, t target) (string, error) {
+	unlock, err := lock(ctx, filepath.Join(programs, ".lock"))
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
-	archive = filepath.Join(programs, "images.tar")
-	err = once(archive, func(to string) error {
-		say("making container images of Kubernetes %s", t.Version)
-		images := map[name.Reference]v1.Image{}
-		for program, w := range wanted {
-			ref, err := name.NewTag(w.ref)
-			if err != nil {
-				return fmt.Errorf("make image %s: %w", w.ref, err)
+	defer unlock()
+	wanted, err := wantedImages(ctx, programs, t)
+	if err != nil {
+		return "", err
+	}
+	archive := filepath.Join(programs, "images.tar")
+	return archive, once(archive, func(to string) error {
+		return step(ctx, "making container images of Kubernetes "+t.Version, func() error {
+			images := map[name.Reference]v1.Image{}
+			for program, w := range wanted {
+				ref, err := name.NewTag(w.ref)
+				if err != nil {
+					return fmt.Errorf("make image %s: %w", w.ref, err)
+				}
+				if images[ref], err = image(programs, sysroot, program, t); err != nil {
+					return fmt.Errorf("make image %s: %w", w.ref, err)
+				}
 			}
-			if images[ref], err = image(programs, program, t); err != nil {
-				return fmt.Errorf("make image %s: %w", w.ref, err)
-			}
-		}
-		return tarball.MultiRefWriteToFile(to, images)
+			return tarball.MultiRefWriteToFile(to, images)
+		})
 	})
-	return archive, wanted["pause"].ref, err
 }
 
 // image is one image with one layer: the program where its manifests expect it.
-func image(programs, program string, t target) (v1.Image, error) {
+func image(programs, sysroot, program string, t target) (v1.Image, error) {
 	files := map[string]string{"usr/local/bin/" + program: filepath.Join(programs, program)}
 	config := v1.Config{Entrypoint: []string{"/usr/local/bin/" + program}, Env: []string{"PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}}
 	links := map[string]string{}
@@ -104,7 +108,11 @@ func image(programs, program string, t target) (v1.Image, error) {
 		files = map[string]string{"pause": filepath.Join(programs, program)}
 		config.Entrypoint = []string{"/pause"}
 	case "kube-proxy":
-		if err := addNetfilter(files, links); err != nil {
+		if sysroot == "" {
+			say("the kube-proxy image for %s holds no iptables; name a Debian of that CPU with --sysroot", t.Arch)
+			break
+		}
+		if err := addNetfilter(sysroot, files, links); err != nil {
 			return nil, err
 		}
 	}
@@ -173,47 +181,6 @@ func addFile(tw *tar.Writer, to, from string) error {
 	return err
 }
 
-// library is a line of ldd(1) that names a file.
-var library = regexp.MustCompile(`(?m)(?:=> )?(/\S+) \(0x`)
-
-// addNetfilter adds this machine's iptables and nft with their libraries to
-// the image of kube-proxy, which calls them.
-func addNetfilter(files, links map[string]string) error {
-	programs := []string{"/usr/sbin/xtables-nft-multi", "/usr/sbin/nft", "/usr/sbin/conntrack"}
-	extensions, err := filepath.Glob("/usr/lib/*/xtables/*.so")
-	if err != nil || len(extensions) == 0 {
-		return fmt.Errorf("find iptables' extensions: none in /usr/lib/*/xtables (%v)", err)
-	}
-	for _, p := range append(programs, extensions...) {
-		files[strings.TrimPrefix(p, "/")] = p
-	}
-	for _, p := range programs {
-		out, err := exec.Command("ldd", p).Output()
-		if err != nil {
-			return fmt.Errorf("list the libraries of %s: %w", p, err)
-		}
-		for _, m := range library.FindAllSubmatch(out, -1) {
-			lib := string(m[1])
-			real, err := filepath.EvalSymlinks(lib)
-			if err != nil {
-				return err
-			}
-			files[strings.TrimPrefix(lib, "/")] = real
-		}
-	}
-	for _, call := range []string{"iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"} {
-		links["usr/sbin/"+call] = "xtables-nft-multi"
-	}
-	return nil
-}
-
-// importedStore returns a containerd data folder into which the images were
-// imported once; boards copy it, which is quicker than importing again.
-func importedStore(t target) (string, error) {
-	dir, err := folder("programs", t.String())
-	return filepath.Join(dir, "containerd-store"), err
-}
-
 func sortedKeys(m map[string]string) []string {
 	var keys []string
 	for k := range m {
@@ -221,16 +188,4 @@ func sortedKeys(m map[string]string) []string {
 	}
 	sort.Strings(keys)
 	return keys
-}
-
-// copyTree copies a folder with everything that cp keeps; the source may be
-// gigabytes, and cp knows reflinks and sparse files.
-func copyTree(from, to string) error {
-	var out bytes.Buffer
-	cmd := exec.Command("cp", "-a", "--reflink=auto", from, to)
-	cmd.Stderr = &out
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("copy %s: %w: %s", from, err, out.String())
-	}
-	return nil
 }

@@ -1,34 +1,40 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
+	"syscall"
 
 	flag "github.com/spf13/pflag"
 )
 
 const usage = `lab makes throwaway boards with real Kubernetes, slowed down.
 
-  lab deps                          install the Debian packages that are missing
-  lab build   --kubernetes VERSION  build Kubernetes, etcd, CoreDNS and the images
-  lab up      [flags]               start a board
-  lab run     [--name N] [--env K=V] -- COMMAND...
-  lab throttle [--name N] --cpu 5%
-  lab status  [--json]
-  lab down    [--name N | --all]
+  lab deps                     install the Debian packages that are missing
+  lab build [flags]            build Kubernetes, etcd, CoreDNS and their images
+  lab up [flags]               start a board
+  lab run [flags] -- COMMAND   run a command on a board; its exit code is kept
+  lab cp FILE NAME:PATH        copy a file to a board, or back: lab cp NAME:PATH FILE
+  lab throttle [flags]         change the limits of a running board
+  lab reboot [--name N]        cut the board's power and start it again
+  lab status [--json]          show the boards
+  lab down [--name N | --all]  take a board away with all that belongs to it
 
-Flags of up: --name, --kubernetes, --cpu 5%, --period 100ms, --memory 1GiB,
---disk-write-bps N, --disk-write-iops N, --node-ip, --bin FILE (put into the
-board's /usr/local/bin, may be repeated).
-
-On the board, /etc/kubeadm-lab.yaml is a configuration for kubeadm init.
+lab VERB --help lists the flags of a verb. On a board, /etc/kubeadm-lab.yaml is
+a configuration for kubeadm init.
 `
+
+// defaultVersion is the newest Kubernetes that kubeadm-arm knows.
+const defaultVersion = "v1.37.2"
+
+// exitLab is the exit code of lab run when lab itself failed and not the
+// command, as with docker run.
+const exitLab = 125
 
 // The main goroutine stays on the process's first thread: a board's process 1
 // and lab run enter namespaces, which belong to threads.
@@ -38,229 +44,212 @@ func main() {
 	code, err := lab(os.Args)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
-		if code == 0 {
-			code = 1
-		}
 	}
 	os.Exit(code)
 }
 
-func hostArch() string { return runtime.GOARCH }
+// verb is one of lab's commands. It adds its flags to f and returns what runs
+// once they are parsed; that returns the exit code.
+type verb func(f *flag.FlagSet) func(ctx context.Context, args []string) (int, error)
+
+func verbs() map[string]verb {
+	return map[string]verb{
+		"deps": depsVerb, "build": buildVerb, "up": upVerb, "run": runVerb, "cp": copyVerb, "throttle": throttleVerb,
+		"reboot": rebootVerb, "status": statusVerb, "down": downVerb,
+	}
+}
 
 func lab(args []string) (int, error) {
-	if filepath.Base(args[0]) == "systemctl" {
-		if len(args) == 2 && args[1] == "supervise" {
-			return 1, supervise()
-		}
+	switch filepath.Base(args[0]) {
+	case "systemctl":
 		return systemctl(args[1:]), nil
+	case "journalctl":
+		return journalctl(args[1:]), nil
 	}
 	if len(args) < 2 {
-		fmt.Print(usage)
+		fmt.Fprint(os.Stderr, usage)
 		return 2, nil
 	}
-	verb, rest := args[1], args[2:]
-	if verb == "inside" && len(rest) == 1 {
-		return 1, inside(rest[0])
+	name, rest := args[1], args[2:]
+	switch name {
+	// Started by lab itself.
+	case "inside":
+		return 1, inside(rest)
+	case "supervise":
+		return 1, supervise()
+	case "disk":
+		return 1, serveDisk(rest)
+	case "help", "--help", "-h":
+		fmt.Print(usage)
+		return 0, nil
 	}
-	f := flag.NewFlagSet("lab "+verb, flag.ContinueOnError)
-	f.Usage = func() { fmt.Print(usage) }
-	var o upOptions
-	f.StringVar(&o.name, "name", "board", "")
-	f.StringVar(&o.version, "kubernetes", defaultVersion, "")
-	f.StringVar(&o.nodeIP, "node-ip", "10.88.0.2", "")
-	cpu := f.String("cpu", "", "")
-	f.DurationVar(&o.limits.Period, "period", 0, "")
-	memory := f.String("memory", "", "")
-	f.Int64Var(&o.limits.WriteBPS, "disk-write-bps", 0, "")
-	f.Int64Var(&o.limits.WriteIOPS, "disk-write-iops", 0, "")
-	f.StringArrayVar(&o.programs, "bin", nil, "")
-	env := f.StringArray("env", nil, "")
-	asJSON := f.Bool("json", false, "")
-	all := f.Bool("all", false, "")
-	arch := f.String("arch", hostArch(), "")
-	arm := f.String("goarm", "", "")
+	v := verbs()[name]
+	if v == nil {
+		fmt.Fprint(os.Stderr, usage)
+		return 2, fmt.Errorf("unknown verb %q", name)
+	}
+	f := flag.NewFlagSet("lab "+name, flag.ContinueOnError)
+	// What follows the command of lab run belongs to the command.
+	f.SetInterspersed(name != "run")
+	run := v(f)
 	if err := f.Parse(rest); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0, nil
 		}
 		return 2, err
 	}
-	var err error
-	if o.limits.CPU, err = parseShare(*cpu); err != nil {
-		return 2, err
+	if os.Geteuid() != 0 && name != "build" {
+		return 1, fmt.Errorf("%s: only root can make namespaces and cgroups", name)
 	}
-	if o.limits.Memory, err = parseBytes(*memory); err != nil {
-		return 2, err
+	// lab run passes signals on instead.
+	ctx := context.Background()
+	if name != "run" {
+		var stop func()
+		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+		defer stop()
 	}
-	switch verb {
-	case "deps":
-		return 0, installDeps()
-	case "build":
-		t := target{o.version, *arch, *arm}
-		dir, err := build(t)
+	return run(ctx, f.Args())
+}
+
+// codeOf is the exit code of a verb that has no codes of its own.
+func codeOf(err error) (int, error) {
+	if err != nil {
+		return 1, err
+	}
+	return 0, nil
+}
+
+func depsVerb(*flag.FlagSet) func(context.Context, []string) (int, error) {
+	return func(ctx context.Context, _ []string) (int, error) { return codeOf(installDeps(ctx)) }
+}
+
+func buildVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
+	var t target
+	f.StringVar(&t.Version, "kubernetes", defaultVersion, "`version` of Kubernetes")
+	f.StringVar(&t.Arch, "arch", runtime.GOARCH, "CPU: amd64, arm64 or arm")
+	f.StringVar(&t.ARM, "goarm", "7", "ARM version, with --arch arm: 5, 6 or 7")
+	sysroot := f.String("sysroot", "", "root `folder` of a Debian for another --arch, to take iptables from for kube-proxy")
+	return func(ctx context.Context, _ []string) (int, error) {
+		if t.Arch != "arm" {
+			t.ARM = ""
+		}
+		if t.Arch == runtime.GOARCH && *sysroot == "" {
+			*sysroot = "/"
+			if err := needDebianPrograms(); err != nil {
+				return 1, err
+			}
+		}
+		dir, err := build(ctx, t)
 		if err != nil {
 			return 1, err
 		}
-		if _, _, err := imageArchive(dir, t); err != nil {
+		if _, err := imageArchive(ctx, dir, *sysroot, t); err != nil {
 			return 1, err
 		}
 		fmt.Println(dir)
 		return 0, nil
-	case "up":
-		return 0, up(o)
-	case "run":
-		if f.NArg() == 0 {
+	}
+}
+
+func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
+	o := upOptions{}
+	nameFlag(f, &o.name)
+	f.StringVar(&o.version, "kubernetes", defaultVersion, "`version` of Kubernetes")
+	f.StringVar(&o.nodeIP, "node-ip", "10.88.0.2", "address of the board")
+	f.StringArrayVar(&o.programs, "bin", nil, "program, or folder of programs, for the board's /usr/local/bin; may be repeated")
+	limitFlags(f, &o.limits)
+	f.Var(durationValue{&o.disk.Fsync}, "disk-fsync", "`time` that each fsync takes, such as 40ms")
+	f.Var(bytesValue{&o.disk.Rate}, "disk-rate", "`bytes` a second that the disk reads and writes, such as 4MiB")
+	return func(ctx context.Context, _ []string) (int, error) { return codeOf(up(ctx, o)) }
+}
+
+func throttleVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
+	var name string
+	var l limits
+	nameFlag(f, &name)
+	limitFlags(f, &l)
+	return func(context.Context, []string) (int, error) {
+		b, err := loadBoard(name)
+		if err != nil {
+			return 1, err
+		}
+		// What is not named stays as it is.
+		if !f.Changed("cpu") {
+			l.CPU = b.Limits.CPU
+		}
+		if !f.Changed("period") {
+			l.Period = b.Limits.Period
+		}
+		if !f.Changed("memory") {
+			l.Memory = b.Limits.Memory
+		}
+		if !f.Changed("cpus") {
+			l.CPUs = b.Limits.CPUs
+		}
+		groups, err := findCgroups(b.Name)
+		if err != nil {
+			return 1, err
+		}
+		if err := groups.limit(l); err != nil {
+			return 1, err
+		}
+		b.Limits = l
+		return codeOf(b.save())
+	}
+}
+
+func runVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
+	var name string
+	nameFlag(f, &name)
+	env := f.StringArray("env", nil, "`NAME=VALUE` for the command; may be repeated")
+	return func(_ context.Context, args []string) (int, error) {
+		if len(args) == 0 {
 			return 2, errors.New("run: name a command after --")
 		}
-		b, err := loadBoard(o.name)
+		b, err := loadBoard(name)
+		if err != nil {
+			return exitLab, err
+		}
+		return runOn(b, args, *env)
+	}
+}
+
+func rebootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
+	var name string
+	nameFlag(f, &name)
+	return func(ctx context.Context, _ []string) (int, error) {
+		b, err := loadBoard(name)
 		if err != nil {
 			return 1, err
 		}
-		return runOn(b, f.Args(), *env)
-	case "throttle":
-		b, err := loadBoard(o.name)
-		if err != nil {
-			return 1, err
-		}
-		groups, err := findCgroups(b.Name)
-		if err != nil {
-			return 1, err
-		}
-		if err := groups.limit(o.limits); err != nil {
-			return 1, err
-		}
-		b.CPU = o.limits.CPU
-		return 0, b.save()
-	case "status":
-		return 0, status(*asJSON)
-	case "down":
+		return codeOf(reboot(ctx, b))
+	}
+}
+
+func statusVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
+	asJSON := f.Bool("json", false, "as JSON, sizes in bytes and times in seconds")
+	return func(context.Context, []string) (int, error) { return codeOf(status(*asJSON)) }
+}
+
+func downVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
+	var name string
+	nameFlag(f, &name)
+	all := f.Bool("all", false, "all boards, also what a killed lab left")
+	return func(context.Context, []string) (int, error) {
 		if *all {
-			return 0, downAll()
+			return codeOf(downAll())
 		}
-		dir, err := boardDir(o.name)
-		if err != nil {
-			return 2, err
-		}
-		b, err := loadBoard(o.name)
-		if err != nil {
-			b = &board{Name: o.name, dir: dir}
-			if !isDir(dir) {
-				return 1, err
-			}
-		}
-		return 0, down(b)
+		return codeOf(downNamed(name))
 	}
-	fmt.Print(usage)
-	return 2, fmt.Errorf("unknown verb %q", verb)
 }
 
-// defaultVersion is the newest Kubernetes that kubeadm-arm knows.
-const defaultVersion = "v1.37.2"
-
-func downAll() error {
-	all, err := boards()
-	if err != nil {
-		return err
-	}
-	var failed error
-	for _, b := range all {
-		failed = errors.Join(failed, down(b))
-	}
-	return failed
+func nameFlag(f *flag.FlagSet, name *string) {
+	f.StringVar(name, "name", "board", "`name` of the board, also its hostname")
 }
 
-// boardStatus is one board in lab status --json.
-type boardStatus struct {
-	board
-	Alive       bool    `json:"alive"`
-	CPUSeconds  float64 `json:"cpuSeconds"`
-	MemoryBytes int64   `json:"memoryBytes"`
-	Processes   int     `json:"processes"`
-	// BySeconds are the CPU seconds of living processes by program name.
-	ByProgram map[string]float64 `json:"cpuSecondsByProgram"`
-}
-
-func status(asJSON bool) error {
-	all, err := boards()
-	if err != nil {
-		return err
-	}
-	list := []boardStatus{}
-	for _, b := range all {
-		groups, err := findCgroups(b.Name)
-		if err != nil {
-			return err
-		}
-		pids := groups.pids()
-		list = append(list, boardStatus{board: *b, Alive: b.alive(), CPUSeconds: groups.cpuSeconds(),
-			MemoryBytes: groups.memoryBytes(), Processes: len(pids), ByProgram: byProgram(pids)})
-	}
-	if asJSON {
-		enc := json.NewEncoder(os.Stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(list)
-	}
-	for _, s := range list {
-		state := "up"
-		if !s.Alive {
-			state = "left over: remove it with lab down --name " + s.Name
-		}
-		fmt.Printf("%-16s %-9s %s, address %s, %.1f CPU s, %d MiB, %d processes, %s\n", s.Name, s.Version, cpuText(s.CPU), s.NodeIP, s.CPUSeconds, s.MemoryBytes>>20, s.Processes, state)
-	}
-	return nil
-}
-
-// byProgram sums user and system time of living processes.
-func byProgram(pids []int) map[string]float64 {
-	sum := map[string]float64{}
-	for _, pid := range pids {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		open, end := strings.IndexByte(string(text), '('), strings.LastIndexByte(string(text), ')')
-		fields := strings.Fields(string(text[end+1:]))
-		if open < 0 || len(fields) < 13 {
-			continue
-		}
-		user, _ := strconv.ParseFloat(fields[11], 64)
-		system, _ := strconv.ParseFloat(fields[12], 64)
-		sum[string(text[open+1:end])] += (user + system) / 100
-	}
-	return sum
-}
-
-// parseShare reads "5%" or "0.05" as 0.05; empty is 0, no limit.
-func parseShare(s string) (float64, error) {
-	if s == "" {
-		return 0, nil
-	}
-	text, percent := strings.CutSuffix(s, "%")
-	n, err := strconv.ParseFloat(text, 64)
-	if percent {
-		n /= 100
-	}
-	if err != nil || n <= 0 {
-		return 0, fmt.Errorf("--cpu %q: want a share of one core such as 5%% or 0.05", s)
-	}
-	return n, nil
-}
-
-// parseBytes reads "512MiB", "1GiB" or a number of bytes.
-func parseBytes(s string) (int64, error) {
-	if s == "" {
-		return 0, nil
-	}
-	unit := int64(1)
-	text := s
-	for suffix, u := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
-		if t, ok := strings.CutSuffix(s, suffix); ok {
-			text, unit = t, u
-		}
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n <= 0 {
-		return 0, fmt.Errorf("--memory %q: want a size such as 512MiB", s)
-	}
-	return n * unit, nil
+func limitFlags(f *flag.FlagSet, l *limits) {
+	f.Var(shareValue{&l.CPU}, "cpu", "`share` of one core of this machine, such as 5%")
+	f.Var(durationValue{&l.Period}, "period", "`time` over which the CPU share is dealt out (default 100ms)")
+	f.Var(bytesValue{&l.Memory}, "memory", "`bytes` of memory, such as 1GiB")
+	f.IntVar(&l.CPUs, "cpus", 0, "`number` of CPUs the board may run on (default all)")
 }

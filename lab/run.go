@@ -2,29 +2,43 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// boardPath is PATH on a board.
+const boardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// ready tells whether the board has moved to its own root and its supervisor
+// listens. Before that, what is run in its namespaces would see this machine.
+func (b *board) ready() bool {
+	_, err := os.Lstat(filepath.Join("/proc", strconv.Itoa(b.First.PID), "root", socketPath))
+	return err == nil && b.First.alive()
+}
+
 // command makes a command that will run on the board: in its namespaces, below
-// its root, in its cgroups. The calling thread enters the namespaces and is not
-// given back, so the program must end after it or use few of them.
+// its root, in its cgroups. The calling thread enters the namespaces and does
+// not come back, so the program must end after it.
 func (b *board) command(args []string, env []string) (*exec.Cmd, error) {
-	if !b.alive() {
-		return nil, fmt.Errorf("board %s: its process 1 is gone; see lab down", b.Name)
+	if !b.ready() {
+		return nil, fmt.Errorf("board %s: it does not run\nhint: lab reboot or lab down --name %s", b.Name, b.Name)
 	}
 	groups, err := findCgroups(b.Name)
 	if err != nil {
 		return nil, err
 	}
-	if err := groups.enter(unix.Gettid()); err != nil {
+	if err := groups.enter(os.Getpid()); err != nil {
 		return nil, err
 	}
 	// A thread that shares its root folder with others cannot change its mount
@@ -36,7 +50,7 @@ func (b *board) command(args []string, env []string) (*exec.Cmd, error) {
 		file string
 		flag int
 	}{{"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS}, {"net", unix.CLONE_NEWNET}, {"cgroup", unix.CLONE_NEWCGROUP}, {"pid", unix.CLONE_NEWPID}, {"mnt", unix.CLONE_NEWNS}} {
-		f, err := os.Open("/proc/" + strconv.Itoa(b.PID) + "/ns/" + ns.file)
+		f, err := os.Open("/proc/" + strconv.Itoa(b.First.PID) + "/ns/" + ns.file)
 		if err != nil {
 			return nil, fmt.Errorf("enter board %s: %w", b.Name, err)
 		}
@@ -46,49 +60,70 @@ func (b *board) command(args []string, env []string) (*exec.Cmd, error) {
 			return nil, fmt.Errorf("enter board %s: %s namespace: %w", b.Name, ns.file, err)
 		}
 	}
-	for _, e := range append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, env...) {
-		if len(e) > 5 && e[:5] == "PATH=" {
-			os.Setenv("PATH", e[5:])
+	path := boardPath
+	for _, e := range env {
+		if p, ok := strings.CutPrefix(e, "PATH="); ok {
+			path = p
 		}
 	}
-	path, err := exec.LookPath(args[0])
+	// exec.LookPath looks there.
+	if err := os.Setenv("PATH", path); err != nil {
+		return nil, err
+	}
+	program, err := exec.LookPath(args[0])
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(path, args[1:]...)
+	cmd := exec.Command(program, args[1:]...)
 	cmd.Args[0] = args[0]
 	cmd.Dir = "/root"
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/root", "LANG=C.UTF-8", "TERM=" + os.Getenv("TERM"),
+	cmd.Env = append([]string{"PATH=" + path, "HOME=/root", "LANG=C.UTF-8", "TERM=" + os.Getenv("TERM"),
 		"KUBECONFIG=/etc/kubernetes/admin.conf"}, env...)
 	return cmd, nil
 }
 
 // output runs a short command on the board by way of a second lab, since the
 // namespaces of this process must stay as they are.
-func (b *board) output(args ...string) (string, error) {
+func (b *board) output(ctx context.Context, args ...string) (string, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return "", err
 	}
 	var out bytes.Buffer
-	cmd := exec.Command(exe, append([]string{"run", "--name", b.Name, "--"}, args...)...)
+	cmd := exec.CommandContext(ctx, exe, append([]string{"run", "--name", b.Name, "--"}, args...)...)
 	cmd.Stdout, cmd.Stderr = &out, &out
+	// lab run passes it on.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
 	err = cmd.Run()
 	return out.String(), err
 }
 
-// runOn is lab run: standard streams passed on, signals too, exit code kept
-// (128+n for signal n).
+// runOn is lab run: standard streams and signals passed on, exit code kept
+// (128+n for signal n, 127 for a command that is not there).
 func runOn(b *board, args, env []string) (int, error) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
 	cmd, err := b.command(args, env)
+	if errors.Is(err, exec.ErrNotFound) {
+		return 127, err
+	}
 	if err != nil {
-		return 1, err
+		return exitLab, err
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	// In a process group of its own the command gets each signal once: on a
+	// terminal from the terminal, else passed on from here.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if foreground(os.Stdin) {
+		cmd.SysProcAttr.Foreground = true
+		cmd.SysProcAttr.Ctty = int(os.Stdin.Fd())
+		// Handing the terminal back from the background would stop lab.
+		signal.Ignore(syscall.SIGTTOU)
+		defer func() { _ = unix.IoctlSetPointerInt(int(os.Stdin.Fd()), unix.TIOCSPGRP, unix.Getpgrp()) }()
+	}
 	if err := cmd.Start(); err != nil {
-		return 1, err
+		return exitLab, fmt.Errorf("run %s on board %s: %w", strings.Join(args, " "), b.Name, err)
 	}
 	go func() {
 		for s := range signals {
@@ -103,5 +138,14 @@ func runOn(b *board, args, env []string) (int, error) {
 		}
 		return exit.ExitCode(), nil
 	}
-	return 0, err
+	if err != nil {
+		return exitLab, err
+	}
+	return 0, nil
+}
+
+// foreground tells whether f is the terminal that this process reads from.
+func foreground(f *os.File) bool {
+	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
 }

@@ -12,13 +12,15 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // The board has no systemd. A supervisor keeps its two services, and the same
-// program answers to the name systemctl with the few verbs that kubeadm and
-// people use (cmd/kubeadm/app/util/initsystem/initsystem_unix.go).
+// program answers to the name systemctl (systemctl.go).
 
-const socketPath = "/run/lab-supervisor.sock"
+const socketPath = "/run/lab/supervisor.sock"
 
 // unit is one service.
 type unit struct {
@@ -30,21 +32,21 @@ type unit struct {
 	// kubelet says RestartSec=10.
 	pause time.Duration
 
-	mu     sync.Mutex
-	wanted bool
-	proc   *os.Process
-	wake   chan struct{}
+	mu       sync.Mutex
+	wanted   bool
+	enabled  bool
+	proc     *os.Process
+	restarts int
+	wake     chan struct{}
 }
 
 func units() map[string]*unit {
-	u := map[string]*unit{
-		"containerd": {name: "containerd", pause: time.Second, command: func() []string { return []string{"containerd"} }},
-		"kubelet":    {name: "kubelet", pause: 10 * time.Second, needs: []string{"/var/lib/kubelet/config.yaml"}, command: kubeletCommand},
+	return map[string]*unit{
+		"containerd": {name: "containerd", pause: time.Second, enabled: true, wake: make(chan struct{}, 1),
+			command: func() []string { return []string{"containerd"} }},
+		"kubelet": {name: "kubelet", pause: 10 * time.Second, enabled: true, wake: make(chan struct{}, 1),
+			needs: []string{"/var/lib/kubelet/config.yaml"}, command: kubeletCommand},
 	}
-	for _, x := range u {
-		x.wake = make(chan struct{}, 1)
-	}
-	return u
 }
 
 // kubeletCommand is kubeadm's drop-in 10-kubeadm.conf: the flags that it wrote
@@ -56,13 +58,30 @@ func kubeletCommand() []string {
 	if err != nil {
 		return args
 	}
-	_, value, _ := strings.Cut(strings.TrimSpace(string(text)), "=")
-	return append(args, strings.Fields(strings.Trim(value, `"`))...)
+	return append(args, parseFlagsEnv(string(text))...)
+}
+
+// parseFlagsEnv reads kubeadm-flags.env: KUBELET_KUBEADM_ARGS="--a=b --c=d"
+// (cmd/kubeadm/app/phases/kubelet/flags.go).
+func parseFlagsEnv(text string) []string {
+	_, value, _ := strings.Cut(strings.TrimSpace(text), "=")
+	return strings.Fields(strings.Trim(value, `"`))
 }
 
 // supervise keeps the services and serves the socket. It ends with the board.
 func supervise() error {
 	all := units()
+	name, err := unix.BytePtrFromString("lab-supervise")
+	if err != nil {
+		return err
+	}
+	// What ps shows; the name of /proc/self/exe says nothing.
+	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(name)), 0, 0, 0); err != nil {
+		return err
+	}
+	if err := os.MkdirAll("/run/lab", 0o755); err != nil {
+		return err
+	}
 	listener, err := net.Listen("unix", socketPath)
 	if err != nil {
 		return err
@@ -71,6 +90,10 @@ func supervise() error {
 		go u.keep()
 	}
 	all["containerd"].want(true)
+	// On a board that was up before, the kubelet is enabled and starts with it.
+	if _, err := os.Stat("/var/lib/kubelet/config.yaml"); err == nil {
+		all["kubelet"].want(true)
+	}
 	for {
 		c, err := listener.Accept()
 		if err != nil {
@@ -87,14 +110,17 @@ func supervise() error {
 	}
 }
 
+// answer does what a line of the socket says, VERB UNIT, and returns the unit's
+// state: active state, process id, restarts.
 func answer(all map[string]*unit, words []string) string {
 	if len(words) != 2 || all[words[1]] == nil {
-		return "unknown"
+		return "unknown 0 0 disabled"
 	}
 	u := all[words[1]]
 	switch words[0] {
 	case "start":
 		u.want(true)
+		u.waitStarted()
 	case "stop":
 		u.want(false)
 		u.waitEnded()
@@ -102,6 +128,11 @@ func answer(all map[string]*unit, words []string) string {
 		u.want(false)
 		u.waitEnded()
 		u.want(true)
+		u.waitStarted()
+	case "enable", "disable":
+		u.mu.Lock()
+		u.enabled = words[0] == "enable"
+		u.mu.Unlock()
 	}
 	return u.state()
 }
@@ -109,7 +140,9 @@ func answer(all map[string]*unit, words []string) string {
 func (u *unit) want(on bool) {
 	u.mu.Lock()
 	u.wanted = on
-	if !on && u.proc != nil {
+	if on {
+		u.restarts = 0
+	} else if u.proc != nil {
 		_ = u.proc.Signal(syscall.SIGTERM)
 	}
 	u.mu.Unlock()
@@ -119,48 +152,80 @@ func (u *unit) want(on bool) {
 	}
 }
 
+// waitEnded waits for a stopped service; after 90 s, systemd's DefaultTimeoutStopSec,
+// it is killed.
 func (u *unit) waitEnded() {
-	for range 300 {
+	deadline := time.Now().Add(90 * time.Second)
+	for {
 		u.mu.Lock()
 		gone := u.proc == nil
+		if !gone && time.Now().After(deadline) {
+			_ = u.proc.Kill()
+		}
 		u.mu.Unlock()
 		if gone {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// state is in systemd's words.
+// waitStarted waits for the process to be there, as systemctl does for a
+// service of Type=simple; not when it lacks what it needs.
+func (u *unit) waitStarted() {
+	for range 50 {
+		u.mu.Lock()
+		there := u.proc != nil || !u.ready()
+		u.mu.Unlock()
+		if there {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 func (u *unit) state() string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	state, pid, enabled := "inactive", 0, "disabled"
 	switch {
 	case u.proc != nil:
-		return "active"
+		state, pid = "active", u.proc.Pid
 	case u.wanted:
-		return "activating"
+		state = "activating"
 	}
-	return "inactive"
+	if u.enabled {
+		enabled = "enabled"
+	}
+	return fmt.Sprintf("%s %d %d %s", state, pid, u.restarts, enabled)
 }
 
 // keep starts the service whenever it is wanted and does not run.
 func (u *unit) keep() {
 	for {
 		u.mu.Lock()
-		start := u.wanted && u.ready()
+		wanted := u.wanted
 		u.mu.Unlock()
-		if !start {
+		switch {
+		case !wanted:
+			<-u.wake
+		case !u.ready():
+			// Its files come without a word.
 			select {
 			case <-u.wake:
 			case <-time.After(500 * time.Millisecond):
 			}
-			continue
-		}
-		u.once()
-		select {
-		case <-u.wake:
-		case <-time.After(u.pause):
+		default:
+			// Whoever woke this up did so for the start that is to come.
+			select {
+			case <-u.wake:
+			default:
+			}
+			u.once()
+			select {
+			case <-u.wake:
+			case <-time.After(u.pause):
+			}
 		}
 	}
 }
@@ -174,8 +239,9 @@ func (u *unit) ready() bool {
 	return true
 }
 
+// once runs the service until it ends.
 func (u *unit) once() {
-	log, err := os.OpenFile("/var/log/"+u.name+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(logPath(u.name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return
@@ -184,9 +250,14 @@ func (u *unit) once() {
 	args := u.command()
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
-	// As systemd's KillMode=process: containers outlive their runtime.
+	// As with systemd's KillMode=process, containers outlive their runtime.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	u.mu.Lock()
+	if !u.wanted {
+		// Stopped in the meantime.
+		u.mu.Unlock()
+		return
+	}
 	err = cmd.Start()
 	if err == nil {
 		u.proc = cmd.Process
@@ -198,74 +269,10 @@ func (u *unit) once() {
 	fmt.Fprintf(log, "%s %s ended: %v\n", time.Now().UTC().Format(time.RFC3339), u.name, err)
 	u.mu.Lock()
 	u.proc = nil
+	if u.wanted {
+		u.restarts++
+	}
 	u.mu.Unlock()
 }
 
-// systemctl is the other end. Exit codes are systemctl(1)'s: 3 for a service
-// that is not active.
-func systemctl(args []string) int {
-	var words []string
-	quiet := false
-	for _, a := range args {
-		if a == "--quiet" || a == "-q" {
-			quiet = true
-		}
-		if !strings.HasPrefix(a, "-") {
-			words = append(words, a)
-		}
-	}
-	if len(words) == 0 {
-		fmt.Fprintln(os.Stderr, "systemctl: this board knows start, stop, restart, status, is-active, is-enabled, enable, daemon-reload")
-		return 1
-	}
-	if words[0] == "daemon-reload" || words[0] == "enable" {
-		return 0
-	}
-	if len(words) < 2 {
-		return 1
-	}
-	name := strings.TrimSuffix(words[1], ".service")
-	if units()[name] == nil {
-		if !quiet {
-			fmt.Printf("Unit %s.service could not be found.\n", name)
-		}
-		return 4
-	}
-	if words[0] == "is-enabled" {
-		fmt.Println("enabled")
-		return 0
-	}
-	state, err := ask(words[0], name)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "systemctl:", err)
-		return 1
-	}
-	switch words[0] {
-	case "is-active":
-		if !quiet {
-			fmt.Println(state)
-		}
-		if state != "active" {
-			return 3
-		}
-	case "status":
-		fmt.Printf("* %s.service\n     Loaded: loaded (lab; enabled)\n     Active: %s\n", name, state)
-		if state != "active" {
-			return 3
-		}
-	}
-	return 0
-}
-
-func ask(verb, name string) (string, error) {
-	c, err := net.Dial("unix", socketPath)
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
-	if _, err := fmt.Fprintf(c, "%s %s\n", verb, name); err != nil {
-		return "", err
-	}
-	text, err := io.ReadAll(c)
-	return strings.TrimSpace(string(text)), err
-}
+func logPath(unit string) string { return "/var/log/" + unit + ".log" }

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"text/template"
+)
+
+// configs returns the files that configure containerd, its network and kubeadm
+// on a board, by path below /etc. What kubeadm-lab.yaml says is what both a
+// stock kubeadm init and kubeadm-arm are given.
+func configs(b *board, sandboxImage string, cgroupV1 bool) (map[string]string, error) {
+	minor, err := strconv.Atoi(versionForm.FindStringSubmatch(b.Version)[1])
+	if err != nil {
+		return nil, err
+	}
+	facts := struct {
+		Name, Address, Version, API, SandboxImage string
+		CgroupV1, FailCgroupV1                    bool
+	}{b.Name, b.NodeIP, b.Version, "v1beta4", sandboxImage, cgroupV1, true}
+	// failCgroupV1 came with v1.31, as did v1beta4; an older kubelet refuses a
+	// field that it does not know.
+	if minor < 31 {
+		facts.API, facts.FailCgroupV1 = "v1beta3", false
+	}
+	if minor < 22 {
+		facts.API = "v1beta2"
+	}
+	files := map[string]string{}
+	for path, text := range map[string]string{"containerd/config.toml": containerdConfig, "cni/net.d/10-lab.conflist": cniConfig, "kubeadm-lab.yaml": kubeadmConfig} {
+		t, err := template.New(path).Delims("<", ">").Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("write %s: %w", path, err)
+		}
+		var out strings.Builder
+		if err := t.Execute(&out, facts); err != nil {
+			return nil, fmt.Errorf("write %s: %w", path, err)
+		}
+		files[path] = out.String()
+	}
+	return files, nil
+}
+
+// containerdConfig is Debian's containerd 1.6 with two needs of the lab: the
+// oom score cannot be lowered without CAP_SYS_RESOURCE, which containers and
+// some virtual machines lack, and there is no systemd to own the cgroups.
+const containerdConfig = `version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "<.SandboxImage>"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "/etc/cni/net.d"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      SystemdCgroup = false
+`
+
+const cniConfig = `{
+  "cniVersion": "0.4.0",
+  "name": "lab",
+  "plugins": [
+    {
+      "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false,
+      "ipam": {
+        "type": "host-local",
+        "ranges": [[{"subnet": "10.244.0.0/24"}]],
+        "routes": [{"dst": "0.0.0.0/0"}]
+      }
+    },
+    {"type": "portmap", "capabilities": {"portMappings": true}}
+  ]
+}
+`
+
+// kubeadmConfig is what both the stock run and kubeadm-arm are given.
+const kubeadmConfig = `apiVersion: kubeadm.k8s.io/<.API>
+kind: InitConfiguration
+localAPIEndpoint:
+  advertiseAddress: <.Address>
+nodeRegistration:
+  name: <.Name>
+  criSocket: unix:///run/containerd/containerd.sock
+<if .CgroupV1>  # kubeadm refuses cgroup v1 from v1.35 on; it is the machine's, not the board's.
+  ignorePreflightErrors: [SystemVerification]
+<end>---
+apiVersion: kubeadm.k8s.io/<.API>
+kind: ClusterConfiguration
+kubernetesVersion: <.Version>
+networking:
+  podSubnet: 10.244.0.0/16
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+cgroupDriver: cgroupfs
+<if and .CgroupV1 .FailCgroupV1>failCgroupV1: false
+<end>failSwapOn: false
+---
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+conntrack:
+  # The table's size belongs to the machine, not to a network namespace.
+  maxPerCore: 0
+  min: 0
+`

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+// down takes a board away: its processes, mounts, namespaces, cgroups, files.
+func down(b *board) error {
+	groups, err := findCgroups(b.Name)
+	if err != nil {
+		return err
+	}
+	if err := b.powerOff(groups); err != nil {
+		return err
+	}
+	if err := groups.remove(); err != nil {
+		return err
+	}
+	var failed error
+	for range 50 {
+		if failed = os.RemoveAll(b.dir); failed == nil {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return fmt.Errorf("remove the files of board %s: %w", b.Name, failed)
+}
+
+// powerOff ends all processes of a board at once. Killing process 1 of a PID
+// namespace makes the kernel kill all others in it; the mounts and the network
+// live in namespaces that go with the last of them.
+func (b *board) powerOff(groups cgroups) error {
+	if b.First.alive() {
+		if err := syscall.Kill(b.First.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("end board %s: %w", b.Name, err)
+		}
+	}
+	// The cgroups know every process of the board, also one that lab run
+	// brought in from outside and whose parent is gone.
+	deadline := time.Now().Add(time.Minute)
+	for {
+		pids := groups.pids()
+		if len(pids) == 0 && !b.First.alive() {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("end board %s: processes %v do not end", b.Name, pids)
+		}
+		for _, pid := range pids {
+			if pid != os.Getpid() {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	// The disk's server ends by itself when the last mount is gone. The kernel
+	// unmounts behind the last process's back.
+	for b.DiskServer.alive() {
+		if time.Now().After(deadline) {
+			_ = syscall.Kill(b.DiskServer.PID, syscall.SIGKILL)
+			return fmt.Errorf("end board %s: its disk stayed in use and was taken away", b.Name)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return nil
+}
+
+func downNamed(name string) error {
+	dir, err := boardDir(name)
+	if err != nil {
+		return err
+	}
+	b, err := loadBoard(name)
+	if err != nil {
+		if !isDir(dir) {
+			return err
+		}
+		// Its lab was killed before board.json was whole.
+		b = &board{Name: name, dir: dir}
+	}
+	return down(b)
+}
+
+func downAll() error {
+	all, err := boards()
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, b := range all {
+		failed = errors.Join(failed, down(b))
+	}
+	return failed
+}
+
+// reboot cuts the power and starts the board again with the files it had. What
+// was written but not yet synced is still there afterwards, because the host's
+// page cache keeps its power.
+func reboot(ctx context.Context, b *board) error {
+	groups, err := findCgroups(b.Name)
+	if err != nil {
+		return err
+	}
+	if err := b.powerOff(groups); err != nil {
+		return err
+	}
+	if err := groups.remove(); err != nil {
+		return err
+	}
+	say("starting board %s", b.Name)
+	if err := b.boot(ctx, groups); err != nil {
+		return err
+	}
+	if err := groups.limit(b.Limits); err != nil {
+		return err
+	}
+	say("board %s is up again", b.Name)
+	return nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// mount builds the board's root folder and moves into it. All of it happens in
+// the board's own mount namespace.
+func (b *board) mount(groups cgroups, slowDisk *os.File) error {
+	root := filepath.Join(b.dir, "root")
+	if slowDisk != nil {
+		if err := b.mountDisk(slowDisk, root); err != nil {
+			return err
+		}
+	} else if err := unix.Mount(root, root, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount %s: %w", root, err)
+	}
+	usr := fmt.Sprintf("lowerdir=%s/lower:/usr,upperdir=%s/usr,workdir=%s/work", b.dir, b.dir, b.dir)
+	for _, m := range []struct {
+		from, to, kind string
+		flags          uintptr
+		data           string
+	}{
+		{"overlay", "/usr", "overlay", 0, usr},
+		{b.dir + "/containerd", "/var/lib/containerd", "", unix.MS_BIND, ""},
+		{"proc", "/proc", "proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
+		{"sysfs", "/sys", "sysfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
+		{"/dev", "/dev", "", unix.MS_BIND | unix.MS_REC, ""},
+		{"tmpfs", "/dev/shm", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777"},
+		{"tmpfs", "/run", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=755"},
+		{"tmpfs", "/tmp", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777"},
+	} {
+		if err := unix.Mount(m.from, root+m.to, m.kind, m.flags, m.data); err != nil {
+			if m.kind == "overlay" && errors.Is(err, unix.EINVAL) {
+				return fmt.Errorf("mount the board's /usr: %w\nhint: the cache must not lie on an overlay; set KUBEADM_ARM_CACHE to a folder on a disk", err)
+			}
+			return fmt.Errorf("mount the board's %s: %w", m.to, err)
+		}
+	}
+	if err := mountCgroups(groups, root+cgroupRoot); err != nil {
+		return err
+	}
+	if err := shieldKernel(root); err != nil {
+		return err
+	}
+	if err := os.Chdir(root); err != nil {
+		return err
+	}
+	// pivot_root(2), "pivot_root(".", ".")": the old root ends up on top of the
+	// new one and is taken away from there.
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return fmt.Errorf("pivot root: %w", err)
+	}
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("unmount the old root: %w", err)
+	}
+	if err := os.Chdir("/"); err != nil {
+		return err
+	}
+	// Kubernetes mounts with propagation; a board's root is shared, as
+	// systemd makes it.
+	return unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, "")
+}
+
+// kernelSettings are those of the whole machine that the kubelet sets to these
+// values unless they have them (pkg/kubelet/cm/container_manager_linux.go,
+// setupKernelTunables).
+func kernelSettings() map[string]string {
+	return map[string]string{
+		"vm/overcommit_memory": "1", "vm/panic_on_oom": "0", "kernel/panic": "10", "kernel/panic_on_oops": "1",
+		"kernel/keys/root_maxkeys": "1000000", "kernel/keys/root_maxbytes": "25000000",
+	}
+}
+
+// shieldKernel lays files with the kubelet's values over these settings, so
+// that a board does not change how this machine behaves when it runs out of
+// memory or panics.
+func shieldKernel(root string) error {
+	for setting, value := range kernelSettings() {
+		over := filepath.Join(root, "proc/sys", setting)
+		file := filepath.Join(root, "run/lab/sys", setting)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, []byte(value+"\n"), 0o644); err != nil {
+			return err
+		}
+		if err := unix.Mount(file, over, "", unix.MS_BIND, ""); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("shield %s: %w", setting, err)
+		}
+	}
+	return nil
+}
+
+// mountCgroups mounts the hierarchies afresh: in the new cgroup namespace the
+// board's own group is their root, as the kubelet expects of a machine.
+func mountCgroups(groups cgroups, at string) error {
+	if groups.v2 {
+		if err := unix.Mount("cgroup2", at, "cgroup2", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+			return fmt.Errorf("mount cgroup2: %w", err)
+		}
+		leaf := filepath.Join(at, initGroup)
+		if err := os.Mkdir(leaf, 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(leaf, "cgroup.procs"), []byte("1"), 0); err != nil {
+			return fmt.Errorf("enter the board's leaf cgroup: %w", err)
+		}
+		return handDown(at)
+	}
+	if err := unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=755"); err != nil {
+		return fmt.Errorf("mount %s: %w", at, err)
+	}
+	for _, h := range groups.mounts {
+		dir := filepath.Join(at, h.Dir)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount("cgroup", dir, "cgroup", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, h.Options); err != nil {
+			return fmt.Errorf("mount cgroup %s: %w", h.Options, err)
+		}
+	}
+	return nil
+}
+
+// handDown lets the groups below a v2 group have all its controllers.
+func handDown(dir string) error {
+	text, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	for _, c := range strings.Fields(string(text)) {
+		// One by one: those that cannot be handed down are not needed either,
+		// and limit says so when one is.
+		_ = os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+c), 0)
+	}
+	return nil
+}

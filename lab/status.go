@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// boardStatus is one board in lab status --json. Times are seconds, sizes bytes.
+type boardStatus struct {
+	board
+	Alive bool `json:"alive"`
+	// CPUSeconds were used since lab up returned, by all processes of the
+	// board, living and ended.
+	CPUSeconds  float64 `json:"cpuSeconds"`
+	MemoryBytes int64   `json:"memoryBytes"`
+	Processes   int     `json:"processes"`
+	// ByProgram are CPU seconds of the processes that live now, by the name
+	// that the kernel keeps (15 bytes).
+	ByProgram map[string]float64 `json:"cpuSecondsByProgram"`
+}
+
+func status(asJSON bool) error {
+	all, err := boards()
+	if err != nil {
+		return err
+	}
+	list := []boardStatus{}
+	for _, b := range all {
+		groups, err := findCgroups(b.Name)
+		if err != nil {
+			return err
+		}
+		pids := groups.pids()
+		list = append(list, boardStatus{board: *b, Alive: b.First.alive(), CPUSeconds: groups.cpuSeconds() - b.CPUSecondsAtUp,
+			MemoryBytes: groups.memoryBytes(), Processes: len(pids), ByProgram: byProgram(pids)})
+	}
+	if asJSON {
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(list)
+	}
+	if len(list) == 0 {
+		fmt.Println("no boards")
+	}
+	for _, s := range list {
+		state := "up"
+		if !s.Alive {
+			state = "not running; remove it with: lab down --name " + s.Name
+		}
+		fmt.Printf("%-16s %-9s %s, address %s, %.1f CPU s, %d MiB, %d processes, %s\n", s.Name, s.Version, s.Limits, s.NodeIP,
+			s.CPUSeconds, s.MemoryBytes>>20, s.Processes, state)
+	}
+	return nil
+}
+
+// byProgram sums user and system time of living processes.
+func byProgram(pids []int) map[string]float64 {
+	sum := map[string]float64{}
+	for _, pid := range pids {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			continue
+		}
+		if name, seconds, ok := parseStatTimes(string(text)); ok {
+			sum[name] += seconds
+		}
+	}
+	return sum
+}
+
+// parseStatTimes reads the name and the sum of utime and stime, in seconds, of
+// /proc/PID/stat (proc_pid_stat(5)). The name may hold spaces and parentheses.
+func parseStatTimes(stat string) (name string, seconds float64, ok bool) {
+	open, end := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')')
+	if open < 0 || end < open {
+		return "", 0, false
+	}
+	fields := strings.Fields(stat[end+1:])
+	if len(fields) < 13 {
+		return "", 0, false
+	}
+	user, err1 := strconv.ParseUint(fields[11], 10, 64)
+	system, err2 := strconv.ParseUint(fields[12], 10, 64)
+	if err1 != nil || err2 != nil {
+		return "", 0, false
+	}
+	// Linux shows them in 1/100 s on every CPU that Go knows (USER_HZ).
+	const ticks = 100
+	return stat[open+1 : end], float64(user+system) / ticks, true
+}
