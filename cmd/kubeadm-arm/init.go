@@ -151,19 +151,13 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 		b.plan = b.resume.Plan
 		return b, nil
 	}
-	options := bench.Options{Short: true}
 	folder := ""
 	if !dry {
 		folder = bench.NearestFolder(etcdFolder(b.config))
-		options.Folders = []string{folder}
 	}
-	if b.bench, err = bench.Run(ctx, options); err != nil {
-		if ctx.Err() != nil {
-			return b, ctx.Err()
-		}
+	if err := b.measure(ctx, folder); err != nil {
 		return b, err
 	}
-	b.speed = plan.SpeedOf(b.bench, folder)
 	facts := plan.Facts{Board: b.board, Speed: b.speed, Kubeadm: b.behaviour, Args: args, Config: b.config, HasCA: exists(layout.CACert())}
 	b.plan = plan.MakeInit(facts)
 	if b.plan.Config != nil {
@@ -175,6 +169,33 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 		}
 	}
 	return b, nil
+}
+
+// glance is the budget of a first, coarse measurement. On a fast board it is
+// all there is: there, three seconds of benchmark would be a third of the whole
+// bootstrap, and no number hangs on the second digit.
+const glance = 600 * time.Millisecond
+
+// measure fills in the benchmark. folder is where etcd's data will lie, empty
+// to leave the disk alone.
+func (b *boardRun) measure(ctx context.Context, folder string) error {
+	var err error
+	if b.bench, err = bench.Run(ctx, bench.Options{Short: true, Budget: glance}); err != nil {
+		return err
+	}
+	b.speed = plan.SpeedOf(b.bench, "")
+	if b.speed.Complete() && b.speed.Slowdown() < 2.5 {
+		return nil
+	}
+	options := bench.Options{Short: true, Budget: bench.ShortBudget - glance}
+	if folder != "" {
+		options.Folders = []string{folder}
+	}
+	if b.bench, err = bench.Run(ctx, options); err != nil {
+		return err
+	}
+	b.speed = plan.SpeedOf(b.bench, folder)
+	return nil
 }
 
 func exists(path string) bool {

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"kubeadm-arm": main, "kubeadm": main})
+}
+
+// TestScripts runs testdata/script. The kubeadm in them is a shell script that
+// stands in each script's own text; real kubeadm is met on the throttled board.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"treehash": treeHash,
+			"code":     exitCodeIs,
+		},
+		Setup: func(e *testscript.Env) error {
+			// No advice may depend on who runs the tests.
+			e.Setenv("KUBEADM_ARM_KUBEADM", "")
+			return nil
+		},
+	})
+}
+
+// treeHash writes a hash over names, modes, times and contents of everything
+// below a folder to a file: treehash DIR FILE.
+func treeHash(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: treehash dir file")
+	}
+	h := sha256.New()
+	root := ts.MkAbs(args[0])
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(h, path, info.Mode(), info.ModTime().UnixNano())
+		if info.Mode().IsRegular() {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			h.Write(text)
+		}
+		return nil
+	})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), fmt.Appendf(nil, "%x\n", h.Sum(nil)), 0o644))
+}
+
+// exitCodeIs runs a command and wants an exit code: code N COMMAND ARGS.
+func exitCodeIs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code n command args...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	if err != nil {
+		var exit interface{ ExitCode() int }
+		e, ok := err.(interface{ ExitCode() int })
+		if exit = e; !ok {
+			ts.Fatalf("%s: %v", args[1], err)
+		}
+		got = exit.ExitCode()
+	}
+	if fmt.Sprint(got) != args[0] {
+		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+}
