@@ -135,6 +135,9 @@ func (r *run) prepare() error {
 	if err := r.journal.write(r.layout.Journal()); err != nil {
 		return err
 	}
+	if err := r.stageAgain(); err != nil {
+		return err
+	}
 	if r.Plan.Config == nil {
 		return nil
 	}
@@ -144,6 +147,26 @@ func (r *run) prepare() error {
 		}
 	}
 	return r.writeConfig()
+}
+
+// stageAgain restores what an interrupted run had staged and put back when it
+// ended: every manifest that was staged and whose release is still to come.
+func (r *run) stageAgain() error {
+	staged := false
+	for i, s := range r.journal.Plan.Steps {
+		switch s := s.(type) {
+		case plan.StageManifests:
+			staged = i < r.journal.Done
+		case plan.ReleaseManifest:
+			if !staged || i < r.journal.Done {
+				continue
+			}
+			if err := r.layout.stage(s.Component); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func bootID(l Layout) string {

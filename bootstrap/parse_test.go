@@ -1,0 +1,77 @@
+package bootstrap
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseStat(t *testing.T) {
+	p, err := parseStat([]byte("42 (a ) (b) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 1 0 987654 1000 10 18446744073709551615\n"))
+	require.NoError(t, err)
+	assert.Equal(t, process{PID: 42, Started: 987654, CPU: 2 * time.Second, State: 'S'}, p)
+	for _, bad := range []string{"", "42", "42 (x", "x (y) S", "42 (x) S 1 2 3", "42 (x) S 1 1 1 1 1 1 1 1 1 1 x 1 1 1 1 1 1 1 1 1"} {
+		_, err := parseStat([]byte(bad))
+		assert.Error(t, err, bad)
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add([]byte("42 (a ) (b) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 1 0 987654"))
+	f.Fuzz(func(_ *testing.T, text []byte) { _, _ = parseStat(text) })
+}
+
+func TestParseChecks(t *testing.T) {
+	passed, failed := parseChecks("[+]ping ok\n[+]etcd ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\nreadyz check failed\n")
+	assert.Equal(t, []string{"ping", "etcd"}, passed)
+	assert.Equal(t, []string{"poststarthook/rbac/bootstrap-roles"}, failed)
+}
+
+func FuzzParseChecks(f *testing.F) {
+	f.Add("[+]ping ok\n[-]etcd failed: reason withheld\n")
+	f.Fuzz(func(_ *testing.T, text string) { parseChecks(text) })
+}
+
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+func TestPodLogCountsInstances(t *testing.T) {
+	dir := t.TempDir()
+	// The kubelet has removed 0.log already.
+	put(t, dir+"/kube-system_kube-apiserver-n1_abc/kube-apiserver/1.log", "x\n")
+	put(t, dir+"/kube-system_kube-apiserver-n1_abc/kube-apiserver/2.log", "2026-01-01T00:00:00Z stderr F last words\n")
+	put(t, dir+"/kube-system_kube-apiserver-n1_abc/kube-apiserver/notes.txt", "x")
+	put(t, dir+"/kube-system_etcd-n1_abc/etcd/0.log", "x\n")
+	l := readPodLog(dir, "kube-apiserver")
+	assert.Equal(t, 3, l.Instances)
+	assert.Equal(t, "2.log", filepath.Base(l.Newest))
+	assert.Equal(t, []string{"last words"}, lastLines(l.Newest, 5))
+	assert.Equal(t, 1, readPodLog(dir, "etcd").Instances)
+	assert.Equal(t, 0, readPodLog(dir, "kube-scheduler").Instances)
+	assert.Empty(t, lastLines(dir+"/none", 5))
+}
+
+func TestClosingWords(t *testing.T) {
+	out := "[addons] Applied essential addon: kube-proxy\n\nYour Kubernetes control-plane has initialized successfully!\n\nkubeadm join 10.0.0.2:6443 --token a.b\n\n"
+	assert.Equal(t, "Your Kubernetes control-plane has initialized successfully!\n\nkubeadm join 10.0.0.2:6443 --token a.b\n", closingWords(out))
+	assert.Empty(t, closingWords("nothing of the kind"))
+}
+
+// What is told of kubeadm's output must never hold the token.
+func TestLineTellerKeepsSecretsOut(t *testing.T) {
+	var told []string
+	l := &lineTeller{tell: func(s string) { told = append(told, s) }}
+	for _, part := range []string{"[certs] Generating \"ca\"", " certificate and key\n[bootstrap-token] Using token: abcdef.0123456789abcdef\n",
+		"kubeadm join 10.0.0.2:6443 --token abcdef.0123456789abcdef\n[upload-certs] Using certificate key:\n0123456789\n"} {
+		_, err := l.Write([]byte(part))
+		require.NoError(t, err)
+	}
+	assert.Equal(t, []string{`[certs] Generating "ca" certificate and key`}, told)
+}

@@ -1,0 +1,276 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// fakeBoard is a root folder with a kubeadm that writes manifests whose probes
+// point to a health server of this test, and a kubelet that is a function:
+// a component "runs" as long as its manifest is in the folder.
+type fakeBoard struct {
+	t      *testing.T
+	layout Layout
+	server *httptest.Server
+	calls  [][]string
+	// fail makes the nth kubeadm call fail, counted from 1.
+	fail int
+	// seen is every state of the manifests folder at a health request.
+	seen []string
+}
+
+func newFakeBoard(t *testing.T) *fakeBoard {
+	b := &fakeBoard{t: t, layout: Layout{Root: t.TempDir()}}
+	require.NoError(t, os.MkdirAll(b.layout.Manifests(), 0o700))
+	b.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		component := strings.TrimPrefix(r.URL.Path, "/health/")
+		b.seen = append(b.seen, strings.Join(b.manifests(), ","))
+		if _, err := os.Stat(b.layout.Manifest(component)); err != nil {
+			http.Error(w, "not running", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "[+]ping ok")
+	}))
+	t.Cleanup(b.server.Close)
+	for i, c := range plan.Components() {
+		pid := fmt.Sprint(100 + i)
+		put(t, b.layout.Proc()+"/"+pid+"/cmdline", "/usr/local/bin/"+c+"\x00--flag\x00")
+		put(t, b.layout.Proc()+"/"+pid+"/stat", pid+" (x) S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 5 1 1 1\n")
+	}
+	return b
+}
+
+func (b *fakeBoard) manifests() []string {
+	entries, err := os.ReadDir(b.layout.Manifests())
+	require.NoError(b.t, err)
+	var all []string
+	for _, e := range entries {
+		all = append(all, strings.TrimSuffix(e.Name(), ".yaml"))
+	}
+	return all
+}
+
+func (b *fakeBoard) kubeadm(_ context.Context, c kubeadm.Command) (kubeadm.Result, error) {
+	b.calls = append(b.calls, c.Args)
+	if len(b.calls) == b.fail {
+		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: no luck\n", Err: errors.New("exit status 1")}
+	}
+	host, port, err := net.SplitHostPort(b.server.Listener.Addr().String())
+	require.NoError(b.t, err)
+	args, err := kubeadm.ParseInitArgs(c.Args[1:])
+	require.NoError(b.t, err)
+	if !slices.Contains(args.List("skip-phases"), "control-plane") {
+		for _, component := range plan.Components() {
+			put(b.t, b.layout.Manifest(component), fmt.Sprintf(`apiVersion: v1
+kind: Pod
+metadata:
+  name: %[1]s
+spec:
+  containers:
+  - command:
+    - %[1]s
+    - --secure-port=1
+    image: registry.k8s.io/%[1]s:v1.37.2
+    livenessProbe:
+      httpGet:
+        host: %[2]s
+        path: /health/%[1]s
+        port: %[3]s
+        scheme: HTTP
+      periodSeconds: 10
+    name: %[1]s
+`, component, host, port))
+		}
+	}
+	return kubeadm.Result{Stdout: []byte("Your Kubernetes control-plane has initialized successfully!\nkubeadm join --token abcdef.0123456789abcdef\n")}, nil
+}
+
+func testPlan() plan.Plan {
+	wait := func(c string) plan.AwaitHealthy {
+		return plan.AwaitHealthy{Component: c, Quiet: time.Minute, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond}
+	}
+	return plan.Plan{
+		Config: &plan.ConfigPlan{API: "v1beta4", Translate: true, PinToken: true,
+			Edits: []plan.ConfigEdit{{Path: []string{"timeouts", "kubernetesAPICall"}, Duration: 9 * time.Minute}}},
+		Steps: []plan.Step{
+			plan.RunPhases{Name: "head", What: "head", Keep: []string{"preflight", "certs", "kubeconfig", "etcd", "control-plane"}, Attempts: 1},
+			plan.PatchManifests{Settings: map[string]patch.Settings{plan.Etcd: {Liveness: &patch.Probe{Period: 20, Reason: "slow"}}}},
+			plan.StageManifests{Components: []string{plan.APIServer, plan.ControllerManager, plan.Scheduler}},
+			plan.RunPhases{Name: "kubelet", What: "kubelet", Keep: []string{"kubelet-start"}, Attempts: 1},
+			wait(plan.Etcd),
+			plan.ReleaseManifest{Component: plan.APIServer}, plan.ReleaseManifest{Component: plan.ControllerManager}, wait(plan.ControllerManager),
+			plan.ReleaseManifest{Component: plan.Scheduler}, wait(plan.Scheduler),
+			plan.RunPhases{Name: "tail", What: "tail", Keep: []string{"addon", "show-join-command"}, Attempts: 2},
+		},
+	}
+}
+
+func (b *fakeBoard) options(words ...string) Options {
+	args, err := kubeadm.ParseInitArgs(words)
+	require.NoError(b.t, err)
+	behaviour, err := kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: 37, Patch: 2})
+	require.NoError(b.t, err)
+	return Options{
+		Layout: b.layout, Kubeadm: "/usr/bin/kubeadm", Behaviour: behaviour, Args: args, Plan: testPlan(),
+		Request: RequestHash(args, nil), Runner: b.kubeadm, Now: time.Now, Tell: func(Event) {},
+	}
+}
+
+func TestWalk(t *testing.T) {
+	b := newFakeBoard(t)
+	out, err := Run(context.Background(), b.options("--pod-network-cidr=10.244.0.0/16", "--skip-phases=addon/kube-proxy", "--upload-certs"))
+	require.NoError(t, err)
+	assert.Contains(t, out.ClosingWords, "kubeadm join")
+	assert.Equal(t, []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}, b.manifests())
+	assert.NoDirExists(t, b.layout.State(), "nothing of ours is left")
+	assert.Equal(t, "etcd", b.seen[0], "the API server is asked for only once etcd answers")
+	require.Len(t, b.calls, 3)
+	for i, want := range []string{
+		"init --upload-certs --config=CONFIG --skip-phases=addon/kube-proxy,kubelet-start,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize,addon,show-join-command",
+		"init --upload-certs --config=CONFIG --skip-phases=addon/kube-proxy,preflight,certs,kubeconfig,etcd,control-plane,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize,addon,show-join-command",
+		"init --upload-certs --config=CONFIG --skip-phases=addon/kube-proxy,preflight,certs,kubeconfig,etcd,control-plane,kubelet-start,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize",
+	} {
+		assert.Equal(t, want, strings.ReplaceAll(strings.Join(b.calls[i], " "), b.layout.ConfigCopy(), "CONFIG"))
+	}
+	text, err := os.ReadFile(b.layout.Manifest(plan.Etcd))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "periodSeconds: 20")
+	assert.Len(t, out.Changes[plan.Etcd], 1)
+}
+
+// Whichever kubeadm call fails: nothing stays staged, the journal tells where,
+// and the same request goes on to the end without doing the done steps again.
+func TestFailAnywhereThenResume(t *testing.T) {
+	for fail := 1; fail <= 2; fail++ {
+		t.Run(fmt.Sprint("call ", fail), func(t *testing.T) {
+			b := newFakeBoard(t)
+			b.fail = fail
+			o := b.options("--token=abcdef.0123456789abcdef")
+			_, err := Run(context.Background(), o)
+			var cmd *kubeadm.CommandError
+			require.ErrorAs(t, err, &cmd)
+			if fail > 1 {
+				assert.Len(t, b.manifests(), 4, "staged manifests are put back")
+			}
+			journal, err := os.ReadFile(b.layout.Journal())
+			require.NoError(t, err)
+			assert.NotContains(t, string(journal), "abcdef", "no secret in the journal")
+			info, err := os.Stat(b.layout.ConfigCopy())
+			require.NoError(t, err)
+			assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+			j, err := Check(b.layout, o.Request, nil)
+			require.NoError(t, err)
+			require.NotNil(t, j)
+			o.Resume, o.Plan, b.fail = j, j.Plan, 0
+			before, asked := len(b.calls), len(b.seen)
+			out, err := Run(context.Background(), o)
+			require.NoError(t, err)
+			assert.Len(t, b.manifests(), 4)
+			assert.NoDirExists(t, b.layout.State())
+			assert.Equal(t, "etcd", b.seen[asked], "what was staged is staged again")
+			assert.Equal(t, 3-(fail-1), len(b.calls)-before, "what was done is not done again")
+			if fail > 1 {
+				assert.True(t, out.Steps[0].Skipped)
+			} else {
+				assert.Contains(t, strings.Join(b.calls[before], " "), "FileAvailable--etc-kubernetes-manifests-etcd.yaml", "our own leftovers are no preflight error")
+			}
+		})
+	}
+}
+
+func TestTailIsTriedAgain(t *testing.T) {
+	b := newFakeBoard(t)
+	b.fail = 3
+	var notes []string
+	o := b.options()
+	o.Tell = func(e Event) {
+		if e.Kind == Note {
+			notes = append(notes, e.Detail)
+		}
+	}
+	_, err := Run(context.Background(), o)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"attempt 1 of 2 failed: no luck"}, notes)
+}
+
+func TestInterruptPutsStagedManifestsBack(t *testing.T) {
+	b := newFakeBoard(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	o := b.options()
+	o.Tell = func(e Event) {
+		if e.Kind == StepBegun && e.Step == "wait for etcd" {
+			cancel()
+		}
+	}
+	out, err := Run(ctx, o)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.ElementsMatch(t, []string{plan.APIServer, plan.ControllerManager, plan.Scheduler}, out.Released)
+	assert.Len(t, b.manifests(), 4)
+}
+
+func TestASecondRunIsLockedOut(t *testing.T) {
+	b := newFakeBoard(t)
+	require.NoError(t, os.MkdirAll(b.layout.State(), 0o700))
+	unlock, err := b.layout.lock()
+	require.NoError(t, err)
+	_, err = Run(context.Background(), b.options())
+	var refused *RefusedError
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, Locked, refused.Reason)
+	assert.Contains(t, err.Error(), fmt.Sprint(os.Getpid()))
+	unlock()
+	_, err = Run(context.Background(), b.options())
+	require.NoError(t, err)
+}
+
+func TestAnotherRequestDoesNotResume(t *testing.T) {
+	b := newFakeBoard(t)
+	b.fail = 2
+	_, err := Run(context.Background(), b.options())
+	require.Error(t, err)
+	other, err := kubeadm.ParseInitArgs([]string{"--node-name=x"})
+	require.NoError(t, err)
+	_, err = Check(b.layout, RequestHash(other, nil), nil)
+	var refused *RefusedError
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, BadJournal, refused.Reason)
+}
+
+// At every instant a manifest is in exactly one of its two places.
+func TestStageAndRelease(t *testing.T) {
+	l := Layout{Root: t.TempDir()}
+	put(t, l.Manifest("etcd"), "x")
+	require.NoError(t, l.stage("etcd"))
+	assert.NoFileExists(t, l.Manifest("etcd"))
+	require.NoError(t, l.stage("etcd"), "again changes nothing")
+	assert.Equal(t, []string{"etcd"}, l.stagedNow())
+	require.NoError(t, l.release("etcd"))
+	require.NoError(t, l.release("etcd"), "again changes nothing")
+	assert.FileExists(t, l.Manifest("etcd"))
+	require.Error(t, l.stage("kube-scheduler"), "there is none")
+	released, err := l.releaseAll()
+	require.NoError(t, err)
+	assert.Empty(t, released)
+	dir, err := l.staged()
+	require.NoError(t, err)
+	assert.NoDirExists(t, dir)
+	assert.Equal(t, filepath.Dir(dir), l.State())
+}
