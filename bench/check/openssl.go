@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -26,17 +25,19 @@ type subject struct {
 
 // The lines of `openssl speed -mr` that matter, from apps/speed.c of OpenSSL 3.0:
 //
-//	+F2:INDEX:BITS:SECONDS PER SIGNATURE:SECONDS PER VERIFICATION   (RSA)
-//	+F4:INDEX:BITS:SECONDS PER SIGNATURE:SECONDS PER VERIFICATION   (ECDSA)
+//	+F2:INDEX:BITS:SIGNATURES PER SECOND:VERIFICATIONS PER SECOND   (RSA)
+//	+F4:INDEX:BITS:SIGNATURES PER SECOND:VERIFICATIONS PER SECOND   (ECDSA)
 //	+F:INDEX:NAME:BYTES PER SECOND of each block size               (bulk)
+//
+// Seconds are of CPU time, as ours.
 func subjects() []subject {
 	perOp := func(tag, bits string, column int) func([]string) (float64, bool) {
 		return func(f []string) (float64, bool) {
 			if f[0] != tag || len(f) <= column || f[2] != bits {
 				return 0, false
 			}
-			seconds, err := strconv.ParseFloat(f[column], 64)
-			return 1 / seconds, err == nil && seconds > 0
+			rate, err := strconv.ParseFloat(f[column], 64)
+			return rate, err == nil
 		}
 	}
 	bulk := func(f []string) (float64, bool) {
@@ -110,7 +111,7 @@ func openssl(ctx context.Context, flags *flag.FlagSet, args []string, out, progr
 	}
 	w := bufio.NewWriter(out)
 	fmt.Fprintf(w, "| | %s, %s | %s | Go to OpenSSL, median (range) of %d rounds |\n| --- | --- | --- | --- |\n",
-		last.Runtime.Version, last.Runtime.Arch, bytes.TrimSpace(version), *rounds)
+		last.Runtime.Version, last.Runtime.Arch, shortVersion(string(version)), *rounds)
 	for i, s := range list {
 		unit := "B/s"
 		if strings.Contains(s.sample, "sign") || strings.Contains(s.sample, "verify") {
@@ -124,6 +125,11 @@ func openssl(ctx context.Context, flags *flag.FlagSet, args []string, out, progr
 			median(ratios), slices.Min(ratios), slices.Max(ratios))
 	}
 	return w.Flush()
+}
+
+// shortVersion keeps "OpenSSL 3.0.22" of `openssl version`.
+func shortVersion(text string) string {
+	return strings.Join(strings.Fields(text)[:min(2, len(strings.Fields(text)))], " ")
 }
 
 func rate(v float64, unit string) string {
