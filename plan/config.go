@@ -58,7 +58,7 @@ func (m *maker) algorithm(c *ConfigPlan) {
 		m.decide(name, "that of the certificates", "there is a CA already")
 	case m.f.Config.Cluster("featureGates", "PublicKeysECDSA") != "" || strings.Contains(gates, "PublicKeysECDSA"):
 		m.decide(name, "by the owner's feature gate", "PublicKeysECDSA is set")
-	case s.HandshakeRSA < rsaTooDear || s.HandshakeRSA < 1.5*s.HandshakeECDSA:
+	case s.HandshakeRSA < rsaTooDear || s.HandshakeRSA <= s.HandshakeECDSA:
 		m.decide(name, "kubeadm's default", cost+": cheap enough")
 	case hasTimeouts(c.API):
 		m.decide(name, "ECDSA-P256", cost)

@@ -18,6 +18,8 @@ type Speed struct {
 	// Share is the part of a core that a busy thread gets, 1 on a board of our
 	// own; 0 when unknown.
 	Share float64 `json:"share"`
+	// Quota says that a CPU quota below one core held us back.
+	Quota bool `json:"quota,omitempty"`
 	// FsyncP99 is the 99th percentile of a small write with fdatasync where
 	// etcd's data will lie, in seconds; 0 when it was not measured.
 	FsyncP99 float64 `json:"fsyncP99Seconds"`
@@ -39,7 +41,7 @@ func Reference() Speed {
 }
 
 // referenceWork is the Go work unit's wall time on the reference board.
-const referenceWork = 0.00016
+const referenceWork = 0.00022
 
 // Slowdown is how many times slower than the reference board this board does
 // an API server's kind of work: 1 and more. Work that could not be measured
@@ -60,4 +62,13 @@ func (s Speed) Times(n float64) Speed {
 	s.ServerRSA *= n
 	s.ServerECDSA *= n
 	return s
+}
+
+// SurelyFast tells whether even a short look shows a board that needs nothing
+// of us. All of it has to be fast, and the core our own: under a CPU quota a
+// short look may fall into the part of the period in which we may run.
+func (s Speed) SurelyFast() bool {
+	ref := Reference()
+	fast := func(have, want float64) bool { return have > 0 && have < 2.5*want }
+	return fast(s.Work, ref.Work) && fast(s.HandshakeRSA, ref.HandshakeRSA) && fast(s.HandshakeECDSA, ref.HandshakeECDSA) && !s.Quota
 }

@@ -21,6 +21,7 @@ func SpeedOf(r bench.Result, folder string) Speed {
 		ServerRSA:      cpu("tls/probe/rsa-2048/x25519mlkem768/server"),
 		ServerECDSA:    cpu("tls/probe/ecdsa-p256/x25519mlkem768/server"),
 		Share:          r.Cores.One,
+		Quota:          r.Cores.Quota > 0 && r.Cores.Quota < 0.95 || r.Cores.Throttled > 0.05,
 	}
 	if s.Work == 0 {
 		s.Work = cpu("go/apiserver-v1/one-core")

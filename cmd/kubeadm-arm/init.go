@@ -184,7 +184,7 @@ func (b *boardRun) measure(ctx context.Context, folder string) error {
 		return err
 	}
 	b.speed = plan.SpeedOf(b.bench, "")
-	if b.speed.Complete() && b.speed.Slowdown() < 2.5 {
+	if b.speed.SurelyFast() {
 		return nil
 	}
 	options := bench.Options{Short: true, Budget: bench.ShortBudget - glance}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/kubeadm-arm/kubeadm-arm/"
+
+// TestImports holds the house's order: who may import whom, each ban with its
+// reason.
+func TestImports(t *testing.T) {
+	ground := []string{"hwdetect", "bench", "patch", "kubeadm"}
+	rules := []struct {
+		pkg     string
+		allowed []string
+		why     string
+	}{
+		{"hwdetect", nil, "a ground-floor package stands alone"},
+		{"bench", nil, "a ground-floor package stands alone"},
+		{"patch", nil, "a ground-floor package stands alone"},
+		{"kubeadm", nil, "a ground-floor package stands alone"},
+		{"plan", ground, "the decision must not reach up to what carries it out"},
+		{"bootstrap", append([]string{"plan"}, ground...), "carrying out must not know how it is shown"},
+		{"report", append([]string{"plan"}, ground...), "a report is about a run, it must not start one"},
+	}
+	for _, r := range rules {
+		for _, imp := range imports(t, r.pkg) {
+			if ours, ok := strings.CutPrefix(imp, module); ok {
+				assert.True(t, slices.Contains(r.allowed, ours), "%s imports %s: %s", r.pkg, ours, r.why)
+			}
+		}
+	}
+	for _, imp := range imports(t, "plan") {
+		assert.NotContains(t, []string{"os", "os/exec", "net", "net/http", "io/ioutil", "syscall"}, imp, "plan is pure: it opens no file and starts no process")
+	}
+	for _, pkg := range []string{"kubeadm", "bootstrap", "plan", "cmd/kubeadm-arm"} {
+		for _, imp := range imports(t, pkg) {
+			if rest, ok := strings.CutPrefix(imp, "k8s.io/kubernetes/"); ok {
+				assert.True(t, strings.HasPrefix(rest, "cmd/kubeadm/app/apis/"), "%s imports %s: kubeadm's commands and phases are no library", pkg, imp)
+			}
+		}
+	}
+}
+
+func imports(t *testing.T, pkg string) []string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, module+pkg).Output()
+	require.NoError(t, err)
+	return strings.Fields(string(out))
+}
