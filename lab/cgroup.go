@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -45,28 +46,44 @@ func findCgroups(board string) (cgroups, error) {
 	if err != nil {
 		return c, err
 	}
-	for _, line := range strings.Split(string(text), "\n") {
+	c.mounts = parseHierarchies(string(text))
+	if len(c.mounts) == 0 {
+		return c, errors.New("no cgroup hierarchy is mounted below " + cgroupRoot)
+	}
+	return c, nil
+}
+
+// parseHierarchies finds the v1 hierarchies mounted right below /sys/fs/cgroup
+// in the form of /proc/self/mounts (proc_pid_mounts(5)). One that is mounted
+// twice counts once.
+func parseHierarchies(mounts string) []hierarchy {
+	var all []hierarchy
+	for _, line := range strings.Split(mounts, "\n") {
 		f := strings.Fields(line)
 		if len(f) < 4 || f[2] != "cgroup" || filepath.Dir(f[1]) != cgroupRoot {
 			continue
 		}
 		var options []string
 		for _, o := range strings.Split(f[3], ",") {
+			if strings.HasPrefix(o, "name=") {
+				// A hierarchy without a controller, such as systemd's.
+				options = append(options, "none", o)
+				continue
+			}
 			switch o {
-			case "rw", "ro", "relatime", "nosuid", "nodev", "noexec", "xattr", "clone_children":
+			case "rw", "ro", "relatime", "nosuid", "nodev", "noexec", "xattr", "clone_children", "noprefix":
 			default:
-				options = append(options, o)
+				if !strings.HasPrefix(o, "release_agent=") {
+					options = append(options, o)
+				}
 			}
 		}
-		if named := strings.Join(options, ","); strings.HasPrefix(named, "name=") {
-			options = []string{"none", named}
+		h := hierarchy{filepath.Base(f[1]), strings.Join(options, ",")}
+		if !slices.Contains(all, h) {
+			all = append(all, h)
 		}
-		c.mounts = append(c.mounts, hierarchy{filepath.Base(f[1]), strings.Join(options, ",")})
 	}
-	if len(c.mounts) == 0 {
-		return c, errors.New("no cgroup hierarchy is mounted below " + cgroupRoot)
-	}
-	return c, nil
+	return all
 }
 
 // dirs are the board's folders on the host.
@@ -75,26 +92,20 @@ func (c cgroups) dirs() []string {
 		return []string{filepath.Join(cgroupRoot, c.name)}
 	}
 	var all []string
-	seen := map[string]bool{}
 	for _, m := range c.mounts {
-		dir := filepath.Join(cgroupRoot, m.Dir, c.name)
-		if !seen[dir] {
-			seen[dir] = true
-			all = append(all, dir)
-		}
+		all = append(all, filepath.Join(cgroupRoot, m.Dir, c.name))
 	}
 	return all
 }
 
+// dir is the board's folder of a controller, empty without one.
 func (c cgroups) dir(controller string) string {
 	if c.v2 {
 		return c.dirs()[0]
 	}
 	for _, m := range c.mounts {
-		for _, o := range strings.Split(m.Options, ",") {
-			if o == controller {
-				return filepath.Join(cgroupRoot, m.Dir, c.name)
-			}
+		if slices.Contains(strings.Split(m.Options, ","), controller) {
+			return filepath.Join(cgroupRoot, m.Dir, c.name)
 		}
 	}
 	return ""

@@ -26,7 +26,7 @@ import (
 // takes its time, and a loop device on it with ext4. It does one thing after
 // the other, as a card or a spindle does.
 type disk struct {
-	Fsync time.Duration `json:"fsyncNs"` // time of one fsync
+	Flush time.Duration `json:"flushNs"` // time of one flush of its cache
 	Rate  int64         `json:"rate"`    // bytes a second, read and written
 }
 
@@ -34,11 +34,11 @@ func (d disk) slow() bool { return d != disk{} }
 
 func (d disk) String() string {
 	text := "the disk as it is"
-	if d.Fsync > 0 {
-		text = fmt.Sprintf("fsync %s", d.Fsync)
+	if d.Flush > 0 {
+		text = fmt.Sprintf("disk flush %s", d.Flush)
 	}
 	if d.Rate > 0 {
-		if d.Fsync == 0 {
+		if d.Flush == 0 {
 			text = "disk"
 		}
 		text += fmt.Sprintf(" %.3g MiB/s", float64(d.Rate)/(1<<20))
@@ -87,7 +87,7 @@ func (b *board) startDisk() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(exe, "disk", filepath.Join(b.dir, diskImage), strconv.FormatInt(int64(b.Disk.Fsync), 10), strconv.FormatInt(b.Disk.Rate, 10))
+	cmd := exec.Command(exe, "disk", filepath.Join(b.dir, diskImage), strconv.FormatInt(int64(b.Disk.Flush), 10), strconv.FormatInt(b.Disk.Rate, 10))
 	cmd.ExtraFiles = []*os.File{device}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -157,9 +157,9 @@ func attachLoop(file *os.File) (*os.File, error) {
 // the board has unmounted.
 func serveDisk(args []string) error {
 	if len(args) != 3 {
-		return errors.New("disk: want image, nanoseconds of an fsync and bytes a second")
+		return errors.New("disk: want image, nanoseconds of a flush and bytes a second")
 	}
-	fsync, err1 := strconv.ParseInt(args[1], 10, 64)
+	flush, err1 := strconv.ParseInt(args[1], 10, 64)
 	rate, err2 := strconv.ParseInt(args[2], 10, 64)
 	image, err3 := os.OpenFile(args[0], os.O_RDWR, 0)
 	if err := errors.Join(err1, err2, err3); err != nil {
@@ -169,7 +169,7 @@ func serveDisk(args []string) error {
 	if err := waitMounted(device); err != nil {
 		return err
 	}
-	file := &slowFile{image: image, disk: disk{Fsync: time.Duration(fsync), Rate: rate}}
+	file := &slowFile{image: image, disk: disk{Flush: time.Duration(flush), Rate: rate}}
 	root := &slowRoot{file: file}
 	server, err := fuse.NewServer(fs.NewNodeFS(root, &fs.Options{}), fmt.Sprintf("/dev/fd/%d", device), &fuse.MountOptions{MaxWrite: 1 << 20, Name: "lab"})
 	if err != nil {
@@ -268,6 +268,6 @@ func (f *slowFile) Write(_ context.Context, _ fs.FileHandle, data []byte, off in
 
 // Fsync takes its time and spares this machine's disk.
 func (f *slowFile) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
-	f.busy(f.disk.Fsync)
+	f.busy(f.disk.Flush)
 	return 0
 }

@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"sort"
+	"slices"
+
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -151,12 +153,12 @@ func writeLayer(w io.Writer, files, links map[string]string) error {
 			return err
 		}
 	}
-	for _, to := range sortedKeys(files) {
+	for _, to := range slices.Sorted(maps.Keys(files)) {
 		if err := addFile(tw, to, files[to]); err != nil {
 			return err
 		}
 	}
-	for _, to := range sortedKeys(links) {
+	for _, to := range slices.Sorted(maps.Keys(links)) {
 		if err := tw.WriteHeader(&tar.Header{Name: to, Linkname: links[to], Typeflag: tar.TypeSymlink, Mode: 0o777}); err != nil {
 			return err
 		}
@@ -179,13 +181,4 @@ func addFile(tw *tar.Writer, to, from string) error {
 	}
 	_, err = io.Copy(tw, f)
 	return err
-}
-
-func sortedKeys(m map[string]string) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

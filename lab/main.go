@@ -158,7 +158,7 @@ func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	f.StringVar(&o.nodeIP, "node-ip", "10.88.0.2", "address of the board")
 	f.StringArrayVar(&o.programs, "bin", nil, "program, or folder of programs, for the board's /usr/local/bin; may be repeated")
 	limitFlags(f, &o.limits)
-	f.Var(durationValue{&o.disk.Fsync}, "disk-fsync", "`time` that each fsync takes, such as 40ms")
+	f.Var(durationValue{&o.disk.Flush}, "disk-flush", "`time` of a flush of the disk's cache, such as 20ms; an fsync of ext4 takes one or two")
 	f.Var(bytesValue{&o.disk.Rate}, "disk-rate", "`bytes` a second that the disk reads and writes, such as 4MiB")
 	return func(ctx context.Context, _ []string) (int, error) { return codeOf(up(ctx, o)) }
 }

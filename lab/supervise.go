@@ -25,6 +25,7 @@ const socketPath = "/run/lab/supervisor.sock"
 // unit is one service.
 type unit struct {
 	name    string
+	log     string
 	command func() []string
 	// needs are files without which a start makes no sense yet.
 	needs []string
@@ -42,9 +43,9 @@ type unit struct {
 
 func units() map[string]*unit {
 	return map[string]*unit{
-		"containerd": {name: "containerd", pause: time.Second, enabled: true, wake: make(chan struct{}, 1),
+		"containerd": {name: "containerd", log: logPath("containerd"), pause: time.Second, enabled: true, wake: make(chan struct{}, 1),
 			command: func() []string { return []string{"containerd"} }},
-		"kubelet": {name: "kubelet", pause: 10 * time.Second, enabled: true, wake: make(chan struct{}, 1),
+		"kubelet": {name: "kubelet", log: logPath("kubelet"), pause: 10 * time.Second, enabled: true, wake: make(chan struct{}, 1),
 			needs: []string{"/var/lib/kubelet/config.yaml"}, command: kubeletCommand},
 	}
 }
@@ -241,7 +242,7 @@ func (u *unit) ready() bool {
 
 // once runs the service until it ends.
 func (u *unit) once() {
-	log, err := os.OpenFile(logPath(u.name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(u.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return

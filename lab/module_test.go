@@ -1,0 +1,62 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestModuleOfBoard(t *testing.T) {
+	got, err := boardModule([]byte(`module k8s.io/kubernetes
+
+go 1.22.0
+
+godebug default=go1.22
+
+require (
+	github.com/pinned/one v1.2.3
+	k8s.io/api v0.0.0
+	k8s.io/kubelet v0.0.0
+	k8s.io/utils v0.0.0-20240711033017-18e509b52bc8
+)
+
+replace (
+	github.com/pinned/one => github.com/pinned/one v1.2.4
+	k8s.io/api => ./staging/src/k8s.io/api
+	k8s.io/kubelet => ./staging/src/k8s.io/kubelet
+)
+`), "v1.31.4")
+	require.NoError(t, err)
+	assert.Equal(t, `module board
+
+go 1.22.0
+
+require k8s.io/kubernetes v1.31.4
+
+godebug default=go1.22
+
+replace github.com/pinned/one => github.com/pinned/one v1.2.4
+
+replace k8s.io/api => k8s.io/api v0.31.4
+
+replace k8s.io/kubelet => k8s.io/kubelet v0.31.4
+`, string(got))
+
+	_, err = boardModule([]byte("nonsense {"), "v1.31.4")
+	assert.ErrorContains(t, err, "read the go.mod of Kubernetes v1.31.4")
+}
+
+func TestTarget(t *testing.T) {
+	assert.NoError(t, target{"v1.37.2", "arm", "6"}.check())
+	assert.NoError(t, target{"v1.31.4", "amd64", ""}.check())
+	for _, bad := range []target{{"1.37.2", "amd64", ""}, {"v1.37", "amd64", ""}, {"v1.37.2", "mips", ""}, {"v1.37.2", "arm", ""}, {"v1.37.2", "arm", "8"}, {"v1.37.2", "amd64", "7"}} {
+		assert.Error(t, bad.check(), "%v", bad)
+	}
+	assert.NotEqual(t, target{"v1.37.2", "arm", "6"}.String(), target{"v1.37.2", "arm", "7"}.String())
+}
+
+func TestStamp(t *testing.T) {
+	assert.Contains(t, stamp("v1.31.4"), " -X k8s.io/component-base/version.gitVersion=v1.31.4 ")
+	assert.Contains(t, stamp("v1.31.4"), ".gitMinor=31 ")
+}
