@@ -1,0 +1,220 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func behaviour(t *testing.T, minor, patch int) kubeadm.Behaviour {
+	t.Helper()
+	b, err := kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: minor, Patch: patch})
+	require.NoError(t, err)
+	return b
+}
+
+func config(t *testing.T, text string) *kubeadm.Config {
+	t.Helper()
+	c, err := kubeadm.ReadConfig(strings.NewReader(text), "k.yaml")
+	require.NoError(t, err)
+	return c
+}
+
+func args(t *testing.T, words ...string) kubeadm.InitArgs {
+	t.Helper()
+	a, err := kubeadm.ParseInitArgs(words)
+	require.NoError(t, err)
+	return a
+}
+
+func slow(n float64) Speed {
+	s := Reference().Times(n)
+	s.FsyncP99 = 0.095 // an SD card, as measured by others
+	return s
+}
+
+func decision(t *testing.T, p Plan, name string) Decision {
+	t.Helper()
+	for _, d := range p.Decisions {
+		if d.Name == name {
+			return d
+		}
+	}
+	require.Fail(t, "no decision "+name)
+	return Decision{}
+}
+
+func has(p Plan, name string) bool {
+	for _, d := range p.Decisions {
+		if d.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// TestGoldenPlans keeps the whole plan of a few boards in testdata/plans; what
+// changes there is what an owner will see change.
+func TestGoldenPlans(t *testing.T) {
+	for name, f := range map[string]Facts{
+		"slow-v1.37":     {Speed: slow(15), Kubeadm: behaviour(t, 37, 2)},
+		"slowest-v1.37":  {Speed: slow(60), Kubeadm: behaviour(t, 37, 2)},
+		"fast-v1.37":     {Speed: Reference(), Kubeadm: behaviour(t, 37, 2)},
+		"slow-v1.28":     {Speed: slow(15), Kubeadm: behaviour(t, 28, 15)},
+		"slow-v1.13":     {Speed: slow(15), Kubeadm: behaviour(t, 13, 1)},
+		"external-v1.37": {Speed: slow(15), Kubeadm: behaviour(t, 37, 2), Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\netcd:\n  external:\n    endpoints: [https://10.0.0.9:2379]\n")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := json.MarshalIndent(MakeInit(f), "", "  ")
+			require.NoError(t, err)
+			got = append(got, '\n')
+			path := "../testdata/plans/" + name + ".json"
+			if *update {
+				require.NoError(t, os.WriteFile(path, got, 0o644))
+			}
+			want, err := os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, string(want), string(got))
+		})
+	}
+}
+
+func TestEveryDecisionHasAReason(t *testing.T) {
+	for n := 1.0; n < 200; n *= 1.7 {
+		for _, d := range MakeInit(Facts{Speed: slow(n), Kubeadm: behaviour(t, 37, 2)}).Decisions {
+			assert.NotEmpty(t, d.Reason, d.Name)
+			assert.NotEmpty(t, d.Value, d.Name)
+		}
+	}
+}
+
+// A plan survives the journal.
+func TestPlanRoundTrip(t *testing.T) {
+	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2)})
+	text, err := json.Marshal(p)
+	require.NoError(t, err)
+	var again Plan
+	require.NoError(t, json.Unmarshal(text, &again))
+	assert.Equal(t, p, again)
+	text2, err := json.Marshal(again)
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(text, text2))
+	require.Error(t, json.Unmarshal([]byte(`{"steps":[{"kind":"format disk","step":{}}]}`), &again))
+}
+
+func TestTheSameFactsGiveTheSamePlan(t *testing.T) {
+	f := Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2)}
+	first, err := json.Marshal(MakeInit(f))
+	require.NoError(t, err)
+	for range 20 {
+		again, err := json.Marshal(MakeInit(f))
+		require.NoError(t, err)
+		require.Equal(t, string(first), string(again))
+	}
+}
+
+// A slower board never gets less time for anything.
+func TestSlowerNeverGetsLess(t *testing.T) {
+	var before []time.Duration
+	for n := 5.0; n < 100; n *= 1.3 {
+		p := MakeInit(Facts{Speed: slow(n), Kubeadm: behaviour(t, 37, 2)})
+		var now []time.Duration
+		for _, s := range p.Steps {
+			if a, ok := s.(AwaitHealthy); ok {
+				now = append(now, a.Expect, a.Quiet, a.Patience)
+			}
+		}
+		for _, e := range p.Config.Edits {
+			now = append(now, e.Duration)
+		}
+		for i := range min(len(before), len(now)) {
+			assert.GreaterOrEqual(t, now[i], before[i], "slowdown %.1f", n)
+		}
+		before = now
+	}
+}
+
+func TestTheOwnersChoicesStay(t *testing.T) {
+	c := config(t, `apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+timeouts:
+  kubernetesAPICall: 2h
+bootstrapTokens:
+- token: abcdef.0123456789abcdef
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+encryptionAlgorithm: RSA-4096
+scheduler:
+  extraArgs:
+  - name: leader-elect-lease-duration
+    value: 30s
+`)
+	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Config: c})
+	assert.Equal(t, "RSA-4096", decision(t, p, "key algorithm").Value)
+	assert.Equal(t, "2h0m0s", decision(t, p, "timeouts.kubernetesAPICall").Value)
+	assert.False(t, p.Config.PinToken)
+	for _, e := range p.Config.Edits {
+		assert.NotEqual(t, "encryptionAlgorithm", e.Path[0])
+		assert.NotEqual(t, "kubernetesAPICall", e.Path[len(e.Path)-1])
+	}
+	for _, s := range p.Steps {
+		if m, ok := s.(PatchManifests); ok {
+			assert.True(t, m.Settings[Scheduler].Flags[0].UserSet)
+			assert.False(t, m.Settings[ControllerManager].Flags[0].UserSet)
+		}
+	}
+	p = MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), HasCA: true})
+	assert.Contains(t, decision(t, p, "key algorithm").Reason, "a CA already")
+}
+
+func TestWhatTheOwnerSkipsIsNotStaged(t *testing.T) {
+	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Args: args(t, "--skip-phases=control-plane/scheduler")})
+	for _, s := range p.Steps {
+		assert.NotEqual(t, ReleaseManifest{Component: Scheduler}, s)
+	}
+	p = MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Args: args(t, "--skip-phases=kubelet-start")})
+	assert.Len(t, p.Steps, 1, "without our kubelet there is nothing to stage for")
+	// The list in the config counts when there is no flag.
+	c := config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nskipPhases: [control-plane]\n")
+	p = MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Config: c})
+	assert.Len(t, p.Steps, 1)
+}
+
+func TestAFastBoardIsLeftAlone(t *testing.T) {
+	p := MakeInit(Facts{Speed: Reference(), Kubeadm: behaviour(t, 37, 2)})
+	assert.Nil(t, p.Config)
+	assert.Len(t, p.Steps, 1)
+	assert.False(t, has(p, "probe period"))
+	assert.Empty(t, Patches(Facts{Speed: Reference(), Kubeadm: behaviour(t, 37, 2)}))
+}
+
+func TestUnmeasuredSpeedIsNoDivisionByZero(t *testing.T) {
+	assert.InDelta(t, 1, Speed{}.Slowdown(), 0)
+	assert.False(t, Speed{}.SurelyFast())
+	MakeInit(Facts{Kubeadm: behaviour(t, 37, 2)})
+}
+
+func TestAQuotaIsNeverSurelyFast(t *testing.T) {
+	s := Reference()
+	assert.True(t, s.SurelyFast())
+	s.Quota = true
+	assert.False(t, s.SurelyFast())
+}
+
+func TestFlagsWithoutAPlaceInAConfigLeaveItUnwritten(t *testing.T) {
+	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), NoConfig: "flag --new has no place"})
+	assert.Nil(t, p.Config)
+	assert.Contains(t, strings.Join(p.Warnings, "\n"), "--new has no place")
+}
