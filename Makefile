@@ -53,8 +53,9 @@ unit: ## unit, golden and script tests with the race detector
 	$(GO) test -race ./...
 	cd lab && $(GO) test -race -short ./...
 
-board: build lab deps ## real Kubernetes on a throttled board: 5 % of a core, then full speed
+board: build lab deps ## real Kubernetes on throttled boards: 5 %, interrupted and resumed at 10 %, full speed
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 5% --expect-stock-fails
+	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 10% --interrupt
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 100% --rounds 3 --expect-stock-works --expect-ratio 1.2
 
 FUZZTIME ?= 10s

@@ -198,6 +198,8 @@ func (d *display) done(o bootstrap.Outcome, took time.Duration, report string) {
 		restarts += n
 	}
 	fmt.Fprintf(d.out, "control plane up in %s, restarts of its components: %d\n", clock(took), restarts)
+	own := ownCost()
+	fmt.Fprintf(d.out, "kubeadm-arm itself took %.1f s of CPU time and at most %.0f MB of memory\n", own.cpu.Seconds(), float64(own.peak)/1e6)
 	if report != "" {
 		fmt.Fprintf(d.out, "board report: %s\n", report)
 	}
@@ -249,15 +251,35 @@ type result struct {
 	Report  string           `json:"report,omitempty"`
 }
 
+// cost is what this process has used.
+type cost struct {
+	cpu  time.Duration
+	peak int64 // bytes of resident memory
+}
+
+// ownCost asks getrusage(2); kubeadm's processes are not in it. The kernel
+// counts the peak in KiB.
+func ownCost() cost {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return cost{}
+	}
+	return cost{time.Duration(u.Utime.Nano() + u.Stime.Nano()), int64(u.Maxrss) << 10} //nolint:unconvert // 32 bits wide on some architectures
+}
+
 // outcomeDoc is the outcome in JSON, in seconds.
 type outcomeDoc struct {
-	Seconds      float64        `json:"seconds"`
-	Restarts     map[string]int `json:"restarts"`
-	ClosingWords string         `json:"closingWords"`
+	Seconds  float64        `json:"seconds"`
+	Restarts map[string]int `json:"restarts"`
+	// OwnCPUSeconds and OwnPeakBytes are kubeadm-arm's own cost.
+	OwnCPUSeconds float64 `json:"ownCPUSeconds"`
+	OwnPeakBytes  int64   `json:"ownPeakBytes"`
+	ClosingWords  string  `json:"closingWords"`
 }
 
 func outcomeJSON(o bootstrap.Outcome, took time.Duration) *outcomeDoc {
-	return &outcomeDoc{Seconds: took.Seconds(), Restarts: o.Restarts, ClosingWords: o.ClosingWords}
+	own := ownCost()
+	return &outcomeDoc{Seconds: took.Seconds(), Restarts: o.Restarts, OwnCPUSeconds: own.cpu.Seconds(), OwnPeakBytes: own.peak, ClosingWords: o.ClosingWords}
 }
 
 func writeJSON(w io.Writer, x any) error { return json.NewEncoder(w).Encode(x) }

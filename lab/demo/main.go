@@ -31,6 +31,8 @@ func main() {
 	flag.BoolVar(&expect.stockFails, "expect-stock-fails", false, "fail unless every stock run fails")
 	flag.BoolVar(&expect.stockWorks, "expect-stock-works", false, "fail unless every stock run succeeds")
 	flag.Float64Var(&expect.ratio, "expect-ratio", 0, "fail if kubeadm-arm's median time is more than this times stock's")
+	flag.BoolVar(&d.interrupt, "interrupt", false, "kubeadm-arm alone: interrupt it in the middle and repeat it")
+	flag.Float64Var(&expect.memory, "expect-memory", 40, "fail if kubeadm-arm itself uses more than this many MB")
 	flag.Parse()
 	d.cpu = cpu
 	d.began = time.Now()
@@ -68,6 +70,7 @@ func main() {
 type expectations struct {
 	stockFails, stockWorks bool
 	ratio                  float64
+	memory                 float64 // MB
 }
 
 // check returns every expectation that was missed.
@@ -98,6 +101,9 @@ func (e expectations) check(runs []run) error {
 		}
 		if len(r.Manifests) != 4 {
 			miss("the manifests folder holds %v", r.Manifests)
+		}
+		if r.OwnMB == 0 || r.OwnMB > e.memory {
+			miss("kubeadm-arm used %.0f MB of memory", r.OwnMB)
 		}
 		if len(r.Left) > 0 {
 			miss("left behind in /etc/kubernetes: %v", r.Left)

@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -33,16 +35,21 @@ type run struct {
 	Restarts   map[string]int `json:"restarts"`
 	Manifests  []string       `json:"manifests"`
 	// Left are files of ours that stayed in /etc/kubernetes.
-	Left   []string `json:"left"`
-	Reason string   `json:"reason,omitempty"`
-	Pods   string   `json:"pods,omitempty"`
+	Left []string `json:"left"`
+	// OwnCPUSeconds and OwnMB are kubeadm-arm's own cost, as it says itself.
+	OwnCPUSeconds float64 `json:"ownCPUSeconds,omitempty"`
+	OwnMB         float64 `json:"ownMB,omitempty"`
+	Reason        string  `json:"reason,omitempty"`
+	Pods          string  `json:"pods,omitempty"`
 }
 
 // demo runs bootstraps.
 type demo struct {
 	lab, kubeadmArm, version, cpu string
 	limit                         time.Duration
-	began                         time.Time
+	// interrupt says to interrupt every kubeadm-arm run once and repeat it.
+	interrupt bool
+	began     time.Time
 }
 
 const boardName = "demo"
@@ -55,8 +62,12 @@ func (d *demo) say(format string, args ...any) {
 // machine's own speed meets both.
 func (d *demo) pairs(rounds int) ([]run, error) {
 	var all []run
+	tools := []string{stock, arm}
+	if d.interrupt {
+		tools = []string{arm}
+	}
 	for range rounds {
-		for _, tool := range []string{stock, arm} {
+		for _, tool := range tools {
 			r, err := d.once(tool)
 			if err != nil {
 				return all, err
@@ -83,7 +94,12 @@ func (d *demo) once(tool string) (r run, err error) {
 	d.say("%s on a board with %s of one core", tool, d.cpu)
 	before := d.cpuSeconds()
 	start := time.Now()
-	out, runErr := d.bootstrap(tool)
+	if d.interrupt && tool == arm {
+		if err := d.interrupted(); err != nil {
+			return r, err
+		}
+	}
+	out, runErr := d.bootstrap(tool, nil)
 	r.Seconds = time.Since(start).Seconds()
 	r.CPUSeconds = d.cpuSeconds() - before
 	r.OK = runErr == nil
@@ -91,6 +107,10 @@ func (d *demo) once(tool string) (r run, err error) {
 		r.Reason = reason(out, runErr)
 		d.say("%s failed after %.0f s: %s", tool, r.Seconds, r.Reason)
 		return r, nil
+	}
+	if m := ownCost.FindStringSubmatch(out); m != nil {
+		r.OwnCPUSeconds, _ = strconv.ParseFloat(m[1], 64)
+		r.OwnMB, _ = strconv.ParseFloat(m[2], 64)
 	}
 	// One process that watches: asking again and again would cost the slow
 	// board more than what it waits for.
@@ -106,8 +126,32 @@ func (d *demo) once(tool string) (r run, err error) {
 	return r, d.inspect(&r)
 }
 
-// bootstrap runs the tool, showing its progress and keeping what it says.
-func (d *demo) bootstrap(tool string) (string, error) {
+// ownCost is kubeadm-arm's line about itself.
+var ownCost = regexp.MustCompile(`kubeadm-arm itself took ([0-9.]+) s of CPU time and at most ([0-9.]+) MB`)
+
+// interrupted starts kubeadm-arm and sends it SIGINT in the middle of the
+// longest wait. Afterwards all four manifests have to be in their folder.
+func (d *demo) interrupted() error {
+	const when = "wait for kube-apiserver: "
+	out, err := d.bootstrap(arm, []byte(when))
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 130 {
+		return fmt.Errorf("interrupt kubeadm-arm: want exit code 130, got: %v\n%s", err, out)
+	}
+	list, err := d.onBoard(time.Minute, "ls", "/etc/kubernetes/manifests")
+	if err != nil {
+		return err
+	}
+	if files := strings.Fields(list); len(files) != 4 {
+		return fmt.Errorf("after the interrupt the manifests folder holds %v", files)
+	}
+	d.say("interrupted; all four manifests are in place; the same command again")
+	return nil
+}
+
+// bootstrap runs the tool, showing its progress and keeping what it says. Once
+// it has said interruptAt, it is sent SIGINT.
+func (d *demo) bootstrap(tool string, interruptAt []byte) (string, error) {
 	words := append(strings.Fields(tool), "--config", "/etc/kubeadm-lab.yaml")
 	ctx, cancel := context.WithTimeout(context.Background(), d.limit)
 	defer cancel()
@@ -117,6 +161,9 @@ func (d *demo) bootstrap(tool string) (string, error) {
 	var out bytes.Buffer
 	w := &progress{d: d, out: &out, quiet: tool == stock}
 	cmd.Stdout, cmd.Stderr = w, w
+	if interruptAt != nil {
+		w.trigger, w.then = interruptAt, func() { _ = cmd.Process.Signal(os.Interrupt) }
+	}
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		err = fmt.Errorf("not done within %s", d.limit)
@@ -131,10 +178,17 @@ type progress struct {
 	out   *bytes.Buffer
 	quiet bool
 	line  []byte
+	// then is called once, when trigger has been written.
+	trigger []byte
+	then    func()
 }
 
 func (p *progress) Write(b []byte) (int, error) {
 	p.out.Write(b)
+	if p.then != nil && bytes.Contains(p.out.Bytes(), p.trigger) {
+		p.then()
+		p.then = nil
+	}
 	for _, c := range b {
 		if c != '\n' {
 			p.line = append(p.line, c)
