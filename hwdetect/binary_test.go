@@ -1,0 +1,57 @@
+package hwdetect
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestRealBinaries builds a program for each CPU and asks what it was built for.
+func TestRealBinaries(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(dir+"/go.mod", []byte("module tiny\n\ngo 1.24\n"), 0o600))
+	require.NoError(t, os.WriteFile(dir+"/main.go", []byte("package main\n\nfunc main() {}\n"), 0o600))
+	pi1 := boardOf(pi1)
+	pi1.Model = "Raspberry Pi Model B Rev 2"
+	banana, rk := boardOf(bananaPi), boardOf(rk3399)
+	for _, x := range []struct {
+		arch, arm string
+		want      Arch
+		onPi1     bool
+		onBanana  bool
+		onRK      bool
+	}{
+		{"arm", "5", ARMv5, true, true, true},
+		{"arm", "6", ARMv6, true, true, true},
+		{"arm", "6,softfloat", ARMv6, true, true, true},
+		{"arm", "7", ARMv7, false, true, true},
+		{"arm64", "", ARMv8, false, false, true},
+		{"amd64", "", AMD64, false, false, false},
+	} {
+		path := filepath.Join(dir, "kubeadm")
+		cmd := exec.Command("go", "build", "-o", path, ".")
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+x.arch, "GOARM="+x.arm, "GOFLAGS=")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+		b, err := ReadBinary(path)
+		require.NoError(t, err)
+		assert.Equal(t, x.want, b.Arch, "%s %s: %s", x.arch, x.arm, b.Evidence)
+		assert.Equal(t, x.onPi1, pi1.Runs(b) == nil, "%s %s on a Pi 1", x.arch, x.arm)
+		assert.Equal(t, x.onBanana, banana.Runs(b) == nil, "%s %s on a Banana Pi", x.arch, x.arm)
+		assert.Equal(t, x.onRK, rk.Runs(b) == nil, "%s %s on a 64-bit board", x.arch, x.arm)
+		if x.arm == "7" {
+			err := pi1.Runs(b)
+			assert.EqualError(t, err, "kubeadm at "+path+" was built for ARMv7; this CPU is ARMv6 (ARM1176, Raspberry Pi Model B Rev 2): it would die with Illegal instruction")
+			var bad *IllegalInstructionError
+			require.ErrorAs(t, err, &bad)
+			assert.Contains(t, bad.Hint(), "GOARM=6")
+		}
+	}
+	_, err := ReadBinary(dir + "/main.go")
+	assert.Error(t, err, "no ELF")
+}
