@@ -1,12 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	flag "github.com/spf13/pflag"
+	"sigs.k8s.io/yaml"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
@@ -19,15 +20,15 @@ func (v invocation) bench(args []string) error {
 	f.SetOutput(v.stderr)
 	budget := f.Duration("budget", bench.DefaultBudget, "upper bound of the whole benchmark")
 	folders := f.StringSlice("folder", []string{"/var/lib/etcd"}, "folder whose disk is measured; may be repeated")
-	output := f.StringP("output", "o", "text", "text, json or markdown")
+	output := f.StringP("output", "o", "text", "text, json, yaml, markdown or html")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
 		}
 		return &problem{exitUsage, "see kubeadm-arm bench --help", err}
 	}
-	if *output != "text" && *output != "json" && *output != "markdown" {
-		return usage("--output", fmt.Errorf("%q is not text, json or markdown", *output))
+	if !slices.Contains([]string{"text", "json", "yaml", "markdown", "html"}, *output) {
+		return usage("--output", fmt.Errorf("%q is not text, json, yaml, markdown or html", *output))
 	}
 	stop := listenForSignals()
 	defer stop.close()
@@ -49,20 +50,23 @@ func (v invocation) bench(args []string) error {
 	if err != nil {
 		return err
 	}
-	switch *output {
-	case "json":
-		enc := json.NewEncoder(v.stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(res)
-	case "markdown":
-		r := report.New(res.Started)
-		r.Bench = &res
-		if board, err := hwdetect.Read("/"); err == nil {
-			if err := r.SetBoard(board); err != nil {
-				return err
-			}
-		}
-		return report.Markdown(v.stdout, r)
+	if *output == "text" {
+		return bench.Text(v.stdout, res)
 	}
-	return bench.Text(v.stdout, res)
+	r := report.New(res.Started)
+	r.Bench = &res
+	if board, err := hwdetect.Read("/"); err == nil {
+		if err := r.SetBoard(board); err != nil {
+			return err
+		}
+	}
+	if *output == "yaml" {
+		text, err := yaml.Marshal(r)
+		if err != nil {
+			return err
+		}
+		_, err = v.stdout.Write(text)
+		return err
+	}
+	return reportWriters()[*output](v.stdout, r)
 }

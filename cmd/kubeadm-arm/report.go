@@ -7,9 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
+	flag "github.com/spf13/pflag"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/report"
@@ -75,14 +77,71 @@ func (v invocation) saveReport(own initFlags, b boardRun, o bootstrap.Outcome, t
 	return err
 }
 
-// report is `kubeadm-arm report`: show a saved report again.
+// report is `kubeadm-arm report`: show a saved report again, or set several
+// side by side.
 func (v invocation) report(args []string) error {
-	if len(args) != 2 || args[0] != "show" {
-		return &problem{exitUsage, "kubeadm-arm report show FILE.json", errors.New("report: want: show FILE")}
+	f := flag.NewFlagSet("kubeadm-arm report", flag.ContinueOnError)
+	f.SetOutput(v.stderr)
+	output := f.StringP("output", "o", "markdown", "markdown, html or json for show; text or json for compare")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return &problem{exitUsage, reportUsage, err}
 	}
-	r, err := report.ReadFile(args[1])
+	switch words := f.Args(); {
+	case len(words) == 2 && words[0] == "show":
+		r, err := readReport(words[1])
+		if err != nil {
+			return err
+		}
+		write, ok := reportWriters()[*output]
+		if !ok {
+			return usage("--output", fmt.Errorf("%q is not markdown, html or json", *output))
+		}
+		return write(v.stdout, r)
+	case len(words) >= 3 && words[0] == "compare":
+		return v.compare(words[1:], *output)
+	}
+	return &problem{exitUsage, reportUsage, errors.New("report: want show with one file, or compare with two and more")}
+}
+
+const reportUsage = "kubeadm-arm report show FILE, or kubeadm-arm report compare A.json B.json"
+
+func readReport(path string) (report.Report, error) {
+	r, err := report.ReadFile(path)
 	if err != nil {
-		return &problem{exitBadInput, "name a JSON report that kubeadm-arm wrote", err}
+		return r, &problem{exitBadInput, "name a JSON report that kubeadm-arm wrote", err}
 	}
-	return report.Markdown(v.stdout, r)
+	return r, nil
+}
+
+// reportWriters are the forms of a report that was saved or just made.
+func reportWriters() map[string]func(io.Writer, report.Report) error {
+	return map[string]func(io.Writer, report.Report) error{"json": report.JSON, "markdown": report.Markdown, "html": report.HTML}
+}
+
+// compare sets reports side by side. Files are separate groups; several runs of
+// one board are joined by commas: compare sd1.json,sd2.json raid1.json,raid2.json.
+func (v invocation) compare(words []string, output string) error {
+	var groups []report.Group
+	for _, word := range words {
+		g := report.Group{Name: filepath.Base(word)}
+		for _, path := range strings.Split(word, ",") {
+			r, err := readReport(path)
+			if err != nil {
+				return err
+			}
+			g.Reports = append(g.Reports, r)
+		}
+		groups = append(groups, g)
+	}
+	c, err := report.Compare(groups...)
+	if err != nil {
+		return &problem{exitBadInput, "compare reports that hold a benchmark", err}
+	}
+	if output == "json" {
+		return writeJSON(v.stdout, c)
+	}
+	return c.Text(v.stdout)
 }
