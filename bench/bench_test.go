@@ -15,7 +15,7 @@ import (
 )
 
 func TestShortForm(t *testing.T) {
-	r, err := Run(t.Context(), Options{Short: true, Budget: 2 * time.Second})
+	r, err := Run(t.Context(), Options{Short: true, Budget: ample})
 	require.NoError(t, err)
 	for _, s := range r.Samples {
 		assert.Positive(t, s.Median, s.Name)
@@ -48,7 +48,7 @@ func TestShortForm(t *testing.T) {
 func TestLongFormMeasuresEverything(t *testing.T) {
 	folder := t.TempDir()
 	var steps []string
-	r, err := Run(t.Context(), Options{Budget: 5 * time.Second, Folders: []string{folder}, Progress: func(step string, done, total int) {
+	r, err := Run(t.Context(), Options{Folders: []string{folder}, Progress: func(step string, done, total int) {
 		assert.LessOrEqual(t, done, total)
 		steps = append(steps, step)
 	}})
@@ -101,7 +101,7 @@ func TestDisturbedRunSaysSo(t *testing.T) {
 			hog.Wait()
 		}()
 	}
-	r, err := Run(t.Context(), Options{Short: true, Budget: 2 * time.Second})
+	r, err := Run(t.Context(), Options{Short: true, Budget: ample})
 	require.NoError(t, err)
 	kinds := map[string]bool{}
 	for _, w := range r.Warnings {
