@@ -21,6 +21,7 @@ Every other command is handed to the real kubeadm as it is.
 
 const initHelpText = `kubeadm-arm init takes every flag of kubeadm init, listed below, and these of its own:
 
+      --arm-bench FILE     use this benchmark or report instead of measuring (KUBEADM_ARM_BENCH)
       --arm-kubeadm PATH   the real kubeadm; else the first one in PATH (KUBEADM_ARM_KUBEADM)
       --arm-report DIR     folder for the board report, default ` + defaultReports + ` (KUBEADM_ARM_REPORT)
       --output FORMAT      text or json; json writes one object per line to standard output (KUBEADM_ARM_OUTPUT)

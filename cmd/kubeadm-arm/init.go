@@ -24,17 +24,21 @@ type initFlags struct {
 	kubeadm string
 	output  string
 	report  string
+	bench   string
 }
 
 // defaultReports is where board reports are kept.
 const defaultReports = "/var/lib/kubeadm-arm/reports"
 
 func (v invocation) initFlags(args []string) (initFlags, []string, error) {
-	f := initFlags{output: v.getenv("KUBEADM_ARM_OUTPUT"), report: v.getenv("KUBEADM_ARM_REPORT")}
+	f := initFlags{output: v.getenv("KUBEADM_ARM_OUTPUT"), report: v.getenv("KUBEADM_ARM_REPORT"), bench: v.getenv("KUBEADM_ARM_BENCH")}
 	var got string
 	args, f.kubeadm = stripFlag(args, "arm-kubeadm")
 	if args, got = stripFlag(args, "arm-report"); got != "" {
 		f.report = got
+	}
+	if args, got = stripFlag(args, "arm-bench"); got != "" {
+		f.bench = got
 	}
 	if args, got = stripFlag(args, "output"); got != "" {
 		f.output = got
@@ -155,7 +159,12 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	if !dry {
 		folder = bench.NearestFolder(etcdFolder(b.config))
 	}
-	if err := b.measure(ctx, folder); err != nil {
+	if own.bench != "" {
+		err = b.recall(own.bench)
+	} else {
+		err = b.measure(ctx, folder)
+	}
+	if err != nil {
 		return b, err
 	}
 	facts := plan.Facts{Board: b.board, Speed: b.speed, Kubeadm: b.behaviour, Args: args, Config: b.config, HasCA: exists(layout.CACert())}
@@ -175,6 +184,24 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 // all there is: there, three seconds of benchmark would be a third of the whole
 // bootstrap, and no number hangs on the second digit.
 const glance = 600 * time.Millisecond
+
+// recall fills in a benchmark that was made before.
+func (b *boardRun) recall(path string) error {
+	r, err := readReport(path)
+	if err != nil {
+		return err
+	}
+	if r.Bench == nil {
+		return &problem{exitBadInput, "make one with: kubeadm-arm bench -o json", fmt.Errorf("%s: no benchmark in it", path)}
+	}
+	b.bench = *r.Bench
+	folder := ""
+	if len(b.bench.Folders) > 0 {
+		folder = b.bench.Folders[0].Path
+	}
+	b.speed = plan.SpeedOf(b.bench, folder)
+	return nil
+}
 
 // measure fills in the benchmark. folder is where etcd's data will lie, empty
 // to leave the disk alone.
