@@ -171,3 +171,23 @@ func TestSampleStatistics(t *testing.T) {
 	assert.Equal(t, []Warning{{WarnFew, "only 1 observation"}}, newSample("x", CPU, SecondsPerOp, []float64{1}, 1).Warnings)
 	assert.Zero(t, newSample("x", CPU, SecondsPerOp, nil, 0).N)
 }
+
+func TestExpect(t *testing.T) {
+	sample := func(name, clock, unit string, median float64) Sample {
+		return Sample{Name: name, Clock: clock, Unit: unit, Median: median, N: 1}
+	}
+	r := Result{Cores: Cores{One: 0.05}, Samples: []Sample{
+		sample("go", CPU, SecondsPerOp, 0.01), sample("go", Wall, SecondsPerOp, 0.1),
+		sample("tls", Wall, SecondsPerOp, 0.1), sample("tls/server", CPU, SecondsPerOp, 0.003), sample("tls/client", CPU, SecondsPerOp, 0.002),
+		sample("disk", Wall, SecondsPerOp, 0.02), sample("hash", CPU, BytesPerSecond, 1e9), sample("hash", Wall, BytesPerSecond, 1e9),
+	}}
+	for name, want := range map[string]float64{"go": 0.2, "tls": 0.1, "disk": 0.02} {
+		got, ok := r.Expect(name)
+		assert.True(t, ok, name)
+		assert.InDelta(t, want, got, 1e-9, name)
+	}
+	for _, name := range []string{"hash", "missing"} {
+		_, ok := r.Expect(name)
+		assert.False(t, ok, name)
+	}
+}

@@ -79,6 +79,25 @@ func (r Result) Sample(name, clock string) (Sample, bool) {
 	return Sample{}, false
 }
 
+// Expect is how many seconds one operation of a measure will take on one thread
+// of this board as it was loaded: its CPU time, server and client together for
+// a handshake, divided by the part of a core that a thread gets. Under a CFS
+// quota this is steadier than the wall clock's median, which jumps with the
+// number of standstills in each observation. It is for measures in
+// SecondsPerOp; false without one.
+func (r Result) Expect(name string) (float64, bool) {
+	if s, ok := r.Sample(name, CPU); ok && s.Unit == SecondsPerOp && r.Cores.One > 0 {
+		return s.Median / r.Cores.One, true
+	}
+	server, ok := r.Sample(name+"/"+serverSide, CPU)
+	client, ok2 := r.Sample(name+"/"+clientSide, CPU)
+	if ok && ok2 && r.Cores.One > 0 {
+		return (server.Median + client.Median) / r.Cores.One, true
+	}
+	s, ok := r.Sample(name, Wall)
+	return s.Median, ok && s.Unit == SecondsPerOp
+}
+
 // SameBoot tells whether the board has not been booted since the result was
 // taken. Root is the root folder.
 func (r Result) SameBoot(root fs.FS) bool {
