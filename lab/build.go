@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,10 +134,17 @@ func buildEtcd(ctx context.Context, t target, tag, to string) error {
 
 // goBuild builds a static program.
 func goBuild(ctx context.Context, dir string, t target, to, pkg, ldflags string) error {
+	toolchain, err := os.ReadFile(filepath.Join(dir, toolchainFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	cmd := goCommand(ctx, dir, "build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags="+ldflags, "-o", to, pkg)
 	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+t.Arch)
 	if t.ARM != "" {
 		cmd.Env = append(cmd.Env, "GOARM="+t.ARM)
+	}
+	if len(toolchain) > 0 {
+		cmd.Env = append(cmd.Env, "GOTOOLCHAIN="+string(toolchain))
 	}
 	what := fmt.Sprintf("building %s of Kubernetes %s for %s", strings.TrimSuffix(filepath.Base(to), ".new"), t.Version, strings.TrimSuffix(t.Arch+"v"+t.ARM, "v"))
 	return step(ctx, what, func() error { return runQuiet(cmd) })

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // furnish lays out the board's files:
@@ -68,6 +71,9 @@ func (b *board) furnish(programs string, extra []string, sandboxImage string) er
 	}
 	groups, err := findCgroups(b.Name)
 	if err != nil {
+		return err
+	}
+	if err := furnishKernelConfig(root); err != nil {
 		return err
 	}
 	more, err := configs(b, sandboxImage, !groups.v2)
@@ -145,6 +151,25 @@ func copyProgram(from, to string) error {
 	}
 	_, err = io.Copy(out, in)
 	return errors.Join(err, out.Close())
+}
+
+// furnishKernelConfig gives the board the file in which kubeadm's preflight looks
+// for the kernel's options where Debian keeps it; some kernels show them in
+// /proc/config.gz instead.
+func furnishKernelConfig(root string) error {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return err
+	}
+	path := "/boot/config-" + unix.ByteSliceToString(name.Release[:])
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(root, path), text, 0o644)
 }
 
 // machineID is a new one, in the form of machine-id(5): two machines with one

@@ -18,12 +18,15 @@ func kubernetesModule(ctx context.Context, version string) (string, error) {
 	const path = "k8s.io/kubernetes"
 	return readyModule("kubernetes-"+version, func(dir string) error {
 		say("fetching the source of Kubernetes %s", version)
-		goMod, err := downloadModule(ctx, path, version)
+		m, err := downloadModule(ctx, path, version)
 		if err != nil {
 			return err
 		}
-		text, err := os.ReadFile(goMod)
+		text, err := os.ReadFile(m.GoMod)
 		if err != nil {
+			return err
+		}
+		if err := chooseGo(ctx, m.Dir, filepath.Join(dir, toolchainFile)); err != nil {
 			return err
 		}
 		if text, err = boardModule(text, version); err != nil {
@@ -76,11 +79,11 @@ func boardModule(goMod []byte, version string) ([]byte, error) {
 // its folder.
 func programModule(ctx context.Context, path, version string) (string, error) {
 	return readyModule(filepath.Base(filepath.Dir(path))+"-"+filepath.Base(path)+"-"+version, func(dir string) error {
-		goMod, err := downloadModule(ctx, path, version)
+		m, err := downloadModule(ctx, path, version)
 		if err != nil {
 			return err
 		}
-		text, err := os.ReadFile(goMod)
+		text, err := os.ReadFile(m.GoMod)
 		if err != nil {
 			return err
 		}
@@ -128,20 +131,25 @@ func writeModule(ctx context.Context, dir string, goMod []byte, packages []strin
 	return step(ctx, "fetching modules of "+packages[0], func() error { return runQuiet(cmd) })
 }
 
-// downloadModule downloads a module and returns the path of its go.mod.
-func downloadModule(ctx context.Context, path, version string) (string, error) {
+// module is a downloaded module: its go.mod and its folder.
+type module struct{ GoMod, Dir string }
+
+func downloadModule(ctx context.Context, path, version string) (module, error) {
 	out, err := goCommand(ctx, os.TempDir(), "mod", "download", "-json", path+"@"+version).Output()
-	var info struct{ GoMod, Error string }
+	var info struct {
+		module
+		Error string
+	}
 	if jsonErr := json.Unmarshal(out, &info); jsonErr == nil && info.Error != "" {
-		return "", fmt.Errorf("download %s %s: %s", path, version, info.Error)
+		return module{}, fmt.Errorf("download %s %s: %s", path, version, info.Error)
 	}
 	if err != nil {
-		return "", fmt.Errorf("download %s %s: %w", path, version, err)
+		return module{}, fmt.Errorf("download %s %s: %w", path, version, err)
 	}
-	if info.GoMod == "" {
-		return "", fmt.Errorf("download %s %s: go names no go.mod", path, version)
+	if info.GoMod == "" || info.Dir == "" {
+		return module{}, fmt.Errorf("download %s %s: go names no folder", path, version)
 	}
-	return info.GoMod, nil
+	return info.module, nil
 }
 
 // newestModule is the newest version of a module that begins with minor, such
