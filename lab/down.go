@@ -76,20 +76,46 @@ func downNamed(name string) error {
 		return err
 	}
 	b, err := loadBoard(name)
-	if err != nil {
-		if !isDir(dir) {
-			return err
-		}
-		// Its lab was killed before board.json was whole.
-		b = &board{Name: name, dir: dir}
+	if err == nil {
+		return down(b)
 	}
-	return down(b)
+	groups, errGroups := findCgroups(name)
+	if errGroups != nil {
+		return errGroups
+	}
+	if isDir(dir) || groups.orphaned(dir) {
+		// Its lab was killed before board.json was whole, or somebody has
+		// removed the files of a running board.
+		return down(&board{Name: name, dir: dir})
+	}
+	return err
 }
 
 func downAll() error {
 	all, err := boards()
 	if err != nil {
 		return err
+	}
+	names := map[string]bool{}
+	for _, b := range all {
+		names[b.Name] = true
+	}
+	left, err := cgroupNames()
+	if err != nil {
+		return err
+	}
+	for _, name := range left {
+		dir, err := boardDir(name)
+		if err != nil {
+			continue
+		}
+		groups, err := findCgroups(name)
+		if err != nil {
+			return err
+		}
+		if !names[name] && groups.orphaned(dir) {
+			all = append(all, &board{Name: name, dir: dir})
+		}
 	}
 	var failed error
 	for _, b := range all {

@@ -41,6 +41,9 @@ func up(ctx context.Context, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := groups.free(dir); err != nil {
+		return err
+	}
 	t := target{Version: o.version, Arch: runtime.GOARCH}
 	programs, err := build(ctx, t)
 	if err != nil {
