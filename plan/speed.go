@@ -2,22 +2,19 @@ package plan
 
 import "math"
 
-// Speed is what the benchmark says, reduced to what decisions need. Wall times:
-// they include what a CPU limit or other processes take away.
+// Speed is what the benchmark says, reduced to what decisions need: seconds of
+// CPU time, stretched by the CPU quota where the board has one.
 type Speed struct {
-	// Work is the wall time of the Go work unit, in seconds.
+	// Work is the time of the Go work unit.
 	Work float64 `json:"workSeconds"`
-	// HandshakeRSA and HandshakeECDSA are wall seconds of one full TLS 1.3
-	// handshake, client and server side together, on this board.
+	// HandshakeRSA and HandshakeECDSA are for one full mutual TLS 1.3 handshake,
+	// client and server side together, both on this board.
 	HandshakeRSA   float64 `json:"handshakeRSASeconds"`
 	HandshakeECDSA float64 `json:"handshakeECDSASeconds"`
 	// ServerRSA and ServerECDSA are CPU seconds of the server's side of one
 	// handshake with a probe: what every probe costs the component it asks.
 	ServerRSA   float64 `json:"serverRSASeconds"`
 	ServerECDSA float64 `json:"serverECDSASeconds"`
-	// Share is the part of a core that a busy thread gets, 1 on a board of our
-	// own; 0 when unknown.
-	Share float64 `json:"share"`
 	// Quota says that a CPU quota below one core held us back.
 	Quota bool `json:"quota,omitempty"`
 	// FsyncP99 is the 99th percentile of a small write with fdatasync where
@@ -31,17 +28,16 @@ type Speed struct {
 func Reference() Speed {
 	return Speed{
 		Work:           referenceWork,
-		HandshakeRSA:   0.0030,
-		HandshakeECDSA: 0.00095,
-		ServerRSA:      0.0012,
-		ServerECDSA:    0.00027,
-		Share:          1,
+		HandshakeRSA:   0.0028,
+		HandshakeECDSA: 0.00092,
+		ServerRSA:      0.0013,
+		ServerECDSA:    0.00029,
 		FsyncP99:       0.001,
 	}
 }
 
-// referenceWork is the Go work unit's wall time on the reference board.
-const referenceWork = 0.00022
+// referenceWork is the Go work unit's time on the reference board.
+const referenceWork = 0.00018
 
 // Slowdown is how many times slower than the reference board this board does
 // an API server's kind of work: 1 and more. Work that could not be measured
@@ -65,8 +61,7 @@ func (s Speed) Times(n float64) Speed {
 }
 
 // SurelyFast tells whether even a short look shows a board that needs nothing
-// of us. All of it has to be fast, and the core our own: under a CPU quota a
-// short look may fall into the part of the period in which we may run.
+// of us: all of it has to be fast, and no CPU quota may be in the way.
 func (s Speed) SurelyFast() bool {
 	ref := Reference()
 	fast := func(have, want float64) bool { return have > 0 && have < 2.5*want }

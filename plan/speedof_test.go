@@ -1,0 +1,56 @@
+package plan
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bench"
+)
+
+func sample(name, clock string, median float64) bench.Sample {
+	return bench.Sample{Name: name, Clock: clock, Unit: bench.SecondsPerOp, Values: []float64{median}, N: 1, Median: median, P99: median}
+}
+
+func benchmark(cpu, wall float64) bench.Result {
+	var r bench.Result
+	for name, seconds := range map[string]float64{
+		"go/apiserver-v1/one-core": referenceWork, "tls/mutual/rsa-2048/x25519mlkem768/server": 0.0014, "tls/mutual/rsa-2048/x25519mlkem768/client": 0.0014,
+		"tls/mutual/ecdsa-p256/x25519mlkem768/server": 0.00045, "tls/mutual/ecdsa-p256/x25519mlkem768/client": 0.0005,
+		"tls/probe/rsa-2048/x25519mlkem768/server": 0.0013, "tls/probe/ecdsa-p256/x25519mlkem768/server": 0.00029,
+	} {
+		r.Samples = append(r.Samples, sample(name, bench.CPU, cpu*seconds), sample(name, bench.Wall, wall*seconds))
+	}
+	return r
+}
+
+// Seen on a machine with thirteen programs on two cores: the wall time of the
+// work was thirteen times that of the minute before, and a fast board was given
+// a slow board's plan.
+func TestABusyMinuteDoesNotMakeASlowBoard(t *testing.T) {
+	quiet, busy := SpeedOf(benchmark(1, 1), ""), SpeedOf(benchmark(1, 13), "")
+	assert.Equal(t, quiet, busy)
+	assert.True(t, busy.SurelyFast())
+	assert.InDelta(t, 15, SpeedOf(benchmark(15, 15), "").Slowdown(), 0.01)
+}
+
+func TestAQuotaStretches(t *testing.T) {
+	r := benchmark(1, 20)
+	r.Cores.Quota = 0.05
+	s := SpeedOf(r, "")
+	assert.InDelta(t, 20, s.Slowdown(), 0.01)
+	assert.InDelta(t, 20*0.0028, s.HandshakeRSA, 1e-9)
+	assert.InDelta(t, 0.0013, s.ServerRSA, 1e-9, "what a probe costs is CPU time")
+	assert.False(t, s.SurelyFast())
+	r.Cores.Quota = 2
+	assert.InDelta(t, 1, SpeedOf(r, "").Slowdown(), 0.01, "a quota of two cores takes nothing from one thread")
+}
+
+func TestWhatWasNotMeasuredStaysZero(t *testing.T) {
+	var r bench.Result
+	assert.Equal(t, Speed{}, SpeedOf(r, "/var/lib/etcd"))
+	r.Samples = []bench.Sample{sample(bench.DiskSample("/d", "fsync"), bench.Wall, 0.02), sample("tls/mutual/rsa-2048/x25519mlkem768/server", bench.CPU, 1)}
+	s := SpeedOf(r, "/d")
+	assert.InDelta(t, 0.02, s.FsyncP99, 0)
+	assert.Zero(t, s.HandshakeRSA, "half a handshake is none")
+}
