@@ -49,6 +49,10 @@ func (m *maker) algorithm(c *ConfigPlan) {
 	const name = "key algorithm"
 	s := m.f.Speed
 	cost := fmt.Sprintf("a mutual TLS handshake takes %s with RSA-2048 keys and %s with ECDSA P-256 keys", short(s.HandshakeRSA), short(s.HandshakeECDSA))
+	cheap := s.HandshakeRSA < rsaTooDear || s.HandshakeRSA <= s.HandshakeECDSA
+	if s.HandshakeRSA <= 0 {
+		cost, cheap = "handshakes were not measured in time", !m.slow
+	}
 	chosen := m.f.Config.Cluster("encryptionAlgorithm")
 	gates, _ := m.f.Args.Get("feature-gates")
 	switch {
@@ -58,7 +62,7 @@ func (m *maker) algorithm(c *ConfigPlan) {
 		m.decide(name, "that of the certificates", "there is a CA already")
 	case m.f.Config.Cluster("featureGates", "PublicKeysECDSA") != "" || strings.Contains(gates, "PublicKeysECDSA"):
 		m.decide(name, "by the owner's feature gate", "PublicKeysECDSA is set")
-	case s.HandshakeRSA < rsaTooDear || s.HandshakeRSA <= s.HandshakeECDSA:
+	case cheap:
 		m.decide(name, "kubeadm's default", cost+": cheap enough")
 	case hasTimeouts(c.API):
 		m.decide(name, "ECDSA-P256", cost)

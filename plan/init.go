@@ -17,11 +17,12 @@ const fastEnough = 20 * time.Second
 
 // MakeInit plans `kubeadm-arm init`.
 func MakeInit(f Facts) Plan {
-	m := maker{f: f, slowdown: f.Speed.Slowdown()}
+	m := maker{f: f}
+	var why string
+	m.slowdown, why = f.Speed.Slowdown()
 	m.start = expect(APIServer, m.slowdown)
 	m.slow = m.start > fastEnough
-	m.decide("slowdown", fmt.Sprintf("%.1f", m.slowdown),
-		fmt.Sprintf("the Go work unit takes %s here and %s on the reference board", short(f.Speed.Work), short(referenceWork)))
+	m.decide("slowdown", fmt.Sprintf("%.1f", m.slowdown), why)
 	m.decide("expected API server start", m.start.String(),
 		fmt.Sprintf("%.1f s on the reference board times %.1f to the power of %.2f, from measured starts", referenceStart, m.slowdown, startExponent))
 	if f.Kubeadm.Nearest {
@@ -146,7 +147,8 @@ func short(s float64) string {
 // Patches are the manifest settings alone, for a control plane that is there
 // already. A board that is fast enough needs none.
 func Patches(f Facts) map[string]patch.Settings {
-	m := maker{f: f, slowdown: f.Speed.Slowdown()}
+	m := maker{f: f}
+	m.slowdown, _ = f.Speed.Slowdown()
 	m.start = expect(APIServer, m.slowdown)
 	if m.start <= fastEnough {
 		return map[string]patch.Settings{}

@@ -1,6 +1,9 @@
 package plan
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Speed is what the benchmark says, reduced to what decisions need: seconds of
 // CPU time, stretched by the CPU quota where the board has one.
@@ -39,14 +42,37 @@ func Reference() Speed {
 // referenceWork is the Go work unit's time on the reference board.
 const referenceWork = 0.00018
 
+// unmeasured is the slowdown of a board of which nothing could be measured: a
+// Banana Pi's. Too much patience costs little, too little of it the bootstrap.
+const unmeasured = 15
+
 // Slowdown is how many times slower than the reference board this board does
-// an API server's kind of work: 1 and more. Work that could not be measured
-// counts as 1.
-func (s Speed) Slowdown() float64 {
-	if s.Work <= 0 || math.IsNaN(s.Work) || math.IsInf(s.Work, 0) {
-		return 1
+// an API server's kind of work, 1 and more, and on what that rests. On a very
+// slow or very busy board the benchmark may run out of time; then handshakes
+// stand in for the work, and if there is nothing at all, a slow board is
+// assumed, never a fast one.
+func (s Speed) Slowdown() (times float64, why string) {
+	ref := Reference()
+	known := func(x float64) bool { return x > 0 && !math.IsNaN(x) && !math.IsInf(x, 0) }
+	switch {
+	case known(s.Work):
+		return math.Max(1, s.Work/ref.Work), fmt.Sprintf("the Go work unit takes %s here and %s on the reference board", short(s.Work), short(ref.Work))
+	case known(s.HandshakeECDSA):
+		return math.Max(1, s.HandshakeECDSA/ref.HandshakeECDSA),
+			fmt.Sprintf("the Go work was not measured in time; a mutual TLS handshake with ECDSA keys takes %s here and %s on the reference board", short(s.HandshakeECDSA), short(ref.HandshakeECDSA))
+	case known(s.HandshakeRSA):
+		return math.Max(1, s.HandshakeRSA/ref.HandshakeRSA),
+			fmt.Sprintf("the Go work was not measured in time; a mutual TLS handshake with RSA keys takes %s here and %s on the reference board", short(s.HandshakeRSA), short(ref.HandshakeRSA))
 	}
-	return math.Max(1, s.Work/referenceWork)
+	return unmeasured, "nothing could be measured in time; a slow board is assumed"
+}
+
+// SurelyFast tells whether even a short look shows a board that needs nothing
+// of us: all of it has to be fast, and no CPU quota may be in the way.
+func (s Speed) SurelyFast() bool {
+	ref := Reference()
+	fast := func(have, want float64) bool { return have > 0 && have < 2.5*want }
+	return fast(s.Work, ref.Work) && fast(s.HandshakeRSA, ref.HandshakeRSA) && fast(s.HandshakeECDSA, ref.HandshakeECDSA) && !s.Quota
 }
 
 // Times is the speed of a board that is n times slower in everything that the
@@ -58,12 +84,4 @@ func (s Speed) Times(n float64) Speed {
 	s.ServerRSA *= n
 	s.ServerECDSA *= n
 	return s
-}
-
-// SurelyFast tells whether even a short look shows a board that needs nothing
-// of us: all of it has to be fast, and no CPU quota may be in the way.
-func (s Speed) SurelyFast() bool {
-	ref := Reference()
-	fast := func(have, want float64) bool { return have > 0 && have < 2.5*want }
-	return fast(s.Work, ref.Work) && fast(s.HandshakeRSA, ref.HandshakeRSA) && fast(s.HandshakeECDSA, ref.HandshakeECDSA) && !s.Quota
 }
