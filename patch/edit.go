@@ -2,8 +2,14 @@ package patch
 
 import (
 	"bytes"
-	"sort"
+	"cmp"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
+	"unicode"
 
 	yaml "go.yaml.in/yaml/v3"
 )
@@ -12,26 +18,15 @@ import (
 type edit struct {
 	from, to int
 	text     string
-	// order breaks ties between insertions at one place.
-	order int
 }
 
 type edits []edit
 
-func (e *edits) add(from, to int, text string) {
-	*e = append(*e, edit{from, to, text, len(*e)})
-}
-
-// apply makes all edits at once; they do not overlap.
+// apply makes all edits at once. They do not overlap; insertions at one place
+// keep their order, and come before what is replaced there.
 func (e edits) apply(text []byte) []byte {
-	if len(e) == 0 {
-		return text
-	}
-	sort.Slice(e, func(i, j int) bool {
-		if e[i].from != e[j].from {
-			return e[i].from < e[j].from
-		}
-		return e[i].order < e[j].order
+	slices.SortStableFunc(e, func(a, b edit) int {
+		return cmp.Or(a.from-b.from, a.to-b.to)
 	})
 	var out bytes.Buffer
 	at := 0
@@ -44,134 +39,225 @@ func (e edits) apply(text []byte) []byte {
 	return out.Bytes()
 }
 
-// replace gives a scalar a new value, keeping its quotes.
-func (d *document) replace(e *edits, n *yaml.Node, to string) error {
+// replaceNumber gives a number a new value.
+func (d *document) replaceNumber(e *edits, n *yaml.Node, to string) error {
+	return d.replace(e, n, func(byte) string { return to })
+}
+
+// replaceText gives a string a new value, in the quotes that it has.
+func (d *document) replaceText(e *edits, n *yaml.Node, to string) error {
+	return d.replace(e, n, func(first byte) string {
+		switch first {
+		case '"':
+			return quoted(to)
+		case '\'':
+			if strings.ContainsFunc(to, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				return quoted(to) // only these quotes can spell a line break
+			}
+			return "'" + strings.ReplaceAll(to, "'", "''") + "'"
+		}
+		return plain(to)
+	})
+}
+
+// replace replaces a scalar by what spell makes of its first byte.
+func (d *document) replace(e *edits, n *yaml.Node, spell func(first byte) string) error {
+	if err := d.alone(n, n.Value); err != nil {
+		return err
+	}
 	from, end, err := d.span(n)
 	if err != nil {
 		return err
 	}
-	if q := d.text[from]; q == '"' || q == '\'' {
-		to = string(q) + to + string(q)
-	}
-	e.add(from, end, to)
+	*e = append(*e, edit{from, end, spell(d.text[from])})
 	return nil
 }
 
-// insertKey adds a key to a mapping, before the first key that sorts after it,
-// since kubeadm writes keys in alphabetical order. block and flow are the
-// value's two spellings; block may have several lines, each to be indented.
-func (d *document) insertKey(e *edits, m *yaml.Node, key string, block []string, flow string) error {
-	if m.Kind != yaml.MappingNode || len(m.Content) == 0 {
-		return refuse(m.Line, "", "cannot add %s to an empty mapping", key)
+// word is text that YAML reads as it stands, in a list or after a colon.
+var word = regexp.MustCompile(`^(--)?[A-Za-z/_][A-Za-z0-9/._=,+@%-]*$`)
+
+// plain writes a string without quotes where every YAML takes that for the same
+// string (yaml.org/type).
+func plain(s string) string {
+	if _, err := strconv.ParseFloat(s, 64); err == nil {
+		return quoted(s)
 	}
-	at, last := -1, len(m.Content)-2
-	for i := 0; i < len(m.Content); i += 2 {
+	switch strings.ToLower(s) {
+	case "true", "false", "yes", "no", "on", "off", "y", "n", "null":
+		return quoted(s)
+	}
+	if _, err := time.ParseDuration(s); err == nil || word.MatchString(s) {
+		return s
+	}
+	return quoted(s)
+}
+
+// quoted writes a string as YAML and JSON both read it.
+func quoted(s string) string {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		panic(err) // a string always encodes
+	}
+	return strings.TrimSuffix(text.String(), "\n")
+}
+
+// A piece is something to insert, in both of YAML's styles.
+type piece struct {
+	// lines are the block style, each to be indented.
+	lines []string
+	// flow is the spelling in brackets.
+	flow string
+}
+
+// insertKey adds keys to a mapping, before the first key that sorts after them:
+// kubeadm writes keys in alphabetical order.
+func (d *document) insertKey(e *edits, m *yaml.Node, key string, value piece) error {
+	if err := d.alone(m, "the part that would get "+key); err != nil {
+		return err
+	}
+	if len(m.Content) == 0 {
+		return refuse(m.Line, "have kubeadm write the file again", "%s has no place in an empty mapping", key)
+	}
+	next := -1
+	for i := 0; i < len(m.Content) && next < 0; i += 2 {
 		if m.Content[i].Value > key {
-			at = i
-			break
+			next = i
 		}
 	}
 	if m.Style&yaml.FlowStyle != 0 {
-		if at < 0 {
-			at = last
-		}
-		from, err := d.offset(m.Content[at])
-		if err != nil {
-			return err
-		}
-		e.add(from, from, `"`+key+`": `+flow+", ")
-		return nil
+		return d.insertFlow(e, m.Content[max(next, 0)], func(quote bool) string {
+			if quote {
+				key = quoted(key)
+			}
+			return key + ": " + value.flow
+		})
 	}
-	before := m.Content[max(at, 0)]
-	if at < 0 {
-		before = m.Content[last]
+	lines := append([]string{key + ":"}, value.lines...)
+	if len(value.lines) == 1 {
+		lines = []string{key + ": " + value.lines[0]}
+	}
+	last := len(m.Content) - 2
+	if next < 0 && d.oneLine(m.Content[last], m.Content[last+1]) {
+		return d.insertBelow(e, m.Content[last], lines)
+	}
+	if next < 0 {
+		next = last
+	}
+	return d.insertAbove(e, m.Content[next], lines)
+}
+
+// insertItem adds an item to a list, before its item number next.
+func (d *document) insertItem(e *edits, list *yaml.Node, next int, item piece) error {
+	if err := d.alone(list, "the list that would get "+item.flow); err != nil {
+		return err
+	}
+	before := list.Content[next]
+	if list.Style&yaml.FlowStyle != 0 {
+		return d.insertFlow(e, before, func(bool) string { return item.flow })
 	}
 	from, err := d.offset(before)
 	if err != nil {
 		return err
 	}
-	line := d.lines[before.Line-1]
-	indent := string(d.text[line:from])
-	lead := indent
-	if strings.TrimLeft(indent, " ") != "" {
-		// The key stands behind the dash of a list item.
-		indent = strings.Repeat(" ", before.Column-1)
-		lead = ""
-		line = from
-	} else {
-		line = d.aboveComments(before.Line - 1)
+	lead := string(d.text[d.lines[before.Line-1]:from])
+	dash := strings.TrimLeft(lead, " ")
+	if !strings.HasPrefix(dash, "-") || strings.Trim(dash[1:], " ") != "" {
+		return refuse(before.Line, "write every list item on a line of its own", "a list item is written in a way that cannot be edited in place")
 	}
-	var text strings.Builder
-	for i, l := range append([]string{key + ":" + spaced(block)}, rest(block)...) {
-		if i == 0 {
-			text.WriteString(lead)
-		} else {
-			text.WriteString(indent)
-		}
-		text.WriteString(l + d.eol())
-	}
-	if lead == "" {
-		text.WriteString(indent)
-	}
-	e.add(line, line, text.String())
+	end := d.eol(before.Line)
+	text := lead + strings.Join(item.lines, end+strings.Repeat(" ", len(lead))) + end
+	at := d.aboveComments(before.Line, len(lead)-len(dash))
+	*e = append(*e, edit{at, at, text})
 	return nil
 }
 
-// spaced is what follows the colon of a key: a one-line value, or nothing.
-func spaced(block []string) string {
-	if len(block) == 1 {
-		return " " + block[0]
-	}
-	return ""
-}
-
-func rest(block []string) []string {
-	if len(block) == 1 {
-		return nil
-	}
-	return block
-}
-
-// aboveComments is the offset of the first of the comment lines that stand
-// right above a line: they belong to it and must not be parted from it.
-func (d *document) aboveComments(line int) int {
-	for line > 0 {
-		above := bytes.TrimSpace(d.text[d.lines[line-1] : d.lines[line]-1])
-		if len(above) == 0 || above[0] != '#' {
-			break
-		}
-		line--
-	}
-	return d.lines[line]
-}
-
-// insertItem adds an item to a list before item number at; block are its lines
-// without the dash, flow its spelling in brackets.
-func (d *document) insertItem(e *edits, list *yaml.Node, at int, block []string, flow string) error {
-	item := list.Content[at]
-	from, err := d.offset(item)
+// insertFlow adds something before a node in brackets, on a line of its own if
+// the node is first on its line.
+func (d *document) insertFlow(e *edits, before *yaml.Node, spell func(quote bool) string) error {
+	at, err := d.offset(before)
 	if err != nil {
 		return err
 	}
-	if list.Style&yaml.FlowStyle != 0 {
-		e.add(from, from, flow+", ")
+	text := spell(at < len(d.text) && d.text[at] == '"') + ","
+	lead := d.text[d.lines[before.Line-1]:at]
+	if len(lead) > 0 && len(bytes.TrimLeft(lead, " \t")) == 0 {
+		text += d.eol(before.Line) + string(lead)
+	} else {
+		text += " "
+	}
+	*e = append(*e, edit{at, at, text})
+	return nil
+}
+
+// insertAbove adds lines above a key of a block mapping.
+func (d *document) insertAbove(e *edits, key *yaml.Node, lines []string) error {
+	from, err := d.offset(key)
+	if err != nil {
+		return err
+	}
+	start := d.lines[key.Line-1]
+	indent := strings.Repeat(" ", key.Column-1)
+	end := d.eol(key.Line)
+	if string(d.text[start:from]) == indent {
+		at := d.aboveComments(key.Line, len(indent))
+		*e = append(*e, edit{at, at, indent + strings.Join(lines, end+indent) + end})
 		return nil
 	}
-	line := d.lines[item.Line-1]
-	indent := string(d.text[line:from])
-	dash := strings.TrimLeft(indent, " ")
-	if !strings.HasPrefix(dash, "-") || strings.TrimLeft(dash[1:], " ") != "" {
-		return refuse(item.Line, "write every list item on a line of its own", "a list item is written in a way that cannot be edited in place")
-	}
-	line = d.aboveComments(item.Line - 1)
-	var text strings.Builder
-	for i, l := range block {
-		if i == 0 {
-			text.WriteString(indent + l + d.eol())
-		} else {
-			text.WriteString(strings.Repeat(" ", item.Column-1) + l + d.eol())
-		}
-	}
-	e.add(line, line, text.String())
+	// The key stands behind the dash of a list item: the new lines take its
+	// place, and it moves down.
+	*e = append(*e, edit{from, from, strings.Join(lines, end+indent) + end + indent})
 	return nil
+}
+
+// insertBelow adds lines below a key with a value on the same line.
+func (d *document) insertBelow(e *edits, key *yaml.Node, lines []string) error {
+	whole, bare := d.line(key.Line)
+	end := d.eol(key.Line)
+	indent := strings.Repeat(" ", key.Column-1)
+	text := indent + strings.Join(lines, end+indent)
+	at := d.lines[key.Line-1] + len(whole)
+	if len(whole) == len(bare) {
+		text = end + text // the file ends without a line break
+	} else {
+		text += end
+	}
+	*e = append(*e, edit{at, at, text})
+	return nil
+}
+
+// oneLine tells whether a key and its scalar stand on one line, with nothing
+// but a comment behind.
+func (d *document) oneLine(key, v *yaml.Node) bool {
+	if v.Kind != yaml.ScalarNode || v.Line != key.Line {
+		return false
+	}
+	_, to, err := d.span(v)
+	if err != nil || to > d.lines[key.Line-1]+d.lineLength(key.Line) {
+		return false
+	}
+	_, bare := d.line(key.Line)
+	behind := bytes.TrimSpace(bare[to-d.lines[key.Line-1]:])
+	return len(behind) == 0 || behind[0] == '#'
+}
+
+func (d *document) lineLength(number int) int {
+	_, bare := d.line(number)
+	return len(bare)
+}
+
+// aboveComments is the offset of the first of the comment lines that stand
+// right above a line in the same column: they belong to it and stay with it. In
+// another column it may be no comment at all but text of several lines.
+func (d *document) aboveComments(number, indent int) int {
+	for number > 1 {
+		_, above := d.line(number - 1)
+		text := bytes.TrimLeft(above, " ")
+		if len(text) == 0 || text[0] != '#' || len(above)-len(text) != indent {
+			break
+		}
+		number--
+	}
+	return d.lines[number-1]
 }

@@ -4,74 +4,105 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 )
 
 // ApplyFile applies settings to a manifest file. Nothing is written when there
-// is nothing to change. The new file replaces the old one in one step, with its
-// mode and owner kept, by way of a temporary file with a leading dot: the
-// kubelet starts every other file in the folder as a pod
-// (pkg/kubelet/config/file.go).
+// is nothing to change, or when the manifest is refused. A symbolic link is
+// followed as long as it stays in its folder; what it leads to is rewritten, and
+// the link stays.
 func ApplyFile(path string, s Settings) ([]Change, error) {
-	info, err := os.Lstat(path)
+	target, err := inside(path)
 	if err != nil {
-		return nil, fmt.Errorf("patch manifest: %w", err)
+		return nil, in(path, err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("patch manifest: %s: %w", path, refuse(0, "put the file itself there", "it is a %s, not a regular file", kindOf(info.Mode())))
-	}
-	old, err := os.ReadFile(path)
+	old, info, err := readManifest(target)
 	if err != nil {
-		return nil, fmt.Errorf("patch manifest: %w", err)
+		return nil, in(path, err)
 	}
 	fresh, changes, err := Apply(old, s)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, in(path, err)
 	}
 	if bytes.Equal(old, fresh) {
 		return changes, nil
 	}
-	return changes, WriteFile(path, fresh, info)
-}
-
-func kindOf(m os.FileMode) string {
-	switch {
-	case m&os.ModeSymlink != 0:
-		return "symbolic link"
-	case m.IsDir():
-		return "folder"
+	if now, err := os.Lstat(target); err != nil || !os.SameFile(now, info) || !now.ModTime().Equal(info.ModTime()) {
+		return nil, in(path, refuse(0, "run it again", "it was changed by another program meanwhile"))
 	}
-	return "special file"
+	if err := WriteFile(target, fresh, info); err != nil {
+		return nil, err
+	}
+	return changes, nil
 }
 
-// WriteFile replaces path by text in one step, with the mode and owner of like.
-// Text and name are on the disk when it returns.
-func WriteFile(path string, text []byte, like os.FileInfo) (err error) {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".")
+// inside resolves symbolic links and refuses those that leave the folder.
+func inside(path string) (string, error) {
+	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return path, err
+	}
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return fmt.Errorf("write manifest: %w", err)
+		return "", err
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return "", err
+	}
+	if name, err := filepath.Rel(folder, target); err != nil || !filepath.IsLocal(name) {
+		return "", refuse(0, "name the file that it leads to", "it is a symbolic link that leads out of its folder, to %s", target)
+	}
+	return target, nil
+}
+
+// readManifest reads a regular file. It does not wait for a pipe's other end.
+func readManifest(path string) ([]byte, fs.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, refuse(0, "name the file itself", "it is not a regular file but %s", info.Mode().Type())
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	return text, info, err
+}
+
+// WriteFile replaces the file at path by text in one step. The new file has the
+// mode and owner of like, or mode 0600 and this process's owner if like is nil,
+// as kubeadm writes manifests; extended attributes are not carried over. Text
+// and name are on the disk when it returns.
+//
+// Until then the text is in a temporary file with a leading dot: the kubelet
+// starts every other file in its folder as a pod (pkg/kubelet/config/file.go).
+func WriteFile(path string, text []byte, like fs.FileInfo) (err error) {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("write manifest %s: %w", path, err)
 			_ = tmp.Close()
-			_ = os.Remove(tmp.Name())
+			err = fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(tmp.Name())))
 		}
 	}()
 	if _, err = tmp.Write(text); err != nil {
 		return err
 	}
-	if stat, ok := like.Sys().(*syscall.Stat_t); ok {
-		if err = tmp.Chown(int(stat.Uid), int(stat.Gid)); err != nil {
+	if like != nil {
+		if err = alike(tmp, like); err != nil {
 			return err
 		}
-	}
-	// After the owner: chown clears set-user-ID bits.
-	if err = tmp.Chmod(like.Mode().Perm()); err != nil {
-		return err
 	}
 	if err = tmp.Sync(); err != nil {
 		return err
@@ -82,9 +113,35 @@ func WriteFile(path string, text []byte, like os.FileInfo) (err error) {
 	if err = os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
-	folder, err := os.Open(dir)
+	// From here on the new file is in place, whatever the disk says.
+	if e := syncFolder(dir); e != nil {
+		return fmt.Errorf("write %s: sync the folder: %w", path, e)
+	}
+	return nil
+}
+
+// alike gives a file another's owner and mode, in this order: a change of owner
+// clears some bits of the mode (chown(2)).
+func alike(f *os.File, like fs.FileInfo) error {
+	if want, ok := like.Sys().(*syscall.Stat_t); ok {
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		have, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || have.Uid != want.Uid || have.Gid != want.Gid {
+			if err := f.Chown(int(want.Uid), int(want.Gid)); err != nil {
+				return err
+			}
+		}
+	}
+	return f.Chmod(like.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky))
+}
+
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return errors.Join(f.Sync(), f.Close())
 }

@@ -9,8 +9,10 @@ import (
 
 // About is what a manifest tells of a component.
 type About struct {
+	// Component is such as "kube-apiserver".
 	Component string
-	// Probes by name: "startupProbe", "livenessProbe", "readinessProbe".
+	// Probes by name: "startupProbe", "livenessProbe", "readinessProbe". A
+	// probe that the manifest has not is not in it.
 	Probes map[string]Effective
 }
 
@@ -18,12 +20,14 @@ type About struct {
 type Effective struct {
 	InitialDelay, Period, Timeout time.Duration
 	FailureThreshold              int
-	// Endpoint is where it asks; nil for a probe that runs a command.
+	// Endpoint is where it asks; nil for a probe that runs a command, as
+	// etcd's did in kubeadm v1.13.
 	Endpoint *Endpoint
 }
 
 // Endpoint is an address that a probe asks.
 type Endpoint struct {
+	// Scheme is HTTP or HTTPS, Path begins with a slash and may hold a query.
 	Scheme, Host string
 	Port         int
 	Path         string
@@ -36,31 +40,28 @@ func Inspect(manifest []byte) (About, error) {
 		return About{}, err
 	}
 	about := About{Component: d.component, Probes: map[string]Effective{}}
-	for _, name := range []string{"startupProbe", "livenessProbe", "readinessProbe"} {
-		p := child(d.container, name)
+	for _, name := range []string{startupProbe, livenessProbe, readinessProbe} {
+		p := d.probe(name)
 		if p == nil || p.Kind != yaml.MappingNode {
 			continue
 		}
-		e := Effective{
-			InitialDelay: secondsOf(p, "initialDelaySeconds", 0), Period: secondsOf(p, "periodSeconds", 10),
-			Timeout: secondsOf(p, "timeoutSeconds", 1), FailureThreshold: numberOf(p, "failureThreshold", 3),
+		seconds := func(field string) time.Duration { return time.Duration(numberOf(p, field)) * time.Second }
+		about.Probes[name] = Effective{
+			InitialDelay: seconds(initialDelay), Period: seconds(period), Timeout: seconds(timeout),
+			FailureThreshold: numberOf(p, failureThreshold), Endpoint: d.endpoint(p),
 		}
-		e.Endpoint = d.endpoint(p)
-		about.Probes[name] = e
 	}
 	return about, nil
 }
 
-func numberOf(m *yaml.Node, key string, fallback int) int {
-	n, err := strconv.Atoi(value(m, key))
-	if err != nil || n <= 0 {
-		return fallback
+// numberOf is a probe's number, or its default.
+func numberOf(probe *yaml.Node, field string) int {
+	if n := child(probe, field); n != nil {
+		if v, ok := number(n); ok && v > 0 {
+			return v
+		}
 	}
-	return n
-}
-
-func secondsOf(m *yaml.Node, key string, fallback int) time.Duration {
-	return time.Duration(numberOf(m, key, fallback)) * time.Second
+	return fallback(field)
 }
 
 // endpoint resolves an httpGet, whose port may be the name of a container port
@@ -70,58 +71,36 @@ func (d *document) endpoint(probe *yaml.Node) *Endpoint {
 	if get == nil {
 		return nil
 	}
-	e := &Endpoint{Scheme: value(get, "scheme"), Host: value(get, "host"), Path: value(get, "path")}
+	e := Endpoint{Scheme: value(get, "scheme"), Host: value(get, "host"), Path: value(get, "path"), Port: d.port(value(get, "port"))}
+	if e.Port < 1 || e.Port > 65535 {
+		return nil
+	}
 	if e.Scheme == "" {
 		e.Scheme = "HTTP"
 	}
 	if e.Host == "" {
-		e.Host = "127.0.0.1" // the pods use the host's network
+		e.Host = "127.0.0.1" // the kubelet asks the pod's address, and these pods use the host's network
 	}
 	if e.Path == "" {
 		e.Path = "/"
 	}
-	port := value(get, "port")
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		ports := child(d.container, "ports")
-		if ports == nil {
-			return nil
-		}
-		for _, p := range ports.Content {
-			if value(p, "name") == port {
-				n = numberOf(p, "containerPort", 0)
-			}
-		}
-	}
-	if n < 1 || n > 65535 {
-		return nil
-	}
-	e.Port = n
-	return e
+	return &e
 }
 
-// Kill is how long a component that gives no healthy answer lives until its
-// kubelet begins to end it, at least and at most; the grace period of up to
-// 30 s comes on top. It follows pkg/kubelet/prober/worker.go: the first probe
-// comes after the initial delay, the next ones every period or, when an attempt
-// takes longer than that, right after it, with up to one period of jitter.
-type Kill struct{ Min, Max time.Duration }
-
-// probeHandshake is the prober's own bound of a TLS handshake, whatever the
-// timeout says (net/http's default transport as used in pkg/probe/http).
-const probeHandshake = 10 * time.Second
-
-// FailingFast is for connections that are refused at once.
-func (e Effective) FailingFast() Kill { return e.kill(0) }
-
-// Hanging is for TLS handshakes that are never answered.
-func (e Effective) Hanging() Kill { return e.kill(min(probeHandshake, e.Timeout)) }
-
-// Slow is for answers that come later than the timeout.
-func (e Effective) Slow() Kill { return e.kill(e.Timeout) }
-
-func (e Effective) kill(attempt time.Duration) Kill {
-	between := max(e.Period, attempt)
-	least := e.InitialDelay + time.Duration(e.FailureThreshold-1)*between + attempt
-	return Kill{least, least + e.Period}
+// port resolves a port's number or name, 0 when it cannot.
+func (d *document) port(port string) int {
+	if n, err := strconv.Atoi(port); err == nil {
+		return n
+	}
+	ports := child(d.container, "ports")
+	if ports == nil || ports.Kind != yaml.SequenceNode {
+		return 0
+	}
+	for _, p := range ports.Content {
+		if value(p, "name") == port {
+			n, _ := strconv.Atoi(value(p, "containerPort"))
+			return n
+		}
+	}
+	return 0
 }

@@ -1,27 +1,42 @@
 package patch
 
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
 // Settings say what a component's manifest should reach. The zero value asks
 // for nothing.
 type Settings struct {
 	// Startup bounds the time until a starting container is killed. A manifest
-	// without a startup probe (kubeadm before v1.19) gets it as liveness
-	// initialDelaySeconds: a startup probe would mean nothing to its kubelet.
+	// without a startup probe (kubeadm before v1.19) gets that time as the
+	// liveness probe's initialDelaySeconds instead.
 	Startup   *Probe `json:"startup,omitempty"`
 	Liveness  *Probe `json:"liveness,omitempty"`
 	Readiness *Probe `json:"readiness,omitempty"`
-	Flags     []Flag `json:"flags,omitempty"`
-	Env       []Env  `json:"env,omitempty"`
+	// NoStartupProbe says that the kubelet takes no notice of startup probes
+	// (before v1.18), so that one in the manifest does not count.
+	NoStartupProbe bool   `json:"noStartupProbe,omitempty"`
+	Flags          []Flag `json:"flags,omitempty"`
+	Env            []Env  `json:"env,omitempty"`
 }
 
 // Probe holds the least values of a probe's fields: a manifest's own value is
 // never lowered. A zero field is left alone. The durations are whole seconds
 // (k8s.io/api/core/v1, Probe).
 type Probe struct {
-	InitialDelay     int    `json:"initialDelaySeconds,omitempty"`
-	Period           int    `json:"periodSeconds,omitempty"`
-	Timeout          int    `json:"timeoutSeconds,omitempty"`
-	FailureThreshold int    `json:"failureThreshold,omitempty"`
-	Reason           string `json:"reason"`
+	InitialDelay     int `json:"initialDelaySeconds,omitempty"`
+	Period           int `json:"periodSeconds,omitempty"`
+	Timeout          int `json:"timeoutSeconds,omitempty"`
+	FailureThreshold int `json:"failureThreshold,omitempty"`
+	// Reason is for every field that has none of its own in Reasons, whose
+	// keys are field names such as "periodSeconds".
+	Reason  string            `json:"reason"`
+	Reasons map[string]string `json:"reasons,omitempty"`
+	// UserSet names the fields that the owner has set; they stay, and are
+	// listed as kept.
+	UserSet []string `json:"userSet,omitempty"`
 }
 
 // Policy says how a flag's value is treated when the manifest has one.
@@ -29,7 +44,7 @@ type Policy string
 
 // The policies.
 const (
-	// AtLeast raises a duration or a whole number, and never lowers it.
+	// AtLeast raises a duration or a number, and never lowers it.
 	AtLeast Policy = "at least"
 	// Set replaces the value.
 	Set Policy = "set"
@@ -65,6 +80,122 @@ type Change struct {
 	Old    string `json:"old"`
 	New    string `json:"new"`
 	Reason string `json:"reason"`
-	// Kept says that nothing was changed, because the owner's value wins.
+	// Kept says that nothing was changed, because the owner's value wins. New
+	// is then the same as Old, and the reason names what it would have been.
 	Kept bool `json:"kept,omitempty"`
+}
+
+// The names of a probe's fields, in alphabetical order, as kubeadm writes them.
+const (
+	failureThreshold = "failureThreshold"
+	initialDelay     = "initialDelaySeconds"
+	period           = "periodSeconds"
+	timeout          = "timeoutSeconds"
+)
+
+// fallback is what the API server's and the kubelet's defaulting makes of a
+// field that is 0 or not there (k8s.io/kubernetes/pkg/apis/core/v1/defaults.go).
+func fallback(field string) int {
+	switch field {
+	case failureThreshold:
+		return 3
+	case period:
+		return 10
+	case timeout:
+		return 1
+	}
+	return 0
+}
+
+// field is one number that a probe should reach.
+type field struct {
+	name    string
+	want    int
+	reason  string
+	userSet bool
+}
+
+func (p Probe) fields() []field {
+	all := []field{
+		{name: failureThreshold, want: p.FailureThreshold},
+		{name: initialDelay, want: p.InitialDelay},
+		{name: period, want: p.Period},
+		{name: timeout, want: p.Timeout},
+	}
+	for i, f := range all {
+		all[i].reason = p.Reason
+		if r, ok := p.Reasons[f.name]; ok {
+			all[i].reason = r
+		}
+		all[i].userSet = slices.Contains(p.UserSet, f.name)
+	}
+	return all
+}
+
+// check refuses numbers that no kubelet would take.
+func (s Settings) check() error {
+	for _, p := range []*Probe{s.Startup, s.Liveness, s.Readiness} {
+		if p == nil {
+			continue
+		}
+		for _, f := range p.fields() {
+			if f.want < 0 || f.want > math.MaxInt32 {
+				return fmt.Errorf("patch manifest: settings: %s of %d is out of range", f.name, f.want)
+			}
+		}
+	}
+	for _, f := range s.Flags {
+		if f.Name == "" || f.Policy != AtLeast && f.Policy != Set && f.Policy != IfAbsent {
+			return fmt.Errorf("patch manifest: settings: flag %q has the policy %q", f.Name, f.Policy)
+		}
+	}
+	for _, v := range s.Env {
+		if v.Name == "" {
+			return fmt.Errorf("patch manifest: settings: an environment variable has no name")
+		}
+	}
+	return nil
+}
+
+// probes are the probes to bring to their numbers, by their names in the
+// manifest.
+func (s Settings) probes(hasStartup bool) map[string]*Probe {
+	all := map[string]*Probe{startupProbe: s.Startup, livenessProbe: s.Liveness, readinessProbe: s.Readiness}
+	if s.Startup == nil || hasStartup && !s.NoStartupProbe {
+		return all
+	}
+	all[startupProbe] = nil
+	all[livenessProbe] = s.Startup.asDelay(s.Liveness, hasStartup)
+	return all
+}
+
+// asDelay gives a liveness probe the time that a startup probe would have
+// given: it first asks when that would have given up. Until then nothing else
+// is asked either, which leaves the start alone.
+func (p Probe) asDelay(liveness *Probe, hasStartup bool) *Probe {
+	var to Probe
+	if liveness != nil {
+		to = *liveness
+	}
+	every := p.Period
+	if every == 0 {
+		every = fallback(period)
+	}
+	delay := min(int64(p.InitialDelay)+int64(p.FailureThreshold)*int64(every), math.MaxInt32)
+	if int(delay) <= to.InitialDelay {
+		return &to
+	}
+	why := "this manifest has no startup probe"
+	if hasStartup {
+		why = "this kubelet takes no notice of startup probes"
+	}
+	to.InitialDelay = int(delay)
+	reasons := map[string]string{initialDelay: p.Reason + "; " + why + ", so the liveness probe waits instead"}
+	for k, v := range to.Reasons {
+		if k != initialDelay {
+			reasons[k] = v
+		}
+	}
+	to.Reasons = reasons
+	return &to
 }
