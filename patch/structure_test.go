@@ -151,9 +151,29 @@ func requireLaws(t testing.TB, before []byte, s Settings) (after []byte, changes
 	requireExactly(t, before, after, changes)
 	var pod corev1.Pod
 	if yaml.UnmarshalStrict(before, &pod) == nil {
-		decodePod(t, after)
+		requireValidProbes(t, decodePod(t, after))
 	}
 	return after, changes
+}
+
+// requireValidProbes holds the probes' numbers against what the API server and
+// the kubelet accept (k8s.io/kubernetes/pkg/apis/core/validation, validateProbe
+// and validateLivenessProbe). 0 stands for the default.
+func requireValidProbes(t testing.TB, pod corev1.Pod) {
+	t.Helper()
+	for _, c := range pod.Spec.Containers {
+		for _, p := range []*corev1.Probe{c.LivenessProbe, c.StartupProbe, c.ReadinessProbe} {
+			if p == nil {
+				continue
+			}
+			for _, n := range []int32{p.InitialDelaySeconds, p.PeriodSeconds, p.TimeoutSeconds, p.FailureThreshold, p.SuccessThreshold} {
+				require.GreaterOrEqual(t, n, int32(0))
+			}
+			if p != c.ReadinessProbe {
+				require.LessOrEqual(t, p.SuccessThreshold, int32(1))
+			}
+		}
+	}
 }
 
 // TestLeaves guards the proof itself: it must see each kind of difference.

@@ -53,7 +53,9 @@ func buildKubeadm(ctx context.Context, version string) (string, error) {
 	if err := os.WriteFile(filepath.Join(module, "go.mod"), []byte(text), 0o644); err != nil {
 		return "", err
 	}
-	tmp := program + ".new"
+	// Another run may build the same.
+	tmp := fmt.Sprintf("%s.%d", program, os.Getpid())
+	defer func() { _ = os.Remove(tmp) }()
 	if _, err := runGo(ctx, module, "build", "-mod=mod", "-trimpath", "-ldflags="+stamp(version, minor), "-o", tmp, kubernetes+"/cmd/kubeadm"); err != nil {
 		return "", err
 	}

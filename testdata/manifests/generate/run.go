@@ -13,7 +13,7 @@ import (
 )
 
 // writeManifests has a kubeadm write its manifests for a config, and puts them
-// with the config into the folder to, in place of what is there.
+// with the config into a folder, in place of those that are there.
 func writeManifests(ctx context.Context, kubeadm string, f form, c config, to string) error {
 	root, err := os.MkdirTemp("", "kubeadm-root-")
 	if err != nil {
@@ -48,10 +48,7 @@ func writeManifests(ctx context.Context, kubeadm string, f form, c config, to st
 	if len(files) != want {
 		return fmt.Errorf("kubeadm wrote %d manifests, not %d", len(files), want)
 	}
-	if err := os.RemoveAll(to); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(to, 0o755); err != nil {
+	if err := clear(to); err != nil {
 		return err
 	}
 	for _, f := range append(files, filepath.Join(root, "kubeadm.yaml")) {
@@ -60,6 +57,24 @@ func writeManifests(ctx context.Context, kubeadm string, f form, c config, to st
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(to, filepath.Base(f)), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clear makes the folder and takes older manifests away. The differences beside
+// them belong to package patch's test.
+func clear(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	old, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, f := range old {
+		if err := os.Remove(f); err != nil {
 			return err
 		}
 	}

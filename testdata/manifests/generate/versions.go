@@ -7,13 +7,13 @@ import (
 )
 
 // versions are the kubeadms whose manifests are kept: the one of the article
-// that this project began with, then the last patch release of every minor that
-// was to be had as a Go module.
+// that this project began with, then a late patch release of every minor, the
+// last one where all its modules were to be had.
 func versions() []string {
 	return []string{
-		"v1.13.1", "v1.14.10", "v1.15.12", "v1.16.15", "v1.17.17", "v1.18.20", "v1.19.16", "v1.20.15", "v1.21.14",
-		"v1.22.17", "v1.23.17", "v1.24.17", "v1.25.16", "v1.26.15", "v1.27.16", "v1.28.15", "v1.29.15", "v1.30.14",
-		"v1.31.14", "v1.32.13", "v1.33.13", "v1.34.4", "v1.35.4", "v1.36.3", "v1.37.2",
+		"v1.13.1", "v1.14.10", "v1.15.12", "v1.16.15", "v1.17.17", "v1.18.19", "v1.19.16", "v1.20.15", "v1.21.14",
+		"v1.22.17", "v1.23.17", "v1.24.17", "v1.25.4", "v1.26.3", "v1.27.4", "v1.28.15", "v1.29.15", "v1.30.3",
+		"v1.31.4", "v1.32.3", "v1.33.13", "v1.34.4", "v1.35.4", "v1.36.3", "v1.37.2",
 	}
 }
 
