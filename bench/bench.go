@@ -30,6 +30,8 @@ const (
 // Options are what Run needs to know. The zero value is a full run without disks.
 type Options struct {
 	// Budget bounds the whole run in wall time, set-up and tidying up included.
+	// It begins when the kernel has randomness, which is at once but for the
+	// first moments after a boot.
 	// 0 means DefaultBudget, or ShortBudget for the short form.
 	Budget time.Duration
 	// Short measures only what a plan cannot do without.
@@ -51,6 +53,12 @@ func Run(ctx context.Context, o Options) (Result, error) {
 }
 
 func run(ctx context.Context, o Options, c clock) (Result, error) {
+	patient, cancel := context.WithTimeout(ctx, randomnessPatience)
+	defer cancel()
+	waited, err := awaitRandomness(patient, c, getrandom)
+	if err != nil {
+		return Result{Schema: Schema, Started: c.Now().UTC()}, err
+	}
 	start, startCPU := c.Now(), c.CPU()
 	if o.Budget <= 0 {
 		o.Budget = DefaultBudget
@@ -64,7 +72,7 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	r := Result{
 		Schema: Schema, Started: start.UTC().Truncate(time.Millisecond), BootID: readBootID(o.Root),
 		Short: o.Short, Budget: o.Budget.Seconds(), Before: readState(o.Root),
-		Runtime: goRuntime(),
+		Runtime: goRuntime(), Warnings: waited,
 	}
 	// Statistics and tidying up need a little time too: a third of a second on an
 	// emulated Cortex-A7. What still runs then is left alone.

@@ -70,6 +70,7 @@ const (
 	WarnThrottled    = "throttled"    // the clock was lowered: heat, voltage or a limit
 	WarnMemory       = "memory"       // memory is short: the kernel may have been reclaiming or swapping
 	WarnInMemory     = "in-memory"    // a folder lies in memory, its writes say nothing about a disk
+	WarnRandomness   = "randomness"   // the kernel had no randomness yet
 	WarnUnfinished   = "unfinished"   // left out or cut short for lack of time
 )
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // slowBoard is a clock that only moves when something is computed. With a
@@ -237,4 +238,41 @@ func (c *tickClock) CPU() time.Duration {
 
 func TestResolutionOfATickIsSeen(t *testing.T) {
 	assert.Equal(t, 10*time.Millisecond, cpuResolution(&tickClock{*newSlowBoard(1)}))
+}
+
+func TestRandomness(t *testing.T) {
+	found, err := awaitRandomness(t.Context(), systemClock{}, func(int) error { return nil })
+	require.NoError(t, err)
+	assert.Empty(t, found)
+
+	found, err = awaitRandomness(t.Context(), systemClock{}, func(int) error { return unix.ENOSYS })
+	require.NoError(t, err)
+	assert.Empty(t, found, "a kernel from before 3.17")
+
+	board := newSlowBoard(1)
+	late := func(flags int) error {
+		if flags == unix.GRND_NONBLOCK {
+			return unix.EAGAIN
+		}
+		board.compute(21 * time.Second)
+		return nil
+	}
+	found, err = awaitRandomness(t.Context(), board, late)
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	assert.Equal(t, WarnRandomness, found[0].Kind)
+	assert.Contains(t, found[0].Text, "no randomness for the first 21.0 s")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	never := make(chan struct{})
+	defer close(never)
+	_, err = awaitRandomness(ctx, board, func(flags int) error {
+		if flags == unix.GRND_NONBLOCK {
+			return unix.EAGAIN
+		}
+		<-never
+		return nil
+	})
+	require.ErrorIs(t, err, context.Canceled)
 }

@@ -21,7 +21,7 @@ func TestSchemaIsDocumented(t *testing.T) {
 	}
 	for _, kind := range []string{
 		bench.WarnFew, bench.WarnNoisy, bench.WarnDrift, bench.WarnDisturbed, bench.WarnStolen, bench.WarnUnsteady, bench.WarnQuota,
-		bench.WarnUndervoltage, bench.WarnThrottled, bench.WarnMemory, bench.WarnInMemory, bench.WarnUnfinished,
+		bench.WarnUndervoltage, bench.WarnThrottled, bench.WarnMemory, bench.WarnInMemory, bench.WarnRandomness, bench.WarnUnfinished,
 	} {
 		assert.Contains(t, string(text), "`"+kind+"`")
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"os"
@@ -35,9 +34,6 @@ func tell() error {
 			return fmt.Errorf("mount %s: %w", target, err)
 		}
 	}
-	// So early the kernel has no randomness yet, and the first who asks for some
-	// waits, or on one core spins, until it has.
-	rand.Read(make([]byte, 1))
 	// There is no disk: what one measured in memory would say nothing.
 	r, err := measure(context.Background(), "")
 	if err != nil {
