@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -158,6 +159,33 @@ func TestWriteFile(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, entries, 3)
 	assert.Equal(t, small, string(read(t, path)))
+}
+
+// TestTheKubeletSeesWholeManifestsOnly looks into the folder as the kubelet does
+// (every name without a leading dot) while a manifest is written again and again.
+func TestTheKubeletSeesWholeManifestsOnly(t *testing.T) {
+	dir, path := manifestFile(t)
+	texts := []string{small, small + "# " + strings.Repeat("x", 100_000) + "\n"}
+	done := make(chan error)
+	go func() {
+		var failed error
+		for i := range 200 {
+			failed = errors.Join(failed, WriteFile(path, []byte(texts[i%2]), nil))
+		}
+		done <- failed
+	}()
+	for {
+		names, err := filepath.Glob(filepath.Join(dir, "[^.]*"))
+		require.NoError(t, err)
+		require.Equal(t, []string{path}, names)
+		require.Contains(t, texts, string(read(t, path)))
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+			return
+		default:
+		}
+	}
 }
 
 func TestDiff(t *testing.T) {

@@ -227,3 +227,13 @@ func TestZeroMeansTheDefault(t *testing.T) {
 	_, changes = requireLaws(t, []byte(text), Settings{Liveness: &Probe{FailureThreshold: 4, Period: 11, Timeout: 2}})
 	assert.Len(t, changes, 3)
 }
+
+func TestEscapes(t *testing.T) {
+	text := with(t, small, "    - --data-dir=/var/lib/etcd\n", `    - "--a=\"x\u0079\\" # "
+    - '--b=''x' # '
+`)
+	s := Settings{Flags: []Flag{{Name: "a", Value: `1"`, Policy: Set}, {Name: "b", Value: "2'", Policy: Set}}}
+	out, changes := requireLaws(t, []byte(text), s)
+	assert.Equal(t, `"xy\`, changes[0].Old)
+	assert.Equal(t, with(t, text, `"--a=\"x\u0079\\"`, `"--a=1\""`, `'--b=''x'`, `'--b=2'''`), string(out))
+}
