@@ -12,7 +12,7 @@ KUBERNETES ?= v1.37.2
 CPU ?= 5%
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross lab deps demo demo-fast test lint unit board fuzz versions-table clean
+.PHONY: help build cross lab deps demo demo-fast test lint unit board fuzz manifests openssl versions-table clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -62,6 +62,12 @@ FUZZTIME ?= 10s
 fuzz: ## every fuzz target for FUZZTIME (default 10s)
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	  echo "fuzz $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+manifests: ## have the real kubeadms of all versions write testdata/manifests anew (an hour)
+	cd testdata/manifests/generate && $(GO) run .
+
+openssl: ## the benchmark's cryptography beside openssl speed
+	$(GO) run ./bench/check openssl -rounds 5
 
 versions-table: ## write docs/versions.md from the version table
 	$(GO) test ./kubeadm -run TestVersionsDocument -update
