@@ -32,7 +32,10 @@ func Apply(manifest []byte, s Settings) ([]byte, []Change, error) {
 	if len(a.edits) == 0 {
 		return manifest, a.changes, nil
 	}
-	out := a.edits.apply(manifest)
+	out, err := a.edits.apply(manifest)
+	if err != nil {
+		return nil, nil, err
+	}
 	// What was written has to say what was meant: a slip in the byte arithmetic
 	// must not reach the kubelet.
 	again, err := parse(out)

@@ -22,21 +22,24 @@ type edit struct {
 
 type edits []edit
 
-// apply makes all edits at once. They do not overlap; insertions at one place
-// keep their order, and come before what is replaced there.
-func (e edits) apply(text []byte) []byte {
+// apply makes all edits at once. Insertions at one place keep their order, and
+// come before what is replaced there. Edits that overlap are refused.
+func (e edits) apply(text []byte) ([]byte, error) {
 	slices.SortStableFunc(e, func(a, b edit) int {
 		return cmp.Or(a.from-b.from, a.to-b.to)
 	})
 	var out bytes.Buffer
 	at := 0
 	for _, x := range e {
+		if x.from < at {
+			return nil, refuse(1+bytes.Count(text[:at], []byte("\n")), "write each flag and its value as one, --flag=value", "two changes meet in one place")
+		}
 		out.Write(text[at:x.from])
 		out.WriteString(x.text)
 		at = x.to
 	}
 	out.Write(text[at:])
-	return out.Bytes()
+	return out.Bytes(), nil
 }
 
 // replaceNumber gives a number a new value.

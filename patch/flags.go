@@ -113,14 +113,6 @@ type decision struct {
 	change bool
 }
 
-// result is the value that counts in the end, "" where there is none.
-func (x decision) result() string {
-	if x.change {
-		return x.Value
-	}
-	return x.have.value
-}
-
 func (a *applier) flags(flags []Flag) error {
 	if len(flags) == 0 {
 		return nil
@@ -131,13 +123,11 @@ func (a *applier) flags(flags []Flag) error {
 		x := decision{Flag: f}
 		x.have, x.there = a.d.setting(words, f)
 		enough, err := x.enough()
-		if err != nil {
+		stays := x.there && (f.UserSet || x.have.elsewhere)
+		if err != nil && !stays {
 			return err
 		}
-		x.change = !enough
-		if x.there && !enough && (f.UserSet || x.have.elsewhere) {
-			x.change, x.kept = false, true
-		}
+		x.change, x.kept = !enough && !stays, !enough && stays
 		all[i] = x
 	}
 	why := a.d.bindLaws(words, all)

@@ -9,18 +9,20 @@ import (
 )
 
 func TestTheOwnersValues(t *testing.T) {
-	text := with(t, small, "    - --data-dir=/var/lib/etcd\n", "    - --election-timeout=9000\n    - --heartbeat-interval\n    - \"100\"\n    - '--snapshot-count=5'\n")
+	text := with(t, small, "    - --data-dir=/var/lib/etcd\n", "    - --election-timeout=9000\n    - --heartbeat-interval\n    - \"100\"\n    - '--snapshot-count=5'\n    - --quota=2\n    - --lease=x\n")
 	out, changes, err := Apply([]byte(text), Settings{Flags: []Flag{
 		{Name: "election-timeout", Value: "5000", Policy: AtLeast},
 		{Name: "heartbeat-interval", Value: "500", Policy: AtLeast},
 		{Name: "snapshot-count", Value: "10000", Policy: Set, UserSet: true, Reason: "r"},
 		{Name: "new", Value: "x", Policy: IfAbsent},
-		{Name: "snapshot-count", Value: "1", Policy: IfAbsent},
+		{Name: "quota", Value: "1", Policy: IfAbsent},
+		{Name: "lease", Value: "9s", Policy: AtLeast, UserSet: true},
 	}})
 	require.NoError(t, err)
 	assert.Equal(t, with(t, text, "    - \"100\"", "    - \"500\"", "    - '--snapshot", "    - --new=x\n    - '--snapshot"), string(out))
-	require.Len(t, changes, 3)
+	require.Len(t, changes, 4)
 	assert.Equal(t, Change{Path: "spec.containers[etcd].command --snapshot-count", Old: "5", New: "5", Reason: "the owner's value stays; it would have been 10000: r", Kept: true}, changes[1])
+	assert.True(t, changes[3].Kept, "it cannot be compared, but need not be")
 }
 
 func TestTheOwnersProbes(t *testing.T) {
@@ -92,6 +94,17 @@ func TestFlagsInArgs(t *testing.T) {
 	out, changes = requireLaws(t, []byte(text), Settings{Flags: atLeast("heartbeat-interval", "150")})
 	assert.Equal(t, "spec.containers[etcd].args --heartbeat-interval", changes[0].Path)
 	assert.Equal(t, with(t, text, "[\"--z", "[\"--heartbeat-interval=150\", \"--z"), string(out))
+}
+
+// TestFlagInAnothersPlace: a flag without = takes the next item as its value,
+// even one that looks like a flag.
+func TestFlagInAnothersPlace(t *testing.T) {
+	for _, command := range []string{"--a\n    - --b\n    - c", "--a\n    - --b=c"} {
+		text := with(t, small, "--data-dir=/var/lib/etcd", command)
+		_, _, err := Apply([]byte(text), Settings{Flags: []Flag{{Name: "a", Value: "1", Policy: Set}, {Name: "b", Value: "2", Policy: Set}}})
+		var refused *RefusedError
+		require.ErrorAs(t, err, &refused)
+	}
 }
 
 func TestFlagsThatCannotBeCompared(t *testing.T) {

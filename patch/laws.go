@@ -1,6 +1,9 @@
 package patch
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // A law ties flags to each other: a component that finds it broken does not
 // start.
@@ -45,8 +48,8 @@ func (d *document) bindLaws(words commandLine, all []decision) (why []string) {
 	why = make([]string, len(all))
 	final := func(name, unset string) string {
 		for _, x := range all {
-			if x.Name == name && (x.change || x.there) {
-				return x.result()
+			if x.Name == name && x.change {
+				return x.Value
 			}
 		}
 		if have, ok := d.setting(words, Flag{Name: name, Value: unset}); ok {
@@ -54,7 +57,7 @@ func (d *document) bindLaws(words commandLine, all []decision) (why []string) {
 		}
 		return unset
 	}
-	if final(leaderElect, "true") == "false" {
+	if on, err := strconv.ParseBool(final(leaderElect, "true")); err == nil && !on {
 		for i, x := range all {
 			if slices.Contains([]string{leaseDuration, renewDeadline, retryPeriod}, x.Name) {
 				all[i].change, all[i].kept = false, false

@@ -87,7 +87,9 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 		{Liveness: &Probe{Timeout: 1 << 31}},
 		{Flags: []Flag{{Name: "a", Value: "b"}}},
 		{Flags: []Flag{{Value: "b", Policy: Set}}},
+		{Flags: []Flag{{Name: "a", Policy: Set}, {Name: "a", Policy: IfAbsent}}},
 		{Env: []Env{{Value: "b"}}},
+		{Env: []Env{{Name: "A"}, {Name: "A"}}},
 	} {
 		_, _, err := Apply([]byte(small), s)
 		require.ErrorContains(t, err, "settings")

@@ -144,15 +144,19 @@ func (s Settings) check() error {
 			}
 		}
 	}
+	seen := map[string]bool{}
 	for _, f := range s.Flags {
-		if f.Name == "" || f.Policy != AtLeast && f.Policy != Set && f.Policy != IfAbsent {
-			return fmt.Errorf("patch manifest: settings: flag %q has the policy %q", f.Name, f.Policy)
+		if f.Name == "" || seen[f.Name] || f.Policy != AtLeast && f.Policy != Set && f.Policy != IfAbsent {
+			return fmt.Errorf("patch manifest: settings: flag %q is there twice, or has no policy", f.Name)
 		}
+		seen[f.Name] = true
 	}
+	seen = map[string]bool{}
 	for _, v := range s.Env {
-		if v.Name == "" {
-			return fmt.Errorf("patch manifest: settings: an environment variable has no name")
+		if v.Name == "" || seen[v.Name] {
+			return fmt.Errorf("patch manifest: settings: the environment variable %q is there twice, or has no name", v.Name)
 		}
+		seen[v.Name] = true
 	}
 	return nil
 }
