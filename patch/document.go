@@ -108,6 +108,9 @@ func notYAML(text []byte, err error) error {
 		line, _ = strconv.Atoi(m[1])
 	}
 	why := yamlLine.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "")
+	if !strings.Contains(why, "cannot start any token") && !strings.Contains(why, "tab character") {
+		return refuse(line, "mend the file, or have kubeadm write it again", "not YAML: %s", why)
+	}
 	for i, l := range bytes.Split(text, []byte("\n")) {
 		if indent := l[:len(l)-len(bytes.TrimLeft(l, " \t"))]; bytes.IndexByte(indent, '\t') >= 0 && len(indent) < len(bytes.TrimRight(l, "\r")) {
 			return refuse(i+1, "indent with spaces, YAML allows no tabs there", "not YAML, and a tab stands in the indentation: %s", why)
