@@ -97,6 +97,16 @@ kind: KubeletConfiguration
 cgroupDriver: cgroupfs
 <if and .CgroupV1 .FailCgroupV1>failCgroupV1: false
 <end>failSwapOn: false
+# The file system is the machine's. A machine whose disk is nearly full would
+# taint the board's node, which then never runs CoreDNS, and would lose images
+# that no registry can give again. Memory is the board's own.
+evictionHard:
+  memory.available: 100Mi
+  nodefs.available: 0%
+  nodefs.inodesFree: 0%
+  imagefs.available: 0%
+  imagefs.inodesFree: 0%
+imageGCHighThresholdPercent: 100
 ---
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration

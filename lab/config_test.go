@@ -24,7 +24,9 @@ func TestConfigs(t *testing.T) {
 		files, err := configs(&board{Name: "l1", Version: c.version, NodeIP: "10.1.2.3"}, "registry.k8s.io/pause:9", c.cgroupV1)
 		require.NoError(t, err)
 		text := files["kubeadm-lab.yaml"]
-		for _, has := range append(c.has, "localAPIEndpoint:\n  advertiseAddress: 10.1.2.3\n", "  name: l1\n", "kubernetesVersion: "+c.version+"\n") {
+		for _, has := range append(c.has, "localAPIEndpoint:\n  advertiseAddress: 10.1.2.3\n", "  name: l1\n", "kubernetesVersion: "+c.version+"\n",
+			// A machine with a nearly full disk made nodes with a disk-pressure taint, on which CoreDNS was never run.
+			"  nodefs.available: 0%\n", "  imagefs.available: 0%\n", "imageGCHighThresholdPercent: 100\n") {
 			assert.Contains(t, text, has, c.version)
 		}
 		for _, not := range append(c.hasNot, "<", "\n\n") {
