@@ -32,6 +32,10 @@ func (l Layout) Journal() string { return filepath.Join(l.State(), "journal.json
 // ConfigCopy is the configuration that kubeadm is given.
 func (l Layout) ConfigCopy() string { return filepath.Join(l.State(), "config.yaml") }
 
+// Patches is the folder of kubeadm patches that repeat our changes when an
+// upgrade writes the manifests anew.
+func (l Layout) Patches() string { return filepath.Join(l.State(), "patches") }
+
 // Lock keeps a second run out.
 func (l Layout) Lock() string { return filepath.Join(l.State(), "lock") }
 

@@ -314,11 +314,22 @@ func (r *run) patchManifests(s plan.PatchManifests) error {
 		if !ok {
 			continue
 		}
-		changes, err := patch.ApplyFile(r.layout.Manifest(c), settings)
+		text, err := os.ReadFile(r.layout.Manifest(c))
 		if errors.Is(err, os.ErrNotExist) {
 			continue // external etcd, or a phase that the owner skips
 		}
 		if err != nil {
+			return fmt.Errorf("patch the manifests: %w", err)
+		}
+		_, changes, err := patch.Apply(text, settings)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.layout.Manifest(c), err)
+		}
+		// First, so that a run that ends between the two does not lose them.
+		if err := r.writeDurable(c, changes); err != nil {
+			return err
+		}
+		if _, err := patch.ApplyFile(r.layout.Manifest(c), settings); err != nil {
 			return err
 		}
 		r.outcome.Changes[c] = changes

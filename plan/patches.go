@@ -24,8 +24,8 @@ func (m *maker) patches() PatchManifests {
 	m.decide("probe timeout", timeout.String(), "a probe's handshake and answer queue behind the work of a starting control plane")
 	p := PatchManifests{Settings: map[string]patch.Settings{}}
 	for _, c := range append(m.local(Etcd), m.stagedComponents()...) {
-		s, r, l := startup, steady, steady
-		settings := patch.Settings{Startup: &s, Liveness: &l, Readiness: &r}
+		s, l, r := m.respect(c, "startupProbe", startup), m.respect(c, "livenessProbe", steady), m.respect(c, "readinessProbe", steady)
+		settings := patch.Settings{Startup: &s, Liveness: &l, Readiness: &r, NoStartupProbe: m.noStartupProbe()}
 		switch c {
 		case Etcd:
 			settings.Flags = m.etcdClocks()
@@ -35,6 +35,14 @@ func (m *maker) patches() PatchManifests {
 		p.Settings[c] = settings
 	}
 	return p
+}
+
+// noStartupProbe: the kubelet takes notice of startup probes from v1.18 on,
+// where their feature gate is on (k8s.io/kubernetes/pkg/features), and may be
+// two minors older than kubeadm, which writes them from v1.20 on.
+func (m *maker) noStartupProbe() bool {
+	v := m.f.Kubeadm.Version
+	return v.Major == 1 && v.Minor < 18
 }
 
 func whole(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
@@ -73,7 +81,7 @@ func (m *maker) leases(component string) []patch.Flag {
 	}
 	return []patch.Flag{
 		flag("leader-elect-lease-duration", lease),
-		flag("leader-elect-renew-deadline", lease*2/3),
+		flag("leader-elect-renew-deadline", (lease * 2 / 3).Truncate(time.Second)),
 		flag("leader-elect-retry-period", max(2*time.Second, lease/8).Round(time.Second)),
 	}
 }
@@ -96,8 +104,21 @@ func (m *maker) etcdClocks() []patch.Flag {
 	return []patch.Flag{flag("heartbeat-interval", heartbeat), flag("election-timeout", 10*heartbeat)}
 }
 
-// userSet tells whether the owner's config sets a component's flag.
+// respect marks the fields of a probe that the owner's patches set.
+func (m *maker) respect(component, probe string, p patch.Probe) patch.Probe {
+	for _, field := range []string{"initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold"} {
+		if m.f.Owned.Field(component, probe, field) != "" {
+			p.UserSet = append(p.UserSet, field)
+		}
+	}
+	return p
+}
+
+// userSet tells whether the owner's config or patches set a component's flag.
 func (m *maker) userSet(component, flag string) bool {
+	if m.f.Owned.Flag(component, flag) != "" {
+		return true
+	}
 	path := map[string][]string{
 		Etcd: {"etcd", "local"}, APIServer: {"apiServer"}, ControllerManager: {"controllerManager"}, Scheduler: {"scheduler"},
 	}[component]

@@ -16,6 +16,8 @@ type Facts struct {
 	Args    kubeadm.InitArgs
 	// Config is the owner's --config, nil without one.
 	Config *kubeadm.Config
+	// Owned is what the owner's folder of kubeadm patches sets.
+	Owned patch.Owned
 	// HasCA tells that certificates are there already, whose key algorithm
 	// is kept.
 	HasCA bool

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -97,6 +98,25 @@ func TestEveryDecisionHasAReason(t *testing.T) {
 			assert.NotEmpty(t, d.Value, d.Name)
 		}
 	}
+}
+
+// What the owner's patches set is kept, and the plan says so for every field.
+func TestOwnersPatchesWin(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(dir+"/kube-scheduler.yaml", []byte("spec: {containers: [{name: kube-scheduler, readinessProbe: {periodSeconds: 2}}]}\n"), 0o644))
+	require.NoError(t, os.WriteFile(dir+"/etcd+json.yaml", []byte("- {op: add, path: /spec/containers/0/command/-, value: --heartbeat-interval=100}\n"), 0o644))
+	owned, err := patch.ReadOwned(dir)
+	require.NoError(t, err)
+	for _, s := range MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Owned: owned}).Steps {
+		if p, ok := s.(PatchManifests); ok {
+			assert.Equal(t, []string{"periodSeconds"}, p.Settings[Scheduler].Readiness.UserSet)
+			assert.Empty(t, p.Settings[Scheduler].Liveness.UserSet)
+			assert.True(t, p.Settings[Etcd].Flags[0].UserSet)
+			assert.False(t, p.Settings[Etcd].Flags[1].UserSet)
+			return
+		}
+	}
+	require.Fail(t, "a slow board's plan patches")
 }
 
 // A plan survives the journal.

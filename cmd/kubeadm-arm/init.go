@@ -16,6 +16,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -167,7 +168,11 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	if err != nil {
 		return b, err
 	}
-	facts := plan.Facts{Board: b.board, Speed: b.speed, Kubeadm: b.behaviour, Args: args, Config: b.config, HasCA: exists(layout.CACert())}
+	owned, err := ownersPatches(args, b.config)
+	if err != nil {
+		return b, err
+	}
+	facts := plan.Facts{Board: b.board, Speed: b.speed, Kubeadm: b.behaviour, Args: args, Config: b.config, Owned: owned, HasCA: exists(layout.CACert())}
 	b.plan = plan.MakeInit(facts)
 	if b.plan.Config != nil {
 		// Flags that have no place in a config leave only the way of passing
@@ -228,6 +233,24 @@ func (b *boardRun) measure(ctx context.Context, folder string) error {
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
+}
+
+// ownersPatches reads the owner's folder of kubeadm patches, if one is named.
+func ownersPatches(args kubeadm.InitArgs, c *kubeadm.Config) (patch.Owned, error) {
+	dir := c.Init("patches", "directory")
+	for _, flag := range []string{"patches", "experimental-patches"} {
+		if value, ok := args.Get(flag); ok {
+			dir = value
+		}
+	}
+	if dir == "" {
+		return nil, nil
+	}
+	owned, err := patch.ReadOwned(dir)
+	if err != nil {
+		return nil, &problem{exitBadInput, "mend or remove the patch; kubeadm would stop at it half way", err}
+	}
+	return owned, nil
 }
 
 // etcdFolder is where etcd's data will lie.

@@ -21,6 +21,9 @@ func (v invocation) passThrough(args []string) error {
 	if err := refuseIllegal(path); err != nil {
 		return err
 	}
+	if args, err = v.upgradeArgs(path, args); err != nil {
+		return err
+	}
 	err = syscall.Exec(path, append([]string{"kubeadm"}, args...), v.env)
 	return fmt.Errorf("run %s: %w", path, err)
 }

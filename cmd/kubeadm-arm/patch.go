@@ -83,7 +83,7 @@ func (v invocation) patchStream(all map[string]patch.Settings, diff bool) error 
 		return badManifest("standard input", err)
 	}
 	if diff {
-		return v.showChanges(about.Component, changes)
+		return v.showDiff(about.Component, about.Component+".yaml", text, out, changes)
 	}
 	_, err = v.stdout.Write(out)
 	return err
@@ -110,14 +110,18 @@ func (v invocation) patchFolder(dir string, all map[string]patch.Settings, diff 
 			return &problem{exitBadInput, "name a folder that can be read", err}
 		}
 		found = true
-		_, changes, err := patch.Apply(text, all[c])
+		out, changes, err := patch.Apply(text, all[c])
 		if err != nil {
 			return badManifest(path, err)
 		}
-		if !diff {
-			if changes, err = patch.ApplyFile(path, all[c]); err != nil {
+		if diff {
+			if err := v.showDiff(c, path, text, out, changes); err != nil {
 				return err
 			}
+			continue
+		}
+		if changes, err = patch.ApplyFile(path, all[c]); err != nil {
+			return err
 		}
 		if err := v.showChanges(c, changes); err != nil {
 			return err
@@ -127,6 +131,16 @@ func (v invocation) patchFolder(dir string, all map[string]patch.Settings, diff 
 		return &problem{exitBadInput, "name a folder such as /etc/kubernetes/manifests", fmt.Errorf("patch: no control-plane manifest in %s", dir)}
 	}
 	return nil
+}
+
+// showDiff shows each change with its reason and then the difference, in the
+// form that patch(1) reads.
+func (v invocation) showDiff(component, name string, before, after []byte, changes []patch.Change) error {
+	if err := v.showChanges(component, changes); err != nil {
+		return err
+	}
+	_, err := io.WriteString(v.stdout, patch.Diff(name, before, after))
+	return err
 }
 
 func (v invocation) showChanges(component string, changes []patch.Change) error {

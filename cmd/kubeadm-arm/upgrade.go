@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+)
+
+// mergedPatches holds our patches beside the owner's for one upgrade; it is
+// gone after the next start of the board.
+const mergedPatches = "/run/kubeadm-arm/patches"
+
+// upgradeArgs gives `kubeadm upgrade apply` and `upgrade node` the folder of
+// patches that init laid down, because an upgrade writes the manifests anew. An
+// owner's own folder is merged with ours and wins where both set the same.
+func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
+	if len(args) < 2 || args[0] != "upgrade" || args[1] != "apply" && args[1] != "node" ||
+		slices.Contains(args, "--help") || slices.Contains(args, "-h") {
+		return args, nil
+	}
+	ours, err := bootstrap.Layout{Root: "/"}.DurablePatches()
+	if err != nil || len(ours) == 0 {
+		return args, err
+	}
+	flag, err := v.patchesFlag(path)
+	if err != nil || flag == "" {
+		return args, err
+	}
+	if hasFlag(args, "config") {
+		fmt.Fprintf(v.stderr, "kubeadm-arm: --config forbids a patches flag; keep this board's changes with patches.directory: %s\n", bootstrap.Layout{Root: "/"}.Patches())
+		return args, nil
+	}
+	rest, theirs := stripFlag(args, flag)
+	if theirs == "" {
+		return append(slices.Clone(args), "--"+flag+"="+bootstrap.Layout{Root: "/"}.Patches()), nil
+	}
+	if err := v.mergePatches(ours, theirs); err != nil {
+		return nil, err
+	}
+	return append(rest, "--"+flag+"="+mergedPatches), nil
+}
+
+// patchesFlag is the flag's name in this kubeadm, "" when it has none.
+func (v invocation) patchesFlag(path string) (string, error) {
+	version, err := kubeadm.AskVersion(context.Background(), kubeadm.Exec, path)
+	if err != nil {
+		return "", err
+	}
+	b, err := kubeadm.BehaviourOf(version)
+	if err != nil {
+		return "", err
+	}
+	flag := strings.TrimPrefix(b.Value(kubeadm.PatchesRoute), "--")
+	if !strings.HasSuffix(flag, "patches") {
+		return "", nil
+	}
+	return flag, nil
+}
+
+func hasFlag(args []string, name string) bool {
+	return slices.ContainsFunc(args, func(a string) bool { return a == "--"+name || strings.HasPrefix(a, "--"+name+"=") })
+}
+
+// mergePatches writes the merged folder and names each conflict.
+func (v invocation) mergePatches(ours map[string][]byte, theirs string) error {
+	owner, err := patch.ReadOwned(theirs)
+	if err != nil {
+		return &problem{exitBadInput, "mend or remove the patch", err}
+	}
+	kept, conflicts, err := patch.Yield(ours, owner)
+	if err != nil {
+		return err
+	}
+	for _, c := range conflicts {
+		fmt.Fprintln(v.stderr, "kubeadm-arm:", c)
+	}
+	if err := os.RemoveAll(mergedPatches); err != nil {
+		return fmt.Errorf("merge patches: %w", err)
+	}
+	if err := os.MkdirAll(mergedPatches, 0o700); err != nil {
+		return fmt.Errorf("merge patches: %w", err)
+	}
+	entries, err := os.ReadDir(theirs)
+	if err != nil {
+		return fmt.Errorf("merge patches: %w", err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(theirs, e.Name()))
+		if err != nil {
+			return fmt.Errorf("merge patches: %w", err)
+		}
+		if _, ok := kept[e.Name()]; ok {
+			return &problem{exitBadInput, "rename it", fmt.Errorf("%s: the name is that of one of this board's own patches", filepath.Join(theirs, e.Name()))}
+		}
+		kept[e.Name()] = text
+	}
+	for name, text := range kept {
+		if err := os.WriteFile(filepath.Join(mergedPatches, name), text, 0o600); err != nil {
+			return fmt.Errorf("merge patches: %w", err)
+		}
+	}
+	return nil
+}
