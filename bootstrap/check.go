@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -22,6 +23,10 @@ const (
 	NoSpace
 	Locked
 	BadJournal
+	// Changed: not what the interrupted run was begun with.
+	Changed
+	// NotRecorded: there is no interrupted run.
+	NotRecorded
 )
 
 // RefusedError says that a run is not begun, and what to do about it.
@@ -41,46 +46,79 @@ func (e *RefusedError) Hint() string { return e.Help }
 // need, several times over.
 const needFree = 16 << 20
 
+// CheckInput is what is known before a run.
+type CheckInput struct {
+	Request Request
+	// Ignore is the owner's --ignore-preflight-errors.
+	Ignore []string
+	Board  BoardID
+	// KubeadmVersion is that of the kubeadm that is going to be run.
+	KubeadmVersion string
+	// Addresses are those of the board's interfaces; nil is not looked at.
+	Addresses []string
+	// Now is the board's clock, which certificates are judged by; zero is not
+	// looked at.
+	Now time.Time
+	// Anyway goes on with an interrupted run although the board looks like
+	// another one.
+	Anyway bool
+}
+
 // Check looks whether a run can begin, changing nothing. It returns the journal
 // of an interrupted run of the same request to go on with, or nil. Everything
-// that speaks against is a [*RefusedError]. ignore is the owner's
-// --ignore-preflight-errors.
-func Check(l Layout, request string, ignore []string) (*Journal, error) {
+// that speaks against is a [*RefusedError].
+func Check(l Layout, in CheckInput) (*Journal, error) {
 	j, err := readJournal(l.Journal())
 	if err != nil {
-		return nil, &RefusedError{BadJournal, err, "if no kubeadm-arm is running, start afresh with: kubeadm reset && rm -r /etc/kubernetes/kubeadm-arm"}
+		return nil, &RefusedError{BadJournal, err, startAfresh}
 	}
-	if j != nil && j.Request != request {
-		return nil, &RefusedError{BadJournal,
-			fmt.Errorf("an interrupted run with other arguments or another configuration is recorded in %s (step %d of %d)", l.Journal(), j.Done+1, len(j.Plan.Steps)),
-			"repeat the arguments of then to go on, or start afresh with: kubeadm reset && rm -r /etc/kubernetes/kubeadm-arm"}
+	if j != nil && l.untouched(j) {
+		j = nil // it ended before it had changed anything: any run may begin
+	}
+	if j != nil {
+		if err := l.unchanged(j, in); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkSpace(l); err != nil {
+		return nil, err
+	}
+	if err := l.otherInit(); err != nil {
 		return nil, err
 	}
 	if j != nil {
 		return j, nil
 	}
+	if staged := l.stagedNow(); len(staged) > 0 {
+		return nil, &RefusedError{BadJournal,
+			fmt.Errorf("there is no journal, but manifests are staged: %s", strings.Join(staged, ", ")),
+			"put them back with: kubeadm-arm abort"}
+	}
+	return nil, checkFresh(l, in.Ignore)
+}
+
+// checkFresh looks for another cluster.
+func checkFresh(l Layout, ignore []string) error {
 	all := slices.Contains(ignore, "all")
 	for _, c := range plan.Components() {
 		check := "FileAvailable--etc-kubernetes-manifests-" + c + ".yaml"
 		if _, err := os.Lstat(l.Manifest(c)); err == nil && !all && !contains(ignore, check) {
-			return nil, &RefusedError{ClusterHere,
+			return &RefusedError{ClusterHere,
 				fmt.Errorf("a control plane is set up here already: %s is there", l.Manifest(c)),
 				"look at it with: kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes; or remove it with: kubeadm reset"}
 		}
 	}
 	for _, path := range []string{l.KubeletConf(), l.KubeletConfig()} {
 		if _, err := os.Lstat(path); err == nil && !all && !contains(ignore, "FileAvailable-"+strings.ReplaceAll(path, "/", "-")) {
-			return nil, &RefusedError{ClusterHere,
+			return &RefusedError{ClusterHere,
 				fmt.Errorf("this board belongs to a cluster already: %s is there", path),
 				"leave that cluster first with: kubeadm reset"}
 		}
 	}
 	if all || contains(ignore, "DirAvailable--etc-kubernetes-manifests") {
-		return nil, nil
+		return nil
 	}
-	return nil, checkForeign(l)
+	return checkForeign(l)
 }
 
 // contains is kubeadm's own comparison: check names know no case.
@@ -100,6 +138,9 @@ func checkForeign(l Layout) error {
 	}
 	var foreign []string
 	for _, e := range entries {
+		if e.Name() == filepath.Base(l.stagedPlaces()[1]) {
+			continue // ours; the kubelet reads neither dotted names nor folders
+		}
 		foreign = append(foreign, e.Name())
 	}
 	if len(foreign) == 0 {

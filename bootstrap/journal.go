@@ -1,72 +1,232 @@
 package bootstrap
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"time"
+	"unicode"
 
-	"github.com/google/renameio/v2"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
 // journalVersion is the format of the journal. A journal of another version is
 // refused, not guessed at.
-const journalVersion = 1
+const journalVersion = 2
 
-// Journal is the durable record of one run. It holds no secret: of the
-// arguments only a hash, of the configuration only its place.
+// maxJournal is far more than any journal needs, in bytes.
+const maxJournal = 4 << 20
+
+// Journal is the durable record of one run. It holds no secret: of secret
+// arguments and of the configuration only hashes.
 type Journal struct {
-	Version int       `json:"version"`
+	Version int `json:"version"`
+	// Started is for people. Nothing is ordered by it: a board without a clock
+	// of its own jumps by years when the network comes.
 	Started time.Time `json:"started"`
-	// Kubeadm is the path and version of the kubeadm that was run.
+	// Kubeadm is the path and KubeadmVersion the version of the kubeadm that was
+	// run.
 	Kubeadm        string `json:"kubeadm"`
 	KubeadmVersion string `json:"kubeadmVersion"`
-	// Request is a SHA-256 over the arguments and the owner's configuration.
-	Request string    `json:"request"`
-	Plan    plan.Plan `json:"plan"`
+	// Request are hashes of what the owner asked for.
+	Request Request `json:"request"`
+	// Args are the words of init, less those whose values are secret or of
+	// unknown meaning, which Omitted names.
+	Args    []string `json:"args,omitempty"`
+	Omitted []string `json:"omitted,omitempty"`
+	Board   BoardID  `json:"board"`
+	// Before lists the files below /etc/kubernetes that were there before the
+	// first step: they are never taken for ours.
+	Before []string  `json:"before,omitempty"`
+	Plan   plan.Plan `json:"plan"`
 	// Done counts the steps of the plan that are finished.
 	Done int `json:"done"`
 	// Begun is set while step number Done is under way.
 	Begun bool `json:"begun"`
-	// PID and BootID name the process that writes the journal.
-	PID    int    `json:"pid"`
-	BootID string `json:"bootID"`
+	// Staged is the folder that staged manifests wait in.
+	Staged string `json:"staged,omitempty"`
+	// Written are SHA-256 hashes of what the finished steps left, by path.
+	Written map[string]string `json:"written,omitempty"`
+	// Writer is the process that writes the journal.
+	Writer Holder `json:"writer"`
+}
+
+// BoardID is what a board is recognised by. It holds no number that changes
+// between two starts of one board.
+type BoardID struct {
+	Model string `json:"model,omitempty"`
+	CPU   string `json:"cpu,omitempty"`
+	Cores int    `json:"cores,omitempty"`
+}
+
+func (b BoardID) String() string {
+	name := b.Model
+	if name == "" {
+		name = "a board without a name"
+	}
+	return fmt.Sprintf("%s (%d cores, %s)", name, b.Cores, b.CPU)
 }
 
 // readJournal returns the journal of an unfinished run, nil without one.
 func readJournal(path string) (*Journal, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
+	// No waiting at a pipe and no way out of the folder by a link.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	}
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("read journal %s: it is a symbolic link", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
-	var j Journal
-	if err := json.Unmarshal(text, &j); err != nil {
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read journal %s: it is not a regular file", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxJournal+1))
+	if err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	j, err := parseJournal(text)
+	if err != nil {
 		return nil, fmt.Errorf("read journal %s: %w", path, err)
 	}
-	if j.Version != journalVersion {
-		return nil, fmt.Errorf("read journal %s: version %d, this program reads version %d", path, j.Version, journalVersion)
-	}
-	if j.Done < 0 || j.Done > len(j.Plan.Steps) {
-		return nil, fmt.Errorf("read journal %s: %d steps done of %d", path, j.Done, len(j.Plan.Steps))
-	}
-	return &j, nil
+	return j, nil
 }
 
-// write makes the journal durable: a new file in the same folder, synced,
-// renamed over the old one, and the folder synced.
-func (j *Journal) write(path string) error {
-	text, err := json.MarshalIndent(j, "", "  ")
+// parseJournal reads a journal. Its errors are one line, whatever the text.
+func parseJournal(text []byte) (*Journal, error) {
+	if len(text) > maxJournal {
+		return nil, fmt.Errorf("it is larger than %d bytes", maxJournal)
+	}
+	if len(bytes.Trim(text, "\x00 \n\t\r")) == 0 {
+		return nil, errors.New("it is empty")
+	}
+	// The version first: another version's fields mean other things.
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return nil, damaged(text, err)
+	}
+	switch {
+	case head.Version > journalVersion:
+		return nil, fmt.Errorf("a newer kubeadm-arm wrote it: version %d, this program reads version %d", head.Version, journalVersion)
+	case head.Version != journalVersion:
+		return nil, fmt.Errorf("version %d, this program reads version %d", head.Version, journalVersion)
+	}
+	var j Journal
+	if err := json.Unmarshal(text, &j); err != nil {
+		return nil, damaged(text, err)
+	}
+	return &j, j.check()
+}
+
+// damaged says in one line what is wrong with a text that is not a journal.
+func damaged(text []byte, err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		if syntax.Offset >= int64(len(text)) {
+			return fmt.Errorf("it is cut off after %d bytes", len(text))
+		}
+		return fmt.Errorf("it is damaged at byte %d", syntax.Offset)
+	}
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		where := "all of it"
+		if kind.Field != "" {
+			where = "its " + oneLine(kind.Field)
+		}
+		return fmt.Errorf("it is damaged: %s is a %s", where, oneLine(kind.Value))
+	}
+	return errors.New("it is damaged: " + oneLine(err.Error()))
+}
+
+// oneLine makes a text from a file fit to be shown.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(s) > 160 {
+		s = strings.ToValidUTF8(s[:160], "") + "…"
+	}
+	return s
+}
+
+// check looks for what no run writes. A component's name becomes a file name.
+func (j *Journal) check() error {
+	if len(j.Plan.Steps) == 0 {
+		return errors.New("it has no steps")
+	}
+	if j.Done < 0 || j.Done > len(j.Plan.Steps) {
+		return fmt.Errorf("%d steps done of %d", j.Done, len(j.Plan.Steps))
+	}
+	var names []string
+	for _, s := range j.Plan.Steps {
+		switch s := s.(type) {
+		case plan.StageManifests:
+			names = append(names, s.Components...)
+		case plan.ReleaseManifest:
+			names = append(names, s.Component)
+		case plan.AwaitHealthy:
+			names = append(names, s.Component)
+		case plan.PatchManifests:
+			for name := range s.Settings {
+				names = append(names, name)
+			}
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(plan.Components(), name) {
+			return fmt.Errorf("it names a component %q that there is none of", oneLine(name))
+		}
+	}
+	return nil
+}
+
+// write makes the journal durable.
+func (j *Journal) write(l Layout) error {
+	text, err := json.MarshalIndent(j, "", " ")
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
-	if err := renameio.WriteFile(path, append(text, '\n'), 0o600, renameio.WithTempDir(filepath.Dir(path))); err != nil {
+	if err := l.writeFile(l.Journal(), append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
-	return syncDir(filepath.Dir(path))
+	return nil
+}
+
+// hashFile returns the SHA-256 of a file, empty if it cannot be read.
+func hashFile(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Progress tells in words how far the run came.
+func (j *Journal) Progress() string {
+	if j.Done >= len(j.Plan.Steps) {
+		return "all steps are done"
+	}
+	state := "not begun"
+	if j.Begun {
+		state = "begun"
+	}
+	return fmt.Sprintf("step %d of %d, %s, was %s", j.Done+1, len(j.Plan.Steps), j.Plan.Steps[j.Done].Title(), state)
 }

@@ -9,7 +9,11 @@ import (
 
 // Layout names the files of the board that a bootstrap reads and writes, all
 // below one root, which is "/" but for tests.
-type Layout struct{ Root string }
+type Layout struct {
+	Root string
+	// Hook is a door for tests; see DiskHook.
+	Hook DiskHook
+}
 
 func (l Layout) at(path string) string { return filepath.Join(l.Root, path) }
 
@@ -38,6 +42,9 @@ func (l Layout) Patches() string { return filepath.Join(l.State(), "patches") }
 
 // Lock keeps a second run out.
 func (l Layout) Lock() string { return filepath.Join(l.State(), "lock") }
+
+// Kubernetes is kubeadm's folder.
+func (l Layout) Kubernetes() string { return l.at("/etc/kubernetes") }
 
 // AdminConf and SuperAdminConf are kubeadm's kubeconfigs.
 func (l Layout) AdminConf() string { return l.at("/etc/kubernetes/admin.conf") }

@@ -1,33 +1,119 @@
 package bootstrap
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
 
-// lock takes the lock of the board's bootstrap. The kernel drops it when the
-// process ends, however it ends, so that no lock can be left behind.
-func (l Layout) lock() (unlock func(), err error) {
-	f, err := os.OpenFile(l.Lock(), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock the board: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			pid := make([]byte, 32)
-			n, _ := f.ReadAt(pid, 0)
-			return nil, &RefusedError{Locked,
-				fmt.Errorf("another kubeadm-arm is at work on this board (pid %s)", strings.TrimSpace(string(pid[:n]))),
-				"wait for it, or end it with Ctrl-C where it runs"}
+// Holder names a process for ever: its number, when it was started in clock
+// ticks since the board's start, and which start of the board that was. No clock
+// on the wall is asked.
+type Holder struct {
+	PID    int    `json:"pid"`
+	Ticks  uint64 `json:"startTicks"`
+	BootID string `json:"bootID"`
+}
+
+func (h Holder) String() string { return fmt.Sprintf("pid %d", h.PID) }
+
+// me is this process.
+func (l Layout) me() Holder {
+	h := Holder{PID: os.Getpid(), BootID: l.bootID()}
+	if stat, err := os.ReadFile(fmt.Sprintf("%s/%d/stat", l.Proc(), h.PID)); err == nil {
+		if p, err := parseStat(stat); err == nil {
+			h.Ticks = p.Started
 		}
-		return nil, fmt.Errorf("lock the board: %w", err)
 	}
-	if err := f.Truncate(0); err == nil {
-		fmt.Fprintf(f, "%d\n", os.Getpid())
+	return h
+}
+
+func (l Layout) bootID() string {
+	text, err := os.ReadFile(filepath.Join(l.Proc(), "sys/kernel/random/boot_id"))
+	if err != nil {
+		return ""
 	}
-	return func() { f.Close() }, nil
+	return strings.TrimSpace(string(text))
+}
+
+// alive tells whether that very process still runs.
+func (l Layout) alive(h Holder) bool {
+	if h.PID <= 0 || h.BootID != l.bootID() {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("%s/%d/stat", l.Proc(), h.PID))
+	if err != nil {
+		return false
+	}
+	p, err := parseStat(stat)
+	return err == nil && p.Started == h.Ticks && p.State != 'Z'
+}
+
+// lock takes the lock of the board's bootstrap. The kernel drops it when the
+// process ends, however it ends, so that no lock can be left behind; who holds it
+// stands in the file for people.
+func (l Layout) lock() (unlock func(), err error) {
+	for {
+		f, err := os.OpenFile(l.Lock(), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("lock the board: %w", err)
+		}
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+			defer f.Close()
+			if errors.Is(err, syscall.EWOULDBLOCK) {
+				return nil, &RefusedError{Locked,
+					fmt.Errorf("another kubeadm-arm is at work on this board (%s)", readHolder(f)),
+					"wait for it, or end it with Ctrl-C where it runs"}
+			}
+			return nil, fmt.Errorf("lock the board: %w", err)
+		}
+		// The holder before may have removed the file between our opening and
+		// locking it: then what we hold keeps nobody out.
+		mine, err := f.Stat()
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("lock the board: %w", err), f.Close())
+		}
+		if now, err := os.Lstat(l.Lock()); err != nil || !os.SameFile(mine, now) {
+			f.Close()
+			continue
+		}
+		if text, err := json.Marshal(l.me()); err == nil && f.Truncate(0) == nil {
+			// For people only: a full disk does not keep the lock from working.
+			_, _ = f.WriteAt(append(text, '\n'), 0)
+		}
+		return func() {
+			_ = f.Truncate(0)
+			f.Close()
+		}, nil
+	}
+}
+
+func readHolder(r io.ReaderAt) Holder {
+	var h Holder
+	text := make([]byte, 512)
+	n, _ := r.ReadAt(text, 0)
+	_ = json.Unmarshal(text[:n], &h)
+	return h
+}
+
+// lockState tells who holds the lock; held is false when nobody does, and then
+// the holder is who held it when it was killed, if anybody was. The lock itself is
+// not touched: a look must not keep a run out.
+func (l Layout) lockState() (h Holder, held bool, err error) {
+	f, err := os.OpenFile(l.Lock(), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return h, false, nil
+	}
+	if err != nil {
+		return h, false, fmt.Errorf("look at the lock: %w", err)
+	}
+	defer f.Close()
+	h = readHolder(f)
+	return h, l.alive(h), nil
 }

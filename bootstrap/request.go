@@ -4,20 +4,106 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// RequestHash names what the owner asked for without holding any of it: the
-// arguments may carry a token. config is the text of the --config file.
-func RequestHash(args kubeadm.InitArgs, config []byte) string {
-	h := sha256.New()
+// Request names what the owner asked for without holding any of it: a SHA-256
+// for each flag by name, and for the text of the configuration. A bootstrap token
+// or certificate key is far too long to be guessed from its hash.
+type Request map[string]string
+
+// configText is the part of a request that is not a flag.
+const configText = "the text of the --config file"
+
+// RequestOf hashes arguments and the text of the --config file.
+func RequestOf(args kubeadm.InitArgs, config []byte) Request {
+	r := Request{}
 	for _, f := range args.Flags {
-		if f.Name == "v" {
-			continue // how much is said changes nothing
+		switch f.Name {
+		case "v", "vmodule", "ignore-preflight-errors":
+			// How much is said and what is overlooked may change: a failed
+			// preflight check is what a run is repeated with another value for.
+			continue
 		}
-		fmt.Fprintf(h, "%q=%q\n", f.Name, f.Value)
+		r["--"+f.Name] = hash(r["--"+f.Name], f.Value)
 	}
-	h.Write(config)
+	if config != nil {
+		r[configText] = hash(string(config))
+	}
+	return r
+}
+
+func hash(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%q", p)
+	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// changed names in words what differs between two requests.
+func (r Request) changed(now Request) []string {
+	var all []string
+	for name, was := range r {
+		switch is, ok := now[name]; {
+		case !ok:
+			all = append(all, name+" is missing")
+		case is != was:
+			all = append(all, name+" has changed")
+		}
+	}
+	for name := range now {
+		if _, ok := r[name]; !ok {
+			all = append(all, name+" is new")
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// secretFlags are the flags of init whose values are secrets.
+var secretFlags = []string{"token", "certificate-key"}
+
+// keepArgs splits the words of init into those that may be kept in a file and
+// the names of the flags that may not. Of a flag that this program does not know
+// it cannot tell, so its value is not kept.
+func keepArgs(args kubeadm.InitArgs) (kept, omitted []string) {
+	for _, f := range args.Flags {
+		if slices.Contains(secretFlags, f.Name) || !kubeadm.KnownInitFlag(f.Name) {
+			if !slices.Contains(omitted, f.Name) {
+				omitted = append(omitted, f.Name)
+			}
+			continue
+		}
+		kept = append(kept, f.Tokens...)
+	}
+	return kept, omitted
+}
+
+// Resumable returns the arguments with which a journal's run goes on. Secrets
+// are not in the journal; where kubeadm gets a configuration they stand in its
+// copy, and otherwise only the owner has them.
+func (j *Journal) Resumable() (kubeadm.InitArgs, error) {
+	if missing := j.missing(); len(missing) > 0 {
+		return kubeadm.InitArgs{}, &RefusedError{BadJournal,
+			fmt.Errorf("the interrupted init had --%s, whose value is not kept in any file", strings.Join(missing, ", --")),
+			"repeat the same kubeadm-arm init with all its flags to go on"}
+	}
+	return kubeadm.ParseInitArgs(j.Args)
+}
+
+func (j *Journal) missing() []string {
+	if j.Plan.Config == nil {
+		return j.Omitted
+	}
+	var all []string
+	for _, name := range j.Omitted {
+		if !slices.Contains(secretFlags, name) {
+			all = append(all, name)
+		}
+	}
+	return all
 }

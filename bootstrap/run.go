@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -25,13 +23,16 @@ type Options struct {
 	Kubeadm   string
 	Behaviour kubeadm.Behaviour
 	Args      kubeadm.InitArgs
+	// Program is the path of this program for the unit that puts staged
+	// manifests back when the board starts; empty to install none.
+	Program string
 	// Config is the owner's configuration, nil without --config.
 	Config *kubeadm.Config
 	Plan   plan.Plan
 	// Resume is the journal of an interrupted run to go on with, or nil.
 	Resume *Journal
-	// Request is the hash that RequestHash made.
-	Request string
+	// Check is what Check was given: it is asked again under the lock.
+	Check CheckInput
 
 	// The doors to the outside world.
 	Runner kubeadm.Runner
@@ -101,80 +102,24 @@ func (r *run) sleep(ctx context.Context, d time.Duration) error {
 func Run(ctx context.Context, o Options) (Outcome, error) {
 	r := &run{Options: o, layout: o.Layout, restarts: map[string]int{}}
 	r.outcome = &Outcome{Restarts: r.restarts, Changes: map[string][]patch.Change{}}
-	if err := os.MkdirAll(r.layout.State(), 0o700); err != nil {
-		return *r.outcome, fmt.Errorf("make the state folder: %w", err)
+	if err := r.layout.openState(); err != nil {
+		return *r.outcome, err
 	}
 	unlock, err := r.layout.lock()
 	if err != nil {
 		return *r.outcome, err
 	}
 	defer unlock()
-	if err := r.prepare(); err != nil {
+	if err := r.checkAgain(); err != nil {
 		return *r.outcome, err
+	}
+	if err := r.prepare(ctx); err != nil {
+		return *r.outcome, errors.Join(err, r.putBack())
 	}
 	if err = r.walk(ctx); err != nil {
-		released, putBack := r.layout.releaseAll()
-		r.outcome.Released = released
-		if putBack != nil {
-			err = errors.Join(err, fmt.Errorf("put staged manifests back: %w", putBack))
-		}
-		return *r.outcome, err
+		return *r.outcome, errors.Join(err, r.putBack())
 	}
 	return *r.outcome, r.finish()
-}
-
-// prepare writes the first journal and kubeadm's configuration.
-func (r *run) prepare() error {
-	if r.Resume != nil {
-		r.journal = r.Resume
-	} else {
-		r.journal = &Journal{Version: journalVersion, Started: r.now(), Request: r.Request, Plan: r.Plan,
-			Kubeadm: r.Kubeadm, KubeadmVersion: r.Behaviour.Version.String()}
-	}
-	r.journal.PID, r.journal.BootID = os.Getpid(), bootID(r.layout)
-	if err := r.journal.write(r.layout.Journal()); err != nil {
-		return err
-	}
-	if err := r.stageAgain(); err != nil {
-		return err
-	}
-	if r.Plan.Config == nil {
-		return nil
-	}
-	if r.Resume != nil {
-		if _, err := os.Stat(r.layout.ConfigCopy()); err == nil {
-			return nil // the token in it may be in the cluster already
-		}
-	}
-	return r.writeConfig()
-}
-
-// stageAgain restores what an interrupted run had staged and put back when it
-// ended: every manifest that was staged and whose release is still to come.
-func (r *run) stageAgain() error {
-	staged := false
-	for i, s := range r.journal.Plan.Steps {
-		switch s := s.(type) {
-		case plan.StageManifests:
-			staged = i < r.journal.Done
-		case plan.ReleaseManifest:
-			if !staged || i < r.journal.Done {
-				continue
-			}
-			if err := r.layout.stage(s.Component); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func bootID(l Layout) string {
-	text, err := os.ReadFile(filepath.Join(l.Proc(), "sys/kernel/random/boot_id"))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
 }
 
 // writeConfig writes the copy of the configuration that kubeadm gets.
@@ -193,7 +138,7 @@ func (r *run) storeConfig(c *kubeadm.Config) error {
 	}
 	// It may hold tokens and keys: nobody but root reads it, also while it is
 	// being written.
-	if err := renameio.WriteFile(r.layout.ConfigCopy(), text, 0o600, renameio.WithTempDir(r.layout.State())); err != nil {
+	if err := r.layout.writeFile(r.layout.ConfigCopy(), text, 0o600); err != nil {
 		return fmt.Errorf("write kubeadm's configuration: %w", err)
 	}
 	return nil
@@ -250,7 +195,7 @@ func (r *run) walk(ctx context.Context) error {
 		}
 		again := r.journal.Begun && r.Resume != nil
 		r.journal.Begun = true
-		if err := r.journal.write(r.layout.Journal()); err != nil {
+		if err := r.journal.write(r.layout); err != nil {
 			return err
 		}
 		began := r.now()
@@ -277,7 +222,8 @@ func (r *run) walk(ctx context.Context) error {
 			return err
 		}
 		r.journal.Done, r.journal.Begun = i+1, false
-		if err := r.journal.write(r.layout.Journal()); err != nil {
+		r.record()
+		if err := r.journal.write(r.layout); err != nil {
 			return err
 		}
 		event.Kind = StepDone
@@ -294,6 +240,9 @@ func (r *run) do(ctx context.Context, s plan.Step, again bool, tell func(string)
 	case plan.PatchManifests:
 		return 1, r.patchManifests(s)
 	case plan.StageManifests:
+		if err := r.layout.installUnit(r.Program); err != nil {
+			return 1, err
+		}
 		for _, c := range s.Components {
 			if err := r.layout.stage(c); err != nil {
 				return 1, err
@@ -329,7 +278,11 @@ func (r *run) patchManifests(s plan.PatchManifests) error {
 		if err := r.writeDurable(c, changes); err != nil {
 			return err
 		}
-		if _, err := patch.ApplyFile(r.layout.Manifest(c), settings); err != nil {
+		path := r.layout.Manifest(c)
+		if err := r.layout.change("patch", path, func() error {
+			_, err := patch.ApplyFile(path, settings)
+			return err
+		}); err != nil {
 			return err
 		}
 		r.outcome.Changes[c] = changes
@@ -353,8 +306,9 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, again bool, tell 
 			if words := closingWords(string(res.Stdout)); words != "" {
 				r.outcome.ClosingWords = words
 			}
-			return attempt, nil
+			return attempt, r.keepWritten()
 		}
+		r.discardTorn()
 		if ctx.Err() != nil {
 			return attempt, ctx.Err()
 		}
@@ -451,8 +405,8 @@ func (r *run) pinnedVersion() string {
 
 func (r *run) manifestPlaces(component string) []string {
 	places := []string{r.layout.Manifest(component)}
-	if dir, err := r.layout.staged(); err == nil {
-		places = append(places, filepath.Join(dir, component+".yaml"))
+	if staged := r.layout.stagedAt(component); staged != "" {
+		places = append(places, staged)
 	}
 	return places
 }
@@ -487,12 +441,5 @@ func (r *run) finish() error {
 	if _, err := r.layout.releaseAll(); err != nil {
 		return err
 	}
-	for _, path := range []string{r.layout.ConfigCopy(), r.layout.Journal(), r.layout.Lock()} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("tidy up: %w", err)
-		}
-	}
-	// Goes only when it is empty.
-	_ = os.Remove(r.layout.State())
-	return nil
+	return r.layout.tidy()
 }

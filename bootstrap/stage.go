@@ -1,100 +1,246 @@
 package bootstrap
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
+
+// A manifest is at every instant complete in one known place: the manifests
+// folder or a staging folder. No journal is needed to find it. After a power cut
+// between a copy and the removal of its source it may be in both; settle sees to
+// that.
+
+// stagedPlaces are the folders that staged manifests can be in: which of them
+// was used depends on what was mounted at the time.
+func (l Layout) stagedPlaces() []string {
+	return []string{filepath.Join(l.State(), "staged"), filepath.Join(l.Manifests(), ".kubeadm-arm-staged")}
+}
+
+// stagedAt returns where a component's manifest is staged, empty if it is not.
+func (l Layout) stagedAt(component string) string {
+	for _, dir := range l.stagedPlaces() {
+		path := filepath.Join(dir, component+".yaml")
+		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
+			return path
+		}
+	}
+	return ""
+}
+
+// A TwiceError says that a manifest is in place and staged as well, and that the
+// two differ. The one in place is what the kubelet runs; nothing is touched.
+type TwiceError struct{ InPlace, Staged string }
+
+func (e *TwiceError) Error() string {
+	return fmt.Sprintf("%s and %s are both there and differ", e.InPlace, e.Staged)
+}
+
+// Hint says what can be done.
+func (e *TwiceError) Hint() string {
+	return "compare the two, keep the right one as " + e.InPlace + " and remove " + e.Staged
+}
+
+// settle removes a staged copy of a manifest that is in place.
+func (l Layout) settle(component string) error {
+	staged, inPlace := l.stagedAt(component), l.Manifest(component)
+	if staged == "" {
+		return nil
+	}
+	there, err := os.ReadFile(inPlace)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	here, err := os.ReadFile(staged)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(there, here) {
+		return &TwiceError{inPlace, staged}
+	}
+	if err := l.remove(staged); err != nil {
+		return err
+	}
+	return l.syncDir(filepath.Dir(staged))
+}
 
 // stage moves a component's manifest out of the kubelet's sight. A manifest
 // that is staged already stays.
 func (l Layout) stage(component string) error {
-	dir, err := l.staged()
-	if err != nil {
+	if err := l.stageFile(component); err != nil {
 		return fmt.Errorf("stage %s: %w", component, err)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("stage %s: %w", component, err)
-	}
-	to := filepath.Join(dir, component+".yaml")
-	from := l.Manifest(component)
-	if _, err := os.Lstat(from); errors.Is(err, os.ErrNotExist) {
-		if _, err := os.Lstat(to); err == nil {
-			return nil
-		}
-	}
-	return move(from, to)
-}
-
-// release moves it back. A manifest that is in place already stays.
-func (l Layout) release(component string) error {
-	dir, err := l.staged()
-	if err != nil {
-		return fmt.Errorf("release %s: %w", component, err)
-	}
-	from, to := filepath.Join(dir, component+".yaml"), l.Manifest(component)
-	if _, err := os.Lstat(from); errors.Is(err, os.ErrNotExist) {
-		if _, err := os.Lstat(to); err == nil {
-			return nil
-		}
-	}
-	return move(from, to)
-}
-
-// move renames a manifest and makes both folders durable, the new place first:
-// after a power cut the file may be found in both, never in none.
-func move(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return fmt.Errorf("move a manifest: %w", err)
-	}
-	for _, dir := range []string{filepath.Dir(to), filepath.Dir(from)} {
-		if err := syncDir(dir); err != nil {
-			return fmt.Errorf("move %s to %s: %w", from, to, err)
-		}
 	}
 	return nil
 }
 
-func syncDir(path string) error {
-	dir, err := os.Open(path)
+func (l Layout) stageFile(component string) error {
+	if err := l.settle(component); err != nil {
+		return err
+	}
+	from := l.Manifest(component)
+	info, err := os.Lstat(from)
+	if errors.Is(err, fs.ErrNotExist) && l.stagedAt(component) != "" {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// stagedNow lists the components whose manifests are staged.
-func (l Layout) stagedNow() []string {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is a %s", from, kindOfFile(info.Mode()))
+	}
 	dir, err := l.staged()
 	if err != nil {
-		return nil
+		return err
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err := l.mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	return l.move(from, filepath.Join(dir, component+".yaml"))
+}
+
+// release moves it back. A manifest that is in place already stays.
+func (l Layout) release(component string) error {
+	if err := l.releaseFile(component); err != nil {
+		return fmt.Errorf("release %s: %w", component, err)
+	}
+	return nil
+}
+
+func (l Layout) releaseFile(component string) error {
+	if err := l.settle(component); err != nil {
+		return err
+	}
+	from, to := l.stagedAt(component), l.Manifest(component)
+	if from == "" {
+		_, err := os.Lstat(to)
+		return err
+	}
+	text, err := os.ReadFile(from)
 	if err != nil {
-		return nil
+		return err
 	}
+	if _, err := patch.Inspect(text); err != nil {
+		return fmt.Errorf("%s is damaged: %w", from, err)
+	}
+	if err := l.mkdir(l.Manifests(), 0o700); err != nil {
+		return err
+	}
+	return l.move(from, to)
+}
+
+// move renames a manifest and makes both folders durable, the new place first:
+// after a power cut the file may be found in both, never in none. Between two
+// file systems, which happens only when something was mounted meanwhile, it is
+// copied whole before the source goes.
+func (l Layout) move(from, to string) error {
+	err := l.rename(from, to)
+	if errors.Is(err, unix.EXDEV) {
+		return l.moveAcross(from, to)
+	}
+	if err != nil {
+		return err
+	}
+	if err := l.syncDir(filepath.Dir(to)); err != nil {
+		return err
+	}
+	return l.syncDir(filepath.Dir(from))
+}
+
+func (l Layout) moveAcross(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	info, err := os.Lstat(from)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(to); err == nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
+	}
+	if err := l.change("write", to, func() error { return patch.WriteFile(to, text, info) }); err != nil {
+		return err
+	}
+	if err := l.remove(from); err != nil {
+		return err
+	}
+	return l.syncDir(filepath.Dir(from))
+}
+
+// stagedNow lists the components whose manifests are staged, in the order in
+// which they are started.
+func (l Layout) stagedNow() []string {
 	var all []string
-	for _, f := range files {
-		base := filepath.Base(f)
-		all = append(all, base[:len(base)-len(".yaml")])
+	for _, c := range plan.Components() {
+		if l.stagedAt(c) != "" {
+			all = append(all, c)
+		}
 	}
 	return all
 }
 
-// releaseAll puts every staged manifest back and removes the empty folder. It
+// releaseAll puts every staged manifest back and removes the empty folders. It
 // goes on after a failure, so that one bad file does not keep the others.
 func (l Layout) releaseAll() (released []string, err error) {
 	for _, c := range l.stagedNow() {
+		inPlace := fileExists(l.Manifest(c))
 		if e := l.release(c); e != nil {
 			err = errors.Join(err, e)
 			continue
 		}
-		released = append(released, c)
+		if !inPlace {
+			released = append(released, c)
+		}
 	}
-	if dir, e := l.staged(); e == nil {
+	l.removeStagedFolders()
+	return released, err
+}
+
+// removeStagedFolders removes those that are empty.
+func (l Layout) removeStagedFolders() {
+	for _, dir := range l.stagedPlaces() {
 		// Fails while something is in it, which is what is wanted.
 		_ = os.Remove(dir)
 	}
-	return released, err
+}
+
+func fileExists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// removeTemps removes what a killed process left of files it was writing: names
+// with a leading dot that hold the name of one of ours.
+func (l Layout) removeTemps() {
+	ours := []string{".journal.json", ".config.yaml"}
+	for _, c := range plan.Components() {
+		ours = append(ours, "."+c+".yaml")
+	}
+	for _, dir := range append(l.stagedPlaces(), l.State(), l.Manifests()) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			mine := slices.ContainsFunc(ours, func(start string) bool {
+				return strings.HasPrefix(e.Name(), start) && e.Name() != start
+			})
+			if mine && e.Type().IsRegular() {
+				_ = os.Remove(filepath.Join(dir, e.Name()))
+			}
+		}
+	}
 }

@@ -32,6 +32,8 @@ type fakeBoard struct {
 	calls  [][]string
 	// fail makes the nth kubeadm call fail, counted from 1.
 	fail int
+	// sick is how many health requests to the API server are refused.
+	sick int
 	// seen is every state of the manifests folder at a health request.
 	seen []string
 }
@@ -42,6 +44,11 @@ func newFakeBoard(t *testing.T) *fakeBoard {
 	b.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		component := strings.TrimPrefix(r.URL.Path, "/health/")
 		b.seen = append(b.seen, strings.Join(b.manifests(), ","))
+		if component == plan.APIServer && b.sick > 0 {
+			b.sick--
+			http.Error(w, "starting", http.StatusServiceUnavailable)
+			return
+		}
 		if _, err := os.Stat(b.layout.Manifest(component)); err != nil {
 			http.Error(w, "not running", http.StatusServiceUnavailable)
 			return
@@ -82,16 +89,32 @@ func (b *fakeBoard) manifests() []string {
 
 func (b *fakeBoard) kubeadm(_ context.Context, c kubeadm.Command) (kubeadm.Result, error) {
 	b.calls = append(b.calls, c.Args)
-	if len(b.calls) == b.fail {
-		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: no luck\n", Err: errors.New("exit status 1")}
-	}
-	host, port, err := net.SplitHostPort(b.server.Listener.Addr().String())
-	require.NoError(b.t, err)
 	args, err := kubeadm.ParseInitArgs(c.Args[1:])
 	require.NoError(b.t, err)
-	if !slices.Contains(args.List("skip-phases"), "control-plane") {
+	makes := !slices.Contains(args.List("skip-phases"), "control-plane")
+	if len(b.calls) == b.fail {
+		if makes {
+			b.makeManifest(plan.Etcd)
+			put(b.t, b.layout.Manifest(plan.APIServer), "apiVersion: v1\nkind: Pod\nmetad")
+		}
+		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: no luck\n", Err: errors.New("exit status 1")}
+	}
+	if makes {
 		for _, component := range plan.Components() {
-			put(b.t, b.layout.Manifest(component), fmt.Sprintf(`apiVersion: v1
+			b.makeManifest(component)
+		}
+	}
+	return kubeadm.Result{Stdout: []byte("Your Kubernetes control-plane has initialized successfully!\nkubeadm join --token abcdef.0123456789abcdef\n")}, nil
+}
+
+func (b *fakeBoard) makeManifest(component string) {
+	put(b.t, b.layout.Manifest(component), fakeManifest(component, b.server.Listener.Addr().String()))
+}
+
+// fakeManifest is a manifest whose probe asks a server of the test.
+func fakeManifest(component, address string) string {
+	host, port, _ := net.SplitHostPort(address)
+	return fmt.Sprintf(`apiVersion: v1
 kind: Pod
 metadata:
   name: %[1]s
@@ -109,10 +132,7 @@ spec:
         scheme: HTTP
       periodSeconds: 10
     name: %[1]s
-`, component, host, port))
-		}
-	}
-	return kubeadm.Result{Stdout: []byte("Your Kubernetes control-plane has initialized successfully!\nkubeadm join --token abcdef.0123456789abcdef\n")}, nil
+`, component, host, port)
 }
 
 func testPlan() plan.Plan {
@@ -142,7 +162,7 @@ func (b *fakeBoard) options(words ...string) Options {
 	require.NoError(b.t, err)
 	return Options{
 		Layout: b.layout, Kubeadm: "/usr/bin/kubeadm", Behaviour: behaviour, Args: args, Plan: testPlan(),
-		Request: RequestHash(args, nil), Runner: b.kubeadm, Now: time.Now, Tell: func(Event) {},
+		Check: CheckInput{Request: RequestOf(args, nil)}, Runner: b.kubeadm, Now: time.Now, Tell: func(Event) {},
 	}
 }
 
@@ -189,16 +209,21 @@ func TestFailAnywhereThenResume(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 
-			j, err := Check(b.layout, o.Request, nil)
+			j, err := Check(b.layout, o.Check)
 			require.NoError(t, err)
 			require.NotNil(t, j)
-			o.Resume, o.Plan, b.fail = j, j.Plan, 0
+			if fail == 1 {
+				assert.Equal(t, []string{"etcd"}, b.manifests(), "what kubeadm left half written is removed")
+			}
+			o.Resume, o.Plan, b.fail, b.sick = j, j.Plan, 0, 1
 			before, asked := len(b.calls), len(b.seen)
 			out, err := Run(context.Background(), o)
 			require.NoError(t, err)
 			assert.Len(t, b.manifests(), 4)
 			b.requireOnlyPatchesLeft()
-			assert.Equal(t, "etcd", b.seen[asked], "what was staged is staged again")
+			if fail > 1 {
+				assert.Equal(t, "etcd,kube-apiserver", b.seen[asked+1], "what was staged is staged again, but for an API server that runs")
+			}
 			assert.Equal(t, 3-(fail-1), len(b.calls)-before, "what was done is not done again")
 			if fail > 1 {
 				assert.True(t, out.Steps[0].Skipped)
@@ -261,16 +286,17 @@ func TestAnotherRequestDoesNotResume(t *testing.T) {
 	require.Error(t, err)
 	other, err := kubeadm.ParseInitArgs([]string{"--node-name=x"})
 	require.NoError(t, err)
-	_, err = Check(b.layout, RequestHash(other, nil), nil)
+	_, err = Check(b.layout, CheckInput{Request: RequestOf(other, nil)})
 	var refused *RefusedError
 	require.ErrorAs(t, err, &refused)
-	assert.Equal(t, BadJournal, refused.Reason)
+	assert.Equal(t, Changed, refused.Reason)
+	assert.Contains(t, err.Error(), "--node-name is new")
 }
 
 // At every instant a manifest is in exactly one of its two places.
 func TestStageAndRelease(t *testing.T) {
 	l := Layout{Root: t.TempDir()}
-	put(t, l.Manifest("etcd"), "x")
+	put(t, l.Manifest("etcd"), fakeManifest("etcd", "127.0.0.1:1"))
 	require.NoError(t, l.stage("etcd"))
 	assert.NoFileExists(t, l.Manifest("etcd"))
 	require.NoError(t, l.stage("etcd"), "again changes nothing")

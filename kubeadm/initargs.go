@@ -130,3 +130,6 @@ next:
 	}
 	return words
 }
+
+// KnownInitFlag tells whether some version of `kubeadm init` has that flag.
+func KnownInitFlag(name string) bool { return knownInitFlags[name] || takesNoValue[name] }

@@ -51,6 +51,9 @@ func (v invocation) dispatch(asKubeadm bool) error {
 	if command == "init" {
 		return v.init(append(append([]string{}, v.args[:at]...), v.args[at+1:]...))
 	}
+	if command == "reset" {
+		return v.reset(v.args)
+	}
 	if asKubeadm {
 		return v.passThrough(v.args)
 	}
@@ -89,10 +92,14 @@ func (v invocation) commandIndex() int {
 // ownCommands are those that kubeadm does not have.
 func ownCommands() map[string]func(invocation, []string) error {
 	return map[string]func(invocation, []string) error{
-		"bench":  invocation.bench,
-		"detect": invocation.detect,
-		"patch":  invocation.patch,
-		"report": invocation.report,
+		"abort":   invocation.abort,
+		"bench":   invocation.bench,
+		"detect":  invocation.detect,
+		"patch":   invocation.patch,
+		"release": invocation.release,
+		"report":  invocation.report,
+		"resume":  invocation.resume,
+		"status":  invocation.status,
 	}
 }
 

@@ -26,6 +26,8 @@ const (
 	exitMissing     = 20
 	exitLocked      = 21
 	exitBadInput    = 22
+	exitChanged     = 23
+	exitNoRun       = 24
 	exitInternal    = 30
 )
 
@@ -76,6 +78,10 @@ func refusedCode(r bootstrap.Reason) int {
 		return exitLocked
 	case bootstrap.BadJournal:
 		return exitBadInput
+	case bootstrap.Changed:
+		return exitChanged
+	case bootstrap.NotRecorded:
+		return exitNoRun
 	}
 	return exitInternal
 }

@@ -10,6 +10,10 @@ import (
 const helpText = `kubeadm-arm is a drop-in for kubeadm on slow and old boards.
 
   kubeadm-arm init [flags of kubeadm init]   bring a control plane up, staged and scaled to the board
+  kubeadm-arm resume                         go on with an init that was interrupted
+  kubeadm-arm status [-o json]               how far it came, and where each manifest is
+  kubeadm-arm abort                          give it up and put everything of ours back
+  kubeadm-arm reset [flags of kubeadm reset] kubeadm reset, and then everything of ours goes too
   kubeadm-arm detect                         what the board is
   kubeadm-arm bench                          how fast the board is
   kubeadm-arm patch [--diff] [FOLDER]        scale static pod manifests to the board

@@ -26,6 +26,9 @@ type initFlags struct {
 	output  string
 	report  string
 	bench   string
+	// journal is set when `resume` goes on by hand, anyway its flag.
+	journal *bootstrap.Journal
+	anyway  bool
 }
 
 // defaultReports is where board reports are kept.
@@ -105,7 +108,7 @@ type boardRun struct {
 	bench     bench.Result
 	speed     plan.Speed
 	plan      plan.Plan
-	request   string
+	check     bootstrap.CheckInput
 	resume    *bootstrap.Journal
 }
 
@@ -145,10 +148,10 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	if b.behaviour, err = kubeadm.BehaviourOf(version); err != nil {
 		return b, err
 	}
-	layout := bootstrap.Layout{Root: "/"}
-	b.request = bootstrap.RequestHash(args, text)
+	layout := board()
+	b.check = checkInput(own, b, text)
 	if !dry {
-		if b.resume, err = bootstrap.Check(layout, b.request, ignored(args, b.config)); err != nil {
+		if b.resume, err = bootstrap.Check(layout, b.check); err != nil {
 			return b, err
 		}
 	}
@@ -320,8 +323,8 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 	show.plan(b)
 	began := time.Now()
 	outcome, err := bootstrap.Run(stop.ctx, bootstrap.Options{
-		Layout: bootstrap.Layout{Root: "/"}, Kubeadm: b.path, Behaviour: b.behaviour,
-		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Request: b.request,
+		Layout: board(), Kubeadm: b.path, Behaviour: b.behaviour,
+		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Check: b.check, Program: thisProgram(),
 		Runner: kubeadm.Exec, Env: v.env, Now: time.Now, Tell: show.event,
 		Output: v.kubeadmOutput(b.args), Signal: stop.signal,
 	})
@@ -349,7 +352,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 // be talkative.
 func (v invocation) kubeadmOutput(a kubeadm.InitArgs) io.Writer {
 	if _, ok := a.Get("v"); ok {
-		return v.stderr
+		return bootstrap.Redacting(v.stderr)
 	}
 	return nil
 }
@@ -359,14 +362,14 @@ func (v invocation) failed(stop *signals, own initFlags, b boardRun, o bootstrap
 	if len(o.Released) > 0 {
 		fmt.Fprintf(v.stderr, "kubeadm-arm: put back into the manifests folder: %s\n", strings.Join(o.Released, ", "))
 	}
-	again := "repeat the same kubeadm-arm init to go on where it stopped, or start afresh with: kubeadm reset"
+	again := "repeat the same kubeadm-arm init to go on where it stopped (or: kubeadm-arm resume); start afresh with: kubeadm-arm reset"
 	if sig := stop.signal(); sig != 0 {
 		return &problem{128 + int(sig), again, fmt.Errorf("interrupted by %s", signalName(sig))}
 	}
 	var cmd *kubeadm.CommandError
 	if errors.As(err, &cmd) {
 		for _, line := range strings.Split(strings.TrimRight(cmd.Tail, "\n"), "\n") {
-			fmt.Fprintf(v.stderr, "  kubeadm: %s\n", line)
+			fmt.Fprintf(v.stderr, "  kubeadm: %s\n", bootstrap.Redact(line))
 		}
 		return &problem{cmd.ExitCode, again, err}
 	}

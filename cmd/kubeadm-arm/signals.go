@@ -9,7 +9,9 @@ import (
 )
 
 // signals ends a context at the first SIGINT, SIGTERM or SIGHUP and remembers
-// which it was.
+// which it was. A SIGHUP that nohup has switched off stays so. SIGPIPE is taken
+// too, and nothing done: the default would end the program, in the middle, when
+// whoever reads its output goes away.
 type signals struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -20,9 +22,16 @@ type signals struct {
 func listenForSignals() *signals {
 	s := &signals{in: make(chan os.Signal, 4)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	signal.Notify(s.in, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	listen := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE}
+	if !signal.Ignored(syscall.SIGHUP) {
+		listen = append(listen, syscall.SIGHUP)
+	}
+	signal.Notify(s.in, listen...)
 	go func() {
 		for sig := range s.in {
+			if sig == syscall.SIGPIPE {
+				continue
+			}
 			if n, ok := sig.(syscall.Signal); ok {
 				s.got.CompareAndSwap(0, int32(n))
 			}

@@ -1,0 +1,235 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// checkAgain looks once more under the lock: between the first look and the
+// lock another run may have begun, ended or both.
+func (r *run) checkAgain() error {
+	j, err := Check(r.layout, r.Check)
+	if err != nil {
+		return err
+	}
+	if (j == nil) != (r.Resume == nil) || j != nil && (j.Done != r.Resume.Done || j.Begun != r.Resume.Begun) {
+		return &RefusedError{Locked, errors.New("another kubeadm-arm was at work on this board meanwhile"), "look what it did with: kubeadm-arm status"}
+	}
+	return nil
+}
+
+// prepare writes the first journal and kubeadm's configuration.
+func (r *run) prepare(ctx context.Context) error {
+	r.layout.removeTemps()
+	if r.Resume != nil {
+		r.journal = r.Resume
+	} else {
+		kept, omitted := keepArgs(r.Args)
+		r.journal = &Journal{Version: journalVersion, Started: r.now(), Request: r.Check.Request, Plan: r.Plan,
+			Args: kept, Omitted: omitted, Board: r.Check.Board, Before: r.layout.files(), Written: map[string]string{},
+			Kubeadm: r.Kubeadm, KubeadmVersion: r.Behaviour.Version.String()}
+	}
+	r.journal.Writer = r.layout.me()
+	if staged, err := r.layout.staged(); err == nil {
+		r.journal.Staged = staged
+	}
+	if err := r.journal.write(r.layout); err != nil {
+		return err
+	}
+	for _, c := range plan.Components() {
+		if err := r.layout.settle(c); err != nil {
+			return err
+		}
+	}
+	if r.Resume != nil && r.journal.Begun {
+		if err := r.sweep(); err != nil {
+			return err
+		}
+	}
+	if err := r.stageAgain(ctx); err != nil {
+		return err
+	}
+	if r.Plan.Config == nil {
+		return nil
+	}
+	if r.Resume != nil && fileExists(r.layout.ConfigCopy()) {
+		return nil // the token in it may be in the cluster already
+	}
+	if r.Resume != nil && len(r.journal.Omitted) > 0 {
+		for _, name := range r.journal.Omitted {
+			if _, ok := r.Args.Get(name); !ok {
+				return &RefusedError{BadJournal, fmt.Errorf("%s is gone, and with it the value of --%s", r.layout.ConfigCopy(), name),
+					"repeat the same kubeadm-arm init with all its flags to go on"}
+			}
+		}
+	}
+	return r.writeConfig()
+}
+
+// stageAgain restores what an interrupted run had staged and put back when it
+// ended: every manifest that was staged and whose release is still to come. Once
+// the API server is healthy nothing is gained by it any more, and one that is
+// starting has work behind it that a second start would throw away.
+func (r *run) stageAgain(ctx context.Context) error {
+	var again []string
+	staged := false
+	for i, s := range r.journal.Plan.Steps {
+		switch s := s.(type) {
+		case plan.StageManifests:
+			staged = i < r.journal.Done
+		case plan.ReleaseManifest:
+			if staged && i >= r.journal.Done {
+				again = append(again, s.Component)
+			}
+		}
+	}
+	if len(again) == 0 || r.healthyNow(ctx, plan.APIServer) {
+		return nil
+	}
+	if err := r.layout.installUnit(r.Program); err != nil {
+		return err
+	}
+	for _, c := range again {
+		if _, runs := findProcess(r.layout.Proc(), c); runs && c == plan.APIServer && fileExists(r.layout.Manifest(c)) {
+			continue
+		}
+		if err := r.layout.stage(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// healthyNow asks a component once.
+func (r *run) healthyNow(ctx context.Context, component string) bool {
+	if !fileExists(r.layout.Manifest(component)) {
+		return false
+	}
+	p, err := r.proberFor(component, patienceOf(plan.AwaitHealthy{}))
+	if err != nil {
+		return false
+	}
+	defer p.close()
+	return p.ask(ctx).Reach == ReachHealthy
+}
+
+// putBack releases everything that is staged when a run ends badly.
+func (r *run) putBack() error {
+	released, err := r.layout.releaseAll()
+	r.outcome.Released = released
+	if err != nil {
+		return fmt.Errorf("put staged manifests back: %w", err)
+	}
+	if len(r.layout.stagedNow()) == 0 {
+		return r.layout.removeUnit()
+	}
+	return nil
+}
+
+// keepWritten has on the disk what kubeadm wrote, before the journal says that
+// it did.
+func (r *run) keepWritten() error {
+	for _, dir := range []string{r.layout.Kubernetes(), filepath.Dir(r.layout.KubeletConfig())} {
+		if err := r.layout.syncTree(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record puts hashes of what the steps so far have written into the journal.
+func (r *run) record() {
+	r.journal.Written = map[string]string{}
+	paths := []string{r.layout.ConfigCopy()}
+	for _, c := range plan.Components() {
+		paths = append(paths, r.manifestPlaces(c)...)
+	}
+	for _, path := range paths {
+		if h := hashFile(path); h != "" {
+			r.journal.Written[path] = h
+		}
+	}
+}
+
+// discardTorn removes manifests that a failing kubeadm left half written: it
+// writes them in place, and the kubelet would read them.
+func (r *run) discardTorn() {
+	for _, c := range plan.Components() {
+		path := r.layout.Manifest(c)
+		text, err := os.ReadFile(path)
+		if err != nil || r.wasThere(path) {
+			continue
+		}
+		if _, err := patch.Inspect(text); err != nil {
+			_ = r.layout.remove(path)
+		}
+	}
+}
+
+// files lists the files below /etc/kubernetes that are not ours, by path below
+// that folder.
+func (l Layout) files() []string {
+	var all []string
+	// What cannot be read is not listed, and then not touched either: sweep
+	// reads a file before it removes it.
+	_ = filepath.WalkDir(l.Kubernetes(), func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil
+		case path == l.State():
+			return fs.SkipDir
+		case d.IsDir():
+			return nil
+		}
+		if rel, err := filepath.Rel(l.Kubernetes(), path); err == nil {
+			all = append(all, rel)
+		}
+		return nil
+	})
+	return all
+}
+
+func (r *run) wasThere(path string) bool {
+	rel, err := filepath.Rel(r.layout.Kubernetes(), path)
+	if err != nil || strings.HasPrefix(rel, "..") {
+		return true
+	}
+	for _, b := range r.journal.Before {
+		if b == rel {
+			return true
+		}
+	}
+	return false
+}
+
+// tidy removes what only a run needs. The journal goes first: from then on
+// there is no run to go on with.
+func (l Layout) tidy() error {
+	if err := l.removeUnit(); err != nil {
+		return fmt.Errorf("tidy up: %w", err)
+	}
+	for _, path := range []string{l.Journal(), l.ConfigCopy(), l.Lock()} {
+		if !fileExists(path) {
+			continue
+		}
+		if err := l.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("tidy up: %w", err)
+		}
+	}
+	l.removeTemps()
+	if err := l.syncDir(l.State()); err != nil {
+		return fmt.Errorf("tidy up: %w", err)
+	}
+	l.removeStagedFolders()
+	// Goes only when it is empty.
+	_ = os.Remove(l.State())
+	return nil
+}

@@ -1,0 +1,112 @@
+package bootstrap
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// Status is what `kubeadm-arm status` tells. Nothing in it is secret.
+type Status struct {
+	// State is none, running, interrupted or unreadable.
+	State string `json:"state"`
+	// Problem is why the journal cannot be read.
+	Problem string `json:"problem,omitempty"`
+	// Writer is the process that is at work, or was last.
+	Writer  *Holder `json:"writer,omitempty"`
+	Started string  `json:"started,omitempty"`
+	Kubeadm string  `json:"kubeadm,omitempty"`
+	// Steps and Done count the plan's steps; Step is the one to come or under way.
+	Steps int    `json:"steps,omitempty"`
+	Done  int    `json:"done,omitempty"`
+	Step  string `json:"step,omitempty"`
+	Begun bool   `json:"begun,omitempty"`
+	// Manifests tells for each of the four where it is: in place, staged, both or
+	// missing.
+	Manifests map[string]string `json:"manifests,omitempty"`
+	Unit      bool              `json:"unit"`
+	Next      string            `json:"next,omitempty"`
+}
+
+// ReadStatus looks, changing nothing.
+func ReadStatus(l Layout) (Status, error) {
+	s := Status{State: "none", Manifests: map[string]string{}}
+	holder, held, err := l.lockState()
+	if err != nil {
+		return s, err
+	}
+	for _, c := range plan.Components() {
+		inPlace, staged := fileExists(l.Manifest(c)), l.stagedAt(c) != ""
+		switch {
+		case inPlace && staged:
+			s.Manifests[c] = "both"
+		case inPlace:
+			s.Manifests[c] = "in place"
+		case staged:
+			s.Manifests[c] = "staged"
+		default:
+			s.Manifests[c] = "missing"
+		}
+	}
+	file, _ := l.unitPaths()
+	s.Unit = fileExists(file)
+	j, err := readJournal(l.Journal())
+	switch {
+	case err != nil:
+		s.State, s.Problem, s.Next = "unreadable", err.Error(), startAfresh
+	case j == nil && held:
+		s.State, s.Writer, s.Next = "running", &holder, "wait for it"
+	case j == nil && len(l.stagedNow()) > 0:
+		s.State, s.Next = "interrupted", "put the staged manifests back with: kubeadm-arm abort"
+	case j != nil:
+		s.Started, s.Kubeadm = j.Started.UTC().Format(time.RFC3339), j.KubeadmVersion
+		s.Steps, s.Done, s.Begun, s.Writer = len(j.Plan.Steps), j.Done, j.Begun, &j.Writer
+		if j.Done < len(j.Plan.Steps) {
+			s.Step = j.Plan.Steps[j.Done].Title()
+		}
+		s.State, s.Next = "interrupted", "go on with: kubeadm-arm resume; "+startAfresh
+		if held || l.alive(j.Writer) && j.Writer.PID != os.Getpid() {
+			s.State, s.Next = "running", "wait for it, or end it with Ctrl-C where it runs"
+		}
+	}
+	return s, nil
+}
+
+// removePatches removes the patches for kubeadm that are ours by their names.
+func (l Layout) removePatches() (removed []string, err error) {
+	entries, err := os.ReadDir(l.Patches())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if strings.Contains(e.Name(), "-kubeadm-arm") {
+			path := filepath.Join(l.Patches(), e.Name())
+			if err := l.remove(path); err != nil {
+				return removed, err
+			}
+			removed = append(removed, path)
+		}
+	}
+	_ = os.Remove(l.Patches())
+	return removed, nil
+}
+
+// unknown lists what is in our folder and not ours.
+func (l Layout) unknown() []string {
+	var all []string
+	_ = filepath.WalkDir(l.State(), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			all = append(all, path)
+		}
+		return nil
+	})
+	return all
+}

@@ -1,0 +1,202 @@
+package bootstrap
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// kubeadm keeps what it finds in its folders and writes only what is missing. A
+// kubeadm that was killed, or a power cut, leaves halves which it then stumbles
+// over for good: a key without its certificate ("external CA mode"), sa.key
+// without sa.pub (never made again), an empty kubeconfig. What is half and was
+// not there before the run is removed, so that it is made anew.
+
+// sweep removes the halves that an interrupted step left.
+func (r *run) sweep() error {
+	if r.journal.Done >= len(r.journal.Plan.Steps) {
+		return nil
+	}
+	step, ok := r.journal.Plan.Steps[r.journal.Done].(plan.RunPhases)
+	if !ok {
+		return nil
+	}
+	var torn []string
+	// Only the steps that make them: later ones find them whole.
+	if slices.Contains(step.Keep, "certs") || step.Name == "all" {
+		pki := r.tornCertificates()
+		torn = append(torn, pki...)
+		torn = append(torn, r.tornKubeconfigs()...)
+	}
+	if slices.Contains(step.Keep, "control-plane") || step.Name == "all" {
+		for _, c := range plan.Components() {
+			if text, err := os.ReadFile(r.layout.Manifest(c)); err == nil {
+				if _, err := patch.Inspect(text); err != nil {
+					torn = append(torn, r.layout.Manifest(c))
+				}
+			}
+		}
+	}
+	for _, path := range torn {
+		if r.wasThere(path) || !fileExists(path) {
+			continue
+		}
+		if err := r.layout.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what the interrupted run left half done: %w", err)
+		}
+		r.Tell(Event{Time: r.now(), Kind: Note, Detail: "removed, half written when the last run ended: " + path})
+	}
+	return nil
+}
+
+// certificateFolder is kubeadm's --cert-dir.
+func (r *run) certificateFolder() string {
+	dir := r.Config.Cluster("certificatesDir")
+	if dir == "" {
+		dir, _ = r.Args.Get("cert-dir")
+	}
+	if dir == "" {
+		return r.layout.at("/etc/kubernetes/pki")
+	}
+	return r.layout.at(dir)
+}
+
+// tornCertificates lists the files of pairs that are not whole, and of
+// certificates whose CA is such a pair.
+func (r *run) tornCertificates() []string {
+	dir := r.certificateFolder()
+	var torn []string
+	for _, ca := range []struct {
+		name   string
+		leaves []string
+	}{
+		{"ca", []string{"apiserver", "apiserver-kubelet-client"}},
+		{"front-proxy-ca", []string{"front-proxy-client"}},
+		{"etcd/ca", []string{"etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client"}},
+	} {
+		base := filepath.Join(dir, ca.name)
+		_, whole := readPair(base)
+		// The owner's CA may be here without its key.
+		issuer := readCertificate(base + ".crt")
+		if !whole && !r.wasThere(base+".crt") {
+			issuer = nil
+		}
+		if !whole && !r.wasThere(base+".crt") {
+			torn = append(torn, base+".crt", base+".key")
+		}
+		for _, leaf := range ca.leaves {
+			base := filepath.Join(dir, leaf)
+			cert, ok := readPair(base)
+			if !ok || issuer == nil || cert.CheckSignatureFrom(issuer) != nil {
+				if !r.wasThere(base + ".crt") {
+					torn = append(torn, base+".crt", base+".key")
+				}
+			}
+		}
+	}
+	sa := filepath.Join(dir, "sa")
+	if !readableKey(sa+".key") || !readableKey(sa+".pub") {
+		torn = append(torn, sa+".key", sa+".pub")
+	}
+	return torn
+}
+
+// readPair reads BASE.crt and BASE.key and tells whether they belong together.
+func readPair(base string) (*x509.Certificate, bool) {
+	pair, err := tls.LoadX509KeyPair(base+".crt", base+".key")
+	if err != nil {
+		return nil, false
+	}
+	cert, err := x509.ParseCertificate(pair.Certificate[0])
+	return cert, err == nil
+}
+
+func readCertificate(path string) *x509.Certificate {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	return cert
+}
+
+func readableKey(path string) bool {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	block, _ := pem.Decode(text)
+	return block != nil && len(block.Bytes) > 0
+}
+
+// tornKubeconfigs lists kubeconfigs that cannot be read or that carry another CA
+// than the one in the folder of certificates.
+func (r *run) tornKubeconfigs() []string {
+	ca, _ := os.ReadFile(filepath.Join(r.certificateFolder(), "ca.crt"))
+	var torn []string
+	for _, name := range []string{"admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf", "scheduler.conf"} {
+		path := r.layout.at("/etc/kubernetes/" + name)
+		if !fileExists(path) {
+			continue
+		}
+		if carried, rotated, ok := kubeconfigCA(path); ok && (rotated || bytes.Equal(bytes.TrimSpace(carried), bytes.TrimSpace(ca))) {
+			continue
+		}
+		torn = append(torn, path)
+	}
+	return torn
+}
+
+// kubeconfigCA reads a kubeconfig's CA. ok is false when the file is not whole;
+// rotated says that the client certificate lies in a file of its own, as in
+// kubelet.conf once kubelet-finalize has been there.
+func kubeconfigCA(path string) (ca []byte, rotated, ok bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, false, false
+	}
+	var file struct {
+		Clusters []struct {
+			Cluster struct {
+				CA []byte `json:"certificate-authority-data"`
+			} `json:"cluster"`
+		} `json:"clusters"`
+		Users []struct {
+			User struct {
+				Cert     []byte `json:"client-certificate-data"`
+				Key      []byte `json:"client-key-data"`
+				CertFile string `json:"client-certificate"`
+			} `json:"user"`
+		} `json:"users"`
+	}
+	if yaml.Unmarshal(text, &file) != nil || len(file.Clusters) == 0 || len(file.Users) == 0 {
+		return nil, false, false
+	}
+	u := file.Users[0].User
+	if u.CertFile != "" {
+		return nil, true, true
+	}
+	if _, err := tls.X509KeyPair(u.Cert, u.Key); err != nil {
+		return nil, false, false
+	}
+	return file.Clusters[0].Cluster.CA, false, true
+}
