@@ -12,7 +12,7 @@ KUBERNETES ?= v1.37.2
 CPU ?= 5%
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross lab deps demo demo-fast test lint unit board fuzz manifests openssl versions-table clean
+.PHONY: help build cross lab deps demo demo-fast walk walk-quick test lint unit board fuzz vuln manifests openssl versions-table clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -41,6 +41,17 @@ demo: build lab deps ## the main job: stock kubeadm fails on a slow board, kubea
 demo-fast: build lab deps ## the same at full speed, where both succeed
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 100% --rounds 3 --expect-stock-works --expect-ratio 1.2
 
+# Twelve seconds a run at full speed, staged as on the slow board whose benchmark is given.
+WALK = cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/walk ./walk && cd .. && \
+  CGO_ENABLED=0 $(GO) build -tags killpoints -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/killpoints/kubeadm-arm ./cmd/kubeadm-arm && \
+  $(BIN)/walk --lab $(BIN)/lab --kubeadm-arm $(BIN)/killpoints/kubeadm-arm --kubernetes $(KUBERNETES) --bench lab/walk/slow-board.json
+
+walk: lab deps ## SIGKILL at every journal boundary and 30 random moments, 10 power cuts; each resumed (40 minutes)
+	$(WALK) --moments 30 --power 10 --json docs/results/walk.json
+
+walk-quick: lab deps ## the same, six trials (under three minutes)
+	$(WALK) --every 20 --moments 2 --power 1
+
 test: lint unit cross board ## everything that continuous integration runs
 
 lint: ## gofmt, go vet, staticcheck
@@ -53,7 +64,7 @@ unit: ## unit, golden and script tests with the race detector
 	$(GO) test -race ./...
 	cd lab && $(GO) test -race -short ./...
 
-board: build lab deps ## real Kubernetes on throttled boards: 5 %, interrupted and resumed at 10 %, full speed
+board: build lab deps walk-quick ## real Kubernetes on throttled boards: killed and resumed, 5 %, interrupted at 10 %, full speed
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 5% --expect-stock-fails
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 10% --interrupt
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 100% --rounds 3 --expect-stock-works --expect-ratio 1.2
@@ -62,6 +73,10 @@ FUZZTIME ?= 10s
 fuzz: ## every fuzz target for FUZZTIME (default 10s)
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	  echo "fuzz $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+vuln: ## known vulnerabilities in what this program calls (needs vuln.go.dev)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+	cd lab && $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 manifests: ## have the real kubeadms of all versions write testdata/manifests anew (an hour)
 	cd testdata/manifests/generate && $(GO) run .

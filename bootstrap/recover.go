@@ -57,7 +57,7 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.stageAgain(ctx); err != nil {
 		return err
 	}
-	if r.Plan.Config == nil {
+	if r.Plan.Config == nil || r.journal.Done == len(r.journal.Plan.Steps) {
 		return nil
 	}
 	if r.Resume != nil && fileExists(r.layout.ConfigCopy()) {
@@ -210,13 +210,13 @@ func (r *run) wasThere(path string) bool {
 	return false
 }
 
-// tidy removes what only a run needs. The journal goes first: from then on
-// there is no run to go on with.
+// tidy removes what only a run needs. The copy of the configuration with its
+// secrets goes before the journal, so that it is never left behind.
 func (l Layout) tidy() error {
 	if err := l.removeUnit(); err != nil {
 		return fmt.Errorf("tidy up: %w", err)
 	}
-	for _, path := range []string{l.Journal(), l.ConfigCopy(), l.Lock()} {
+	for _, path := range []string{l.ConfigCopy(), l.Journal(), l.Lock()} {
 		if !fileExists(path) {
 			continue
 		}
