@@ -28,7 +28,8 @@ import (
 type fakeBoard struct {
 	t      *testing.T
 	layout Layout
-	server *httptest.Server
+	// address is that of the health server.
+	address string
 	calls  [][]string
 	// fail makes the nth kubeadm call fail, counted from 1.
 	fail int
@@ -41,7 +42,7 @@ type fakeBoard struct {
 func newFakeBoard(t *testing.T) *fakeBoard {
 	b := &fakeBoard{t: t, layout: Layout{Root: t.TempDir()}}
 	require.NoError(t, os.MkdirAll(b.layout.Manifests(), 0o700))
-	b.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		component := strings.TrimPrefix(r.URL.Path, "/health/")
 		b.seen = append(b.seen, strings.Join(b.manifests(), ","))
 		if component == plan.APIServer && b.sick > 0 {
@@ -55,7 +56,8 @@ func newFakeBoard(t *testing.T) *fakeBoard {
 		}
 		fmt.Fprintln(w, "[+]ping ok")
 	}))
-	t.Cleanup(b.server.Close)
+	t.Cleanup(server.Close)
+	b.address = server.Listener.Addr().String()
 	for i, c := range plan.Components() {
 		pid := fmt.Sprint(100 + i)
 		put(t, b.layout.Proc()+"/"+pid+"/cmdline", "/usr/local/bin/"+c+"\x00--flag\x00")
@@ -94,21 +96,24 @@ func (b *fakeBoard) kubeadm(_ context.Context, c kubeadm.Command) (kubeadm.Resul
 	makes := !slices.Contains(args.List("skip-phases"), "control-plane")
 	if len(b.calls) == b.fail {
 		if makes {
-			b.makeManifest(plan.Etcd)
+			require.NoError(b.t, b.makeManifest(plan.Etcd))
 			put(b.t, b.layout.Manifest(plan.APIServer), "apiVersion: v1\nkind: Pod\nmetad")
 		}
 		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: no luck\n", Err: errors.New("exit status 1")}
 	}
 	if makes {
 		for _, component := range plan.Components() {
-			b.makeManifest(component)
+			if err := b.makeManifest(component); err != nil {
+				return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: " + err.Error() + "\n", Err: err}
+			}
 		}
 	}
 	return kubeadm.Result{Stdout: []byte("Your Kubernetes control-plane has initialized successfully!\nkubeadm join --token abcdef.0123456789abcdef\n")}, nil
 }
 
-func (b *fakeBoard) makeManifest(component string) {
-	put(b.t, b.layout.Manifest(component), fakeManifest(component, b.server.Listener.Addr().String()))
+// makeManifest writes in place, as kubeadm does: on a full disk it leaves a half.
+func (b *fakeBoard) makeManifest(component string) error {
+	return os.WriteFile(b.layout.Manifest(component), []byte(fakeManifest(component, b.address)), 0o600)
 }
 
 // fakeManifest is a manifest whose probe asks a server of the test.

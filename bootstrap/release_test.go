@@ -1,0 +1,115 @@
+package bootstrap
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+func releaseOptions(b *fakeBoard) ReleaseOptions {
+	return ReleaseOptions{Layout: b.layout, Wait: true, Patience: time.Hour, Poll: time.Millisecond, Now: time.Now, Tell: func(string) {}}
+}
+
+// stagedBoard has a kubelet, etcd in place and everything else staged.
+func stagedBoard(t *testing.T) *fakeBoard {
+	b := newFakeBoard(t).withSystemd()
+	put(t, b.layout.KubeletConfig(), "")
+	require.NoError(t, b.layout.openState())
+	require.NoError(t, b.layout.installUnit("/usr/bin/kubeadm-arm"))
+	for _, c := range plan.Components() {
+		require.NoError(t, b.makeManifest(c))
+		if c != plan.Etcd {
+			require.NoError(t, b.layout.stage(c))
+		}
+	}
+	return b
+}
+
+func TestReleaseWaitsForTheAPIServer(t *testing.T) {
+	b := stagedBoard(t)
+	b.sick = 3
+	released, err := Release(context.Background(), releaseOptions(b))
+	require.NoError(t, err)
+	assert.Equal(t, []string{plan.APIServer, plan.ControllerManager, plan.Scheduler}, released)
+	assert.Equal(t, "etcd,kube-apiserver", b.seen[0], "the others wait")
+	assert.Len(t, b.manifests(), 4)
+	file, link := b.layout.unitPaths()
+	assert.NoFileExists(t, file)
+	_, err = os.Lstat(link)
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// An API server that never comes does not keep the others away for good.
+func TestReleasePatienceEnds(t *testing.T) {
+	b := stagedBoard(t)
+	b.sick = 1 << 30
+	o := releaseOptions(b)
+	o.Patience = 20 * time.Millisecond
+	_, err := Release(context.Background(), o)
+	require.NoError(t, err)
+	assert.Len(t, b.manifests(), 4)
+}
+
+func TestReleaseStandsAsideForARun(t *testing.T) {
+	b := stagedBoard(t)
+	unlock, err := b.layout.lock()
+	require.NoError(t, err)
+	released, err := Release(context.Background(), releaseOptions(b))
+	require.NoError(t, err)
+	assert.Empty(t, released)
+	assert.Len(t, b.manifests(), 1)
+	unlock()
+}
+
+// Before a kubelet is set up nothing reads manifests: they stay for the resume.
+func TestReleaseBeforeTheKubelet(t *testing.T) {
+	b := stagedBoard(t)
+	require.NoError(t, os.Remove(b.layout.KubeletConfig()))
+	released, err := Release(context.Background(), releaseOptions(b))
+	require.NoError(t, err)
+	assert.Empty(t, released)
+	assert.Len(t, b.layout.stagedNow(), 3)
+}
+
+// The unit in packaging/ is the one that init installs, for the packaged place.
+func TestPackagedUnit(t *testing.T) {
+	const path = "../packaging/" + unitName
+	if os.Getenv("UPDATE") != "" {
+		require.NoError(t, os.WriteFile(path, []byte(Unit("/usr/bin/kubeadm-arm")), 0o644))
+	}
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, Unit("/usr/bin/kubeadm-arm"), string(text))
+}
+
+// A program whose path systemd would read otherwise installs no unit.
+func TestUnitPaths(t *testing.T) {
+	b := newFakeBoard(t)
+	require.NoError(t, b.layout.installUnit("/usr/bin/kubeadm-arm"))
+	file, _ := b.layout.unitPaths()
+	assert.NoFileExists(t, file, "no systemd here")
+	b.withSystemd()
+	for _, path := range []string{"", "/a b", "/a%n", "/a\nExecStart=/x"} {
+		require.NoError(t, b.layout.installUnit(path))
+		assert.NoFileExists(t, file, path)
+	}
+	require.NoError(t, b.layout.installUnit("/usr/bin/kubeadm-arm"))
+	require.NoError(t, b.layout.installUnit("/usr/bin/kubeadm-arm"), "again changes nothing")
+	assert.FileExists(t, file)
+	require.NoError(t, b.layout.removeUnit())
+	require.NoError(t, b.layout.removeUnit())
+	assert.NoFileExists(t, file)
+	// A package's own stays as it is.
+	put(t, b.layout.at("/lib/systemd/system/"+unitName), "packaged")
+	put(t, b.layout.at("/etc/systemd/system/multi-user.target.wants/"+unitName), "enabled")
+	require.NoError(t, b.layout.installUnit("/usr/bin/kubeadm-arm"))
+	assert.NoFileExists(t, file)
+	require.NoError(t, b.layout.removeUnit())
+	assert.FileExists(t, b.layout.at("/etc/systemd/system/multi-user.target.wants/"+unitName))
+}
