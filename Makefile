@@ -12,7 +12,7 @@ KUBERNETES ?= v1.37.2
 CPU ?= 5%
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross lab deps demo demo-fast walk walk-quick test lint unit board fuzz vuln manifests openssl versions-table clean
+.PHONY: help build cross lab deps demo demo-fast boards boards-quick walk walk-quick test lint unit board fuzz vuln manifests openssl versions-table clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -29,8 +29,8 @@ cross: ## build static binaries for ARMv6, ARMv7, arm64 and amd64, and print the
 	  printf '%-34s %5.1f MB\n' $$f $$(awk "BEGIN{print $$size/1e6}"); \
 	  [ $$size -lt 25000000 ] || { echo "$$f is over 25 MB" >&2; exit 1; }; done
 
-lab: ## build the throwaway-board program and the demo into bin/
-	cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/lab . && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/demo ./demo
+lab: ## build the throwaway-board program, the demo and the boards' checks into bin/
+	cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/lab . && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN) ./demo ./boards
 
 deps: lab ## install the Debian packages that a board needs
 	$(BIN)/lab deps
@@ -52,7 +52,15 @@ walk: lab deps ## SIGKILL at every journal boundary and 30 random moments, 10 po
 walk-quick: lab deps ## the same, six trials (under three minutes)
 	$(WALK) --every 20 --moments 2 --power 1
 
-test: lint unit cross board ## everything that continuous integration runs
+boards: cross lab ## every emulated ARM board: what detect finds there, and the kubeadm that dies on ARMv6; writes docs/results
+	$(BIN)/lab deps --emulator
+	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --results docs/results/$$(date -u +%F)-boards.md
+
+boards-quick: cross lab ## the same on a Raspberry Pi Model B and an ARMv7 board
+	$(BIN)/lab deps --emulator
+	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --quick
+
+test: lint unit cross board boards-quick ## everything that continuous integration runs
 
 lint: ## gofmt, go vet, staticcheck
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad" >&2; exit 1; }

@@ -42,7 +42,7 @@ func needBoard(t *testing.T) {
 	if labProgram.path != "" {
 		return
 	}
-	require.NoError(t, installDeps(t.Context()))
+	require.NoError(t, installDeps(t.Context(), neededPrograms()))
 	dir, err := os.MkdirTemp("", "lab-test-")
 	require.NoError(t, err)
 	labProgram.dir = dir

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -94,6 +95,34 @@ func build(ctx context.Context, t target) (string, error) {
 		}
 		return goBuild(ctx, dir, t, to, "pause", "-s -w")
 	})
+}
+
+// buildOnly builds one command of Kubernetes and prints its path.
+func buildOnly(ctx context.Context, t target, program string) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	if !slices.Contains(kubernetesPrograms(), program) {
+		return fmt.Errorf("program %q: want one of %s", program, strings.Join(kubernetesPrograms(), ", "))
+	}
+	dir, err := folder("programs", t.String())
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, program)
+	// Another lab that builds the rest need not be waited for.
+	if _, err := os.Stat(path); err != nil {
+		unlock, err := lock(ctx, filepath.Join(dir, ".lock"))
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		if err := buildKubernetes(ctx, t, program); err != nil {
+			return err
+		}
+	}
+	fmt.Println(path)
+	return nil
 }
 
 // buildKubernetes builds one command of Kubernetes unless it is there.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -20,28 +21,41 @@ func neededPrograms() map[string]string {
 	}
 }
 
-func missingPackages() []string {
+// emulatorPrograms are those of lab boot.
+func emulatorPrograms() map[string]string {
+	return map[string]string{
+		"/usr/bin/qemu-system-arm": "qemu-system-arm", "/usr/bin/qemu-system-aarch64": "qemu-system-arm",
+	}
+}
+
+func missingPackages(needed map[string]string) []string {
 	var missing []string
-	for path, pkg := range neededPrograms() {
+	for path, pkg := range needed {
 		if _, err := os.Stat(path); err != nil {
 			missing = append(missing, pkg)
 		}
 	}
 	sort.Strings(missing)
-	return missing
+	return slices.Compact(missing)
 }
 
 func needDebianPrograms() error {
-	if missing := missingPackages(); len(missing) > 0 {
-		return fmt.Errorf("the Debian packages %s are missing\nhint: install them with: lab deps", strings.Join(missing, ", "))
+	return needPackages(neededPrograms(), "lab deps")
+}
+
+func needEmulator() error { return needPackages(emulatorPrograms(), "lab deps --emulator") }
+
+func needPackages(needed map[string]string, command string) error {
+	if missing := missingPackages(needed); len(missing) > 0 {
+		return fmt.Errorf("the Debian packages %s are missing\nhint: install them with: %s", strings.Join(missing, ", "), command)
 	}
 	return nil
 }
 
 // installDeps installs what is missing. A policy file (invoke-rc.d(8)) keeps the
 // packages from starting services: a board has a containerd of its own.
-func installDeps(ctx context.Context) (err error) {
-	missing := missingPackages()
+func installDeps(ctx context.Context, needed map[string]string) (err error) {
+	missing := missingPackages(needed)
 	if len(missing) == 0 {
 		say("all Debian packages are here")
 		return nil

@@ -15,7 +15,7 @@ import (
 
 const usage = `lab makes throwaway boards with real Kubernetes, slowed down.
 
-  lab deps                     install the Debian packages that are missing
+  lab deps [--emulator]        install the Debian packages that are missing
   lab build [flags]            build Kubernetes, etcd, CoreDNS and their images
   lab up [flags]               start a board
   lab run [flags] -- COMMAND   run a command on a board; its exit code is kept
@@ -24,6 +24,8 @@ const usage = `lab makes throwaway boards with real Kubernetes, slowed down.
   lab reboot [--name N]        cut the board's power and start it again
   lab status [--json]          show the boards
   lab down [--name N | --all]  take a board away with all that belongs to it
+  lab boot [flags] -- COMMAND [-- COMMAND]...
+                               boot an emulated ARM board, run commands there
 
 lab VERB --help lists the flags of a verb. On a board, /etc/kubeadm-lab.yaml is
 a configuration for kubeadm init.
@@ -55,7 +57,7 @@ type verb func(f *flag.FlagSet) func(ctx context.Context, args []string) (int, e
 func verbs() map[string]verb {
 	return map[string]verb{
 		"deps": depsVerb, "build": buildVerb, "up": upVerb, "run": runVerb, "cp": copyVerb, "throttle": throttleVerb,
-		"reboot": rebootVerb, "status": statusVerb, "down": downVerb,
+		"reboot": rebootVerb, "status": statusVerb, "down": downVerb, "boot": bootVerb,
 	}
 }
 
@@ -90,7 +92,7 @@ func lab(args []string) (int, error) {
 	}
 	f := flag.NewFlagSet("lab "+name, flag.ContinueOnError)
 	// What follows the command of lab run belongs to the command.
-	f.SetInterspersed(name != "run")
+	f.SetInterspersed(name != "run" && name != "boot")
 	run := v(f)
 	if err := f.Parse(rest); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -98,7 +100,7 @@ func lab(args []string) (int, error) {
 		}
 		return 2, err
 	}
-	if os.Geteuid() != 0 && name != "build" {
+	if os.Geteuid() != 0 && name != "build" && name != "boot" {
 		return 1, fmt.Errorf("%s: only root can make namespaces and cgroups", name)
 	}
 	// lab run passes signals on instead.
@@ -119,8 +121,14 @@ func codeOf(err error) (int, error) {
 	return 0, nil
 }
 
-func depsVerb(*flag.FlagSet) func(context.Context, []string) (int, error) {
-	return func(ctx context.Context, _ []string) (int, error) { return codeOf(installDeps(ctx)) }
+func depsVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
+	emulator := f.Bool("emulator", false, "those for emulated boards instead")
+	return func(ctx context.Context, _ []string) (int, error) {
+		if *emulator {
+			return codeOf(installDeps(ctx, emulatorPrograms()))
+		}
+		return codeOf(installDeps(ctx, neededPrograms()))
+	}
 }
 
 func buildVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
@@ -128,10 +136,14 @@ func buildVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	f.StringVar(&t.Version, "kubernetes", defaultVersion, "`version` of Kubernetes")
 	f.StringVar(&t.Arch, "arch", runtime.GOARCH, "CPU: amd64, arm64 or arm")
 	f.StringVar(&t.ARM, "goarm", "7", "ARM version, with --arch arm: 5, 6 or 7")
+	only := f.String("only", "", "build this `program` of Kubernetes, and no images")
 	sysroot := f.String("sysroot", "", "root `folder` of a Debian for another --arch, to take iptables from for kube-proxy")
 	return func(ctx context.Context, _ []string) (int, error) {
 		if t.Arch != "arm" {
 			t.ARM = ""
+		}
+		if *only != "" {
+			return codeOf(buildOnly(ctx, t, *only))
 		}
 		if t.Arch == runtime.GOARCH && *sysroot == "" {
 			*sysroot = "/"

@@ -1,13 +1,14 @@
 // Command boards makes the reports in testdata/reports, from boards that
 // nobody needs to own: this machine with a CFS quota on one core or all, and
-// ARM boards that QEMU emulates. It needs root, Debian's qemu-system-arm, and
-// Debian's package archive for the boards' kernels.
+// ARM boards that lab boots in QEMU. It needs root, what `lab deps --emulator`
+// installs, and Debian's package archive for the boards' kernels.
 //
 //	go run ./report/boards -out testdata/reports [-only NAME]
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,10 +25,6 @@ import (
 )
 
 func main() {
-	if os.Getpid() == 1 {
-		guest()
-		return
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx); err != nil {
@@ -94,6 +91,11 @@ func write(folder string, b board, r report.Report) error {
 	r.Created = time.Now().UTC().Truncate(time.Second)
 	// The identity of a boot says nothing to others.
 	r.Bench.BootID = ""
+	var found hwdetect.Board
+	if err := json.Unmarshal(r.Board, &found); err != nil {
+		return fmt.Errorf("read the board of %s: %w", b.name, err)
+	}
+	r.Versions = map[string]string{"kernel": found.Kernel.Release}
 	for _, form := range []struct {
 		ending string
 		write  func(*renameio.PendingFile) error
@@ -131,6 +133,5 @@ func measure(ctx context.Context, folder string) (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
-	r.Versions = map[string]string{"kernel": b.Kernel.Release}
 	return r, r.SetBoard(b)
 }

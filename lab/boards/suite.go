@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// suite boots boards and counts what holds there.
+type suite struct {
+	lab, dist, version string
+	quick              bool
+
+	passed, failed int
+	rows           []row
+	// words are kubeadm-arm's on a kubeadm that would die.
+	words string
+}
+
+// row is a board in the table.
+type row struct {
+	expectation
+	found   detected
+	seconds float64
+	// cpu is of detect, in seconds of the emulated board; counted by
+	// instructions.
+	cpu, counted float64
+}
+
+// result is lab boot's.
+type result struct {
+	ExitCode   int     `json:"exitCode"`
+	Signal     string  `json:"signal"`
+	Stdout     string  `json:"stdout"`
+	Stderr     string  `json:"stderr"`
+	CPUSeconds float64 `json:"cpuSeconds"`
+}
+
+// exitIllegal is kubeadm-arm's exit code for a program that this CPU cannot run.
+const exitIllegal = 17
+
+func (s *suite) run(ctx context.Context) error {
+	all := expectations()
+	if s.quick {
+		all = all[:quickBoards]
+	}
+	for _, e := range all {
+		if err := s.board(ctx, e); err != nil {
+			return fmt.Errorf("%s: %w", e.board, err)
+		}
+	}
+	return nil
+}
+
+// check counts one assertion and says it.
+func (s *suite) check(holds bool, format string, args ...any) {
+	word := "ok  "
+	if holds {
+		s.passed++
+	} else {
+		s.failed++
+		word = "FAIL"
+	}
+	fmt.Fprintf(os.Stderr, "  %s %s\n", word, fmt.Sprintf(format, args...))
+}
+
+// board boots one board and checks what kubeadm-arm says there.
+func (s *suite) board(ctx context.Context, e expectation) error {
+	fmt.Fprintf(os.Stderr, "%s\n", e.board)
+	programs := []string{"kubeadm-arm=" + filepath.Join(s.dist, "kubeadm-arm-linux-"+e.program)}
+	commands := [][]string{{"kubeadm-arm", "detect"}, {"kubeadm-arm", "detect", "-o", "json"}}
+	var kubeadms []string
+	switch {
+	case e.arch == "ARMv6":
+		kubeadms = []string{"6", "7"}
+	case e.board == "bananapi" && !s.quick:
+		kubeadms = []string{"7"}
+	}
+	for _, goarm := range kubeadms {
+		path, err := s.kubeadm(ctx, goarm)
+		if err != nil {
+			return err
+		}
+		name := "kubeadm-v" + goarm
+		programs = append(programs, name+"="+path)
+		commands = append(commands,
+			[]string{name, "version", "-o", "short"},
+			[]string{"kubeadm-arm", "--arm-kubeadm", "/usr/local/bin/" + name, "version", "-o", "short"})
+	}
+	if slices.Contains(kubeadms, "7") && e.arch == "ARMv6" {
+		for _, verb := range []string{"init", "join"} {
+			commands = append(commands, []string{"kubeadm-arm", "--arm-kubeadm", "/usr/local/bin/kubeadm-v7", verb})
+		}
+	}
+	began := time.Now()
+	results, err := s.boot(ctx, e.board, programs, commands)
+	if err != nil {
+		return err
+	}
+	r := row{expectation: e, seconds: time.Since(began).Seconds(), cpu: results[0].CPUSeconds}
+	s.checkDetect(e, results[0], results[1], &r)
+	rest := results[2:]
+	for _, goarm := range kubeadms {
+		s.checkKubeadm(e, goarm, rest[0], rest[1])
+		rest = rest[2:]
+	}
+	for _, refused := range rest {
+		s.check(s.refused(refused), "kubeadm-arm init and join refuse it too: exit code %d", refused.ExitCode)
+	}
+	if e.board == "bananapi" {
+		counted, err := s.boot(ctx, e.board, programs[:1], commands[:1], "--count")
+		if err != nil {
+			return err
+		}
+		r.counted = counted[0].CPUSeconds
+		s.check(r.counted > 0 && r.counted < 0.1, "detect takes %.0f ms of CPU at 2 ns an instruction, want under 100", r.counted*1e3)
+	}
+	s.rows = append(s.rows, r)
+	return nil
+}
+
+func (s *suite) checkDetect(e expectation, text, asJSON result, r *row) {
+	s.check(text.ExitCode == 0, "detect ends with exit code %d", text.ExitCode)
+	for _, word := range []string{e.model, e.core, e.arch} {
+		s.check(strings.Contains(text.Stdout, word), "detect says %q", word)
+	}
+	err := json.Unmarshal([]byte(asJSON.Stdout), &r.found)
+	s.check(err == nil && asJSON.ExitCode == 0, "detect -o json writes JSON")
+	d := r.found
+	s.check(d.Model == e.model, "model %q", d.Model)
+	s.check(d.CPU.Arch == e.arch, "architecture %q", d.CPU.Arch)
+	s.check(len(d.CPU.Cores) == 1 && d.CPU.Cores[0].Name == e.core, "cores %v", d.CPU.Cores)
+	s.check(d.CPU.Count == e.count, "%d cores", d.CPU.Count)
+	if s.failed > 0 {
+		fmt.Fprintf(os.Stderr, "%s%s%s%s", text.Stdout, text.Stderr, asJSON.Stdout, asJSON.Stderr)
+	}
+}
+
+// checkKubeadm checks a real kubeadm, started directly and by kubeadm-arm.
+func (s *suite) checkKubeadm(e expectation, goarm string, direct, wrapped result) {
+	if goarm == "7" && e.arch == "ARMv6" {
+		s.check(direct.Signal == "illegal instruction" && direct.ExitCode == 128+4, "the kubeadm for ARMv7 dies when started directly: %q, exit code %d", direct.Signal, direct.ExitCode)
+		s.check(s.refused(wrapped), "kubeadm-arm refuses it: exit code %d: %s", wrapped.ExitCode, strings.TrimSpace(wrapped.Stderr))
+		s.words = strings.TrimSpace(wrapped.Stderr)
+		return
+	}
+	for _, r := range []result{direct, wrapped} {
+		s.check(r.ExitCode == 0 && strings.TrimSpace(r.Stdout) == s.version, "the kubeadm for ARMv%s runs: %q, exit code %d%s", goarm, strings.TrimSpace(r.Stdout), r.ExitCode, r.Stderr)
+	}
+}
+
+// refused tells whether kubeadm-arm did not start a kubeadm, and said why.
+func (s *suite) refused(r result) bool {
+	for _, word := range []string{"kubeadm-v7", "built for ARMv7", "ARMv6", "ARM1176", "Raspberry Pi Model B", "Illegal instruction", "hint: "} {
+		if !strings.Contains(r.Stderr, word) {
+			return false
+		}
+	}
+	return r.ExitCode == exitIllegal && r.Signal == ""
+}
+
+// kubeadm builds the real kubeadm for 32-bit ARM.
+func (s *suite) kubeadm(ctx context.Context, goarm string) (string, error) {
+	cmd := exec.CommandContext(ctx, s.lab, "build", "--kubernetes", s.version, "--arch", "arm", "--goarm", goarm, "--only", "kubeadm")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("build kubeadm: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+func (s *suite) boot(ctx context.Context, board string, programs []string, commands [][]string, more ...string) ([]result, error) {
+	args := append([]string{"boot", "--board", board, "--json"}, more...)
+	for _, p := range programs {
+		args = append(args, "--bin", p)
+	}
+	for _, c := range commands {
+		args = append(append(args, "--"), c...)
+	}
+	cmd := exec.CommandContext(ctx, s.lab, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("boot it: %w", err)
+	}
+	var results []result
+	if err := json.Unmarshal(out, &results); err != nil {
+		return nil, fmt.Errorf("read what lab boot printed: %w", err)
+	}
+	if len(results) != len(commands) {
+		return nil, errors.New("read what lab boot printed: commands are missing")
+	}
+	return results, nil
+}

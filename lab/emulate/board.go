@@ -1,0 +1,87 @@
+package emulate
+
+import "fmt"
+
+// Board is a board that QEMU emulates, with the kernel that Debian has for it.
+type Board struct {
+	Name, Label string
+	// GOARCH and GOARM are what programs for its CPU are built with.
+	GOARCH, GOARM string
+	// Debian is Debian's name for the architecture of Kernel, the package that
+	// depends on the newest kernel. Tree is the device tree in it, empty where
+	// QEMU makes one.
+	Debian, Kernel, Tree string
+
+	append string
+	qemu   []string
+}
+
+// Boards lists all boards.
+func Boards() []Board {
+	return []Board{
+		{
+			Name: "raspberrypi1", Label: "Raspberry Pi Model B", GOARCH: "arm", GOARM: "6",
+			Debian: "armel", Kernel: "linux-image-rpi", Tree: "bcm2835-rpi-b.dtb",
+			// This driver hangs on what QEMU emulates of the power management.
+			append: "console=ttyAMA0 initcall_blacklist=bcm2835_pm_driver_init",
+			qemu:   []string{"-M", "raspi1ap"},
+		},
+		{
+			Name: "raspberrypi2", Label: "Raspberry Pi 2 Model B", GOARCH: "arm", GOARM: "7",
+			Debian: "armhf", Kernel: "linux-image-armmp", Tree: "bcm2836-rpi-2-b.dtb",
+			append: "console=ttyAMA0 initcall_blacklist=bcm2835_pm_driver_init",
+			qemu:   []string{"-M", "raspi2b"},
+		},
+		{
+			Name: "raspberrypi3", Label: "Raspberry Pi 3 Model B", GOARCH: "arm64",
+			Debian: "arm64", Kernel: "linux-image-arm64", Tree: "bcm2837-rpi-3-b.dtb",
+			// The first UART is the radio's; the console is the second.
+			append: "console=ttyS1,115200 initcall_blacklist=bcm2835_pm_driver_init",
+			qemu:   []string{"-M", "raspi3b", "-serial", "null"},
+		},
+		{
+			Name: "cubieboard", Label: "CubieBoard 1", GOARCH: "arm", GOARM: "7",
+			Debian: "armhf", Kernel: "linux-image-armmp", Tree: "sun4i-a10-cubieboard.dtb",
+			append: "console=ttyS0,115200",
+			qemu:   []string{"-M", "cubieboard", "-m", "1024"},
+		},
+		{
+			Name: "orangepi", Label: "Orange Pi PC", GOARCH: "arm", GOARM: "7",
+			Debian: "armhf", Kernel: "linux-image-armmp", Tree: "sun8i-h3-orangepi-pc.dtb",
+			append: "console=ttyS0,115200",
+			qemu:   []string{"-M", "orangepi-pc"},
+		},
+		{
+			Name: "bananapi", Label: "Banana Pi class: two Cortex-A7 cores, 1 GiB", GOARCH: "arm", GOARM: "7",
+			Debian: "armhf", Kernel: "linux-image-armmp",
+			append: "console=ttyAMA0",
+			qemu:   []string{"-M", "virt", "-cpu", "cortex-a7", "-smp", "2", "-m", "1024"},
+		},
+		{
+			Name: "rk3328", Label: "ROC-RK3328-CC class: four Cortex-A53 cores, 2 GiB", GOARCH: "arm64",
+			Debian: "arm64", Kernel: "linux-image-arm64",
+			append: "console=ttyAMA0",
+			qemu:   []string{"-M", "virt", "-cpu", "cortex-a53", "-smp", "4", "-m", "2048"},
+		},
+	}
+}
+
+// Find returns the board of that name.
+func Find(name string) (Board, error) {
+	names := ""
+	for _, b := range Boards() {
+		if b.Name == name {
+			return b, nil
+		}
+		names += " " + b.Name
+	}
+	return Board{}, fmt.Errorf("board %q: want one of%s", name, names)
+}
+
+// system is the QEMU that has the board's CPU.
+func (b Board) system() string {
+	if b.GOARCH == "arm64" {
+		return "qemu-system-aarch64"
+	}
+	return "qemu-system-arm"
+}
