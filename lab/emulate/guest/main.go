@@ -14,20 +14,15 @@ import (
 )
 
 func main() {
-	var err error
 	switch {
 	case os.Getpid() != 1 && len(os.Args) == 2 && os.Args[1] == "serve":
-		err = serve()
+		fmt.Fprintln(os.Stderr, "guest:", serve())
+		os.Exit(1)
 	case os.Getpid() != 1:
 		fmt.Fprintln(os.Stderr, "guest: this is lab's program on an emulated board")
 		os.Exit(2)
-	default:
-		first()
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "guest:", err)
-		os.Exit(1)
-	}
+	first()
 }
 
 // first is the first program of a root file system in memory. It does not end.

@@ -29,7 +29,7 @@ type frame struct {
 	Exit   *int     `json:"exit,omitempty"`
 }
 
-// serve answers on all of lab's ports until it is ended.
+// serve answers on all of lab's ports. It returns only when it cannot.
 func serve() error {
 	ports, err := findPorts()
 	if err != nil {
