@@ -56,11 +56,10 @@ func (l Layout) unchanged(j *Journal, in CheckInput) error {
 
 // gone names what an interrupted run had made and is nowhere any more.
 func (l Layout) gone(j *Journal) string {
-	for path := range j.Written {
-		base := filepath.Base(path)
-		component, ok := strings.CutSuffix(base, ".yaml")
-		if ok && slices.Contains(plan.Components(), component) && !fileExists(l.Manifest(component)) && l.stagedAt(component) == "" {
-			return l.Manifest(component)
+	for _, c := range plan.Components() {
+		path := l.Manifest(c)
+		if _, made := j.Written[path]; made && !fileExists(path) && l.stagedAt(c) == "" {
+			return path
 		}
 	}
 	return ""
@@ -74,7 +73,7 @@ func (l Layout) damagedFiles(j *Journal) error {
 		if staged := l.stagedAt(c); staged != "" {
 			path = staged
 		}
-		was, known := j.Written[path]
+		was, known := j.Written[l.Manifest(c)]
 		text, err := os.ReadFile(path)
 		if err != nil || !known || hashFile(path) == was {
 			continue

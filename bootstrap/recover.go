@@ -148,13 +148,15 @@ func (r *run) keepWritten() error {
 // record puts hashes of what the steps so far have written into the journal.
 func (r *run) record() {
 	r.journal.Written = map[string]string{}
-	paths := []string{r.layout.ConfigCopy()}
-	for _, c := range plan.Components() {
-		paths = append(paths, r.manifestPlaces(c)...)
+	if h := hashFile(r.layout.ConfigCopy()); h != "" {
+		r.journal.Written[r.layout.ConfigCopy()] = h
 	}
-	for _, path := range paths {
-		if h := hashFile(path); h != "" {
-			r.journal.Written[path] = h
+	for _, c := range plan.Components() {
+		for _, path := range r.manifestPlaces(c) {
+			if h := hashFile(path); h != "" {
+				// Under the name it belongs to, wherever it waits.
+				r.journal.Written[r.layout.Manifest(c)] = h
+			}
 		}
 	}
 }

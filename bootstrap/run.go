@@ -316,7 +316,7 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, again bool, tell 
 			return attempt, err
 		}
 		r.Tell(Event{Time: r.now(), Kind: Note, Number: r.number, Step: s.Title(),
-			Detail: fmt.Sprintf("attempt %d of %d failed: %s", attempt, s.Attempts, lastError(err))})
+			Detail: fmt.Sprintf("attempt %d of %d failed: %s", attempt, s.Attempts, Redact(lastError(err)))})
 		if err := r.sleep(ctx, 2*time.Second); err != nil {
 			return attempt, err
 		}

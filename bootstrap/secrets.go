@@ -11,7 +11,7 @@ import (
 // secret one), certificate keys of 32 bytes, and key material in PEM or base64.
 // The hash of the CA's public key, sha256:…, is public.
 var (
-	tokenForm = regexp.MustCompile(`\b([a-z0-9]{6})\.[a-z0-9]{16}\b`)
+	tokenForm = regexp.MustCompile(`([a-z0-9]{6})\.[a-z0-9]{16}\b`)
 	keyForm   = regexp.MustCompile(`(sha256:)?\b[0-9a-f]{64}\b`)
 	dataForm  = regexp.MustCompile(`((?:client-key-data|token|certificateKey)["']?:\s*["']?)[A-Za-z0-9+/=._-]{16,}`)
 )

@@ -30,7 +30,7 @@ type fakeBoard struct {
 	layout Layout
 	// address is that of the health server.
 	address string
-	calls  [][]string
+	calls   [][]string
 	// fail makes the nth kubeadm call fail, counted from 1.
 	fail int
 	// sick is how many health requests to the API server are refused.

@@ -65,7 +65,7 @@ func (l *lineTeller) Write(p []byte) (int, error) {
 		}
 		// Only kubeadm's own "[phase] …" lines: others may hold the token.
 		if line := strings.TrimSpace(string(l.rest[:i])); strings.HasPrefix(line, "[") && !strings.Contains(strings.ToLower(line), "token:") && !strings.Contains(line, "certificate key") {
-			l.tell(line)
+			l.tell(Redact(line))
 		}
 		l.rest = l.rest[i+1:]
 	}

@@ -26,10 +26,21 @@ type Command struct {
 	Signal func() syscall.Signal
 }
 
-// String is the command ready to paste into a shell.
+// String is the command ready to paste into a shell, but for the values of
+// secret flags: errors are shown and kept.
 func (c Command) String() string {
 	words := []string{quote(c.Path)}
+	hide := false
 	for _, a := range c.Args {
+		name, _, joined := strings.Cut(a, "=")
+		secret := name == "--token" || name == "--certificate-key"
+		switch {
+		case hide:
+			a = "(secret)"
+		case secret && joined:
+			a = name + "=(secret)"
+		}
+		hide = secret && !joined && !hide
 		words = append(words, quote(a))
 	}
 	return strings.Join(words, " ")

@@ -1,0 +1,224 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// mount puts a file system of its own at path for the time of the test.
+func mount(t *testing.T, path, options string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	require.NoError(t, os.MkdirAll(path, 0o755))
+	require.NoError(t, syscall.Mount("test", path, "tmpfs", 0, options))
+	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(path, syscall.MNT_DETACH)) })
+}
+
+// A disk that is really full, for every amount of room from none to enough:
+// /etc/kubernetes is a small file system of its own. Nothing is left half
+// written, the error says ENOSPC, and with room the same request goes on.
+func TestDiskIsFull(t *testing.T) {
+	want, _ := undisturbed(t)
+	failed := 0
+	for pages := 0; pages <= 24; pages++ {
+		t.Run(fmt.Sprint(pages, " pages free"), func(t *testing.T) {
+			b := newFakeBoard(t).withSystemd()
+			mount(t, b.layout.Kubernetes(), "size=32m,mode=755")
+			require.NoError(t, os.MkdirAll(b.layout.Manifests(), 0o700))
+			ballast := b.layout.at("/etc/kubernetes/ballast")
+			o := b.optionsHere()
+			var full sync.Once
+			o.Layout.Hook = func(c DiskChange) error {
+				if c.Op == "write" { // the first one: other programs fill the disk after our look at it
+					full.Do(func() { fill(t, ballast, pages*os.Getpagesize()) })
+				}
+				return nil
+			}
+			_, err := Run(context.Background(), o)
+			if err != nil {
+				failed++
+				assert.Contains(t, err.Error(), "no space left on device")
+				b.requireNothingLost()
+				assert.Empty(t, b.layout.stagedNow(), "a rename needs no room")
+			}
+			require.NoError(t, os.Remove(ballast))
+			if err == nil {
+				assert.Equal(t, want["/etc/kubernetes/manifests/etcd.yaml"], b.tree()["/etc/kubernetes/manifests/etcd.yaml"])
+				return
+			}
+			b.finishHere(want)
+		})
+	}
+	assert.Greater(t, failed, 5, "the disk was full in the middle")
+	assert.Less(t, failed, 25, "and had room at the end")
+}
+
+// finishHere is finishBy for a board whose /etc/kubernetes is a mount, whose
+// folder has another mode.
+func (b *fakeBoard) finishHere(want map[string]string) {
+	o := b.optionsHere()
+	j, err := Check(b.layout, o.Check)
+	require.NoError(b.t, err)
+	if o.Resume = j; j != nil {
+		o.Plan = j.Plan
+	}
+	_, err = Run(context.Background(), o)
+	require.NoError(b.t, err)
+	got := b.tree()
+	delete(got, "/etc/kubernetes")
+	delete(want, "/etc/kubernetes")
+	require.Equal(b.t, want, got)
+}
+
+// fill writes until only so many bytes are free.
+func fill(t *testing.T, path string, free int) {
+	t.Helper()
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	for {
+		var fs syscall.Statfs_t
+		require.NoError(t, syscall.Statfs(filepath.Dir(path), &fs))
+		more := int(fs.Bavail)*int(fs.Bsize) - free
+		if more <= 0 {
+			break
+		}
+		_, err := f.Write(make([]byte, more))
+		require.NoError(t, err)
+	}
+	require.NoError(t, f.Close())
+}
+
+// A manifests folder that is a file system of its own: staged manifests wait
+// inside it, in a folder that the kubelet does not read.
+func TestManifestsOnAnotherFileSystem(t *testing.T) {
+	b := newFakeBoard(t)
+	mount(t, b.layout.Manifests(), "size=1m,mode=700")
+	o := b.optionsHere()
+	var places []string
+	o.Layout.Hook = func(c DiskChange) error {
+		if c.Op == "rename" && c.Done {
+			places = append(places, filepath.Base(filepath.Dir(c.Path)))
+		}
+		return nil
+	}
+	_, err := Run(context.Background(), o)
+	require.NoError(t, err)
+	staged := ".kubeadm-arm-staged"
+	assert.Equal(t, []string{staged, staged, staged, "manifests", "manifests", "manifests"}, places)
+	assert.Len(t, b.manifests(), 4, "and that folder is gone")
+}
+
+// The folder became a mount while manifests were staged outside of it: they are
+// copied, whole before the source goes.
+func TestReleaseAcrossFileSystems(t *testing.T) {
+	b := newFakeBoard(t)
+	require.NoError(t, b.layout.openState())
+	require.NoError(t, b.makeManifest(plan.Scheduler))
+	require.NoError(t, b.layout.stage(plan.Scheduler))
+	before, err := os.ReadFile(b.layout.stagedAt(plan.Scheduler))
+	require.NoError(t, err)
+	mount(t, b.layout.Manifests(), "size=1m,mode=700")
+	// A full target first: the staged one stays.
+	full := b.layout
+	full.Hook = func(c DiskChange) error {
+		if c.Op == "write" {
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	require.ErrorIs(t, full.release(plan.Scheduler), syscall.ENOSPC)
+	require.NotEmpty(t, b.layout.stagedAt(plan.Scheduler))
+	// Ended between copy and removal: both are there and alike, which settles.
+	full.Hook = func(c DiskChange) error {
+		if c.Op == "remove" {
+			return syscall.EIO
+		}
+		return nil
+	}
+	require.ErrorIs(t, full.release(plan.Scheduler), syscall.EIO)
+	require.NoError(t, b.layout.release(plan.Scheduler))
+	after, err := os.ReadFile(b.layout.Manifest(plan.Scheduler))
+	require.NoError(t, err)
+	assert.Equal(t, string(before), string(after))
+	assert.Empty(t, b.layout.stagedNow())
+}
+
+// What is in place is never replaced.
+func TestReleaseReplacesNothing(t *testing.T) {
+	b := newFakeBoard(t)
+	require.NoError(t, b.layout.openState())
+	require.NoError(t, b.makeManifest(plan.Etcd))
+	require.NoError(t, b.layout.stage(plan.Etcd))
+	put(t, b.layout.Manifest(plan.Etcd), "another")
+	var twice *TwiceError
+	require.ErrorAs(t, b.layout.release(plan.Etcd), &twice)
+	_, err := b.layout.releaseAll()
+	require.ErrorAs(t, err, &twice)
+	text, err := os.ReadFile(b.layout.Manifest(plan.Etcd))
+	require.NoError(t, err)
+	assert.Equal(t, "another", string(text))
+	require.Error(t, b.layout.rename(b.layout.stagedAt(plan.Etcd), b.layout.Manifest(plan.Etcd)), "nor between a look and the move")
+}
+
+// A damaged staged manifest is not given to the kubelet.
+func TestReleaseOfADamagedManifest(t *testing.T) {
+	b := newFakeBoard(t)
+	put(t, b.layout.State()+"/staged/etcd.yaml", "apiVersion: v1\nkind: P")
+	err := b.layout.release(plan.Etcd)
+	require.ErrorContains(t, err, "is damaged")
+	assert.Empty(t, b.manifests())
+}
+
+// Links lead nowhere: a state folder or manifest that is one is refused, and a
+// journal, configuration or unit that is one is replaced or refused, never
+// written through.
+func TestLinksAreNotFollowed(t *testing.T) {
+	t.Run("state folder", func(t *testing.T) {
+		b := newFakeBoard(t)
+		elsewhere := t.TempDir()
+		require.NoError(t, os.Symlink(elsewhere, b.layout.State()))
+		_, err := Run(context.Background(), b.optionsHere())
+		require.ErrorContains(t, err, "is not a folder but a symbolic link")
+		entries, err := os.ReadDir(elsewhere)
+		require.NoError(t, err)
+		assert.Empty(t, entries)
+	})
+	t.Run("state folder that others can write to", func(t *testing.T) {
+		b := newFakeBoard(t)
+		require.NoError(t, os.MkdirAll(b.layout.State(), 0o700))
+		require.NoError(t, os.Chmod(b.layout.State(), 0o777))
+		_, err := Run(context.Background(), b.optionsHere())
+		require.ErrorContains(t, err, "can be written to by others (mode 0777)")
+	})
+	for _, name := range []string{"journal.json", "config.yaml", "lock"} {
+		t.Run(name, func(t *testing.T) {
+			b := newFakeBoard(t)
+			require.NoError(t, os.MkdirAll(b.layout.State(), 0o700))
+			target := filepath.Join(t.TempDir(), "target")
+			require.NoError(t, os.WriteFile(target, []byte("owner's"), 0o644))
+			require.NoError(t, os.Symlink(target, filepath.Join(b.layout.State(), name)))
+			_, _ = Run(context.Background(), b.optionsHere())
+			text, err := os.ReadFile(target)
+			require.NoError(t, err)
+			assert.Equal(t, "owner's", string(text))
+		})
+	}
+	t.Run("manifest", func(t *testing.T) {
+		b := newFakeBoard(t)
+		require.NoError(t, b.layout.openState())
+		require.NoError(t, os.Symlink("/etc/hostname", b.layout.Manifest(plan.Etcd)))
+		require.ErrorContains(t, b.layout.stage(plan.Etcd), "is a symbolic link")
+	})
+}

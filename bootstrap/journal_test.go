@@ -1,0 +1,160 @@
+package bootstrap
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+// interrupted is a board whose run failed at the second kubeadm call.
+func interrupted(t *testing.T, words ...string) (*fakeBoard, Options) {
+	b := newFakeBoard(t)
+	b.fail = 2
+	o := b.options(words...)
+	_, err := Run(context.Background(), o)
+	require.Error(t, err)
+	b.fail = 0
+	return b, o
+}
+
+func journalText(t testing.TB) []byte {
+	j := &Journal{Version: journalVersion, Started: time.Unix(0, 0), Plan: testPlan(), Done: 3, Begun: true,
+		Request: Request{"--node-name": "sha256:00"}, Before: []string{"pki/ca.crt"}, Written: map[string]string{"/x": "sha256:00"}}
+	text, err := json.MarshalIndent(j, "", " ")
+	require.NoError(t, err)
+	return text
+}
+
+// A journal cut off anywhere, as a power cut leaves it on a bad file system, is
+// told in one line and never taken for a shorter one.
+func TestJournalCutOff(t *testing.T) {
+	text := journalText(t)
+	whole, err := parseJournal(text)
+	require.NoError(t, err)
+	require.Equal(t, 3, whole.Done)
+	for n := range len(text) {
+		for _, tail := range []string{"", strings.Repeat("\x00", 50)} {
+			_, err := parseJournal(append(text[:n:n], tail...))
+			require.Error(t, err, "cut off after %d bytes", n)
+			require.NotContains(t, err.Error(), "\n")
+			require.Less(t, len(err.Error()), 300)
+		}
+	}
+}
+
+func TestJournalErrors(t *testing.T) {
+	change := func(old, new string) string {
+		text := string(journalText(t))
+		require.Contains(t, text, old)
+		return strings.Replace(text, old, new, 1)
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"empty", "", "it is empty"},
+		{"zeroes", "\x00\x00\x00", "it is empty"},
+		{"noise", "\x01\xff{", "it is damaged at byte 1"},
+		{"a number", "7", "it is damaged: all of it is a number"},
+		{"a list", "[]", "it is damaged: all of it is a array"},
+		{"newer", change(`"version": 2`, `"version": 3`), "a newer kubeadm-arm wrote it: version 3, this program reads version 2"},
+		{"older", change(`"version": 2`, `"version": 1`), "version 1, this program reads version 2"},
+		{"words for a number", change(`"done": 3`, `"done": "three"`), "it is damaged: its done is a string"},
+		{"too many done", change(`"done": 3`, `"done": 300`), "300 steps done of 11"},
+		{"fewer than none", change(`"done": 3`, `"done": -1`), "-1 steps done of 11"},
+		{"no steps", `{"version": 2, "plan": {"steps": []}}`, "it has no steps"},
+		{"a path for a component", change(`"component": "kube-apiserver"`, `"component": "../../../etc/shadow"`), `it names a component "../../../etc/shadow" that there is none of`},
+		{"an unknown step", change(`"kind": "stageManifests"`, `"kind": "explode"`), `it is damaged: `},
+		{"large", strings.Repeat(" ", maxJournal+1), "it is larger than 4194304 bytes"},
+		{"two", string(journalText(t)) + "{}", "it is damaged at byte "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := parseJournal([]byte(c.text))
+			require.ErrorContains(t, err, c.want)
+			assert.NotContains(t, err.Error(), "\n")
+		})
+	}
+}
+
+func TestJournalIsNoRegularFile(t *testing.T) {
+	b := newFakeBoard(t)
+	require.NoError(t, os.MkdirAll(b.layout.Journal(), 0o700))
+	_, err := readJournal(b.layout.Journal())
+	require.ErrorContains(t, err, "it is not a regular file")
+}
+
+func FuzzParseJournal(f *testing.F) {
+	text := journalText(f)
+	f.Add(text)
+	f.Add(text[:len(text)/2])
+	f.Add([]byte(`{"version":2,"plan":{"steps":[{"kind":"runPhases","step":{}}]}}`))
+	f.Add([]byte("\x00"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		j, err := parseJournal(text)
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\n\r\x00\x1b") || len(err.Error()) > 400 {
+				t.Fatalf("not one clear line: %q", err)
+			}
+			return
+		}
+		_ = j.Progress()
+		_, _ = j.Resumable()
+		again, err := json.Marshal(j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseJournal(again); err != nil {
+			t.Fatalf("what was read is not read again: %v", err)
+		}
+	})
+}
+
+// resume needs no words: the journal has them, but for the secret ones, which
+// stand in the configuration's copy.
+func TestResumeByHand(t *testing.T) {
+	b, o := interrupted(t, "--node-name=bpi", "--token", "abcdef.0123456789abcdef", "--skip-phases=addon/kube-proxy", "-v5")
+	j, err := Interrupted(b.layout)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"--node-name=bpi", "--skip-phases=addon/kube-proxy", "-v5"}, j.Args)
+	assert.Equal(t, []string{"token"}, j.Omitted)
+	args, err := j.Resumable()
+	require.NoError(t, err)
+	o.Args = args
+	o.Check.Request = j.RequestAgain(RequestOf(args, nil))
+	o.Resume, err = Check(b.layout, o.Check)
+	require.NoError(t, err)
+	o.Plan = o.Resume.Plan
+	_, err = Run(context.Background(), o)
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(b.calls[2], " "), "--skip-phases=addon/kube-proxy,preflight")
+	b.requireOnlyPatchesLeft()
+}
+
+// Without a configuration of ours a secret flag is nowhere but with its owner,
+// and of a flag that we do not know nobody can tell whether it is one.
+func TestResumeByHandNeedsSecrets(t *testing.T) {
+	for _, c := range []struct {
+		words   []string
+		config  bool
+		missing string
+	}{
+		{[]string{"--certificate-key=00"}, false, "--certificate-key"},
+		{[]string{"--token", "abcdef.0123456789abcdef", "--certificate-key=00"}, false, "--token, --certificate-key"},
+		{[]string{"--from-the-future=x"}, true, "--from-the-future"},
+	} {
+		args, err := kubeadm.ParseInitArgs(c.words)
+		require.NoError(t, err)
+		j := Journal{Plan: testPlan()}
+		if !c.config {
+			j.Plan.Config = nil
+		}
+		j.Args, j.Omitted = keepArgs(args)
+		_, err = j.Resumable()
+		require.ErrorContains(t, err, "the interrupted init had "+c.missing+", whose value is not kept in any file")
+	}
+}
