@@ -41,6 +41,8 @@ type Options struct {
 	Tell   func(Event)
 	// Output receives what kubeadm prints as it comes; it may hold secrets.
 	Output io.Writer
+	// Logs returns the last lines of a systemd unit's log; nil without.
+	Logs func(unit string) string
 	// Signal is the signal that ended the context, 0 when none did.
 	Signal func() syscall.Signal
 }
@@ -57,6 +59,12 @@ type Outcome struct {
 	Changes map[string][]patch.Change
 	// Released lists components that were put back because the run failed.
 	Released []string
+	// Findings are what was seen on the board when the run failed, the most
+	// telling first.
+	Findings []Finding
+	// APIServerLog holds the API server's last lines then, from APIServerLogFile.
+	APIServerLog     []string
+	APIServerLogFile string
 	// KubeadmCPU is the CPU time of all kubeadm processes.
 	KubeadmCPU time.Duration
 }
@@ -116,7 +124,12 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 	if err := r.prepare(ctx); err != nil {
 		return *r.outcome, errors.Join(err, r.putBack())
 	}
+	before := r.layout.readPressure()
 	if err = r.walk(ctx); err != nil {
+		if ctx.Err() == nil {
+			r.outcome.Findings = r.layout.explain(before, r.Logs)
+			r.outcome.APIServerLog, r.outcome.APIServerLogFile = r.layout.apiServerLog()
+		}
 		return *r.outcome, errors.Join(err, r.putBack())
 	}
 	return *r.outcome, r.finish()

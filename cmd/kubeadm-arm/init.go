@@ -326,7 +326,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 		Layout: board(), Kubeadm: b.path, Behaviour: b.behaviour,
 		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Check: b.check, Program: thisProgram(),
 		Runner: kubeadm.Exec, Env: v.env, Now: time.Now, Tell: show.event,
-		Output: v.kubeadmOutput(b.args), Signal: stop.signal,
+		Output: v.kubeadmOutput(b.args), Logs: unitLog, Signal: stop.signal,
 	})
 	show.end()
 	took := time.Since(began)
@@ -366,19 +366,20 @@ func (v invocation) failed(stop *signals, own initFlags, b boardRun, o bootstrap
 	if sig := stop.signal(); sig != 0 {
 		return &problem{128 + int(sig), again, fmt.Errorf("interrupted by %s", signalName(sig))}
 	}
+	defer v.showSeen(o, err)
 	var cmd *kubeadm.CommandError
 	if errors.As(err, &cmd) {
 		for _, line := range strings.Split(strings.TrimRight(cmd.Tail, "\n"), "\n") {
 			fmt.Fprintf(v.stderr, "  kubeadm: %s\n", bootstrap.Redact(line))
 		}
-		return &problem{cmd.ExitCode, again, err}
+		return &problem{cmd.ExitCode, nextStep(o, again), err}
 	}
 	var stuck *bootstrap.StuckError
 	if errors.As(err, &stuck) {
 		for _, line := range stuck.Log {
-			fmt.Fprintf(v.stderr, "  %s: %s\n", stuck.Component, line)
+			fmt.Fprintf(v.stderr, "  %s: %s\n", stuck.Component, bootstrap.Redact(line))
 		}
-		return &problem{exitStuck, stuck.Hint() + "; then " + again, err}
+		return &problem{exitStuck, nextStep(o, stuck.Hint()+"; then "+again), err}
 	}
 	return err
 }
