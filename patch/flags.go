@@ -166,6 +166,9 @@ func (a *applier) changeOf(words commandLine, x decision) Change {
 
 // enough tells whether a flag needs no change.
 func (x decision) enough() (bool, error) {
+	if !x.there && x.Policy == IfPresent {
+		return true, nil
+	}
 	if !x.there || x.have.elsewhere {
 		return false, nil
 	}

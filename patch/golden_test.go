@@ -56,11 +56,11 @@ func goldenText(t *testing.T, dir string, settings map[string]Settings) string {
 			if x.Old == "" {
 				x.Old = "(unset)"
 			}
-			verb := "->"
+			verb := "-> " + x.New
 			if x.Kept {
-				verb = "stays, not"
+				verb = "stays"
 			}
-			fmt.Fprintf(&changed, "# %s: %s %s %s\n#   %s\n", x.Path, x.Old, verb, x.New, x.Reason)
+			fmt.Fprintf(&changed, "# %s: %s %s\n#   %s\n", x.Path, x.Old, verb, x.Reason)
 		}
 		diffs.WriteString(Diff(c+".yaml", before, after))
 		if string(before) == string(after) {

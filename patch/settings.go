@@ -50,6 +50,8 @@ const (
 	Set Policy = "set"
 	// IfAbsent leaves any value alone.
 	IfAbsent Policy = "if absent"
+	// IfPresent raises a duration or a number that is there, and adds nothing.
+	IfPresent Policy = "if present"
 )
 
 // Flag is one --name=value of the component's command.
@@ -146,7 +148,7 @@ func (s Settings) check() error {
 	}
 	seen := map[string]bool{}
 	for _, f := range s.Flags {
-		if f.Name == "" || seen[f.Name] || f.Policy != AtLeast && f.Policy != Set && f.Policy != IfAbsent {
+		if f.Name == "" || seen[f.Name] || f.Policy != AtLeast && f.Policy != Set && f.Policy != IfAbsent && f.Policy != IfPresent {
 			return fmt.Errorf("patch manifest: settings: flag %q is there twice, or has no policy", f.Name)
 		}
 		seen[f.Name] = true

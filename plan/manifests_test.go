@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
@@ -19,6 +20,7 @@ import (
 // patch package's golden files begin where these end.
 func TestSettingsOfRealManifests(t *testing.T) {
 	boards := map[string]Speed{"banana-pi-m1": slow(15), "roc-rk3328-cc": slow(7), "fast": Reference()}
+	cores := map[string]int{"banana-pi-m1": 2, "roc-rk3328-cc": 4, "fast": 4}
 	configs, err := filepath.Glob("../testdata/manifests/v*/*/kubeadm.yaml")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(configs), 48)
@@ -34,7 +36,7 @@ func TestSettingsOfRealManifests(t *testing.T) {
 		require.NoError(t, text.Close())
 		for name, speed := range boards {
 			settings := map[string]patch.Settings{}
-			for _, s := range MakeInit(Facts{Speed: speed, Kubeadm: behaviour, Config: owner}).Steps {
+			for _, s := range MakeInit(Facts{Profile: Balanced, Board: hwdetect.Board{CPU: hwdetect.CPU{Count: cores[name]}}, Speed: speed, Kubeadm: behaviour, Config: owner}).Steps {
 				if p, ok := s.(PatchManifests); ok {
 					settings = p.Settings
 				}

@@ -18,9 +18,10 @@ func (m *maker) patches() PatchManifests {
 		Reason: fmt.Sprintf("%s to start, six times the expected API server start of %s", budget, m.start),
 	}
 	handshake := m.handshakeCost()
-	steady := patch.Probe{Period: whole(period), Timeout: whole(timeout), Reason: handshake}
+	steady := patch.Probe{Period: whole(max(period, m.steadyPeriod())), Timeout: whole(timeout), Reason: handshake}
+	m.profile()
 	m.decide("startup budget", budget.String(), "six times the expected API server start: nothing is gained by killing what is still starting")
-	m.decide("probe period", period.String(), handshake)
+	m.decide("probe period", max(period, m.steadyPeriod()).String(), handshake)
 	m.decide("probe timeout", timeout.String(), "a probe's handshake and answer queue behind the work of a starting control plane")
 	p := PatchManifests{Settings: map[string]patch.Settings{}}
 	for _, c := range append(m.local(Etcd), m.stagedComponents()...) {
@@ -32,6 +33,7 @@ func (m *maker) patches() PatchManifests {
 		case ControllerManager, Scheduler:
 			settings.Flags = m.leases(c)
 		}
+		m.save(c, &settings)
 		p.Settings[c] = settings
 	}
 	return p
@@ -68,6 +70,9 @@ func (m *maker) handshakeCost() string {
 // ratios are Kubernetes' own: 15 s, 10 s, 2 s
 // (k8s.io/component-base/config/v1alpha1/defaults.go).
 func (m *maker) leases(component string) []patch.Flag {
+	if m.alone() {
+		return nil // there is no election
+	}
 	lease := min(max(15*time.Second, roundUp(4*m.start/5, 5*time.Second)), 2*time.Minute)
 	if lease == 15*time.Second {
 		return nil
@@ -90,6 +95,9 @@ func (m *maker) leases(component string) []patch.Flag {
 // heartbeats, and a heartbeat that a slow fsync cannot miss
 // (etcd.io/docs/latest/tuning).
 func (m *maker) etcdClocks() []patch.Flag {
+	if m.alone() {
+		return nil // there is nobody to send a heartbeat to
+	}
 	disk := seconds(2 * m.f.Speed.FsyncP99)
 	cpu := seconds(m.slowdown * 0.02)
 	heartbeat := min(max(100*time.Millisecond, roundUp(max(disk, cpu), 100*time.Millisecond)), 5*time.Second)
@@ -98,10 +106,20 @@ func (m *maker) etcdClocks() []patch.Flag {
 	}
 	why := fmt.Sprintf("twice the fsync p99 of %s, or 20 ms times the slowdown of %.1f, whichever is longer", short(m.f.Speed.FsyncP99), m.slowdown)
 	m.decide("etcd heartbeat", heartbeat.String(), why)
+	return m.etcdTick(heartbeat, 10*heartbeat, why)
+}
+
+// etcdTick sets both of etcd's clocks. etcd does not start when its election
+// timeout is less than five heartbeats, so an owner's own election timeout
+// leaves the heartbeat alone, too (go.etcd.io/etcd/server/v3/embed/config.go).
+func (m *maker) etcdTick(heartbeat, election time.Duration, why string) []patch.Flag {
+	if m.userSet(Etcd, "election-timeout") {
+		return nil
+	}
 	flag := func(name string, d time.Duration) patch.Flag {
 		return patch.Flag{Name: name, Value: fmt.Sprint(d.Milliseconds()), Policy: patch.AtLeast, UserSet: m.userSet(Etcd, name), Reason: why}
 	}
-	return []patch.Flag{flag("heartbeat-interval", heartbeat), flag("election-timeout", 10*heartbeat)}
+	return []patch.Flag{flag("heartbeat-interval", heartbeat), flag("election-timeout", election)}
 }
 
 // respect marks the fields of a probe that the owner's patches set.

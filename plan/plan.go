@@ -16,6 +16,10 @@ type Facts struct {
 	Args    kubeadm.InitArgs
 	// Config is the owner's --config, nil without one.
 	Config *kubeadm.Config
+	// Profile is the owner's choice; empty is Responsive.
+	Profile Profile
+	// Cores is the CPU quota in cores, 0 without one.
+	Cores float64
 	// Owned is what the owner's folder of kubeadm patches sets.
 	Owned patch.Owned
 	// HasCA tells that certificates are there already, whose key algorithm

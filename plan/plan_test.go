@@ -69,12 +69,15 @@ func has(p Plan, name string) bool {
 // changes there is what an owner will see change.
 func TestGoldenPlans(t *testing.T) {
 	for name, f := range map[string]Facts{
-		"slow-v1.37":     {Speed: slow(15), Kubeadm: behaviour(t, 37, 2)},
-		"slowest-v1.37":  {Speed: slow(60), Kubeadm: behaviour(t, 37, 2)},
-		"fast-v1.37":     {Speed: Reference(), Kubeadm: behaviour(t, 37, 2)},
-		"slow-v1.28":     {Speed: slow(15), Kubeadm: behaviour(t, 28, 15)},
-		"slow-v1.13":     {Speed: slow(15), Kubeadm: behaviour(t, 13, 1)},
-		"external-v1.37": {Speed: slow(15), Kubeadm: behaviour(t, 37, 2), Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\netcd:\n  external:\n    endpoints: [https://10.0.0.9:2379]\n")},
+		"slow-v1.37":       {Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 37, 2)},
+		"slowest-v1.37":    {Profile: Balanced, Speed: slow(60), Kubeadm: behaviour(t, 37, 2)},
+		"fast-v1.37":       {Profile: Balanced, Speed: Reference(), Kubeadm: behaviour(t, 37, 2)},
+		"slow-v1.28":       {Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 28, 15)},
+		"slow-v1.13":       {Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 13, 1)},
+		"frugal-v1.37":     {Profile: Frugal, Speed: slow(7), Kubeadm: behaviour(t, 37, 2)},
+		"responsive-v1.37": {Profile: Responsive, Speed: slow(15), Kubeadm: behaviour(t, 37, 2)},
+		"endpoint-v1.37":   {Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 37, 2), Args: args(t, "--control-plane-endpoint=cluster.example:6443")},
+		"external-v1.37":   {Speed: slow(15), Kubeadm: behaviour(t, 37, 2), Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\netcd:\n  external:\n    endpoints: [https://10.0.0.9:2379]\n")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := json.MarshalIndent(MakeInit(f), "", "  ")

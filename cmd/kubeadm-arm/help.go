@@ -29,6 +29,7 @@ const initHelpText = `kubeadm-arm init takes every flag of kubeadm init, listed 
       --arm-kubeadm PATH   the real kubeadm; else the first one in PATH (KUBEADM_ARM_KUBEADM)
       --arm-report DIR     folder for the board report, default ` + defaultReports + ` (KUBEADM_ARM_REPORT)
       --output FORMAT      text or json; json writes one object per line to standard output (KUBEADM_ARM_OUTPUT)
+      --profile NAME       responsive, balanced (default) or frugal: how light the control plane is when idle (KUBEADM_ARM_PROFILE)
 
 With --dry-run it prints its plan and changes nothing.
 

@@ -26,6 +26,7 @@ type initFlags struct {
 	output  string
 	report  string
 	bench   string
+	profile plan.Profile
 	// journal is set when `resume` goes on by hand, anyway its flag.
 	journal *bootstrap.Journal
 	anyway  bool
@@ -46,6 +47,14 @@ func (v invocation) initFlags(args []string) (initFlags, []string, error) {
 	}
 	if args, got = stripFlag(args, "output"); got != "" {
 		f.output = got
+	}
+	name := v.getenv("KUBEADM_ARM_PROFILE")
+	if args, got = stripFlag(args, "profile"); got != "" {
+		name = got
+	}
+	var err error
+	if f.profile, err = plan.ParseProfile(name); err != nil {
+		return f, nil, usage("--profile", err)
 	}
 	if f.output == "" {
 		f.output = "text"
@@ -175,7 +184,7 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	if err != nil {
 		return b, err
 	}
-	facts := plan.Facts{Board: b.board, Speed: b.speed, Kubeadm: b.behaviour, Args: args, Config: b.config, Owned: owned, HasCA: exists(layout.CACert())}
+	facts := plan.Facts{Board: b.board, Speed: b.speed, Kubeadm: b.behaviour, Args: args, Config: b.config, Profile: own.profile, Cores: b.bench.Cores.Quota, Owned: owned, HasCA: exists(layout.CACert())}
 	b.plan = plan.MakeInit(facts)
 	if b.plan.Config != nil {
 		// Flags that have no place in a config leave only the way of passing

@@ -36,6 +36,7 @@ func main() {
 	flag.Parse()
 	d.cpu = cpu
 	d.began = time.Now()
+	d.board = fmt.Sprintf("demo-%d", os.Getpid())
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {

@@ -50,9 +50,9 @@ type demo struct {
 	// interrupt says to interrupt every kubeadm-arm run once and repeat it.
 	interrupt bool
 	began     time.Time
+	// board is its name: two demos may run at once.
+	board string
 }
-
-const boardName = "demo"
 
 func (d *demo) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
@@ -81,7 +81,7 @@ func (d *demo) pairs(rounds int) ([]run, error) {
 // once makes a board, bootstraps it and takes it down.
 func (d *demo) once(tool string) (r run, err error) {
 	r.Tool = tool
-	up := exec.Command(d.lab, "up", "--name", boardName, "--kubernetes", d.version, "--cpu", d.cpu, "--bin", d.kubeadmArm)
+	up := exec.Command(d.lab, "up", "--name", d.board, "--kubernetes", d.version, "--cpu", d.cpu, "--bin", d.kubeadmArm)
 	up.Stdout, up.Stderr = os.Stderr, os.Stderr
 	if err := up.Run(); err != nil {
 		return r, fmt.Errorf("make a board: %w", err)
@@ -155,7 +155,7 @@ func (d *demo) bootstrap(tool string, interruptAt []byte) (string, error) {
 	words := append(strings.Fields(tool), "--config", "/etc/kubeadm-lab.yaml")
 	ctx, cancel := context.WithTimeout(context.Background(), d.limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", boardName, "--"}, words...)...)
+	cmd := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, words...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 30 * time.Second
 	var out bytes.Buffer
@@ -206,7 +206,7 @@ func (p *progress) Write(b []byte) (int, error) {
 func (d *demo) onBoard(limit time.Duration, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", boardName, "--"}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, args...)...).CombinedOutput()
 	return string(out), err
 }
 
@@ -274,7 +274,7 @@ func (d *demo) cpuSeconds() float64 {
 		return 0
 	}
 	for _, b := range all {
-		if b.Name == boardName {
+		if b.Name == d.board {
 			return b.CPU
 		}
 	}
@@ -282,7 +282,7 @@ func (d *demo) cpuSeconds() float64 {
 }
 
 func (d *demo) down() error {
-	out, err := exec.Command(d.lab, "down", "--name", boardName).CombinedOutput()
+	out, err := exec.Command(d.lab, "down", "--name", d.board).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("take the board down: %w: %s", err, out)
 	}

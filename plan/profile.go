@@ -1,0 +1,151 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+)
+
+// Profile is what the owner gives up of a control plane's quick reactions for a
+// lighter load. Most of a small cluster's load is not work but watching: the
+// figures are in docs/results.
+type Profile string
+
+// The profiles.
+const (
+	// Responsive changes only what a slow board's bootstrap needs.
+	Responsive Profile = "responsive"
+	// Balanced leaves out what a cluster with one control-plane node has no use
+	// for. It is the default.
+	Balanced Profile = "balanced"
+	// Frugal looks less often, too: failures are noticed later.
+	Frugal Profile = "frugal"
+)
+
+// Profiles returns all profiles, the heaviest first.
+func Profiles() []Profile { return []Profile{Responsive, Balanced, Frugal} }
+
+// ParseProfile reads a profile's name; empty is the default.
+func ParseProfile(name string) (Profile, error) {
+	if name == "" {
+		return Balanced, nil
+	}
+	if p := Profile(name); slices.Contains(Profiles(), p) {
+		return p, nil
+	}
+	return "", fmt.Errorf("%q is none of the profiles responsive, balanced and frugal", name)
+}
+
+// saving tells whether the profile leaves out anything. A Kubernetes newer than
+// the version table is left as it is: a flag that a component no longer knows
+// would keep it from starting.
+func (m *maker) saving() bool {
+	return (m.f.Profile == Balanced || m.f.Profile == Frugal) && !m.f.Kubeadm.Nearest
+}
+
+// single tells whether the cluster can only ever have this one control-plane
+// node: kubeadm lets no second one join without a controlPlaneEndpoint
+// (cmd/kubeadm/app/cmd/join.go).
+func (m *maker) single() bool {
+	_, given := m.f.Args.Get("control-plane-endpoint")
+	return !given && m.f.Config.Cluster("controlPlaneEndpoint") == ""
+}
+
+// alone tells whether the profile may leave out what several control-plane
+// nodes need of each other.
+func (m *maker) alone() bool { return m.saving() && m.single() }
+
+// profile decides what the profile leaves out, for the plan's reader.
+func (m *maker) profile() {
+	switch {
+	case m.f.Profile == "" || m.f.Profile == Responsive:
+		m.decide("profile", string(Responsive), "only what the bootstrap needs is changed")
+		return
+	case m.f.Kubeadm.Nearest:
+		m.decide("profile", string(Responsive), fmt.Sprintf("%s would set flags that this newer Kubernetes may not know any more", m.f.Profile))
+		return
+	}
+	m.decide("profile", string(m.f.Profile), "a control plane's idle load is watching, not work; --profile=responsive leaves it as it is")
+	m.decide("Go threads", "1 each", oneThread+" (etcd, controller-manager, scheduler)")
+	if !m.single() {
+		return
+	}
+	m.decide("leader election", "off", noElection)
+	m.decide("API server's watch cache", "off", noWatchCache)
+	m.decide("etcd heartbeat", aloneTick.String(), etcdAlone)
+}
+
+// Why a profile leaves something out.
+const (
+	oneThread    = "this program mostly waits; with one thread its runtime does not wake others that find nothing to do"
+	noElection   = "without a controlPlaneEndpoint no second control-plane node can join, so there is nobody to elect against; each renewal is an API call and a write to disk every 2 s"
+	noWatchCache = "the cache serves many clients of one kind of object; a small cluster has few, and pays for a hundred caches, each with a timer that fires every second"
+	noProxy      = "it is for several API servers of different versions; while the server starts, it asks the server ten times a second whether it is ready"
+	progress     = "etcd tells every one of the API server's hundred watches this often that nothing has happened"
+	// After a start etcd waits one to five ticks before it elects itself: a
+	// second, and an election timeout of ten, cost up to ten seconds.
+	etcdAlone = "etcd's clock ticks this often; with one member there is nobody to send a heartbeat to, and only a start waits for it"
+)
+
+// aloneTick is the heartbeat interval of an etcd with one member. etcd's own is
+// 100 ms; the election timeout, five ticks here, is what a start waits for.
+const aloneTick = 500 * time.Millisecond
+
+// save adds to a component's settings what the profile leaves out.
+func (m *maker) save(component string, s *patch.Settings) {
+	if !m.saving() {
+		return
+	}
+	flag := func(policy patch.Policy, name, value, reason string) {
+		s.Flags = append(s.Flags, patch.Flag{Name: name, Value: value, Policy: policy, UserSet: m.userSet(component, name), Reason: reason})
+	}
+	env := func(name, value, reason string) {
+		s.Env = append(s.Env, patch.Env{Name: name, Value: value, Reason: reason})
+	}
+	switch component {
+	case Etcd:
+		env("GOMAXPROCS", "1", oneThread)
+		flag(patch.IfPresent, "watch-progress-notify-interval", "1m", progress)
+		flag(patch.IfPresent, "experimental-watch-progress-notify-interval", "1m", progress)
+		if m.alone() {
+			s.Flags = append(s.Flags, m.etcdTick(aloneTick, 5*aloneTick, etcdAlone)...)
+		}
+	case APIServer:
+		if m.alone() {
+			flag(patch.IfAbsent, "watch-cache", "false", noWatchCache)
+			if m.f.Kubeadm.Version.Minor >= 36 {
+				flag(patch.IfAbsent, "feature-gates", "UnknownVersionInteroperabilityProxy=false", noProxy)
+			}
+		}
+		if m.cores() <= 1 {
+			env("GOMAXPROCS", "1", "there is one core's worth of CPU")
+		}
+	case ControllerManager, Scheduler:
+		env("GOMAXPROCS", "1", oneThread)
+		if m.alone() {
+			flag(patch.Set, "leader-elect", "false", noElection)
+		}
+	}
+}
+
+// cores is what a program can use at once, a quota counted in.
+func (m *maker) cores() float64 {
+	n := float64(max(1, m.f.Board.CPU.Count))
+	if q := m.f.Cores; q > 0 && q < n {
+		return q
+	}
+	return n
+}
+
+// steadyPeriod is the least time between two looks of a probe.
+func (m *maker) steadyPeriod() time.Duration {
+	switch {
+	case !m.saving():
+		return 0
+	case m.f.Profile == Frugal:
+		return 30 * time.Second
+	}
+	return 10 * time.Second
+}
