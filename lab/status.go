@@ -20,6 +20,8 @@ type boardStatus struct {
 	// ByProgram are CPU seconds of the processes that live now, by the name
 	// that the kernel keeps (15 bytes).
 	ByProgram map[string]float64 `json:"cpuSecondsByProgram"`
+	// WrittenBytes were sent to disks by the processes that live now.
+	WrittenBytes int64 `json:"writtenBytes"`
 }
 
 func status(asJSON bool) error {
@@ -35,7 +37,7 @@ func status(asJSON bool) error {
 		}
 		pids := groups.pids()
 		list = append(list, boardStatus{board: *b, Alive: b.First.alive(), CPUSeconds: groups.cpuSeconds() - b.CPUSecondsAtUp,
-			MemoryBytes: groups.memoryBytes(), Processes: len(pids), ByProgram: byProgram(pids)})
+			MemoryBytes: groups.memoryBytes(), Processes: len(pids), ByProgram: byProgram(pids), WrittenBytes: writtenBytes(pids)})
 	}
 	if asJSON {
 		enc := json.NewEncoder(os.Stdout)
@@ -66,6 +68,24 @@ func byProgram(pids []int) map[string]float64 {
 		}
 		if name, seconds, ok := parseStatTimes(string(text)); ok {
 			sum[name] += seconds
+		}
+	}
+	return sum
+}
+
+// writtenBytes sums what living processes sent to disks (proc_pid_io(5)).
+func writtenBytes(pids []int) int64 {
+	var sum int64
+	for _, pid := range pids {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+		if err != nil {
+			continue
+		}
+		for _, line := range strings.Split(string(text), "\n") {
+			if value, ok := strings.CutPrefix(line, "write_bytes: "); ok {
+				n, _ := strconv.ParseInt(value, 10, 64)
+				sum += n
+			}
 		}
 	}
 	return sum

@@ -19,22 +19,33 @@ import (
 func main() {
 	var d demo
 	var rounds int
-	var cpu, results string
+	var cpus []string
+	var tools, results, document string
 	var expect expectations
 	flag.StringVar(&d.lab, "lab", "lab", "the lab program")
 	flag.StringVar(&d.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static, for this machine")
 	flag.StringVar(&d.version, "kubernetes", "v1.37.2", "version of Kubernetes")
-	flag.StringVar(&cpu, "cpu", "5%", "share of one core that a board gets")
+	flag.StringSliceVar(&cpus, "cpu", []string{"5%"}, "shares of one core that a board gets, one after the other")
+	flag.StringVar(&tools, "tools", "stock,kubeadm-arm", "what to compare: stock, recipe, expert, kubeadm-arm, kubeadm-arm:PROFILE")
+	flag.BoolVar(&d.sideBySide, "side-by-side", false, "the tools of a round at once, each on its own board; for small shares")
+	flag.DurationVar(&d.idle, "idle", 0, "measure the idle load for so long")
+	flag.DurationVar(&d.settle, "settle", 2*time.Minute, "wait so long before measuring the idle load")
+	flag.BoolVar(&d.detail, "detail", false, "count connections and API requests, too")
 	flag.DurationVar(&d.limit, "limit", 20*time.Minute, "longest time for one run")
 	flag.IntVar(&rounds, "rounds", 1, "pairs of runs; medians are compared")
 	flag.StringVar(&results, "json", "", "file for the results as JSON")
+	flag.StringVar(&document, "document", "", "file for the results as Markdown")
 	flag.BoolVar(&expect.stockFails, "expect-stock-fails", false, "fail unless every stock run fails")
 	flag.BoolVar(&expect.stockWorks, "expect-stock-works", false, "fail unless every stock run succeeds")
 	flag.Float64Var(&expect.ratio, "expect-ratio", 0, "fail if kubeadm-arm's median time is more than this times stock's")
 	flag.BoolVar(&d.interrupt, "interrupt", false, "kubeadm-arm alone: interrupt it in the middle and repeat it")
 	flag.Float64Var(&expect.memory, "expect-memory", 40, "fail if kubeadm-arm itself uses more than this many MB")
 	flag.Parse()
-	d.cpu = cpu
+	var err error
+	if d.tools, err = parseTools(tools); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(2)
+	}
 	d.began = time.Now()
 	d.board = fmt.Sprintf("demo-%d", os.Getpid())
 	stop := make(chan os.Signal, 1)
@@ -42,15 +53,25 @@ func main() {
 	go func() {
 		<-stop
 		d.say("interrupted, taking the board down")
-		d.down()
+		d.downAll()
 		os.Exit(130)
 	}()
-	runs, err := d.pairs(rounds)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1)
+	var runs []run
+	for _, d.cpu = range cpus {
+		some, err := d.rounds(rounds)
+		runs = append(runs, some...)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "demo:", err)
+			os.Exit(1)
+		}
+		printTable(os.Stdout, d.cpu, d.version, some)
 	}
-	printTable(os.Stdout, cpu, d.version, runs)
+	if document != "" {
+		if err := writeDocument(document, d.version, d.sideBySide, runs); err != nil {
+			fmt.Fprintln(os.Stderr, "demo:", err)
+			os.Exit(1)
+		}
+	}
 	if results != "" {
 		text, err := json.MarshalIndent(runs, "", "  ")
 		if err == nil {
@@ -86,6 +107,9 @@ func (e expectations) check(runs []run) error {
 			if e.stockWorks && !r.OK {
 				miss("the stock kubeadm init failed: %s", r.Reason)
 			}
+			continue
+		}
+		if !isArm(r.Tool) {
 			continue
 		}
 		if !r.OK {

@@ -3,37 +3,42 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
-)
-
-const (
-	stock = "kubeadm init"
-	arm   = "kubeadm-arm init"
 )
 
 // run is one bootstrap on one fresh board. Times are in seconds.
 type run struct {
 	Tool    string  `json:"tool"`
+	Board   string  `json:"cpu"`
 	OK      bool    `json:"ok"`
 	Seconds float64 `json:"seconds"`
 	// ReadySeconds is the time to a Ready node.
 	ReadySeconds float64 `json:"readySeconds"`
 	CPUSeconds   float64 `json:"cpuSeconds"`
 	// CPUAtReady includes what the board did until the node was Ready.
-	CPUAtReady float64        `json:"cpuSecondsAtReady"`
-	NodeReady  bool           `json:"nodeReady"`
-	Restarts   map[string]int `json:"restarts"`
-	Manifests  []string       `json:"manifests"`
+	CPUAtReady float64 `json:"cpuSecondsAtReady"`
+	// ByProgram are the CPU seconds until Ready.
+	ByProgram map[string]float64 `json:"cpuSecondsByProgram,omitempty"`
+	// Connections were opened on the board, Requests served by the API server,
+	// Written bytes sent to disks by the processes that live at the end.
+	Connections int64          `json:"connections,omitempty"`
+	Requests    int64          `json:"requests,omitempty"`
+	Written     int64          `json:"writtenBytes,omitempty"`
+	Idle        *idle          `json:"idle,omitempty"`
+	NodeReady   bool           `json:"nodeReady"`
+	Restarts    map[string]int `json:"restarts"`
+	Manifests   []string       `json:"manifests"`
 	// Left are files of ours that stayed in /etc/kubernetes.
 	Left []string `json:"left"`
 	// OwnCPUSeconds and OwnMB are kubeadm-arm's own cost, as it says itself.
@@ -50,37 +55,62 @@ type demo struct {
 	// interrupt says to interrupt every kubeadm-arm run once and repeat it.
 	interrupt bool
 	began     time.Time
+	// prefix stands before every line, where several boards talk at once.
+	prefix string
 	// board is its name: two demos may run at once.
 	board string
+	// tools are tried one after the other, or with sideBySide at once.
+	tools      []tool
+	sideBySide bool
+	// settle and idle are how long to wait and to measure the idle load; zero
+	// measures none.
+	settle, idle time.Duration
+	// detail asks for connections and requests, too.
+	detail bool
 }
 
 func (d *demo) say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
+	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(d.began).Seconds(), d.prefix+fmt.Sprintf(format, args...))
 }
 
-// pairs runs stock and kubeadm-arm alternately, so that a change in the
-// machine's own speed meets both.
-func (d *demo) pairs(rounds int) ([]run, error) {
+// rounds runs all tools alternately, so that a change in the machine's own
+// speed meets all of them.
+func (d *demo) rounds(n int) ([]run, error) {
 	var all []run
-	tools := []string{stock, arm}
+	tools := d.tools
 	if d.interrupt {
-		tools = []string{arm}
+		tools = slices.DeleteFunc(slices.Clone(tools), func(t tool) bool { return !isArm(t.Name) })
 	}
-	for range rounds {
-		for _, tool := range tools {
-			r, err := d.once(tool)
-			if err != nil {
-				return all, err
+	for range n {
+		runs := make([]run, len(tools))
+		errs := make([]error, len(tools))
+		var group sync.WaitGroup
+		for i, t := range tools {
+			one := *d
+			one.board = fmt.Sprintf("%s-%d", d.board, i)
+			work := func() { runs[i], errs[i] = one.once(t) }
+			if !d.sideBySide {
+				work()
+			} else {
+				one.prefix = t.Name + ": "
+				group.Go(work)
 			}
-			all = append(all, r)
+			if !d.sideBySide && errs[i] != nil {
+				break
+			}
 		}
+		group.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return all, err
+		}
+		all = append(all, runs...)
 	}
 	return all, nil
 }
 
 // once makes a board, bootstraps it and takes it down.
-func (d *demo) once(tool string) (r run, err error) {
-	r.Tool = tool
+func (d *demo) once(t tool) (r run, err error) {
+	r.Tool, r.Board = t.Name, d.cpu
 	up := exec.Command(d.lab, "up", "--name", d.board, "--kubernetes", d.version, "--cpu", d.cpu, "--bin", d.kubeadmArm)
 	up.Stdout, up.Stderr = os.Stderr, os.Stderr
 	if err := up.Run(); err != nil {
@@ -91,21 +121,28 @@ func (d *demo) once(tool string) (r run, err error) {
 			err = e
 		}
 	}()
-	d.say("%s on a board with %s of one core", tool, d.cpu)
-	before := d.cpuSeconds()
+	d.say("%s on a board with %s of one core", t.Name, d.cpu)
+	before, err := d.usage()
+	if err != nil {
+		return r, err
+	}
 	start := time.Now()
-	if d.interrupt && tool == arm {
-		if err := d.interrupted(); err != nil {
+	if d.interrupt && isArm(t.Name) {
+		if err := d.interrupted(t); err != nil {
 			return r, err
 		}
 	}
-	out, runErr := d.bootstrap(tool, nil)
+	out, runErr := d.bootstrap(t, nil)
 	r.Seconds = time.Since(start).Seconds()
-	r.CPUSeconds = d.cpuSeconds() - before
+	after, err := d.usage()
+	if err != nil {
+		return r, err
+	}
+	r.CPUSeconds, r.ByProgram = after.since(before)
 	r.OK = runErr == nil
 	if runErr != nil {
 		r.Reason = reason(out, runErr)
-		d.say("%s failed after %.0f s: %s", tool, r.Seconds, r.Reason)
+		d.say("%s failed after %.0f s: %s", t.Name, r.Seconds, r.Reason)
 		return r, nil
 	}
 	if m := ownCost.FindStringSubmatch(out); m != nil {
@@ -116,9 +153,27 @@ func (d *demo) once(tool string) (r run, err error) {
 	// board more than what it waits for.
 	_, waitErr := d.onBoard(d.limit, "kubectl", "wait", "--for=condition=Ready", "node", "--all", "--timeout="+d.limit.String())
 	r.ReadySeconds = time.Since(start).Seconds()
-	r.CPUAtReady = d.cpuSeconds() - before
+	if after, err = d.usage(); err != nil {
+		return r, err
+	}
+	r.CPUAtReady, r.ByProgram = after.since(before)
+	r.Written = after.Written
 	r.NodeReady = waitErr == nil
-	d.say("%s: node Ready after %.1f s", tool, r.ReadySeconds)
+	d.say("%s: node Ready after %.1f s", t.Name, r.ReadySeconds)
+	if d.detail {
+		if r.Connections, err = d.connections(); err != nil {
+			return r, err
+		}
+		if r.Requests, err = d.requests(); err != nil {
+			return r, err
+		}
+	}
+	if d.idle > 0 {
+		if r.Idle, err = d.measureIdle(d.settle, d.idle); err != nil {
+			return r, err
+		}
+		d.say("%s: %.0f mCPU when idle", t.Name, r.Idle.MilliCPU)
+	}
 	if r.Pods, err = d.onBoard(5*time.Minute, "kubectl", "get", "nodes,pods", "--all-namespaces"); err != nil {
 		return r, fmt.Errorf("list the pods: %w: %s", err, r.Pods)
 	}
@@ -131,9 +186,9 @@ var ownCost = regexp.MustCompile(`kubeadm-arm itself took ([0-9.]+) s of CPU tim
 
 // interrupted starts kubeadm-arm and sends it SIGINT in the middle of the
 // longest wait. Afterwards all four manifests have to be in their folder.
-func (d *demo) interrupted() error {
+func (d *demo) interrupted(t tool) error {
 	const when = "wait for kube-apiserver: "
-	out, err := d.bootstrap(arm, []byte(when))
+	out, err := d.bootstrap(t, []byte(when))
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 130 {
 		return fmt.Errorf("interrupt kubeadm-arm: want exit code 130, got: %v\n%s", err, out)
@@ -151,15 +206,14 @@ func (d *demo) interrupted() error {
 
 // bootstrap runs the tool, showing its progress and keeping what it says. Once
 // it has said interruptAt, it is sent SIGINT.
-func (d *demo) bootstrap(tool string, interruptAt []byte) (string, error) {
-	words := append(strings.Fields(tool), "--config", "/etc/kubeadm-lab.yaml")
+func (d *demo) bootstrap(t tool, interruptAt []byte) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), d.limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, words...)...)
+	cmd := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, t.words...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 30 * time.Second
 	var out bytes.Buffer
-	w := &progress{d: d, out: &out, quiet: tool == stock}
+	w := &progress{d: d, out: &out, quiet: !isArm(t.Name)}
 	cmd.Stdout, cmd.Stderr = w, w
 	if interruptAt != nil {
 		w.trigger, w.then = interruptAt, func() { _ = cmd.Process.Signal(os.Interrupt) }
@@ -261,26 +315,6 @@ func restarts(logs []string) map[string]int {
 	return count
 }
 
-func (d *demo) cpuSeconds() float64 {
-	out, err := exec.Command(d.lab, "status", "--json").Output()
-	if err != nil {
-		return 0
-	}
-	var all []struct {
-		Name string  `json:"name"`
-		CPU  float64 `json:"cpuSeconds"`
-	}
-	if json.Unmarshal(out, &all) != nil {
-		return 0
-	}
-	for _, b := range all {
-		if b.Name == d.board {
-			return b.CPU
-		}
-	}
-	return 0
-}
-
 func (d *demo) down() error {
 	out, err := exec.Command(d.lab, "down", "--name", d.board).CombinedOutput()
 	if err != nil {
@@ -304,4 +338,15 @@ func reason(out string, err error) string {
 		return lines[len(lines)-1]
 	}
 	return err.Error()
+}
+
+// downAll takes down what an interrupted call has made.
+func (d *demo) downAll() {
+	for i := range d.tools {
+		one := *d
+		one.board = fmt.Sprintf("%s-%d", d.board, i)
+		if _, err := one.usage(); err == nil {
+			_ = one.down()
+		}
+	}
 }

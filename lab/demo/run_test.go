@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestRestarts(t *testing.T) {
@@ -55,4 +57,52 @@ func TestExpectations(t *testing.T) {
 func TestMedian(t *testing.T) {
 	assert.InDelta(t, 2, median([]run{{Tool: arm, OK: true, Seconds: 9}, {Tool: arm, OK: true, Seconds: 1}, {Tool: arm, OK: true, Seconds: 2}, {Tool: stock, OK: true, Seconds: 5}}, arm), 0)
 	assert.InDelta(t, 0, median(nil, arm), 0)
+}
+
+func TestParseTools(t *testing.T) {
+	all, err := parseTools("stock,recipe,expert,kubeadm-arm,kubeadm-arm:frugal")
+	require.NoError(t, err)
+	require.Len(t, all, 5)
+	assert.Contains(t, all[4].words, "frugal")
+	assert.True(t, isArm(all[3].Name) && isArm(all[4].Name) && !isArm(all[0].Name))
+	for _, bad := range []string{"", "stock,", "kubeadm", "kubeadm-arm:"} {
+		_, err := parseTools(bad)
+		assert.Error(t, err, bad)
+	}
+}
+
+func TestUsageSince(t *testing.T) {
+	before := usage{CPU: 1, ByProgram: map[string]float64{"etcd": 0.5, "kubeadm": 0.25}}
+	total, by := usage{CPU: 4, ByProgram: map[string]float64{"etcd": 1.5}}.since(before)
+	assert.InDelta(t, 3, total, 1e-9)
+	assert.InDelta(t, 1, by["etcd"], 1e-9)
+	assert.InDelta(t, 2, by["(ended)"], 1e-9)
+}
+
+func TestParseActiveOpens(t *testing.T) {
+	n, err := parseActiveOpens("Ip: Forwarding DefaultTTL\nIp: 1 64\nTcp: RtoAlgorithm ActiveOpens PassiveOpens\nTcp: 1 812 99\n")
+	require.NoError(t, err)
+	assert.EqualValues(t, 812, n)
+	for _, bad := range []string{"", "Tcp: a b\nTcp: 1 2\n", "Tcp: ActiveOpens\n", "Tcp: ActiveOpens\nTcp: x\n", "Tcp: a ActiveOpens\nTcp: 1\n"} {
+		_, err := parseActiveOpens(bad)
+		assert.Error(t, err, bad)
+	}
+}
+
+func TestParseRequests(t *testing.T) {
+	assert.EqualValues(t, 1202, parseRequests("# TYPE apiserver_request_total counter\napiserver_request_total{code=\"200\"} 2\napiserver_request_total{code=\"201\",verb=\"POST\"} 1.2e+03\napiserver_request_terminations_total{} 5\n"))
+}
+
+func TestDocument(t *testing.T) {
+	path := t.TempDir() + "/d.md"
+	slow := good()
+	slow.Board, slow.Seconds, slow.ByProgram, slow.Idle = "5%", 13, map[string]float64{"etcd": 1.25}, &idle{MilliCPU: 31, ByProgram: map[string]float64{"etcd": 12}}
+	other := slow
+	other.Seconds = 15
+	require.NoError(t, writeDocument(path, "v1.37.2", false, []run{{Tool: stock, Board: "5%", Seconds: 80, Reason: "a | b"}, slow, other}))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, want := range []string{"| 5% | kubeadm init | 0 of 1 | failed after 80 |", "| 5% | kubeadm-arm init | 2 of 2 | 14.0 |", "| 31.0 | 12.0 |", "failed: a / b"} {
+		assert.Contains(t, string(text), want)
+	}
 }

@@ -46,6 +46,11 @@ func median(runs []run, tool string) float64 {
 			all = append(all, r.Seconds)
 		}
 	}
+	return medianNumber(all)
+}
+
+// medianNumber sorts its argument; 0 without one.
+func medianNumber(all []float64) float64 {
 	if len(all) == 0 {
 		return 0
 	}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+)
+
+// writeDocument writes all runs as Markdown: medians of each tool on each
+// board, where the CPU seconds went, and the idle load; the single runs at the
+// end.
+func writeDocument(path, version string, sideBySide bool, runs []run) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Bootstraps compared, %s\n\n", time.Now().UTC().Format("2006-01-02 15:04 MST"))
+	fmt.Fprintf(&b, "Kubernetes %s, %s, %d cores, %s. Command:\n\n    %s %s\n\n", version, kernel(), runtime.NumCPU(), runtime.Version(), filepath.Base(os.Args[0]), strings.Join(shorten(os.Args[1:]), " "))
+	how := "The tools of a round ran one after the other."
+	if sideBySide {
+		how = "The tools of a round ran at the same time, each on its own board."
+	}
+	fmt.Fprintf(&b, "%s Medians of the runs that worked; times are seconds.\n\n", how)
+	fmt.Fprintln(&b, "| CPU | tool | worked | done | node Ready | CPU s to Ready | own CPU s | restarts | connections | API requests | MB written |")
+	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|---|---|---|---|")
+	groups := group(runs)
+	for _, g := range groups {
+		good := g.good()
+		if len(good) == 0 {
+			fmt.Fprintf(&b, "| %s | %s | 0 of %d | failed after %.0f | | | | | | | |\n", g.cpu, g.tool, len(g.runs), medianOf(g.runs, func(r run) float64 { return r.Seconds }))
+			continue
+		}
+		m := func(f func(run) float64) float64 { return medianOf(good, f) }
+		fmt.Fprintf(&b, "| %s | %s | %d of %d | %.1f | %.1f | %.2f | %.2f | %.0f | %.0f | %.0f | %.1f |\n", g.cpu, g.tool, len(good), len(g.runs),
+			m(func(r run) float64 { return r.Seconds }), m(func(r run) float64 { return r.ReadySeconds }), m(func(r run) float64 { return r.CPUAtReady }), m(func(r run) float64 { return r.OwnCPUSeconds }),
+			m(func(r run) float64 { return float64(total(r.Restarts)) }), m(func(r run) float64 { return float64(r.Connections) }), m(func(r run) float64 { return float64(r.Requests) }), m(func(r run) float64 { return float64(r.Written) / 1e6 }))
+	}
+	programs(&b, "CPU seconds to Ready, by program", groups, func(r run) map[string]float64 { return r.ByProgram }, "%.2f")
+	programs(&b, "Idle load in thousandths of a core, by program", groups, func(r run) map[string]float64 {
+		if r.Idle == nil {
+			return nil
+		}
+		by := map[string]float64{"all": r.Idle.MilliCPU}
+		for program, n := range r.Idle.ByProgram {
+			by[program] = n
+		}
+		return by
+	}, "%.1f")
+	fmt.Fprint(&b, "\n## Every run\n\n| CPU | tool | outcome | done | node Ready | CPU s | restarts |\n|---|---|---|---|---|---|---|\n")
+	for _, r := range runs {
+		outcome := "worked"
+		if !r.OK {
+			outcome = "failed: " + strings.ReplaceAll(r.Reason, "|", "/")
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %.1f | %.1f | %.2f | %d |\n", r.Board, r.Tool, outcome, r.Seconds, r.ReadySeconds, max(r.CPUAtReady, r.CPUSeconds), total(r.Restarts))
+	}
+	return os.WriteFile(path, []byte(b.String()), 0o644)
+}
+
+// runGroup are the runs of one tool on equal boards.
+type runGroup struct {
+	cpu, tool string
+	runs      []run
+}
+
+// good are the runs that ended with a Ready node.
+func (g runGroup) good() []run {
+	return slices.DeleteFunc(slices.Clone(g.runs), func(r run) bool { return !r.OK || !r.NodeReady })
+}
+
+// group keeps the order of first appearance.
+func group(runs []run) []runGroup {
+	var all []runGroup
+	for _, r := range runs {
+		i := slices.IndexFunc(all, func(g runGroup) bool { return g.cpu == r.Board && g.tool == r.Tool })
+		if i < 0 {
+			all = append(all, runGroup{cpu: r.Board, tool: r.Tool})
+			i = len(all) - 1
+		}
+		all[i].runs = append(all[i].runs, r)
+	}
+	return all
+}
+
+// programs writes a table with a column for every program that matters.
+func programs(b *strings.Builder, title string, groups []runGroup, of func(run) map[string]float64, format string) {
+	sum := map[string]float64{}
+	for _, g := range groups {
+		for _, r := range g.good() {
+			for program, n := range of(r) {
+				sum[program] = max(sum[program], n)
+			}
+		}
+	}
+	var names []string
+	for program := range sum {
+		names = append(names, program)
+	}
+	sort.Slice(names, func(i, k int) bool { return sum[names[i]] > sum[names[k]] })
+	names = names[:min(len(names), 10)]
+	if len(names) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n## %s\n\n| CPU | tool | %s |\n|---|---|%s\n", title, strings.Join(names, " | "), strings.Repeat("---|", len(names)))
+	for _, g := range groups {
+		good := g.good()
+		if len(good) == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "| %s | %s |", g.cpu, g.tool)
+		for _, program := range names {
+			fmt.Fprintf(b, " "+format+" |", medianOf(good, func(r run) float64 { return of(r)[program] }))
+		}
+		fmt.Fprintln(b)
+	}
+}
+
+// shorten leaves of paths only the last part: they are this machine's.
+func shorten(words []string) []string {
+	out := slices.Clone(words)
+	for i, w := range out {
+		if strings.HasPrefix(w, "/") {
+			out[i] = filepath.Base(w)
+		}
+	}
+	return out
+}
+
+// kernel is the running kernel's name and release.
+func kernel() string {
+	text, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return runtime.GOOS
+	}
+	return "Linux " + strings.TrimSpace(string(text))
+}
+
+func medianOf(runs []run, f func(run) float64) float64 {
+	all := make([]float64, len(runs))
+	for i, r := range runs {
+		all[i] = f(r)
+	}
+	return medianNumber(all)
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// tool is one way of bringing a control plane up.
+type tool struct {
+	// Name stands in tables and results.
+	Name string
+	// words are the command on the board.
+	words []string
+}
+
+// The names of the tools.
+const (
+	stock  = "kubeadm init"
+	arm    = "kubeadm-arm init"
+	recipe = "recipe by hand"
+	expert = "expert's config"
+)
+
+// boardConfig is what every tool is given.
+const boardConfig = "/etc/kubeadm-lab.yaml"
+
+// parseTools reads a list of stock, recipe, expert, kubeadm-arm and
+// kubeadm-arm:PROFILE.
+func parseTools(list string) ([]tool, error) {
+	var all []tool
+	for _, name := range strings.Split(list, ",") {
+		profile, isArm := strings.CutPrefix(name, "kubeadm-arm:")
+		switch {
+		case name == "stock":
+			all = append(all, tool{stock, []string{"kubeadm", "init", "--config", boardConfig}})
+		case name == "kubeadm-arm":
+			all = append(all, tool{arm, []string{"kubeadm-arm", "init", "--config", boardConfig}})
+		case isArm && profile != "":
+			all = append(all, tool{arm + " (" + profile + ")", []string{"kubeadm-arm", "init", "--profile", profile, "--config", boardConfig}})
+		case name == "recipe":
+			all = append(all, tool{recipe, []string{"sh", "-ec", recipeScript}})
+		case name == "expert":
+			all = append(all, tool{expert, []string{"sh", "-ec", expertScript}})
+		default:
+			return nil, fmt.Errorf("--tools: %q is none of stock, recipe, expert, kubeadm-arm and kubeadm-arm:PROFILE", name)
+		}
+	}
+	return all, nil
+}
+
+// isArm tells whether the tool is kubeadm-arm, with whatever profile.
+func isArm(name string) bool { return strings.HasPrefix(name, arm) }
+
+// recipeScript is what owners of slow boards do by hand: a longer probe, and
+// scheduler and controller-manager out of the way until the API server is up.
+const recipeScript = `
+config=` + boardConfig + `
+manifests=/etc/kubernetes/manifests
+for phase in "certs all" "kubeconfig all" "etcd local" "control-plane all"; do
+	kubeadm init phase $phase --config $config
+done
+sed -i '/startupProbe:/,/timeoutSeconds:/ s/failureThreshold: .*/failureThreshold: 120/; /livenessProbe:/,/timeoutSeconds:/ s/initialDelaySeconds: .*/initialDelaySeconds: 240/' $manifests/kube-apiserver.yaml
+mkdir -p /root/aside
+mv $manifests/kube-controller-manager.yaml $manifests/kube-scheduler.yaml /root/aside/
+kubeadm init phase kubelet-start --config $config
+until [ "$(curl -sk --max-time 60 https://127.0.0.1:6443/readyz)" = ok ]; do sleep 5; done
+mv /root/aside/*.yaml $manifests/
+kubeadm init --config $config --skip-phases=preflight,certs,kubeconfig,etcd,control-plane,kubelet-start
+`
+
+// expertScript is one kubeadm init by somebody who knows every field of
+// v1beta4: all timeouts raised, small keys, probes patched.
+const expertScript = `
+mkdir -p /root/patches
+for component in etcd kube-apiserver kube-controller-manager kube-scheduler; do
+	cat > /root/patches/$component.yaml <<END
+apiVersion: v1
+kind: Pod
+metadata: {name: $component, namespace: kube-system}
+spec:
+  containers:
+  - name: $component
+    startupProbe: {failureThreshold: 240}
+    livenessProbe: {timeoutSeconds: 60}
+END
+done
+sed -e '/^kind: ClusterConfiguration/a encryptionAlgorithm: ECDSA-P256' -e '/^kind: InitConfiguration/a \
+patches: {directory: /root/patches}\
+timeouts: {controlPlaneComponentHealthCheck: 20m, kubeletHealthCheck: 20m, kubernetesAPICall: 20m, etcdAPICall: 20m, tlsBootstrap: 20m, discovery: 20m, upgradeManifests: 20m}' \
+	` + boardConfig + ` > /root/expert.yaml
+kubeadm init --config /root/expert.yaml
+`
