@@ -12,7 +12,7 @@ KUBERNETES ?= v1.37.2
 CPU ?= 5%
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross lab deps demo demo-fast bench-init boards boards-quick walk walk-quick test lint unit board fuzz vuln manifests openssl versions-table clean
+.PHONY: help build cross lab deps demo demo-fast bench-init versions boards boards-quick walk walk-quick test lint unit board fuzz vuln manifests openssl versions-table clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -47,6 +47,11 @@ bench-init: build lab deps ## stock, the recipe by hand, an expert's config and 
 	  --cpu 100% --idle 2m --detail --json docs/results/bench-init-fast.json --document docs/results/bench-init-fast.md
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --tools stock,recipe,expert,kubeadm-arm --rounds 3 --limit 60m \
 	  --cpu $(SHARES) --side-by-side --detail --json docs/results/bench-init-slow.json --document docs/results/bench-init-slow.md
+
+VERSIONS ?= v1.31.4,v1.34.4,v1.37.2
+versions: build lab deps ## stock and kubeadm-arm with several versions of Kubernetes on slow boards; writes docs/results (half an hour)
+	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(VERSIONS) --cpu 5% --side-by-side --expect-stock-fails --detail \
+	  --document docs/results/versions.md
 
 # Twelve seconds a run at full speed, staged as on the slow board whose benchmark is given.
 WALK = cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/walk ./walk && cd .. && \

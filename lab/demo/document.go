@@ -14,26 +14,26 @@ import (
 // writeDocument writes all runs as Markdown: medians of each tool on each
 // board, where the CPU seconds went, and the idle load; the single runs at the
 // end.
-func writeDocument(path, version string, sideBySide bool, runs []run) error {
+func writeDocument(path string, sideBySide bool, runs []run) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Bootstraps compared, %s\n\n", time.Now().UTC().Format("2006-01-02 15:04 MST"))
-	fmt.Fprintf(&b, "Kubernetes %s, %s, %d cores, %s. Command:\n\n    %s %s\n\n", version, kernel(), runtime.NumCPU(), runtime.Version(), filepath.Base(os.Args[0]), strings.Join(shorten(os.Args[1:]), " "))
+	fmt.Fprintf(&b, "%s, %d cores, %s. Command:\n\n    %s %s\n\n", kernel(), runtime.NumCPU(), runtime.Version(), filepath.Base(os.Args[0]), strings.Join(shorten(os.Args[1:]), " "))
 	how := "The tools of a round ran one after the other."
 	if sideBySide {
 		how = "The tools of a round ran at the same time, each on its own board."
 	}
 	fmt.Fprintf(&b, "%s Medians of the runs that worked; times are seconds.\n\n", how)
-	fmt.Fprintln(&b, "| CPU | tool | worked | done | node Ready | CPU s to Ready | own CPU s | restarts | connections | API requests | MB written |")
-	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(&b, "| Kubernetes | CPU | tool | worked | done | node Ready | CPU s to Ready | own CPU s | restarts | connections | API requests | MB written |")
+	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|---|---|---|---|---|")
 	groups := group(runs)
 	for _, g := range groups {
 		good := g.good()
 		if len(good) == 0 {
-			fmt.Fprintf(&b, "| %s | %s | 0 of %d | failed after %.0f | | | | | | | |\n", g.cpu, g.tool, len(g.runs), medianOf(g.runs, func(r run) float64 { return r.Seconds }))
+			fmt.Fprintf(&b, "| %s | %s | %s | 0 of %d | failed after %.0f | | | | | | | |\n", g.version, g.cpu, g.tool, len(g.runs), medianOf(g.runs, func(r run) float64 { return r.Seconds }))
 			continue
 		}
 		m := func(f func(run) float64) float64 { return medianOf(good, f) }
-		fmt.Fprintf(&b, "| %s | %s | %d of %d | %.1f | %.1f | %.2f | %.2f | %.0f | %.0f | %.0f | %.1f |\n", g.cpu, g.tool, len(good), len(g.runs),
+		fmt.Fprintf(&b, "| %s | %s | %s | %d of %d | %.1f | %.1f | %.2f | %.2f | %.0f | %.0f | %.0f | %.1f |\n", g.version, g.cpu, g.tool, len(good), len(g.runs),
 			m(func(r run) float64 { return r.Seconds }), m(func(r run) float64 { return r.ReadySeconds }), m(func(r run) float64 { return r.CPUAtReady }), m(func(r run) float64 { return r.OwnCPUSeconds }),
 			m(func(r run) float64 { return float64(total(r.Restarts)) }), m(func(r run) float64 { return float64(r.Connections) }), m(func(r run) float64 { return float64(r.Requests) }), m(func(r run) float64 { return float64(r.Written) / 1e6 }))
 	}
@@ -48,21 +48,21 @@ func writeDocument(path, version string, sideBySide bool, runs []run) error {
 		}
 		return by
 	}, "%.1f")
-	fmt.Fprint(&b, "\n## Every run\n\n| CPU | tool | outcome | done | node Ready | CPU s | restarts |\n|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | CPU | tool | outcome | done | node Ready | CPU s | restarts |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range runs {
 		outcome := "worked"
 		if !r.OK {
 			outcome = "failed: " + strings.ReplaceAll(r.Reason, "|", "/")
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %.1f | %.1f | %.2f | %d |\n", r.Board, r.Tool, outcome, r.Seconds, r.ReadySeconds, max(r.CPUAtReady, r.CPUSeconds), total(r.Restarts))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.1f | %.1f | %.2f | %d |\n", r.Version, r.Board, r.Tool, outcome, r.Seconds, r.ReadySeconds, max(r.CPUAtReady, r.CPUSeconds), total(r.Restarts))
 	}
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
 
 // runGroup are the runs of one tool on equal boards.
 type runGroup struct {
-	cpu, tool string
-	runs      []run
+	version, cpu, tool string
+	runs               []run
 }
 
 // good are the runs that ended with a Ready node.
@@ -74,9 +74,9 @@ func (g runGroup) good() []run {
 func group(runs []run) []runGroup {
 	var all []runGroup
 	for _, r := range runs {
-		i := slices.IndexFunc(all, func(g runGroup) bool { return g.cpu == r.Board && g.tool == r.Tool })
+		i := slices.IndexFunc(all, func(g runGroup) bool { return g.version == r.Version && g.cpu == r.Board && g.tool == r.Tool })
 		if i < 0 {
-			all = append(all, runGroup{cpu: r.Board, tool: r.Tool})
+			all = append(all, runGroup{version: r.Version, cpu: r.Board, tool: r.Tool})
 			i = len(all) - 1
 		}
 		all[i].runs = append(all[i].runs, r)
@@ -103,13 +103,13 @@ func programs(b *strings.Builder, title string, groups []runGroup, of func(run) 
 	if len(names) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n## %s\n\n| CPU | tool | %s |\n|---|---|%s\n", title, strings.Join(names, " | "), strings.Repeat("---|", len(names)))
+	fmt.Fprintf(b, "\n## %s\n\n| Kubernetes | CPU | tool | %s |\n|---|---|---|%s\n", title, strings.Join(names, " | "), strings.Repeat("---|", len(names)))
 	for _, g := range groups {
 		good := g.good()
 		if len(good) == 0 {
 			continue
 		}
-		fmt.Fprintf(b, "| %s | %s |", g.cpu, g.tool)
+		fmt.Fprintf(b, "| %s | %s | %s |", g.version, g.cpu, g.tool)
 		for _, program := range names {
 			fmt.Fprintf(b, " "+format+" |", medianOf(good, func(r run) float64 { return of(r)[program] }))
 		}

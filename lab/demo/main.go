@@ -19,12 +19,12 @@ import (
 func main() {
 	var d demo
 	var rounds int
-	var cpus []string
+	var cpus, versions []string
 	var tools, results, document string
 	var expect expectations
 	flag.StringVar(&d.lab, "lab", "lab", "the lab program")
 	flag.StringVar(&d.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static, for this machine")
-	flag.StringVar(&d.version, "kubernetes", "v1.37.2", "version of Kubernetes")
+	flag.StringSliceVar(&versions, "kubernetes", []string{"v1.37.2"}, "versions of Kubernetes, one after the other")
 	flag.StringSliceVar(&cpus, "cpu", []string{"5%"}, "shares of one core that a board gets, one after the other")
 	flag.StringVar(&tools, "tools", "stock,kubeadm-arm", "what to compare: stock, recipe, expert, kubeadm-arm, kubeadm-arm:PROFILE")
 	flag.BoolVar(&d.sideBySide, "side-by-side", false, "the tools of a round at once, each on its own board; for small shares")
@@ -57,17 +57,19 @@ func main() {
 		os.Exit(130)
 	}()
 	var runs []run
-	for _, d.cpu = range cpus {
-		some, err := d.rounds(rounds)
-		runs = append(runs, some...)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "demo:", err)
-			os.Exit(1)
+	for _, d.version = range versions {
+		for _, d.cpu = range cpus {
+			some, err := d.rounds(rounds)
+			runs = append(runs, some...)
+			if err != nil {
+				fmt.Fprintln(os.Stderr, "demo:", err)
+				os.Exit(1)
+			}
+			printTable(os.Stdout, d.cpu, d.version, some)
 		}
-		printTable(os.Stdout, d.cpu, d.version, some)
 	}
 	if document != "" {
-		if err := writeDocument(document, d.version, d.sideBySide, runs); err != nil {
+		if err := writeDocument(document, d.sideBySide, runs); err != nil {
 			fmt.Fprintln(os.Stderr, "demo:", err)
 			os.Exit(1)
 		}

@@ -19,7 +19,9 @@ import (
 
 // run is one bootstrap on one fresh board. Times are in seconds.
 type run struct {
-	Tool    string  `json:"tool"`
+	Tool string `json:"tool"`
+	// Version is Kubernetes', Board the share of one core.
+	Version string  `json:"kubernetes"`
 	Board   string  `json:"cpu"`
 	OK      bool    `json:"ok"`
 	Seconds float64 `json:"seconds"`
@@ -110,7 +112,7 @@ func (d *demo) rounds(n int) ([]run, error) {
 
 // once makes a board, bootstraps it and takes it down.
 func (d *demo) once(t tool) (r run, err error) {
-	r.Tool, r.Board = t.Name, d.cpu
+	r.Tool, r.Version, r.Board = t.Name, d.version, d.cpu
 	up := exec.Command(d.lab, "up", "--name", d.board, "--kubernetes", d.version, "--cpu", d.cpu, "--bin", d.kubeadmArm)
 	up.Stdout, up.Stderr = os.Stderr, os.Stderr
 	if err := up.Run(); err != nil {
