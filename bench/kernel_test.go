@@ -244,3 +244,18 @@ func FuzzParseMeminfo(f *testing.F) {
 		}
 	})
 }
+
+func TestStillHolds(t *testing.T) {
+	const boot = "proc/sys/kernel/random/boot_id"
+	quota := func(text string) fstest.MapFS {
+		return files(boot, "one\n", "proc/self/cgroup", "0::/board\n", "sys/fs/cgroup/board/cpu.max", text)
+	}
+	r := Result{BootID: "one", Warnings: []Warning{{Kind: WarnUnsteady}, {Kind: WarnQuota}}}
+	r.Cores.Quota = 0.5
+	assert.True(t, r.StillHolds(quota("50000 100000\n")))
+	assert.False(t, r.StillHolds(quota("5000 100000\n")), "another CPU quota")
+	assert.False(t, r.StillHolds(files(boot, "two\n")), "another boot")
+	assert.False(t, r.StillHolds(files()), "who knows")
+	r.Warnings = append(r.Warnings, Warning{Kind: WarnDisturbed})
+	assert.False(t, r.StillHolds(quota("50000 100000\n")))
+}

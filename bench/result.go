@@ -104,6 +104,23 @@ func (r Result) SameBoot(root fs.FS) bool {
 	return r.BootID != "" && r.BootID == readBootID(root)
 }
 
+// StillHolds tells whether measuring again would say the same: the board has not
+// been booted since, the cgroup's CPU quota is what it was, and nothing that passes
+// disturbed the measurement. Root is the root folder.
+func (r Result) StillHolds(root fs.FS) bool {
+	now, _ := readCgroupCPU(root)
+	if !r.SameBoot(root) || now.cores != r.Cores.Quota {
+		return false
+	}
+	for _, w := range r.Warnings {
+		switch w.Kind {
+		case WarnDisturbed, WarnStolen, WarnThrottled, WarnUndervoltage:
+			return false
+		}
+	}
+	return true
+}
+
 func readBootID(root fs.FS) string {
 	id, err := readLine(root, "proc/sys/kernel/random/boot_id")
 	if err != nil {

@@ -18,7 +18,8 @@ import (
 func (v invocation) bench(args []string) error {
 	f := flag.NewFlagSet("kubeadm-arm bench", flag.ContinueOnError)
 	f.SetOutput(v.stderr)
-	budget := f.Duration("budget", bench.DefaultBudget, "upper bound of the whole benchmark")
+	budget := f.Duration("budget", 0, fmt.Sprintf("upper bound of the whole benchmark (default %s, with --short %s)", bench.DefaultBudget, bench.ShortBudget))
+	short := f.Bool("short", false, "only what init needs to know")
 	folders := f.StringSlice("folder", []string{"/var/lib/etcd"}, "folder whose disk is measured; may be repeated")
 	output := f.StringP("output", "o", "text", "text, json, yaml, markdown or html")
 	if err := f.Parse(args); err != nil {
@@ -37,7 +38,7 @@ func (v invocation) bench(args []string) error {
 		places = append(places, bench.NearestFolder(dir))
 	}
 	began := time.Now()
-	res, err := bench.Run(stop.ctx, bench.Options{Budget: *budget, Folders: places, Progress: func(step string, done, total int) {
+	res, err := bench.Run(stop.ctx, bench.Options{Short: *short, Budget: *budget, Folders: places, Progress: func(step string, done, total int) {
 		fmt.Fprintf(v.stderr, "%5.1f s  %d/%d %s\n", time.Since(began).Seconds(), done, total, step)
 	}})
 	if sig := stop.signal(); sig != 0 {
@@ -45,10 +46,17 @@ func (v invocation) bench(args []string) error {
 	}
 	var folder *bench.FolderError
 	if errors.As(err, &folder) {
-		return &problem{exitDisk, "name a folder that can be written with --folder", err}
+		hint := folder.Hint()
+		if hint == "" {
+			hint = "name a folder that can be written with --folder"
+		}
+		return &problem{exitDisk, hint, err}
 	}
 	if err != nil {
 		return err
+	}
+	if isRoot() {
+		_ = keepBench(res)
 	}
 	if *output == "text" {
 		return bench.Text(v.stdout, res)

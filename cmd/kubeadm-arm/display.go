@@ -185,6 +185,9 @@ func (d *display) plan(b boardRun) {
 		fmt.Fprintf(d.out, "going on with the run that was interrupted after step %d of %d\n", b.resume.Done, len(b.plan.Steps))
 		return
 	}
+	if b.reused {
+		fmt.Fprintln(d.out, reusedBench(b))
+	}
 	for _, x := range b.plan.Decisions {
 		if slices.Contains([]string{"slowdown", "expected API server start", "staging", "key algorithm"}, x.Name) {
 			fmt.Fprintf(d.out, "%s: %s (%s)\n", x.Name, x.Value, x.Reason)
@@ -213,6 +216,9 @@ func writePlan(w io.Writer, b boardRun) {
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", d.Name, d.Value, d.Reason)
 	}
 	t.Flush()
+	if b.reused {
+		fmt.Fprintln(w, reusedBench(b))
+	}
 	for _, text := range b.plan.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", text)
 	}
@@ -220,6 +226,11 @@ func writePlan(w io.Writer, b boardRun) {
 	for i, s := range b.plan.Steps {
 		fmt.Fprintf(w, "  %2d. %s%s\n", i+1, s.Title(), stepDetail(s))
 	}
+}
+
+// reusedBench says where the figures come from.
+func reusedBench(b boardRun) string {
+	return fmt.Sprintf("measured before: the board has not been booted since the benchmark of %s (%s)", b.bench.Started.Format("2006-01-02 15:04:05 MST"), keptBench)
 }
 
 func stepDetail(s plan.Step) string {

@@ -92,6 +92,9 @@ func (v invocation) init(raw []string) error {
 	stop := listenForSignals()
 	defer stop.close()
 	b, err := v.readBoard(stop.ctx, own, args)
+	if sig := stop.signal(); sig != 0 {
+		return &problem{128 + int(sig), "nothing was changed; run it again", fmt.Errorf("interrupted by %s", signalName(sig))}
+	}
 	if err != nil {
 		return err
 	}
@@ -115,10 +118,12 @@ type boardRun struct {
 	config    *kubeadm.Config
 	board     hwdetect.Board
 	bench     bench.Result
-	speed     plan.Speed
-	plan      plan.Plan
-	check     bootstrap.CheckInput
-	resume    *bootstrap.Journal
+	// reused says that bench was made before this run; see keptBench.
+	reused bool
+	speed  plan.Speed
+	plan   plan.Plan
+	check  bootstrap.CheckInput
+	resume *bootstrap.Journal
 }
 
 // readBoard finds out, measures and decides. It changes nothing but for the
@@ -172,9 +177,11 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	if !dry {
 		folder = bench.NearestFolder(etcdFolder(b.config))
 	}
-	if own.bench != "" {
+	switch {
+	case own.bench != "":
 		err = b.recall(own.bench)
-	} else {
+	case b.reuse(folder):
+	default:
 		err = b.measure(ctx, folder)
 	}
 	if err != nil {
@@ -328,6 +335,9 @@ func (v invocation) dryRun(own initFlags, b boardRun) error {
 
 // bootstrap carries the plan out and reports.
 func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
+	if own.bench == "" && !b.reused && b.resume == nil {
+		_ = keepBench(b.bench)
+	}
 	show := v.display(own.output)
 	show.plan(b)
 	began := time.Now()

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func named(t *testing.T, name string) board {
+	t.Helper()
+	for _, b := range throttledBoards() {
+		if b.name == name {
+			return b
+		}
+	}
+	require.Fail(t, "no board "+name)
+	return board{}
+}
+
+func TestBoardsHaveNamesOfTheirOwn(t *testing.T) {
+	seen := map[string]bool{}
+	for _, b := range throttledBoards() {
+		assert.False(t, seen[b.name], b.name)
+		seen[b.name] = true
+	}
+	assert.Equal(t, []string{"--cpu", "5%", "--cpus", "1", "--period", "20ms"}, named(t, "cpu-005-period-20ms").up())
+	assert.Equal(t, "25 % of one core, on 2, a disk that needs 20ms to write its cache", named(t, "cpu-025-slow-disk").label())
+}
+
+func TestBoardsSideBySide(t *testing.T) {
+	slowest := []board{named(t, "cpu-003-1core"), named(t, "cpu-003-2core")}
+	assert.True(t, fits(nil, named(t, "cpu-200-2core")))
+	assert.True(t, fits(slowest, named(t, "cpu-100-1core")), "what the slowest take is lost in a quick board's noise")
+	assert.False(t, fits([]board{named(t, "cpu-050-1core")}, named(t, "cpu-100-1core")))
+	assert.False(t, fits([]board{named(t, "cpu-100-1core")}, named(t, "cpu-010-1core")))
+	assert.True(t, fits(append(slowest, named(t, "cpu-010-1core")), named(t, "cpu-050-2core")))
+}
+
+func TestStretch(t *testing.T) {
+	text := []byte(`{"schema":"x","bench":{"samples":[{"clock":"cpu","unit":"s/op","median":2,"p99":3},{"clock":"wall","unit":"s/op","median":2}]}}`)
+	got, err := stretch(text, 10)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"schema":"x","bench":{"samples":[{"clock":"cpu","unit":"s/op","median":20,"p99":30},{"clock":"wall","unit":"s/op","median":2}]}}`, string(got))
+	_, err = stretch([]byte(`{}`), 10)
+	assert.Error(t, err)
+}
+
+func TestWhatInitPrints(t *testing.T) {
+	path, err := reportPath([]byte("{\"kind\":\"plan\"}\n{\"kind\":\"event\"}\n{\"kind\":\"result\",\"report\":\"/r/1.md\"}\n"))
+	require.NoError(t, err)
+	assert.Equal(t, "/r/1.md", path)
+	_, err = reportPath([]byte("{\"kind\":\"plan\"}\n"))
+	assert.Error(t, err)
+	on, err := staged([]byte(`{"kind":"plan","plan":{"steps":[{"kind":"runPhases"},{"kind":"stageManifests"}]}}`))
+	require.NoError(t, err)
+	assert.True(t, on)
+	on, err = staged([]byte(`{"kind":"plan","plan":{"steps":[{"kind":"runPhases"}]}}`))
+	require.NoError(t, err)
+	assert.False(t, on)
+}
+
+func TestComplete(t *testing.T) {
+	text := `{"schema":"kubeadm-arm.report/v1","created":"2026-01-01T00:00:00Z","bench":{"stretched":true},"steps":[{"name":"wait for kube-apiserver","start":1,"seconds":7,"waited":"kube-apiserver"}],"outcome":{"ok":true,"seconds":9}}`
+	r, err := complete([]byte(text), "a board", json.RawMessage(`{"own":true}`), 3)
+	require.NoError(t, err)
+	assert.Equal(t, 7.0, r.waited("kube-apiserver"))
+	assert.JSONEq(t, `{"own":true}`, string(r.Bench))
+	assert.Equal(t, 3.0, r.Outcome.CPU)
+	_, err = complete([]byte(`{"outcome":{"ok":true}}`), "", nil, 0)
+	assert.ErrorContains(t, err, "no step waited")
+	_, err = complete([]byte(`{"outcome":{"ok":false}}`), "", nil, 0)
+	assert.ErrorContains(t, err, "did not succeed")
+}
+
+// A lab that cannot be started fails every board, and each is named.
+func TestEveryBoardThatFailsIsNamed(t *testing.T) {
+	c := calibration{lab: t.TempDir() + "/no-lab", out: t.TempDir()}
+	err := c.run(context.Background(), throttledBoards()[:3])
+	assert.ErrorContains(t, err, "cpu-100-1core: ")
+	assert.ErrorContains(t, err, "cpu-100-2core: ")
+	assert.ErrorContains(t, err, "cpu-050-1core: ")
+}
