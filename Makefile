@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 GO ?= go
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@latest
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BIN := bin
 RELEASE ?=
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
@@ -94,9 +94,8 @@ fuzz: ## every fuzz target for FUZZTIME (default 10s)
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	  echo "fuzz $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
 
-vuln: ## known vulnerabilities in what this program calls (needs vuln.go.dev)
-	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
-	cd lab && $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+vuln: ## known vulnerabilities in what is called, from vuln.go.dev or VULNDB=file:///…/vulndb/data/osv
+	@GO=$(GO) VULNDB=$(VULNDB) .ci/vuln
 
 manifests: ## have the real kubeadms of all versions write testdata/manifests anew (an hour)
 	cd testdata/manifests/generate && $(GO) run .
