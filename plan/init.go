@@ -65,7 +65,7 @@ func (m *maker) steps() {
 	head := []string{"preflight", "certs", "kubeconfig", "etcd", "control-plane"}
 	kubelet := []string{"kubelet-start"}
 	split := m.slow && !m.skipped("kubelet-start") && !m.skipped("control-plane") && !m.skipped("etcd")
-	if !split && !m.slow && m.saving() {
+	if !split && !m.slow && (m.saving() || m.arm32()) {
 		// kubeadm's own order and clocks, with the manifests changed before the
 		// kubelet sees them.
 		m.decide("staging", "off", "the board is fast enough for kubeadm's own order and clocks")
@@ -162,6 +162,9 @@ func Patches(f Facts) map[string]patch.Settings {
 	m.slowdown, _ = f.Speed.Slowdown()
 	m.start = expect(APIServer, m.slowdown)
 	if m.start <= fastEnough {
+		if env := m.etcdEnv(); env != nil {
+			return map[string]patch.Settings{Etcd: {Env: env}}
+		}
 		return map[string]patch.Settings{}
 	}
 	return m.patches().Settings

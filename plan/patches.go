@@ -29,7 +29,7 @@ func (m *maker) patches() PatchManifests {
 		settings := patch.Settings{Startup: &s, Liveness: &l, Readiness: &r, NoStartupProbe: m.noStartupProbe()}
 		switch c {
 		case Etcd:
-			settings.Flags = m.etcdClocks()
+			settings.Flags, settings.Env = m.etcdClocks(), m.etcdEnv()
 		case ControllerManager, Scheduler:
 			settings.Flags = m.leases(c)
 		}
