@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/google/renameio/v2 v2.0.2
+	github.com/moby/sys/mountinfo v0.7.3
 	github.com/rogpeppe/go-internal v1.14.1
 	github.com/spf13/pflag v1.0.9
 	github.com/stretchr/testify v1.11.1

@@ -100,6 +100,7 @@ func ownCommands() map[string]func(invocation, []string) error {
 		"report":  invocation.report,
 		"resume":  invocation.resume,
 		"status":  invocation.status,
+		"storage": invocation.storage,
 	}
 }
 

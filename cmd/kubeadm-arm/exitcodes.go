@@ -8,6 +8,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
 
 // The exit codes. A command of the real kubeadm keeps its own; 1 to 9 are never
@@ -28,6 +29,9 @@ const (
 	exitBadInput    = 22
 	exitChanged     = 23
 	exitNoRun       = 24
+	exitStorage     = 27
+	exitStorageGone = 28
+	exitStorageBusy = 29
 	exitInternal    = 30
 )
 
@@ -41,6 +45,7 @@ func exitCode(err error) int {
 	var stuck *bootstrap.StuckError
 	var illegal *hwdetect.IllegalInstructionError
 	var refused *bootstrap.RefusedError
+	var unstored *storage.RefusedError
 	switch {
 	case errors.As(err, &p):
 		return p.code
@@ -56,6 +61,8 @@ func exitCode(err error) int {
 		return exitStuck
 	case errors.As(err, &refused):
 		return refusedCode(refused.Reason)
+	case errors.As(err, &unstored):
+		return storageCode(unstored.Reason)
 	case errors.As(err, &cmd):
 		return cmd.ExitCode
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO), errors.Is(err, syscall.EDQUOT):
@@ -82,6 +89,26 @@ func refusedCode(r bootstrap.Reason) int {
 		return exitChanged
 	case bootstrap.NotRecorded:
 		return exitNoRun
+	}
+	return exitInternal
+}
+
+func storageCode(r storage.Reason) int {
+	switch r {
+	case storage.Unfit:
+		return exitStorage
+	case storage.NotMounted, storage.NotSetUp:
+		return exitStorageGone
+	case storage.Busy:
+		return exitStorageBusy
+	case storage.TooSmall, storage.ReadOnly:
+		return exitDisk
+	case storage.Locked:
+		return exitLocked
+	case storage.BadJournal:
+		return exitBadInput
+	case storage.Interrupted:
+		return exitChanged
 	}
 	return exitInternal
 }

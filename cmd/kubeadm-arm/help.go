@@ -17,6 +17,7 @@ const helpText = `kubeadm-arm is a drop-in for kubeadm on slow and old boards.
   kubeadm-arm detect                         what the board is
   kubeadm-arm bench                          how fast the board is
   kubeadm-arm patch [--diff] [FOLDER]        scale static pod manifests to the board
+  kubeadm-arm storage plan|apply|status|undo put etcd's data on another disk than the SD card, safely
   kubeadm-arm report show FILE               a saved board report as Markdown, HTML or JSON
   kubeadm-arm report compare A B             board reports side by side
 

@@ -1,0 +1,416 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/rogpeppe/go-internal/diff"
+	flag "github.com/spf13/pflag"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/storage"
+)
+
+const storageHelpText = `kubeadm-arm storage puts etcd's folder, and docker's and containerd's, on another disk than the SD card: bind
+mounts in /etc/fstab, data moved and proved equal, and nothing that could begin an empty database without the disk.
+
+  kubeadm-arm storage plan                    the board's disks, and which are fit
+  kubeadm-arm storage plan DEVICE [flags]     what apply would do: fstab, units, data; changes nothing
+  kubeadm-arm storage apply DEVICE [flags]    do it, or finish it after an interruption; again it changes nothing
+  kubeadm-arm storage status [-o json]        what is set up, and what is wrong with it
+  kubeadm-arm storage undo [--stop]           bring the data back, and everything else as it was
+  kubeadm-arm storage clean                   remove the old data that apply kept
+  kubeadm-arm storage guard [FOLDER]...       fail unless the folders are on their disk (services ask this before they start)
+
+DEVICE is UUID=…, LABEL=…, a device such as /dev/md0, or the mount point of a disk that you mount yourself.
+
+`
+
+// storage is `kubeadm-arm storage`.
+func (v invocation) storage(args []string) error {
+	verbs := map[string]func([]string) error{
+		"plan": v.storagePlan, "apply": v.storageApply, "status": v.storageStatus, "undo": v.storageUndo, "clean": v.storageClean, "guard": v.storageGuard,
+	}
+	if len(args) == 0 || slices.Contains([]string{"-h", "--help", "help"}, args[0]) {
+		fmt.Fprint(v.stdout, storageHelpText)
+		wishFlags(v.storageFlags("storage"), nil, new(storage.Wish)).PrintDefaults()
+		return nil
+	}
+	verb, ok := verbs[args[0]]
+	if !ok {
+		return &problem{exitUsage, "see kubeadm-arm storage --help", fmt.Errorf("storage: no command %q", args[0])}
+	}
+	if args[0] != "guard" {
+		if err := needRoot("storage " + args[0]); err != nil && !slices.Contains(args, "--help") && !slices.Contains(args, "-h") {
+			return err
+		}
+	}
+	return verb(args[1:])
+}
+
+func (v invocation) storageFlags(name string) *flag.FlagSet {
+	f := flag.NewFlagSet("kubeadm-arm "+name, flag.ContinueOnError)
+	f.SetOutput(v.stdout)
+	f.SortFlags = false
+	return f
+}
+
+// wishFlags adds the flags that plan, apply and init's --storage share.
+func wishFlags(f *flag.FlagSet, env func(string) string, w *storage.Wish) *flag.FlagSet {
+	f.StringVar(&w.Mount, "mount", "", "where the disk is mounted (default "+storage.DefaultMount+", or where it is already)")
+	f.StringSliceVar(&w.Folders, "folder", nil, "folder to move; may be repeated (default /var/lib/etcd, and /var/lib/docker and /var/lib/containerd if they exist)")
+	f.BoolVar(&w.Stop, "stop", false, "stop the kubelet, its pods, docker and containerd for it, and start them again")
+	return f
+}
+
+// storageBoard is the machine that this program runs on.
+func (v invocation) storageBoard() storage.Board {
+	b := storage.Board{Run: storage.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { fmt.Fprintln(v.stderr, line) }}
+	if hook := diskHook(); hook != nil {
+		b.Hook = func(c storage.Change) error { return hook(bootstrap.DiskChange(c)) }
+	}
+	return b
+}
+
+// wish parses plan's and apply's command line.
+func (v invocation) wish(f *flag.FlagSet, name string, args []string, w *storage.Wish) (help bool, err error) {
+	err = f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return true, nil
+	}
+	if err == nil && f.NArg() > 1 {
+		err = fmt.Errorf("%s takes one device, got %q too", name, f.Arg(1))
+	}
+	if err != nil {
+		return false, &problem{exitUsage, "see kubeadm-arm " + name + " --help", err}
+	}
+	w.Device = f.Arg(0)
+	if w.Device == "" {
+		w.Device = v.getenv("KUBEADM_ARM_STORAGE")
+	}
+	return false, nil
+}
+
+func (v invocation) outputIs(name, output string) error {
+	if output != "text" && output != "json" {
+		return &problem{exitUsage, "see kubeadm-arm " + name + " --help", fmt.Errorf("flag --output: %q is neither text nor json", output)}
+	}
+	return nil
+}
+
+func (v invocation) storagePlan(args []string) error {
+	var w storage.Wish
+	f := wishFlags(v.storageFlags("storage plan"), v.getenv, &w)
+	output := f.StringP("output", "o", "text", "text or json")
+	if help, err := v.wish(f, "storage plan", args, &w); help || err != nil {
+		return err
+	}
+	if err := v.outputIs("storage plan", *output); err != nil {
+		return err
+	}
+	stop := listenForSignals()
+	defer stop.close()
+	b := v.storageBoard()
+	w.Stop = true // a plan disturbs nobody
+	s, err := b.ReadStatus(stop.ctx)
+	if err != nil {
+		return err
+	}
+	if w.Device == "" && s.State == "none" {
+		return v.listDisks(stop.ctx, b, *output)
+	}
+	p, err := b.Decide(stop.ctx, w)
+	if err != nil {
+		return err
+	}
+	if *output == "json" {
+		return writeIndented(v.stdout, struct {
+			storage.Plan
+			Fstab string `json:"fstabDiff"`
+		}{p, fstabDiff(p)})
+	}
+	return v.showPlan(p)
+}
+
+func writeIndented(w io.Writer, x any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(x)
+}
+
+// listDisks shows what can be chosen.
+func (v invocation) listDisks(ctx context.Context, b storage.Board, output string) error {
+	disks, err := b.Disks(ctx)
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		return writeIndented(v.stdout, disks)
+	}
+	w := tabwriter.NewWriter(v.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "DEVICE\tSIZE\tWHAT\tFILE SYSTEM\tLABEL\tUUID\tFIT")
+	for _, d := range disks {
+		if d.Bytes == 0 {
+			continue
+		}
+		fit := "yes"
+		if d.Unfit != "" {
+			fit = "no: " + d.Unfit
+		} else if len(d.MountedAt) > 0 {
+			fit = "mounted: choose " + d.MountedAt[0]
+		}
+		fmt.Fprintf(w, "%s\t%.1f GB\t%s\t%s\t%s\t%s\t%s\n", d.Path, float64(d.Bytes)/1e9, diskKind(d), orDash(d.FSType), orDash(d.Label), orDash(d.UUID), fit)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(v.stdout, "\nNext: kubeadm-arm storage plan UUID=…")
+	return nil
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// diskKind says what kind of disk it is.
+func diskKind(d storage.Disk) string {
+	switch {
+	case d.Array:
+		return "md array, " + d.Type
+	case d.Card:
+		return "SD card or eMMC, " + d.Type
+	case d.Transport != "":
+		return d.Transport + " " + d.Type
+	}
+	return d.Type
+}
+
+func fstabDiff(p storage.Plan) string { return patchText("/etc/fstab", p.Before, p.After) }
+
+// patchText is a difference for patch(1), empty when there is none.
+func patchText(name string, before, after []byte) string {
+	text := string(diff.Diff(name, before, name, after))
+	_, text, _ = strings.Cut(text, "\n") // the first line is for a terminal only
+	return text
+}
+
+// showPlan prints a plan.
+func (v invocation) showPlan(p storage.Plan) error {
+	if p.Nothing {
+		fmt.Fprintf(v.stdout, "All of it is done already: see kubeadm-arm storage status.\n")
+		return nil
+	}
+	if p.Unfinished != "" {
+		fmt.Fprintf(v.stdout, "An %s was interrupted; it would be finished.\n\n", p.Unfinished)
+	}
+	fmt.Fprintf(v.stdout, "Disk: %s, %s, %.1f GB, %s, mounted at %s\n\n", p.Disk.Path, diskKind(p.Disk), float64(p.Disk.Bytes)/1e9, p.Disk.FSType, p.Mount)
+	w := tabwriter.NewWriter(v.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "FOLDER\tTO\tNOW\t")
+	for _, m := range p.Moves {
+		now := map[string]string{
+			"copy": fmt.Sprintf("%.1f MB in %d files, copied and compared", float64(m.Bytes)/1e6, m.Files), "adopt": "empty; the disk's data is taken up",
+			"create": "not there, made empty", "done": "on the disk",
+		}[m.What]
+		fmt.Fprintf(w, "%s\t%s\t%s\t\n", m.Folder, m.To, now)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if text := fstabDiff(p); text != "" {
+		fmt.Fprintf(v.stdout, "\n%s", text)
+	}
+	fmt.Fprintln(v.stdout)
+	for _, r := range p.Reasons {
+		fmt.Fprintf(v.stdout, "  %s: %s\n", r.Option, r.Reason)
+	}
+	for _, path := range sortedKeys(p.Units) {
+		if text := patchText(path, []byte(p.Old[path]), []byte(p.Units[path])); text != "" {
+			fmt.Fprintf(v.stdout, "\n%s", text)
+		}
+	}
+	if len(p.Running) > 0 {
+		fmt.Fprintf(v.stdout, "\nRunning, needs --stop: %s\n", strings.Join(p.Running, ", "))
+	}
+	fmt.Fprintln(v.stdout)
+	for _, text := range p.Warnings {
+		fmt.Fprintf(v.stdout, "warning: %s\n", text)
+	}
+	fmt.Fprintf(v.stdout, "Old data stays beside its folder, as FOLDER.before-storage-…, until: kubeadm-arm storage clean\n")
+	fmt.Fprintf(v.stdout, "Nothing was changed. Measure before and after: %s\n", benchCommand(p))
+	return nil
+}
+
+// benchCommand measures card and disk side by side.
+func benchCommand(p storage.Plan) string {
+	return "kubeadm-arm bench --folder " + filepath.Dir(p.Moves[0].Folder) + " --folder " + p.Mount
+}
+
+func sortedKeys(m map[string]string) []string {
+	var all []string
+	for k := range m {
+		all = append(all, k)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (v invocation) storageApply(args []string) error {
+	var w storage.Wish
+	f := wishFlags(v.storageFlags("storage apply"), v.getenv, &w)
+	dry := f.Bool("dry-run", false, "print the plan and change nothing")
+	if help, err := v.wish(f, "storage apply", args, &w); help || err != nil {
+		return err
+	}
+	stop := listenForSignals()
+	defer stop.close()
+	b := v.storageBoard()
+	if *dry {
+		w.Stop = true
+		p, err := b.Decide(stop.ctx, w)
+		if err != nil {
+			return err
+		}
+		return v.showPlan(p)
+	}
+	p, err := b.Apply(stop.ctx, w)
+	if sig := stop.signal(); sig != 0 && err != nil {
+		return &problem{128 + int(sig), "", fmt.Errorf("interrupted by %s: %w", signalName(sig), err)}
+	}
+	if err != nil {
+		return err
+	}
+	v.applied(p)
+	return nil
+}
+
+// applied says how it ended.
+func (v invocation) applied(p storage.Plan) {
+	if p.Nothing {
+		fmt.Fprintln(v.stdout, "nothing to do: all of it is set up already")
+		return
+	}
+	var names []string
+	for _, m := range p.Moves {
+		names = append(names, m.Folder)
+	}
+	fmt.Fprintf(v.stdout, "on %s now: %s\n", p.Disk.Name(), strings.Join(names, ", "))
+	fmt.Fprintf(v.stdout, "see: kubeadm-arm storage status; back again: kubeadm-arm storage undo\n")
+}
+
+func (v invocation) storageStatus(args []string) error {
+	f := v.storageFlags("storage status")
+	output := f.StringP("output", "o", "text", "text or json")
+	if help, err := v.words(f, "storage status", args); help || err != nil {
+		return err
+	}
+	if err := v.outputIs("storage status", *output); err != nil {
+		return err
+	}
+	s, err := v.storageBoard().ReadStatus(context.Background())
+	if err != nil {
+		return err
+	}
+	if *output == "json" {
+		return writeIndented(v.stdout, s)
+	}
+	return v.showStorage(s)
+}
+
+func (v invocation) showStorage(s storage.Status) error {
+	w := tabwriter.NewWriter(v.stdout, 0, 0, 2, ' ', 0)
+	if s.State == "none" {
+		fmt.Fprintln(w, "nothing is set up (see: kubeadm-arm storage plan)")
+	} else {
+		fmt.Fprintf(w, "state\t%s\n", s.State)
+		fmt.Fprintf(w, "disk\t%s, %s\n", s.Disk, cond(s.Device != "", s.Device, "not there"))
+		for _, a := range s.Arrays {
+			fmt.Fprintf(w, "array\t%s\n", a)
+		}
+		space := ""
+		if s.Bytes > 0 {
+			space = fmt.Sprintf(", %.1f of %.1f GB free", float64(s.FreeBytes)/1e9, float64(s.Bytes)/1e9)
+		}
+		fmt.Fprintf(w, "mount\t%s, %s%s\n", s.Mount, cond(s.Mounted, "mounted", "not mounted"), space)
+		for _, x := range s.Folders {
+			state := cond(x.OnDisk, "on the disk", cond(x.Guarded, "NOT on the disk; guarded, nothing can begin there", "NOT on the disk"))
+			fmt.Fprintf(w, "folder\t%s, %s\n", x.Folder, state)
+		}
+	}
+	for _, k := range s.Kept {
+		fmt.Fprintf(w, "old data\t%s (remove it with: kubeadm-arm storage clean)\n", k)
+	}
+	if s.Backup != "" {
+		fmt.Fprintf(w, "fstab before\t%s\n", s.Backup)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, x := range s.Findings {
+		fmt.Fprintf(v.stdout, "%s: %s\n  hint: %s\n", x.Level, x.Text, x.Hint)
+	}
+	return nil
+}
+
+func cond(yes bool, a, b string) string {
+	if yes {
+		return a
+	}
+	return b
+}
+
+func (v invocation) storageUndo(args []string) error {
+	f := v.storageFlags("storage undo")
+	stopServices := f.Bool("stop", false, "stop the kubelet, its pods, docker and containerd for it, and start them again")
+	if help, err := v.words(f, "storage undo", args); help || err != nil {
+		return err
+	}
+	stop := listenForSignals()
+	defer stop.close()
+	if err := v.storageBoard().Undo(stop.ctx, *stopServices); err != nil {
+		if sig := stop.signal(); sig != 0 {
+			return &problem{128 + int(sig), "finish it with: kubeadm-arm storage undo", fmt.Errorf("interrupted by %s: %w", signalName(sig), err)}
+		}
+		return err
+	}
+	fmt.Fprintln(v.stdout, "the data is back in its old places, and fstab as it was")
+	return nil
+}
+
+func (v invocation) storageClean(args []string) error {
+	f := v.storageFlags("storage clean")
+	if help, err := v.words(f, "storage clean", args); help || err != nil {
+		return err
+	}
+	removed, left, err := v.storageBoard().Clean()
+	for _, r := range removed {
+		fmt.Fprintf(v.stdout, "removed %s\n", r)
+	}
+	for _, l := range left {
+		fmt.Fprintf(v.stdout, "left %s\n", l)
+	}
+	if err == nil && len(removed)+len(left) == 0 {
+		fmt.Fprintln(v.stdout, "nothing to remove")
+	}
+	return err
+}
+
+func (v invocation) storageGuard(args []string) error {
+	f := v.storageFlags("storage guard")
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return &problem{exitUsage, "see kubeadm-arm storage --help", err}
+	}
+	return v.storageBoard().Guard(context.Background(), f.Args())
+}

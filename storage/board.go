@@ -1,0 +1,52 @@
+package storage
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// A Board is the doors to the machine that the package works on.
+type Board struct {
+	Run Runner
+	// Hook is nil outside of tests.
+	Hook Hook
+	Now  func() time.Time
+	// Tell is told in a line what is being done; nil is silent.
+	Tell func(line string)
+	// Program is the path by which systemd starts this program; empty or unfit for
+	// a unit, there are no drop-ins.
+	Program string
+}
+
+func (b Board) tell(format string, args ...any) {
+	if b.Tell != nil {
+		b.Tell(fmt.Sprintf(format, args...))
+	}
+}
+
+const (
+	fstabPath = "/etc/fstab"
+	// stateFolder is not below /etc/kubernetes, which kubeadm reset empties.
+	stateFolder = "/var/lib/kubeadm-arm"
+	journalPath = stateFolder + "/storage.json"
+	// DefaultMount is where the disk is mounted unless the wish says otherwise.
+	DefaultMount = "/mnt/root"
+)
+
+func parent(path string) string { return filepath.Dir(path) }
+
+// beside is a name of ours in the same folder.
+func beside(path, what string) string {
+	return filepath.Join(filepath.Dir(path), ".kubeadm-arm-"+what+"-"+filepath.Base(path))
+}
+
+func sorted[V any](m map[string]V) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,92 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// copyTree copies a folder with cp(1) and proves the copy equal. to must lie on
+// the file system where it stays and is ours to remove: what stands there is what
+// a killed run left.
+func (b Board) copyTree(ctx context.Context, from, to string) (fingerprint, error) {
+	if err := b.removeTree(to); err != nil {
+		return fingerprint{}, err
+	}
+	if err := room(from, to); err != nil {
+		return fingerprint{}, err
+	}
+	err := b.change("copy", to, func() error {
+		// -a keeps owners, modes, times, links, special files and extended
+		// attributes, ACLs among them; what it could not keep it does not tell,
+		// which is why the fingerprints are compared.
+		_, err := b.Run(ctx, "cp", "-a", "--sparse=always", "-T", "--", from, to)
+		return err
+	})
+	if err != nil {
+		return fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
+	}
+	if err := b.syncFS(to); err != nil {
+		return fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
+	}
+	return sameTree(from, to)
+}
+
+// sameTree proves two folders equal.
+func sameTree(from, to string) (fingerprint, error) {
+	want, err := takeFingerprint(from)
+	if err != nil {
+		return want, err
+	}
+	got, err := takeFingerprint(to)
+	if err != nil {
+		return want, err
+	}
+	if got.Sum != want.Sum {
+		where, err := firstDifference(from, to)
+		if err != nil {
+			return want, err
+		}
+		return want, fmt.Errorf("the copy of %s at %s is not equal: %s", from, to, where)
+	}
+	return want, nil
+}
+
+// room refuses to begin a copy that cannot end for want of space. A tenth is
+// kept free: a full disk would stop etcd.
+func room(from, to string) error {
+	bytes, files, err := usage(from)
+	if err != nil {
+		return err
+	}
+	dir := parent(to)
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return fmt.Errorf("ask for the space at %s: %w", dir, err)
+	}
+	free := int64(s.Bavail) * int64(s.Bsize) //nolint:unconvert // narrower on some architectures
+	if need := bytes + bytes/10; need > free {
+		return &RefusedError{TooSmall, fmt.Errorf("%s holds %s, and at %s only %s are free: %w", from, size(bytes), dir, size(free), syscall.ENOSPC), "choose a larger disk, or make room on it"}
+	}
+	if s.Files > 0 && files > int64(s.Ffree) {
+		return &RefusedError{TooSmall, fmt.Errorf("%s has %d files, and at %s there are inodes for %d only: %w", from, files, dir, s.Ffree, syscall.ENOSPC), "choose another disk, or make its file system anew with more inodes"}
+	}
+	return nil
+}
+
+// size is a number of bytes for people.
+func size(n int64) string {
+	f, unit := float64(n), "bytes"
+	for _, u := range []string{"kB", "MB", "GB", "TB"} {
+		if f < 1000 {
+			break
+		}
+		f, unit = f/1000, u
+	}
+	if unit == "bytes" {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f %s", f, unit)
+}

@@ -1,0 +1,211 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Disk is a block device as lsblk(8) sees it, a partition or an array as well.
+type Disk struct {
+	Path string `json:"path"`
+	// Bytes is its size.
+	Bytes int64 `json:"bytes"`
+	// Type is lsblk's: disk, part, raid5, lvm, loop, …
+	Type   string `json:"type"`
+	FSType string `json:"fsType,omitempty"`
+	UUID   string `json:"uuid,omitempty"`
+	Label  string `json:"label,omitempty"`
+	Model  string `json:"model,omitempty"`
+	// Transport is usb, sata, nvme, mmc or virtio, that of the disk below for a
+	// partition, empty when the kernel does not tell.
+	Transport string `json:"transport,omitempty"`
+	// Array says that it is an md array, Card that it is an SD card or eMMC.
+	Array    bool `json:"array,omitempty"`
+	Card     bool `json:"card,omitempty"`
+	ReadOnly bool `json:"readOnly,omitempty"`
+	// MountedAt is where it is mounted, empty when it is not.
+	MountedAt []string `json:"mountedAt,omitempty"`
+	// Unfit says why it cannot be chosen, empty when it can.
+	Unfit string `json:"unfit,omitempty"`
+
+	number devNumber
+	// tops are the whole disks below it; leaf says that nothing is built upon it.
+	tops []string
+	leaf bool
+}
+
+// Name is how fstab should name it.
+func (d Disk) Name() string {
+	if d.UUID != "" {
+		return "UUID=" + d.UUID
+	}
+	return d.Path
+}
+
+// lsblkDevice is one element of lsblk's JSON. Sizes are numbers since util-linux
+// 2.33 and strings before, flags are booleans or "0" and "1".
+type lsblkDevice struct {
+	Name     string          `json:"name"`
+	Path     string          `json:"path"`
+	Number   string          `json:"maj:min"`
+	Size     json.RawMessage `json:"size"`
+	Type     string          `json:"type"`
+	FSType   string          `json:"fstype"`
+	UUID     string          `json:"uuid"`
+	Label    string          `json:"label"`
+	Tran     string          `json:"tran"`
+	Model    string          `json:"model"`
+	RO       json.RawMessage `json:"ro"`
+	Children []lsblkDevice   `json:"children"`
+}
+
+const lsblkColumns = "NAME,PATH,MAJ:MIN,SIZE,TYPE,FSTYPE,UUID,LABEL,TRAN,MODEL,RO"
+
+// parseLsblk reads the output of lsblk -J -b -o with these columns. A device that
+// hangs below several others, as an array does, comes once.
+func parseLsblk(text []byte) ([]Disk, error) {
+	var doc struct {
+		Devices []lsblkDevice `json:"blockdevices"`
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return nil, fmt.Errorf("parse lsblk's output: %w", err)
+	}
+	var all []Disk
+	var walk func(d lsblkDevice, top, tran string) error
+	walk = func(d lsblkDevice, top, tran string) error {
+		if d.Path == "" {
+			d.Path = "/dev/" + d.Name
+		}
+		if top == "" {
+			top = d.Path
+		}
+		if d.Tran != "" {
+			tran = d.Tran
+		}
+		card := strings.HasPrefix(d.Name, "mmcblk")
+		if card {
+			tran = "mmc"
+		}
+		if at := slices.IndexFunc(all, func(x Disk) bool { return x.Path == d.Path }); at >= 0 {
+			if !slices.Contains(all[at].tops, top) {
+				all[at].tops = append(all[at].tops, top)
+			}
+		} else {
+			size, err := strconv.ParseInt(strings.Trim(string(d.Size), `"`), 10, 64)
+			if err != nil && string(d.Size) != "null" && len(d.Size) > 0 {
+				return fmt.Errorf("parse lsblk's output: size of %s: %w", d.Path, err)
+			}
+			var major, minor int
+			if _, err := fmt.Sscanf(strings.TrimSpace(d.Number), "%d:%d", &major, &minor); err != nil {
+				return fmt.Errorf("parse lsblk's output: number of %s: %q", d.Path, d.Number)
+			}
+			ro := strings.Trim(string(d.RO), `"`)
+			array := strings.HasPrefix(d.Type, "raid") || strings.HasPrefix(d.Name, "md")
+			if array {
+				tran = ""
+			}
+			all = append(all, Disk{
+				Path: d.Path, Bytes: size, Type: d.Type, FSType: d.FSType, UUID: d.UUID, Label: d.Label, Model: strings.TrimSpace(d.Model),
+				Transport: tran, Array: array, Card: card, ReadOnly: ro == "true" || ro == "1",
+				number: number(major, minor), tops: []string{top}, leaf: len(d.Children) == 0,
+			})
+		}
+		for _, c := range d.Children {
+			if err := walk(c, top, tran); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, d := range doc.Devices {
+		if err := walk(d, "", ""); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// parseBlkid reads blkid -o export: NAME=value lines.
+func parseBlkid(text []byte) map[string]string {
+	all := map[string]string{}
+	for _, line := range strings.Split(string(text), "\n") {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			all[name] = value
+		}
+	}
+	return all
+}
+
+// Disks are the board's block devices with what is on them, and why one cannot
+// be chosen.
+func (b Board) Disks(ctx context.Context) ([]Disk, error) {
+	text, err := b.Run(ctx, "lsblk", "-J", "-b", "-o", lsblkColumns)
+	if err != nil {
+		return nil, fmt.Errorf("list the disks: %w", err)
+	}
+	all, err := parseLsblk(text)
+	if err != nil {
+		return nil, err
+	}
+	m, err := readMounts()
+	if err != nil {
+		return nil, err
+	}
+	var rootTops []string
+	root := mountDevice(m.holding("/"))
+	for i := range all {
+		d := &all[i]
+		if d.Bytes == 0 {
+			continue
+		}
+		// lsblk asks udev, which is silent where no udevd runs and late where it
+		// does; blkid -p reads the device itself.
+		if d.FSType == "" || d.UUID == "" {
+			if text, err := b.Run(ctx, "blkid", "-p", "-o", "export", d.Path); err == nil {
+				known := parseBlkid(text)
+				d.FSType, d.UUID, d.Label = known["TYPE"], known["UUID"], known["LABEL"]
+			}
+		}
+		d.MountedAt = m.of(d.number)
+		if d.number == root {
+			rootTops = d.tops
+		}
+	}
+	for i := range all {
+		all[i].Unfit = all[i].unfit(rootTops)
+	}
+	return all, nil
+}
+
+// fileSystems are those that keep owners, modes, links and extended attributes.
+func fileSystems() []string { return []string{"ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs"} }
+
+// unfit says why a disk cannot be chosen.
+func (d Disk) unfit(rootTops []string) string {
+	onRoot := slices.ContainsFunc(d.tops, func(t string) bool { return slices.Contains(rootTops, t) })
+	switch {
+	case d.Bytes == 0:
+		return "has no medium"
+	case onRoot:
+		return "is on the disk that the board runs from, which is what its data should leave"
+	case d.FSType == "linux_raid_member":
+		return "is a member of an md array; choose the array"
+	case d.FSType == "swap":
+		return "is swap space"
+	case !d.leaf:
+		return "is divided or part of something else; choose what lies on it"
+	case d.FSType == "":
+		return "has no file system"
+	case !slices.Contains(fileSystems(), d.FSType):
+		return "has " + d.FSType + " on it, which does not keep what etcd and containers need; fit are " + strings.Join(fileSystems(), ", ")
+	case d.UUID == "":
+		return "has no UUID, by which fstab would find it"
+	case d.ReadOnly:
+		return "is read-only"
+	}
+	return ""
+}
