@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -134,8 +135,8 @@ func (r *run) etcdByClientPort(component string, patience time.Duration) (*probe
 	if component != plan.Etcd {
 		return nil, fmt.Errorf("find the health endpoint of %s: its manifest has no HTTP probe", component)
 	}
-	dir := r.layout.at("/etc/kubernetes/pki/etcd/")
-	pair, err := tls.LoadX509KeyPair(dir+"/healthcheck-client.crt", dir+"/healthcheck-client.key")
+	dir := filepath.Join(r.layout.Certificates(r.Config, r.Args), "etcd")
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "healthcheck-client.crt"), filepath.Join(dir, "healthcheck-client.key"))
 	if err != nil {
 		return nil, fmt.Errorf("find the health endpoint of etcd: %w", err)
 	}

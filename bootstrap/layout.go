@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // Layout names the files of the board that a bootstrap reads and writes, all
@@ -57,6 +59,20 @@ func (l Layout) KubeletConf() string { return l.at("/etc/kubernetes/kubelet.conf
 
 // KubeletConfig is the kubelet's configuration, without which it does not run.
 func (l Layout) KubeletConfig() string { return l.at("/var/lib/kubelet/config.yaml") }
+
+// Certificates is kubeadm's folder of certificates: certificatesDir of the
+// owner's configuration, --cert-dir, or kubeadm's own. The configuration may be
+// nil.
+func (l Layout) Certificates(c *kubeadm.Config, args kubeadm.InitArgs) string {
+	dir := c.Cluster("certificatesDir")
+	if dir == "" {
+		dir, _ = args.Get("cert-dir")
+	}
+	if dir == "" {
+		dir = "/etc/kubernetes/pki"
+	}
+	return l.at(dir)
+}
 
 // CACert is the cluster's CA in kubeadm's default folder.
 func (l Layout) CACert() string { return l.at("/etc/kubernetes/pki/ca.crt") }

@@ -61,22 +61,10 @@ func (r *run) sweep() error {
 	return nil
 }
 
-// certificateFolder is kubeadm's --cert-dir.
-func (r *run) certificateFolder() string {
-	dir := r.Config.Cluster("certificatesDir")
-	if dir == "" {
-		dir, _ = r.Args.Get("cert-dir")
-	}
-	if dir == "" {
-		return r.layout.at("/etc/kubernetes/pki")
-	}
-	return r.layout.at(dir)
-}
-
 // tornCertificates lists the files of pairs that are not whole, and of
 // certificates whose CA is such a pair.
 func (r *run) tornCertificates() []string {
-	dir := r.certificateFolder()
+	dir := r.layout.Certificates(r.Config, r.Args)
 	var torn []string
 	for _, ca := range []struct {
 		name   string
@@ -151,7 +139,7 @@ func readableKey(path string) bool {
 // tornKubeconfigs lists kubeconfigs that cannot be read or that carry another CA
 // than the one in the folder of certificates.
 func (r *run) tornKubeconfigs() []string {
-	ca, _ := os.ReadFile(filepath.Join(r.certificateFolder(), "ca.crt"))
+	ca, _ := os.ReadFile(filepath.Join(r.layout.Certificates(r.Config, r.Args), "ca.crt"))
 	var torn []string
 	for _, name := range []string{"admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf", "scheduler.conf"} {
 		path := r.layout.at("/etc/kubernetes/" + name)

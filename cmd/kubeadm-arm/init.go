@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -191,7 +192,7 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	if err != nil {
 		return b, err
 	}
-	facts := plan.Facts{Board: b.board, Speed: b.speed, Kubeadm: b.behaviour, Args: args, Config: b.config, Profile: own.profile, Cores: b.bench.Cores.Quota, Owned: owned, HasCA: exists(layout.CACert())}
+	facts := plan.Facts{Board: b.board, Speed: b.speed, Kubeadm: b.behaviour, Args: args, Config: b.config, Profile: own.profile, Cores: b.bench.Cores.Quota, Owned: owned, HasCA: exists(filepath.Join(layout.Certificates(b.config, args), "ca.crt"))}
 	b.plan = plan.MakeInit(facts)
 	if b.plan.Config != nil {
 		// Flags that have no place in a config leave only the way of passing
