@@ -78,15 +78,20 @@ func build(ctx context.Context, t target) (string, error) {
 	if err := once(filepath.Join(out, "etcd"), func(to string) error { return buildEtcd(ctx, t, wanted["etcd"].tag, to) }); err != nil {
 		return "", err
 	}
-	if err := once(filepath.Join(out, "coredns"), func(to string) error {
-		const path = "github.com/coredns/coredns"
-		dir, err := programModule(ctx, path, wanted["coredns"].tag)
-		if err != nil {
-			return err
+	if needsEtcdctl(wanted["etcd"].tag) {
+		if err := buildModule(ctx, t, out, "etcdctl", "go.etcd.io/etcd/etcdctl/v3", newestOldEtcd); err != nil {
+			return "", err
 		}
-		return goBuild(ctx, dir, t, to, path, "-s -w")
-	}); err != nil {
-		return "", err
+	}
+	if needsCrictl(t.Version) {
+		if err := buildModule(ctx, t, out, "crictl", "sigs.k8s.io/cri-tools/cmd/crictl", "v1.30.0"); err != nil {
+			return "", err
+		}
+	}
+	if hasCoreDNS(t.Version) {
+		if err := buildModule(ctx, t, out, "coredns", "github.com/coredns/coredns", "v"+strings.TrimPrefix(wanted["coredns"].tag, "v")); err != nil {
+			return "", err
+		}
 	}
 	return out, once(filepath.Join(out, "pause"), func(to string) error {
 		dir, err := pauseModule()
@@ -94,6 +99,25 @@ func build(ctx context.Context, t target) (string, error) {
 			return err
 		}
 		return goBuild(ctx, dir, t, to, "pause", "-s -w")
+	})
+}
+
+// needsCrictl tells whether a kubeadm calls crictl instead of asking the runtime
+// itself (cmd/kubeadm/app/util/runtime/runtime.go).
+func needsCrictl(version string) bool { return minorOf(version) < 31 }
+
+// hasCoreDNS tells whether the CoreDNS that a kubeadm wants can be built. Those
+// before CoreDNS had a go.mod cannot: their pods stay without an image.
+func hasCoreDNS(version string) bool { return minorOf(version) >= firstWithModules }
+
+// buildModule builds a program of a module that is not Kubernetes' own.
+func buildModule(ctx context.Context, t target, out, program, pkg, version string) error {
+	return once(filepath.Join(out, program), func(to string) error {
+		dir, err := programModule(ctx, pkg, version)
+		if err != nil {
+			return err
+		}
+		return goBuild(ctx, dir, t, to, pkg, "-s -w")
 	})
 }
 
@@ -144,8 +168,7 @@ func buildKubernetes(ctx context.Context, t target, program string) error {
 // is no module of that version, the newest of the same minor is taken.
 func buildEtcd(ctx context.Context, t target, tag, to string) error {
 	const path = "go.etcd.io/etcd/server/v3"
-	version, _, _ := strings.Cut(tag, "-")
-	version = "v" + strings.TrimPrefix(version, "v")
+	version := etcdVersion(tag)
 	dir, err := programModule(ctx, path, version)
 	if err != nil {
 		minor := version[:strings.LastIndexByte(version, '.')]
@@ -161,14 +184,51 @@ func buildEtcd(ctx context.Context, t target, tag, to string) error {
 	return goBuild(ctx, dir, t, to, path, "-s -w")
 }
 
-// goBuild builds a static program.
+// newestOldEtcd stands in for every etcd before v3.5, which was the first whose
+// server is a module: it knows their flags and speaks their API.
+const newestOldEtcd = "v3.5.15"
+
+// etcdVersion is the version of etcd's module for an image tag.
+func etcdVersion(tag string) string {
+	version, _, _ := strings.Cut(tag, "-")
+	version = "v" + strings.TrimPrefix(version, "v")
+	if isOldEtcd(version) {
+		say("etcd %s has no module, taking %s", version, newestOldEtcd)
+		return newestOldEtcd
+	}
+	return version
+}
+
+func isOldEtcd(version string) bool {
+	var major, minor int
+	_, err := fmt.Sscanf(version, "v%d.%d.", &major, &minor)
+	return err == nil && (major < 3 || major == 3 && minor < 5)
+}
+
+// needsEtcdctl tells whether kubeadm's probe of that etcd calls etcdctl in a
+// shell, as it did up to v1.15 (cmd/kubeadm/app/phases/etcd/local.go).
+func needsEtcdctl(tag string) bool {
+	return strings.HasPrefix(tag, "3.2.") || strings.HasPrefix(tag, "3.3.")
+}
+
+// needsC tells whether a program cannot do without a C compiler: cAdvisor in the
+// kubelets before Kubernetes had a go.mod.
+func needsC(version, pkg string) bool {
+	return minorOf(version) < firstWithModules && strings.HasSuffix(pkg, "/cmd/kubelet")
+}
+
+// goBuild builds a static program, but for those that need C.
 func goBuild(ctx context.Context, dir string, t target, to, pkg, ldflags string) error {
 	toolchain, err := os.ReadFile(filepath.Join(dir, toolchainFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	cmd := goCommand(ctx, dir, "build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags="+ldflags, "-o", to, pkg)
-	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+t.Arch)
+	cgo := "CGO_ENABLED=0"
+	if needsC(t.Version, pkg) {
+		cgo = "CGO_ENABLED=1"
+	}
+	cmd.Env = append(cmd.Env, cgo, "GOOS=linux", "GOARCH="+t.Arch)
 	if t.ARM != "" {
 		cmd.Env = append(cmd.Env, "GOARM="+t.ARM)
 	}
@@ -213,13 +273,17 @@ func tail(text string, n int) string {
 }
 
 // stamp are the linker flags without which the programs call themselves v0.0.0
-// (k8s.io/component-base/version/base.go).
+// (k8s.io/component-base/version/base.go; up to v1.14 k8s.io/kubernetes/pkg/version).
 func stamp(version string) string {
 	minor := versionForm.FindStringSubmatch(version)[1]
+	pkg := "k8s.io/component-base/version."
+	if minorOf(version) < firstWithModules {
+		pkg = "k8s.io/kubernetes/pkg/version."
+	}
 	flags := "-s -w"
 	for _, v := range []string{"gitVersion=" + version, "gitMajor=1", "gitMinor=" + minor, "gitTreeState=clean",
 		"gitCommit=built-from-module", "buildDate=1970-01-01T00:00:00Z"} {
-		flags += " -X k8s.io/component-base/version." + v
+		flags += " -X " + pkg + v
 	}
 	return flags
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"text/template"
 )
@@ -11,10 +10,7 @@ import (
 // on a board, by path below /etc. What kubeadm-lab.yaml says is what both a
 // stock kubeadm init and kubeadm-arm are given.
 func configs(b *board, sandboxImage string, cgroupV1 bool) (map[string]string, error) {
-	minor, err := strconv.Atoi(versionForm.FindStringSubmatch(b.Version)[1])
-	if err != nil {
-		return nil, err
-	}
+	minor := minorOf(b.Version)
 	facts := struct {
 		Name, Address, Version, API, SandboxImage string
 		CgroupV1, FailCgroupV1                    bool
@@ -26,6 +22,9 @@ func configs(b *board, sandboxImage string, cgroupV1 bool) (map[string]string, e
 	}
 	if minor < 22 {
 		facts.API = "v1beta2"
+	}
+	if minor < 15 {
+		facts.API = "v1beta1"
 	}
 	files := map[string]string{}
 	for path, text := range map[string]string{"containerd/config.toml": containerdConfig, "cni/net.d/10-lab.conflist": cniConfig, "kubeadm-lab.yaml": kubeadmConfig} {
@@ -83,7 +82,7 @@ localAPIEndpoint:
 nodeRegistration:
   name: <.Name>
   criSocket: unix:///run/containerd/containerd.sock
-<if .CgroupV1>  # kubeadm refuses cgroup v1 from v1.35 on; it is the machine's, not the board's.
+<if and .CgroupV1 .FailCgroupV1>  # kubeadm refuses cgroup v1 from v1.35 on; it is the machine's, not the board's.
   ignorePreflightErrors: [SystemVerification]
 <end>---
 apiVersion: kubeadm.k8s.io/<.API>

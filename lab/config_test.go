@@ -18,7 +18,9 @@ func TestConfigs(t *testing.T) {
 	}{
 		{"v1.37.2", true, []string{"kubeadm.k8s.io/v1beta4", "failCgroupV1: false", "SystemVerification"}, nil},
 		{"v1.37.2", false, []string{"kubeadm.k8s.io/v1beta4"}, []string{"failCgroupV1", "SystemVerification"}},
-		{"v1.28.15", true, []string{"kubeadm.k8s.io/v1beta3"}, []string{"failCgroupV1", "v1beta4"}},
+		{"v1.28.15", true, []string{"kubeadm.k8s.io/v1beta3"}, []string{"failCgroupV1", "v1beta4", "SystemVerification"}},
+		{"v1.19.16", true, []string{"kubeadm.k8s.io/v1beta2"}, []string{"failCgroupV1"}},
+		{"v1.13.1", true, []string{"kubeadm.k8s.io/v1beta1"}, []string{"failCgroupV1", "ignorePreflightErrors"}},
 		{"v1.20.0", true, []string{"kubeadm.k8s.io/v1beta2"}, nil},
 	} {
 		files, err := configs(&board{Name: "l1", Version: c.version, NodeIP: "10.1.2.3"}, "registry.k8s.io/pause:9", c.cgroupV1)

@@ -102,7 +102,11 @@ func (b *board) furnish(programs string, extra []string, sandboxImage string) er
 // furnishPrograms puts Kubernetes where Debian packages put it, and extra files,
 // or the files of extra folders, into /usr/local/bin.
 func (b *board) furnishPrograms(programs string, extra []string) error {
-	for _, p := range []string{"kubeadm", "kubelet", "kubectl"} {
+	ours := []string{"kubeadm", "kubelet", "kubectl"}
+	if needsCrictl(b.Version) {
+		ours = append(ours, "crictl")
+	}
+	for _, p := range ours {
 		// A lower layer of an overlay is never written to, so a hard link does,
 		// with no writeback to disturb what is measured next.
 		if err := os.Link(filepath.Join(programs, p), filepath.Join(b.dir, "lower/bin", p)); err != nil {

@@ -83,6 +83,9 @@ func imageArchive(ctx context.Context, programs, sysroot string, t target) (stri
 		return step(ctx, "making container images of Kubernetes "+t.Version, func() error {
 			images := map[name.Reference]v1.Image{}
 			for program, w := range wanted {
+				if program == "coredns" && !hasCoreDNS(t.Version) {
+					continue
+				}
 				ref, err := name.NewTag(w.ref)
 				if err != nil {
 					return fmt.Errorf("make image %s: %w", w.ref, err)
@@ -102,6 +105,15 @@ func image(programs, sysroot, program string, t target) (v1.Image, error) {
 	config := v1.Config{Entrypoint: []string{"/usr/local/bin/" + program}, Env: []string{"PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}}
 	links := map[string]string{}
 	switch program {
+	case "etcd":
+		etcdctl := filepath.Join(programs, "etcdctl")
+		if _, err := os.Stat(etcdctl); err != nil {
+			break
+		}
+		files["usr/local/bin/etcdctl"] = etcdctl
+		if err := addProgram(sysroot, "bin/sh", files); err != nil {
+			return nil, err
+		}
 	case "coredns":
 		// The Deployment gives arguments only.
 		files = map[string]string{"coredns": filepath.Join(programs, program)}

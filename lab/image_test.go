@@ -45,6 +45,15 @@ func TestImageHoldsItsProgram(t *testing.T) {
 	assert.Equal(t, "program", files["usr/local/bin/etcd"])
 	assert.Contains(t, files, "tmp")
 
+	// An old etcd is probed by etcdctl in a shell.
+	assert.NotContains(t, files, "bin/sh")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "etcdctl"), []byte("client"), 0o755))
+	img, err = image(dir, "/", "etcd", target{"v1.13.1", "amd64", ""})
+	require.NoError(t, err)
+	files = tarFiles(t, mutate.Extract(img))
+	assert.Equal(t, "client", files["usr/local/bin/etcdctl"])
+	assert.Contains(t, files, "bin/sh")
+
 	_, err = image(dir, "", "pause", target{"v1.37.2", "amd64", ""})
 	assert.Error(t, err, "its program is missing")
 }

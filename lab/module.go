@@ -22,6 +22,9 @@ func kubernetesModule(ctx context.Context, version string) (string, error) {
 		if err != nil {
 			return err
 		}
+		if minorOf(version) < firstWithModules {
+			return oldModule(ctx, version, m.Dir, dir)
+		}
 		text, err := os.ReadFile(m.GoMod)
 		if err != nil {
 			return err
