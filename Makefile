@@ -12,7 +12,7 @@ KUBERNETES ?= v1.37.2
 CPU ?= 5%
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross lab deps demo demo-fast bench-init versions boards boards-quick walk walk-quick test lint unit board fuzz vuln manifests openssl versions-table clean
+.PHONY: help build cross lab deps demo demo-fast bench-init versions boards boards-quick walk walk-quick test lint unit board fuzz vuln reports calibrate fit screenshots manifests openssl versions-table clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,7 +30,7 @@ cross: ## build static binaries for ARMv6, ARMv7, arm64 and amd64, and print the
 	  [ $$size -lt 25000000 ] || { echo "$$f is over 25 MB" >&2; exit 1; }; done
 
 lab: ## build the throwaway-board program, the demo and the boards' checks into bin/
-	cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/lab . && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN) ./demo ./boards
+	cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/lab . && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN) ./demo ./boards ./calibrate
 
 deps: lab ## install the Debian packages that a board needs
 	$(BIN)/lab deps
@@ -96,6 +96,30 @@ fuzz: ## every fuzz target for FUZZTIME (default 10s)
 
 vuln: ## known vulnerabilities in what is called, from vuln.go.dev or VULNDB=file:///…/vulndb/data/osv
 	@GO=$(GO) VULNDB=$(VULNDB) .ci/vuln
+
+reports: cross lab ## a report of every throttled and emulated board: testdata/reports, docs/boards (ten minutes, quiet machine)
+	$(BIN)/lab deps --emulator
+	$(GO) build -o $(BIN)/reports ./report/boards && $(BIN)/reports --lab $(BIN)/lab --dist dist
+
+calibrate: build lab deps ## bootstraps on 17 boards, and the model of plan fitted to them anew (ten minutes, quiet machine)
+	$(BIN)/calibrate --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES)
+	$(MAKE) fit
+
+fit: ## fit plan's model to testdata/calibration; write its coefficients, docs/results/prediction.md and the golden files that hang on them
+	$(GO) run ./plan/fit
+	$(GO) test ./plan -update
+	$(GO) test ./patch -update
+
+# A browser's own rules for phones, dark rooms and paper, on the example report.
+CHROMIUM ?= chromium
+SHOT = $(CHROMIUM) --headless=new --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir=$$(mktemp -d)
+screenshots: ## the example report and comparison in a real browser: phone, desktop, dark, paper, as pictures in bin/screenshots (needs chromium)
+	mkdir -p $(BIN)/screenshots
+	for page in example compare; do url=file://$(CURDIR)/report/testdata/$$page.html; out=$(BIN)/screenshots/$$page; \
+	  $(SHOT) --window-size=390,5600 --screenshot=$$out-phone.png $$url; \
+	  $(SHOT) --window-size=1200,4200 --screenshot=$$out-desktop.png $$url; \
+	  $(SHOT) --window-size=1200,4200 --blink-settings=preferredColorScheme=0 --screenshot=$$out-dark.png $$url; \
+	  $(SHOT) --print-to-pdf=$$out-paper.pdf --no-pdf-header-footer $$url; done
 
 manifests: ## have the real kubeadms of all versions write testdata/manifests anew (an hour)
 	cd testdata/manifests/generate && $(GO) run .

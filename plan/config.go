@@ -92,16 +92,16 @@ func (m *maker) clocks(c *ConfigPlan) {
 			"several times the expected start; this config API has no other clock, the rest is got round by waiting before kubeadm does")
 		return
 	}
-	call := max(time.Minute, roundUp(m.start, time.Minute))
-	kubelet := max(4*time.Minute, roundUp(m.start, time.Minute))
+	call := max(time.Minute, roundUp(2*m.start, time.Minute))
+	kubelet := max(4*time.Minute, roundUp(2*m.start, time.Minute))
 	for _, t := range []struct {
 		field string
 		value time.Duration
 		why   string
 	}{
 		{"controlPlaneComponentHealthCheck", budget, "several times the expected API server start; the startup probe follows it"},
-		{"kubernetesAPICall", call, "the expected API server start in whole minutes: a call may have to wait for a restart"},
-		{"kubeletHealthCheck", kubelet, "the kubelet starts while nothing else does, so the expected API server start is ample"},
+		{"kubernetesAPICall", call, "twice the expected API server start in whole minutes: a call may have to wait for a restart"},
+		{"kubeletHealthCheck", kubelet, "the kubelet starts while nothing else does, so twice the expected API server start is ample"},
 		{"etcdAPICall", max(2*time.Minute, call), "as long as an API call"},
 		{"tlsBootstrap", max(5*time.Minute, budget), "as long as the control plane may take"},
 		{"discovery", max(5*time.Minute, budget), "as long as the control plane may take"},

@@ -20,11 +20,13 @@ func MakeInit(f Facts) Plan {
 	m := maker{f: f}
 	var why string
 	m.slowdown, why = f.Speed.Slowdown()
-	m.start = expect(APIServer, m.slowdown)
+	m.start = m.expect(APIServer)
 	m.slow = m.start > fastEnough
 	m.decide("slowdown", fmt.Sprintf("%.1f", m.slowdown), why)
-	m.decide("expected API server start", m.start.String(),
-		fmt.Sprintf("%.1f s on the reference board times %.1f to the power of %.2f, from measured starts", referenceStart, m.slowdown, startExponent))
+	m.decide("expected API server start", m.start.String(), Calibrated().describe(APIServer, f.Speed))
+	if m.slow {
+		m.decide("expected bootstrap", m.expect(Bootstrap).String(), Calibrated().describe(Bootstrap, f.Speed))
+	}
 	if f.Kubeadm.Nearest {
 		m.warn(fmt.Sprintf("kubeadm %s is newer than this program knows; it is treated as v1.%d", f.Kubeadm.Version, kubeadm.NewestMinor))
 	}
@@ -139,7 +141,7 @@ func (m *maker) await(c string) AwaitHealthy {
 	quiet := max(60*time.Second, roundUp(seconds(10*m.slowdown), 10*time.Second))
 	patience := max(5*time.Minute, roundUp(6*m.start, 30*time.Second))
 	return AwaitHealthy{
-		Component: c, Expect: expect(c, m.slowdown),
+		Component: c, Expect: m.expect(c),
 		Quiet: quiet, Patience: patience, Restarts: 5,
 		Poll: m.poll(),
 	}
@@ -160,7 +162,7 @@ func short(s float64) string {
 func Patches(f Facts) map[string]patch.Settings {
 	m := maker{f: f}
 	m.slowdown, _ = f.Speed.Slowdown()
-	m.start = expect(APIServer, m.slowdown)
+	m.start = m.expect(APIServer)
 	if m.start <= fastEnough {
 		if env := m.etcdEnv(); env != nil {
 			return map[string]patch.Settings{Etcd: {Env: env}}

@@ -20,8 +20,13 @@ type Speed struct {
 	ServerECDSA float64 `json:"serverECDSASeconds"`
 	// Quota says that a CPU quota below one core held us back.
 	Quota bool `json:"quota,omitempty"`
-	// FsyncP99 is the 99th percentile of a small write with fdatasync where
-	// etcd's data will lie, in seconds; 0 when it was not measured.
+	// Cores is how many of them a program can use at once, a quota counted in;
+	// 0 when that is unknown.
+	Cores float64 `json:"cores,omitempty"`
+	// Fsync is the median of a small write with fdatasync where etcd's data will
+	// lie, in seconds; 0 when it was not measured.
+	Fsync float64 `json:"fsyncSeconds,omitempty"`
+	// FsyncP99 is its 99th percentile.
 	FsyncP99 float64 `json:"fsyncP99Seconds"`
 }
 
@@ -35,6 +40,8 @@ func Reference() Speed {
 		HandshakeECDSA: 0.00092,
 		ServerRSA:      0.0013,
 		ServerECDSA:    0.00029,
+		Cores:          1,
+		Fsync:          0.0005,
 		FsyncP99:       0.001,
 	}
 }
@@ -53,7 +60,6 @@ const unmeasured = 15
 // assumed, never a fast one.
 func (s Speed) Slowdown() (times float64, why string) {
 	ref := Reference()
-	known := func(x float64) bool { return x > 0 && !math.IsNaN(x) && !math.IsInf(x, 0) }
 	switch {
 	case known(s.Work):
 		return math.Max(1, s.Work/ref.Work), fmt.Sprintf("the Go work unit takes %s here and %s on the reference board", short(s.Work), short(ref.Work))

@@ -34,11 +34,21 @@ func SpeedOf(r bench.Result, folder string) Speed {
 		ServerRSA:      cpu("tls/probe/rsa-2048/x25519mlkem768/server"),
 		ServerECDSA:    cpu("tls/probe/ecdsa-p256/x25519mlkem768/server"),
 		Quota:          stretch > 1,
+		Cores:          cores(r),
 	}
 	if folder != "" {
 		if d, ok := r.Sample(bench.DiskSample(folder, "fsync"), bench.Wall); ok {
-			s.FsyncP99 = d.P99
+			s.Fsync, s.FsyncP99 = d.Median, d.P99
 		}
 	}
 	return s
+}
+
+// cores is how many cores' worth of CPU a program gets, 0 if that is not told.
+func cores(r bench.Result) float64 {
+	n := float64(r.Runtime.CPUs)
+	if q := r.Cores.Quota; q > 0 && q < n {
+		return q
+	}
+	return n
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	flag "github.com/spf13/pflag"
-	"sigs.k8s.io/yaml"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
@@ -67,14 +66,6 @@ func (v invocation) bench(args []string) error {
 		if err := r.SetBoard(board); err != nil {
 			return err
 		}
-	}
-	if *output == "yaml" {
-		text, err := yaml.Marshal(r)
-		if err != nil {
-			return err
-		}
-		_, err = v.stdout.Write(text)
-		return err
 	}
 	return reportWriters()[*output](v.stdout, r)
 }

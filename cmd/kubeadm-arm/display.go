@@ -189,7 +189,7 @@ func (d *display) plan(b boardRun) {
 		fmt.Fprintln(d.out, reusedBench(b))
 	}
 	for _, x := range b.plan.Decisions {
-		if slices.Contains([]string{"slowdown", "expected API server start", "staging", "key algorithm"}, x.Name) {
+		if slices.Contains([]string{"slowdown", "expected API server start", "expected bootstrap", "staging", "key algorithm"}, x.Name) {
 			fmt.Fprintf(d.out, "%s: %s (%s)\n", x.Name, x.Value, x.Reason)
 		}
 	}

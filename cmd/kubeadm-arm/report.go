@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
 	flag "github.com/spf13/pflag"
+	"sigs.k8s.io/yaml"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/report"
@@ -82,7 +84,7 @@ func (v invocation) saveReport(own initFlags, b boardRun, o bootstrap.Outcome, t
 func (v invocation) report(args []string) error {
 	f := flag.NewFlagSet("kubeadm-arm report", flag.ContinueOnError)
 	f.SetOutput(v.stderr)
-	output := f.StringP("output", "o", "markdown", "markdown, html or json for show; text or json for compare")
+	output := f.StringP("output", "o", "", "show: markdown (default), html, json or yaml; compare: text (default), markdown, html or json")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -91,22 +93,32 @@ func (v invocation) report(args []string) error {
 	}
 	switch words := f.Args(); {
 	case len(words) == 2 && words[0] == "show":
+		if *output == "" {
+			*output = "markdown"
+		}
+		write, ok := reportWriters()[*output]
+		if !ok {
+			return reportUse("--output", fmt.Errorf("%q is not markdown, html, json or yaml", *output))
+		}
 		r, err := readReport(words[1])
 		if err != nil {
 			return err
 		}
-		write, ok := reportWriters()[*output]
-		if !ok {
-			return usage("--output", fmt.Errorf("%q is not markdown, html or json", *output))
-		}
 		return write(v.stdout, r)
 	case len(words) >= 3 && words[0] == "compare":
+		if !slices.Contains([]string{"", "text", "markdown", "html", "json"}, *output) {
+			return reportUse("--output", fmt.Errorf("%q is not text, markdown, html or json", *output))
+		}
 		return v.compare(words[1:], *output)
 	}
 	return &problem{exitUsage, reportUsage, errors.New("report: want show with one file, or compare with two and more")}
 }
 
 const reportUsage = "kubeadm-arm report show FILE, or kubeadm-arm report compare A.json B.json"
+
+func reportUse(flag string, err error) error {
+	return &problem{exitUsage, reportUsage, fmt.Errorf("flag %s: %w", flag, err)}
+}
 
 func readReport(path string) (report.Report, error) {
 	r, err := report.ReadFile(path)
@@ -118,7 +130,17 @@ func readReport(path string) (report.Report, error) {
 
 // reportWriters are the forms of a report that was saved or just made.
 func reportWriters() map[string]func(io.Writer, report.Report) error {
-	return map[string]func(io.Writer, report.Report) error{"json": report.JSON, "markdown": report.Markdown, "html": report.HTML}
+	return map[string]func(io.Writer, report.Report) error{"json": report.JSON, "yaml": writeYAML, "markdown": report.Markdown, "html": report.HTML}
+}
+
+// writeYAML writes the same fields as JSON does.
+func writeYAML(w io.Writer, r report.Report) error {
+	text, err := yaml.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	_, err = w.Write(text)
+	return err
 }
 
 // compare sets reports side by side. Files are separate groups; several runs of
@@ -140,8 +162,13 @@ func (v invocation) compare(words []string, output string) error {
 	if err != nil {
 		return &problem{exitBadInput, "compare reports that hold a benchmark", err}
 	}
-	if output == "json" {
+	switch output {
+	case "json":
 		return writeJSON(v.stdout, c)
+	case "markdown":
+		return c.Markdown(v.stdout)
+	case "html":
+		return c.HTML(v.stdout)
 	}
 	return c.Text(v.stdout)
 }

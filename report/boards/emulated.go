@@ -1,61 +1,68 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/kubeadm-arm/kubeadm-arm/report"
 )
 
 // emulated is a board that lab boots in QEMU.
 type emulated struct {
 	name, label string
 	board       string // lab's name
+	program     string // what make cross calls its CPU
 }
 
-func emulatedBoards(work string) []board {
+func emulatedBoards(lab, dist string, costs *[]cost) []board {
 	var list []board
 	for _, e := range []emulated{
-		{"emulated-raspberry-pi-1", "Raspberry Pi Model B, emulated", "raspberrypi1"},
-		{"emulated-cubieboard", "CubieBoard (Cortex-A8), emulated", "cubieboard"},
-		{"emulated-cortex-a7", "two Cortex-A7 cores as on a Banana Pi, emulated", "bananapi"},
+		{"emulated-raspberry-pi-1", "Raspberry Pi Model B (ARM1176), emulated", "raspberrypi1", "armv6"},
+		{"emulated-cubieboard", "CubieBoard (Cortex-A8), emulated", "cubieboard", "armv7"},
+		{"emulated-banana-pi", "two Cortex-A7 cores as on a Banana Pi, emulated", "bananapi", "armv7"},
+		{"emulated-orange-pi-pc", "Orange Pi PC (four Cortex-A7), emulated", "orangepi", "armv7"},
+		{"emulated-raspberry-pi-2", "Raspberry Pi 2 Model B (four Cortex-A7), emulated", "raspberrypi2", "armv7"},
+		{"emulated-raspberry-pi-3", "Raspberry Pi 3 Model B (four Cortex-A53), emulated", "raspberrypi3", "arm64"},
+		{"emulated-rk3328", "four Cortex-A53 as on a ROC-RK3328-CC, emulated", "rk3328", "arm64"},
 	} {
-		list = append(list, board{e.name, e.label, func(ctx context.Context) ([]byte, error) { return e.measure(ctx, work) }})
+		list = append(list, board{e.name, e.label, func(ctx context.Context) ([]byte, error) { return e.measure(ctx, lab, dist, costs) }})
 	}
 	return list
 }
 
-// measure runs kubeadm-arm bench on the board. There is no disk: what one
-// measured in memory would say nothing.
-func (e emulated) measure(ctx context.Context, work string) ([]byte, error) {
-	lab, program := filepath.Join(work, "lab"), filepath.Join(work, "kubeadm-arm")
-	if err := build(ctx, "lab", lab, "."); err != nil {
-		return nil, err
-	}
-	// One for ARMv6 runs on all three.
-	if err := build(ctx, ".", program, "./cmd/kubeadm-arm", "GOARCH=arm", "GOARM=6"); err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, lab, "boot", "--board", e.board, "--bin", program, "--", "kubeadm-arm", "bench", "--folder=", "-o", "json")
-	cmd.Stderr = os.Stderr
+// measure runs kubeadm-arm bench on the board, the short form and then the
+// whole. There is no disk: what one measured in memory would say nothing.
+func (e emulated) measure(ctx context.Context, lab, dist string, costs *[]cost) ([]byte, error) {
+	program := "kubeadm-arm=" + filepath.Join(dist, "kubeadm-arm-linux-"+e.program)
+	bench := []string{"--", "kubeadm-arm", "bench", "--folder=", "-o", "json"}
+	args := append([]string{"boot", "--json", "--board", e.board, "--bin", program}, append(bench, "--short")...)
+	cmd := exec.CommandContext(ctx, lab, append(args, bench...)...)
+	var words bytes.Buffer
+	cmd.Stderr = &words
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("measure on %s: %w", e.board, err)
+		return nil, fmt.Errorf("measure on %s: %w\n%s", e.board, err, words.String())
 	}
-	return out, nil
-}
-
-// build builds a program unless it is there.
-func build(ctx context.Context, folder, to, pkg string, env ...string) error {
-	if _, err := os.Stat(to); err == nil {
-		return nil
+	var results []struct {
+		ExitCode       int
+		Stdout, Stderr string
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", to, pkg)
-	cmd.Dir = folder
-	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
+	if err := json.Unmarshal(out, &results); err != nil || len(results) != 2 {
+		return nil, fmt.Errorf("measure on %s: read what lab boot printed: %d results: %w", e.board, len(results), err)
 	}
-	return nil
+	for _, r := range results {
+		if r.ExitCode != 0 {
+			return nil, fmt.Errorf("measure on %s: exit code %d\n%s", e.board, r.ExitCode, r.Stderr)
+		}
+		one, err := report.Parse([]byte(r.Stdout))
+		if err != nil {
+			return nil, err
+		}
+		*costs = append(*costs, cost{e.label, *one.Bench})
+	}
+	return []byte(results[1].Stdout), nil
 }

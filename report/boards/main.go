@@ -1,9 +1,10 @@
-// Command boards makes the reports in testdata/reports, from boards that
-// nobody needs to own: this machine with a CFS quota on one core or all, and
-// ARM boards that lab boots in QEMU. It needs root, what `lab deps --emulator`
+// Command boards makes the reports in testdata/reports, and the pages of them
+// in docs/boards, from boards that nobody needs to own: this machine with a CFS
+// quota on one core or two, and ARM boards that lab boots in QEMU. It needs
+// root, the programs of make lab and make cross, what `lab deps --emulator`
 // installs, and Debian's package archive for the boards' kernels.
 //
-//	go run ./report/boards -out testdata/reports [-only NAME]
+//	make reports
 package main
 
 import (
@@ -15,6 +16,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -42,24 +45,24 @@ type board struct {
 
 func run(ctx context.Context) error {
 	out := flag.String("out", "testdata/reports", "folder for the reports")
-	only := flag.String("only", "", "make only this one")
+	pages := flag.String("pages", "docs/boards", "folder for the pages")
+	lab := flag.String("lab", "bin/lab", "the lab program")
+	dist := flag.String("dist", "dist", "folder of the kubeadm-arm programs that make cross builds")
+	results := flag.String("cost", "docs/results/bench-cost.md", "file for what the benchmark costs on emulated boards")
+	only := flag.String("only", "", "make only these, names with commas between them")
 	inside := flag.String("inside", "", "measure within this cgroup and print the report (used by the program itself)")
 	cores := flag.Int("cores", 0, "use this many cores, 0 for all (with -inside)")
 	flag.Parse()
 	if *inside != "" {
 		return measureInside(ctx, *inside, *cores)
 	}
-	work, err := os.MkdirTemp("", "boards-")
-	if err != nil {
-		return fmt.Errorf("make a folder to work in: %w", err)
-	}
-	defer os.RemoveAll(work)
 	var list []board
+	var costs []cost
 	list = append(list, throttledBoards()...)
-	list = append(list, emulatedBoards(work)...)
+	list = append(list, emulatedBoards(*lab, *dist, &costs)...)
 	found := false
 	for _, b := range list {
-		if *only != "" && b.name != *only {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), b.name) {
 			continue
 		}
 		found = true
@@ -73,7 +76,7 @@ func run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
-		if err := write(*out, b, r); err != nil {
+		if err := write(*out, *pages, b, r); err != nil {
 			return err
 		}
 		fmt.Fprintf(os.Stderr, "%3.0f s; benchmark %.1f s, %.0f MB\n", time.Since(began).Seconds(), r.Bench.Elapsed, float64(r.Bench.PeakMemory)/1e6)
@@ -81,11 +84,14 @@ func run(ctx context.Context) error {
 	if !found {
 		return fmt.Errorf("no board is called %q", *only)
 	}
-	return nil
+	if err := writeCosts(*results, costs); err != nil {
+		return err
+	}
+	return writeIndex(*out, *pages, list)
 }
 
-// write puts the report where it belongs, as JSON and Markdown.
-func write(folder string, b board, r report.Report) error {
+// write puts the report where it belongs, as JSON and as a page.
+func write(folder, pages string, b board, r report.Report) error {
 	r.Label = b.label
 	// Boards without a battery think that it is 1970.
 	r.Created = time.Now().UTC().Truncate(time.Second)
@@ -97,13 +103,13 @@ func write(folder string, b board, r report.Report) error {
 	}
 	r.Versions = map[string]string{"kernel": found.Kernel.Release}
 	for _, form := range []struct {
-		ending string
-		write  func(*renameio.PendingFile) error
+		path  string
+		write func(*renameio.PendingFile) error
 	}{
-		{".json", func(f *renameio.PendingFile) error { return report.JSON(f, r) }},
-		{".md", func(f *renameio.PendingFile) error { return report.Markdown(f, r) }},
+		{filepath.Join(folder, b.name+".json"), func(f *renameio.PendingFile) error { return report.JSON(f, r) }},
+		{filepath.Join(pages, b.name+".md"), func(f *renameio.PendingFile) error { return report.Markdown(f, r) }},
 	} {
-		f, err := renameio.NewPendingFile(filepath.Join(folder, b.name+form.ending), renameio.WithPermissions(0o644))
+		f, err := renameio.NewPendingFile(form.path, renameio.WithPermissions(0o644))
 		if err != nil {
 			return err
 		}
