@@ -150,7 +150,7 @@ func TestTheSameFactsGiveTheSamePlan(t *testing.T) {
 // A slower board never gets less time for anything.
 func TestSlowerNeverGetsLess(t *testing.T) {
 	var before []time.Duration
-	for n := 5.0; n < 100; n *= 1.3 {
+	for n := 8.0; n < 100; n *= 1.3 {
 		p := MakeInit(Facts{Speed: slow(n), Kubeadm: behaviour(t, 37, 2)})
 		var now []time.Duration
 		for _, s := range p.Steps {

@@ -64,10 +64,10 @@ func TestWhatInitPrints(t *testing.T) {
 
 func TestComplete(t *testing.T) {
 	text := `{"schema":"kubeadm-arm.report/v1","created":"2026-01-01T00:00:00Z","bench":{"stretched":true},"steps":[{"name":"wait for kube-apiserver","start":1,"seconds":7,"waited":"kube-apiserver"}],"outcome":{"ok":true,"seconds":9}}`
-	r, err := complete([]byte(text), "a board", json.RawMessage(`{"own":true}`), 3)
+	r, err := complete([]byte(text), "a board", json.RawMessage(`{"own":true,"samples":[{"values":[1,2],"median":1.5}]}`), 3)
 	require.NoError(t, err)
 	assert.Equal(t, 7.0, r.waited("kube-apiserver"))
-	assert.JSONEq(t, `{"own":true}`, string(r.Bench))
+	assert.JSONEq(t, `{"own":true,"samples":[{"values":[],"median":1.5}]}`, string(r.Bench))
 	assert.Equal(t, 3.0, r.Outcome.CPU)
 	_, err = complete([]byte(`{"outcome":{"ok":true}}`), "", nil, 0)
 	assert.ErrorContains(t, err, "no step waited")

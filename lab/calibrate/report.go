@@ -52,8 +52,25 @@ func complete(text []byte, label string, bench json.RawMessage, cpu float64) (bo
 	if r.waited("kube-apiserver") == 0 {
 		return r, errors.New("read the board report: no step waited for the API server")
 	}
+	bench, err := withoutValues(bench)
 	r.Label, r.Bench, r.Outcome.CPU = label, bench, cpu
-	return r, nil
+	return r, err
+}
+
+// withoutValues leaves a benchmark's single observations out: they are most of
+// the file, and the medians are what a fit needs.
+func withoutValues(bench json.RawMessage) (json.RawMessage, error) {
+	var b map[string]any
+	if err := json.Unmarshal(bench, &b); err != nil {
+		return nil, fmt.Errorf("read the benchmark: %w", err)
+	}
+	samples, _ := b["samples"].([]any)
+	for _, s := range samples {
+		if sample, ok := s.(map[string]any); ok {
+			sample["values"] = []float64{}
+		}
+	}
+	return json.Marshal(b)
 }
 
 // waited is how long the bootstrap waited for a component, in seconds.
