@@ -21,7 +21,11 @@ type board struct {
 	NodeIP  string `json:"nodeIP"`
 	Limits  limits `json:"limits"`
 	Disk    disk   `json:"disk"`
-	// First is the board's process 1.
+	// Emulated is the kind of a whole board that QEMU emulates; empty is a board
+	// of namespaces. Disks are those that a whole board has beyond its own.
+	Emulated string      `json:"emulated,omitempty"`
+	Disks    []extraDisk `json:"disks,omitempty"`
+	// First is the board's process 1, or its QEMU.
 	First process `json:"first"`
 	// DiskServer is the process behind a slowed disk, on the host's side.
 	DiskServer process `json:"diskServer,omitzero"`

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"text/template"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/emulate"
 )
 
 // configs returns the files that configure containerd, its network and kubeadm
@@ -12,9 +14,24 @@ import (
 func configs(b *board, sandboxImage string, cgroupV1 bool) (map[string]string, error) {
 	minor := minorOf(b.Version)
 	facts := struct {
-		Name, Address, Version, API, SandboxImage string
-		CgroupV1, FailCgroupV1                    bool
-	}{b.Name, b.NodeIP, b.Version, "v1beta4", sandboxImage, cgroupV1, true}
+		Name, Address, Version, API, SandboxImage, Ignore, CgroupDriver string
+		FailCgroupV1, Systemd, ARM                                      bool
+	}{Name: b.Name, Address: b.NodeIP, Version: b.Version, API: "v1beta4", SandboxImage: sandboxImage, CgroupDriver: "cgroupfs", FailCgroupV1: cgroupV1}
+	if cgroupV1 && minor >= 31 {
+		// kubeadm refuses cgroup v1 from v1.35 on; it is the machine's, not the board's.
+		facts.Ignore = "SystemVerification"
+	}
+	if b.whole() {
+		e, err := emulate.Find(b.Emulated)
+		if err != nil {
+			return nil, err
+		}
+		facts.CgroupDriver, facts.Systemd, facts.ARM = "systemd", true, e.GOARCH == "arm" && minor >= 31
+		if cores, memory := b.size(e); cores < 2 || memory < 1700<<20 {
+			// What the article's boards lack of kubeadm's least.
+			facts.Ignore = "NumCPU, Mem"
+		}
+	}
 	// failCgroupV1 came with v1.31, as did v1beta4; an older kubelet refuses a
 	// field that it does not know.
 	if minor < 31 {
@@ -54,7 +71,7 @@ const containerdConfig = `version = 2
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-      SystemdCgroup = false
+      SystemdCgroup = <.Systemd>
 `
 
 const cniConfig = `{
@@ -82,19 +99,24 @@ localAPIEndpoint:
 nodeRegistration:
   name: <.Name>
   criSocket: unix:///run/containerd/containerd.sock
-<if and .CgroupV1 .FailCgroupV1>  # kubeadm refuses cgroup v1 from v1.35 on; it is the machine's, not the board's.
-  ignorePreflightErrors: [SystemVerification]
+<if .Ignore>  ignorePreflightErrors: [<.Ignore>]
 <end>---
 apiVersion: kubeadm.k8s.io/<.API>
 kind: ClusterConfiguration
 kubernetesVersion: <.Version>
 networking:
   podSubnet: 10.244.0.0/16
----
+<if .ARM>etcd:
+  local:
+    # Without it etcd does not start on this CPU; kubeadm does not set it.
+    extraEnvs:
+    - name: ETCD_UNSUPPORTED_ARCH
+      value: arm
+<end>---
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
-cgroupDriver: cgroupfs
-<if and .CgroupV1 .FailCgroupV1>failCgroupV1: false
+cgroupDriver: <.CgroupDriver>
+<if .FailCgroupV1>failCgroupV1: false
 <end>failSwapOn: false
 # The file system is the machine's. A machine whose disk is nearly full would
 # taint the board's node, which then never runs CoreDNS, and would lose images

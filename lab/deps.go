@@ -28,6 +28,18 @@ func emulatorPrograms() map[string]string {
 	}
 }
 
+// wholePrograms are those of whole emulated boards.
+func wholePrograms() map[string]string {
+	all := emulatorPrograms()
+	for path, pkg := range map[string]string{
+		"/usr/sbin/debootstrap": "debootstrap", "/usr/bin/qemu-arm-static": "qemu-user-static", "/usr/bin/qemu-img": "qemu-utils",
+		"/sbin/mkfs.ext4": "e2fsprogs", "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
+	} {
+		all[path] = pkg
+	}
+	return all
+}
+
 func missingPackages(needed map[string]string) []string {
 	var missing []string
 	for path, pkg := range needed {
@@ -44,6 +56,8 @@ func needDebianPrograms() error {
 }
 
 func needEmulator() error { return needPackages(emulatorPrograms(), "lab deps --emulator") }
+
+func needWhole() error { return needPackages(wholePrograms(), "lab deps --whole") }
 
 func needPackages(needed map[string]string, command string) error {
 	if missing := missingPackages(needed); len(missing) > 0 {

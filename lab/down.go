@@ -11,6 +11,12 @@ import (
 
 // down takes a board away: its processes, mounts, namespaces, cgroups, files.
 func down(b *board) error {
+	if err := endEmulator(b); err != nil {
+		return err
+	}
+	if b.whole() {
+		return os.RemoveAll(b.dir)
+	}
 	groups, err := findCgroups(b.Name)
 	if err != nil {
 		return err

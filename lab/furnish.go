@@ -118,7 +118,22 @@ func (b *board) furnishPrograms(programs string, extra []string) error {
 		return err
 	}
 	// The board has no systemd; lab itself answers to these names.
-	copies := map[string]string{"usr/bin/systemctl": exe, "usr/bin/journalctl": exe}
+	copies, err := extraPrograms(extra)
+	if err != nil {
+		return err
+	}
+	copies["usr/bin/systemctl"], copies["usr/bin/journalctl"] = exe, exe
+	for to, from := range copies {
+		if err := copyProgram(from, filepath.Join(b.dir, to)); err != nil {
+			return fmt.Errorf("furnish the board: %w", err)
+		}
+	}
+	return nil
+}
+
+// extraPrograms are files, and the files of folders, by where a board has them.
+func extraPrograms(extra []string) (map[string]string, error) {
+	copies := map[string]string{}
 	for _, p := range extra {
 		if !isDir(p) {
 			copies["usr/local/bin/"+filepath.Base(p)] = p
@@ -126,7 +141,7 @@ func (b *board) furnishPrograms(programs string, extra []string) error {
 		}
 		entries, err := os.ReadDir(p)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, e := range entries {
 			if e.Type().IsRegular() {
@@ -134,12 +149,7 @@ func (b *board) furnishPrograms(programs string, extra []string) error {
 			}
 		}
 	}
-	for to, from := range copies {
-		if err := copyProgram(from, filepath.Join(b.dir, to)); err != nil {
-			return fmt.Errorf("furnish the board: %w", err)
-		}
-	}
-	return nil
+	return copies, nil
 }
 
 // copyProgram copies a file, following links, and makes it executable.

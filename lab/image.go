@@ -79,6 +79,10 @@ func imageArchive(ctx context.Context, programs, sysroot string, t target) (stri
 		return "", err
 	}
 	archive := filepath.Join(programs, "images.tar")
+	if t.Arch != runtime.GOARCH && sysroot != "" {
+		// Beside one without iptables.
+		archive = filepath.Join(programs, "images-netfilter.tar")
+	}
 	return archive, once(archive, func(to string) error {
 		return step(ctx, "making container images of Kubernetes "+t.Version, func() error {
 			images := map[name.Reference]v1.Image{}

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	flag "github.com/spf13/pflag"
@@ -15,9 +16,10 @@ import (
 
 const usage = `lab makes throwaway boards with real Kubernetes, slowed down.
 
-  lab deps [--emulator]        install the Debian packages that are missing
+  lab deps [--emulator|--whole]
+                               install the Debian packages that are missing
   lab build [flags]            build Kubernetes, etcd, CoreDNS and their images
-  lab up [flags]               start a board
+  lab up [flags]               start a board; with --board a whole emulated one
   lab run [flags] -- COMMAND   run a command on a board; its exit code is kept
   lab cp FILE NAME:PATH        copy a file to a board, or back: lab cp NAME:PATH FILE
   lab throttle [flags]         change the limits of a running board
@@ -122,8 +124,12 @@ func codeOf(err error) (int, error) {
 }
 
 func depsVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
-	emulator := f.Bool("emulator", false, "those for emulated boards instead")
+	emulator := f.Bool("emulator", false, "those for lab boot instead")
+	whole := f.Bool("whole", false, "those for whole emulated boards (lab up --board) instead")
 	return func(ctx context.Context, _ []string) (int, error) {
+		if *whole {
+			return codeOf(installDeps(ctx, wholePrograms()))
+		}
 		if *emulator {
 			return codeOf(installDeps(ctx, emulatorPrograms()))
 		}
@@ -172,7 +178,17 @@ func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	limitFlags(f, &o.limits)
 	f.Var(durationValue{&o.disk.Flush}, "disk-flush", "`time` of a flush of the disk's cache, such as 20ms; an fsync of ext4 takes one or two")
 	f.Var(bytesValue{&o.disk.Rate}, "disk-rate", "`bytes` a second that the disk reads and writes, such as 4MiB")
-	return func(ctx context.Context, _ []string) (int, error) { return codeOf(up(ctx, o)) }
+	f.StringVar(&o.board, "board", "", "a whole emulated `board` instead: "+strings.Join(wholeBoards(), ", "))
+	f.Var(bytesList{&o.disks}, "disk", "`bytes` of one more disk of an emulated board, such as 256MiB; may be repeated")
+	return func(ctx context.Context, _ []string) (int, error) {
+		if o.board != "" {
+			return codeOf(upWhole(ctx, o))
+		}
+		if len(o.disks) > 0 {
+			return 2, errors.New("up: --disk is for emulated boards; name one with --board")
+		}
+		return codeOf(up(ctx, o))
+	}
 }
 
 func throttleVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
@@ -184,6 +200,9 @@ func throttleVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) 
 		b, err := loadBoard(name)
 		if err != nil {
 			return 1, err
+		}
+		if b.whole() {
+			return 1, fmt.Errorf("board %s: an emulated board is as fast as QEMU; there is nothing to throttle", name)
 		}
 		// What is not named stays as it is.
 		if !f.Changed("cpu") {
@@ -222,6 +241,9 @@ func runVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 		if err != nil {
 			return exitLab, err
 		}
+		if b.whole() {
+			return b.runWhole(args, *env)
+		}
 		return runOn(b, args, *env)
 	}
 }
@@ -229,10 +251,20 @@ func runVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 func rebootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	var name string
 	nameFlag(f, &name)
+	var o rebootOptions
+	f.BoolVar(&o.orderly, "orderly", false, "of an emulated board: let it shut down first")
+	f.IntSliceVar(&o.remove, "remove-disk", nil, "take out this `disk` of an emulated board before it starts; 1 is the first --disk")
+	f.IntSliceVar(&o.insert, "insert-disk", nil, "put this `disk` back")
 	return func(ctx context.Context, _ []string) (int, error) {
 		b, err := loadBoard(name)
 		if err != nil {
 			return 1, err
+		}
+		if b.whole() {
+			return codeOf(b.rebootWhole(ctx, o))
+		}
+		if o.orderly || o.remove != nil || o.insert != nil {
+			return 2, fmt.Errorf("reboot: board %s is not emulated; its power can only be cut", name)
 		}
 		return codeOf(reboot(ctx, b))
 	}

@@ -27,6 +27,17 @@ func (v bytesValue) Set(s string) (err error) {
 	return err
 }
 
+// bytesList collects the values of a flag that may be repeated.
+type bytesList struct{ list *[]int64 }
+
+func (v bytesList) String() string { return "" }
+func (v bytesList) Type() string   { return "bytes" }
+func (v bytesList) Set(s string) error {
+	n, err := parseBytes(s)
+	*v.list = append(*v.list, n)
+	return err
+}
+
 type durationValue struct{ d *time.Duration }
 
 func (v durationValue) String() string { return "" }

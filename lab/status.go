@@ -17,6 +17,9 @@ type boardStatus struct {
 	CPUSeconds  float64 `json:"cpuSeconds"`
 	MemoryBytes int64   `json:"memoryBytes"`
 	Processes   int     `json:"processes"`
+	// Cores and UptimeSeconds are told of emulated boards.
+	Cores         int     `json:"cores,omitempty"`
+	UptimeSeconds float64 `json:"uptimeSeconds,omitempty"`
 	// ByProgram are CPU seconds of the processes that live now, by the name
 	// that the kernel keeps (15 bytes).
 	ByProgram map[string]float64 `json:"cpuSecondsByProgram"`
@@ -31,6 +34,10 @@ func status(asJSON bool) error {
 	}
 	list := []boardStatus{}
 	for _, b := range all {
+		if b.whole() {
+			list = append(list, b.wholeStatus())
+			continue
+		}
 		groups, err := findCgroups(b.Name)
 		if err != nil {
 			return err
@@ -51,6 +58,11 @@ func status(asJSON bool) error {
 		state := "up"
 		if !s.Alive {
 			state = "not running; remove it with: lab down --name " + s.Name
+		}
+		if s.whole() {
+			fmt.Printf("%-16s %-9s emulated %s, address %s, %.1f CPU s, %d MiB, %d processes, %s\n", s.Name, s.Version, s.Emulated, s.NodeIP,
+				s.CPUSeconds, s.MemoryBytes>>20, s.Processes, state)
+			continue
 		}
 		fmt.Printf("%-16s %-9s %s, address %s, %.1f CPU s, %d MiB, %d processes, %s\n", s.Name, s.Version, s.Limits, s.NodeIP,
 			s.CPUSeconds, s.MemoryBytes>>20, s.Processes, state)

@@ -19,6 +19,8 @@ type upOptions struct {
 	limits                limits
 	disk                  disk
 	programs              []string // files or folders for /usr/local/bin
+	board                 string   // kind of a whole emulated board, and the sizes of its disks
+	disks                 []int64
 }
 
 // up makes a board and returns when containerd runs in it with all images and

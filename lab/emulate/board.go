@@ -14,6 +14,13 @@ type Board struct {
 
 	append string
 	qemu   []string
+
+	// A whole board has a disk, which not every machine of QEMU's can give it.
+	// whole is that machine then, with so many cores and bytes of memory; nil
+	// where there is none.
+	whole  []string
+	cores  int
+	memory int64
 }
 
 // Boards lists all boards.
@@ -44,6 +51,8 @@ func Boards() []Board {
 			Debian: "armhf", Kernel: "linux-image-armmp", Tree: "sun4i-a10-cubieboard.dtb",
 			append: "console=ttyS0,115200",
 			qemu:   []string{"-M", "cubieboard", "-m", "1024"},
+			// QEMU's own board has no Cortex-A8.
+			whole: []string{"-M", "virt", "-cpu", "cortex-a7"}, cores: 1, memory: 1 << 30,
 		},
 		{
 			Name: "orangepi", Label: "Orange Pi PC", GOARCH: "arm", GOARM: "7",
@@ -56,12 +65,14 @@ func Boards() []Board {
 			Debian: "armhf", Kernel: "linux-image-armmp",
 			append: "console=ttyAMA0",
 			qemu:   []string{"-M", "virt", "-cpu", "cortex-a7", "-smp", "2", "-m", "1024"},
+			whole:  []string{"-M", "virt", "-cpu", "cortex-a7"}, cores: 2, memory: 1 << 30,
 		},
 		{
 			Name: "rk3328", Label: "ROC-RK3328-CC class: four Cortex-A53 cores, 2 GiB", GOARCH: "arm64",
 			Debian: "arm64", Kernel: "linux-image-arm64",
 			append: "console=ttyAMA0",
 			qemu:   []string{"-M", "virt", "-cpu", "cortex-a53", "-smp", "4", "-m", "2048"},
+			whole:  []string{"-M", "virt", "-cpu", "cortex-a53"}, cores: 4, memory: 2 << 30,
 		},
 	}
 }
@@ -77,6 +88,10 @@ func Find(name string) (Board, error) {
 	}
 	return Board{}, fmt.Errorf("board %q: want one of%s", name, names)
 }
+
+// Whole tells whether there is a whole board, with how many cores and bytes of
+// memory.
+func (b Board) Whole() (cores int, memory int64, ok bool) { return b.cores, b.memory, b.whole != nil }
 
 // system is the QEMU that has the board's CPU.
 func (b Board) system() string {

@@ -2,19 +2,25 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
 )
 
 // disk is what /disk.json says: the modules to load, in order, by their names
-// below /modules, and where the system is.
+// below /modules, and where the system is. What lies below /files is copied to
+// it.
 type disk struct {
 	Modules []string `json:"modules"`
-	Root    string   `json:"root"` // /dev/vda
+	// Root is the disk's serial number; what names the kernel gives depends on
+	// what other disks there are.
+	Root string `json:"root"`
 }
 
 // goOnWithDisk loads what the kernel needs for its disk, mounts it and becomes
@@ -39,14 +45,22 @@ func goOnWithDisk() error {
 	}
 	deadline := time.Now().Add(time.Minute)
 	for {
-		err = syscall.Mount(d.Root, root, "ext4", 0, "")
-		if err == nil {
+		if err = mountDisk(d.Root, root); err == nil {
 			break
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("mount %s: %w", d.Root, err)
+			return fmt.Errorf("mount disk %s: %w", d.Root, err)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+	if err := copyFiles("/files", root); err != nil {
+		return err
+	}
+	// They would keep their memory.
+	for _, path := range []string{"/modules", "/files", "/init", "/disk.json"} {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
 	}
 	// systemd makes its own of these.
 	for _, m := range []string{"/tmp", "/run"} {
@@ -69,6 +83,49 @@ func goOnWithDisk() error {
 		return fmt.Errorf("change the root: %w", err)
 	}
 	return fmt.Errorf("start init: %w", syscall.Exec("/sbin/init", []string{"/sbin/init"}, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}))
+}
+
+// mountDisk mounts the disk with that serial number.
+func mountDisk(serial, at string) error {
+	names, err := filepath.Glob("/sys/block/*/serial")
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if text, err := os.ReadFile(n); err == nil && strings.TrimSpace(string(text)) == serial {
+			return syscall.Mount("/dev/"+filepath.Base(filepath.Dir(n)), at, "ext4", 0, "")
+		}
+	}
+	return errors.New("there is none")
+}
+
+// copyFiles copies the files below from to the same places below to.
+func copyFiles(from, to string) error {
+	if _, err := os.Stat(from); err != nil {
+		return nil
+	}
+	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, strings.TrimPrefix(path, from))
+		if e.IsDir() {
+			return os.MkdirAll(target, 0o755)
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		// Not through a link, and whatever the mode was.
+		if err := os.RemoveAll(target); err != nil {
+			return err
+		}
+		return os.WriteFile(target, text, info.Mode().Perm())
+	})
 }
 
 // loadModule is finit_module(2).

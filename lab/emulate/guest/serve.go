@@ -1,9 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,12 +35,12 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	for _, p := range ports {
-		f, err := os.OpenFile(p, os.O_RDWR, 0)
+	for _, name := range ports {
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
 		if err != nil {
 			return err
 		}
-		go listen(f)
+		go (&port{f: f}).listen()
 	}
 	select {}
 }
@@ -73,25 +73,41 @@ func findPorts() ([]string, error) {
 type port struct {
 	f     *os.File
 	write sync.Mutex
-	id    string
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
+	// Of the command that runs, nil and empty without one.
+	now *running
 }
 
-// listen reads frames. While no lab has opened the other side, reading gives
-// the end of the file.
-func listen(f *os.File) {
-	p := &port{f: f}
+// running is a command. Its input goes through a queue of its own, so that
+// one that reads nothing still gets signals.
+type running struct {
+	id    string
+	pid   int
+	input chan []byte // closed at the end of the input
+	ended chan struct{}
+}
+
+// listen reads frames, each a line: what a lab left half-written is closed by
+// the line end with which the next one begins. While no lab has opened the other
+// side, reading gives the end of the file, and writing waits.
+func (p *port) listen() {
 	for {
-		dec := json.NewDecoder(f)
+		// Only to wait: an empty line is no frame.
+		if _, err := p.f.Write([]byte{'\n'}); err != nil {
+			time.Sleep(time.Second)
+		}
+		lines := bufio.NewReaderSize(p.f, 64<<10)
 		for {
-			var fr frame
-			if err := dec.Decode(&fr); err != nil {
+			line, err := lines.ReadBytes('\n')
+			if err != nil {
 				break
 			}
-			p.take(fr)
+			var fr frame
+			if json.Unmarshal(line, &fr) == nil {
+				p.take(fr)
+			}
 		}
-		time.Sleep(50 * time.Millisecond)
+		// The lab is gone, and nobody is left to hear how its command ends.
+		p.end()
 	}
 }
 
@@ -100,28 +116,46 @@ func (p *port) take(fr frame) {
 	case fr.Args != nil:
 		p.end()
 		p.start(fr)
-	case fr.ID != p.id || p.cmd == nil:
+	case p.now == nil || fr.ID != p.now.id:
 	case fr.EOF:
-		_ = p.stdin.Close()
+		if p.now.input != nil {
+			close(p.now.input)
+			p.now.input = nil
+		}
 	case fr.In != nil:
-		// A command that reads no more does not matter.
-		_, _ = p.stdin.Write(fr.In)
+		if p.now.input != nil {
+			select {
+			case p.now.input <- fr.In:
+			case <-p.now.ended:
+			}
+		}
 	case fr.Signal != 0:
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.Signal(fr.Signal))
+		p.signal(syscall.Signal(fr.Signal))
+	}
+}
+
+// signal reaches the command and what it has started, while it lives.
+func (p *port) signal(s syscall.Signal) {
+	select {
+	case <-p.now.ended:
+	default:
+		_ = syscall.Kill(-p.now.pid, s)
 	}
 }
 
 // end ends a command whose lab run is gone.
 func (p *port) end() {
-	if p.cmd != nil {
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-		_ = p.stdin.Close()
+	if p.now == nil {
+		return
 	}
-	p.cmd = nil
+	p.signal(syscall.SIGKILL)
+	if p.now.input != nil {
+		close(p.now.input)
+	}
+	p.now = nil
 }
 
 func (p *port) start(fr frame) {
-	p.id = fr.ID
 	env := append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
 		"KUBECONFIG=/etc/kubernetes/admin.conf"}, fr.Env...)
 	for _, e := range env {
@@ -135,6 +169,8 @@ func (p *port) start(fr frame) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stdout = writer(func(b []byte) error { return p.send(frame{ID: fr.ID, Out: b}) })
 	cmd.Stderr = writer(func(b []byte) error { return p.send(frame{ID: fr.ID, Err: b}) })
+	// What it leaves running may hold its output open.
+	cmd.WaitDelay = 10 * time.Second
 	stdin, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -145,15 +181,25 @@ func (p *port) start(fr frame) {
 		_ = p.send(frame{ID: fr.ID, Exit: &code})
 		return
 	}
-	p.cmd, p.stdin = cmd, stdin
+	now := &running{id: fr.ID, pid: cmd.Process.Pid, input: make(chan []byte, 16), ended: make(chan struct{})}
+	p.now = now
+	input := now.input
+	go func() {
+		for b := range input {
+			// A command that reads no more does not matter.
+			_, _ = stdin.Write(b)
+		}
+		_ = stdin.Close()
+	}()
 	go func() {
 		code, _, _ := ended(cmd.Wait())
+		close(now.ended)
 		_ = p.send(frame{ID: fr.ID, Exit: &code})
 	}()
 }
 
-// send writes a frame. With no lab at the other side the kernel takes it and
-// drops it.
+// send writes a frame. With no lab at the other side it waits for the next one,
+// which does not know the frame's ID.
 func (p *port) send(fr frame) error {
 	text, err := json.Marshal(fr)
 	if err != nil {

@@ -1,0 +1,210 @@
+package emulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Image is what a whole board's disk is made from.
+type Image struct {
+	// Files, by path on the board: contents; Programs: paths on this machine.
+	Files    map[string]string
+	Programs map[string]string
+	// Links are symbolic links, by path: what they say.
+	Links map[string]string
+	// Archive is one of container images, in the form of docker save, that the
+	// board imports when it starts for the first time.
+	Archive string
+}
+
+// diskBytes is the size of the disk; its image is sparse.
+const diskBytes = 8 << 30
+
+// Build makes the disk of a whole board in the file to, from the folder that
+// System has returned. It starts the board once.
+func (b Board) Build(ctx context.Context, cache, system, to string, image Image) (err error) {
+	work, err := os.MkdirTemp(filepath.Dir(to), "disk-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	raw := filepath.Join(work, "root.img")
+	if err := b.makeDisk(ctx, cache, system, work, raw, image); err != nil {
+		return fmt.Errorf("make the disk of %s: %w", b.Name, err)
+	}
+	m := Machine{Board: b, Dir: work, Root: "root.img", Format: "raw", Forget: true,
+		Disks: []Disk{{Serial: "lab-images", File: image.Archive, ReadOnly: true}}}
+	cmd, err := m.Prepare(ctx, cache)
+	if err != nil {
+		return err
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", b.system(), err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	defer func() { _ = cmd.Process.Kill(); <-ended }()
+	running := func() bool {
+		select {
+		case <-ended:
+			return false
+		default:
+			return true
+		}
+	}
+	if err := AwaitAgent(ctx, work, running); err != nil {
+		return fmt.Errorf("start %s for the first time: %w\n%s", b.Name, err, Console(work))
+	}
+	var out strings.Builder
+	code, err := Run(ctx, work, Command{Args: []string{"sh", "-ec", firstStart}, Stdout: &out, Stderr: &out})
+	if err == nil && code != 0 {
+		err = fmt.Errorf("exit code %d", code)
+	}
+	if err != nil {
+		return fmt.Errorf("import the container images on %s: %w\n%s", b.Name, err, out.String())
+	}
+	// The board goes down under this one.
+	if _, err := Run(ctx, work, Command{Args: []string{"systemctl", "poweroff"}}); err != nil && !errors.Is(err, ErrBoardGone) {
+		return err
+	}
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return os.Rename(raw, to)
+}
+
+// firstStart imports the images and leaves nothing of this one board.
+const firstStart = `
+until ctr version >/dev/null 2>&1; do sleep 1; done
+ctr -n k8s.io images import /dev/disk/by-id/virtio-lab-images
+systemctl stop containerd
+rm -rf /var/log/journal/* /var/lib/systemd/random-seed
+: > /etc/machine-id
+sync
+`
+
+// makeDisk makes the file system from the folder system and the image's files.
+func (b Board) makeDisk(ctx context.Context, cache, system, work, raw string, image Image) error {
+	packages, err := b.kernel(ctx, cache)
+	if err != nil {
+		return err
+	}
+	guest, err := b.Guest(ctx, cache)
+	if err != nil {
+		return err
+	}
+	root := filepath.Join(work, "root")
+	if err := quietly(ctx, "cp", "-a", "--reflink=auto", system, root); err != nil {
+		return err
+	}
+	kernel, err := one(filepath.Join(packages, "lib/modules/*"))
+	if err != nil {
+		return err
+	}
+	release := filepath.Base(kernel)
+	trees := filepath.Join(root, "usr/lib/modules")
+	if err := os.MkdirAll(trees, 0o755); err != nil {
+		return err
+	}
+	if err := quietly(ctx, "cp", "-a", kernel, trees); err != nil {
+		return err
+	}
+	all := map[string]string{"/usr/lib/lab/guest": guest}
+	// kubeadm's preflight looks there for the kernel's options.
+	config := "/boot/config-" + release
+	all[config] = filepath.Join(packages, config)
+	for to, from := range image.Programs {
+		all[to] = from
+	}
+	for to, from := range all {
+		target := filepath.Join(root, to)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		if err := quietly(ctx, "install", "-m", "755", from, target); err != nil {
+			return err
+		}
+	}
+	texts := map[string]string{"/etc/systemd/system/lab-guest.service": guestUnit, "/etc/machine-id": "", "/etc/fstab": ""}
+	for to, text := range image.Files {
+		texts[to] = text
+	}
+	for to, text := range texts {
+		target := filepath.Join(root, to)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(target); err != nil {
+			return err
+		}
+		if err := os.WriteFile(target, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	links := map[string]string{"/etc/systemd/system/sysinit.target.wants/lab-guest.service": "/etc/systemd/system/lab-guest.service"}
+	for at, says := range image.Links {
+		links[at] = says
+	}
+	for at, says := range links {
+		target := filepath.Join(root, at)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := os.Symlink(says, target); err != nil {
+			return err
+		}
+	}
+	// The board's own depmod: this machine may have none.
+	if err := b.depmod(ctx, root, release); err != nil {
+		return err
+	}
+	f, err := os.Create(raw)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Truncate(diskBytes), f.Close()); err != nil {
+		return err
+	}
+	// Nothing is left for the board's kernel to initialise later.
+	return quietly(ctx, "mkfs.ext4", "-q", "-F", "-L", "board", "-d", root, "-O", "^metadata_csum", "-i", "32768",
+		"-E", "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0", raw)
+}
+
+// guestUnit starts early, so that a board that does not come up can be asked
+// why.
+const guestUnit = `[Unit]
+Description=Commands of lab
+DefaultDependencies=no
+After=systemd-udevd.service systemd-tmpfiles-setup-dev.service
+Conflicts=shutdown.target
+
+[Service]
+ExecStart=/usr/lib/lab/guest serve
+StandardError=journal+console
+Restart=always
+# What a command has left running goes on.
+KillMode=process
+`
+
+func (b Board) depmod(ctx context.Context, root, release string) error {
+	if _, err := exec.LookPath("depmod"); err == nil {
+		return quietly(ctx, "depmod", "-b", root, release)
+	}
+	done, err := b.interpret()
+	if err != nil {
+		return err
+	}
+	return errors.Join(quietly(ctx, "chroot", root, "depmod", release), done())
+}

@@ -1,0 +1,175 @@
+package emulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// wholePatience is for a whole board to start, on a busy machine.
+const wholePatience = 15 * time.Minute
+
+// grace is for a program that was told to end.
+const grace = 30 * time.Second
+
+// rootSerial is the serial number of the disk with the root file system.
+const rootSerial = "lab-root"
+
+// Disk is one more disk of a whole board.
+type Disk struct {
+	Serial string // the board sees /dev/disk/by-id/virtio-SERIAL
+	File   string // a raw image; relative to the board's folder
+	// ReadOnly keeps the board from changing the file.
+	ReadOnly bool
+}
+
+// Machine is a whole board: a root file system on a disk, and systemd.
+type Machine struct {
+	Board Board
+	// Dir is the folder with the board's files. Run finds its ports there.
+	Dir string
+	// Root is the disk's image and Format its form: raw or qcow2.
+	Root, Format string
+	Disks        []Disk
+	// Files and Programs are put on the root file system before it starts:
+	// contents, and paths on this machine, by path on the board.
+	Files    map[string][]byte
+	Programs map[string]string
+	// Cores and Memory, in bytes, are the board's own where they are 0.
+	Cores  int
+	Memory int64
+	// Forget says that nothing needs to outlive this machine's power.
+	Forget bool
+}
+
+// Prepare writes what QEMU needs into the board's folder, and returns the
+// command that starts the board.
+func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
+	b := m.Board
+	if b.whole == nil {
+		return nil, fmt.Errorf("board %s: there is no whole one", b.Name)
+	}
+	packages, err := b.kernel(ctx, cache)
+	if err != nil {
+		return nil, err
+	}
+	initramfs, err := m.initramfs(ctx, cache, packages)
+	if err != nil {
+		return nil, fmt.Errorf("make the first root file system of %s: %w", b.Name, err)
+	}
+	kernel, err := one(filepath.Join(packages, "boot", "vmlinuz-*"))
+	if err != nil {
+		return nil, err
+	}
+	for i := range ports {
+		if err := os.Remove(filepath.Join(m.Dir, portName(i))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	cacheMode := "writeback"
+	if m.Forget {
+		cacheMode = "unsafe"
+	}
+	args := append([]string{}, b.whole...)
+	cores, memory := b.cores, b.memory
+	if m.Cores > 0 {
+		cores = m.Cores
+	}
+	if m.Memory > 0 {
+		memory = m.Memory
+	}
+	args = append(args, "-smp", strconv.Itoa(cores), "-m", strconv.FormatInt(memory>>20, 10), "-accel", "tcg,thread=multi",
+		// A board that starts again by itself would leave lab waiting for the end of
+		// commands that are gone.
+		"-no-reboot", "-display", "none", "-monitor", "none", "-nic", "none", "-kernel", kernel, "-initrd", initramfs,
+		"-append", b.append+" rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0",
+		"-chardev", "socket,id=console,path=console,server=on,wait=off,logfile=console.log,logappend=on", "-serial", "chardev:console",
+		"-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng",
+		"-drive", fmt.Sprintf("id=root,if=none,file=%s,format=%s,cache=%s,discard=unmap", m.Root, m.Format, cacheMode),
+		"-device", "virtio-blk-device,drive=root,serial="+rootSerial,
+		"-device", "virtio-serial-device,max_ports="+strconv.Itoa(ports+1))
+	for i, d := range m.Disks {
+		drive := fmt.Sprintf("id=disk%d,if=none,file=%s,format=raw,cache=%s,discard=unmap", i, d.File, cacheMode)
+		if d.ReadOnly {
+			drive += ",readonly=on"
+		}
+		args = append(args, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-device,drive=disk%d,serial=%s", i, d.Serial))
+	}
+	for i := range ports {
+		args = append(args, "-chardev", fmt.Sprintf("socket,id=%s,path=%[1]s,server=on,wait=off", portName(i)),
+			"-device", fmt.Sprintf("virtserialport,chardev=%s,name=lab%d", portName(i), i))
+	}
+	cmd := exec.Command(b.system(), args...)
+	// Paths of sockets are short; the folder's is not always.
+	cmd.Dir = m.Dir
+	// A terminal's signals are not for it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd, nil
+}
+
+// initramfs writes the guest's program with the modules for the disk.
+func (m Machine) initramfs(ctx context.Context, cache, packages string) (string, error) {
+	init, err := m.Board.Guest(ctx, cache)
+	if err != nil {
+		return "", err
+	}
+	needed, err := modules(packages, []string{"virtio_mmio", "virtio_blk", "crc32c_generic", "ext4", "rtc-pl031"})
+	if err != nil {
+		return "", err
+	}
+	files, texts := map[string]string{}, map[string][]byte{}
+	names := []string{}
+	for _, path := range needed {
+		names = append(names, filepath.Base(path))
+		files["/modules/"+filepath.Base(path)] = path
+	}
+	texts["/disk.json"] = []byte(fmt.Sprintf(`{"root":%q,"modules":["%s"]}`, rootSerial, strings.Join(names, `","`)))
+	for to, text := range m.Files {
+		texts[filepath.Join("/files", to)] = text
+	}
+	for to, from := range m.Programs {
+		files[filepath.Join("/files", to)] = from
+	}
+	path := filepath.Join(m.Dir, "initramfs")
+	return path, writeInitramfs(path, init, files, texts)
+}
+
+// AwaitAgent waits until commands can be run on the board whose files are in
+// dir. running tells whether its QEMU still runs.
+func AwaitAgent(ctx context.Context, dir string, running func() bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, wholePatience, fmt.Errorf("the board did not answer within %s", wholePatience))
+	defer cancel()
+	for {
+		// What is sent waits for the board to start, and is lost if that takes it
+		// another try.
+		try, stop := context.WithTimeout(ctx, time.Minute)
+		code, err := Run(try, dir, Command{Args: []string{"true"}})
+		stop()
+		if err == nil && code == 0 {
+			return nil
+		}
+		if !running() {
+			return ErrBoardGone
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// Console returns the last lines that the board has written to its console.
+func Console(dir string) string {
+	text, _ := os.ReadFile(filepath.Join(dir, "console.log"))
+	lines := strings.Split(strings.TrimRight(string(text), "\r\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-20):], "\n")
+}
