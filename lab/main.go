@@ -24,7 +24,8 @@ const usage = `lab makes throwaway boards with real Kubernetes, slowed down.
   lab cp FILE NAME:PATH        copy a file to a board, or back: lab cp NAME:PATH FILE
   lab throttle [flags]         change the limits of a running board
   lab reboot [--name N]        cut the board's power and start it again
-  lab status [--json]          show the boards
+  lab status [--name N] [--json]
+                               show the boards, or one
   lab down [--name N | --all]  take a board away with all that belongs to it
   lab boot [flags] -- COMMAND [-- COMMAND]...
                                boot an emulated ARM board, run commands there
@@ -272,7 +273,8 @@ func rebootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 
 func statusVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	asJSON := f.Bool("json", false, "as JSON, sizes in bytes and times in seconds")
-	return func(context.Context, []string) (int, error) { return codeOf(status(*asJSON)) }
+	name := f.String("name", "", "only the board of this `name`")
+	return func(context.Context, []string) (int, error) { return codeOf(status(*name, *asJSON)) }
 }
 
 func downVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {

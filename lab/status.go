@@ -27,13 +27,16 @@ type boardStatus struct {
 	WrittenBytes int64 `json:"writtenBytes"`
 }
 
-func status(asJSON bool) error {
+func status(name string, asJSON bool) error {
 	all, err := boards()
 	if err != nil {
 		return err
 	}
 	list := []boardStatus{}
 	for _, b := range all {
+		if name != "" && name != b.Name {
+			continue
+		}
 		if b.whole() {
 			list = append(list, b.wholeStatus())
 			continue

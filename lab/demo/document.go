@@ -48,6 +48,7 @@ func writeDocument(path string, sideBySide bool, runs []run) error {
 		}
 		return by
 	}, "%.1f")
+	wholeBoards(&b, runs)
 	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | CPU | tool | outcome | done | node Ready | CPU s | restarts |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range runs {
 		outcome := "worked"
@@ -57,6 +58,25 @@ func writeDocument(path string, sideBySide bool, runs []run) error {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.1f | %.1f | %.2f | %d |\n", r.Version, r.Board, r.Tool, outcome, r.Seconds, r.ReadySeconds, max(r.CPUAtReady, r.CPUSeconds), total(r.Restarts))
 	}
 	return os.WriteFile(path, []byte(b.String()), 0o644)
+}
+
+// wholeBoards tells of emulated boards how busy they are when idle, and how they
+// come back after a power cut.
+func wholeBoards(b *strings.Builder, runs []run) {
+	title := "\n## Idle, and after a power cut\n\n| board | tool | busy when idle | API server ready after | node after |\n|---|---|---|---|---|\n"
+	for _, r := range runs {
+		idle, ready, node := "", "", ""
+		if r.Idle != nil && r.Idle.Cores > 0 {
+			idle = fmt.Sprintf("%.0f %% of %d cores", 100*r.Idle.share(), r.Idle.Cores)
+		}
+		if r.Reboot != nil {
+			ready, node = fmt.Sprintf("%.0f s", r.Reboot.ReadySeconds), fmt.Sprintf("%.0f s", r.Reboot.NodeSeconds)
+		}
+		if idle != "" || ready != "" {
+			fmt.Fprintf(b, "%s| %s | %s | %s | %s | %s |\n", title, r.Board, r.Tool, idle, ready, node)
+			title = ""
+		}
+	}
 }
 
 // runGroup are the runs of one tool on equal boards.

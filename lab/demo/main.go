@@ -26,6 +26,9 @@ func main() {
 	flag.StringVar(&d.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static, for this machine")
 	flag.StringSliceVar(&versions, "kubernetes", []string{"v1.37.2"}, "versions of Kubernetes, one after the other")
 	flag.StringSliceVar(&cpus, "cpu", []string{"5%"}, "shares of one core that a board gets, one after the other")
+	flag.StringVar(&d.kind, "board", "", "whole emulated boards of this kind (lab up --board) instead of shares of a core")
+	flag.StringVar(&d.deb, "deb", "", "install kubeadm-arm on an emulated board from this Debian package instead")
+	flag.BoolVar(&d.reboot, "reboot", false, "afterwards cut the power, start the board again and wait for the control plane")
 	flag.StringVar(&tools, "tools", "stock,kubeadm-arm", "what to compare: stock, recipe, expert, kubeadm-arm, kubeadm-arm:PROFILE")
 	flag.BoolVar(&d.sideBySide, "side-by-side", false, "the tools of a round at once, each on its own board; for small shares")
 	flag.DurationVar(&d.idle, "idle", 0, "measure the idle load for so long")
@@ -39,12 +42,17 @@ func main() {
 	flag.BoolVar(&expect.stockWorks, "expect-stock-works", false, "fail unless every stock run succeeds")
 	flag.Float64Var(&expect.ratio, "expect-ratio", 0, "fail if kubeadm-arm's median time is more than this times stock's")
 	flag.BoolVar(&d.interrupt, "interrupt", false, "kubeadm-arm alone: interrupt it in the middle and repeat it")
+	flag.Float64Var(&expect.idle, "expect-idle", 0, "fail if kubeadm-arm's idle board uses more than this share of all its cores, such as 0.35")
+	flag.BoolVar(&expect.recipeFails, "expect-recipe-fails", false, "fail unless every run of the recipe fails")
 	flag.Float64Var(&expect.memory, "expect-memory", 40, "fail if kubeadm-arm itself uses more than this many MB")
 	flag.Parse()
 	var err error
 	if d.tools, err = parseTools(tools); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(2)
+	}
+	if d.kind != "" {
+		cpus = []string{d.kind}
 	}
 	d.began = time.Now()
 	d.board = fmt.Sprintf("demo-%d", os.Getpid())
@@ -65,7 +73,7 @@ func main() {
 				fmt.Fprintln(os.Stderr, "demo:", err)
 				os.Exit(1)
 			}
-			printTable(os.Stdout, d.cpu, d.version, some)
+			printTable(os.Stdout, d.place(), d.version, some)
 		}
 	}
 	if document != "" {
@@ -93,7 +101,9 @@ func main() {
 // expectations are what a run of the demo must show.
 type expectations struct {
 	stockFails, stockWorks bool
+	recipeFails            bool
 	ratio                  float64
+	idle                   float64 // share of all cores
 	memory                 float64 // MB
 }
 
@@ -110,6 +120,9 @@ func (e expectations) check(runs []run) error {
 				miss("the stock kubeadm init failed: %s", r.Reason)
 			}
 			continue
+		}
+		if r.Tool == recipe && e.recipeFails && r.OK {
+			miss("the recipe by hand succeeded")
 		}
 		if !isArm(r.Tool) {
 			continue
@@ -131,6 +144,12 @@ func (e expectations) check(runs []run) error {
 		}
 		if r.OwnMB == 0 || r.OwnMB > e.memory {
 			miss("kubeadm-arm used %.0f MB of memory", r.OwnMB)
+		}
+		if r.Idle != nil && e.idle > 0 && r.Idle.share() > e.idle {
+			miss("the idle board is %.0f %% busy, want at most %.0f %%", 100*r.Idle.share(), 100*e.idle)
+		}
+		if r.Reboot != nil && !r.Reboot.NodeReady {
+			miss("after the power cut the control plane did not come back")
 		}
 		if len(r.Left) > 0 {
 			miss("left behind in /etc/kubernetes: %v", r.Left)

@@ -17,12 +17,13 @@ type usage struct {
 	CPU       float64            `json:"cpuSeconds"`
 	ByProgram map[string]float64 `json:"cpuSecondsByProgram"`
 	Written   int64              `json:"writtenBytes"`
+	Cores     int                `json:"cores"` // of an emulated board
 	at        time.Time
 }
 
 // usage asks lab.
 func (d *demo) usage() (usage, error) {
-	out, err := exec.Command(d.lab, "status", "--json").Output()
+	out, err := exec.Command(d.lab, "status", "--json", "--name", d.board).Output()
 	if err != nil {
 		return usage{}, fmt.Errorf("lab status: %w", err)
 	}
@@ -62,6 +63,16 @@ type idle struct {
 	Seconds   float64            `json:"seconds"`
 	MilliCPU  float64            `json:"milliCPU"`
 	ByProgram map[string]float64 `json:"milliCPUByProgram"`
+	// Cores are an emulated board's, 0 of others.
+	Cores int `json:"cores,omitempty"`
+}
+
+// share is of all cores of an emulated board.
+func (i idle) share() float64 {
+	if i.Cores == 0 {
+		return 0
+	}
+	return i.MilliCPU / 1000 / float64(i.Cores)
 }
 
 // measureIdle waits and measures.
@@ -77,7 +88,7 @@ func (d *demo) measureIdle(settle, length time.Duration) (*idle, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := idle{Seconds: after.at.Sub(before.at).Seconds()}
+	i := idle{Seconds: after.at.Sub(before.at).Seconds(), Cores: after.Cores}
 	total, by := after.since(before)
 	i.MilliCPU, i.ByProgram = 1000*total/i.Seconds, by
 	for program := range by {

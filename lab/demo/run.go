@@ -48,6 +48,8 @@ type run struct {
 	OwnMB         float64 `json:"ownMB,omitempty"`
 	Reason        string  `json:"reason,omitempty"`
 	Pods          string  `json:"pods,omitempty"`
+	// Reboot is what came after a power cut.
+	Reboot *reboot `json:"reboot,omitempty"`
 }
 
 // demo runs bootstraps.
@@ -69,6 +71,17 @@ type demo struct {
 	settle, idle time.Duration
 	// detail asks for connections and requests, too.
 	detail bool
+	// kind is of whole emulated boards, empty for throttled ones.
+	kind, deb string
+	reboot    bool
+}
+
+// place names the board for people.
+func (d *demo) place() string {
+	if d.kind != "" {
+		return "an emulated " + d.kind
+	}
+	return "a board with " + d.cpu + " of one core"
 }
 
 func (d *demo) say(format string, args ...any) {
@@ -113,7 +126,14 @@ func (d *demo) rounds(n int) ([]run, error) {
 // once makes a board, bootstraps it and takes it down.
 func (d *demo) once(t tool) (r run, err error) {
 	r.Tool, r.Version, r.Board = t.Name, d.version, d.cpu
-	up := exec.Command(d.lab, "up", "--name", d.board, "--kubernetes", d.version, "--cpu", d.cpu, "--bin", d.kubeadmArm)
+	speed := []string{"--cpu", d.cpu}
+	if d.kind != "" {
+		speed = []string{"--board", d.kind}
+	}
+	if d.deb == "" {
+		speed = append(speed, "--bin", d.kubeadmArm)
+	}
+	up := exec.Command(d.lab, append([]string{"up", "--name", d.board, "--kubernetes", d.version}, speed...)...)
 	up.Stdout, up.Stderr = os.Stderr, os.Stderr
 	if err := up.Run(); err != nil {
 		return r, fmt.Errorf("make a board: %w", err)
@@ -123,7 +143,12 @@ func (d *demo) once(t tool) (r run, err error) {
 			err = e
 		}
 	}()
-	d.say("%s on a board with %s of one core", t.Name, d.cpu)
+	if d.deb != "" {
+		if err := d.install(); err != nil {
+			return r, err
+		}
+	}
+	d.say("%s on %s", t.Name, d.place())
 	before, err := d.usage()
 	if err != nil {
 		return r, err
@@ -180,7 +205,13 @@ func (d *demo) once(t tool) (r run, err error) {
 		return r, fmt.Errorf("list the pods: %w: %s", err, r.Pods)
 	}
 	fmt.Fprintln(os.Stderr, r.Pods)
-	return r, d.inspect(&r)
+	if err := d.inspect(&r); err != nil {
+		return r, err
+	}
+	if d.reboot && isArm(t.Name) {
+		r.Reboot, err = d.cutPower()
+	}
+	return r, err
 }
 
 // ownCost is kubeadm-arm's line about itself.

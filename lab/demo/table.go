@@ -8,8 +8,8 @@ import (
 )
 
 // printTable is the demo's result.
-func printTable(w io.Writer, cpu, version string, runs []run) {
-	fmt.Fprintf(w, "\nKubernetes %s on a board with %s of one core\n\n", version, cpu)
+func printTable(w io.Writer, place, version string, runs []run) {
+	fmt.Fprintf(w, "\nKubernetes %s on %s\n\n", version, place)
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(t, "command\toutcome\ttime\tnode Ready after\tCPU\trestarts")
 	for _, r := range runs {
@@ -24,6 +24,12 @@ func printTable(w io.Writer, cpu, version string, runs []run) {
 	}
 	t.Flush()
 	for _, r := range runs {
+		if r.Idle != nil && r.Idle.Cores > 0 {
+			fmt.Fprintf(w, "\n%s: the idle board is %.0f %% busy\n", r.Tool, 100*r.Idle.share())
+		}
+		if r.Reboot != nil {
+			fmt.Fprintf(w, "\nafter a power cut: started in %.0f s, API server ready after %.0f s, node after %.0f s\n", r.Reboot.UpSeconds, r.Reboot.ReadySeconds, r.Reboot.NodeSeconds)
+		}
 		if !r.OK {
 			fmt.Fprintf(w, "\n%s said: %s\n", r.Tool, r.Reason)
 		}

@@ -105,7 +105,7 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	}
 	for i := range ports {
 		args = append(args, "-chardev", fmt.Sprintf("socket,id=%s,path=%[1]s,server=on,wait=off", portName(i)),
-			"-device", fmt.Sprintf("virtserialport,chardev=%s,name=lab%d", portName(i), i))
+			"-device", fmt.Sprintf("virtserialport,chardev=%s,name=lab%dof%d", portName(i), i, ports))
 	}
 	cmd := exec.Command(b.system(), args...)
 	// Paths of sockets are short; the folder's is not always.

@@ -29,44 +29,54 @@ type frame struct {
 	Exit   *int     `json:"exit,omitempty"`
 }
 
-// serve answers on all of lab's ports. It returns only when it cannot.
+// serve answers on all of lab's ports, which the kernel brings one after the
+// other. It returns only when it cannot.
 func serve() error {
-	ports, err := findPorts()
-	if err != nil {
-		return err
-	}
-	for _, name := range ports {
-		f, err := os.OpenFile(name, os.O_RDWR, 0)
+	served, deadline := map[string]bool{}, time.Now().Add(time.Minute)
+	for {
+		ports, all, err := findPorts()
 		if err != nil {
 			return err
 		}
-		go (&port{f: f}).listen()
-	}
-	select {}
-}
-
-// findPorts waits for the ports whose names begin with "lab".
-func findPorts() ([]string, error) {
-	deadline := time.Now().Add(time.Minute)
-	for {
-		var ports []string
-		names, err := filepath.Glob("/sys/class/virtio-ports/*/name")
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range names {
-			if text, err := os.ReadFile(n); err == nil && strings.HasPrefix(string(text), "lab") {
-				ports = append(ports, "/dev/"+filepath.Base(filepath.Dir(n)))
+		for _, name := range ports {
+			if served[name] {
+				continue
 			}
+			f, err := os.OpenFile(name, os.O_RDWR, 0)
+			if err != nil {
+				return err
+			}
+			served[name] = true
+			go (&port{f: f}).listen()
 		}
-		if len(ports) > 0 {
-			return ports, nil
+		if all > 0 && len(served) == all {
+			select {}
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("find lab's serial ports: there are none")
+			return fmt.Errorf("find lab's serial ports: %d of %d are there", len(served), all)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// findPorts returns the ports that are there, and how many there will be. Their
+// names are lab0of8 and so on.
+func findPorts() (ports []string, all int, err error) {
+	names, err := filepath.Glob("/sys/class/virtio-ports/*/name")
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, n := range names {
+		text, err := os.ReadFile(n)
+		if err != nil {
+			continue // its name comes later
+		}
+		var number, of int
+		if _, err := fmt.Sscanf(string(text), "lab%dof%d", &number, &of); err == nil {
+			ports, all = append(ports, "/dev/"+filepath.Base(filepath.Dir(n))), of
+		}
+	}
+	return ports, all, nil
 }
 
 // port is a serial port with at most one command.
