@@ -12,7 +12,7 @@ KUBERNETES ?= v1.37.2
 CPU ?= 5%
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross lab deps demo demo-fast bench-init versions boards boards-quick walk walk-quick test lint unit board fuzz vuln reports calibrate fit screenshots manifests openssl versions-table clean
+.PHONY: help build cross lab deps demo demo-fast bench-init versions boards boards-quick bananapi cubieboard walk walk-quick test lint unit board fuzz vuln reports calibrate fit screenshots manifests openssl versions-table clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -71,6 +71,16 @@ boards: cross lab ## every emulated ARM board: what detect finds there, and the 
 boards-quick: cross lab ## the same on a Raspberry Pi Model B and an ARMv7 board
 	$(BIN)/lab deps --emulator
 	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --quick
+
+# Whole emulated boards; the programs carry the names that they have on a board.
+WHOLE = $(BIN)/lab deps --whole && install -D dist/kubeadm-arm-linux-armv7 dist/armv7/kubeadm-arm && \
+  $(BIN)/demo --lab $(BIN)/lab --kubeadm-arm dist/armv7/kubeadm-arm --kubernetes $(KUBERNETES) --tools stock,recipe,kubeadm-arm
+
+bananapi: cross lab ## stock, the recipe by hand and kubeadm-arm on an emulated ARMv7 board with two cores, then a power cut; writes docs/results
+	$(WHOLE) --board bananapi --idle 2m --reboot --document docs/results/bananapi.md
+
+cubieboard: cross lab ## the same with one core, the hardest (an hour)
+	$(WHOLE) --board cubieboard --limit 30m --idle 2m --reboot --document docs/results/cubieboard.md
 
 test: lint unit cross board boards-quick ## everything that continuous integration runs
 
