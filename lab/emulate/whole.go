@@ -90,7 +90,7 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 		// A board that starts again by itself would leave lab waiting for the end of
 		// commands that are gone.
 		"-no-reboot", "-display", "none", "-monitor", "none", "-nic", "none", "-kernel", kernel, "-initrd", initramfs,
-		"-append", b.append+" rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0",
+		"-append", "console=ttyAMA0 rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0",
 		"-chardev", "socket,id=console,path=console,server=on,wait=off,logfile=console.log,logappend=on", "-serial", "chardev:console",
 		"-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng",
 		"-drive", fmt.Sprintf("id=root,if=none,file=%s,format=%s,cache=%s,discard=unmap", m.Root, m.Format, cacheMode),
