@@ -305,9 +305,12 @@ func (b Board) place(ctx context.Context, j *journal, f *folder) error {
 		return nil
 	}
 	to, part := j.on(f), beside(j.on(f), "copy")
+	f.Placed = f.Placed || f.copied(to)
 	if f.Placed {
-		if ok, err := b.stillEqual(j, f); err != nil || ok {
+		if ok, err := b.stillEqual(j, f); err != nil {
 			return err
+		} else if ok {
+			return b.save(j)
 		}
 		// The old folder has changed since, its copy has not.
 		if err := b.removeTree(to); err != nil {
@@ -322,13 +325,10 @@ func (b Board) place(ctx context.Context, j *journal, f *folder) error {
 		return err
 	}
 	if exists(to) && !emptyFolder(to) {
-		if f.Sum == "" || exists(part) {
-			if exists(f.Path) && !emptyFolder(f.Path) {
-				return unfit("look which of the two is the right one, and move the other one away", "both %s and %s hold data", f.Path, to)
-			}
-			f.Adopted = true
+		if exists(f.Path) && !emptyFolder(f.Path) {
+			return unfit("look which of the two is the right one, and move the other one away", "both %s and %s hold data", f.Path, to)
 		}
-		f.Placed = true // the rename was done, its note was not
+		f.Adopted, f.Placed = true, true
 		return b.save(j)
 	}
 	if !exists(f.Path) {

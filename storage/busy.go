@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 )
 
 // user is a process that has files of a folder open.
@@ -60,21 +61,27 @@ func comm(dir string) string {
 }
 
 // hasOpen looks at the links in /proc/PID (proc_pid_fd(5) and others) and at
-// what is mapped.
+// what is mapped. Another container may have a folder of that name of its own:
+// what counts must lie on the same file system.
 func hasOpen(dir, folder string) bool {
+	var here, there unix.Stat_t
+	if unix.Stat(folder, &here) != nil {
+		return false
+	}
 	links := []string{filepath.Join(dir, "cwd"), filepath.Join(dir, "root"), filepath.Join(dir, "exe")}
-	fds, _ := os.ReadDir(filepath.Join(dir, "fd"))
-	for _, fd := range fds {
-		links = append(links, filepath.Join(dir, "fd", fd.Name()))
+	for _, more := range []string{"fd", "map_files"} {
+		entries, _ := os.ReadDir(filepath.Join(dir, more))
+		for _, e := range entries {
+			links = append(links, filepath.Join(dir, more, e.Name()))
+		}
 	}
 	for _, l := range links {
 		to, err := os.Readlink(l)
-		if err == nil && inside(to, folder) {
+		if err == nil && inside(to, folder) && unix.Stat(l, &there) == nil && there.Dev == here.Dev {
 			return true
 		}
 	}
-	maps, _ := os.ReadFile(filepath.Join(dir, "maps"))
-	return strings.Contains(string(maps), " "+folder+"/")
+	return false
 }
 
 // inside tells whether a path is a folder or below it.

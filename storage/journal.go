@@ -60,8 +60,19 @@ type folder struct {
 	// Done: an apply with it came to its end. What fails later does not take it
 	// back.
 	Done bool `json:"done,omitempty"`
+	// Newer: an apply was killed before the swap, and the board has run on the
+	// disk's copy since. Back then changes places with the old folder itself.
+	Newer bool `json:"newer,omitempty"`
+	// stale: the disk's copy is older than what is in the old place.
+	stale bool
 	// Restored: the data is back in its old place.
 	Restored bool `json:"restored,omitempty"`
+}
+
+// copied tells whether the copy is at its place although the journal does not say
+// so yet.
+func (f *folder) copied(to string) bool {
+	return !f.Placed && f.Sum != "" && !exists(beside(to, "copy")) && exists(to)
 }
 
 // on is where the folder's data lies on the disk.

@@ -435,7 +435,7 @@ func (m *Move) look(f *folder, mounted bool) (err error) {
 		f.Fresh = true
 	}
 	f.Etcd = f.Etcd || strings.Contains(filepath.Base(m.Folder), "etcd") || exists(filepath.Join(m.Folder, etcdMember))
-	if f.Placed || !mounted || !exists(m.To) || emptyFolder(m.To) {
+	if f.Placed || f.copied(m.To) || !mounted || !exists(m.To) || emptyFolder(m.To) {
 		return nil
 	}
 	if !empty {

@@ -177,13 +177,16 @@ func (b Board) find(ctx context.Context, uuid string) (string, error) {
 func (b Board) copyBack(ctx context.Context, j *journal, f *folder) error {
 	to := j.on(f)
 	part := beside(f.Path, "back")
+	f.Placed = f.Placed || f.copied(to)
 	switch {
-	case f.Restored, f.Back != "" && !isGuard(f.Path):
+	case f.Restored, f.Back != "" && !f.Newer && !isGuard(f.Path):
 		return nil // swapped already
 	case !f.Placed && !isGuard(f.Path):
 		return b.removeTree(beside(to, "copy"))
 	case !isGuard(f.Path):
-		return b.oldIsRight(j, f)
+		if newer, err := b.diskIsNewer(j, f); err != nil || !newer {
+			return err
+		}
 	}
 	disk, err := takeFingerprint(to)
 	if err != nil {
@@ -195,6 +198,7 @@ func (b Board) copyBack(ctx context.Context, j *journal, f *folder) error {
 	if f.Fresh && emptyFolder(to) {
 		return nil
 	}
+	f.Newer = !isGuard(f.Path)
 	if f.Before != "" && exists(f.Before) && !isGuard(f.Before) {
 		old, err := takeFingerprint(f.Before)
 		if err != nil {
@@ -214,20 +218,31 @@ func (b Board) copyBack(ctx context.Context, j *journal, f *folder) error {
 	return b.save(j)
 }
 
-// oldIsRight is for an apply that did not come to the swap: the old folder is
+// diskIsNewer is for an apply that did not come to the swap: the old folder is
 // still there. If the board ran on the copy since, that one is newer.
-func (b Board) oldIsRight(j *journal, f *folder) error {
+func (b Board) diskIsNewer(j *journal, f *folder) (bool, error) {
 	if f.Adopted || f.Fresh || f.Sum == "" {
-		return nil
+		return false, nil
 	}
 	disk, err := takeFingerprint(j.on(f))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && disk.Sum == f.Sum {
-		return nil
+		f.stale = true
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return unfit("finish it instead: kubeadm-arm storage apply; then undo", "%s was written to since it was copied, and %s is older", j.on(f), f.Path)
+	old, err := takeFingerprint(f.Path)
+	if err != nil {
+		return false, err
+	}
+	if f.Newer && old.Sum == f.BackSum {
+		return false, nil // swapped already
+	}
+	if old.Sum != f.Sum {
+		return false, unfit("look which of the two is the right one; keep it and move the other one away", "%s and %s were both changed since they were equal", f.Path, j.on(f))
+	}
+	return true, nil
 }
 
 // swapBack puts the data in its old place.
@@ -252,6 +267,10 @@ func (b Board) swapBack(j *journal, f *folder) error {
 		if err := b.exchange(f.Path, f.Back); err != nil {
 			return fmt.Errorf("put %s back: %w", f.Path, err)
 		}
+	case f.Newer:
+		if err := b.swapNewer(j, f); err != nil {
+			return fmt.Errorf("put %s back: %w", f.Path, err)
+		}
 	}
 	if f.Back != "" {
 		if err := b.removeGuardOnly(f.Back); err != nil {
@@ -268,6 +287,27 @@ func (b Board) swapBack(j *journal, f *folder) error {
 	}
 	f.Restored = true
 	return b.save(j)
+}
+
+// swapNewer swaps the old folder with the disk's newer data and keeps the old one.
+func (b Board) swapNewer(j *journal, f *folder) error {
+	if !exists(f.Back) {
+		return nil
+	}
+	now, err := takeFingerprint(f.Path)
+	if err != nil {
+		return err
+	}
+	if now.Sum != f.BackSum {
+		if err := b.exchange(f.Path, f.Back); err != nil {
+			return err
+		}
+	}
+	j.keep(f.Before)
+	if err := b.save(j); err != nil {
+		return err
+	}
+	return b.rename(f.Back, f.Before)
 }
 
 // removeGuardOnly removes a guard folder, or what a killed removal left of one.
@@ -289,7 +329,7 @@ func (b Board) retire(j *journal, f *folder) error {
 	if !exists(to) {
 		return nil
 	}
-	if exists(f.Path) {
+	if exists(f.Path) && !f.stale {
 		if _, err := sameTree(f.Path, to); err != nil {
 			kept := free(to + ".before-undo-" + b.Now().UTC().Format("20060102-150405"))
 			j.keep(kept)
@@ -298,7 +338,7 @@ func (b Board) retire(j *journal, f *folder) error {
 			}
 			return b.rename(to, kept)
 		}
-	} else if !emptyFolder(to) {
+	} else if !f.stale && !emptyFolder(to) {
 		return nil
 	}
 	return b.removeTree(to)

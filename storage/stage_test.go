@@ -1,0 +1,327 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// These tests work on real kernel objects: an SD card and a disk are loop devices
+// with ext4, and in a mount namespace of the test the card's folders lie over
+// /etc, /var/lib and /mnt. They need root.
+
+func TestMain(m *testing.M) {
+	if do := os.Getenv("STORAGE_TEST_DO"); do != "" {
+		os.Exit(victim(do))
+	}
+	os.Exit(m.Run())
+}
+
+// victim is this program as kubeadm-arm storage, to be killed at change number
+// STORAGE_TEST_KILL of the board.
+func victim(do string) int {
+	at, _ := strconv.Atoi(os.Getenv("STORAGE_TEST_KILL"))
+	n := 0
+	b := testBoard()
+	b.Hook = func(c Change) error {
+		n++
+		if os.Getenv("STORAGE_TEST_LIST") != "" {
+			fmt.Println(n, c.Op, c.Path, c.Done)
+		}
+		if n == at {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+		return nil
+	}
+	var err error
+	if do == "apply" {
+		_, err = b.Apply(context.Background(), Wish{Device: "LABEL=raid", Folders: testFolders()})
+	} else {
+		err = b.Undo(context.Background(), false)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func testBoard() Board { return Board{Run: Exec, Now: time.Now} }
+
+func testFolders() []string { return []string{"/var/lib/etcd", "/var/lib/docker", "/var/lib/my data"} }
+
+// onStage runs the rest of a test in a mount namespace of its own.
+func onStage(t *testing.T) (inside bool) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root: real mounts and loop devices")
+	}
+	if os.Getenv("STORAGE_TEST_STAGE") == t.Name() {
+		return true
+	}
+	cmd := exec.Command("unshare", "--mount", "--propagation", "private", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "9m")
+	cmd.Env = append(os.Environ(), "STORAGE_TEST_STAGE="+t.Name())
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	require.NoError(t, err, "in its mount namespace")
+	require.Contains(t, string(out), "--- PASS: "+t.Name())
+	return false
+}
+
+// stage is the board that the tests work on.
+type stage struct {
+	t     *testing.T
+	dir   string
+	base  map[int]bool // IDs of the mounts of before
+	loops []string
+	disk  string // the disk's device
+}
+
+const ownersFstab = "proc\t/proc proc defaults 0 0\n\n# the owner's own\nLABEL=nowhere /srv/it\\040is ext4 noauto,nofail 0 0  \n"
+
+func newStage(t *testing.T) *stage {
+	// Images in memory: what is tested is the order of things, not the disk.
+	dir, err := os.MkdirTemp("/dev/shm", "storage-test-")
+	if err != nil {
+		dir, err = os.MkdirTemp("", "storage-test-")
+	}
+	require.NoError(t, err)
+	s := &stage{t: t, dir: dir, base: map[int]bool{}}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	m, err := mountinfo.GetMounts(nil)
+	require.NoError(t, err)
+	for _, i := range m {
+		s.base[i.ID] = true
+	}
+	t.Cleanup(s.clear)
+	s.image("card", "16M")
+	s.image("disk", "16M", "-L", "raid")
+	return s
+}
+
+// image makes a file with ext4.
+func (s *stage) image(name, size string, more ...string) {
+	path := filepath.Join(s.dir, name)
+	s.sh("truncate", "-s", size, path)
+	s.sh("mkfs.ext4", append([]string{"-q", "-F", "-O", "^has_journal", "-I", "256"}, append(more, path)...)...)
+}
+
+func (s *stage) sh(name string, args ...string) string {
+	s.t.Helper()
+	out, err := Exec(context.Background(), name, args...)
+	require.NoError(s.t, err)
+	return string(out)
+}
+
+// up mounts the card over the namespace's folders and attaches the disk.
+func (s *stage) up() {
+	s.t.Helper()
+	card := filepath.Join(s.dir, "mounted")
+	require.NoError(s.t, os.MkdirAll(card, 0o755))
+	s.sh("mount", "-o", "loop", filepath.Join(s.dir, "card"), card)
+	for _, d := range []string{"etc", "lib", "mnt"} {
+		require.NoError(s.t, os.MkdirAll(filepath.Join(card, d), 0o755))
+	}
+	s.sh("mount", "--bind", card+"/etc", "/etc")
+	s.sh("mount", "--bind", card+"/lib", "/var/lib")
+	s.sh("mount", "--bind", card+"/mnt", "/mnt")
+	s.disk = s.loop("disk")
+}
+
+func (s *stage) loop(name string) string {
+	device := strings.TrimSpace(s.sh("losetup", "--find", "--show", filepath.Join(s.dir, name)))
+	s.loops = append(s.loops, device)
+	return device
+}
+
+// clear takes every mount and loop device of the stage away.
+func (s *stage) clear() {
+	for {
+		m, err := mountinfo.GetMounts(nil)
+		require.NoError(s.t, err)
+		again := false
+		for _, i := range slices.Backward(m) {
+			if !s.base[i.ID] && unix.Unmount(i.Mountpoint, unix.UMOUNT_NOFOLLOW) == nil {
+				again = true
+			}
+		}
+		if !again {
+			break
+		}
+	}
+	for _, l := range s.loops {
+		_ = exec.Command("losetup", "-d", l).Run()
+	}
+	s.loops = nil
+}
+
+// save keeps the images as they are, load puts them back.
+func (s *stage) save(as string) {
+	for _, i := range []string{"card", "disk"} {
+		s.sh("cp", "--sparse=always", filepath.Join(s.dir, i), filepath.Join(s.dir, i+"."+as))
+	}
+}
+
+func (s *stage) load(as string) {
+	for _, i := range []string{"card", "disk"} {
+		s.sh("cp", "--sparse=always", filepath.Join(s.dir, i+"."+as), filepath.Join(s.dir, i))
+	}
+}
+
+// boot is what a start of the board mounts: fstab, in its order, what can be.
+func (s *stage) boot() {
+	text, err := os.ReadFile(fstabPath)
+	require.NoError(s.t, err)
+	for _, l := range parseFstab(text) {
+		if l.File == "/proc" || l.hasOption("noauto") {
+			continue
+		}
+		if l.Type == "none" {
+			_ = exec.Command("mount", "--bind", l.Spec, l.File).Run()
+		} else {
+			_ = exec.Command("mount", l.Spec, l.File).Run()
+		}
+	}
+}
+
+// reboot takes all of storage's mounts away and boots.
+func (s *stage) reboot() {
+	m, err := readMounts()
+	require.NoError(s.t, err)
+	for _, i := range slices.Backward(m) {
+		if inside(i.Mountpoint, "/mnt/root") || strings.HasPrefix(i.Mountpoint, "/var/lib/") {
+			require.NoError(s.t, unix.Unmount(i.Mountpoint, 0))
+		}
+	}
+	s.boot()
+}
+
+// furnish fills the card with everything that a copier can get wrong.
+func (s *stage) furnish() {
+	t := s.t
+	write := func(path, text string, mode os.FileMode) {
+		t.Helper()
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		require.NoError(t, os.Chmod(path, mode))
+	}
+	write("/etc/fstab", ownersFstab, 0o644)
+	e := "/var/lib/etcd"
+	write(e+"/member/snap/db", strings.Repeat("etcd", 100_000), 0o600)
+	write(e+"/member/wal/0.wal", "wal", 0o600)
+	require.NoError(t, os.Chmod(e, 0o700))
+	d := "/var/lib/docker"
+	write(d+"/one", "one file", 0o640)
+	require.NoError(t, os.Link(d+"/one", d+"/two"))
+	require.NoError(t, os.MkdirAll(d+"/deep/er", 0o755))
+	require.NoError(t, os.Link(d+"/one", d+"/deep/er/three"))
+	write(d+"/su", "setuid", 0o755)
+	require.NoError(t, os.Chown(d+"/su", 1234, 65534))
+	require.NoError(t, os.Chmod(d+"/su", os.ModeSetuid|os.ModeSetgid|0o755))
+	require.NoError(t, os.Mkdir(d+"/sticky", 0o777))
+	require.NoError(t, os.Chmod(d+"/sticky", os.ModeSticky|0o777))
+	for _, name := range []string{"two\nlines", "-rf", "blank and\ttab", "not\xff\xfeUTF-8", "\"quoted'\\", "*?[", strings.Repeat("n", 255), ".hidden"} {
+		write(d+"/"+name, name, 0o444)
+	}
+	sparse, err := os.Create(d + "/sparse")
+	require.NoError(t, err)
+	_, err = sparse.WriteAt([]byte("far"), 12<<20)
+	require.NoError(t, errors.Join(err, sparse.Truncate(40<<20), sparse.Close()))
+	require.NoError(t, os.Symlink("/no/such/place", d+"/dangling"))
+	require.NoError(t, os.Lchown(d+"/dangling", 7, 8))
+	require.NoError(t, unix.Mkfifo(d+"/fifo", 0o620))
+	require.NoError(t, unix.Mknod(d+"/whiteout", unix.S_IFCHR, 0))
+	require.NoError(t, unix.Mknod(d+"/socket", unix.S_IFSOCK|0o660, 0))
+	// user::rw-,user:1234:r--,group::r--,mask::r--,other::--- (acl(5), linux/posix_acl_xattr.h)
+	acl := []byte{2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 0xd2, 4, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255, 16, 0, 4, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255}
+	for name, value := range map[string][]byte{
+		"user.note": []byte("x\x00y"), "trusted.overlay.opaque": []byte("y"), "system.posix_acl_access": acl,
+		"security.capability": {1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+	} {
+		require.NoError(t, unix.Lsetxattr(d+"/one", name, value, 0), name)
+	}
+	require.NoError(t, os.Mkdir("/var/lib/my data", 0o711))
+	for i, path := range []string{d + "/sticky", d + "/one", d + "/su", d, e, "/var/lib/my data"} {
+		at := time.Unix(int64(1_000_000_000*(i%2)-5_000+i), 123456789)
+		require.NoError(t, os.Chtimes(path, at, at))
+	}
+}
+
+// picture shows a folder through tar(1) and find(1): names, types, modes, owners,
+// times, links, extended attributes, bytes. It shares nothing with the copier, nor
+// with the fingerprint.
+func picture(t *testing.T, folder string) string {
+	t.Helper()
+	tar := exec.Command("tar", "--create", "--directory", folder, "--sort=name", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "--format=posix",
+		"--pax-option=exthdr.name=%d/%f,delete=atime,delete=ctime", "--warning=no-file-ignored", ".")
+	h := sha256.New()
+	var said bytes.Buffer
+	tar.Stdout, tar.Stderr = h, &said
+	require.NoError(t, tar.Run(), said.String())
+	list, err := exec.Command("find", folder, "-printf", `%P\0%y %m %U %G %T@ %l %n\0`).Output()
+	require.NoError(t, err)
+	fields := strings.Split(strings.TrimSuffix(string(list), "\x00"), "\x00")
+	var lines []string
+	for i := 0; i+1 < len(fields); i += 2 {
+		lines = append(lines, fmt.Sprintf("%q %s", fields[i], fields[i+1]))
+	}
+	slices.Sort(lines)
+	return fmt.Sprintf("%s\n%x", strings.Join(lines, "\n"), h.Sum(nil))
+}
+
+// pictures are those of all folders that move.
+func pictures(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, f := range testFolders() {
+		all[f] = picture(t, f)
+	}
+	return all
+}
+
+// whole is the picture of everything that storage may touch on the card, but for
+// the contents of its own folder.
+func whole(t *testing.T) string {
+	t.Helper()
+	list, err := exec.Command("find", "/etc", "/var/lib", "/mnt", "-xdev", "-not", "-name", "lost+found", "-printf", `%p %y %m %U %G %s\n`).Output()
+	require.NoError(t, err)
+	lines := strings.Split(string(list), "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// child runs the victim; killed tells whether it was.
+func (s *stage) child(do string, kill int, list bool) (out string, killed bool) {
+	s.t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "STORAGE_TEST_DO="+do, "STORAGE_TEST_KILL="+strconv.Itoa(kill))
+	if list {
+		cmd.Env = append(cmd.Env, "STORAGE_TEST_LIST=1")
+	}
+	text, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		status, _ := exit.Sys().(syscall.WaitStatus)
+		killed = status.Signaled() && status.Signal() == syscall.SIGKILL
+	}
+	if !killed {
+		require.NoError(s.t, err, "%s, killed at %d: %s", do, kill, text)
+	}
+	return string(text), killed
+}

@@ -1,0 +1,182 @@
+package storage
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestWalkApply kills an apply with SIGKILL around each of its changes of the
+// board, boots the board in between or does not, lets an etcd write if it can,
+// and goes on with apply or with undo. No byte may be lost, fstab is whole at
+// every instant.
+func TestWalkApply(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	s := newStage(t)
+	s.up()
+	s.furnish()
+	before, unchanged := pictures(t), whole(t)
+	s.clear()
+	s.save("fresh")
+	s.up()
+	list, _ := s.child("apply", 0, true)
+	after, err := os.ReadFile(fstabPath)
+	require.NoError(t, err)
+	steps := strings.Count(list, "\n")
+	require.Greater(t, steps, 40)
+	require.Equal(t, before, pictures(t))
+	s.clear()
+	t.Logf("%d changes", steps)
+	for at := 1; at <= steps; at++ {
+		for i, next := range []string{"apply", "undo"} {
+			if !walkAll() && at%2 == i {
+				continue
+			}
+			boot := (at/2+len(next))%2 == 0
+			s.load("fresh")
+			s.up()
+			_, killed := s.child("apply", at, false)
+			require.True(t, killed)
+			s.checkFstab(ownersFstab, string(after))
+			if boot {
+				s.reboot()
+			}
+			want, wrote := etcdWrites(t, before)
+			if next == "undo" && !exists(journalPath) {
+				// Killed before there was a journal: nothing was changed.
+				require.Equal(t, want, pictures(t))
+				s.clear()
+				continue
+			}
+			s.child(next, 0, false)
+			for f, p := range pictures(t) {
+				require.True(t, want[f] == p, "%s after change %d, then %s, boot %v, written %v", f, at, next, boot, wrote)
+			}
+			m, err := readMounts()
+			require.NoError(t, err)
+			for _, f := range testFolders() {
+				require.Equal(t, next == "apply", m.bound("/mnt/root", f), f)
+			}
+			if next == "undo" {
+				s.checkFstab(ownersFstab, ownersFstab)
+				if !wrote {
+					require.Equal(t, unchanged, whole(t))
+				}
+			} else {
+				s.checkFstab(string(after), string(after))
+				s.checkGuarded()
+			}
+			s.clear()
+		}
+	}
+}
+
+// TestWalkUndo does the same with undo, with data that was written to since and
+// with data that was not.
+func TestWalkUndo(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	for _, written := range []bool{true, false} {
+		s := newStage(t)
+		s.up()
+		s.furnish()
+		unchanged := whole(t)
+		s.child("apply", 0, false)
+		applied, err := os.ReadFile(fstabPath)
+		require.NoError(t, err)
+		before := pictures(t)
+		if written {
+			before, _ = etcdWrites(t, before)
+		}
+		s.clear()
+		s.save("applied")
+		s.up()
+		s.boot()
+		list, _ := s.child("undo", 0, true)
+		require.Equal(t, before, pictures(t))
+		s.clear()
+		steps := strings.Count(list, "\n")
+		require.Greater(t, steps, 20)
+		t.Logf("%d changes", steps)
+		for at := 1; at <= steps; at++ {
+			if !walkAll() && !written && at%3 != 0 {
+				continue
+			}
+			s.load("applied")
+			s.up()
+			s.boot()
+			_, killed := s.child("undo", at, false)
+			require.True(t, killed)
+			s.checkFstab(ownersFstab, string(applied))
+			if at/2%2 == 0 {
+				s.reboot()
+			}
+			want, wrote := etcdWrites(t, before)
+			if exists(journalPath) {
+				if j, err := readJournal(); err == nil && j.UUID != "" {
+					s.child("undo", 0, false)
+				}
+			}
+			for f, p := range pictures(t) {
+				require.True(t, want[f] == p, "%s after change %d, written %v", f, at, wrote)
+			}
+			s.checkFstab(ownersFstab, ownersFstab)
+			if !written && !wrote {
+				require.Equal(t, unchanged, whole(t))
+			}
+			s.clear()
+		}
+	}
+}
+
+// walkAll has every combination tried. Otherwise each change is met, but not with
+// each way of going on.
+func walkAll() bool { return os.Getenv("STORAGE_WALK") == "all" }
+
+// checkFstab wants one of two texts, and findmnt(8) content with it.
+func (s *stage) checkFstab(one, other string) {
+	s.t.Helper()
+	text, err := os.ReadFile(fstabPath)
+	require.NoError(s.t, err)
+	if string(text) != one {
+		require.Equal(s.t, other, string(text))
+	}
+	out, _ := exec.Command("findmnt", "--verify", "--tab-file", fstabPath).CombinedOutput()
+	require.Contains(s.t, string(out), "0 parse errors, 0 errors", "%s", out)
+}
+
+// etcdWrites is an etcd that is started now, whoever starts it: where it finds a
+// database it writes into it, where it finds none it would begin one.
+func etcdWrites(t *testing.T, before map[string]string) (want map[string]string, wrote bool) {
+	t.Helper()
+	const etcd = "/var/lib/etcd"
+	want = map[string]string{}
+	for f, p := range before {
+		want[f] = p
+	}
+	_, err := os.Stat(etcd + "/member/snap/db")
+	if err != nil {
+		require.Error(t, os.MkdirAll(etcd+"/member/snap", 0o700), "an empty database was begun")
+		return want, false
+	}
+	require.NoError(t, os.WriteFile(etcd+"/member/wal/1.wal", []byte("written since"), 0o600))
+	want[etcd] = picture(t, etcd)
+	return want, true
+}
+
+// checkGuarded looks below the mounts.
+func (s *stage) checkGuarded() {
+	s.t.Helper()
+	for _, f := range testFolders() {
+		require.NoError(s.t, exec.Command("umount", f).Run())
+		require.True(s.t, isGuard(f), f)
+		require.True(s.t, protected(f), f)
+		require.Error(s.t, os.WriteFile(f+"/x", nil, 0o600))
+	}
+}
