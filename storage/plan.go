@@ -105,7 +105,7 @@ func (b Board) Decide(ctx context.Context, w Wish) (Plan, error) {
 	if err := p.checkMount(j, lines, m); err != nil {
 		return p, err
 	}
-	folders, err := wishedFolders(w, j)
+	folders, err := wishedFolders(w, j, m)
 	if err != nil {
 		return p, err
 	}
@@ -349,13 +349,14 @@ func checkPath(what, name string) error {
 }
 
 // wishedFolders are the folders to be moved, those moved already among them.
-func wishedFolders(w Wish, j *journal) ([]string, error) {
+func wishedFolders(w Wish, j *journal, m mounts) ([]string, error) {
 	all := j.paths()
 	wished := w.Folders
 	if len(wished) == 0 && len(all) == 0 {
 		wished = []string{"/var/lib/etcd"}
 		for _, f := range []string{"/var/lib/docker", "/var/lib/containerd"} {
-			if info, err := os.Lstat(f); err == nil && info.IsDir() {
+			// What is a mount point has left the card already.
+			if info, err := os.Lstat(f); err == nil && info.IsDir() && m.at(f) == nil {
 				wished = append(wished, f)
 			}
 		}

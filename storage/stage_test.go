@@ -51,7 +51,7 @@ func victim(do string) int {
 	}
 	var err error
 	if do == "apply" {
-		_, err = b.Apply(context.Background(), Wish{Device: "LABEL=raid", Folders: testFolders()})
+		_, err = b.Apply(context.Background(), Wish{Device: os.Getenv("STORAGE_TEST_DEVICE"), Folders: testFolders()})
 	} else {
 		err = b.Undo(context.Background(), false)
 	}
@@ -75,7 +75,7 @@ func onStage(t *testing.T) (inside bool) {
 	if os.Getenv("STORAGE_TEST_STAGE") == t.Name() {
 		return true
 	}
-	cmd := exec.Command("unshare", "--mount", "--propagation", "private", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "9m")
+	cmd := exec.Command("unshare", "--mount", "--propagation", "private", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "30m")
 	cmd.Env = append(os.Environ(), "STORAGE_TEST_STAGE="+t.Name())
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
@@ -111,9 +111,17 @@ func newStage(t *testing.T) *stage {
 	}
 	t.Cleanup(s.clear)
 	s.image("card", "16M")
-	s.image("disk", "16M", "-L", "raid")
+	s.image("disk", "16M", "-L", s.label())
 	return s
 }
+
+// label is one that no other test of this machine uses.
+func (s *stage) label() string {
+	name := filepath.Base(s.dir)
+	return "raid" + name[max(0, len(name)-12):]
+}
+
+func (s *stage) device() string { return "LABEL=" + s.label() }
 
 // image makes a file with ext4.
 func (s *stage) image(name, size string, more ...string) {
@@ -310,7 +318,7 @@ func whole(t *testing.T) string {
 func (s *stage) child(do string, kill int, list bool) (out string, killed bool) {
 	s.t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "STORAGE_TEST_DO="+do, "STORAGE_TEST_KILL="+strconv.Itoa(kill))
+	cmd.Env = append(os.Environ(), "STORAGE_TEST_DO="+do, "STORAGE_TEST_KILL="+strconv.Itoa(kill), "STORAGE_TEST_DEVICE="+s.device())
 	if list {
 		cmd.Env = append(cmd.Env, "STORAGE_TEST_LIST=1")
 	}

@@ -82,7 +82,7 @@ func (v invocation) commandIndex() int {
 			return -1
 		case !strings.HasPrefix(a, "-"):
 			return i
-		case a == "-v" || a == "--v" || a == "--rootfs" || a == "--log-file" || a == "--vmodule" || a == "--arm-kubeadm" || a == "--arm-bench" || a == "--arm-report" || a == "--output" || a == "--profile":
+		case a == "-v" || a == "--v" || a == "--rootfs" || a == "--log-file" || a == "--vmodule" || a == "--arm-kubeadm" || a == "--arm-bench" || a == "--arm-report" || a == "--output" || a == "--profile" || a == "--storage":
 			i++
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
+	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
 
 // display shows a run: on a terminal one line per step that is kept up to date,
@@ -259,6 +260,7 @@ type result struct {
 	Event   *bootstrap.Event `json:"event,omitempty"`
 	Plan    *plan.Plan       `json:"plan,omitempty"`
 	Outcome *outcomeDoc      `json:"outcome,omitempty"`
+	Storage *storage.Plan    `json:"storage,omitempty"`
 	Report  string           `json:"report,omitempty"`
 }
 

@@ -31,6 +31,8 @@ const initHelpText = `kubeadm-arm init takes every flag of kubeadm init, listed 
       --arm-report DIR     folder for the board report, default ` + defaultReports + ` (KUBEADM_ARM_REPORT)
       --output FORMAT      text or json; json writes one object per line to standard output (KUBEADM_ARM_OUTPUT)
       --profile NAME       responsive, balanced (default) or frugal: how light the control plane is when idle (KUBEADM_ARM_PROFILE)
+      --storage DEVICE     before anything else: etcd's data onto this disk, as kubeadm-arm storage apply does (KUBEADM_ARM_STORAGE);
+                           DEVICE,folder=PATH,…,mount=PATH names folders and the place of the disk
 
 With --dry-run it prints its plan and changes nothing.
 

@@ -19,6 +19,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
+	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
 
 // initFlags are our own flags of init; everything else is kubeadm's.
@@ -28,6 +29,8 @@ type initFlags struct {
 	report  string
 	bench   string
 	profile plan.Profile
+	// storage is where etcd's data is to lie, empty to leave it.
+	storage string
 	// journal is set when `resume` goes on by hand, anyway its flag.
 	journal *bootstrap.Journal
 	anyway  bool
@@ -48,6 +51,10 @@ func (v invocation) initFlags(args []string) (initFlags, []string, error) {
 	}
 	if args, got = stripFlag(args, "output"); got != "" {
 		f.output = got
+	}
+	f.storage = v.getenv("KUBEADM_ARM_STORAGE")
+	if args, got = stripFlag(args, "storage"); got != "" {
+		f.storage = got
 	}
 	name := v.getenv("KUBEADM_ARM_PROFILE")
 	if args, got = stripFlag(args, "profile"); got != "" {
@@ -125,6 +132,8 @@ type boardRun struct {
 	plan   plan.Plan
 	check  bootstrap.CheckInput
 	resume *bootstrap.Journal
+	// storage is the plan of --storage, nil without it.
+	storage *storage.Plan
 }
 
 // readBoard finds out, measures and decides. It changes nothing but for the
@@ -173,6 +182,10 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	if b.resume != nil {
 		b.plan = b.resume.Plan
 		return b, nil
+	}
+	// Before the benchmark, which measures the disk that etcd will have.
+	if b.storage, err = v.initStorage(ctx, own.storage, b.config, dry); err != nil {
+		return b, err
 	}
 	folder := ""
 	if !dry {
@@ -327,7 +340,14 @@ func unwrapPath(err error) error {
 // dryRun prints the plan and changes nothing.
 func (v invocation) dryRun(own initFlags, b boardRun) error {
 	if own.output == "json" {
-		return writeJSON(v.stdout, result{Kind: "plan", Plan: &b.plan})
+		return writeJSON(v.stdout, result{Kind: "plan", Plan: &b.plan, Storage: b.storage})
+	}
+	if b.storage != nil {
+		fmt.Fprintln(v.stdout, "Storage, before any phase")
+		if err := v.showPlan(*b.storage); err != nil {
+			return err
+		}
+		fmt.Fprintln(v.stdout)
 	}
 	writePlan(v.stdout, b)
 	fmt.Fprintf(v.stdout, "\nNothing was changed. kubeadm's own dry run, which writes files below /etc/kubernetes/tmp:\n  %s init --dry-run\n", b.path)

@@ -16,6 +16,7 @@ import (
 	flag "github.com/spf13/pflag"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
 
@@ -41,7 +42,7 @@ func (v invocation) storage(args []string) error {
 	}
 	if len(args) == 0 || slices.Contains([]string{"-h", "--help", "help"}, args[0]) {
 		fmt.Fprint(v.stdout, storageHelpText)
-		wishFlags(v.storageFlags("storage"), nil, new(storage.Wish)).PrintDefaults()
+		wishFlags(v.storageFlags("storage"), new(storage.Wish)).PrintDefaults()
 		return nil
 	}
 	verb, ok := verbs[args[0]]
@@ -63,8 +64,8 @@ func (v invocation) storageFlags(name string) *flag.FlagSet {
 	return f
 }
 
-// wishFlags adds the flags that plan, apply and init's --storage share.
-func wishFlags(f *flag.FlagSet, env func(string) string, w *storage.Wish) *flag.FlagSet {
+// wishFlags adds the flags that plan and apply share.
+func wishFlags(f *flag.FlagSet, w *storage.Wish) *flag.FlagSet {
 	f.StringVar(&w.Mount, "mount", "", "where the disk is mounted (default "+storage.DefaultMount+", or where it is already)")
 	f.StringSliceVar(&w.Folders, "folder", nil, "folder to move; may be repeated (default /var/lib/etcd, and /var/lib/docker and /var/lib/containerd if they exist)")
 	f.BoolVar(&w.Stop, "stop", false, "stop the kubelet, its pods, docker and containerd for it, and start them again")
@@ -92,11 +93,73 @@ func (v invocation) wish(f *flag.FlagSet, name string, args []string, w *storage
 	if err != nil {
 		return false, &problem{exitUsage, "see kubeadm-arm " + name + " --help", err}
 	}
-	w.Device = f.Arg(0)
-	if w.Device == "" {
-		w.Device = v.getenv("KUBEADM_ARM_STORAGE")
+	if f.NArg() == 1 {
+		w.Device = f.Arg(0)
+		return false, nil
+	}
+	if env := v.getenv("KUBEADM_ARM_STORAGE"); env != "" {
+		from, err := parseStorage(env)
+		if err != nil {
+			return false, usage("KUBEADM_ARM_STORAGE", err)
+		}
+		w.Device = from.Device
+		if w.Mount == "" {
+			w.Mount = from.Mount
+		}
+		if len(w.Folders) == 0 {
+			w.Folders = from.Folders
+		}
 	}
 	return false, nil
+}
+
+// parseStorage reads what init's --storage says: a device, then folders and the
+// mount point, after commas.
+func parseStorage(text string) (storage.Wish, error) {
+	words := strings.Split(text, ",")
+	w := storage.Wish{Device: words[0], Stop: true}
+	if w.Device == "" {
+		return w, errors.New("name a device, such as UUID=… or /dev/md0")
+	}
+	for _, word := range words[1:] {
+		name, value, _ := strings.Cut(word, "=")
+		switch {
+		case name == "folder" && value != "":
+			w.Folders = append(w.Folders, value)
+		case name == "mount" && value != "":
+			w.Mount = value
+		default:
+			return w, fmt.Errorf("%q is neither folder=PATH nor mount=PATH", word)
+		}
+	}
+	return w, nil
+}
+
+// initStorage is --storage of init: apply, or in a dry run its plan.
+func (v invocation) initStorage(ctx context.Context, text string, c *kubeadm.Config, dry bool) (*storage.Plan, error) {
+	if text == "" {
+		return nil, nil
+	}
+	w, err := parseStorage(text)
+	if err != nil {
+		return nil, usage("--storage", err)
+	}
+	if etcd := etcdFolder(c); len(w.Folders) == 0 && etcd != "/var/lib/etcd" {
+		w.Folders = []string{etcd}
+	}
+	b := v.storageBoard()
+	if dry {
+		if err := needRoot("init --dry-run --storage"); err != nil {
+			return nil, err
+		}
+		p, err := b.Decide(ctx, w)
+		return &p, err
+	}
+	p, err := b.Apply(ctx, w)
+	if err == nil && !p.Nothing {
+		fmt.Fprintf(v.stderr, "storage: the data lies on %s now, mounted at %s\n", p.Disk.Name(), p.Mount)
+	}
+	return &p, err
 }
 
 func (v invocation) outputIs(name, output string) error {
@@ -108,7 +171,7 @@ func (v invocation) outputIs(name, output string) error {
 
 func (v invocation) storagePlan(args []string) error {
 	var w storage.Wish
-	f := wishFlags(v.storageFlags("storage plan"), v.getenv, &w)
+	f := wishFlags(v.storageFlags("storage plan"), &w)
 	output := f.StringP("output", "o", "text", "text or json")
 	if help, err := v.wish(f, "storage plan", args, &w); help || err != nil {
 		return err
@@ -267,7 +330,7 @@ func sortedKeys(m map[string]string) []string {
 
 func (v invocation) storageApply(args []string) error {
 	var w storage.Wish
-	f := wishFlags(v.storageFlags("storage apply"), v.getenv, &w)
+	f := wishFlags(v.storageFlags("storage apply"), &w)
 	dry := f.Bool("dry-run", false, "print the plan and change nothing")
 	if help, err := v.wish(f, "storage apply", args, &w); help || err != nil {
 		return err
