@@ -64,6 +64,21 @@ walk: lab deps ## SIGKILL at every journal boundary and 30 random moments, 10 po
 walk-quick: lab deps ## the same, six trials (under three minutes)
 	$(WALK) --every 20 --moments 2 --power 1
 
+.PHONY: storage-board raid-board storage-walk
+STORAGE_BOARD = cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/storage-board ./storage && cd .. && \
+  $(BIN)/storage-board --lab $(BIN)/lab --kubernetes $(KUBERNETES)
+
+storage-board: build lab deps ## etcd and containerd moved to a disk on a throttled board; power cut with and without it (five minutes)
+	$(STORAGE_BOARD) --kubeadm-arm $(BIN)/kubeadm-arm $(if $(RESULTS),--results $(RESULTS))
+
+raid-board: cross lab ## an emulated ARM board, systemd, a RAID 5 of five disks: restarted whole, degraded, without it, and with it again
+	$(BIN)/lab deps --whole
+	mkdir -p $(BIN)/armv7 && cp dist/kubeadm-arm-linux-armv7 $(BIN)/armv7/kubeadm-arm
+	$(STORAGE_BOARD) --raid --name raid --kubeadm-arm $(BIN)/armv7/kubeadm-arm --results docs/results/$$(date -u +%F)-raid-board.md
+
+storage-walk: ## SIGKILL at every change that storage apply and undo make, each with every way of going on (needs root; minutes)
+	STORAGE_WALK=all $(GO) test ./storage -run TestWalk -v -timeout 30m
+
 boards: cross lab ## every emulated ARM board: what detect finds there, and the kubeadm that dies on ARMv6; writes docs/results
 	$(BIN)/lab deps --emulator
 	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --results docs/results/$$(date -u +%F)-boards.md

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"syscall"
 	"time"
 )
@@ -31,6 +33,10 @@ func down(b *board) error {
 	for range 50 {
 		if failed = os.RemoveAll(b.dir); failed == nil {
 			return nil
+		}
+		if errors.Is(failed, fs.ErrPermission) {
+			// Immutable folders, such as kubeadm-arm storage leaves below a mount.
+			_ = exec.Command("chattr", "-R", "-f", "-i", b.dir).Run()
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

@@ -37,6 +37,9 @@ func (b *board) mount(groups cgroups, slowDisk *os.File) error {
 		{"tmpfs", "/run", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=755"},
 		{"tmpfs", "/tmp", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777"},
 	} {
+		if m.to == "/var/lib/containerd" && inFstab(root, m.to) {
+			continue // the board's owner has put it elsewhere
+		}
 		if err := unix.Mount(m.from, root+m.to, m.kind, m.flags, m.data); err != nil {
 			if m.kind == "overlay" && errors.Is(err, unix.EINVAL) {
 				return fmt.Errorf("mount the board's /usr: %w\nhint: the cache must not lie on an overlay; set KUBEADM_ARM_CACHE to a folder on a disk", err)
@@ -67,6 +70,17 @@ func (b *board) mount(groups cgroups, slowDisk *os.File) error {
 	// Kubernetes mounts with propagation; a board's root is shared, as
 	// systemd makes it.
 	return unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, "")
+}
+
+// inFstab tells whether the board's own fstab mounts something at a place.
+func inFstab(root, place string) bool {
+	text, _ := os.ReadFile(filepath.Join(root, "etc/fstab"))
+	for _, line := range strings.Split(string(text), "\n") {
+		if f := strings.Fields(line); len(f) > 1 && f[1] == place {
+			return true
+		}
+	}
+	return false
 }
 
 // kernelSettings are those of the whole machine that the kubelet sets to these

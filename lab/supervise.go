@@ -69,6 +69,17 @@ func parseFlagsEnv(text string) []string {
 	return strings.Fields(strings.Trim(value, `"`))
 }
 
+// mountFstab mounts what the board's fstab lists, as a boot does. What cannot be
+// mounted keeps no board from starting.
+func mountFstab() {
+	if info, err := os.Stat("/etc/fstab"); err != nil || info.Size() == 0 {
+		return
+	}
+	if out, err := exec.Command("mount", "-a").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "mount -a: %v: %s\n", err, out)
+	}
+}
+
 // supervise keeps the services and serves the socket. It ends with the board.
 func supervise() error {
 	all := units()
@@ -83,6 +94,7 @@ func supervise() error {
 	if err := os.MkdirAll("/run/lab", 0o755); err != nil {
 		return err
 	}
+	mountFstab()
 	listener, err := net.Listen("unix", socketPath)
 	if err != nil {
 		return err

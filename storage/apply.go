@@ -428,6 +428,14 @@ func (b Board) switchOver(ctx context.Context, j *journal, f *folder) error {
 		if f.Before != "" {
 			j.keep(f.Before)
 		}
+		// Before the note: once it is mounted over, nobody sees it any more.
+		can, err := b.protect(f.Path)
+		if err != nil {
+			return err
+		}
+		if !can {
+			b.tell("%s: its file system has no immutable flag; what lies under the mount is guarded by a file only", f.Path)
+		}
 		f.Switched = true
 		if err := b.save(j); err != nil {
 			return err
@@ -435,13 +443,6 @@ func (b Board) switchOver(ctx context.Context, j *journal, f *folder) error {
 	}
 	if m.bound(j.Mount, f.Path) {
 		return nil
-	}
-	can, err := b.protect(f.Path)
-	if err != nil {
-		return err
-	}
-	if !can {
-		b.tell("%s: its file system has no immutable flag; what lies under the mount is guarded by a file only", f.Path)
 	}
 	err = b.change("mount", f.Path, func() error {
 		_, err := b.Run(ctx, "mount", "--bind", j.on(f), f.Path)

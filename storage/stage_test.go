@@ -174,7 +174,12 @@ func (s *stage) clear() {
 		}
 	}
 	for _, l := range s.loops {
-		_ = exec.Command("losetup", "-d", l).Run()
+		// Whoever lists disks just then keeps it for a moment.
+		require.Eventually(s.t, func() bool {
+			_ = exec.Command("losetup", "-d", l).Run()
+			out, _ := exec.Command("losetup", "--noheadings", "--output", "BACK-FILE", l).Output()
+			return !strings.Contains(string(out), s.dir)
+		}, 20*time.Second, 20*time.Millisecond, "detach %s", l)
 	}
 	s.loops = nil
 }
