@@ -1,0 +1,134 @@
+package storage
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// As lsblk of util-linux 2.38 prints it on a board with an SD card and two of a
+// RAID's disks, shortened; the sizes of sdb are written as older versions do.
+const lsblkText = `{"blockdevices": [
+ {"name":"mmcblk0","path":"/dev/mmcblk0","maj:min":"179:0","size":15931539456,"type":"disk","fstype":null,"uuid":null,"label":null,"tran":null,"model":null,"ro":false,
+  "children":[{"name":"mmcblk0p2","path":"/dev/mmcblk0p2","maj:min":"179:2","size":15660482560,"type":"part","fstype":"ext4","uuid":"aaaa","label":"rootfs","tran":null,"model":null,"ro":false}]},
+ {"name":"sda","path":"/dev/sda","maj:min":"8:0","size":1000204886016,"type":"disk","fstype":"linux_raid_member","uuid":"bbbb","label":"board:0","tran":"usb","model":"Disk A  ","ro":false,
+  "children":[{"name":"md0","path":"/dev/md0","maj:min":"9:0","size":4000000000000,"type":"raid5","fstype":"ext4","uuid":"cccc","label":"raid","tran":null,"model":null,"ro":false}]},
+ {"name":"sdb","maj:min":"8:16","size":"1000204886016","type":"disk","fstype":"linux_raid_member","uuid":"bbbb","label":"board:0","tran":"usb","model":"Disk B","ro":"0",
+  "children":[{"name":"md0","path":"/dev/md0","maj:min":"9:0","size":4000000000000,"type":"raid5","fstype":"ext4","uuid":"cccc","label":"raid","tran":null,"model":null,"ro":false}]},
+ {"name":"sdc","path":"/dev/sdc","maj:min":"8:32","size":64000000000,"type":"disk","fstype":"vfat","uuid":"DEAD-BEEF","label":"STICK","tran":"usb","model":"Stick","ro":true},
+ {"name":"sr0","path":"/dev/sr0","maj:min":"11:0","size":0,"type":"rom","fstype":null,"uuid":null,"label":null,"tran":"sata","model":null,"ro":true}
+]}`
+
+func TestParseLsblk(t *testing.T) {
+	disks, err := parseLsblk([]byte(lsblkText))
+	require.NoError(t, err)
+	by := map[string]Disk{}
+	for _, d := range disks {
+		by[d.Path] = d
+	}
+	require.Len(t, disks, 7, "the array comes once")
+	root := by["/dev/mmcblk0p2"]
+	assert.True(t, root.Card)
+	assert.Equal(t, "mmc", root.Transport)
+	array := by["/dev/md0"]
+	assert.True(t, array.Array)
+	assert.Empty(t, array.Transport)
+	assert.Equal(t, []string{"/dev/sda", "/dev/sdb"}, array.tops)
+	assert.Equal(t, number(9, 0), array.number)
+	assert.Equal(t, int64(1000204886016), by["/dev/sdb"].Bytes)
+	assert.Equal(t, "Disk A", by["/dev/sda"].Model)
+	for path, want := range map[string]string{
+		"/dev/mmcblk0":   "is on the disk that the board runs from",
+		"/dev/mmcblk0p2": "is on the disk that the board runs from",
+		"/dev/sda":       "is a member of an md array",
+		"/dev/sdc":       "has vfat on it",
+		"/dev/sr0":       "has no medium",
+	} {
+		assert.Contains(t, by[path].unfit(root.tops), want, path)
+	}
+	assert.Empty(t, array.unfit(root.tops))
+	for _, bad := range []string{"", "[]", `{"blockdevices":[{"name":"a","maj:min":"x"}]}`, `{"blockdevices":[{"name":"a","maj:min":"1:2","size":"many"}]}`} {
+		_, err := parseLsblk([]byte(bad))
+		assert.ErrorContains(t, err, "parse lsblk's output", bad)
+	}
+}
+
+func FuzzParseLsblk(f *testing.F) {
+	f.Add([]byte(lsblkText))
+	f.Fuzz(func(_ *testing.T, text []byte) { _, _ = parseLsblk(text) })
+}
+
+func TestParseBlkid(t *testing.T) {
+	assert.Equal(t, map[string]string{"DEVNAME": "/dev/a", "LABEL": `with\ blank=x`, "TYPE": "ext4"}, parseBlkid([]byte("DEVNAME=/dev/a\nLABEL=with\\ blank=x\nTYPE=ext4\n\n")))
+}
+
+// The names that systemd-escape --path --suffix=mount gives.
+func TestUnitName(t *testing.T) {
+	for place, want := range map[string]string{
+		"/mnt/root": "mnt-root.mount", "/var/lib/etcd": "var-lib-etcd.mount", "/mnt/my-disk": `mnt-my\x2ddisk.mount`,
+		"/var/lib/my data": `var-lib-my\x20data.mount`, "/.hidden/x": `\x2ehidden-x.mount`, "/mnt/ä": `mnt-\xc3\xa4.mount`, "/a.b_c:d": "a.b_c:d.mount",
+	} {
+		assert.Equal(t, want, unitName(place))
+	}
+}
+
+func TestUnitFiles(t *testing.T) {
+	all := unitFiles("/usr/local/bin/kubeadm-arm", "/mnt/root", []string{"/var/lib/etcd", "/var/lib/docker"})
+	require.Len(t, all, 2, "containerd's folder stays, so containerd waits for nothing")
+	assert.Equal(t, `# Written by kubeadm-arm storage apply; kubeadm-arm storage undo takes it away.
+[Unit]
+Wants=mnt-root.mount var-lib-docker.mount
+After=mnt-root.mount var-lib-docker.mount
+StartLimitIntervalSec=0
+
+[Service]
+ExecStartPre=/usr/local/bin/kubeadm-arm storage guard /var/lib/docker
+`, all["/etc/systemd/system/docker.service.d/20-kubeadm-arm-storage.conf"])
+	kubelet := all["/etc/systemd/system/kubelet.service.d/20-kubeadm-arm-storage.conf"]
+	assert.Contains(t, kubelet, "Wants=mnt-root.mount var-lib-etcd.mount var-lib-docker.mount\n")
+	assert.Contains(t, kubelet, "ExecStartPre=/usr/local/bin/kubeadm-arm storage guard\n")
+}
+
+// A degraded RAID 5 as the kernel shows it, a partition of it, and LVM upon it.
+func TestReadArrays(t *testing.T) {
+	sys := t.TempDir()
+	md := filepath.Join(sys, "devices/virtual/block/md0")
+	for file, text := range map[string]string{
+		"md/level": "raid5", "md/raid_disks": "5", "md/degraded": "1", "md/array_state": "clean", "md/sync_action": "recover", "md0p1/partition": "1",
+	} {
+		path := filepath.Join(md, file)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text+"\n"), 0o644))
+	}
+	class := filepath.Join(sys, "class/block")
+	require.NoError(t, os.MkdirAll(class, 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(sys, "devices/virtual/block/dm-0/slaves"), 0o755))
+	for name, to := range map[string]string{"class/block/md0": md, "class/block/md0p1": md + "/md0p1", "class/block/dm-0": filepath.Join(sys, "devices/virtual/block/dm-0"), "devices/virtual/block/dm-0/slaves/md0": md} {
+		require.NoError(t, os.Symlink(to, filepath.Join(sys, name)))
+	}
+	for _, name := range []string{"md0", "md0p1", "dm-0"} {
+		arrays := readArrays(sys, name)
+		require.Len(t, arrays, 1, name)
+		assert.Equal(t, Array{Name: "md0", Level: "raid5", Disks: 5, Missing: 1, State: "clean", Action: "recover"}, arrays[0])
+		assert.Equal(t, "md0, raid5, 4 of 5 disks, clean, recover", arrays[0].String())
+	}
+	assert.Empty(t, readArrays(sys, "sda"))
+}
+
+func TestBlock(t *testing.T) {
+	j := &journal{UUID: "1", FSType: "xfs", Mount: "/mnt/a,b", Folders: []*folder{{Path: "/var/lib/etcd"}}}
+	assert.Equal(t, []string{
+		"UUID=1 /mnt/a,b xfs defaults,noatime,nofail,x-systemd.device-timeout=60s 0 0",
+		"/mnt/a,b/var/lib/etcd /var/lib/etcd none bind,nofail 0 0",
+	}, j.block(), "a comma would end the option")
+	j.Mount, j.OwnersLine = "/mnt/root", true
+	assert.Equal(t, []string{"/mnt/root/var/lib/etcd /var/lib/etcd none bind,nofail,x-systemd.requires-mounts-for=/mnt/root 0 0"}, j.block())
+	for _, e := range j.reasons() {
+		assert.NotEmpty(t, e.Reason)
+		assert.Contains(t, strings.Join(j.block(), "\n"), strings.TrimSuffix(e.Option, "="))
+	}
+}
