@@ -55,3 +55,7 @@ func (b *boardRun) reuse(folder string) bool {
 	b.bench, b.speed, b.reused = r, speed, true
 	return true
 }
+
+// forgetBench drops the kept benchmark: the folders that it measured lie on
+// another disk now.
+func forgetBench() { _ = os.Remove(keptBench) }

@@ -157,6 +157,7 @@ func (v invocation) initStorage(ctx context.Context, text string, c *kubeadm.Con
 	}
 	p, err := b.Apply(ctx, w)
 	if err == nil && !p.Nothing {
+		forgetBench()
 		fmt.Fprintf(v.stderr, "storage: the data lies on %s now, mounted at %s\n", p.Disk.Name(), p.Mount)
 	}
 	return &p, err
@@ -353,6 +354,9 @@ func (v invocation) storageApply(args []string) error {
 	if err != nil {
 		return err
 	}
+	if !p.Nothing {
+		forgetBench()
+	}
 	v.applied(p)
 	return nil
 }
@@ -446,6 +450,7 @@ func (v invocation) storageUndo(args []string) error {
 		}
 		return err
 	}
+	forgetBench()
 	fmt.Fprintln(v.stdout, "the data is back in its old places, and fstab as it was")
 	return nil
 }
