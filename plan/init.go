@@ -99,16 +99,24 @@ func (m *maker) steps() {
 	for _, c := range m.local(Etcd) {
 		m.add(m.await(c))
 	}
-	for _, c := range staged {
-		m.add(ReleaseManifest{Component: c}, m.await(c))
-	}
 	// kubeadm's own wait comes after ours and would add its one-minute call
 	// and a round of handshakes only to learn what is known.
 	tail := b.AllBut(slices.Concat(head, kubelet, []string{"wait-control-plane"})...)
-	m.decide("wait-control-plane", "skipped", "own waiting by progress has shown every component healthy before")
+	m.decide("wait-control-plane", "skipped", "own waiting by progress shows every component healthy")
 	const attempts = 5
 	m.decide("attempts for the last phases", fmt.Sprint(attempts), "a request has 10 s in kubeadm's client whatever the config says; all these phases create or update")
-	m.add(RunPhases{Name: "tail", What: "run kubeadm's remaining phases", Keep: tail, Attempts: attempts})
+	rest := RunPhases{Name: "tail", What: "run kubeadm's remaining phases", Keep: tail, Attempts: attempts}
+	for _, c := range staged {
+		m.add(ReleaseManifest{Component: c}, m.await(c))
+		if c == APIServer {
+			m.decide("remaining phases", "as soon as the API server is healthy", "they need nothing else, and take longer beside a controller-manager that reads all the cluster has")
+			m.add(rest)
+			rest.Keep = nil
+		}
+	}
+	if rest.Keep != nil {
+		m.add(rest) // no API server of ours is staged
+	}
 }
 
 func (m *maker) add(s ...Step) { m.p.Steps = append(m.p.Steps, s...) }
