@@ -1,7 +1,9 @@
 package plan
 
-// The control-plane components, in the order in which they can work: each needs
-// the one before it.
+// The control-plane components, in the order in which they are started: etcd and
+// the API server are what the others need. The controller-manager comes last,
+// because from its start on it reads and makes objects of all kinds, and
+// whatever starts beside it takes longer.
 const (
 	Etcd              = "etcd"
 	APIServer         = "kube-apiserver"
@@ -10,4 +12,4 @@ const (
 )
 
 // Components returns the four in start order.
-func Components() []string { return []string{Etcd, APIServer, ControllerManager, Scheduler} }
+func Components() []string { return []string{Etcd, APIServer, Scheduler, ControllerManager} }
