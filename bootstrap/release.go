@@ -137,7 +137,8 @@ func Reset(l Layout, kubeadmReset func() error) (removed, left []string, err err
 		return nil, nil, err
 	}
 	if !ours {
-		return nil, nil, l.removeUnit()
+		removed, err := l.removeDropIns()
+		return removed, nil, errors.Join(err, l.removeUnit())
 	}
 	return l.forget()
 }
@@ -153,6 +154,11 @@ func (l Layout) forget() (removed, left []string, err error) {
 	}
 	patches, err := l.removePatches()
 	removed = append(removed, patches...)
+	if err != nil {
+		return removed, nil, err
+	}
+	dropIns, err := l.removeDropIns()
+	removed = append(removed, dropIns...)
 	if err != nil {
 		return removed, nil, err
 	}

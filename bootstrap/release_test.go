@@ -36,7 +36,7 @@ func TestReleaseWaitsForTheAPIServer(t *testing.T) {
 	b.sick = 3
 	released, err := Release(context.Background(), releaseOptions(b))
 	require.NoError(t, err)
-	assert.Equal(t, []string{plan.APIServer, plan.ControllerManager, plan.Scheduler}, released)
+	assert.Equal(t, plan.Components()[1:], released)
 	assert.Equal(t, "etcd,kube-apiserver", b.seen[0], "the others wait")
 	assert.Len(t, b.manifests(), 4)
 	file, link := b.layout.unitPaths()

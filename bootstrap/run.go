@@ -266,6 +266,8 @@ func (r *run) do(ctx context.Context, s plan.Step, again bool, tell func(string)
 		return 1, r.layout.release(s.Component)
 	case plan.AwaitHealthy:
 		return 1, r.await(ctx, s, tell)
+	case plan.TuneServices:
+		return 1, r.tuneServices(s)
 	}
 	return 0, fmt.Errorf("carry out the plan: unknown step %T", s)
 }

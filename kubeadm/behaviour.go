@@ -116,8 +116,11 @@ func (b Behaviour) HasTimeouts() bool {
 	return strings.HasPrefix(b.values[ControlPlaneClock], "timeouts.")
 }
 
+// Has tells whether a fact that is yes or no is yes.
+func (b Behaviour) Has(name FactName) bool { return b.values[name] == "yes" }
+
 // HasStartupProbe tells whether manifests carry a startup probe.
-func (b Behaviour) HasStartupProbe() bool { return b.values[StartupProbe] == "yes" }
+func (b Behaviour) HasStartupProbe() bool { return b.Has(StartupProbe) }
 
 // AllowedBesideConfig tells whether a flag may stand beside --config.
 func (b Behaviour) AllowedBesideConfig(flag string) bool {

@@ -44,6 +44,10 @@ const (
 	HealthEndpoint    FactName = "API server liveness path"
 	KubeletCgroupV1   FactName = "kubelet on cgroup v1"
 	ARM32Images       FactName = "official 32-bit ARM programs"
+
+	Fairness              FactName = "API server's --enable-priority-and-fairness"
+	InteroperabilityProxy FactName = "API server's UnknownVersionInteroperabilityProxy"
+	EtcdBatching          FactName = "etcd's --backend-batch-interval"
 )
 
 // every returns the range from v1.FROM.0 to the last patch of v1.TO; a zero to
@@ -169,5 +173,12 @@ func Facts() []Fact {
 		fact(KubeletCgroupV1, 35, 0, "only with failCgroupV1: false", "the kubelet refuses to start otherwise", "pkg/kubelet/apis/config at v1.35.0"),
 		fact(ARM32Images, 13, 26, "yes", "GOARM=7", "k/k#115742"),
 		fact(ARM32Images, 27, 0, "no", "build your own", "k/k#115742"),
+
+		fact(Fairness, 13, 19, "no", "the flag came with the alpha gate in v1.18 and works without it from v1.20 on", "pkg/features"),
+		fact(Fairness, 20, 0, "yes", "beta and on, so there is something to switch off", "k8s.io/apiserver/pkg/server/options"),
+		fact(InteroperabilityProxy, 13, 35, "no", "alpha and off", "k8s.io/apiserver/pkg/features"),
+		fact(InteroperabilityProxy, 36, 0, "yes", "beta and on", "k8s.io/apiserver/pkg/features at v0.37.2"),
+		fact(EtcdBatching, 13, 18, "no", "etcd 3.2 and 3.3 do not know the flag", "constants/constants.go at v1.13.1"),
+		fact(EtcdBatching, 19, 0, "yes", "etcd 3.4.13 and newer", "constants/constants.go at v1.19.16"),
 	}
 }

@@ -23,7 +23,7 @@ import (
 //	             overlays that cannot lie on another overlay
 func (b *board) furnish(programs string, extra []string, sandboxImage string) error {
 	root := filepath.Join(b.dir, "root")
-	for _, dir := range []string{"etc", "proc", "sys", "dev", "run", "tmp", "usr", "root", "mnt", "media", "opt/cni", "home", "srv", "boot",
+	for _, dir := range []string{"etc/systemd/system", "proc", "sys", "dev", "run", "tmp", "usr", "root", "mnt", "media", "opt/cni", "home", "srv", "boot",
 		"var/lib/kubelet", "var/lib/containerd", "var/log/pods", "var/log/containers", "var/tmp", "var/cache"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -271,7 +272,7 @@ func (u *unit) once() {
 		u.mu.Unlock()
 		return
 	}
-	err = cmd.Start()
+	err = startTuned(cmd, readDropIns("/", u.name))
 	if err == nil {
 		u.proc = cmd.Process
 	}
@@ -286,6 +287,21 @@ func (u *unit) once() {
 		u.restarts++
 	}
 	u.mu.Unlock()
+}
+
+// startTuned starts a service with what its drop-ins say. A process inherits the
+// timer slack of the thread that started it.
+func startTuned(cmd *exec.Cmd, d dropIns) error {
+	cmd.Env = append(os.Environ(), d.env...)
+	if d.slack > 0 {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(d.slack.Nanoseconds()), 0, 0, 0); err != nil {
+			return fmt.Errorf("set timer slack: %w", err)
+		}
+		defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) }()
+	}
+	return cmd.Start()
 }
 
 func logPath(unit string) string { return "/var/log/" + unit + ".log" }

@@ -71,6 +71,7 @@ func (m *maker) steps() {
 		// kubeadm's own order and clocks, with the manifests changed before the
 		// kubelet sees them.
 		m.decide("staging", "off", "the board is fast enough for kubeadm's own order and clocks")
+		m.services()
 		m.add(
 			RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1},
 			m.patches(),
@@ -90,6 +91,7 @@ func (m *maker) steps() {
 	m.decide("staging", "on", fmt.Sprintf("with an API server start of about %s, scheduler and controller-manager would load it with retries, and kubeadm's first API call gives up after 1 minute", m.start))
 	staged := m.stagedComponents()
 	m.decide("order of release", strings.Join(append(m.local(Etcd), staged...), ", "), "each needs the one before it; what starts early only crashes, retries and costs CPU time")
+	m.services()
 	m.add(
 		RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1},
 		m.patches(),

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
 
@@ -74,6 +75,7 @@ func (m *maker) profile() {
 	}
 	m.decide("leader election", "off", noElection)
 	m.decide("API server's watch cache", "off", noWatchCache)
+	m.decide("API priority and fairness", "off", noFairness)
 	m.decide("etcd heartbeat", aloneTick.String(), etcdAlone)
 }
 
@@ -83,6 +85,9 @@ const (
 	noElection   = "without a controlPlaneEndpoint no second control-plane node can join, so there is nobody to elect against; each renewal is an API call and a write to disk every 2 s"
 	noWatchCache = "the cache serves many clients of one kind of object; a small cluster has few, and pays for a hundred caches, each with a timer that fires every second"
 	noProxy      = "it is for several API servers of different versions; while the server starts, it asks the server ten times a second whether it is ready"
+	noFairness   = "it shares an overloaded API server out among many clients; without it --max-requests-inflight is the only bound, and every request and every start costs less"
+	batch        = "etcd's log is on the disk before an answer is given, whatever this says; its database file follows this much later, and takes ten writes in one"
+	lazyGC       = "a server that starts with a small heap collects garbage all the time; GOMEMLIMIT keeps it from taking the board's memory"
 	progress     = "etcd tells every one of the API server's hundred watches this often that nothing has happened"
 	// After a start etcd waits one to five ticks before it elects itself: a
 	// second, and an election timeout of ten, cost up to ten seconds.
@@ -109,15 +114,25 @@ func (m *maker) save(component string, s *patch.Settings) {
 		env("GOMAXPROCS", "1", oneThread)
 		flag(patch.IfPresent, "watch-progress-notify-interval", "1m", progress)
 		flag(patch.IfPresent, "experimental-watch-progress-notify-interval", "1m", progress)
+		if m.f.Kubeadm.Has(kubeadm.EtcdBatching) {
+			flag(patch.IfAbsent, "backend-batch-interval", "2s", batch)
+		}
 		if m.alone() {
 			s.Flags = append(s.Flags, m.etcdTick(aloneTick, 5*aloneTick, etcdAlone)...)
 		}
 	case APIServer:
 		if m.alone() {
 			flag(patch.IfAbsent, "watch-cache", "false", noWatchCache)
-			if m.f.Kubeadm.Version.Minor >= 36 {
+			if m.f.Kubeadm.Has(kubeadm.Fairness) {
+				flag(patch.IfAbsent, "enable-priority-and-fairness", "false", noFairness)
+			}
+			if m.f.Kubeadm.Has(kubeadm.InteroperabilityProxy) {
 				flag(patch.IfAbsent, "feature-gates", "UnknownVersionInteroperabilityProxy=false", noProxy)
 			}
+		}
+		if limit, ok := m.apiMemory(); ok {
+			env("GOGC", "400", lazyGC)
+			env("GOMEMLIMIT", limit, lazyGC)
 		}
 		if m.cores() <= 1 {
 			env("GOMAXPROCS", "1", "there is one core's worth of CPU")

@@ -63,6 +63,8 @@ func kindOf(s Step) string {
 		return "releaseManifest"
 	case AwaitHealthy:
 		return "awaitHealthy"
+	case TuneServices:
+		return "tuneServices"
 	}
 	return "unknown"
 }
@@ -79,6 +81,8 @@ func readStep(k stepKind) (Step, error) {
 		return decodeStep[ReleaseManifest](k.Step)
 	case "awaitHealthy":
 		return decodeStep[AwaitHealthy](k.Step)
+	case "tuneServices":
+		return decodeStep[TuneServices](k.Step)
 	}
 	return nil, fmt.Errorf("read plan: unknown step %q", k.Kind)
 }

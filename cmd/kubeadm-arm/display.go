@@ -243,6 +243,8 @@ func stepDetail(s plan.Step) string {
 	case plan.AwaitHealthy:
 		return fmt.Sprintf(": expected %s; given up when nothing moves for %s, nothing new comes for %s, or after %d restarts",
 			clock(s.Expect), clock(s.Quiet), clock(s.Patience), s.Restarts)
+	case plan.TuneServices:
+		return fmt.Sprintf(": kubelet, container runtime; their timers may fire %s late", s.TimerSlack)
 	case plan.PatchManifests:
 		var names []string
 		for c := range s.Settings {

@@ -1,0 +1,150 @@
+package bootstrap
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// dropInName is our file in a unit's drop-in folder (systemd.unit(5)).
+const dropInName = "50-kubeadm-arm.conf"
+
+// runtimeUnits are systemd's names of container runtimes by the name of their
+// process.
+func runtimeUnits() map[string]string {
+	return map[string]string{"containerd": "containerd", "crio": "crio", "dockerd": "docker"}
+}
+
+// dropIn is the path of our drop-in for a unit.
+func (l Layout) dropIn(unit string) string {
+	return filepath.Join(l.at("/etc/systemd/system"), unit+".service.d", dropInName)
+}
+
+// dropInText is a drop-in's text (systemd.exec(5), TimerSlackNSec= and
+// Environment=).
+func dropInText(slack time.Duration, env []plan.Variable) []byte {
+	var b strings.Builder
+	b.WriteString("# Written by kubeadm-arm init; kubeadm-arm reset removes it.\n[Service]\n")
+	if slack > 0 {
+		fmt.Fprintf(&b, "TimerSlackNSec=%d\n", slack.Nanoseconds())
+	}
+	for _, v := range env {
+		fmt.Fprintf(&b, "Environment=%s=%s\n", v.Name, v.Value)
+	}
+	return []byte(b.String())
+}
+
+// tuneServices writes drop-ins for the kubelet, which starts after this, and the
+// container runtimes that run, and has the latter change at once: containers
+// inherit their timer slack by way of the shims. None of it is needed for a
+// cluster to work, so a kernel that refuses is only noted.
+func (r *run) tuneServices(s plan.TuneServices) error {
+	running := r.layout.processesNamed("containerd", "crio", "dockerd")
+	if isFolder(r.layout.at("/etc/systemd/system")) {
+		texts := map[string][]byte{"kubelet": dropInText(s.TimerSlack, s.Kubelet)}
+		for name := range running {
+			texts[runtimeUnits()[name]] = dropInText(s.TimerSlack, nil)
+		}
+		for unit, text := range texts {
+			path := r.layout.dropIn(unit)
+			if err := r.layout.mkdir(filepath.Dir(path), 0o755); err != nil {
+				return fmt.Errorf("tune %s: %w", unit, err)
+			}
+			if err := r.layout.writeFile(path, text, 0o644); err != nil {
+				return fmt.Errorf("tune %s: %w", unit, err)
+			}
+		}
+	}
+	// This process, too: kubeadm inherits from it.
+	running["kubeadm-arm"] = []int{os.Getpid()}
+	for name, pids := range running {
+		for _, pid := range pids {
+			if err := r.layout.setTimerSlack(pid, s.TimerSlack); err != nil {
+				r.Tell(Event{Time: r.now(), Kind: Note, Number: r.number, Step: s.Title(),
+					Detail: fmt.Sprintf("%s keeps its timers until it is started again: %v", name, err)})
+			}
+		}
+	}
+	return nil
+}
+
+// setTimerSlack changes every thread of a process; threads and processes made
+// later inherit it (proc_pid_timerslack_ns(5), since Linux 4.6). A thread that
+// ends meanwhile does not count.
+func (l Layout) setTimerSlack(pid int, slack time.Duration) error {
+	tasks, err := os.ReadDir(filepath.Join(l.Proc(), strconv.Itoa(pid), "task"))
+	for _, t := range tasks {
+		if err = overwrite(filepath.Join(l.Proc(), t.Name(), "timerslack_ns"), strconv.FormatInt(slack.Nanoseconds(), 10)); err != nil && !ended(err) {
+			break
+		}
+	}
+	if err != nil && !ended(err) {
+		return fmt.Errorf("set timer slack: %w", err)
+	}
+	return nil
+}
+
+// overwrite writes to a file that is there and never makes one.
+func overwrite(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// ended tells whether an error says that a process is not there any more. A
+// kernel without the file has it for no thread, and nothing can be done there.
+func ended(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) }
+
+// processesNamed returns the process ids by name, as the kernel has it (comm).
+func (l Layout) processesNamed(names ...string) map[string][]int {
+	found := map[string][]int{}
+	entries, _ := os.ReadDir(l.Proc())
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		comm, err := os.ReadFile(filepath.Join(l.Proc(), e.Name(), "comm"))
+		if err != nil {
+			continue
+		}
+		for _, name := range names {
+			if strings.TrimSpace(string(comm)) == name {
+				found[name] = append(found[name], pid)
+			}
+		}
+	}
+	return found
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// removeDropIns takes our drop-ins away and returns their paths.
+func (l Layout) removeDropIns() (removed []string, err error) {
+	for _, unit := range []string{"kubelet", "containerd", "crio", "docker"} {
+		path := l.dropIn(unit)
+		if !fileExists(path) {
+			continue
+		}
+		if err := l.remove(path); err != nil {
+			return removed, err
+		}
+		removed = append(removed, path)
+		_ = os.Remove(filepath.Dir(path)) // only if nobody else has a drop-in there
+	}
+	return removed, nil
+}
