@@ -223,7 +223,11 @@ func goBuild(ctx context.Context, dir string, t target, to, pkg, ldflags string)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	cmd := goCommand(ctx, dir, "build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags="+ldflags, "-o", to, pkg)
+	args := []string{"build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags=" + ldflags, "-o", to}
+	if overlay := filepath.Join(dir, overlayFile); fileExists(overlay) {
+		args = append(args, "-overlay="+overlay)
+	}
+	cmd := goCommand(ctx, dir, append(args, pkg)...)
 	cgo := "CGO_ENABLED=0"
 	if needsC(t.Version, pkg) {
 		cgo = "CGO_ENABLED=1"

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,9 +55,10 @@ func insteadOfPins() map[string]modfile.Replace {
 		"github.com/gophercloud/gophercloud": to("github.com/gophercloud/gophercloud", "v0.0.0-20180330165814-781450b3c4fc"),
 		"github.com/storageos/go-api":        to("github.com/storageos/go-api", "v0.0.0-20180126153955-3a4032328d99"),
 		"gonum.org/v1/gonum":                 to("gonum.org/v1/gonum", "v0.0.0-20180726124543-cebdade430cc"),
+		"k8s.io/utils":                       to("k8s.io/utils", "v0.0.0-20180726175726-66066c83e385"),
 		"k8s.io/kube-openapi":                to("k8s.io/kube-openapi", "v0.0.0-20181114233023-0317810137be"),
 		// Moved away, or gone where it was.
-		"vbom.ml/util":                 to("github.com/fvbommel/util", "v0.0.3"),
+		"vbom.ml/util":                 to("github.com/fvbommel/util", "v0.0.0-20180919145318-efcd4e0f9787"),
 		"github.com/renstrom/dedent":   to("github.com/lithammer/dedent", "v1.1.0"),
 		"bitbucket.org/ww/goautoneg":   to("github.com/munnerz/goautoneg", "v0.0.0-20120707110453-a547fc61f48d"),
 		"github.com/munnerz/goautoneg": {},
@@ -102,7 +108,98 @@ func oldModule(ctx context.Context, version, source, dir string) error {
 	}
 	// No tidy: it would look for what tests of long ago import. What the
 	// programs import is found when they are built.
-	return os.WriteFile(filepath.Join(dir, "go.mod"), text, 0o644)
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), text, 0o644); err != nil {
+		return err
+	}
+	return generateOpenAPI(ctx, source, dir, names)
+}
+
+// overlayFile, in a module's folder, names files to build with beside those of
+// the modules (go help build, -overlay).
+const overlayFile = "overlay.json"
+
+// openAPI is the one file of Kubernetes that its releases do not hold: they make
+// it first (build/root/Makefile.generated_files).
+const openAPI = "pkg/generated/openapi/zz_generated.openapi.go"
+
+// generateOpenAPI makes that file with the generator that Kubernetes names, and
+// an overlay that puts it in its place.
+func generateOpenAPI(ctx context.Context, source, dir string, staging []string) error {
+	generator := filepath.Join(dir, "openapi-gen")
+	cmd := goCommand(ctx, dir, "build", "-mod=mod", "-o", generator, "k8s.io/kube-openapi/cmd/openapi-gen")
+	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOTOOLCHAIN="+goOfOld)
+	if err := step(ctx, "building the generator of Kubernetes' OpenAPI", func() error { return runQuiet(cmd) }); err != nil {
+		return err
+	}
+	// The generator reads packages as Go did before modules.
+	path := filepath.Join(dir, "gopath")
+	tree := filepath.Join(path, "src", "k8s.io")
+	kubernetes := filepath.Join(tree, "kubernetes")
+	if err := os.RemoveAll(path); err != nil {
+		return err
+	}
+	var roots []string
+	for _, part := range []string{"cmd", "pkg", "plugin"} {
+		if err := copyWithoutTests(filepath.Join(kubernetes, part), os.DirFS(filepath.Join(source, part))); err != nil {
+			return err
+		}
+		roots = append(roots, "kubernetes/"+part)
+	}
+	for _, name := range staging {
+		if err := os.Symlink(filepath.Join(dir, "staging", name), filepath.Join(tree, name)); err != nil {
+			return err
+		}
+		roots = append(roots, name)
+	}
+	var packages []string
+	for _, root := range roots {
+		found, err := taggedPackages(tree, root)
+		if err != nil {
+			return err
+		}
+		packages = append(packages, found...)
+	}
+	nothing := filepath.Join(dir, "header")
+	if err := os.WriteFile(nothing, nil, 0o644); err != nil {
+		return err
+	}
+	gen := exec.CommandContext(ctx, generator, "--logtostderr", "-i", strings.Join(packages, ","), "-p", "k8s.io/kubernetes/"+filepath.Dir(openAPI),
+		"-O", strings.TrimSuffix(filepath.Base(openAPI), ".go"), "-h", nothing, "-r", filepath.Join(dir, "report"), "-o", filepath.Join(path, "src"))
+	gen.Dir = kubernetes
+	gen.Env = append(os.Environ(), "GO111MODULE=off", "GOPATH="+path, "GOFLAGS=")
+	if err := step(ctx, "generating Kubernetes' OpenAPI", func() error { return runQuiet(gen) }); err != nil {
+		return err
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(source, openAPI): filepath.Join(kubernetes, openAPI)}})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, overlayFile), overlay, 0o644)
+}
+
+// taggedPackages are the packages below root, by import path, whose types go
+// into the OpenAPI.
+func taggedPackages(tree, root string) ([]string, error) {
+	seen := map[string]bool{}
+	// A trailing slash follows a link.
+	err := filepath.WalkDir(filepath.Join(tree, root)+"/", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(text, []byte("+k8s:openapi-gen=")) {
+			return err
+		}
+		rel, err := filepath.Rel(tree, filepath.Dir(path))
+		if err == nil && !strings.Contains(rel, "/vendor/") && !strings.HasPrefix(rel, "code-generator") && !strings.HasPrefix(rel, "sample-") {
+			seen["k8s.io/"+filepath.ToSlash(rel)] = true
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for the packages of Kubernetes' OpenAPI: %w", err)
+	}
+	return slices.Sorted(maps.Keys(seen)), nil
 }
 
 // oldBoardModule is the go.mod for such a Kubernetes, made from the pins of the

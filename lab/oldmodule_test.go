@@ -63,3 +63,25 @@ func TestWhatOldVersionsNeed(t *testing.T) {
 	assert.True(t, needsC("v1.13.1", "k8s.io/kubernetes/cmd/kubelet") && !needsC("v1.31.4", "k8s.io/kubernetes/cmd/kubelet") && !needsC("v1.13.1", "k8s.io/kubernetes/cmd/kubeadm"))
 	assert.True(t, hasCoreDNS("v1.31.4") && !hasCoreDNS("v1.13.1"))
 }
+
+func TestTaggedPackages(t *testing.T) {
+	tree := t.TempDir()
+	write := func(path, text string) {
+		full := filepath.Join(tree, path)
+		require.NoError(t, os.MkdirAll(filepath.Dir(full), 0o755))
+		require.NoError(t, os.WriteFile(full, []byte(text), 0o644))
+	}
+	write("staging/api/core/v1/doc.go", "// +k8s:openapi-gen=true\npackage v1\n")
+	write("staging/api/core/v1/types.go", "// +k8s:openapi-gen=true\npackage v1\n")
+	write("staging/api/other/doc.go", "package other\n")
+	write("kubernetes/pkg/version/types.go", "// +k8s:openapi-gen=true\npackage version\n")
+	require.NoError(t, os.Symlink(filepath.Join(tree, "staging", "api"), filepath.Join(tree, "api")))
+	got, err := taggedPackages(tree, "api")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"k8s.io/api/core/v1"}, got)
+	got, err = taggedPackages(tree, "kubernetes/pkg")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"k8s.io/kubernetes/pkg/version"}, got)
+	_, err = taggedPackages(tree, "none")
+	assert.ErrorContains(t, err, "OpenAPI")
+}

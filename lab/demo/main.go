@@ -24,13 +24,13 @@ func main() {
 	var expect expectations
 	flag.StringVar(&d.lab, "lab", "lab", "the lab program")
 	flag.StringVar(&d.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static, for this machine")
-	flag.StringSliceVar(&versions, "kubernetes", []string{"v1.37.2"}, "versions of Kubernetes, one after the other")
+	flag.StringSliceVar(&versions, "kubernetes", []string{"v1.37.2"}, "versions of Kubernetes, one after the other, or with --side-by-side at once")
 	flag.StringSliceVar(&cpus, "cpu", []string{"5%"}, "shares of one core that a board gets, one after the other")
 	flag.StringVar(&d.kind, "board", "", "whole emulated boards of this kind (lab up --board) instead of shares of a core")
 	flag.StringVar(&d.deb, "deb", "", "install kubeadm-arm on an emulated board from this Debian package instead")
 	flag.BoolVar(&d.reboot, "reboot", false, "afterwards cut the power, start the board again and wait for the control plane")
 	flag.StringVar(&tools, "tools", "stock,kubeadm-arm", "what to compare: stock, recipe, expert, kubeadm-arm, kubeadm-arm:PROFILE")
-	flag.BoolVar(&d.sideBySide, "side-by-side", false, "the tools of a round at once, each on its own board; for small shares")
+	flag.BoolVar(&d.sideBySide, "side-by-side", false, "the tools of a round, and all versions, at once, each on its own board; for small shares")
 	flag.DurationVar(&d.idle, "idle", 0, "measure the idle load for so long")
 	flag.DurationVar(&d.settle, "settle", 2*time.Minute, "wait so long before measuring the idle load")
 	flag.BoolVar(&d.detail, "detail", false, "count connections and API requests, too")
@@ -56,6 +56,7 @@ func main() {
 	}
 	d.began = time.Now()
 	d.board = fmt.Sprintf("demo-%d", os.Getpid())
+	d.count = len(versions)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
@@ -65,15 +66,13 @@ func main() {
 		os.Exit(130)
 	}()
 	var runs []run
-	for _, d.version = range versions {
-		for _, d.cpu = range cpus {
-			some, err := d.rounds(rounds)
-			runs = append(runs, some...)
-			if err != nil {
-				fmt.Fprintln(os.Stderr, "demo:", err)
-				os.Exit(1)
-			}
-			printTable(os.Stdout, d.place(), d.version, some)
+	for _, cpu := range cpus {
+		d.cpu = cpu
+		some, err := d.versions(versions, rounds)
+		runs = append(runs, some...)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "demo:", err)
+			os.Exit(1)
 		}
 	}
 	if document != "" {

@@ -138,11 +138,12 @@ func (d *demo) requests() (int64, error) {
 	return parseRequests(out), nil
 }
 
-// parseRequests sums apiserver_request_total in Prometheus' text format.
+// parseRequests sums apiserver_request_total in Prometheus' text format, which
+// was called apiserver_request_count before Kubernetes v1.14.
 func parseRequests(metrics string) int64 {
 	sum := 0.0
 	for _, line := range strings.Split(metrics, "\n") {
-		if !strings.HasPrefix(line, "apiserver_request_total{") {
+		if !strings.HasPrefix(line, "apiserver_request_total{") && !strings.HasPrefix(line, "apiserver_request_count{") {
 			continue
 		}
 		if n, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64); err == nil {

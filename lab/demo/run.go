@@ -61,8 +61,10 @@ type demo struct {
 	began     time.Time
 	// prefix stands before every line, where several boards talk at once.
 	prefix string
-	// board is its name: two demos may run at once.
+	// board is its name: two demos may run at once. count is how many versions
+	// there are.
 	board string
+	count int
 	// tools are tried one after the other, or with sideBySide at once.
 	tools      []tool
 	sideBySide bool
@@ -88,6 +90,39 @@ func (d *demo) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(d.began).Seconds(), d.prefix+fmt.Sprintf(format, args...))
 }
 
+// versions runs the rounds of every version, one version after the other, or
+// with sideBySide all at once, and prints their tables.
+func (d *demo) versions(all []string, rounds int) ([]run, error) {
+	runs, errs := make([][]run, len(all)), make([]error, len(all))
+	var group sync.WaitGroup
+	for i, version := range all {
+		one := *d
+		one.version, one.board = version, boardOf(d.board, i)
+		if d.sideBySide && len(all) > 1 {
+			one.prefix = version + " "
+		}
+		work := func() { runs[i], errs[i] = one.rounds(rounds) }
+		if d.sideBySide {
+			group.Go(work)
+			continue
+		}
+		work()
+		if errs[i] != nil {
+			break
+		}
+	}
+	group.Wait()
+	for i, version := range all {
+		if len(runs[i]) > 0 {
+			printTable(os.Stdout, d.place(), version, runs[i])
+		}
+	}
+	return slices.Concat(runs...), errors.Join(errs...)
+}
+
+// boardOf is the name of one of several boards.
+func boardOf(name string, i int) string { return fmt.Sprintf("%s-%d", name, i) }
+
 // rounds runs all tools alternately, so that a change in the machine's own
 // speed meets all of them.
 func (d *demo) rounds(n int) ([]run, error) {
@@ -102,12 +137,12 @@ func (d *demo) rounds(n int) ([]run, error) {
 		var group sync.WaitGroup
 		for i, t := range tools {
 			one := *d
-			one.board = fmt.Sprintf("%s-%d", d.board, i)
+			one.board = boardOf(d.board, i)
 			work := func() { runs[i], errs[i] = one.once(t) }
 			if !d.sideBySide {
 				work()
 			} else {
-				one.prefix = t.Name + ": "
+				one.prefix += t.Name + ": "
 				group.Go(work)
 			}
 			if !d.sideBySide && errs[i] != nil {
@@ -242,7 +277,7 @@ func (d *demo) interrupted(t tool) error {
 func (d *demo) bootstrap(t tool, interruptAt []byte) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), d.limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, t.words...)...)
+	cmd := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, t.wordsFor(d.version)...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 30 * time.Second
 	var out bytes.Buffer
@@ -375,11 +410,13 @@ func reason(out string, err error) string {
 
 // downAll takes down what an interrupted call has made.
 func (d *demo) downAll() {
-	for i := range d.tools {
-		one := *d
-		one.board = fmt.Sprintf("%s-%d", d.board, i)
-		if _, err := one.usage(); err == nil {
-			_ = one.down()
+	for v := range d.count {
+		for i := range d.tools {
+			one := *d
+			one.board = boardOf(boardOf(d.board, v), i)
+			if _, err := one.usage(); err == nil {
+				_ = one.down()
+			}
 		}
 	}
 }

@@ -71,6 +71,17 @@ func TestParseTools(t *testing.T) {
 	}
 }
 
+func TestOldVersionsKnowNoNewKernel(t *testing.T) {
+	all, err := parseTools("stock,recipe,kubeadm-arm")
+	require.NoError(t, err)
+	for _, tool := range all {
+		assert.Equal(t, tool.words, tool.wordsFor("v1.31.4"))
+		words := tool.wordsFor("v1.13.1")
+		last := words[len(words)-1]
+		assert.Equal(t, tool.Name != recipe, last == "--ignore-preflight-errors=SystemVerification", tool.Name)
+	}
+}
+
 func TestUsageSince(t *testing.T) {
 	before := usage{CPU: 1, ByProgram: map[string]float64{"etcd": 0.5, "kubeadm": 0.25}}
 	total, by := usage{CPU: 4, ByProgram: map[string]float64{"etcd": 1.5}}.since(before)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -46,6 +47,16 @@ func parseTools(list string) ([]tool, error) {
 		}
 	}
 	return all, nil
+}
+
+// wordsFor is the command for a version of Kubernetes. v1.13 and v1.14 know no
+// kernel newer than 4.x and cannot be told so by their config.
+func (t tool) wordsFor(version string) []string {
+	old := strings.HasPrefix(version, "v1.13.") || strings.HasPrefix(version, "v1.14.")
+	if old && strings.HasSuffix(t.words[len(t.words)-1], boardConfig) {
+		return append(slices.Clone(t.words), "--ignore-preflight-errors=SystemVerification")
+	}
+	return t.words
 }
 
 // isArm tells whether the tool is kubeadm-arm, with whatever profile.

@@ -29,6 +29,8 @@ func generate(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("generate", flag.ExitOnError)
 	only := flags.String("only", "", "comma-separated `versions` instead of all")
 	out := flags.String("out", "..", "`folder` for <version>/<config>/<component>.yaml")
+	program := flags.String("kubeadm", "", "`path` of a static kubeadm of the one version that -only names, instead of building it")
+	check := flags.Bool("check-patches", false, "write nothing: have kubeadm apply the patches that kubeadm-arm lays down for upgrades, and compare")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -44,7 +46,7 @@ func generate(ctx context.Context, args []string) error {
 		if ctx.Err() != nil {
 			return errors.Join(failed, ctx.Err())
 		}
-		if err := generateVersion(ctx, v, *out); err != nil {
+		if err := generateVersion(ctx, v, *program, *out, *check); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", v, err))
 			fmt.Fprintln(os.Stderr, "generate:", v, "failed:", err)
 		}
@@ -52,17 +54,24 @@ func generate(ctx context.Context, args []string) error {
 	return failed
 }
 
-func generateVersion(ctx context.Context, version, out string) error {
+func generateVersion(ctx context.Context, version, kubeadm, out string, check bool) error {
 	minor, err := minorOf(version)
 	if err != nil {
 		return err
 	}
-	kubeadm, err := buildKubeadm(ctx, version)
-	if err != nil {
-		return err
+	if kubeadm == "" {
+		if kubeadm, err = buildKubeadm(ctx, version); err != nil {
+			return err
+		}
 	}
 	for _, c := range configs() {
 		to := filepath.Join(out, version, c.name)
+		if check {
+			if err := checkPatches(ctx, kubeadm, form{version, minor}, c, to); err != nil {
+				return fmt.Errorf("config %s: %w", c.name, err)
+			}
+			continue
+		}
 		if err := writeManifests(ctx, kubeadm, form{version, minor}, c, to); err != nil {
 			return fmt.Errorf("config %s: %w", c.name, err)
 		}

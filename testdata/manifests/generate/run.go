@@ -15,18 +15,48 @@ import (
 // writeManifests has a kubeadm write its manifests for a config, and puts them
 // with the config into a folder, in place of those that are there.
 func writeManifests(ctx context.Context, kubeadm string, f form, c config, to string) error {
-	root, err := os.MkdirTemp("", "kubeadm-root-")
+	text := c.text(f)
+	files, err := manifests(ctx, kubeadm, c, text, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(root) }()
-	text := c.text(f)
-	if err := fillRoot(root, kubeadm, text); err != nil {
+	if err := clear(to); err != nil {
 		return err
+	}
+	files["kubeadm"] = []byte(text)
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(to, name+".yaml"), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manifests returns what a kubeadm writes, by component. It is given the files
+// of a folder of patches, if any, as patchesFolder.
+func manifests(ctx context.Context, kubeadm string, c config, text string, patches map[string][]byte, flags ...string) (map[string][]byte, error) {
+	root, err := os.MkdirTemp("", "kubeadm-root-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(root) }()
+	if err := fillRoot(root, kubeadm, text); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(filepath.Join(root, patchesFolder), 0o755); err != nil {
+		return nil, err
+	}
+	for name, text := range patches {
+		if err := os.WriteFile(filepath.Join(root, patchesFolder, name), text, 0o644); err != nil {
+			return nil, err
+		}
 	}
 	phases := [][]string{{"control-plane", "all"}, {"etcd", "local"}}
 	if c.externalEtcd {
 		phases = phases[:1]
+	}
+	for i := range phases {
+		phases[i] = append(phases[i], flags...)
 	}
 	if strings.Contains(text, "RootlessControlPlane") {
 		// Gives the keys to the new users, so they have to be there.
@@ -34,34 +64,33 @@ func writeManifests(ctx context.Context, kubeadm string, f form, c config, to st
 	}
 	for _, p := range phases {
 		if err := runIn(ctx, root, append([]string{"init", "phase"}, append(p, "--config=/kubeadm.yaml")...)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	files, err := filepath.Glob(filepath.Join(root, "etc/kubernetes/manifests/*.yaml"))
+	written := map[string][]byte{}
+	paths, err := filepath.Glob(filepath.Join(root, "etc/kubernetes/manifests/*.yaml"))
 	if err != nil {
-		return err
+		return nil, err
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		written[strings.TrimSuffix(filepath.Base(path), ".yaml")] = text
 	}
 	want := 4
 	if c.externalEtcd {
 		want = 3
 	}
-	if len(files) != want {
-		return fmt.Errorf("kubeadm wrote %d manifests, not %d", len(files), want)
+	if len(written) != want {
+		return nil, fmt.Errorf("kubeadm wrote %d manifests, not %d", len(written), want)
 	}
-	if err := clear(to); err != nil {
-		return err
-	}
-	for _, f := range append(files, filepath.Join(root, "kubeadm.yaml")) {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(to, filepath.Base(f)), text, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return written, nil
 }
+
+// patchesFolder is where kubeadm finds patches in its root folder.
+const patchesFolder = "/patches"
 
 // clear makes the folder and takes older manifests away. The differences beside
 // them belong to package patch's test.
