@@ -48,6 +48,7 @@ const (
 	Fairness              FactName = "API server's --enable-priority-and-fairness"
 	InteroperabilityProxy FactName = "API server's UnknownVersionInteroperabilityProxy"
 	EtcdBatching          FactName = "etcd's --backend-batch-interval"
+	UpgradeJob            FactName = "an upgrade's test Job has"
 )
 
 // every returns the range from v1.FROM.0 to the last patch of v1.TO; a zero to
@@ -180,5 +181,9 @@ func Facts() []Fact {
 		fact(InteroperabilityProxy, 36, 0, "yes", "beta and on", "k8s.io/apiserver/pkg/features at v0.37.2"),
 		fact(EtcdBatching, 13, 18, "no", "etcd 3.2 and 3.3 do not know the flag", "constants/constants.go at v1.13.1"),
 		fact(EtcdBatching, 19, 0, "yes", "etcd 3.4.13 and newer", "constants/constants.go at v1.19.16"),
+
+		fact(UpgradeJob, 13, 17, "", "upgrade starts no Job", "phases/upgrade/health.go at v1.17.17"),
+		fact(UpgradeJob, 18, 35, "15s", "fixed; the check CreateJob fails on a slower board", "phases/upgrade/health.go at v1.18.20, v1.28.15 and v1.34.4"),
+		fact(UpgradeJob, 36, 0, "60s", "fixed; the check CreateJob fails on a slower board", "phases/upgrade/health.go at v1.36.3 and v1.37.2"),
 	}
 }

@@ -30,6 +30,12 @@ func (m *maker) config() {
 		api = b.ConfigWrite()
 	}
 	c := &ConfigPlan{API: api, Translate: true}
+	if api == "v1" {
+		// Nothing of it is decided, so that no decision says what is not done.
+		m.warn("the config is kubeadm.k8s.io/v1, which is experimental: it is passed on as it is, without longer timeouts or smaller keys")
+		m.p.Config = c
+		return
+	}
 	m.algorithm(c)
 	if m.slow {
 		m.clocks(c)
@@ -37,11 +43,7 @@ func (m *maker) config() {
 	if len(c.Edits) == 0 && m.f.Config == nil {
 		return
 	}
-	if api == "v1" {
-		m.warn("the config is kubeadm.k8s.io/v1, which is experimental: it is passed on as it is, without longer timeouts")
-		c.Edits = nil
-	}
-	c.PinToken = m.slow && !m.f.Config.HasTokens() && api != "v1"
+	c.PinToken = m.slow && !m.f.Config.HasTokens()
 	m.p.Config = c
 }
 

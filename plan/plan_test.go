@@ -202,6 +202,30 @@ scheduler:
 	assert.Contains(t, decision(t, p, "key algorithm").Reason, "a CA already")
 }
 
+// The API v1 of kubeadm v1.37 is read and passed on, never written; it was said
+// that keys and timeouts were chosen, and they were not.
+func TestTheExperimentalConfigIsPassedOn(t *testing.T) {
+	c := config(t, "apiVersion: kubeadm.k8s.io/v1\nkind: ClusterConfiguration\ncontrolPlaneEndpoint: cluster.example:6443\nscheduler: {extraArgs: [{name: leader-elect-lease-duration, value: 30s}]}\n---\napiVersion: kubeadm.k8s.io/v1\nkind: InitConfiguration\nskipPhases: [addon]\n")
+	p := MakeInit(Facts{Profile: Balanced, Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Config: c})
+	assert.Equal(t, &ConfigPlan{API: "v1", Translate: true}, p.Config)
+	assert.Contains(t, strings.Join(p.Warnings, "\n"), "experimental")
+	for _, name := range []string{"key algorithm", "timeouts.kubernetesAPICall"} {
+		assert.False(t, has(p, name), name)
+	}
+	// What stands in it counts.
+	assert.False(t, has(p, "leader election"), "a second node can join")
+	for _, s := range p.Steps {
+		if m, ok := s.(PatchManifests); ok {
+			assert.True(t, m.Settings[Scheduler].Flags[0].UserSet)
+		}
+	}
+	for minor := kubeadm.OldestMinor; minor <= kubeadm.NewestMinor+1; minor++ {
+		b := behaviour(t, minor, 0)
+		assert.NotEqual(t, "v1", b.ConfigWrite())
+		assert.Equal(t, minor >= 37, b.ReadsConfig("v1"), minor)
+	}
+}
+
 func TestWhatTheOwnerSkipsIsNotStaged(t *testing.T) {
 	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Args: args(t, "--skip-phases=control-plane/scheduler")})
 	for _, s := range p.Steps {

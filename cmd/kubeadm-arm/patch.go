@@ -123,7 +123,7 @@ func (v invocation) patchFolder(dir string, all map[string]patch.Settings, diff 
 		if changes, err = patch.ApplyFile(path, all[c]); err != nil {
 			return err
 		}
-		if err := v.showChanges(c, changes); err != nil {
+		if err := v.showChanges(c, text, out, changes); err != nil {
 			return err
 		}
 	}
@@ -136,14 +136,16 @@ func (v invocation) patchFolder(dir string, all map[string]patch.Settings, diff 
 // showDiff shows each change with its reason and then the difference, in the
 // form that patch(1) reads.
 func (v invocation) showDiff(component, name string, before, after []byte, changes []patch.Change) error {
-	if err := v.showChanges(component, changes); err != nil {
+	if err := v.showChanges(component, before, after, changes); err != nil {
 		return err
 	}
 	_, err := io.WriteString(v.stdout, patch.Diff(name, before, after))
 	return err
 }
 
-func (v invocation) showChanges(component string, changes []patch.Change) error {
+// showChanges lists what is changed and why, and how long the kubelet then waits
+// before it ends the component.
+func (v invocation) showChanges(component string, before, after []byte, changes []patch.Change) error {
 	if len(changes) == 0 {
 		_, err := fmt.Fprintf(v.stdout, "%s: nothing to change\n", component)
 		return err
@@ -161,5 +163,34 @@ func (v invocation) showChanges(component string, changes []patch.Change) error 
 			return err
 		}
 	}
-	return nil
+	lines, err := killTimes(component, before, after)
+	if err == nil {
+		_, err = io.WriteString(v.stdout, lines)
+	}
+	return err
+}
+
+// killTimes says how long a component may be silent before its kubelet ends it,
+// before and after, for those of the two times that change.
+func killTimes(component string, before, after []byte) (string, error) {
+	was, err := patch.Inspect(before)
+	if err != nil {
+		return "", err
+	}
+	is, err := patch.Inspect(after)
+	if err != nil {
+		return "", err
+	}
+	text := ""
+	add := func(when string, of func(patch.About) (patch.Kill, bool)) {
+		old, hadOld := of(was)
+		now, has := of(is)
+		if has && hadOld && old != now {
+			text += fmt.Sprintf("%s: %s, the kubelet ends it after %s to %s (before: %s to %s)\n", component, when,
+				now.FailingFast.Min, now.Slow.Max, old.FailingFast.Min, old.Slow.Max)
+		}
+	}
+	add("never healthy since its start", patch.About.Starting)
+	add("once healthy and then silent", patch.About.Started)
+	return text, nil
 }

@@ -29,9 +29,14 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 	if err != nil || len(ours) == 0 {
 		return args, err
 	}
-	flag, err := v.patchesFlag(path)
-	if err != nil || flag == "" {
+	b, err := v.behaviourOf(path)
+	if err != nil {
 		return args, err
+	}
+	v.warnOfTestJob(b, args)
+	flag := strings.TrimPrefix(b.Value(kubeadm.PatchesRoute), "--")
+	if !strings.HasSuffix(flag, "patches") {
+		return args, nil
 	}
 	if hasFlag(args, "config") {
 		fmt.Fprintf(v.stderr, "kubeadm-arm: --config forbids a patches flag; keep this board's changes with patches.directory: %s\n", bootstrap.Layout{Root: "/"}.Patches())
@@ -47,21 +52,23 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 	return append(rest, "--"+flag+"="+mergedPatches), nil
 }
 
-// patchesFlag is the flag's name in this kubeadm, "" when it has none.
-func (v invocation) patchesFlag(path string) (string, error) {
+// behaviourOf asks a kubeadm for its version and looks it up.
+func (v invocation) behaviourOf(path string) (kubeadm.Behaviour, error) {
 	version, err := kubeadm.AskVersion(context.Background(), kubeadm.Exec, path)
 	if err != nil {
-		return "", err
+		return kubeadm.Behaviour{}, err
 	}
-	b, err := kubeadm.BehaviourOf(version)
-	if err != nil {
-		return "", err
+	return kubeadm.BehaviourOf(version)
+}
+
+// warnOfTestJob says beforehand how to get past a preflight check of `upgrade
+// apply` whose time is fixed: it starts a Job and waits for its end.
+func (v invocation) warnOfTestJob(b kubeadm.Behaviour, args []string) {
+	limit := b.Value(kubeadm.UpgradeJob)
+	if limit == "" || args[1] != "apply" || slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, "CreateJob") }) {
+		return
 	}
-	flag := strings.TrimPrefix(b.Value(kubeadm.PatchesRoute), "--")
-	if !strings.HasSuffix(flag, "patches") {
-		return "", nil
-	}
-	return flag, nil
+	fmt.Fprintf(v.stderr, "kubeadm-arm: kubeadm gives a test Job %s, whatever the config says; should the check CreateJob fail, repeat with --ignore-preflight-errors=CreateJob\n", limit)
 }
 
 func hasFlag(args []string, name string) bool {
