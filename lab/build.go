@@ -224,10 +224,16 @@ func goBuild(ctx context.Context, dir string, t target, to, pkg, ldflags string)
 		return err
 	}
 	args := []string{"build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags=" + ldflags, "-o", to}
-	if overlay := filepath.Join(dir, overlayFile); fileExists(overlay) {
+	overlay := filepath.Join(dir, overlayFile)
+	if fileExists(overlay) {
 		args = append(args, "-overlay="+overlay)
 	}
 	cmd := goCommand(ctx, dir, append(args, pkg)...)
+	if fileExists(overlay) {
+		// Without this, go looks into its index of downloaded modules, which
+		// knows of no overlay.
+		cmd.Env = append(cmd.Env, "GODEBUG=goindex=0")
+	}
 	cgo := "CGO_ENABLED=0"
 	if needsC(t.Version, pkg) {
 		cgo = "CGO_ENABLED=1"
