@@ -79,15 +79,16 @@ func run(ctx context.Context) error {
 		if err := write(*out, *pages, b, r); err != nil {
 			return err
 		}
+		// At once, as an interrupted run keeps what it has.
+		if err := errors.Join(writeCosts(*results, costs), writeIndex(*out, *pages, list)); err != nil {
+			return err
+		}
 		fmt.Fprintf(os.Stderr, "%3.0f s; benchmark %.1f s, %.0f MB\n", time.Since(began).Seconds(), r.Bench.Elapsed, float64(r.Bench.PeakMemory)/1e6)
 	}
 	if !found {
 		return fmt.Errorf("no board is called %q", *only)
 	}
-	if err := writeCosts(*results, costs); err != nil {
-		return err
-	}
-	return writeIndex(*out, *pages, list)
+	return nil
 }
 
 // write puts the report where it belongs, as JSON and as a page.
