@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -34,6 +35,11 @@ func main() {
 			fmt.Printf("%-22s lab up %s\n", b.name, strings.Join(b.up(), " "))
 		}
 		return
+	}
+	if filepath.Base(c.kubeadmArm) != "kubeadm-arm" {
+		// lab puts it on the board under its own name.
+		fmt.Fprintf(os.Stderr, "calibrate: --kubeadm-arm %s: the file must be called kubeadm-arm\n", c.kubeadmArm)
+		os.Exit(2)
 	}
 	boards := throttledBoards()
 	if len(only) > 0 {
