@@ -60,6 +60,9 @@ func run(ctx context.Context) error {
 	var costs []cost
 	list = append(list, throttledBoards()...)
 	list = append(list, emulatedBoards(*lab, *dist, &costs)...)
+	if err := os.MkdirAll(*pages, 0o755); err != nil {
+		return err
+	}
 	found := false
 	for _, b := range list {
 		if *only != "" && !slices.Contains(strings.Split(*only, ","), b.name) {
