@@ -284,6 +284,12 @@ func TestApplyAgainAddUndoClean(t *testing.T) {
 	require.NoError(t, err, "apply mounts it again")
 	require.NoError(t, b.Guard(ctx, nil))
 
+	// Another disk at its place.
+	s.sh("mount", "-t", "tmpfs", "other", "/mnt/my disk")
+	require.ErrorContains(t, b.Undo(ctx, false), "another disk than UUID=")
+	s.sh("umount", "/mnt/my disk")
+	assert.Equal(t, data, pictures(t))
+
 	require.NoError(t, b.Undo(ctx, false))
 	assert.Equal(t, before, whole(t))
 	assert.Equal(t, data, pictures(t))

@@ -208,7 +208,9 @@ func (s *stage) boot() {
 		if l.Type == "none" {
 			_ = exec.Command("mount", "--bind", l.Spec, l.File).Run()
 		} else {
-			_ = exec.Command("mount", l.Spec, l.File).Run()
+			// By its device: without udevd, mount(8) finds a UUID by asking all
+			// devices, and may miss it while other tests make and remove theirs.
+			require.NoError(s.t, exec.Command("mount", s.disk, l.File).Run())
 		}
 	}
 }

@@ -196,7 +196,7 @@ func (b Board) rightDisk(ctx context.Context, j *journal, m mounts) error {
 		return err
 	}
 	if n, ok := blockNumber(device); ok && mountDevice(m.at(j.Mount)) != n {
-		return &RefusedError{NotMounted, fmt.Errorf("nothing is started: another disk than UUID=%s is mounted at %s", j.UUID, j.Mount), "see: kubeadm-arm storage status"}
+		return &RefusedError{NotMounted, fmt.Errorf("another disk than UUID=%s is mounted at %s", j.UUID, j.Mount), "see: kubeadm-arm storage status"}
 	}
 	return nil
 }

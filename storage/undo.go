@@ -139,8 +139,11 @@ func joinLines(lines []string) string {
 // needDisk mounts the disk if what is on it has to be read.
 func (b Board) needDisk(ctx context.Context, j *journal) error {
 	m, err := readMounts()
-	if err != nil || m.at(j.Mount) != nil {
+	if err != nil {
 		return err
+	}
+	if m.at(j.Mount) != nil {
+		return b.rightDisk(ctx, j, m)
 	}
 	if !slices.ContainsFunc(j.Folders, func(f *folder) bool { return (f.Placed || f.Sum != "") && !f.Restored }) {
 		return nil
