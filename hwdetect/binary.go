@@ -4,6 +4,8 @@ import (
 	"debug/buildinfo"
 	"debug/elf"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -28,16 +30,25 @@ type Binary struct {
 // same for every GOARM; only the build settings tell (cmd/go, since Go 1.18). A
 // C or cgo program has its attributes in a section of its own.
 func ReadBinary(path string) (Binary, error) {
-	b := Binary{Path: path}
-	real, err := filepath.EvalSymlinks(path)
+	f, err := os.Open(path)
 	if err != nil {
-		return b, fmt.Errorf("read program: %w", err)
+		return Binary{Path: path}, fmt.Errorf("read program: %w", err)
 	}
-	f, err := elf.Open(real)
+	defer f.Close()
+	b, err := readELF(f)
+	b.Path = path
 	if err != nil {
 		return b, fmt.Errorf("read program %s: %w", path, err)
 	}
-	defer f.Close()
+	return b, nil
+}
+
+func readELF(r io.ReaderAt) (Binary, error) {
+	var b Binary
+	f, err := elf.NewFile(r)
+	if err != nil {
+		return b, err
+	}
 	switch f.Machine {
 	case elf.EM_X86_64:
 		b.Machine, b.Arch, b.Evidence = "amd64", AMD64, "ELF machine"
@@ -50,11 +61,15 @@ func ReadBinary(path string) (Binary, error) {
 	default:
 		b.Machine, b.Evidence = strings.ToLower(strings.TrimPrefix(f.Machine.String(), "EM_")), "ELF machine"
 	}
-	if info, err := buildinfo.ReadFile(real); err == nil {
-		b.GoVersion = info.GoVersion
-		for _, s := range info.Settings {
-			if s.Key == "GOARM" {
-				b.GOARM = s.Value
+	// Without the section, the search for Go's build information would read all
+	// data of a C program.
+	if f.Section(".go.buildinfo") != nil {
+		if info, err := buildinfo.Read(r); err == nil {
+			b.GoVersion = info.GoVersion
+			for _, s := range info.Settings {
+				if s.Key == "GOARM" {
+					b.GOARM = s.Value
+				}
 			}
 		}
 	}
@@ -67,7 +82,7 @@ func ReadBinary(path string) (Binary, error) {
 		b.Arch, b.Evidence = Arch("ARMv"+version), "Go build settings, GOARM="+b.GOARM
 		return b, nil
 	}
-	if s := f.Section(".ARM.attributes"); s != nil {
+	if s := f.Section(".ARM.attributes"); s != nil && s.Size <= maxFile {
 		if text, err := s.Data(); err == nil {
 			if a := parseARMAttributes(text); a != ArchUnknown {
 				b.Arch, b.Evidence = a, "ARM attributes"
@@ -75,6 +90,13 @@ func ReadBinary(path string) (Binary, error) {
 		}
 	}
 	return b, nil
+}
+
+// needsFloat tells whether a 32-bit ARM program uses a floating-point unit: with
+// GOARM=6 and 7 Go's do, unless softfloat is added (go.dev/wiki/GoArm).
+func (p Binary) needsFloat() bool {
+	version, kind, _ := strings.Cut(p.GOARM, ",")
+	return (version == "6" || version == "7") && kind != "softfloat" || version == "5" && kind == "hardfloat"
 }
 
 // IllegalInstructionError says that a program would die on this CPU.
@@ -99,12 +121,18 @@ func (e *IllegalInstructionError) Error() string {
 	if e.Binary.Arch.armVersion() == 0 || e.Board.CPU.Arch.armVersion() == 0 || e.Binary.Machine == "arm64" {
 		fate = "it cannot run here"
 	}
+	if e.Binary.Arch.armVersion() <= e.Board.CPU.Arch.armVersion() && e.Board.CPU.noFloat && e.Binary.needsFloat() {
+		return fmt.Sprintf("%s at %s uses a floating-point unit (VFP), which this CPU, %s, lacks: %s", filepath.Base(e.Binary.Path), e.Binary.Path, cpu, fate)
+	}
 	return fmt.Sprintf("%s at %s was built for %s; this CPU is %s: %s", filepath.Base(e.Binary.Path), e.Binary.Path, e.Binary.Arch, cpu, fate)
 }
 
 // Hint says what can be done.
 func (e *IllegalInstructionError) Hint() string {
 	if v := e.Board.CPU.Arch.armVersion(); v >= 5 && v <= 7 {
+		if e.Board.CPU.noFloat {
+			v = 5
+		}
 		return fmt.Sprintf("install a build for this CPU: with Go on a PC, GOOS=linux GOARCH=arm GOARM=%d CGO_ENABLED=0 go build k8s.io/kubernetes/cmd/%s", v, filepath.Base(e.Binary.Path))
 	}
 	return "install the build of " + filepath.Base(e.Binary.Path) + " for " + e.Board.CPU.Arch.String()
@@ -128,6 +156,8 @@ func (b Board) Runs(p Binary) error {
 	case need == 0 || have == 0:
 		return bad
 	case need > have:
+		return bad
+	case b.CPU.noFloat && p.needsFloat():
 		return bad
 	case p.Machine == "arm64" && b.Kernel.Machine != "" && b.Kernel.Machine != "aarch64":
 		return bad // an ARMv8 core under a 32-bit kernel

@@ -52,6 +52,16 @@ func TestRealBinaries(t *testing.T) {
 			assert.Contains(t, bad.Hint(), "GOARM=6")
 		}
 	}
+	// An ARM1176 without a floating-point unit, such as Samsung's S3C6410.
+	soft := boardOf("processor : 0\nFeatures : swp half thumb fastmult edsp java\nCPU implementer : 0x41\nCPU architecture: 7\nCPU part : 0xb76\n")
+	for goarm, runs := range map[string]bool{"5": true, "6": false, "6,softfloat": true, "5,hardfloat": false} {
+		err := soft.Runs(Binary{Path: "/usr/bin/kubeadm", Machine: "arm", Arch: ARMv5, GOARM: goarm})
+		assert.Equal(t, runs, err == nil, goarm)
+		if err != nil {
+			assert.Contains(t, err.Error(), "uses a floating-point unit (VFP), which this CPU, ARMv6 (ARM1176), lacks")
+			assert.Contains(t, err.(*IllegalInstructionError).Hint(), "GOARM=5 ")
+		}
+	}
 	_, err := ReadBinary(dir + "/main.go")
 	assert.Error(t, err, "no ELF")
 }

@@ -39,6 +39,9 @@ type CPU struct {
 	Count    int      `json:"count"`
 	MaxHz    uint64   `json:"maxHz,omitempty"`
 	Features Features `json:"features"`
+	// noFloat is set when the kernel lists the features, and no floating-point
+	// unit among them.
+	noFloat bool
 }
 
 // CoreType is one kind of core; big.LITTLE boards have two and more.

@@ -28,12 +28,16 @@ func (b *Board) cpu(info CPUInfo) {
 	}
 	if len(info.Processors) > 0 {
 		c.Features = featuresOf(info.Processors, c.Arch)
+		c.noFloat = len(info.Processors[0].Features) > 0 && !c.Features.VFP
 	}
 	if b.Model == "" {
 		b.Model = info.Model
 	}
 	if b.Model == "" {
 		b.Model = raspberryByRevision(info.Revision, info.Hardware)
+	}
+	if b.Maker == "" && strings.HasPrefix(b.Model, "Raspberry Pi ") {
+		b.Maker = "Raspberry Pi"
 	}
 	if b.SoC == "" {
 		b.SoC = info.Hardware

@@ -62,9 +62,12 @@ func virtual(b Board, info CPUInfo, hypervisor string) string {
 	if strings.Contains(hypervisor, "xen") {
 		return "xen"
 	}
-	for sign, name := range map[string]string{"QEMU": "qemu", "VirtualBox": "virtualbox", "VMware": "vmware", "KVM": "kvm", "Virtual Machine": "hyper-v"} {
-		if strings.Contains(b.Model, sign) || strings.Contains(b.Maker, sign) {
-			return name
+	// In this order: "QEMU KVM Virtual Machine" is all three.
+	for _, x := range []struct{ sign, name string }{
+		{"KVM", "kvm"}, {"QEMU", "qemu"}, {"VirtualBox", "virtualbox"}, {"VMware", "vmware"}, {"Virtual Machine", "hyper-v"},
+	} {
+		if strings.Contains(b.Model, x.sign) || strings.Contains(b.Maker, x.sign) {
+			return x.name
 		}
 	}
 	for _, p := range info.Processors {

@@ -51,3 +51,24 @@ func features(f Features) string {
 	}
 	return strings.Join(all, ", ")
 }
+
+// ProgramsText writes for people what programs were built for, and whether the
+// board can run them.
+func ProgramsText(w io.Writer, b Board, all []Binary) error {
+	if len(all) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\nprogram\tbuilt for\tby")
+	for _, p := range all {
+		arch := p.Arch.String()
+		if p.GOARM != "" {
+			arch += " (GOARM=" + p.GOARM + ")"
+		}
+		if b.Runs(p) != nil {
+			arch += ", cannot run here"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", p.Path, arch, p.GoVersion)
+	}
+	return t.Flush()
+}

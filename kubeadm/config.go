@@ -190,6 +190,49 @@ func (c *Config) Init(path ...string) string { return scalar(find(c.doc(kindInit
 // Cluster returns a field of ClusterConfiguration as text, empty when absent.
 func (c *Config) Cluster(path ...string) string { return scalar(find(c.doc(kindCluster), path...)) }
 
+// Kubelet returns a field of KubeletConfiguration as text, empty when absent.
+func (c *Config) Kubelet(path ...string) string {
+	if c == nil {
+		return ""
+	}
+	for _, d := range c.docs {
+		if c.kind(d) == "KubeletConfiguration" && strings.HasPrefix(c.api(d), "kubelet.config.k8s.io/") {
+			return scalar(find(d.Content[0], path...))
+		}
+	}
+	return ""
+}
+
+// KubeletExtraArg returns a flag that nodeRegistration.kubeletExtraArgs gives to
+// the kubelet: a map up to v1beta3, a list of name and value from v1beta4.
+func (c *Config) KubeletExtraArg(flag string) string {
+	n := find(c.doc(kindInit), "nodeRegistration", "kubeletExtraArgs")
+	if n == nil || n.Kind == yaml.MappingNode {
+		return scalar(find(n, flag))
+	}
+	value := ""
+	for _, item := range n.Content {
+		if scalar(find(item, "name")) == flag {
+			value = scalar(find(item, "value"))
+		}
+	}
+	return value
+}
+
+// HasEtcdEnv tells whether extraEnvs of the local etcd set a variable (v1beta4).
+func (c *Config) HasEtcdEnv(name string) bool {
+	n := find(c.doc(kindCluster), "etcd", "local", "extraEnvs")
+	if n == nil || n.Kind != yaml.SequenceNode {
+		return false
+	}
+	for _, item := range n.Content {
+		if scalar(find(item, "name")) == name {
+			return true
+		}
+	}
+	return false
+}
+
 // InitList returns a list of strings of InitConfiguration.
 func (c *Config) InitList(path ...string) []string {
 	n := find(c.doc(kindInit), path...)

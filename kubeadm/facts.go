@@ -82,7 +82,7 @@ const (
 // Facts returns the version table. It is a function so that nobody can change
 // the table at run time.
 func Facts() []Fact {
-	return []Fact{
+	return append([]Fact{
 		fact(PhaseOrder, 13, 13, "preflight,kubelet-start,certs,kubeconfig,control-plane,etcd,wait-control-plane,upload-config,mark-control-plane,bootstrap-token,addon",
 			"the kubelet starts before there is a manifest; etcd comes after the control plane", "cmd/init.go at v1.13.1"),
 		fact(PhaseOrder, 14, 16, "preflight,kubelet-start,certs,kubeconfig,control-plane,etcd,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,addon",
@@ -185,5 +185,5 @@ func Facts() []Fact {
 		fact(UpgradeJob, 13, 17, "", "upgrade starts no Job", "phases/upgrade/health.go at v1.17.17"),
 		fact(UpgradeJob, 18, 35, "15s", "fixed; the check CreateJob fails on a slower board", "phases/upgrade/health.go at v1.18.20, v1.28.15 and v1.34.4"),
 		fact(UpgradeJob, 36, 0, "60s", "fixed; the check CreateJob fails on a slower board", "phases/upgrade/health.go at v1.36.3 and v1.37.2"),
-	}
+	}, preflightFacts()...)
 }

@@ -95,6 +95,7 @@ func ownCommands() map[string]func(invocation, []string) error {
 		"abort":   invocation.abort,
 		"bench":   invocation.bench,
 		"detect":  invocation.detect,
+		"doctor":  invocation.doctor,
 		"patch":   invocation.patch,
 		"release": invocation.release,
 		"report":  invocation.report,

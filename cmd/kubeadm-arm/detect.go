@@ -11,6 +11,17 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 )
 
+// detectSchema is the version of detect's JSON and YAML form; fields may be added
+// to it.
+const detectSchema = "kubeadm-arm.detect/v1"
+
+// detected is that form: the board's fields, and the programs beside them.
+type detected struct {
+	Schema string `json:"schema"`
+	hwdetect.Board
+	Programs []hwdetect.Binary `json:"programs,omitempty"`
+}
+
 // detect is `kubeadm-arm detect`.
 func (v invocation) detect(args []string) error {
 	f := flag.NewFlagSet("kubeadm-arm detect", flag.ContinueOnError)
@@ -27,20 +38,24 @@ func (v invocation) detect(args []string) error {
 	if err != nil {
 		return &problem{exitBadInput, "name a folder that holds proc/cpuinfo with --root", err}
 	}
+	doc := detected{detectSchema, board, hwdetect.ReadPrograms(*root, v.pathOf(), nil)}
 	switch *output {
 	case "json":
 		enc := json.NewEncoder(v.stdout)
 		enc.SetIndent("", "  ")
-		return enc.Encode(board)
+		return enc.Encode(doc)
 	case "yaml":
-		text, err := yaml.Marshal(board)
+		text, err := yaml.Marshal(doc)
 		if err != nil {
 			return err
 		}
 		_, err = v.stdout.Write(text)
 		return err
 	case "text":
-		return hwdetect.Text(v.stdout, board)
+		if err := hwdetect.Text(v.stdout, board); err != nil {
+			return err
+		}
+		return hwdetect.ProgramsText(v.stdout, board, doc.Programs)
 	}
 	return usage("--output", fmt.Errorf("%q is not text, json or yaml", *output))
 }

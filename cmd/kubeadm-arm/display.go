@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
@@ -264,6 +265,7 @@ type result struct {
 	Outcome *outcomeDoc      `json:"outcome,omitempty"`
 	Storage *storage.Plan    `json:"storage,omitempty"`
 	Report  string           `json:"report,omitempty"`
+	Doctor  *doctor.Report   `json:"doctor,omitempty"`
 }
 
 // cost is what this process has used.

@@ -29,6 +29,7 @@ const (
 	exitBadInput    = 22
 	exitChanged     = 23
 	exitNoRun       = 24
+	exitNotReady    = 25
 	exitStorage     = 27
 	exitStorageGone = 28
 	exitStorageBusy = 29

@@ -14,7 +14,8 @@ const helpText = `kubeadm-arm is a drop-in for kubeadm on slow and old boards.
   kubeadm-arm status [-o json]               how far it came, and where each manifest is
   kubeadm-arm abort                          give it up and put everything of ours back
   kubeadm-arm reset [flags of kubeadm reset] kubeadm reset, and then everything of ours goes too
-  kubeadm-arm detect                         what the board is
+  kubeadm-arm doctor [flags of kubeadm init] what on this board would stop init, and the line that mends it
+  kubeadm-arm detect                         what the board is, and what its programs were built for
   kubeadm-arm bench                          how fast the board is
   kubeadm-arm patch [--diff] [FOLDER]        scale static pod manifests to the board
   kubeadm-arm storage plan|apply|status|undo put etcd's data on another disk than the SD card, safely

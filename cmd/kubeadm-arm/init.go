@@ -15,6 +15,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
@@ -134,6 +135,8 @@ type boardRun struct {
 	resume *bootstrap.Journal
 	// storage is the plan of --storage, nil without it.
 	storage *storage.Plan
+	// doctor is what doctor found before.
+	doctor doctor.Report
 }
 
 // readBoard finds out, measures and decides. It changes nothing but for the
@@ -178,6 +181,9 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 		if b.resume, err = bootstrap.Check(layout, b.check); err != nil {
 			return b, err
 		}
+	}
+	if err := v.consult(ctx, own, &b); err != nil {
+		return b, err
 	}
 	if b.resume != nil {
 		b.plan = b.resume.Plan
@@ -270,12 +276,7 @@ func exists(path string) bool {
 
 // ownersPatches reads the owner's folder of kubeadm patches, if one is named.
 func ownersPatches(args kubeadm.InitArgs, c *kubeadm.Config) (patch.Owned, error) {
-	dir := c.Init("patches", "directory")
-	for _, flag := range []string{"patches", "experimental-patches"} {
-		if value, ok := args.Get(flag); ok {
-			dir = value
-		}
-	}
+	dir := patchesFolder(args, c)
 	if dir == "" {
 		return nil, nil
 	}
@@ -284,6 +285,17 @@ func ownersPatches(args kubeadm.InitArgs, c *kubeadm.Config) (patch.Owned, error
 		return nil, &problem{exitBadInput, "mend or remove the patch; kubeadm would stop at it half way", err}
 	}
 	return owned, nil
+}
+
+// patchesFolder is the owner's, empty without one.
+func patchesFolder(args kubeadm.InitArgs, c *kubeadm.Config) string {
+	dir := c.Init("patches", "directory")
+	for _, flag := range []string{"patches", "experimental-patches"} {
+		if value, ok := args.Get(flag); ok {
+			dir = value
+		}
+	}
+	return dir
 }
 
 // etcdFolder is where etcd's data will lie.
@@ -340,7 +352,7 @@ func unwrapPath(err error) error {
 // dryRun prints the plan and changes nothing.
 func (v invocation) dryRun(own initFlags, b boardRun) error {
 	if own.output == "json" {
-		return writeJSON(v.stdout, result{Kind: "plan", Plan: &b.plan, Storage: b.storage})
+		return writeJSON(v.stdout, result{Kind: "plan", Plan: &b.plan, Storage: b.storage, Doctor: &b.doctor})
 	}
 	if b.storage != nil {
 		fmt.Fprintln(v.stdout, "Storage, before any phase")
@@ -350,6 +362,7 @@ func (v invocation) dryRun(own initFlags, b boardRun) error {
 		fmt.Fprintln(v.stdout)
 	}
 	writePlan(v.stdout, b)
+	writeDoctorShort(v.stdout, b.doctor)
 	fmt.Fprintf(v.stdout, "\nNothing was changed. kubeadm's own dry run, which writes files below /etc/kubernetes/tmp:\n  %s init --dry-run\n", b.path)
 	return nil
 }

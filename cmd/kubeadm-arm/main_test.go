@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -21,8 +22,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"treehash": treeHash,
-			"code":     exitCodeIs,
+			"treehash":   treeHash,
+			"code":       exitCodeIs,
+			"unixlisten": unixListen,
 		},
 		Setup: func(e *testscript.Env) error {
 			// No advice may depend on who runs the tests.
@@ -60,6 +62,19 @@ func treeHash(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), fmt.Appendf(nil, "%x\n", h.Sum(nil)), 0o644))
+}
+
+// unixListen lets somebody answer at a socket until the script ends: unixlisten
+// PATH.
+func unixListen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: unixlisten path")
+	}
+	path := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
+	ln, err := net.Listen("unix", path)
+	ts.Check(err)
+	ts.Defer(func() { ln.Close() })
 }
 
 // exitCodeIs runs a command and wants an exit code: code N COMMAND ARGS.

@@ -1,0 +1,387 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/doctor"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+const doctorHelpText = `kubeadm-arm doctor names what on this board would stop kubeadm-arm init, what it means here, and the line that
+mends it. It changes nothing. It takes the flags of kubeadm init, so that it knows what you are about to ask for, and:
+
+      --output, -o FORMAT   text, json or yaml
+      --root DIR            look at the files below this folder instead, such as a mounted card; no program is run then
+      --arm-kubeadm PATH    the real kubeadm; else the first one in PATH (KUBEADM_ARM_KUBEADM)
+
+Exit codes: 0 all is well, 1 there are warnings, 2 init would fail.
+`
+
+// doctorFlags are our own flags of doctor.
+type doctorFlags struct {
+	output, root, kubeadm string
+}
+
+func (v invocation) doctorFlags(args []string) (doctorFlags, kubeadm.InitArgs, error) {
+	f := doctorFlags{output: v.getenv("KUBEADM_ARM_OUTPUT"), root: "/"}
+	for i, a := range args {
+		if a == "-o" || strings.HasPrefix(a, "-o=") {
+			args = append(append(append([]string{}, args[:i]...), "--output"+strings.TrimPrefix(a, "-o")), args[i+1:]...)
+		}
+	}
+	var got string
+	args, f.kubeadm = stripFlag(args, "arm-kubeadm")
+	if args, got = stripFlag(args, "output"); got != "" {
+		f.output = got
+	}
+	if args, got = stripFlag(args, "root"); got != "" {
+		f.root = got
+	}
+	bad := func(flag string, err error) (doctorFlags, kubeadm.InitArgs, error) {
+		return f, kubeadm.InitArgs{}, &problem{exitUsage, "see kubeadm-arm doctor --help", fmt.Errorf("flag %s: %w", flag, err)}
+	}
+	switch f.output {
+	case "":
+		f.output = "text"
+	case "text", "json", "yaml":
+	default:
+		return bad("--output", fmt.Errorf("%q is not text, json or yaml", f.output))
+	}
+	a, err := kubeadm.ParseInitArgs(args)
+	if err != nil {
+		return bad("of kubeadm init", err)
+	}
+	for _, flag := range a.Flags {
+		if !kubeadm.KnownInitFlag(flag.Name) {
+			return bad(flag.Tokens[0], errors.New("not known"))
+		}
+	}
+	if len(a.Words) > 0 {
+		return f, a, &problem{exitUsage, "see kubeadm-arm doctor --help", fmt.Errorf("doctor takes no arguments, got %q", a.Words[0])}
+	}
+	return f, a, nil
+}
+
+// doctor is `kubeadm-arm doctor`.
+func (v invocation) doctor(raw []string) error {
+	own, args, err := v.doctorFlags(raw)
+	if err != nil {
+		return err
+	}
+	if args.Bool("help") || args.Bool("h") {
+		fmt.Fprint(v.stdout, doctorHelpText)
+		return nil
+	}
+	var config *kubeadm.Config
+	if name, ok := args.Get("config"); ok {
+		if config, _, err = readConfigFile(name); err != nil {
+			return err
+		}
+	}
+	if info, err := os.Stat(own.root); err != nil || !info.IsDir() {
+		return &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder that can be read", own.root)}
+	}
+	board, err := hwdetect.Read(own.root)
+	if err != nil {
+		return err
+	}
+	stop := listenForSignals()
+	defer stop.close()
+	e := examination{v: v, root: own.root, board: board, args: args, config: config, ask: true}
+	e.path, _ = v.realKubeadm(own.kubeadm)
+	r := doctor.Diagnose(e.facts(stop.ctx))
+	if sig := stop.signal(); sig != 0 {
+		return &problem{128 + int(sig), "run it again", fmt.Errorf("interrupted by %s", signalName(sig))}
+	}
+	if err := writeDoctor(v.stdout, r, own.output); err != nil {
+		return err
+	}
+	if code := r.ExitCode(); code != 0 {
+		return &saidError{code}
+	}
+	return nil
+}
+
+func writeDoctor(w io.Writer, r doctor.Report, output string) error {
+	switch output {
+	case "json":
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	case "yaml":
+		text, err := yaml.Marshal(r)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(text)
+		return err
+	}
+	return doctor.Text(w, r)
+}
+
+// examination gathers the facts that doctor judges.
+type examination struct {
+	v      invocation
+	root   string
+	board  hwdetect.Board
+	args   kubeadm.InitArgs
+	config *kubeadm.Config
+	// path is the real kubeadm, and behaviour its facts where they are known
+	// already.
+	path      string
+	behaviour *kubeadm.Behaviour
+	// ask starts programs for their versions. init does not: kubeadm's own
+	// preflight does, and on a slow board each takes a second.
+	ask bool
+	// resuming is set when an interrupted run is gone on with.
+	resuming bool
+}
+
+// written is a time before which nobody had this program: a clock that is behind
+// it is wrong, whatever the files of the board say.
+func written() time.Time { return time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC) }
+
+// pathOf adds the folders of system programs, which sudo knows and an
+// ordinary user's PATH often lacks.
+func (v invocation) pathOf() string {
+	path := v.getenv("PATH")
+	for _, dir := range []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"} {
+		path += ":" + dir
+	}
+	return strings.TrimPrefix(path, ":")
+}
+
+func (e examination) facts(ctx context.Context) doctor.Facts {
+	real := filepath.Clean(e.root) == "/"
+	f := doctor.Facts{Board: e.board, Ask: e.asked(), Resuming: e.resuming, Root: isRoot() || !real}
+	named := map[string]string{}
+	if e.path != "" && real {
+		named["kubeadm"] = e.path
+	}
+	f.Host = hwdetect.ReadHost(hwdetect.HostOptions{
+		Root: e.root, Path: e.v.pathOf(), Now: time.Now(), Built: written(), Programs: named,
+		Folders: []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd"},
+		Socket:  strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
+	}, e.board.Kernel)
+	if e.behaviour != nil {
+		f.Kubeadm, f.Known = *e.behaviour, true
+	}
+	f.Journal = exists(bootstrap.Layout{Root: e.root}.Journal())
+	if !real {
+		return f
+	}
+	f.CPUs = runtime.NumCPU()
+	if e.ask {
+		e.askPrograms(ctx, &f)
+	}
+	f.Holders = holders(f.Host, e.root)
+	return f
+}
+
+// askPatience bounds what starting one program may take: the slowest board seen
+// needs ten seconds for a kubelet's --version.
+const askPatience = time.Minute
+
+// askPrograms starts those that this CPU can run, for what only they can tell.
+func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
+	ctx, cancel := context.WithTimeout(ctx, 2*askPatience)
+	defer cancel()
+	answer := func(path string, args ...string) string {
+		if built, err := hwdetect.ReadBinary(path); err == nil && e.board.Runs(built) != nil {
+			return ""
+		}
+		res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: path, Args: args, Env: e.v.env})
+		if err != nil {
+			return ""
+		}
+		return string(res.Stdout)
+	}
+	if !f.Known && e.path != "" {
+		if v, err := kubeadm.ParseVersion(answer(e.path, "version", "-o", "short")); err == nil {
+			if b, err := kubeadm.BehaviourOf(v); err == nil {
+				f.Kubeadm, f.Known = b, true
+			}
+		}
+	}
+	for _, p := range f.Host.Programs {
+		switch filepath.Base(p.Path) {
+		case "kubelet":
+			if v, err := kubeadm.ParseVersion(strings.TrimPrefix(answer(p.Path, "--version"), "Kubernetes ")); err == nil {
+				f.Kubelet = v
+			}
+		case "containerd":
+			f.RuntimeVersion = doctor.ParseRuntimeVersion(answer(p.Path, "--version"))
+		}
+	}
+	for _, s := range f.Host.Runtime.Sockets {
+		if ctr := hwdetect.Find(e.v.pathOf(), "ctr"); ctr != "" && s.Runtime == "containerd" && s.Answers && isRoot() {
+			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io", "images", "list", "--quiet"}, Env: e.v.env})
+			f.ImagesTold = err == nil
+			f.Images = strings.Fields(string(res.Stdout))
+		}
+	}
+}
+
+// holders names who listens on the ports that a control plane needs.
+func holders(h hwdetect.Host, root string) map[int]string {
+	all := map[int]string{}
+	for _, l := range h.Network.Listeners {
+		if l.Port != 6443 && l.Port != 2379 && l.Port != 2380 && (l.Port < 10250 || l.Port > 10259) {
+			continue
+		}
+		if name, pid := l.Owner(root); name != "" {
+			all[l.Port] = fmt.Sprintf("%s (process %d)", name, pid)
+		}
+	}
+	return all
+}
+
+// asked is what the owner wants, from flags and configuration.
+func (e examination) asked() doctor.Ask {
+	c := e.config
+	pick := func(flag string, otherwise string) string {
+		if value, ok := e.args.Get(flag); ok {
+			return value
+		}
+		return otherwise
+	}
+	a := doctor.Ask{
+		APIPort:           6443,
+		NodeName:          pick("node-name", c.Init("nodeRegistration", "name")),
+		AdvertiseAddress:  pick("apiserver-advertise-address", c.Init("localAPIEndpoint", "advertiseAddress")),
+		EtcdFolder:        etcdFolder(c),
+		ExternalEtcd:      c.HasExternalEtcd(),
+		EtcdArchSet:       c.HasEtcdEnv("ETCD_UNSUPPORTED_ARCH"),
+		CRISocket:         pick("cri-socket", c.Init("nodeRegistration", "criSocket")),
+		ImageRepository:   pick("image-repository", c.Cluster("imageRepository")),
+		KubernetesVersion: pick("kubernetes-version", c.Cluster("kubernetesVersion")),
+		Ignore:            ignored(e.args, c),
+		FailSwapOn:        c.Kubelet("failSwapOn"),
+		FailCgroupV1:      c.Kubelet("failCgroupV1"),
+		CgroupDriver:      c.Kubelet("cgroupDriver"),
+	}
+	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Init("localAPIEndpoint", "bindPort"))); err == nil && n > 0 && n < 1<<16 {
+		a.APIPort = n
+	}
+	if c.KubeletExtraArg("fail-swap-on") == "false" {
+		a.FailSwapOn = "false"
+	}
+	if d := c.KubeletExtraArg("cgroup-driver"); d != "" {
+		a.CgroupDriver = d
+	}
+	e.patched(&a)
+	return a
+}
+
+// A kubelet's setting in a patch, as YAML or JSON has it.
+var kubeletSetting = regexp.MustCompile(`"?(failSwapOn|failCgroupV1|cgroupDriver)"?\s*:\s*"?(\w+)`)
+
+// patched looks through the owner's own kubeadm patches for what else the
+// kubelet and etcd are told: a board that works by them is not refused. A patch
+// that cannot be read is named by init itself.
+func (e examination) patched(a *doctor.Ask) {
+	dir := patchesFolder(e.args, e.config)
+	if dir == "" {
+		return
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		text, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			continue
+		}
+		if strings.HasPrefix(entry.Name(), "kubeletconfiguration") {
+			for _, m := range kubeletSetting.FindAllStringSubmatch(string(text), -1) {
+				*map[string]*string{"failSwapOn": &a.FailSwapOn, "failCgroupV1": &a.FailCgroupV1, "cgroupDriver": &a.CgroupDriver}[m[1]] = m[2]
+			}
+		}
+		if strings.HasPrefix(entry.Name(), "etcd") && strings.Contains(string(text), "ETCD_UNSUPPORTED_ARCH") {
+			a.EtcdArchSet = true
+		}
+	}
+}
+
+// consult lets doctor look before init changes anything. Findings that would
+// certainly make it fail stop it here, warnings are told in a line each.
+func (v invocation) consult(ctx context.Context, own initFlags, b *boardRun) error {
+	e := examination{v: v, root: "/", board: b.board, args: b.args, config: b.config, path: b.path, behaviour: &b.behaviour, resuming: b.resume != nil}
+	b.doctor = doctor.Diagnose(e.facts(ctx))
+	dry := b.args.Bool("dry-run")
+	if own.output == "json" && !dry {
+		if err := writeJSON(v.stdout, result{Kind: "doctor", Doctor: &b.doctor}); err != nil {
+			return err
+		}
+	}
+	if dry {
+		return nil // shown with the plan
+	}
+	if own.output != "json" {
+		for _, f := range b.doctor.Of(doctor.Warning) {
+			fmt.Fprintf(v.stderr, "warning: %s: %s%s\n", f.ID, f.Seen, ignoredWord(f))
+		}
+	}
+	fails := b.doctor.Of(doctor.Fail)
+	if len(fails) == 0 {
+		return nil
+	}
+	if own.output != "json" {
+		if err := doctor.Fails(v.stderr, b.doctor); err != nil {
+			return err
+		}
+	}
+	return notReady(fails)
+}
+
+func ignoredWord(f doctor.Finding) string {
+	if f.Ignored {
+		return " (ignored, as you asked)"
+	}
+	return ""
+}
+
+// notReady is the error of a board that init would fail on.
+func notReady(fails []doctor.Finding) error {
+	code := exitNotReady
+	var ids, names []string
+	for _, f := range fails {
+		ids = append(ids, f.ID)
+		names = append(names, f.IgnoreNames()...)
+		if strings.HasPrefix(f.ID, "program-") {
+			code = exitIllegal
+		}
+	}
+	return &problem{code, "mend it with the lines above and repeat; to go on in spite of it: --ignore-preflight-errors=" + strings.Join(names, ","),
+		fmt.Errorf("init would fail on this board, nothing was changed: %s", strings.Join(ids, ", "))}
+}
+
+// writeDoctorShort is doctor's part of a dry run.
+func writeDoctorShort(w io.Writer, r doctor.Report) {
+	fmt.Fprintf(w, "\nDoctor: %s\n", r.Sum())
+	for _, s := range []doctor.Severity{doctor.Fail, doctor.Warning} {
+		for _, f := range r.Of(s) {
+			fmt.Fprintf(w, "  %s: %s: %s%s\n", s, f.ID, f.Seen, ignoredWord(f))
+		}
+	}
+	if r.Verdict.Worse(doctor.Info) {
+		fmt.Fprintln(w, "  what to do about it: kubeadm-arm doctor, with the same flags")
+	}
+}

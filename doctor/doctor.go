@@ -1,0 +1,130 @@
+package doctor
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+// Facts are what findings are made from.
+type Facts struct {
+	Board hwdetect.Board
+	Host  hwdetect.Host
+	// CPUs is how many this process may use, as kubeadm counts them.
+	CPUs int
+	// Kubeadm are the facts about the kubeadm that will run; Known is false
+	// when there is none or it did not tell its version. Then findings that
+	// hang on a version assume the newest one known.
+	Kubeadm kubeadm.Behaviour
+	Known   bool
+	// Kubelet is its version, zero when not asked for.
+	Kubelet kubeadm.Version
+	// RuntimeVersion is what the container runtime calls itself, such as
+	// "1.6.20"; empty when not asked for.
+	RuntimeVersion string
+	// Images are those that the runtime has; ImagesTold is false when it was
+	// not asked.
+	Images     []string
+	ImagesTold bool
+	// Holders names who listens on a port.
+	Holders map[int]string
+	Ask     Ask
+	// Root tells whether the facts were read with root's rights.
+	Root bool
+	// Journal tells whether a run of kubeadm-arm was interrupted here, and
+	// Resuming that this is about going on with it: what that run made is no
+	// finding then.
+	Journal, Resuming bool
+}
+
+// Ask is what the owner wants, from flags and configuration.
+type Ask struct {
+	APIPort           int
+	NodeName          string
+	AdvertiseAddress  string
+	EtcdFolder        string
+	ExternalEtcd      bool
+	EtcdArchSet       bool
+	CRISocket         string
+	ImageRepository   string
+	KubernetesVersion string
+	// Ignore is --ignore-preflight-errors.
+	Ignore []string
+	// FailSwapOn, FailCgroupV1 and CgroupDriver are the kubelet's settings,
+	// empty unless set.
+	FailSwapOn, FailCgroupV1, CgroupDriver string
+}
+
+// checks is everything that is looked at, in the order in which a board comes
+// up: hardware, kernel, system, network, runtime, Kubernetes.
+func checks() []func(Facts) []Finding {
+	return []func(Facts) []Finding{
+		programs, cpus, memory, power,
+		kernelRelease, kernelFeatures, memoryCgroup, cgroupVersion,
+		swap, clock, volumes, space,
+		hostname, hostnameResolves, copies,
+		forwarding, bridgeNetfilter, defaultRoute, nameServers, ports,
+		runtimeAnswers, runtimeConfig, runtimeVersion, cgroupDriver, sandboxImage,
+		neededPrograms, kubeletUnit, kubeletVersion, images, etcdArch, leftovers,
+	}
+}
+
+// Diagnose makes findings from facts, the worst first, each severity in the order of
+// the checks. It is a pure function.
+func Diagnose(f Facts) Report {
+	r := Report{Schema: Schema, Verdict: OK, Board: f.Board.Model, Runtime: f.RuntimeVersion, Findings: []Finding{}}
+	if f.Known {
+		r.Kubeadm = f.Kubeadm.Version.String()
+	} else if newest, err := kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: kubeadm.NewestMinor}); err == nil {
+		f.Kubeadm = newest
+	}
+	if f.Kubelet != (kubeadm.Version{}) {
+		r.Kubelet = f.Kubelet.String()
+	}
+	for _, check := range checks() {
+		r.Findings = append(r.Findings, check(f)...)
+	}
+	for i := range r.Findings {
+		found := &r.Findings[i]
+		if found.Severity == Fail && found.ignoredBy(f.Ask.Ignore) {
+			found.Severity, found.Ignored = Warning, true
+		}
+		if found.Severity == Fail && f.clusterHere() && !slices.Contains(found.IgnoreNames(), found.ID) {
+			// Only kubeadm's preflight stops at it, and that is past.
+			found.Severity = Info
+		}
+		if found.Severity.rank() > r.Verdict.rank() {
+			r.Verdict = found.Severity
+		}
+	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(b.Severity.rank(), a.Severity.rank()) })
+	r.Unknown = unknown(f)
+	return r
+}
+
+// unknown lists what could not be told, so that silence is not taken for health.
+func unknown(f Facts) []string {
+	all := append([]string{}, f.Board.Unknown...)
+	for _, x := range []struct {
+		name    string
+		missing bool
+	}{
+		{"cgroup controllers", !f.Host.Cgroups.Told},
+		{"the kernel's configuration", f.Host.Kernel.ConfigFrom == ""},
+		{"loadable kernel modules", !f.Host.Kernel.ModulesTold},
+		{"routes", !f.Host.Network.Told},
+		{"the kubeadm version (findings are for the newest known)", !f.Known},
+		{"who holds ports, and sockets of others (not root)", !f.Root},
+	} {
+		if x.missing {
+			all = append(all, x.name)
+		}
+	}
+	return all
+}
+
+func one(f Finding) []Finding { return []Finding{f} }
+
+func fine(id, seen string) []Finding { return one(Finding{ID: id, Severity: OK, Seen: seen}) }

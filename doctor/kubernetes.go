@@ -1,0 +1,233 @@
+package doctor
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+func neededPrograms(f Facts) []Finding {
+	var missing, checks []string
+	for _, name := range strings.Split(f.Kubeadm.Value(kubeadm.NeededPrograms), ",") {
+		there, told := f.Host.InPath[name]
+		if told && !there {
+			missing = append(missing, name)
+			checks = append(checks, "FileExisting-"+name)
+		}
+	}
+	if len(missing) == 0 {
+		return fine("small-programs", "those that kubeadm asks for are there")
+	}
+	packages := map[string]string{"conntrack": "conntrack", "cp": "coreutils", "crictl": "cri-tools", "ip": "iproute2", "iptables": "iptables", "losetup": "mount", "mount": "mount", "nsenter": "util-linux"}
+	var install []string
+	for _, name := range missing {
+		if p := packages[name]; !slices.Contains(install, p) {
+			install = append(install, p)
+		}
+	}
+	return one(Finding{
+		ID: "small-programs", Severity: Fail, Seen: "not in PATH: " + strings.Join(missing, ", "), Checks: checks,
+		Means: "kubeadm's preflight refuses it",
+		Fix:   []string{"sudo apt install " + strings.Join(install, " ")},
+	})
+}
+
+func kubeletUnit(f Facts) []Finding {
+	switch {
+	case !f.Host.Node.Systemd:
+		return one(Finding{ID: "kubelet-unit", Severity: Info, Seen: "no systemd runs here", Means: "kubeadm cannot start the kubelet: something else has to, as soon as /var/lib/kubelet/config.yaml is there"})
+	case f.Host.Node.KubeletUnit == "":
+		return one(Finding{
+			ID: "kubelet-unit", Severity: Fail, Seen: "there is no kubelet.service",
+			Means: "nothing would start the kubelet, and init waits for it in vain",
+			Fix: []string{
+				"sudo apt install kubelet    # packages bring it; with a kubelet of your own:",
+				`printf '[Unit]\nDescription=kubelet\nAfter=containerd.service\n[Service]\nEnvironment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf" "KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"\nEnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env\nExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS\nRestart=always\nRestartSec=10\n[Install]\nWantedBy=multi-user.target\n' | sudo tee /etc/systemd/system/kubelet.service >/dev/null && sudo systemctl enable kubelet`,
+			},
+		})
+	}
+	return fine("kubelet-unit", f.Host.Node.KubeletUnit)
+}
+
+func kubeletVersion(f Facts) []Finding {
+	if f.Kubelet == (kubeadm.Version{}) || !f.Known {
+		return nil
+	}
+	plane := f.Kubeadm.Version
+	if v, err := kubeadm.ParseVersion(f.Ask.KubernetesVersion); err == nil {
+		plane = v
+	}
+	skew := number(f.Kubeadm.Value(kubeadm.KubeletSkew))
+	seen := fmt.Sprintf("kubelet %s, kubeadm %s, control plane %s", f.Kubelet, f.Kubeadm.Version, plane)
+	fix := []string{fmt.Sprintf("sudo apt install kubelet='%d.%d.*' kubeadm='%d.%d.*'", plane.Major, plane.Minor, plane.Major, plane.Minor)}
+	switch {
+	case f.Kubelet.Major != plane.Major || f.Kubelet.Minor > plane.Minor:
+		return one(Finding{ID: "kubelet-version", Severity: Fail, Seen: seen, Checks: []string{"KubeletVersion"}, Means: "a kubelet may never be newer than its API server: kubeadm's preflight refuses it", Fix: fix})
+	case f.Kubelet.Minor < f.Kubeadm.Version.Minor-skew:
+		return one(Finding{ID: "kubelet-version", Severity: Fail, Seen: seen, Checks: []string{"KubeletVersion"}, Means: fmt.Sprintf("it may be %d minor versions older at most: kubeadm's preflight refuses it", skew), Fix: fix})
+	}
+	return fine("kubelet-version", seen)
+}
+
+// arm32 tells whether containers here are of 32-bit ARM: by the kernel, or by
+// the CPU where the kernel does not tell. A 64-bit kernel under 32-bit programs
+// counts as 32-bit, because containerd pulls images for its own architecture.
+func (f Facts) arm32() bool {
+	machine := f.Board.Kernel.Machine
+	switch {
+	case strings.HasPrefix(machine, "arm"): // armv6l, armv7l, armv8l
+		return true
+	case machine == "aarch64":
+		return f.Board.Userland == "32-bit"
+	case machine == "":
+		return f.Board.CPU.Arch == hwdetect.ARMv5 || f.Board.CPU.Arch == hwdetect.ARMv6 || f.Board.CPU.Arch == hwdetect.ARMv7
+	}
+	return false
+}
+
+// officialImages tells whether images come from Kubernetes' own registry.
+func (f Facts) officialImages() bool {
+	switch f.Ask.ImageRepository {
+	case "", "registry.k8s.io", "k8s.gcr.io":
+		return true
+	}
+	return false
+}
+
+// armVariant is 5, 6 or 7, as GOARM has it.
+func (f Facts) armVariant() string {
+	switch f.Board.CPU.Arch {
+	case hwdetect.ARMv5:
+		return "5"
+	case hwdetect.ARMv6:
+		return "6"
+	}
+	return "7"
+}
+
+func images(f Facts) []Finding {
+	if !f.arm32() {
+		return nil
+	}
+	old := f.Board.CPU.Arch == hwdetect.ARMv5 || f.Board.CPU.Arch == hwdetect.ARMv6
+	none := f.Kubeadm.Value(kubeadm.ARM32Images) == "no"
+	if !old && !none || !f.officialImages() {
+		return nil
+	}
+	plane := f.version()
+	if kubeadm.IsExact(f.Ask.KubernetesVersion) {
+		plane = "v" + strings.TrimPrefix(f.Ask.KubernetesVersion, "v")
+	}
+	for _, i := range f.Images {
+		if strings.HasSuffix(i, "/kube-apiserver:"+plane) {
+			return fine("images", i+" is on the board")
+		}
+	}
+	found := Finding{
+		ID: "images", Severity: Warning, Seen: "there are no official images of Kubernetes " + plane + " for 32-bit ARM",
+		Means:  "they ended with v1.26; images of your own have to be on the board before init",
+		Checks: []string{"ImagePull"},
+		Fix:    []string{fmt.Sprintf("kubeadm-arm images build --help    # on a PC, for Kubernetes %s and GOARM=%s; then import them here", plane, f.armVariant())},
+	}
+	if f.ImagesTold {
+		// Asked and not there: they would be pulled from where there are none.
+		found.Severity = Fail
+		found.Seen += ", and none is on the board"
+	}
+	if old {
+		found.Means = fmt.Sprintf("the official ones were built for ARMv7 since v1.6 and die of Illegal instruction on this %s; images of your own have to be on the board before init", f.Board.CPU.Arch)
+	}
+	return one(found)
+}
+
+func etcdArch(f Facts) []Finding {
+	if !f.arm32() || f.Ask.ExternalEtcd || f.Ask.EtcdArchSet {
+		return nil
+	}
+	if f.Kubeadm.Value(kubeadm.ARM32Images) == "yes" && f.officialImages() {
+		return nil // those images set it themselves
+	}
+	found := Finding{
+		ID: "etcd-arch", Severity: Info, Seen: "etcd exits at once on 32-bit ARM unless ETCD_UNSUPPORTED_ARCH=arm is set",
+		Means: "kubeadm-arm init sets it; with kubeadm alone it is for you to do",
+		Fix: []string{
+			"# in the ClusterConfiguration that --config names:",
+			"etcd: {local: {extraEnvs: [{name: ETCD_UNSUPPORTED_ARCH, value: arm}]}}",
+		},
+	}
+	if f.Kubeadm.Value(kubeadm.ExtraArgs) == "a map" {
+		found.Fix = []string{
+			"# in a file etcd.yaml in the folder that --patches (or patches.directory) names:",
+			"{apiVersion: v1, kind: Pod, metadata: {name: etcd}, spec: {containers: [{name: etcd, env: [{name: ETCD_UNSUPPORTED_ARCH, value: arm}]}]}}",
+		}
+	}
+	return one(found)
+}
+
+// clusterHere tells whether a control plane is set up on the board: kubeconfig of
+// the kubelet, an API server's manifest, and somebody on its port.
+func (f Facts) clusterHere() bool {
+	conf, manifest, port := false, false, false
+	for _, path := range f.Host.Node.Left {
+		conf = conf || path == "/etc/kubernetes/kubelet.conf"
+		manifest = manifest || strings.HasSuffix(path, "/kube-apiserver.yaml")
+	}
+	for _, l := range f.Host.Network.Listeners {
+		port = port || l.Port == f.Ask.APIPort
+	}
+	return conf && manifest && port
+}
+
+func leftovers(f Facts) []Finding {
+	n := f.Host.Node
+	switch {
+	case f.Resuming:
+		return nil
+	case f.clusterHere():
+		return one(Finding{ID: "cluster", Severity: Info, Seen: "a control plane runs on this board", Means: "init would refuse; a second one is not begun beside it"})
+	case f.Journal:
+		return one(Finding{
+			ID: "leftovers", Severity: Info, Seen: "a run of kubeadm-arm init was interrupted here", Means: "it goes on where it stopped",
+			Fix: []string{"sudo kubeadm-arm resume    # or give it up: sudo kubeadm-arm abort"},
+		})
+	}
+	var left []string
+	var checks []string
+	for _, path := range n.Left {
+		name := ""
+		switch {
+		case strings.HasPrefix(path, "/etc/kubernetes/manifests/"):
+			name = "FileAvailable--etc-kubernetes-manifests-" + filepath.Base(path)
+		case path == "/etc/kubernetes/kubelet.conf", path == "/var/lib/kubelet/config.yaml":
+			name = "FileAvailable-" + strings.ReplaceAll(path, "/", "-")
+		}
+		left = append(left, path)
+		if name != "" {
+			checks = append(checks, name)
+		}
+	}
+	if n.EtcdData && !f.Ask.ExternalEtcd {
+		left = append(left, f.Ask.EtcdFolder+" (not empty)")
+		checks = append(checks, "DirAvailable-"+strings.ReplaceAll(f.Ask.EtcdFolder, "/", "-"))
+	}
+	if len(left) == 0 {
+		return fine("leftovers", "nothing of an earlier kubeadm")
+	}
+	found := Finding{
+		ID: "leftovers", Severity: Info, Seen: "left of an earlier kubeadm: " + strings.Join(left, ", "),
+		Means: "certificates and kubeconfigs that fit are used again",
+		Fix:   []string{"sudo kubeadm-arm reset    # to begin afresh: it removes all of it, and the cluster's data"},
+	}
+	if len(checks) > 0 {
+		found.Severity, found.Checks = Fail, checks
+		found.Means = "kubeadm's preflight refuses to begin over it"
+	}
+	if len(n.CNI) > 0 && len(checks) > 0 {
+		found.Fix = append(found.Fix, "sudo rm -r /etc/cni/net.d    # the old pod network's; reset leaves it")
+	}
+	return one(found)
+}

@@ -1,0 +1,112 @@
+package doctor
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// textWidth is that of a serial console; lines to copy are never broken.
+const textWidth = 79
+
+// Text writes a report for people: what is bad in full and first, what is well
+// in one paragraph.
+func Text(w io.Writer, r Report) error {
+	var b strings.Builder
+	var about []string
+	for _, x := range []struct{ name, value string }{{"", r.Board}, {"kubeadm ", r.Kubeadm}, {"kubelet ", r.Kubelet}, {"container runtime ", r.Runtime}} {
+		if x.value != "" {
+			about = append(about, x.name+x.value)
+		}
+	}
+	if len(about) > 0 {
+		wrap(&b, "", "", strings.Join(about, ", "))
+		b.WriteByte('\n')
+	}
+	for _, s := range []Severity{Fail, Warning, Info} {
+		for _, f := range r.Of(s) {
+			f.write(&b)
+		}
+	}
+	var well []string
+	for _, f := range r.Of(OK) {
+		well = append(well, f.ID)
+	}
+	if len(well) > 0 {
+		wrap(&b, "ok       ", "         ", strings.Join(well, ", "))
+	}
+	if len(r.Unknown) > 0 {
+		wrap(&b, "unknown  ", "         ", strings.Join(r.Unknown, ", "))
+	}
+	fmt.Fprintf(&b, "\n%s\n", r.Sum())
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Fails writes the findings that stop init, in full.
+func Fails(w io.Writer, r Report) error {
+	var b strings.Builder
+	for _, f := range r.Of(Fail) {
+		f.write(&b)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Sum counts the findings in words.
+func (r Report) Sum() string {
+	count := func(n int, one, many string) string {
+		if n == 1 {
+			return "1 " + one
+		}
+		return fmt.Sprintf("%d %s", n, many)
+	}
+	fails, warnings := len(r.Of(Fail)), len(r.Of(Warning))
+	switch {
+	case fails > 0 && warnings > 0:
+		return count(fails, "finding", "findings") + " would make init fail, " + count(warnings, "warning", "warnings")
+	case fails > 0:
+		return count(fails, "finding", "findings") + " would make init fail"
+	case warnings > 0:
+		return "nothing would make init fail; " + count(warnings, "warning", "warnings")
+	}
+	return "nothing would make init fail"
+}
+
+// write is one finding with its advice.
+func (f Finding) write(b *strings.Builder) {
+	head := map[Severity]string{Fail: "FAIL     ", Warning: "warning  ", Info: "info     "}[f.Severity]
+	const indent = "         "
+	wrap(b, head, indent, f.ID+": "+f.Seen)
+	if f.Means != "" {
+		wrap(b, indent, indent, f.Means)
+	}
+	for _, line := range f.Fix {
+		fmt.Fprintf(b, "%s  %s\n", indent, line)
+	}
+	if f.Severity == Fail && !strings.Contains(strings.Join(f.Fix, " "), "--ignore-preflight-errors") {
+		fmt.Fprintf(b, "%sgo on in spite of it: --ignore-preflight-errors=%s\n", indent, strings.Join(f.IgnoreNames(), ","))
+	}
+	if f.Ignored {
+		fmt.Fprintf(b, "%signored, as --ignore-preflight-errors says\n", indent)
+	}
+	b.WriteByte('\n')
+}
+
+// wrap writes text in lines of textWidth, broken at blanks.
+func wrap(b *strings.Builder, first, indent, text string) {
+	line := first
+	empty := true
+	for _, word := range strings.Fields(text) {
+		if !empty && len(line)+1+len(word) > textWidth {
+			b.WriteString(line + "\n")
+			line, empty = indent, true
+		}
+		if !empty {
+			line += " "
+		}
+		line += word
+		empty = false
+	}
+	b.WriteString(line + "\n")
+}

@@ -1,0 +1,132 @@
+package hwdetect
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Host is how a board is set up: everything but its hardware that decides
+// whether Kubernetes can run on it. It holds no identifier and no address of the
+// board.
+type Host struct {
+	Cmdline    []string    `json:"cmdline,omitempty"`
+	BootFile   *BootFile   `json:"bootFile,omitempty"`
+	Cgroups    CgroupState `json:"cgroups"`
+	Swap       SwapState   `json:"swap"`
+	Volumes    []Volume    `json:"volumes,omitempty"`
+	Names      Names       `json:"names"`
+	Kernel     KernelParts `json:"kernel"`
+	Network    Network     `json:"network"`
+	Clock      Clock       `json:"clock"`
+	Identities []Identity  `json:"identities,omitempty"`
+	Runtime    Runtime     `json:"runtime"`
+	Node       Node        `json:"node"`
+	Power      Power       `json:"power"`
+	// Programs are what was found along PATH of ProgramNames, by name; Broken
+	// are those that are there and are no programs for any CPU.
+	Programs []Binary `json:"programs,omitempty"`
+	// InPath tells which of the small programs that kubeadm's preflight asks
+	// for are there.
+	InPath map[string]bool `json:"-"`
+}
+
+// HostOptions say what to look at.
+type HostOptions struct {
+	// Root is "/" but for tests.
+	Root string
+	// Path is the list of folders that programs are looked for in, in the form
+	// of $PATH, below Root.
+	Path string
+	// Now is the board's clock, and Built when this program was built (zero
+	// when that is not known).
+	Now, Built time.Time
+	// Folders are looked at beside "/": where the etcd data, the kubelet's and
+	// the runtime's files will lie. The first is etcd's.
+	Folders []string
+	// Socket is the runtime's, when the owner named one.
+	Socket string
+	// Programs names programs by their path that count in place of what PATH
+	// has under the same name, such as the real kubeadm.
+	Programs map[string]string
+}
+
+// ReadHost reads how a board is set up. Like [Read] it never fails on missing
+// files.
+func ReadHost(o HostOptions, kernel Kernel) Host {
+	f := files{o.Root}
+	h := Host{Cmdline: strings.Fields(string(f.read("/proc/cmdline"))), BootFile: readBootFile(f)}
+	mounts := parseMountInfo(f.read("/proc/self/mountinfo"))
+	if len(mounts) == 0 {
+		mounts = parseMountInfo(f.read("/proc/1/mountinfo"))
+	}
+	h.Cgroups = readCgroups(f, mounts)
+	h.Swap = readSwap(f)
+	for _, path := range append([]string{"/"}, o.Folders...) {
+		v := readVolume(f, mounts, path)
+		fillSpace(f, &v)
+		h.Volumes = append(h.Volumes, v)
+	}
+	h.Names = readNames(f)
+	h.Kernel = readKernelParts(f, kernel.Release)
+	h.Network = readNetwork(f)
+	h.Identities = readIdentities(f)
+	h.Runtime = readRuntime(f, o.Socket)
+	etcd := "/var/lib/etcd"
+	if len(o.Folders) > 0 {
+		etcd = o.Folders[0]
+	}
+	h.Node = readNode(f, etcd)
+	h.Power = parseThrottled(f.line("/sys/devices/platform/soc/soc:firmware/get_throttled"))
+	h.Programs = ReadPrograms(o.Root, o.Path, o.Programs)
+	h.InPath = inPath(f, o.Path)
+	h.Clock = readClock(f, o.Now, o.Built, h.Programs)
+	return h
+}
+
+// fillSpace asks the file system of a folder, or of the nearest folder above
+// that is there, for its room (statfs(2)).
+func fillSpace(f files, v *Volume) {
+	dir := f.at(v.Path)
+	for !(files{""}).exists(dir) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+	}
+	var s unix.Statfs_t
+	if unix.Statfs(dir, &s) != nil || s.Bsize <= 0 {
+		return
+	}
+	v.Free, v.Size = s.Bavail*uint64(s.Bsize), s.Blocks*uint64(s.Bsize)
+	v.FreeInodes = -1
+	if s.Files > 0 {
+		v.FreeInodes = int64(s.Ffree)
+	}
+}
+
+// smallPrograms are those that some kubeadm's preflight wants in PATH
+// (preflight/checks.go).
+func smallPrograms() []string {
+	return []string{"conntrack", "cp", "crictl", "ip", "iptables", "losetup", "mount", "nsenter"}
+}
+
+func inPath(f files, path string) map[string]bool {
+	found := map[string]bool{}
+	for _, name := range smallPrograms() {
+		for _, dir := range filepath.SplitList(path) {
+			// Links lead out of a test's root; that there is one is enough.
+			found[name] = found[name] || filepath.IsAbs(dir) && f.exists(filepath.Join(dir, name))
+		}
+	}
+	return found
+}
+
+// HasIdentity finds one by name.
+func (h Host) HasIdentity(name string) (Identity, bool) {
+	i := slices.IndexFunc(h.Identities, func(i Identity) bool { return i.Name == name })
+	if i < 0 {
+		return Identity{}, false
+	}
+	return h.Identities[i], true
+}

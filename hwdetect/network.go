@@ -1,0 +1,132 @@
+package hwdetect
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Network is what doctor needs to know about it.
+type Network struct {
+	// DefaultRoute tells whether there is one; Told is false when the kernel's
+	// table could not be read.
+	DefaultRoute bool `json:"defaultRoute"`
+	Told         bool `json:"told"`
+	// Listeners are TCP sockets that wait for connections.
+	Listeners []Listener `json:"-"`
+	// Sysctl holds the values asked for, by their dotted names; what the
+	// kernel does not have is absent.
+	Sysctl map[string]string `json:"sysctl,omitempty"`
+}
+
+// Listener is a TCP socket that waits for connections.
+type Listener struct {
+	Port    int
+	Address netip.Addr
+	Inode   string
+}
+
+func readNetwork(f files) Network {
+	n := Network{Sysctl: map[string]string{}}
+	four, six := f.read("/proc/net/route"), f.read("/proc/net/ipv6_route")
+	n.Told = len(four) > 0
+	n.DefaultRoute = hasDefaultRoute(four) || hasDefaultRoute6(six)
+	n.Listeners = append(parseNetTCP(f.read("/proc/net/tcp")), parseNetTCP(f.read("/proc/net/tcp6"))...)
+	for _, name := range []string{"net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"} {
+		if v := f.line("/proc/sys/" + strings.ReplaceAll(name, ".", "/")); v != "" {
+			n.Sysctl[name] = v
+		}
+	}
+	return n
+}
+
+// hasDefaultRoute reads /proc/net/route (proc(5)): interface, destination,
+// gateway, flags …, mask in the eighth column; addresses are hexadecimal.
+func hasDefaultRoute(text []byte) bool {
+	const up, reject = 1, 0x200
+	for n, line := range strings.Split(string(text), "\n") {
+		w := strings.Fields(line)
+		if n == 0 || len(w) < 8 || w[1] != "00000000" || w[7] != "00000000" {
+			continue
+		}
+		if flags, err := strconv.ParseUint(w[3], 16, 32); err == nil && flags&up != 0 && flags&reject == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// hasDefaultRoute6 reads /proc/net/ipv6_route: destination, prefix length,
+// source, its length, next hop, metric, references, use, flags, interface.
+func hasDefaultRoute6(text []byte) bool {
+	const up, reject = 1, 0x200
+	for _, line := range strings.Split(string(text), "\n") {
+		w := strings.Fields(line)
+		if len(w) < 10 || w[1] != "00" || strings.Trim(w[0], "0") != "" || w[9] == "lo" {
+			continue
+		}
+		if flags, err := strconv.ParseUint(w[8], 16, 32); err == nil && flags&up != 0 && flags&reject == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// parseNetTCP reads /proc/net/tcp and tcp6 (proc_net(5),
+// Documentation/networking/proc_net_tcp.rst): the second column is the local
+// address, the fourth the state (0A: listening), the tenth the inode. Addresses
+// are in words of the host's byte order.
+func parseNetTCP(text []byte) []Listener {
+	var all []Listener
+	for _, line := range strings.Split(string(text), "\n") {
+		w := strings.Fields(line)
+		if len(w) < 10 || w[3] != "0A" {
+			continue
+		}
+		address, port, ok := strings.Cut(w[1], ":")
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(port, 16, 16)
+		if err != nil {
+			continue
+		}
+		raw, err := hex.DecodeString(address)
+		if err != nil || len(raw)%4 != 0 {
+			continue
+		}
+		// All boards of this project are little endian.
+		for i := 0; i < len(raw); i += 4 {
+			slices.Reverse(raw[i : i+4])
+		}
+		addr, ok := netip.AddrFromSlice(raw)
+		if !ok {
+			continue
+		}
+		all = append(all, Listener{Port: int(n), Address: addr.Unmap(), Inode: w[9]})
+	}
+	return all
+}
+
+// Owner finds who holds a listening socket: the name and the ID of a process,
+// from /proc/PID/fd. Empty when that may not be read or is not to be found.
+func (l Listener) Owner(root string) (name string, pid int) {
+	f := files{root}
+	want := "socket:[" + l.Inode + "]"
+	for _, p := range f.names("/proc") {
+		n, err := strconv.Atoi(p)
+		if err != nil {
+			continue
+		}
+		for _, fd := range f.names("/proc/" + p + "/fd") {
+			if link, err := os.Readlink(f.at(filepath.Join("/proc", p, "fd", fd))); err == nil && link == want {
+				return f.line("/proc/" + p + "/comm"), n
+			}
+		}
+	}
+	return "", 0
+}

@@ -1,0 +1,61 @@
+package hwdetect
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ProgramNames are the programs that a wrong build of stops Kubernetes, in the
+// order in which they come into play.
+func ProgramNames() []string {
+	return []string{"kubeadm", "kubelet", "kubectl", "containerd", "runc", "containerd-shim-runc-v2", "dockerd", "docker", "crio", "etcd", "crictl"}
+}
+
+// ReadPrograms tells what the installed programs were built for. path has the
+// form of $PATH and lies below root; named gives programs by name that are
+// somewhere else. What is missing, or no ELF file such as a wrapper script, is
+// left out.
+func ReadPrograms(root, path string, named map[string]string) []Binary {
+	f := files{root}
+	var all []Binary
+	for _, name := range ProgramNames() {
+		where := named[name]
+		if where == "" {
+			where = f.find(name, path)
+		}
+		if where == "" {
+			continue
+		}
+		b, err := ReadBinary(f.at(where))
+		if err != nil {
+			continue
+		}
+		b.Path = where
+		all = append(all, b)
+	}
+	return all
+}
+
+// Find is the first executable file of that name along path, a list in the form
+// of $PATH; empty without one.
+func Find(path, name string) string { return files{"/"}.find(name, path) }
+
+// find is the first executable file of that name along path.
+func (f files) find(name, path string) string {
+	for _, dir := range filepath.SplitList(path) {
+		if !filepath.IsAbs(dir) {
+			continue
+		}
+		where := filepath.Join(dir, name)
+		info, err := os.Stat(f.at(where))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return where
+		}
+	}
+	return ""
+}
