@@ -175,6 +175,13 @@ func TestNetwork(t *testing.T) {
 	assert.True(t, hasDefaultRoute6([]byte(zero+" 00 "+zero+" 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n")))
 }
 
+func TestNoRouteAtAll(t *testing.T) {
+	n := readNetwork(files{tree(t, map[string]string{"proc/net/route": ""})})
+	assert.True(t, n.Told)
+	assert.False(t, n.DefaultRoute)
+	assert.False(t, readNetwork(files{t.TempDir()}).Told)
+}
+
 func TestOwnerOfAPort(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

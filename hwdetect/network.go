@@ -33,7 +33,7 @@ type Listener struct {
 func readNetwork(f files) Network {
 	n := Network{Sysctl: map[string]string{}}
 	four, six := f.read("/proc/net/route"), f.read("/proc/net/ipv6_route")
-	n.Told = len(four) > 0
+	n.Told = four != nil // without any route the kernel leaves even the heading out
 	n.DefaultRoute = hasDefaultRoute(four) || hasDefaultRoute6(six)
 	n.Listeners = append(parseNetTCP(f.read("/proc/net/tcp")), parseNetTCP(f.read("/proc/net/tcp6"))...)
 	for _, name := range []string{"net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"} {

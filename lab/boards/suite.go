@@ -29,9 +29,12 @@ type row struct {
 	expectation
 	found   detected
 	seconds float64
-	// cpu is of detect, in seconds of the emulated board; counted by
+	// cpu is of detect, in seconds of the emulated board, again that of its
+	// second call in the same boot, and doctor that of doctor; counted by
 	// instructions.
-	cpu, counted float64
+	cpu, again, doctor, counted float64
+	// fails and warnings are what doctor found.
+	fails, warnings []string
 }
 
 // result is lab boot's.
@@ -75,7 +78,7 @@ func (s *suite) check(holds bool, format string, args ...any) {
 func (s *suite) board(ctx context.Context, e expectation) error {
 	fmt.Fprintf(os.Stderr, "%s\n", e.board)
 	programs := []string{"kubeadm-arm=" + filepath.Join(s.dist, "kubeadm-arm-linux-"+e.program)}
-	commands := [][]string{{"kubeadm-arm", "detect"}, {"kubeadm-arm", "detect", "-o", "json"}}
+	commands := [][]string{{"kubeadm-arm", "detect"}, {"kubeadm-arm", "detect", "-o", "json"}, {"kubeadm-arm", "doctor", "-o", "json"}}
 	var kubeadms []string
 	switch {
 	case e.arch == "ARMv6":
@@ -104,9 +107,10 @@ func (s *suite) board(ctx context.Context, e expectation) error {
 	if err != nil {
 		return err
 	}
-	r := row{expectation: e, seconds: time.Since(began).Seconds(), cpu: results[0].CPUSeconds}
+	r := row{expectation: e, seconds: time.Since(began).Seconds(), cpu: results[0].CPUSeconds, again: results[1].CPUSeconds, doctor: results[2].CPUSeconds}
 	s.checkDetect(e, results[0], results[1], &r)
-	rest := results[2:]
+	s.checkDoctor(e, results[2], &r)
+	rest := results[3:]
 	for _, goarm := range kubeadms {
 		s.checkKubeadm(e, goarm, rest[0], rest[1])
 		rest = rest[2:]
@@ -140,6 +144,47 @@ func (s *suite) checkDetect(e expectation, text, asJSON result, r *row) {
 	s.check(d.CPU.Count == e.count, "%d cores", d.CPU.Count)
 	if s.failed > 0 {
 		fmt.Fprintf(os.Stderr, "%s%s%s%s", text.Stdout, text.Stderr, asJSON.Stdout, asJSON.Stderr)
+	}
+}
+
+// examined is the part of kubeadm-arm doctor -o json that is checked.
+type examined struct {
+	Schema   string `json:"schema"`
+	Verdict  string `json:"verdict"`
+	Findings []struct {
+		ID       string   `json:"id"`
+		Severity string   `json:"severity"`
+		Means    string   `json:"means"`
+		Fix      []string `json:"fix"`
+	} `json:"findings"`
+}
+
+// checkDoctor checks what doctor finds on a board.
+func (s *suite) checkDoctor(e expectation, asJSON result, r *row) {
+	var d examined
+	err := json.Unmarshal([]byte(asJSON.Stdout), &d)
+	s.check(err == nil && d.Schema == "kubeadm-arm.doctor/v1" && d.Verdict == "fail" && asJSON.ExitCode == 2, "doctor ends with exit code %d, verdict %q", asJSON.ExitCode, d.Verdict)
+	seen := map[string]string{}
+	helpful := true
+	for _, f := range d.Findings {
+		seen[f.ID] = f.Severity
+		switch f.Severity {
+		case "fail":
+			r.fails = append(r.fails, f.ID)
+			helpful = helpful && f.Means != "" && len(f.Fix) > 0
+		case "warning":
+			r.warnings = append(r.warnings, f.ID)
+		}
+	}
+	s.check(helpful, "every failure says what it means and what mends it")
+	for id, want := range e.findings {
+		s.check(seen[id] == want, "doctor: %s is %q, want %q", id, seen[id], want)
+	}
+	for _, id := range e.absent {
+		s.check(seen[id] == "" || seen[id] == "ok", "doctor: %s is %q, want nothing against it", id, seen[id])
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s%s", asJSON.Stdout, asJSON.Stderr)
 	}
 }
 

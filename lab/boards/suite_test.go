@@ -25,7 +25,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestCheckDetect(t *testing.T) {
-	e := expectation{"raspberrypi1", "armv6", "Raspberry Pi Model B", "ARM1176", 1, "ARMv6"}
+	e := expectation{board: "raspberrypi1", program: "armv6", model: "Raspberry Pi Model B", core: "ARM1176", count: 1, arch: "ARMv6"}
 	text := result{Stdout: "model Raspberry Pi Model B\narchitecture ARMv6\ncores 1 x ARM1176\n"}
 	good := result{Stdout: `{"model":"Raspberry Pi Model B","cpu":{"arch":"ARMv6","count":1,"cores":[{"name":"ARM1176"}]}}`}
 	var s suite
@@ -56,6 +56,29 @@ func TestCheckKubeadm(t *testing.T) {
 	} {
 		s := suite{version: "v1.37.2"}
 		s.checkKubeadm(c.e, c.goarm, c.direct, c.wrapped)
+		assert.Equal(t, c.failed, s.failed, name)
+	}
+}
+
+func TestCheckDoctor(t *testing.T) {
+	e := expectation{findings: map[string]string{"cpus": "fail"}, absent: []string{"memory"}}
+	const good = `{"schema":"kubeadm-arm.doctor/v1","verdict":"fail","findings":[{"id":"cpus","severity":"fail","means":"x","fix":["y"]},{"id":"memory","severity":"ok"}]}`
+	for name, c := range map[string]struct {
+		text   string
+		code   int
+		failed int
+	}{
+		"as expected":          {good, 2, 0},
+		"wrong exit code":      {good, 0, 1},
+		"not seen":             {strings.Replace(good, `"cpus"`, `"other"`, 1), 2, 1},
+		"not so bad":           {strings.Replace(good, `"severity":"fail"`, `"severity":"info"`, 1), 2, 1},
+		"seen without a cause": {strings.Replace(good, `"ok"`, `"warning"`, 1), 2, 1},
+		"no advice":            {strings.Replace(good, `"fix":["y"]`, `"fix":[]`, 1), 2, 1},
+		"nothing":              {"", 0, 2},
+	} {
+		var s suite
+		var r row
+		s.checkDoctor(e, result{ExitCode: c.code, Stdout: c.text}, &r)
 		assert.Equal(t, c.failed, s.failed, name)
 	}
 }
