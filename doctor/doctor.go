@@ -31,6 +31,8 @@ type Facts struct {
 	// Holders names who listens on a port.
 	Holders map[int]string
 	Ask     Ask
+	// Storage is what is wrong with the disk of kubeadm-arm storage.
+	Storage []StorageProblem
 	// Root tells whether the facts were read with root's rights.
 	Root bool
 	// Journal tells whether a run of kubeadm-arm was interrupted here, and
@@ -63,7 +65,7 @@ func checks() []func(Facts) []Finding {
 	return []func(Facts) []Finding{
 		programs, cpus, memory, power,
 		kernelRelease, kernelFeatures, memoryCgroup, cgroupVersion,
-		swap, clock, volumes, space,
+		swap, clock, storageSet, volumes, space,
 		hostname, hostnameResolves, copies,
 		forwarding, bridgeNetfilter, defaultRoute, nameServers, ports,
 		runtimeAnswers, runtimeConfig, runtimeVersion, cgroupDriver, sandboxImage,

@@ -187,6 +187,7 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 		return f
 	}
 	f.CPUs = runtime.NumCPU()
+	f.Storage = e.v.storageProblems(ctx)
 	if e.ask {
 		e.askPrograms(ctx, &f)
 	}

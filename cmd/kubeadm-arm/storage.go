@@ -16,6 +16,7 @@ import (
 	flag "github.com/spf13/pflag"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
@@ -427,6 +428,20 @@ func (v invocation) showStorage(s storage.Status) error {
 		fmt.Fprintf(v.stdout, "%s: %s\n  hint: %s\n", x.Level, x.Text, x.Hint)
 	}
 	return nil
+}
+
+// storageProblems are storage's findings for doctor. What cannot be read, by
+// others than root, is none.
+func (v invocation) storageProblems(ctx context.Context) []doctor.StorageProblem {
+	found, err := storage.Findings(ctx, v.storageBoard())
+	if err != nil && isRoot() {
+		return []doctor.StorageProblem{{Bad: true, Seen: err.Error(), Hint: "what is set up cannot be told"}}
+	}
+	var all []doctor.StorageProblem
+	for _, f := range found {
+		all = append(all, doctor.StorageProblem{Bad: f.Level == "problem", Seen: f.Text, Hint: f.Hint})
+	}
+	return all
 }
 
 func cond(yes bool, a, b string) string {
