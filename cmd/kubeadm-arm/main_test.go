@@ -13,7 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kubeadm-arm": main, "kubeadm": main})
+	testscript.Main(m, map[string]func(){"kubeadm-arm": main, "kubeadm": main, "on-a-board": onABoard})
 }
 
 // TestScripts runs testdata/script. The kubeadm in them is a shell script that
