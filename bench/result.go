@@ -176,5 +176,21 @@ func SchemaOf(what string, text []byte) (string, error) {
 	case errors.As(err, &syntax) && syntax.Offset >= int64(len(bytes.TrimSpace(text))) && !json.Valid(text):
 		return "", fmt.Errorf("read %s: the JSON breaks off after %d bytes: %w", what, len(text), io.ErrUnexpectedEOF)
 	}
-	return "", fmt.Errorf("read %s: %w", what, err)
+	return "", fmt.Errorf("read %s: %w", what, NotJSON(err))
+}
+
+// NotJSON puts an error of package encoding/json into words for the owner of the
+// file.
+func NotJSON(err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("it is not JSON: byte %d: %w", syntax.Offset, err)
+	case errors.As(err, &kind) && kind.Field == "":
+		return fmt.Errorf("it is a JSON %s, want an object", kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("its %s is a %s, which it cannot be", kind.Field, kind.Value)
+	}
+	return err
 }

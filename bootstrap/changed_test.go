@@ -127,7 +127,7 @@ func TestFailedPreflightBindsNobody(t *testing.T) {
 	}
 	_, err := Run(context.Background(), o)
 	require.Error(t, err)
-	require.FileExists(t, b.layout.Journal())
+	require.NoDirExists(t, b.layout.State(), "nothing is left behind")
 	o = b.options("--node-name=b", "--ignore-preflight-errors=NumCPU")
 	j, err := Check(b.layout, o.Check)
 	require.NoError(t, err)

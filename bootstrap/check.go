@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -27,6 +29,8 @@ const (
 	Changed
 	// NotRecorded: there is no interrupted run.
 	NotRecorded
+	// BadManifest: a staged manifest cannot be put back.
+	BadManifest
 )
 
 // RefusedError says that a run is not begun, and what to do about it.
@@ -68,6 +72,9 @@ type CheckInput struct {
 // of an interrupted run of the same request to go on with, or nil. Everything
 // that speaks against is a [*RefusedError].
 func Check(l Layout, in CheckInput) (*Journal, error) {
+	if err := l.checkState(); err != nil {
+		return nil, err
+	}
 	j, err := readJournal(l.Journal())
 	if err != nil {
 		return nil, &RefusedError{BadJournal, err, startAfresh}
@@ -134,7 +141,7 @@ func checkForeign(l Layout) error {
 		return nil
 	}
 	if err != nil {
-		return &RefusedError{ForeignManifests, fmt.Errorf("read the manifests folder: %w", err), ""}
+		return &RefusedError{ForeignManifests, fmt.Errorf("read the manifests folder: %w", err), "it has to be a folder that root can read, or not be there: ls -ld " + l.Manifests()}
 	}
 	var foreign []string
 	for _, e := range entries {
@@ -168,6 +175,10 @@ func checkSpace(l Layout) error {
 		var fs syscall.Statfs_t
 		if err := syscall.Statfs(dir, &fs); err != nil {
 			return fmt.Errorf("ask for the free space of %s: %w", dir, err)
+		}
+		if fs.Flags&unix.ST_RDONLY != 0 {
+			return &RefusedError{NoSpace, fmt.Errorf("the disk under %s is mounted read-only", path),
+				"dmesg tells why, often a failing SD card; if it is sound: mount -o remount,rw the file system that findmnt --target " + dir + " names"}
 		}
 		free := fs.Bavail * uint64(fs.Bsize)
 		if free < needFree {

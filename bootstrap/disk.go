@@ -120,12 +120,24 @@ func (l Layout) syncTree(path string) error {
 // openState makes our folder, and refuses one that leads elsewhere or that
 // others could write to.
 func (l Layout) openState() error {
+	if err := l.checkState(); err != nil {
+		return err
+	}
 	if err := l.mkdir(l.State(), 0o700); err != nil {
 		return fmt.Errorf("make the state folder: %w", err)
 	}
+	return l.checkState()
+}
+
+// checkState is the part of openState that changes nothing. A folder that is not
+// there yet is fine.
+func (l Layout) checkState() error {
 	info, err := os.Lstat(l.State())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return fmt.Errorf("make the state folder: %w", err)
+		return fmt.Errorf("look at the state folder: %w", err)
 	}
 	if !info.IsDir() {
 		return &RefusedError{BadJournal, fmt.Errorf("%s is not a folder but a %s", l.State(), kindOfFile(info.Mode())), "look who made it, and remove it"}

@@ -103,7 +103,7 @@ func FuzzParseJournal(f *testing.F) {
 			return
 		}
 		_ = j.Progress()
-		_, _ = j.Resumable()
+		_, _ = j.Resumable(Layout{Root: "/no/such/root"})
 		again, err := json.Marshal(j)
 		if err != nil {
 			t.Fatal(err)
@@ -122,7 +122,7 @@ func TestResumeByHand(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"--node-name=bpi", "--skip-phases=addon/kube-proxy", "-v5"}, j.Args)
 	assert.Equal(t, []string{"token"}, j.Omitted)
-	args, err := j.Resumable()
+	args, err := j.Resumable(b.layout)
 	require.NoError(t, err)
 	o.Args = args
 	o.Check.Request = j.RequestAgain(RequestOf(args, nil))
@@ -154,7 +154,9 @@ func TestResumeByHandNeedsSecrets(t *testing.T) {
 			j.Plan.Config = nil
 		}
 		j.Args, j.Omitted = keepArgs(args)
-		_, err = j.Resumable()
+		l := Layout{Root: t.TempDir()}
+		put(t, l.ConfigCopy(), "")
+		_, err = j.Resumable(l)
 		require.ErrorContains(t, err, "the interrupted init had "+c.missing+", whose value is not kept in any file")
 	}
 }

@@ -100,6 +100,9 @@ func Abort(l Layout) (released []string, err error) {
 	if !fileExists(l.State()) && len(l.stagedNow()) == 0 {
 		return nil, &RefusedError{NotRecorded, errNothingToResume, "nothing of kubeadm-arm's is there to be put back"}
 	}
+	if err := l.releasable(); err != nil {
+		return nil, err
+	}
 	if err := l.openState(); err != nil {
 		return nil, err
 	}

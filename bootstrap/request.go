@@ -86,8 +86,8 @@ func keepArgs(args kubeadm.InitArgs) (kept, omitted []string) {
 // Resumable returns the arguments with which a journal's run goes on. Secrets
 // are not in the journal; where kubeadm gets a configuration they stand in its
 // copy, and otherwise only the owner has them.
-func (j *Journal) Resumable() (kubeadm.InitArgs, error) {
-	if missing := j.missing(); len(missing) > 0 {
+func (j *Journal) Resumable(l Layout) (kubeadm.InitArgs, error) {
+	if missing := j.missing(l); len(missing) > 0 {
 		return kubeadm.InitArgs{}, &RefusedError{BadJournal,
 			fmt.Errorf("the interrupted init had --%s, whose value is not kept in any file", strings.Join(missing, ", --")),
 			"repeat the same kubeadm-arm init with all its flags to go on"}
@@ -95,8 +95,8 @@ func (j *Journal) Resumable() (kubeadm.InitArgs, error) {
 	return kubeadm.ParseInitArgs(j.Args)
 }
 
-func (j *Journal) missing() []string {
-	if j.Plan.Config == nil {
+func (j *Journal) missing(l Layout) []string {
+	if j.Plan.Config == nil || !fileExists(l.ConfigCopy()) {
 		return j.Omitted
 	}
 	var all []string

@@ -57,6 +57,8 @@ type Outcome struct {
 	ClosingWords string
 	// Changes are what was changed in the manifests.
 	Changes map[string][]patch.Change
+	// Untouched says that the run failed before anything was changed.
+	Untouched bool
 	// Released lists components that were put back because the run failed.
 	Released []string
 	// Findings are what was seen on the board when the run failed, the most
@@ -130,7 +132,14 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 			r.outcome.Findings = r.layout.explain(before, r.Logs)
 			r.outcome.APIServerLog, r.outcome.APIServerLogFile = r.layout.apiServerLog()
 		}
-		return *r.outcome, errors.Join(err, r.putBack())
+		err = errors.Join(err, r.putBack())
+		if r.layout.untouched(r.journal) {
+			// As when kubeadm refuses a flag or the board: nothing binds the next
+			// try, and nothing is to be left behind.
+			r.outcome.Untouched = true
+			err = errors.Join(err, r.layout.tidy())
+		}
+		return *r.outcome, err
 	}
 	return *r.outcome, r.finish()
 }

@@ -192,6 +192,29 @@ func (l Layout) stagedNow() []string {
 	return all
 }
 
+// releasable tells, changing nothing, whether every staged manifest can be put
+// back.
+func (l Layout) releasable() error {
+	for _, c := range l.stagedNow() {
+		staged, inPlace := l.stagedAt(c), l.Manifest(c)
+		text, err := os.ReadFile(staged)
+		if err != nil {
+			return fmt.Errorf("release %s: %w", c, err)
+		}
+		switch there, err := os.ReadFile(inPlace); {
+		case err == nil && !bytes.Equal(there, text):
+			return &RefusedError{BadManifest, &TwiceError{inPlace, staged}, (&TwiceError{inPlace, staged}).Hint()}
+		case err == nil:
+			continue
+		}
+		if _, err := patch.Inspect(text); err != nil {
+			return &RefusedError{BadManifest, fmt.Errorf("%s is damaged: %w", staged, err),
+				"mend it; or remove it, and have kubeadm write it again: kubeadm init phase control-plane all"}
+		}
+	}
+	return nil
+}
+
 // releaseAll puts every staged manifest back and removes the empty folders. It
 // goes on after a failure, so that one bad file does not keep the others.
 func (l Layout) releaseAll() (released []string, err error) {

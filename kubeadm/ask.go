@@ -2,6 +2,7 @@ package kubeadm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -10,12 +11,26 @@ import (
 // `kubeadm version -o short`, which every kubeadm since v1.9 answers offline.
 func AskVersion(ctx context.Context, run Runner, path string) (Version, error) {
 	res, err := run(ctx, Command{Path: path, Args: []string{"version", "-o", "short"}})
-	if err != nil {
+	if ctx.Err() != nil {
 		return Version{}, err
+	}
+	if err != nil {
+		var cmd *CommandError
+		if errors.As(err, &cmd) {
+			if line := lastLine(cmd.Tail); line != "" {
+				err = fmt.Errorf("%w: %s", err, line)
+			}
+		}
+		return Version{}, &NotFoundError{Asked: path, Err: fmt.Errorf("it does not tell its version: %w", err)}
 	}
 	v, err := ParseVersion(strings.TrimSpace(string(res.Stdout)))
 	if err != nil {
-		return Version{}, fmt.Errorf("ask %s for its version: %w", path, err)
+		return Version{}, &NotFoundError{Asked: path, Err: fmt.Errorf("it does not tell its version: %w", err)}
 	}
 	return v, nil
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
 }

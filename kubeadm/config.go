@@ -90,6 +90,12 @@ func ReadConfig(r io.Reader, file string) (*Config, error) {
 		if kind == "" || api == "" {
 			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Field: "apiVersion, kind", Err: errors.New("missing")}
 		}
+		if twice := doubleKey(&doc); twice != nil {
+			return nil, &ConfigError{File: file, Line: twice.Line, Field: twice.Value, Err: errors.New("stands twice"), Help: "remove one of the two"}
+		}
+		if strings.HasPrefix(api, apiGroup) && c.count(kind) > 1 {
+			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Field: kind, Err: errors.New("a second document of this kind"), Help: "make one document of the two: kubeadm refuses such a file"}
+		}
 		if err := strict(&doc, kind, api, file); err != nil {
 			return nil, err
 		}
@@ -98,6 +104,35 @@ func ReadConfig(r io.Reader, file string) (*Config, error) {
 		return nil, &ConfigError{File: file, Err: errors.New("no document in it")}
 	}
 	return c, nil
+}
+
+// count is how many documents of a kind of kubeadm's there are.
+func (c *Config) count(kind string) int {
+	n := 0
+	for _, d := range c.docs {
+		if c.kind(d) == kind && strings.HasPrefix(c.api(d), apiGroup) {
+			n++
+		}
+	}
+	return n
+}
+
+// FitsInit looks for what `kubeadm init` refuses in a configuration that is
+// well-formed: no document for it, or a version of the API that this kubeadm does
+// not read. The error is a [*ConfigError] about file.
+func (c *Config) FitsInit(b Behaviour, file string) error {
+	if c == nil {
+		return nil
+	}
+	if c.count(kindInit)+c.count(kindCluster) == 0 {
+		return &ConfigError{File: file, Err: errors.New("no InitConfiguration and no ClusterConfiguration in it")}
+	}
+	api := c.API()
+	if b.Nearest || b.ReadsConfig(api) {
+		return nil
+	}
+	return &ConfigError{File: file, Field: "apiVersion", Err: fmt.Errorf("kubeadm %s does not read %s%s", b.Version, apiGroup, api),
+		Help: "bring it to a version that it reads: kubeadm config migrate --old-config " + file + " --new-config new.yaml"}
 }
 
 // decodeNode turns the panics that the YAML reader has on some broken input

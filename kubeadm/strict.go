@@ -45,15 +45,63 @@ func strict(doc *yaml.Node, kind, api, file string) error {
 	}
 	field, why := explain(err)
 	line := doc.Content[0].Line
+	if m := badDuration.FindStringSubmatch(err.Error()); m != nil {
+		if path, n := findValue(doc.Content[0], m[1], nil); n != nil {
+			return &ConfigError{File: file, Line: n.Line, Field: kind + "." + strings.Join(path, "."), Err: fmt.Errorf("%q is no duration such as 4m0s", m[1])}
+		}
+	}
 	if n := find(doc.Content[0], strings.Split(field, ".")...); n != nil {
 		line = n.Line
 	}
-	return &ConfigError{File: file, Line: line, Field: strings.TrimPrefix(kind+"."+field, "."), Err: why}
+	return &ConfigError{File: file, Line: line, Field: strings.Trim(kind+"."+field, "."), Err: why}
 }
 
 // goField is the place that encoding/json names, such as "Go struct field
 // InitConfiguration.localAPIEndpoint.bindPort of type int32".
 var goField = regexp.MustCompile(`cannot unmarshal (\w+) into Go struct field (\S+) of type (\S+)`)
+
+// badDuration is what package time says of a duration that is none.
+var badDuration = regexp.MustCompile(`duration "(.*)"$`)
+
+// findValue looks for a scalar by its text and returns where it stands.
+func findValue(n *yaml.Node, value string, path []string) ([]string, *yaml.Node) {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		if n.Value == value {
+			return path, n
+		}
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if p, found := findValue(n.Content[i+1], value, append(path[:len(path):len(path)], n.Content[i].Value)); found != nil {
+				return p, found
+			}
+		}
+	case yaml.SequenceNode:
+		for _, item := range n.Content {
+			if p, found := findValue(item, value, path); found != nil {
+				return p, found
+			}
+		}
+	}
+	return nil, nil
+}
+
+// doubleKey returns the second of two equal keys in one mapping, or nil.
+func doubleKey(n *yaml.Node) *yaml.Node {
+	seen := map[string]bool{}
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 {
+			if seen[child.Value] {
+				return child
+			}
+			seen[child.Value] = true
+		}
+		if found := doubleKey(child); found != nil {
+			return found
+		}
+	}
+	return nil
+}
 
 func explain(err error) (field string, why error) {
 	m := goField.FindStringSubmatch(err.Error())

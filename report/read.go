@@ -3,7 +3,9 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"syscall"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 )
@@ -28,7 +30,7 @@ func readers() []reader {
 func readV1(text []byte) (Report, error) {
 	var r Report
 	if err := json.Unmarshal(text, &r); err != nil {
-		return Report{}, fmt.Errorf("read %s: %w", what, err)
+		return Report{}, fmt.Errorf("read %s: %w", what, bench.NotJSON(err))
 	}
 	return r, nil
 }
@@ -61,7 +63,13 @@ func Parse(text []byte) (Report, error) {
 
 // ReadFile is Parse for a file, named in the error.
 func ReadFile(path string) (Report, error) {
-	text, err := os.ReadFile(path)
+	// A pipe that nobody writes to is empty instead of endless.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return Report{}, fmt.Errorf("read %s: %w", what, err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
 	if err != nil {
 		return Report{}, fmt.Errorf("read %s: %w", what, err)
 	}

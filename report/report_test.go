@@ -134,7 +134,7 @@ func TestParseRefuses(t *testing.T) {
 	_, err = Parse([]byte(`{"apiVersion":"v1","kind":"Pod"}`))
 	assert.EqualError(t, err, `read board report: it does not say which schema it has, want "kubeadm-arm.report/v1"`)
 	_, err = Parse([]byte(`{"schema":"kubeadm-arm.report/v1","steps":"none"}`))
-	assert.ErrorContains(t, err, "read board report: json: cannot unmarshal string")
+	assert.ErrorContains(t, err, "read board report: its steps is a string, which it cannot be")
 
 	path := filepath.Join(t.TempDir(), "half.json")
 	require.NoError(t, os.WriteFile(path, whole[:100], 0o600))

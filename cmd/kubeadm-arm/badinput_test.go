@@ -37,13 +37,6 @@ func badInputs() []badInput {
 // code of the README, and changes nothing: every file's kind, mode, owner, time
 // and text is what it was.
 func TestBadInput(t *testing.T) {
-	if *update {
-		old, err := filepath.Glob("testdata/badinput/*.golden")
-		require.NoError(t, err)
-		for _, path := range old {
-			require.NoError(t, os.Remove(path))
-		}
-	}
 	seen := map[string]bool{}
 	for _, c := range badInputs() {
 		require.False(t, seen[c.name], "two cases are called %s", c.name)
@@ -83,17 +76,22 @@ func TestBadInput(t *testing.T) {
 	}
 	golden, err := filepath.Glob("testdata/badinput/*.golden")
 	require.NoError(t, err)
-	if !*update {
+	if !*update && flag.Lookup("test.run").Value.String() == "" {
 		assert.Len(t, golden, len(seen), "a golden file for each case and none besides")
 	}
 	assert.GreaterOrEqual(t, len(seen), 60)
 }
 
-// Numbers that differ from machine to machine.
+// What differs from machine to machine, or says nothing about the input.
 var volatile = []struct {
 	pattern *regexp.Regexp
 	instead string
 }{
+	// The plan has tests of its own.
+	{regexp.MustCompile(`(?m)^(slowdown|expected API server start|key algorithm|staging): .*\n`), ""},
+	{regexp.MustCompile(`\[\d+/\d+\]`), "[step]"},
+	{regexp.MustCompile(`step \d+ of \d+`), "step N"},
+	{regexp.MustCompile(`steps done of \d+`), "steps done of N"},
 	{regexp.MustCompile(`\d+ KiB free`), "N KiB free"},
 	{regexp.MustCompile(`this CPU is [^:]*:`), "this CPU is (this machine's):"},
 	{regexp.MustCompile(`this is .* \(\d+ cores, .*\)`), "this is (this machine)"},
@@ -145,7 +143,7 @@ func badFlags() []badInput {
 		{"flag-kubeadm-without-value-elsewhere", exitUsage, "token list --arm-kubeadm", trial{}},
 		{"flag-misspelt", exitUsage, "init --arm-bensh x.json", trial{}},
 		{"flag-report-is-a-file", exitUsage, "init --arm-report /mnt/reports", with("/mnt/reports", file(""))},
-		{"flag-unknown-to-kubeadm", 1, "init --no-such-flag", trial{}},
+		{"flag-unknown-to-kubeadm", 1, "init --no-such-flag", trial{Begun: true}},
 		{"flag-of-detect", exitUsage, "detect --no-such-flag", trial{}},
 		{"flag-output-of-detect", exitUsage, "detect -o xml", trial{}},
 		{"flag-root-of-detect", exitBadInput, "detect --root /no/such/folder", trial{}},
@@ -208,7 +206,7 @@ func badPrograms() []badInput {
 		{"kubeadm-is-no-program", exitNoKubeadm, "init", with("/opt/bin/kubeadm", program("\x00\x01\x02"))},
 		{"kubeadm-interpreter-missing", exitNoKubeadm, "init", with("/opt/bin/kubeadm", program("#!/no/such/shell\n"))},
 		{"kubelet-missing", exitMissing, "init", with("/mnt/only/kubeadm", program(fakeKubeadm)).env1("PATH=/mnt/only:/usr/bin:/bin")},
-		{"preflight-fails", 1, "init", trial{}.env1("FAKE_PREFLIGHT=1")},
+		{"preflight-fails", 1, "init", trial{Begun: true}.env1("FAKE_PREFLIGHT=1")},
 	}
 }
 
@@ -238,7 +236,6 @@ func badConfigs() []badInput {
 		init("duration", head+"InitConfiguration\ntimeouts:\n  kubernetesAPICall: five minutes\n"),
 		init("duplicate-key", head+"ClusterConfiguration\nclusterName: a\nclusterName: b\n"),
 		init("duplicate-document", head+"ClusterConfiguration\n---\n"+head+"ClusterConfiguration\n"),
-		init("two-versions", head+"InitConfiguration\n---\napiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n"),
 		init("token", head+"InitConfiguration\nbootstrapTokens:\n- token: not-a-token\n"),
 		init("nul", head+"InitConfiguration\x00\n"),
 		init("utf16", "\xff\xfea\x00p\x00i\x00V\x00e\x00r\x00s\x00i\x00o\x00n\x00"),
@@ -284,7 +281,7 @@ func badJournals() []badInput {
 		journal("field-of-another-kind", `{"version": 2, "done": "three"}`),
 		journal("unknown-step", `{"version": 2, "plan": {"steps": [{"kind": "dance"}]}}`),
 		journal("large", `{"version": 2, "kubeadm": "`+strings.Repeat("x", 5<<20)+`"}`),
-		edit("more-done-than-there-is", exitBadInput, "resume", `s/"done": 3/"done": 300/`),
+		edit("more-done-than-there-is", exitBadInput, "resume", `s/"done": [0-9]*/"done": 300/`),
 		edit("component-with-a-path", exitBadInput, "resume", `s/"kube-scheduler"/"..\/..\/etc\/passwd"/`),
 		edit("on-another-board", exitChanged, "resume", `s/"cores": [0-9]*/"cores": 1000/`),
 		{"journal-link", exitBadInput, "init", with("/mnt/j", file("{}"), state, folder(0o700), journalPath, link("/mnt/j"))},
@@ -327,7 +324,7 @@ func badBoards() []badInput {
 	}
 }
 
-const aPod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: %[1]s\nspec:\n  containers:\n  - name: %[1]s\n    command: [%[1]s]\n    livenessProbe:\n      httpGet: {path: /livez, port: 6443}\n"
+const aPod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: %[1]s\nspec:\n  containers:\n  - name: %[1]s\n    command:\n    - %[1]s\n    - --secure-port=1\n    livenessProbe:\n      httpGet: {path: /livez, port: 6443}\n"
 
 func pod(component string) string { return fmt.Sprintf(aPod, component) }
 
@@ -348,7 +345,7 @@ func badManifests() []badInput {
 		stream("no-containers", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: etcd\nspec: {}\n"),
 		stream("two-documents", pod("etcd")+"---\n"+pod("etcd")),
 		stream("duplicate-key", pod("etcd")+"    livenessProbe: {}\n"),
-		stream("wrong-type", strings.Replace(pod("etcd"), "port: 6443", "port: [1]", 1)),
+		stream("wrong-type", strings.Replace(pod("etcd"), "livenessProbe:\n      httpGet: {path: /livez, port: 6443}", "livenessProbe: often", 1)),
 		stream("anchors", strings.Replace(pod("etcd"), "livenessProbe:\n", "livenessProbe: &p\n", 1)+"    readinessProbe: *p\n"),
 		{"manifest-folder-missing", exitBadInput, "patch --slowdown 20 /no/such/folder", trial{}},
 		{"manifest-folder-is-a-file", exitBadInput, "patch --slowdown 20 f", with("/mnt/f", file(""))},
@@ -396,8 +393,6 @@ func badPatches() []badInput {
 		owner("missing", "init --patches /no/such/folder"),
 		owner("file", "init --patches f", "/mnt/f", file("")),
 		owner("malformed", "init --patches p", "/mnt/p/etcd+strategic.yaml", file("spec: [a\n")),
-		owner("unknown-target", "init --patches p", "/mnt/p/web.yaml", file("spec: {}\n")),
-		owner("unknown-type", "init --patches p", "/mnt/p/etcd+magic.yaml", file("spec: {}\n")),
 		owner("in-config", "init --config k.yaml", "/mnt/k.yaml", file("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\npatches:\n  directory: /no/such/folder\n")),
 	}
 }
@@ -424,7 +419,7 @@ func badCPUs() []badInput {
 // elfARMv7 is the head of a program for ARMv7 with its attributes (ELF for the
 // Arm architecture; Addenda to the ABI, build attributes).
 func elfARMv7() string {
-	attributes := "A\x1d\x00\x00\x00aeabi\x00\x01\x13\x00\x00\x00\x06\x0a\x07A\x08\x01\x09\x02\x0a\x03\x0c\x01"
+	attributes := "A\x1d\x00\x00\x00aeabi\x00\x01\x11\x00\x00\x00\x06\x0a\x07A\x08\x01\x09\x02\x0a\x03\x0c\x01"
 	attributes = attributes[:1] + string(rune(len(attributes)-1)) + attributes[2:]
 	names := "\x00.ARM.attributes\x00.shstrtab\x00"
 	at := 52

@@ -27,8 +27,14 @@ func (v invocation) bench(args []string) error {
 		}
 		return &problem{exitUsage, "see kubeadm-arm bench --help", err}
 	}
+	if f.NArg() > 0 {
+		return &problem{exitUsage, "name folders with --folder", fmt.Errorf("bench takes no arguments, got %q", f.Arg(0))}
+	}
+	if *budget < 0 {
+		return &problem{exitUsage, "see kubeadm-arm bench --help", fmt.Errorf("flag --budget: %s is less than nothing", *budget)}
+	}
 	if !slices.Contains([]string{"text", "json", "yaml", "markdown", "html"}, *output) {
-		return usage("--output", fmt.Errorf("%q is not text, json, yaml, markdown or html", *output))
+		return &problem{exitUsage, "see kubeadm-arm bench --help", fmt.Errorf("flag --output: %q is not text, json, yaml, markdown or html", *output)}
 	}
 	stop := listenForSignals()
 	defer stop.close()

@@ -34,6 +34,9 @@ func (v invocation) detect(args []string) error {
 		}
 		return &problem{exitUsage, "see kubeadm-arm detect --help", err}
 	}
+	if f.NArg() > 0 {
+		return &problem{exitUsage, "see kubeadm-arm detect --help", fmt.Errorf("detect takes no arguments, got %q", f.Arg(0))}
+	}
 	board, err := hwdetect.Read(*root)
 	if err != nil {
 		return &problem{exitBadInput, "name a folder that holds proc/cpuinfo with --root", err}
@@ -57,5 +60,5 @@ func (v invocation) detect(args []string) error {
 		}
 		return hwdetect.ProgramsText(v.stdout, board, doc.Programs)
 	}
-	return usage("--output", fmt.Errorf("%q is not text, json or yaml", *output))
+	return &problem{exitUsage, "see kubeadm-arm detect --help", fmt.Errorf("flag --output: %q is not text, json or yaml", *output)}
 }

@@ -84,7 +84,7 @@ func refusedCode(r bootstrap.Reason) int {
 		return exitDisk
 	case bootstrap.Locked:
 		return exitLocked
-	case bootstrap.BadJournal:
+	case bootstrap.BadJournal, bootstrap.BadManifest:
 		return exitBadInput
 	case bootstrap.Changed:
 		return exitChanged

@@ -42,6 +42,18 @@ const defaultReports = "/var/lib/kubeadm-arm/reports"
 
 func (v invocation) initFlags(args []string) (initFlags, []string, error) {
 	f := initFlags{output: v.getenv("KUBEADM_ARM_OUTPUT"), report: v.getenv("KUBEADM_ARM_REPORT"), bench: v.getenv("KUBEADM_ARM_BENCH")}
+	for _, name := range []string{"arm-kubeadm", "arm-report", "arm-bench", "output", "profile"} {
+		if lacksValue(args, name) {
+			return f, nil, usage("--"+name, errors.New("it needs a value"))
+		}
+	}
+	from := func(flag, variable string) string {
+		if hasFlag(args, strings.TrimPrefix(flag, "--")) {
+			return flag
+		}
+		return variable
+	}
+	profileFrom, outputFrom, reportFrom := from("--profile", "KUBEADM_ARM_PROFILE"), from("--output", "KUBEADM_ARM_OUTPUT"), from("--arm-report", "KUBEADM_ARM_REPORT")
 	var got string
 	args, f.kubeadm = stripFlag(args, "arm-kubeadm")
 	if args, got = stripFlag(args, "arm-report"); got != "" {
@@ -63,7 +75,7 @@ func (v invocation) initFlags(args []string) (initFlags, []string, error) {
 	}
 	var err error
 	if f.profile, err = plan.ParseProfile(name); err != nil {
-		return f, nil, usage("--profile", err)
+		return f, nil, usage(profileFrom, err)
 	}
 	if f.output == "" {
 		f.output = "text"
@@ -72,13 +84,32 @@ func (v invocation) initFlags(args []string) (initFlags, []string, error) {
 		f.report = defaultReports
 	}
 	if f.output != "text" && f.output != "json" {
-		return f, nil, usage("--output", fmt.Errorf("%q is neither text nor json", f.output))
+		return f, nil, usage(outputFrom, fmt.Errorf("%q is neither text nor json", f.output))
+	}
+	if info, err := os.Stat(f.report); err == nil && !info.IsDir() {
+		return f, nil, usage(reportFrom, fmt.Errorf("%s is not a folder", f.report))
+	}
+	for _, a := range args {
+		if name, _, _ := strings.Cut(a, "="); strings.HasPrefix(name, "--arm-") {
+			return f, nil, usage(name, errors.New("there is no such flag"))
+		}
 	}
 	return f, args, nil
 }
 
-func usage(flag string, err error) error {
-	return &problem{exitUsage, "see kubeadm-arm init --help", fmt.Errorf("flag %s: %w", flag, err)}
+// lacksValue tells whether a flag of ours stands at the end, without its value.
+func lacksValue(args []string, name string) bool {
+	return len(args) > 0 && args[len(args)-1] == "--"+name && !slices.Contains(args, "--") ||
+		slices.Contains(args, "--"+name+"=")
+}
+
+// usage is an error about a flag of init, or about the environment variable that
+// stands for one.
+func usage(name string, err error) error {
+	if strings.HasPrefix(name, "KUBEADM_ARM_") {
+		return &problem{exitUsage, "change it, or: unset " + name, fmt.Errorf("environment variable %s: %w", name, err)}
+	}
+	return &problem{exitUsage, "see kubeadm-arm init --help", fmt.Errorf("flag %s: %w", name, err)}
 }
 
 // init is the main job.
@@ -175,6 +206,15 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	if b.behaviour, err = kubeadm.BehaviourOf(version); err != nil {
 		return b, err
 	}
+	if name, ok := args.Get("config"); ok {
+		if err := b.config.FitsInit(b.behaviour, name); err != nil {
+			return b, err
+		}
+	}
+	owned, err := ownersPatches(args, b.config)
+	if err != nil {
+		return b, err
+	}
 	layout := board()
 	b.check = checkInput(own, b, text)
 	if !dry {
@@ -207,10 +247,6 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	if err != nil {
 		return b, err
 	}
-	owned, err := ownersPatches(args, b.config)
-	if err != nil {
-		return b, err
-	}
 	facts := plan.Facts{Board: b.board, Speed: b.speed, Kubeadm: b.behaviour, Args: args, Config: b.config, Profile: own.profile, Cores: b.bench.Cores.Quota, Owned: owned, HasCA: exists(filepath.Join(layout.Certificates(b.config, args), "ca.crt"))}
 	b.plan = plan.MakeInit(facts)
 	if b.plan.Config != nil {
@@ -237,6 +273,9 @@ func (b *boardRun) recall(path string) error {
 	}
 	if r.Bench == nil {
 		return &problem{exitBadInput, "make one with: kubeadm-arm bench -o json", fmt.Errorf("%s: no benchmark in it", path)}
+	}
+	if len(r.Bench.Samples) == 0 {
+		return &problem{exitBadInput, "make one with: kubeadm-arm bench -o json", fmt.Errorf("%s: no measurement in it", path)}
 	}
 	b.bench = *r.Bench
 	folder := ""
@@ -332,6 +371,10 @@ func inPath(pathList, name string) bool {
 }
 
 func readConfigFile(name string) (*kubeadm.Config, []byte, error) {
+	// kubeadm reads it several times, and a run that goes on once more.
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, nil, &kubeadm.ConfigError{File: name, Err: errors.New("not a regular file, and it is read several times"), Help: "write it to a file first, and name that with --config"}
+	}
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, nil, &kubeadm.ConfigError{File: name, Err: unwrapPath(err), Help: "name a readable file with --config"}
@@ -384,8 +427,11 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 	show.end()
 	took := time.Since(began)
 	if err != nil {
-		if err := v.saveReport(own, b, outcome, took, err); err != nil {
-			fmt.Fprintf(v.stderr, "kubeadm-arm: %v\n", err)
+		var refused *bootstrap.RefusedError
+		if !outcome.Untouched && !errors.As(err, &refused) {
+			if err := v.saveReport(own, b, outcome, took, err); err != nil {
+				fmt.Fprintf(v.stderr, "(no board report: %v)\n", err)
+			}
 		}
 		return v.failed(stop, own, b, outcome, err)
 	}
@@ -416,7 +462,13 @@ func (v invocation) failed(stop *signals, own initFlags, b boardRun, o bootstrap
 		fmt.Fprintf(v.stderr, "kubeadm-arm: put back into the manifests folder: %s\n", strings.Join(o.Released, ", "))
 	}
 	again := "repeat the same kubeadm-arm init to go on where it stopped (or: kubeadm-arm resume); start afresh with: kubeadm-arm reset"
+	if o.Untouched {
+		again = "nothing was changed; mend this and say kubeadm-arm init again"
+	}
 	if sig := stop.signal(); sig != 0 {
+		if o.Untouched {
+			again = "nothing was changed; begin again with the same kubeadm-arm init"
+		}
 		return &problem{128 + int(sig), again, fmt.Errorf("interrupted by %s", signalName(sig))}
 	}
 	defer v.showSeen(o, err)

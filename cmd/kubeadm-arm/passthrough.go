@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -13,6 +14,9 @@ import (
 // passThrough becomes the real kubeadm: the same process, so that signals,
 // terminal, output and exit code are kubeadm's own.
 func (v invocation) passThrough(args []string) error {
+	if lacksValue(args, "arm-kubeadm") {
+		return usage("--arm-kubeadm", errors.New("it needs a value"))
+	}
 	args, asked := stripFlag(args, "arm-kubeadm")
 	path, err := v.realKubeadm(asked)
 	if err != nil {
@@ -25,7 +29,7 @@ func (v invocation) passThrough(args []string) error {
 		return err
 	}
 	err = syscall.Exec(path, append([]string{"kubeadm"}, args...), v.env)
-	return fmt.Errorf("run %s: %w", path, err)
+	return &kubeadm.NotFoundError{Asked: path, Err: fmt.Errorf("it cannot be run: %w", err)}
 }
 
 // realKubeadm finds the kubeadm to run: by flag, by environment, along PATH.

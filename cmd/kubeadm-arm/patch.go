@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -31,6 +32,9 @@ func (v invocation) patch(args []string) error {
 	}
 	if f.NArg() > 1 {
 		return &problem{exitUsage, "kubeadm-arm patch [--diff] [FOLDER]", errors.New("patch: want at most one folder")}
+	}
+	if *slowdown < 0 {
+		return &problem{exitUsage, "see kubeadm-arm patch --help", fmt.Errorf("flag --slowdown: %g is less than nothing", *slowdown)}
 	}
 	settings, err := v.patchSettings(*slowdown)
 	if err != nil {
@@ -95,11 +99,22 @@ func badManifest(name string, err error) error {
 	if errors.As(err, &hinted) {
 		hint = hinted.Hint()
 	}
+	if hint == "" {
+		hint = "have kubeadm write the file again"
+	}
 	return &problem{exitBadInput, hint, fmt.Errorf("%s: %w", name, err)}
 }
 
+// patchFolder looks at all manifests before it changes the first, so that a bad
+// one keeps the others as they are.
 func (v invocation) patchFolder(dir string, all map[string]patch.Settings, diff bool) error {
-	found := false
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		if err == nil {
+			err = fmt.Errorf("%s is not a folder", dir)
+		}
+		return unreadable(err, "name a folder such as /etc/kubernetes/manifests")
+	}
+	found := map[string][]byte{}
 	for _, c := range plan.Components() {
 		path := filepath.Join(dir, c+".yaml")
 		text, err := os.ReadFile(path)
@@ -107,30 +122,57 @@ func (v invocation) patchFolder(dir string, all map[string]patch.Settings, diff 
 			continue
 		}
 		if err != nil {
-			return &problem{exitBadInput, "name a folder that can be read", err}
+			return unreadable(err, "name a folder of static pod manifests")
 		}
-		found = true
-		out, changes, err := patch.Apply(text, all[c])
+		about, err := patch.Inspect(text)
+		if err == nil && about.Component != c {
+			err = fmt.Errorf("it is the manifest of %s", about.Component)
+		}
+		if err == nil {
+			_, _, err = patch.Apply(text, all[c])
+		}
 		if err != nil {
 			return badManifest(path, err)
 		}
+		found[c] = text
+	}
+	if len(found) == 0 {
+		return &problem{exitBadInput, "name a folder such as /etc/kubernetes/manifests", fmt.Errorf("patch: no control-plane manifest in %s", dir)}
+	}
+	for _, c := range plan.Components() {
+		text, ok := found[c]
+		if !ok {
+			continue
+		}
+		path := filepath.Join(dir, c+".yaml")
 		if diff {
+			out, changes, err := patch.Apply(text, all[c])
+			if err != nil {
+				return badManifest(path, err)
+			}
 			if err := v.showDiff(c, path, text, out, changes); err != nil {
 				return err
 			}
 			continue
 		}
-		if changes, err = patch.ApplyFile(path, all[c]); err != nil {
+		changes, err := patch.ApplyFile(path, all[c])
+		if err != nil {
 			return err
 		}
 		if err := v.showChanges(c, text, out, changes); err != nil {
 			return err
 		}
 	}
-	if !found {
-		return &problem{exitBadInput, "name a folder such as /etc/kubernetes/manifests", fmt.Errorf("patch: no control-plane manifest in %s", dir)}
-	}
 	return nil
+}
+
+// unreadable is an error about an input file that cannot be read: another user
+// may.
+func unreadable(err error, hint string) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &problem{exitNotRoot, "run it again with sudo", err}
+	}
+	return &problem{exitBadInput, hint, err}
 }
 
 // showDiff shows each change with its reason and then the difference, in the

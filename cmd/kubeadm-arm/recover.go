@@ -105,7 +105,7 @@ func (v invocation) resume(raw []string) error {
 	if own.journal, err = bootstrap.Interrupted(board()); err != nil {
 		return err
 	}
-	args, err := own.journal.Resumable()
+	args, err := own.journal.Resumable(board())
 	if err != nil {
 		return err
 	}

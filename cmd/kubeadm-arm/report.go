@@ -123,7 +123,7 @@ func reportUse(flag string, err error) error {
 func readReport(path string) (report.Report, error) {
 	r, err := report.ReadFile(path)
 	if err != nil {
-		return r, &problem{exitBadInput, "name a JSON report that kubeadm-arm wrote", err}
+		return r, unreadable(err, "name a JSON report that kubeadm-arm wrote")
 	}
 	return r, nil
 }
@@ -157,6 +157,11 @@ func (v invocation) compare(words []string, output string) error {
 			g.Reports = append(g.Reports, r)
 		}
 		groups = append(groups, g)
+	}
+	for _, g := range groups {
+		if !slices.ContainsFunc(g.Reports, func(r report.Report) bool { return r.Bench != nil || len(r.Steps) > 0 }) {
+			return &problem{exitBadInput, "compare reports that hold a benchmark or a bootstrap", fmt.Errorf("%s: nothing to compare in it", g.Name)}
+		}
 	}
 	c, err := report.Compare(groups...)
 	if err != nil {
