@@ -12,7 +12,7 @@ KUBERNETES ?= v1.37.2
 CPU ?= 5%
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross lab deps demo demo-fast bench-init versions boards boards-quick bananapi cubieboard walk walk-quick test lint unit board fuzz vuln reports calibrate fit screenshots manifests openssl versions-table clean
+.PHONY: help build cross lab deps demo demo-fast bench-init versions boards boards-quick bananapi cubieboard walk walk-quick test lint unit board fuzz fuzz-quick vuln reports calibrate fit screenshots manifests openssl versions-table clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -97,7 +97,7 @@ bananapi: cross lab ## stock, the recipe by hand and kubeadm-arm on an emulated 
 cubieboard: cross lab ## the same with one core, the hardest (an hour)
 	$(WHOLE) --board cubieboard --limit 30m --idle 2m --reboot --document docs/results/cubieboard.md
 
-test: lint unit cross board boards-quick ## everything that continuous integration runs
+test: lint unit fuzz-quick cross board boards-quick ## everything that continuous integration runs
 
 lint: ## gofmt, go vet, staticcheck
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad" >&2; exit 1; }
@@ -118,6 +118,9 @@ FUZZTIME ?= 10s
 fuzz: ## every fuzz target for FUZZTIME (default 10s)
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	  echo "fuzz $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+fuzz-quick: ## the same, two seconds each
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=2s
 
 vuln: ## known vulnerabilities in what is called, from vuln.go.dev or VULNDB=file:///…/vulndb/data/osv
 	@GO=$(GO) VULNDB=$(VULNDB) .ci/vuln
