@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // A trial is one call of kubeadm-arm on a made-up board: a mount and PID
@@ -48,6 +49,9 @@ type trial struct {
 	// Begun says that kubeadm itself is what refuses, so that a journal has come
 	// and gone: the times of folders are not compared.
 	Begun bool
+	// Terminal runs it at a terminal of its own, which is closed once it
+	// shows this.
+	Terminal string
 	// Called is the name that the program is called by.
 	Called string
 }
@@ -79,7 +83,9 @@ type ended struct {
 	Code           int
 	Stdout, Stderr string
 	Changed        []string
-	Problem        string
+	// Left are processes that outlive it.
+	Left    []string
+	Problem string
 }
 
 // fakeKubeadm writes four manifests as kubeadm's control-plane phase does, and
@@ -88,7 +94,10 @@ const fakeKubeadm = `#!/bin/sh
 case "$*" in
 "version -o short") echo "${FAKE_VERSION-v1.37.2}"; exit ${FAKE_VERSION_EXIT:-0};;
 *--no-such-flag*) echo "unknown flag: --no-such-flag" >&2; exit 1;;
-init*skip-phases=preflight*) echo "error: the kubelet does not start" >&2; exit 1;;
+init*skip-phases=preflight*)
+	[ "$FAKE_HANG" != wait ] || exit 0
+	[ "$FAKE_HANG" != kubelet ] || { exec sleep 60; }
+	echo "error: the kubelet does not start" >&2; exit 1;;
 init*) ;;
 *) echo "kubeadm $*"; exit ${FAKE_EXIT:-0};;
 esac
@@ -197,7 +206,12 @@ func (c trial) make() (e ended, err error) {
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
+	if c.Terminal != "" {
+		err = atTerminal(cmd, &stdout, c.Terminal)
+		e.Left = processes()
+	} else {
+		err = cmd.Run()
+	}
 	var exit *exec.ExitError
 	if ctx.Err() != nil {
 		return e, fmt.Errorf("it hangs: %s%s", &stdout, &stderr)
@@ -211,6 +225,57 @@ func (c trial) make() (e ended, err error) {
 	after, err := c.snapshot()
 	e.Changed = difference(before, after)
 	return e, err
+}
+
+// atTerminal runs a command as the leader of a session at a new terminal and
+// closes the terminal (pty(7)) in the middle.
+func atTerminal(cmd *exec.Cmd, said *bytes.Buffer, until string) error {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		return err
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		return err
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return err
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	slave.Close()
+	text := make([]byte, 4096)
+	for !strings.Contains(said.String(), until) {
+		n, err := master.Read(text)
+		said.Write(text[:n])
+		if err != nil {
+			break
+		}
+	}
+	time.Sleep(500 * time.Millisecond)
+	if err := master.Close(); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
+// processes lists the others of this PID namespace.
+func processes() []string {
+	var all []string
+	dirs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range dirs {
+		if text, err := os.ReadFile(path); err == nil && path != "/proc/1/cmdline" && len(text) > 0 {
+			all = append(all, string(text))
+		}
+	}
+	return all
 }
 
 func (c trial) env() []string {
