@@ -19,7 +19,12 @@ const startAfresh = "to give the interrupted run up: kubeadm-arm abort; to remov
 // untouched tells whether a run had changed nothing yet when it ended, as when
 // kubeadm's preflight checks failed.
 func (l Layout) untouched(j *Journal) bool {
-	return j.Done == 0 && slices.Equal(l.files(), j.Before) && len(l.stagedNow()) == 0
+	for _, step := range j.Plan.Steps[:j.Done] {
+		if _, ok := step.(plan.TuneServices); !ok {
+			return false // drop-ins bind nobody: the next run writes them anew
+		}
+	}
+	return slices.Equal(l.files(), j.Before) && len(l.stagedNow()) == 0
 }
 
 // unchanged compares the present with what an interrupted run was begun with and

@@ -137,7 +137,8 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 			// As when kubeadm refuses a flag or the board: nothing binds the next
 			// try, and nothing is to be left behind.
 			r.outcome.Untouched = true
-			err = errors.Join(err, r.layout.tidy())
+			_, e := r.layout.removeDropIns()
+			err = errors.Join(err, e, r.layout.tidy())
 		}
 		return *r.outcome, err
 	}
