@@ -120,14 +120,21 @@ func requestOf(t *testing.T, config []byte, words ...string) Request {
 // A failed preflight check changes nothing: the next try may have other flags,
 // and it is a first one.
 func TestFailedPreflightBindsNobody(t *testing.T) {
-	b := newFakeBoard(t)
+	b := newFakeBoard(t).withSystemd()
+	require.NoError(t, os.MkdirAll(b.layout.at("/etc/systemd/system"), 0o755))
+	before := b.tree()
 	o := b.options("--node-name=a")
+	o.Plan.Steps = append([]plan.Step{plan.TuneServices{TimerSlack: time.Millisecond}}, o.Plan.Steps...)
+	tuned := false
+	o.Layout.Hook = func(c DiskChange) error { tuned = tuned || strings.HasSuffix(c.Path, dropInName); return nil }
 	o.Runner = func(_ context.Context, c kubeadm.Command) (kubeadm.Result, error) {
 		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "[ERROR NumCPU]: 1 is less than 2\n", Err: os.ErrInvalid}
 	}
 	_, err := Run(context.Background(), o)
 	require.Error(t, err)
 	require.NoDirExists(t, b.layout.State(), "nothing is left behind")
+	require.True(t, tuned)
+	require.Equal(t, before, b.tree(), "nor a drop-in")
 	o = b.options("--node-name=b", "--ignore-preflight-errors=NumCPU")
 	j, err := Check(b.layout, o.Check)
 	require.NoError(t, err)

@@ -89,6 +89,7 @@ var volatile = []struct {
 }{
 	// The plan has tests of its own.
 	{regexp.MustCompile(`(?m)^(slowdown|expected [a-zA-Z ]+|key algorithm|staging): .*\n`), ""},
+	{regexp.MustCompile(`(?m)^warning: [a-z0-9-]+: .*\n`), ""}, // doctor's, about this machine
 	{regexp.MustCompile(`\[\d+/\d+\]`), "[step]"},
 	{regexp.MustCompile(`step \d+ of \d+`), "step N"},
 	{regexp.MustCompile(`steps done of \d+`), "steps done of N"},
@@ -143,7 +144,7 @@ func badFlags() []badInput {
 		{"flag-kubeadm-without-value-elsewhere", exitUsage, "token list --arm-kubeadm", trial{}},
 		{"flag-misspelt", exitUsage, "init --arm-bensh x.json", trial{}},
 		{"flag-report-is-a-file", exitUsage, "init --arm-report /mnt/reports", with("/mnt/reports", file(""))},
-		{"flag-unknown-to-kubeadm", 1, "init --no-such-flag", trial{Begun: true}},
+		{"flag-unknown-to-kubeadm", 1, "init --no-such-flag --ignore-preflight-errors=all", trial{Begun: true}},
 		{"flag-of-detect", exitUsage, "detect --no-such-flag", trial{}},
 		{"flag-output-of-detect", exitUsage, "detect -o xml", trial{}},
 		{"flag-root-of-detect", exitBadInput, "detect --root /no/such/folder", trial{}},
@@ -206,7 +207,7 @@ func badPrograms() []badInput {
 		{"kubeadm-is-no-program", exitNoKubeadm, "init", with("/opt/bin/kubeadm", program("\x00\x01\x02"))},
 		{"kubeadm-interpreter-missing", exitNoKubeadm, "init", with("/opt/bin/kubeadm", program("#!/no/such/shell\n"))},
 		{"kubelet-missing", exitMissing, "init", with("/mnt/only/kubeadm", program(fakeKubeadm)).env1("PATH=/mnt/only:/usr/bin:/bin")},
-		{"preflight-fails", 1, "init", trial{Begun: true}.env1("FAKE_PREFLIGHT=1")},
+		{"preflight-fails", 1, "init --ignore-preflight-errors=all", trial{Begun: true}.env1("FAKE_PREFLIGHT=1")},
 	}
 }
 
@@ -250,7 +251,7 @@ func badConfigs() []badInput {
 // interrupted is a board on which an init with --node-name=bpi was interrupted:
 // kubeadm failed at its second call.
 func interruptedBoard() trial {
-	return trial{Before: []string{"kubeadm-arm init --node-name=bpi"}}
+	return trial{Before: []string{"kubeadm-arm init --node-name=bpi --ignore-preflight-errors=all"}}
 }
 
 const journalPath = "/etc/kubernetes/kubeadm-arm/journal.json"
@@ -294,13 +295,13 @@ func badJournals() []badInput {
 		{"state-folder-open-to-others", exitBadInput, "init", with(state, folder(0o777))},
 		{"no-run-resume", exitNoRun, "resume", trial{}},
 		{"no-run-abort", exitNoRun, "abort", trial{}},
-		changed("flag", "init --node-name=other", trial{}),
-		changed("flag-is-gone", "init", trial{}),
-		changed("config", "init --node-name=bpi --config k.yaml", with("/mnt/k.yaml", file("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"))),
-		{"changed-kubeadm", exitChanged, "init --node-name=bpi", trial{Before: []string{"FAKE_VERSION=v1.36.3 kubeadm-arm init --node-name=bpi"}}},
+		changed("flag", "init --node-name=other --ignore-preflight-errors=all", trial{}),
+		changed("flag-is-gone", "init --ignore-preflight-errors=all", trial{}),
+		changed("config", "init --node-name=bpi --config k.yaml --ignore-preflight-errors=all", with("/mnt/k.yaml", file("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"))),
+		{"changed-kubeadm", exitChanged, "init --node-name=bpi --ignore-preflight-errors=all", trial{Before: []string{"FAKE_VERSION=v1.36.3 kubeadm-arm init --node-name=bpi --ignore-preflight-errors=all"}}},
 		changed("manifests-gone", "resume", trial{After: "rm /etc/kubernetes/manifests/*"}),
 		changed("manifest-emptied", "resume", trial{After: ": >/etc/kubernetes/manifests/kube-scheduler.yaml"}),
-		{"secret-not-kept", exitBadInput, "resume", trial{Before: []string{"kubeadm-arm init --node-name=bpi --token abcdef.0123456789abcdef"}, After: "rm /etc/kubernetes/kubeadm-arm/config.yaml"}},
+		{"secret-not-kept", exitBadInput, "resume", trial{Before: []string{"kubeadm-arm init --node-name=bpi --token abcdef.0123456789abcdef --ignore-preflight-errors=all"}, After: "rm /etc/kubernetes/kubeadm-arm/config.yaml"}},
 	}
 }
 
@@ -314,7 +315,7 @@ func badBoards() []badInput {
 		{"board-foreign-manifests", exitForeign, "init", with(manifests+"/web.yaml", file("x"), manifests+"/README", file("x"))},
 		{"board-manifests-folder-is-a-file", exitForeign, "init", with("/etc/kubernetes/manifests", file("x"))},
 		{"board-staged-without-journal", exitBadInput, "init", with("/etc/kubernetes/kubeadm-arm", folder(0o700), "/etc/kubernetes/kubeadm-arm/staged/kube-scheduler.yaml", file("x"))},
-		{"board-locked", exitLocked, "init", trial{Locked: true, Files: files("/etc/kubernetes/kubeadm-arm", folder(0o700))}},
+		{"board-locked", exitLocked, "init --ignore-preflight-errors=all", trial{Locked: true, Files: files("/etc/kubernetes/kubeadm-arm", folder(0o700))}},
 		{"board-locked-resume", exitLocked, "resume", trial{Locked: true, Before: interruptedBoard().Before}},
 		{"board-locked-abort", exitLocked, "abort", trial{Locked: true, Before: interruptedBoard().Before}},
 		{"board-locked-reset", exitLocked, "reset -f", trial{Locked: true, Before: interruptedBoard().Before}},

@@ -222,6 +222,12 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 			return b, err
 		}
 	}
+	if b.resume == nil && own.bench != "" {
+		// A file that cannot be read is found before doctor takes its time.
+		if err := b.recall(own.bench); err != nil {
+			return b, err
+		}
+	}
 	if err := v.consult(ctx, own, &b); err != nil {
 		return b, err
 	}
@@ -239,7 +245,6 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	}
 	switch {
 	case own.bench != "":
-		err = b.recall(own.bench)
 	case b.reuse(folder):
 	default:
 		err = b.measure(ctx, folder)

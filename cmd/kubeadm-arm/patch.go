@@ -145,18 +145,17 @@ func (v invocation) patchFolder(dir string, all map[string]patch.Settings, diff 
 			continue
 		}
 		path := filepath.Join(dir, c+".yaml")
+		out, changes, err := patch.Apply(text, all[c])
+		if err != nil {
+			return badManifest(path, err)
+		}
 		if diff {
-			out, changes, err := patch.Apply(text, all[c])
-			if err != nil {
-				return badManifest(path, err)
-			}
 			if err := v.showDiff(c, path, text, out, changes); err != nil {
 				return err
 			}
 			continue
 		}
-		changes, err := patch.ApplyFile(path, all[c])
-		if err != nil {
+		if changes, err = patch.ApplyFile(path, all[c]); err != nil {
 			return err
 		}
 		if err := v.showChanges(c, text, out, changes); err != nil {
