@@ -5,7 +5,10 @@ SHELL := /bin/bash
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BIN := bin
-RELEASE ?=
+# A commit without a tag is v0.0.0-DATE-COMMIT.
+VERSION ?= $(shell git describe --tags --match 'v*' --exact-match 2>/dev/null || git log -1 --abbrev=12 --date=format:%Y%m%d --format=v0.0.0-%cd-%h 2>/dev/null || echo v0.0.0)
+RELEASE ?= $(VERSION)
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date -r CHANGELOG.md +%s)
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)'
 KUBERNETES ?= v1.37.2
@@ -20,7 +23,11 @@ help: ## list the targets
 build: ## build kubeadm-arm for this machine into bin/
 	$(BUILD) -o $(BIN)/kubeadm-arm ./cmd/kubeadm-arm
 
-cross: ## build static binaries for ARMv6, ARMv7, arm64 and amd64, and print their sizes
+build-images: ## build kubeadm-arm-images for this machine into bin/: it builds Kubernetes for boards
+	cd lab && $(BUILD) -o ../$(BIN)/kubeadm-arm-images .
+
+cross: ## build static binaries for ARMv5, ARMv6, ARMv7, arm64 and amd64, and print their sizes
+	GOOS=linux GOARCH=arm GOARM=5 $(BUILD) -o dist/kubeadm-arm-linux-armv5 ./cmd/kubeadm-arm
 	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o dist/kubeadm-arm-linux-armv6 ./cmd/kubeadm-arm
 	GOOS=linux GOARCH=arm GOARM=7 $(BUILD) -o dist/kubeadm-arm-linux-armv7 ./cmd/kubeadm-arm
 	GOOS=linux GOARCH=arm64 $(BUILD) -o dist/kubeadm-arm-linux-arm64 ./cmd/kubeadm-arm
@@ -157,6 +164,8 @@ openssl: ## the benchmark's cryptography beside openssl speed
 
 versions-table: ## write docs/versions.md from the version table
 	$(GO) test ./kubeadm -run TestVersionsDocument -update
+
+include packaging/packages.mk
 
 clean: ## remove what was built here; the cache of Kubernetes builds stays
 	rm -rf $(BIN) dist

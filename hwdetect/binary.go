@@ -129,13 +129,23 @@ func (e *IllegalInstructionError) Error() string {
 
 // Hint says what can be done.
 func (e *IllegalInstructionError) Hint() string {
-	if v := e.Board.CPU.Arch.armVersion(); v >= 5 && v <= 7 {
-		if e.Board.CPU.noFloat {
-			v = 5
+	cpu := ""
+	switch v := e.Board.CPU.Arch.armVersion(); {
+	case v == 5, e.Board.CPU.noFloat:
+		return "install a build for this CPU, made with GOARM=5 on a PC with Go"
+	case v == 6 || v == 7:
+		cpu = fmt.Sprintf("armv%d", v)
+	case v == 8:
+		cpu = "arm64"
+		if m := e.Board.Kernel.Machine; m != "" && m != "aarch64" {
+			cpu = "armv7" // all that a 32-bit kernel runs
 		}
-		return fmt.Sprintf("install a build for this CPU: with Go on a PC, GOOS=linux GOARCH=arm GOARM=%d CGO_ENABLED=0 go build k8s.io/kubernetes/cmd/%s", v, filepath.Base(e.Binary.Path))
+	case e.Board.CPU.Arch == AMD64:
+		cpu = "amd64"
+	default:
+		return "install the build of " + filepath.Base(e.Binary.Path) + " for " + e.Board.CPU.Arch.String()
 	}
-	return "install the build of " + filepath.Base(e.Binary.Path) + " for " + e.Board.CPU.Arch.String()
+	return "install a build for this CPU; on a PC with Go, this makes one, with all images: kubeadm-arm images build --cpu " + cpu
 }
 
 // Runs tells whether the board's CPU can run a program; the error is an

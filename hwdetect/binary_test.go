@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -49,7 +50,7 @@ func TestRealBinaries(t *testing.T) {
 			assert.EqualError(t, err, "kubeadm at "+path+" was built for ARMv7; this CPU is ARMv6 (ARM1176, Raspberry Pi Model B Rev 2): it would die with Illegal instruction")
 			var bad *IllegalInstructionError
 			require.ErrorAs(t, err, &bad)
-			assert.Contains(t, bad.Hint(), "GOARM=6")
+			assert.Equal(t, "install a build for this CPU; on a PC with Go, this makes one, with all images: kubeadm-arm images build --cpu armv6", bad.Hint())
 		}
 	}
 	// An ARM1176 without a floating-point unit, such as Samsung's S3C6410.
@@ -64,4 +65,27 @@ func TestRealBinaries(t *testing.T) {
 	}
 	_, err := ReadBinary(dir + "/main.go")
 	assert.Error(t, err, "no ELF")
+}
+
+// TestHintNamesTheCPU, whatever the program's file is called: kubeadm-v7 is no
+// package that go could build.
+func TestHintNamesTheCPU(t *testing.T) {
+	for _, x := range []struct {
+		arch    Arch
+		machine string
+		want    string
+	}{
+		{ARMv6, "armv6l", "--cpu armv6"},
+		{ARMv7, "armv7l", "--cpu armv7"},
+		{ARMv8, "aarch64", "--cpu arm64"},
+		{ARMv8, "armv7l", "--cpu armv7"},
+		{AMD64, "x86_64", "--cpu amd64"},
+		{ARMv5, "armv5tel", "made with GOARM=5 on a PC with Go"},
+	} {
+		var board Board
+		board.CPU.Arch, board.Kernel.Machine = x.arch, x.machine
+		hint := (&IllegalInstructionError{Binary{Path: "/opt/kubeadm-v7"}, board}).Hint()
+		assert.True(t, strings.HasSuffix(hint, x.want), hint)
+		assert.NotContains(t, hint, "cmd/kubeadm-v7")
+	}
 }

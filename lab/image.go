@@ -108,6 +108,10 @@ func image(programs, sysroot, program string, t target) (v1.Image, error) {
 	files := map[string]string{"usr/local/bin/" + program: filepath.Join(programs, program)}
 	config := v1.Config{Entrypoint: []string{"/usr/local/bin/" + program}, Env: []string{"PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}}
 	links := map[string]string{}
+	if program == "etcd" && t.Arch == "arm" {
+		// Else it refuses to run (server/etcdmain/etcd.go).
+		config.Env = append(config.Env, "ETCD_UNSUPPORTED_ARCH=arm")
+	}
 	switch program {
 	case "etcd":
 		etcdctl := filepath.Join(programs, "etcdctl")

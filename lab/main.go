@@ -70,6 +70,8 @@ func lab(args []string) (int, error) {
 		return systemctl(args[1:]), nil
 	case "journalctl":
 		return journalctl(args[1:]), nil
+	case imagesName:
+		return imagesCommand(args[1:]), nil
 	}
 	if len(args) < 2 {
 		fmt.Fprint(os.Stderr, usage)

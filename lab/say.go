@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -11,7 +13,7 @@ var started = time.Now()
 
 // say tells what is being done, with the time since the program began.
 func say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "lab %6.1fs  %s\n", time.Since(started).Seconds(), fmt.Sprintf(format, args...))
+	fmt.Fprintf(os.Stderr, "%s %6.1fs  %s\n", strings.TrimPrefix(filepath.Base(os.Args[0]), "kubeadm-arm-"), time.Since(started).Seconds(), fmt.Sprintf(format, args...))
 }
 
 // step says what do is about to do, and says so again while it lasts.

@@ -96,6 +96,7 @@ func ownCommands() map[string]func(invocation, []string) error {
 		"bench":   invocation.bench,
 		"detect":  invocation.detect,
 		"doctor":  invocation.doctor,
+		"images":  invocation.images,
 		"patch":   invocation.patch,
 		"release": invocation.release,
 		"report":  invocation.report,

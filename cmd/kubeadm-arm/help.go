@@ -21,6 +21,7 @@ const helpText = `kubeadm-arm is a drop-in for kubeadm on slow and old boards.
   kubeadm-arm storage plan|apply|status|undo put etcd's data on another disk than the SD card, safely
   kubeadm-arm report show FILE               a saved board report as Markdown, HTML or JSON
   kubeadm-arm report compare A B             board reports side by side
+  kubeadm-arm images build --cpu CPU         on a PC: build kubeadm, kubelet and images for a 32-bit board
 
 Every other command is handed to the real kubeadm as it is.
 `

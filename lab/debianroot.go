@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// netfilterPackages are the Debian packages that kube-proxy's image takes its
+// programs from; apt adds the libraries.
+func netfilterPackages() []string { return []string{"iptables", "nftables", "conntrack"} }
+
+// debianArch is the Debian port whose programs run on a target. Debian's armhf
+// is for ARMv7: ARMv6 takes armel, whose libraries come along in the image.
+func debianArch(t target) string {
+	switch t.Arch + t.ARM {
+	case "arm7":
+		return "armhf"
+	case "arm5", "arm6":
+		return "armel"
+	}
+	return t.Arch
+}
+
+// debianRoot downloads Debian packages for another CPU with this machine's apt,
+// its sources and its keys, and unpacks them. Nothing is installed here. It
+// returns the folder that holds them and the packages, as name=version. sources
+// is a file of sources.list(5) to use instead, or empty.
+func debianRoot(ctx context.Context, arch, sources string) (root string, packages []string, err error) {
+	for _, program := range []string{"apt-get", "dpkg-deb"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return "", nil, &noNetfilterError{fmt.Errorf("no %s here to fetch iptables for %s with", program, arch)}
+		}
+	}
+	base, err := folder("debian", arch)
+	if err != nil {
+		return "", nil, err
+	}
+	unlock, err := lock(ctx, filepath.Join(base, ".lock"))
+	if err != nil {
+		return "", nil, err
+	}
+	defer unlock()
+	// Every run begins with an empty archive, so that what is there afterwards is
+	// what was asked for.
+	if err := os.RemoveAll(filepath.Join(base, "cache")); err != nil {
+		return "", nil, err
+	}
+	for _, dir := range []string{"state/lists/partial", "cache/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(base, dir), 0o755); err != nil {
+			return "", nil, err
+		}
+	}
+	status := filepath.Join(base, "state/status")
+	if err := os.WriteFile(status, nil, 0o644); err != nil {
+		return "", nil, err
+	}
+	options := []string{"-qq", "-o", "APT::Architecture=" + arch, "-o", "APT::Architectures=" + arch, "-o", "Dir::State=" + filepath.Join(base, "state"),
+		"-o", "Dir::State::status=" + status, "-o", "Dir::Cache=" + filepath.Join(base, "cache"), "-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none"}
+	if sources != "" {
+		if sources, err = filepath.Abs(sources); err != nil {
+			return "", nil, err
+		}
+		options = append(options, "-o", "Dir::Etc::sourcelist="+sources, "-o", "Dir::Etc::sourceparts=-")
+	}
+	err = step(ctx, "fetching "+strings.Join(netfilterPackages(), ", ")+" for "+arch+" with apt", func() error {
+		for _, args := range [][]string{{"update"}, append([]string{"install", "--download-only", "-y", "--no-install-recommends"}, netfilterPackages()...)} {
+			cmd := exec.CommandContext(ctx, "apt-get", append(slices.Clone(options), args...)...)
+			cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
+			if err := runQuiet(cmd); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return "", nil, &noNetfilterError{err}
+	}
+	debs, err := filepath.Glob(filepath.Join(base, "cache/archives/*.deb"))
+	if err != nil {
+		return "", nil, err
+	}
+	for _, deb := range debs {
+		out, err := exec.CommandContext(ctx, "dpkg-deb", "--show", "--showformat", "${Package}=${Version}", deb).Output()
+		if err != nil {
+			return "", nil, fmt.Errorf("read %s: %w", deb, err)
+		}
+		packages = append(packages, string(out))
+	}
+	slices.Sort(packages)
+	root = filepath.Join(base, fmt.Sprintf("root-%.12x", sha256.Sum256([]byte(strings.Join(packages, "\n")))))
+	return root, packages, once(root, func(to string) error {
+		if err := os.RemoveAll(to); err != nil { // what an interrupted run left
+			return err
+		}
+		for _, deb := range debs {
+			if err := runQuiet(exec.CommandContext(ctx, "dpkg-deb", "--extract", deb, to)); err != nil {
+				return errors.Join(err, os.RemoveAll(to))
+			}
+		}
+		return nil
+	})
+}
+
+// noNetfilterError says that there is no iptables to be had for kube-proxy.
+type noNetfilterError struct{ err error }
+
+func (e *noNetfilterError) Error() string {
+	return "kube-proxy's image needs iptables: " + e.err.Error()
+}
+func (e *noNetfilterError) Unwrap() error { return e.err }

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	flag "github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+)
+
+// imagesName is the name under which this program serves an owner at a PC: as
+// kubeadm-arm-images it builds what a board needs, and has no other verbs.
+// kubeadm-arm images hands over to it.
+const imagesName = "kubeadm-arm-images"
+
+// The exit codes are kubeadm-arm's own (its README has them all).
+const (
+	exitUsage   = 10
+	exitNoSpace = 16
+	exitNoTool  = 20
+	exitOther   = 30
+)
+
+const imagesUsage = `kubeadm-arm images builds Kubernetes for boards that no release serves any more.
+
+  kubeadm-arm images build --cpu armv6|armv7|arm64|amd64 [flags]
+
+On a PC with Go it builds kubeadm, kubelet and kubectl, the control plane's images,
+etcd, CoreDNS and pause from their Go modules, and writes them to a folder:
+
+  kubernetes-VERSION-linux-CPU.tar.gz   programs and the kubelet's unit: unpack over the board's /
+  images-VERSION-linux-CPU.tar          images: ctr -n k8s.io images import FILE
+  manifest.json, SHA256SUMS             what is in them, and their checksums
+
+Raspberry Pi 1 and Zero are armv6; other boards with 32 bits armv7. kubeadm-arm detect tells.
+
+Flags:
+`
+
+// imagesCommand is the whole program under that name.
+func imagesCommand(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	err := imagesBuild(ctx, args)
+	if err == nil {
+		return 0
+	}
+	code, hint := exitOther, ""
+	var noSpace *noSpaceError
+	var noTools *noNetfilterError
+	var usage *usageError
+	switch {
+	case ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "kubeadm-arm images: interrupted; what was built is kept, the next build goes on from there")
+		return 130
+	case errors.As(err, &usage):
+		code, hint = exitUsage, usage.hint
+	case errors.As(err, &noSpace), errors.Is(err, syscall.ENOSPC), strings.Contains(err.Error(), "no space left on device"):
+		code, hint = exitNoSpace, "make room, or name other folders with --out, KUBEADM_ARM_CACHE, GOCACHE and GOPATH"
+	case errors.As(err, &noTools):
+		code, hint = exitNoTool, "name a Debian's root folder for that CPU with --sysroot, apt sources that have it with --sources, or leave iptables out with --no-iptables"
+	case errors.Is(err, exec.ErrNotFound):
+		code, hint = exitNoTool, "install Go 1.21 or newer; it fetches the version that each Kubernetes wants by itself"
+	}
+	fmt.Fprintf(os.Stderr, "kubeadm-arm images: %v\n", err)
+	if hint != "" {
+		fmt.Fprintf(os.Stderr, "hint: %s\n", hint)
+	}
+	return code
+}
+
+// usageError is a call that cannot be meant so.
+type usageError struct {
+	hint string
+	err  error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func imagesBuild(ctx context.Context, args []string) error {
+	var b bundle
+	var cpu string
+	f := flag.NewFlagSet("build", flag.ContinueOnError)
+	f.Usage = func() {}
+	f.StringVar(&b.target.Version, "kubernetes", defaultVersion, "`version` of Kubernetes")
+	f.StringVar(&cpu, "cpu", "", "the board's `CPU`: armv6, armv7, arm64 or amd64")
+	f.StringVar(&b.out, "out", "", "`folder` to write to (default kubernetes-VERSION-linux-CPU)")
+	f.StringVar(&b.sysroot, "sysroot", "", "root `folder` of a Debian for that CPU, to take iptables from for kube-proxy; else apt fetches it")
+	f.StringVar(&b.sources, "sources", "", "`file` of apt sources (sources.list(5)) to fetch iptables from, instead of this machine's")
+	f.BoolVar(&b.bare, "no-iptables", false, "make kube-proxy's image without iptables; it cannot work unless the board brings them")
+	help := func() error {
+		fmt.Print(imagesUsage, f.FlagUsages())
+		return nil
+	}
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return help()
+	} else if err != nil {
+		return &usageError{"see kubeadm-arm images --help", err}
+	}
+	switch words := f.Args(); {
+	case len(words) == 0 && len(args) == 0, len(words) == 1 && words[0] == "help":
+		return help()
+	case len(words) != 1 || words[0] != "build":
+		return &usageError{"kubeadm-arm images build --cpu armv7", fmt.Errorf("what to do with %q", strings.Join(words, " "))}
+	}
+	var err error
+	if b.target, err = targetOf(b.target.Version, cpu); err != nil {
+		return err
+	}
+	if b.out == "" {
+		b.out = "kubernetes-" + b.target.Version + "-linux-" + cpu
+	}
+	if b.sysroot != "" && !isDir(b.sysroot) {
+		return &usageError{"name the folder that holds usr and lib", fmt.Errorf("flag --sysroot: %s is no folder", b.sysroot)}
+	}
+	if b.sources != "" {
+		if _, err := os.Stat(b.sources); err != nil {
+			return &usageError{"name a file as /etc/apt/sources.list is one", fmt.Errorf("flag --sources: %w", err)}
+		}
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		return fmt.Errorf("find Go: %w", err)
+	}
+	if err := enoughBuildSpace(ctx); err != nil {
+		return err
+	}
+	files, err := b.make(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Print(b.next(files))
+	return nil
+}
+
+// targetOf reads the owner's words for a target.
+func targetOf(version, cpu string) (target, error) {
+	t := target{Version: version, Arch: cpu}
+	switch cpu {
+	case "armv6", "armv7":
+		t.Arch, t.ARM = "arm", strings.TrimPrefix(cpu, "armv")
+	case "arm64", "amd64":
+	case "":
+		return t, &usageError{"kubeadm-arm detect says on the board which it is: armv6, armv7, arm64 or amd64", errors.New("flag --cpu is missing")}
+	default:
+		return t, &usageError{"kubeadm-arm detect says on the board which it is", fmt.Errorf("flag --cpu: %q is not armv6, armv7, arm64 or amd64", cpu)}
+	}
+	if !versionForm.MatchString(version) {
+		return t, &usageError{"a version is written like " + defaultVersion, fmt.Errorf("flag --kubernetes: %q is no version of Kubernetes", version)}
+	}
+	return t, nil
+}
+
+// next says what to do with the files on the board.
+func (b bundle) next(files []string) string {
+	return fmt.Sprintf(`%s holds %s.
+Copy it to the board, and there, as root in that folder:
+
+  sha256sum --check SHA256SUMS
+  tar -xzf %s -C /
+  systemctl daemon-reload && systemctl enable kubelet
+  ctr -n k8s.io images import %s
+  kubeadm-arm init
+`, b.out, strings.Join(files, ", "), files[0], files[1])
+}
+
+// What a build needs below GOCACHE, and a bundle below --out, in bytes: v1.37.2
+// took 3 GB and half a GB.
+const (
+	buildSpace  = 5 << 30
+	bundleSpace = 1 << 30
+)
+
+// noSpaceError says that a disk is too full.
+type noSpaceError struct {
+	dir        string
+	need, free uint64
+}
+
+func (e *noSpaceError) Error() string {
+	return fmt.Sprintf("a build needs %.0f GB free in %s, there are %.1f GB", float64(e.need)/(1<<30), e.dir, float64(e.free)/(1<<30))
+}
+
+// enoughBuildSpace looks where go and lab keep what they build.
+func enoughBuildSpace(ctx context.Context) error {
+	cache, err := cacheDir()
+	if err != nil {
+		return err
+	}
+	out, err := goCommand(ctx, os.TempDir(), "env", "GOCACHE").Output()
+	if err != nil {
+		return fmt.Errorf("ask go for its cache: %w", err)
+	}
+	for _, dir := range []string{cache, strings.TrimSpace(string(out))} {
+		if err := enoughSpace(dir, buildSpace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enoughSpace looks at the file system of the nearest folder that is there.
+func enoughSpace(dir string, need uint64) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	var fs unix.Statfs_t
+	for at := dir; ; at = filepath.Dir(at) {
+		err := unix.Statfs(at, &fs)
+		if errors.Is(err, unix.ENOENT) && at != filepath.Dir(at) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("ask for the free space of %s: %w", at, err)
+		}
+		break
+	}
+	if free := fs.Bavail * uint64(fs.Bsize); free < need {
+		return &noSpaceError{dir, need, free}
+	}
+	return nil
+}
