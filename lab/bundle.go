@@ -17,8 +17,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // A bundle is what an owner copies to a board: programs, images, and what they
@@ -83,15 +81,15 @@ func (b bundle) make(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	about := built{Kubernetes: b.target.Version, CPU: cpuName(b.target), Debian: packages}
-	images := map[string]v1.Image{}
-	for _, program := range slices.Sorted(maps.Keys(wanted)) {
-		ref := wanted[program].ref
-		if images[ref], err = image(programs, b.sysroot, program, b.target); err != nil {
-			return nil, fmt.Errorf("make image %s: %w", ref, err)
-		}
-		about.Images = append(about.Images, ref)
+	images, err := imagesOf(programs, b.sysroot, b.target, wanted)
+	if err != nil {
+		return nil, err
 	}
+	about.Images = slices.Sorted(maps.Keys(images))
 	for _, p := range append(kubernetesPrograms(), "etcd", "coredns", "pause") {
+		if p == "coredns" && !hasCoreDNS(b.target.Version) {
+			continue
+		}
 		info, err := describe(filepath.Join(programs, p), b.target)
 		if err != nil {
 			return nil, err

@@ -6,12 +6,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -184,4 +186,26 @@ func TestDebianRootSays(t *testing.T) {
 	var none *noNetfilterError
 	require.ErrorAs(t, err, &none)
 	assert.ErrorContains(t, err, "no apt-get here")
+}
+
+// TestInterruptedImages: a signal gives one line, a hint and 128 + its number.
+func TestInterruptedImages(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, imagesName)
+	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	// A go that never ends stands for a long build.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\n: >"+dir+"/begun\nexec sleep 60\n"), 0o755))
+	cmd := exec.Command(program, "build", "--cpu", "armv7", "--no-iptables", "--out", filepath.Join(dir, "out"))
+	cmd.Env = []string{"PATH=" + dir + ":/usr/bin:/bin", "HOME=" + dir, "KUBEADM_ARM_CACHE=" + filepath.Join(dir, "cache")}
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "begun")); return err == nil }, time.Minute, 10*time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	said, err := io.ReadAll(stderr)
+	require.NoError(t, err)
+	_ = cmd.Wait()
+	assert.Equal(t, 130, cmd.ProcessState.ExitCode())
+	assert.Contains(t, string(said), "kubeadm-arm images: interrupted by SIGINT\nhint: what was built is kept")
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // netfilterPackages are the Debian packages that kube-proxy's image takes its
-// programs from; apt adds the libraries.
-func netfilterPackages() []string { return []string{"iptables", "nftables", "conntrack"} }
+// programs from, and etcd's of old its shell; apt adds the libraries.
+func netfilterPackages() []string { return []string{"iptables", "nftables", "conntrack", "dash"} }
 
 // debianArch is the Debian port whose programs run on a target. Debian's armhf
 // is for ARMv7: ARMv6 takes armel, whose libraries come along in the image.

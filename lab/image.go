@@ -14,7 +14,6 @@ import (
 
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -85,22 +84,29 @@ func imageArchive(ctx context.Context, programs, sysroot string, t target) (stri
 	}
 	return archive, once(archive, func(to string) error {
 		return step(ctx, "making container images of Kubernetes "+t.Version, func() error {
-			images := map[name.Reference]v1.Image{}
-			for program, w := range wanted {
-				if program == "coredns" && !hasCoreDNS(t.Version) {
-					continue
-				}
-				ref, err := name.NewTag(w.ref)
-				if err != nil {
-					return fmt.Errorf("make image %s: %w", w.ref, err)
-				}
-				if images[ref], err = image(programs, sysroot, program, t); err != nil {
-					return fmt.Errorf("make image %s: %w", w.ref, err)
-				}
+			images, err := imagesOf(programs, sysroot, t, wanted)
+			if err != nil {
+				return err
 			}
-			return tarball.MultiRefWriteToFile(to, images)
+			return writeArchive(to, images)
 		})
 	})
+}
+
+// imagesOf makes the wanted images, by their names.
+func imagesOf(programs, sysroot string, t target, wanted map[string]wantedImage) (map[string]v1.Image, error) {
+	images := map[string]v1.Image{}
+	for program, w := range wanted {
+		if program == "coredns" && !hasCoreDNS(t.Version) {
+			continue
+		}
+		img, err := image(programs, sysroot, program, t)
+		if err != nil {
+			return nil, fmt.Errorf("make image %s: %w", w.ref, err)
+		}
+		images[w.ref] = img
+	}
+	return images, nil
 }
 
 // image is one image with one layer: the program where its manifests expect it.

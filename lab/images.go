@@ -46,20 +46,28 @@ Flags:
 
 // imagesCommand is the whole program under that name.
 func imagesCommand(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		s := <-signals
+		cancel(interrupted{s.(syscall.Signal)})
+	}()
 	err := imagesBuild(ctx, args)
 	if err == nil {
 		return 0
+	}
+	var end interrupted
+	if errors.As(context.Cause(ctx), &end) {
+		fmt.Fprintln(os.Stderr, "kubeadm-arm images:", end)
+		fmt.Fprintln(os.Stderr, "hint: what was built is kept; the same command goes on from there")
+		return 128 + int(end.signal)
 	}
 	code, hint := exitOther, ""
 	var noSpace *noSpaceError
 	var noTools *noNetfilterError
 	var usage *usageError
 	switch {
-	case ctx.Err() != nil:
-		fmt.Fprintln(os.Stderr, "kubeadm-arm images: interrupted; what was built is kept, the next build goes on from there")
-		return 130
 	case errors.As(err, &usage):
 		code, hint = exitUsage, usage.hint
 	case errors.As(err, &noSpace), errors.Is(err, syscall.ENOSPC), strings.Contains(err.Error(), "no space left on device"):
@@ -75,6 +83,11 @@ func imagesCommand(args []string) int {
 	}
 	return code
 }
+
+// interrupted says that a signal ended the program.
+type interrupted struct{ signal syscall.Signal }
+
+func (e interrupted) Error() string { return "interrupted by " + unix.SignalName(e.signal) }
 
 // usageError is a call that cannot be meant so.
 type usageError struct {
@@ -129,8 +142,10 @@ func imagesBuild(ctx context.Context, args []string) error {
 	if _, err := exec.LookPath("go"); err != nil {
 		return fmt.Errorf("find Go: %w", err)
 	}
-	if err := enoughBuildSpace(ctx); err != nil {
-		return err
+	if !isBuilt(b.target) {
+		if err := enoughBuildSpace(ctx); err != nil {
+			return err
+		}
 	}
 	files, err := b.make(ctx)
 	if err != nil {
@@ -186,6 +201,17 @@ type noSpaceError struct {
 
 func (e *noSpaceError) Error() string {
 	return fmt.Sprintf("a build needs %.0f GB free in %s, there are %.1f GB", float64(e.need)/(1<<30), e.dir, float64(e.free)/(1<<30))
+}
+
+// isBuilt tells whether all programs of a target are in the cache. pause is the
+// last that is built.
+func isBuilt(t target) bool {
+	dir, err := folder("programs", t.String())
+	if err != nil {
+		return false
+	}
+	_, err = os.Stat(filepath.Join(dir, "pause"))
+	return err == nil
 }
 
 // enoughBuildSpace looks where go and lab keep what they build.

@@ -12,7 +12,7 @@ TARBALLS := armv5 armv6 armv7 arm64 amd64
 TAR := tar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --format=gnu --mode=u+rw,go=rX
 NFPM_RUN := SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) DEB_VERSION='$(DEB_VERSION)' $(GO) run $(NFPM) package --packager deb
 
-.PHONY: packages package-files packages-check release
+.PHONY: packages package-files packages-deps packages-check release
 
 package-files: build build-images
 	rm -rf dist/package
@@ -33,7 +33,12 @@ packages: cross package-files ## .deb for armel, armhf, arm64, amd64, tarballs a
 	  cp dist/package/third-party-notices.gz LICENSE dist/tar/$$name && $(TAR) -C dist/tar -c $$name | gzip -9n > dist/release/$$name.tar.gz; done; rm -rf dist/tar
 	cd dist/release && sha256sum -- * > SHA256SUMS && cat SHA256SUMS
 
-packages-check: packages ## lintian, and each .deb installed, tried and removed in a throwaway root (root; qemu-user-static)
+packages-deps:
+	@missing=(); for p in lintian man-db bash-completion qemu-user-static xz-utils; do \
+	  [[ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" == installed ]] || missing+=($$p); done; \
+	  ((!$${#missing[@]})) || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}"; }
+
+packages-check: packages-deps packages ## lintian, and each .deb installed, tried and removed in a throwaway root (root; qemu-user-static)
 	$(LINTIAN) --allow-root --fail-on error,warning,info --display-info dist/release/*.deb
 	packaging/check dist/release
 
