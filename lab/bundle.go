@@ -37,7 +37,8 @@ type built struct {
 	Programs []builtProgram `json:"programs"`
 	// Images are references as kubeadm asks for them.
 	Images []string `json:"images"`
-	// Debian are the packages in kube-proxy's image, as name=version.
+	// Debian are the packages that kube-proxy's image has programs and libraries
+	// from, as name=version.
 	Debian []string `json:"debian,omitempty"`
 }
 
@@ -68,7 +69,7 @@ func (b bundle) make(ctx context.Context) ([]string, error) {
 	var packages []string
 	if b.sysroot == "" && !b.bare {
 		var err error
-		if b.sysroot, packages, err = debianRoot(ctx, debianArch(b.target), b.sources); err != nil {
+		if b.sysroot, packages, err = debianRoot(ctx, b.target, b.sources); err != nil {
 			return nil, err
 		}
 	}
@@ -148,10 +149,8 @@ func describe(path string, t target) (builtProgram, error) {
 	if arm, _, _ := strings.Cut(p.GOARM, ","); p.GOARCH != t.Arch || arm != t.ARM {
 		return p, fmt.Errorf("%s was built for %s %s, not for %s: remove it and build again", path, p.GOARCH, p.GOARM, cpuName(t))
 	}
-	for _, m := range info.Deps {
-		if (p.Module == m.Path || strings.HasPrefix(p.Module, m.Path+"/")) && len(m.Path) > 0 {
-			p.Version = m.Version
-		}
+	if info.Main.Version != "(devel)" {
+		p.Version = info.Main.Version
 	}
 	p.SHA256, err = sumOf(path)
 	return p, err
@@ -191,12 +190,12 @@ Description=The Kubernetes node agent
 Documentation=https://kubernetes.io/docs/
 Wants=network-online.target
 After=network-online.target containerd.service
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart=/usr/bin/kubelet
 Restart=always
 RestartSec=10
-StartLimitIntervalSec=0
 
 [Install]
 WantedBy=multi-user.target

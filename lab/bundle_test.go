@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +108,7 @@ func TestTargetOf(t *testing.T) {
 		var usage *usageError
 		assert.ErrorAs(t, err, &usage, "%v", bad)
 	}
+	assert.NotContains(t, imagePackages(target{"v1.37.2", "arm", "6"}), "dash", "it would bring dpkg and tar")
 	assert.Equal(t, "armel", debianArch(target{"v1.37.2", "arm", "6"}))
 	assert.Equal(t, "armhf", debianArch(target{"v1.37.2", "arm", "7"}))
 	assert.Equal(t, "arm64", debianArch(target{"v1.37.2", "arm64", ""}))
@@ -182,7 +182,7 @@ func TestImagesCommand(t *testing.T) {
 // TestDebianRootSays what is missing where apt is not.
 func TestDebianRootSays(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, _, err := debianRoot(context.Background(), runtime.GOARCH, "")
+	_, _, err := debianRoot(context.Background(), target{"v1.37.2", "arm", "7"}, "")
 	var none *noNetfilterError
 	require.ErrorAs(t, err, &none)
 	assert.ErrorContains(t, err, "no apt-get here")

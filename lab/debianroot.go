@@ -12,9 +12,16 @@ import (
 	"strings"
 )
 
-// netfilterPackages are the Debian packages that kube-proxy's image takes its
-// programs from, and etcd's of old its shell; apt adds the libraries.
-func netfilterPackages() []string { return []string{"iptables", "nftables", "conntrack", "dash"} }
+// imagePackages are the Debian packages that images have programs from:
+// kube-proxy's, and that of an etcd of old, whose probe needs a shell. apt adds
+// the libraries.
+func imagePackages(t target) []string {
+	packages := []string{"iptables", "nftables", "conntrack"}
+	if minorOf(t.Version) < 16 {
+		packages = append(packages, "dash")
+	}
+	return packages
+}
 
 // debianArch is the Debian port whose programs run on a target. Debian's armhf
 // is for ARMv7: ARMv6 takes armel, whose libraries come along in the image.
@@ -32,7 +39,8 @@ func debianArch(t target) string {
 // its sources and its keys, and unpacks them. Nothing is installed here. It
 // returns the folder that holds them and the packages, as name=version. sources
 // is a file of sources.list(5) to use instead, or empty.
-func debianRoot(ctx context.Context, arch, sources string) (root string, packages []string, err error) {
+func debianRoot(ctx context.Context, t target, sources string) (root string, packages []string, err error) {
+	arch, wanted := debianArch(t), imagePackages(t)
 	for _, program := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return "", nil, &noNetfilterError{fmt.Errorf("no %s here to fetch iptables for %s with", program, arch)}
@@ -69,15 +77,19 @@ func debianRoot(ctx context.Context, arch, sources string) (root string, package
 		}
 		options = append(options, "-o", "Dir::Etc::sourcelist="+sources, "-o", "Dir::Etc::sourceparts=-")
 	}
-	err = step(ctx, "fetching "+strings.Join(netfilterPackages(), ", ")+" for "+arch+" with apt", func() error {
-		for _, args := range [][]string{{"update"}, append([]string{"install", "--download-only", "-y", "--no-install-recommends"}, netfilterPackages()...)} {
-			cmd := exec.CommandContext(ctx, "apt-get", append(slices.Clone(options), args...)...)
-			cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
-			if err := runQuiet(cmd); err != nil {
-				return err
-			}
+	apt := func(args ...string) error {
+		cmd := exec.CommandContext(ctx, "apt-get", append(slices.Clone(options), args...)...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
+		return runQuiet(cmd)
+	}
+	err = step(ctx, "fetching "+strings.Join(wanted, ", ")+" for "+arch+" with apt", func() error {
+		// One source of several that fails need not be the one that has them.
+		partly := apt("update")
+		err := apt(append([]string{"install", "--download-only", "-y", "--no-install-recommends"}, wanted...)...)
+		if err != nil && partly != nil {
+			return partly
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return "", nil, &noNetfilterError{err}
