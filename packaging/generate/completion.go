@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -187,14 +188,19 @@ func (o option) IsFolder() bool {
 // IsFile tells that the flag takes a file.
 func (o option) IsFile() bool { return o.Value == "FILE" || o.Value == "PATH" }
 
-var subcommand = regexp.MustCompile(`^\S+ ([a-z]+)\b`)
+var subcommand = regexp.MustCompile(`^\S+ ([a-z]+(?:\|[a-z]+)*)(?: |$)`)
 
-// Words are the words that may follow the command: show, compare.
+// Words are the words that may follow the command: show and compare, or
+// plan|apply.
 func (c command) Words() []string {
 	var words []string
 	for _, call := range c.Calls {
 		if m := subcommand.FindStringSubmatch(call); m != nil {
-			words = append(words, m[1])
+			for _, w := range strings.Split(m[1], "|") {
+				if !slices.Contains(words, w) {
+					words = append(words, w)
+				}
+			}
 		}
 	}
 	return words

@@ -20,6 +20,7 @@ const helpOfAll = `kubeadm-arm is a drop-in.
   kubeadm-arm init [flags of kubeadm init]   bring a control plane up
   kubeadm-arm reset [flags of kubeadm reset] kubeadm reset, and more
   kubeadm-arm detect                         what the board is
+  kubeadm-arm storage plan|apply|status|undo put etcd's data elsewhere
   kubeadm-arm report show FILE               a saved report
   kubeadm-arm report compare A B             reports side by side
 
@@ -29,22 +30,24 @@ Every other command is handed to the real kubeadm as it is.
 const helpOfDetect = `Usage of kubeadm-arm detect:
   -o, --output string   text, json or yaml (default "text")
       --root string     read the board's files below this folder (default "/")
-      --diff            show what would change
+      --diff[=true|false]   show what would change
       --budget duration
       --profile NAME    responsive, balanced (default) or frugal: how light (KUBEADM_ARM_PROFILE)
 `
 
 func TestParseCommands(t *testing.T) {
 	got := parseCommands(helpOfAll)
-	require.Len(t, got, 4)
-	assert.Equal(t, command{Name: "init", Calls: []string{"init [flags of kubeadm init]"}, Summary: "bring a control plane up", Kubeadm: true}, got[0])
+	require.Len(t, got, 5)
+	assert.Equal(t, command{Name: "init", Calls: []string{"init [flags of kubeadm init]"}, About: []string{"bring a control plane up"}, Summary: "bring a control plane up", Kubeadm: true}, got[0])
 	assert.Equal(t, "reset [flags of kubeadm reset]", got[1].Calls[0])
 	assert.Equal(t, "kubeadm reset, and more", got[1].Summary)
-	assert.Equal(t, []string{"report show FILE", "report compare A B"}, got[3].Calls)
-	assert.Equal(t, []string{"show", "compare"}, got[3].Words())
-	assert.True(t, got[3].Files())
+	assert.Equal(t, []string{"report show FILE", "report compare A B"}, got[4].Calls)
+	assert.Equal(t, []string{"show", "compare"}, got[4].Words())
+	assert.True(t, got[4].Files())
 	assert.False(t, got[2].Files())
 	assert.Empty(t, got[2].Words())
+	assert.Equal(t, "put etcd's data elsewhere", got[3].Summary, "one blank before the column")
+	assert.Equal(t, []string{"plan", "apply", "status", "undo"}, got[3].Words())
 }
 
 func TestParseFlags(t *testing.T) {
@@ -77,13 +80,14 @@ func TestPages(t *testing.T) {
 		return pages(commands, []exitCode{{"12", "no `kubeadm`"}}, map[string]string{"detect": "Tells.\n\n# Examples\n    .detect \\n -o\n"}, "0.1.0-1", time.Unix(1700000000, 0).UTC())
 	}
 	files := make()
-	assert.Len(t, files, 5)
+	assert.Len(t, files, 6)
 	detect := string(files["kubeadm-arm-detect.1"])
 	assert.Contains(t, detect, `.TH KUBEADM\-ARM\-DETECT 1 2023\-11\-14 "kubeadm\-arm 0.1.0\-1"`)
 	assert.Contains(t, detect, ".SH EXAMPLES\n.PP\n.RS 4\n.EX\n\\&.detect \\(rsn \\-o\n.EE\n.RE\n", "roff keeps its hands off")
 	assert.Contains(t, detect, `\fB\-o\fR, \fB\-\-output\fR \fIstring\fR`)
 	assert.Contains(t, string(files["kubeadm-arm.1"]), "KUBEADM_ARM_PROFILE")
 	assert.Contains(t, string(files["kubeadm-arm.1"]), ".B 12\nNo kubeadm.\n")
+	assert.Contains(t, string(files["kubeadm-arm-report.1"]), ".TP\n.B report compare A B\nReports side by side.\n")
 	assert.Equal(t, files, make(), "the same help gives the same pages")
 }
 

@@ -15,7 +15,9 @@ import (
 type command struct {
 	Name string // init
 	// Calls are the forms it can be called in: "init [flags of kubeadm init]".
-	Calls   []string
+	Calls []string
+	// About says of each form what it does.
+	About   []string
 	Summary string
 	Flags   []option
 	// Kubeadm tells that it takes the real kubeadm's flags, too.
@@ -54,6 +56,10 @@ func readCommands(program string) ([]command, error) {
 			return nil, err
 		}
 		commands[i].Flags = parseFlags(text)
+		// A command with commands of its own lists them better there.
+		if own := parseCommands(text); len(own) == 1 && own[0].Name == c.Name {
+			commands[i].Calls, commands[i].About = own[0].Calls, own[0].About
+		}
 	}
 	return commands, nil
 }
@@ -70,19 +76,28 @@ func help(program string, words ...string) (string, error) {
 	return out.String(), nil
 }
 
-// parseCommands reads kubeadm-arm --help. A line is two blanks, the call, at
-// least two blanks, the summary; behind a long call in brackets one blank is
-// enough. Lines of one command are put together.
+// parseCommands reads kubeadm-arm --help. A line is two blanks, the call, and at
+// least two blanks before the summary, which all lines have in one column; a
+// long call leaves one blank. Lines of one command are put together.
 func parseCommands(text string) []command {
-	var commands []command
+	const program = "  kubeadm-arm "
+	column := 0
+	var lines []string
 	for _, line := range strings.Split(text, "\n") {
-		line, ok := strings.CutPrefix(line, "  kubeadm-arm ")
+		line, ok := strings.CutPrefix(line, program)
 		if !ok {
 			continue
 		}
+		lines = append(lines, line)
+		if call, summary, ok := strings.Cut(line, "  "); ok && column == 0 {
+			column = len(call) + 2 + len(summary) - len(strings.TrimLeft(summary, " "))
+		}
+	}
+	var commands []command
+	for _, line := range lines {
 		call, summary, ok := strings.Cut(line, "  ")
-		if end := strings.LastIndex(line, "] "); !ok && end > 0 {
-			call, summary, ok = line[:end+1], line[end+2:], true
+		if !ok && column > 0 && len(line) > column && line[column-1] == ' ' {
+			call, summary, ok = line[:column-1], line[column:], true
 		}
 		if !ok {
 			continue
@@ -91,10 +106,11 @@ func parseCommands(text string) []command {
 		name, _, _ := strings.Cut(call, " ")
 		if at := indexOf(commands, name); at >= 0 {
 			commands[at].Calls = append(commands[at].Calls, call)
+			commands[at].About = append(commands[at].About, summary)
 			commands[at].Summary += "; " + summary
 			continue
 		}
-		commands = append(commands, command{Name: name, Calls: []string{call}, Summary: summary, Kubeadm: strings.Contains(call, "flags of kubeadm")})
+		commands = append(commands, command{Name: name, Calls: []string{call}, About: []string{summary}, Summary: summary, Kubeadm: strings.Contains(call, "flags of kubeadm")})
 	}
 	return commands
 }
@@ -109,7 +125,7 @@ func indexOf(commands []command, name string) int {
 }
 
 // flagLine is a line as github.com/spf13/pflag writes it.
-var flagLine = regexp.MustCompile(`^ +(?:-(\w), )?--([\w-]+)(?: (\S+))?  +(\S.*)$`)
+var flagLine = regexp.MustCompile(`^ +(?:-(\w), )?--([\w-]+)(?:\[=[^\]]*\])?(?: (\S+))?  +(\S.*)$`)
 
 func parseFlags(text string) []option {
 	var flags []option

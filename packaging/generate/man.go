@@ -84,6 +84,13 @@ func pages(commands []command, codes []exitCode, prose map[string]string, versio
 			p.section("DESCRIPTION")
 			p.line(upper(c.Summary) + ".")
 		}
+		if len(c.Calls) > 1 {
+			p.section("COMMANDS")
+			for i, call := range c.Calls {
+				p.raw(".TP\n.B " + escape(call))
+				p.line(upper(c.About[i]) + ".")
+			}
+		}
 		p.flags(c)
 		p.section("EXIT STATUS")
 		p.line("0 for success; else one of the codes in kubeadm-arm(1).")
