@@ -7,8 +7,11 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BIN := bin
 # A commit without a tag is v0.0.0-DATE-COMMIT.
 VERSION ?= $(shell git describe --tags --match 'v*' --exact-match 2>/dev/null || git log -1 --abbrev=12 --date=format:%Y%m%d --format=v0.0.0-%cd-%h 2>/dev/null || echo v0.0.0)
+# Asked once, so that one run has one version whatever is committed meanwhile.
+VERSION := $(VERSION)
 RELEASE ?= $(VERSION)
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date -r CHANGELOG.md +%s)
+SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)'
 KUBERNETES ?= v1.37.2
