@@ -5,7 +5,8 @@ SHELL := /bin/bash
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BIN := bin
-# A commit without a tag is v0.0.0-DATE-COMMIT.
+# A release's sources know their version. Elsewhere a commit without a tag is v0.0.0-DATE-COMMIT.
+-include packaging/version.mk
 VERSION ?= $(shell git describe --tags --match 'v*' --exact-match 2>/dev/null || git log -1 --abbrev=12 --date=format:%Y%m%d --format=v0.0.0-%cd-%h 2>/dev/null || echo v0.0.0)
 # Asked once, so that one run has one version whatever is committed meanwhile.
 VERSION := $(VERSION)

@@ -47,6 +47,6 @@ release: ## packages of VERSION=v0.1.0 and its source with all modules in dist/r
 	@[ -z "$$(git status --porcelain)" ] || { echo 'a release is made of a commit: commit or put aside what git status shows' >&2; exit 1; }
 	$(MAKE) packages-check VERSION=$(VERSION)
 	name=kubeadm-arm-$(VERSION)-source; rm -rf dist/source && mkdir -p dist/source && git archive --prefix=$$name/ HEAD | tar -x -C dist/source && \
-	  (cd dist/source/$$name && $(GO) mod vendor && cd lab && $(GO) mod vendor) && \
+	  echo 'VERSION ?= $(VERSION)' > dist/source/$$name/packaging/version.mk && (cd dist/source/$$name && $(GO) mod vendor && cd lab && $(GO) mod vendor) && \
 	  $(TAR) -C dist/source -c $$name | gzip -9n > dist/release/$$name.tar.gz && rm -rf dist/source
 	cd dist/release && rm SHA256SUMS && sha256sum -- * > SHA256SUMS && cat SHA256SUMS

@@ -74,11 +74,14 @@ func addModules(folders map[string]string, dir, pkg string) error {
 		if p.Standard || p.Module == nil || p.Module.Main {
 			continue
 		}
-		name, dir := p.Module.Path+" "+p.Module.Version, p.Module.Dir
+		name, from := p.Module.Path+" "+p.Module.Version, p.Module.Dir
 		if r := p.Module.Replace; r != nil {
-			name, dir = r.Path+" "+r.Version, r.Dir
+			name, from = r.Path+" "+r.Version, r.Dir
 		}
-		folders[name] = dir
+		if from == "" { // a release's sources
+			from = filepath.Join(dir, "vendor", p.Module.Path)
+		}
+		folders[name] = from
 	}
 }
 
