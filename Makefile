@@ -130,8 +130,8 @@ fuzz: ## every fuzz target for FUZZTIME (default 10s)
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	  echo "fuzz $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
 
-fuzz-quick: ## the same, two seconds each
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=2s
+fuzz-quick: ## the same, one second each
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=1s
 
 vuln: ## known vulnerabilities in what is called, from vuln.go.dev or VULNDB=file:///…/vulndb/data/osv
 	@GO=$(GO) VULNDB=$(VULNDB) .ci/vuln

@@ -74,7 +74,7 @@ func (t *trial) apply() error {
 		return err
 	}
 	t.say("    the board's disks:\n%s", strings.TrimSpace(out))
-	if out, err = t.on("kubeadm-arm", "storage", "apply", "LABEL=raid", "--folder", "/var/lib/etcd", "--folder", "/var/lib/docker", "--stop"); err != nil {
+	if _, err = t.on("kubeadm-arm", "storage", "apply", "LABEL=raid", "--folder", "/var/lib/etcd", "--folder", "/var/lib/docker", "--stop"); err != nil {
 		return err
 	}
 	if err := t.onRAID(); err != nil {
