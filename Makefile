@@ -108,7 +108,7 @@ bananapi: cross lab ## stock, the recipe by hand and kubeadm-arm on an emulated 
 cubieboard: cross lab ## the same with one core, the hardest (an hour)
 	$(WHOLE) --board cubieboard --limit 30m --idle 2m --reboot --document docs/results/cubieboard.md
 
-test: lint unit fuzz-quick cross board boards-quick packages-check ## everything that continuous integration runs
+test: lint unit fuzz-quick cross board storage-board boards-quick packages-check ## everything that continuous integration runs
 
 lint: ## gofmt, go vet, staticcheck
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad" >&2; exit 1; }
