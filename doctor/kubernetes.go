@@ -98,15 +98,15 @@ func (f Facts) officialImages() bool {
 	return false
 }
 
-// armVariant is 5, 6 or 7, as GOARM has it.
-func (f Facts) armVariant() string {
+// buildImages is the command that builds a version's images for this board.
+func (f Facts) buildImages(version string) string {
 	switch f.Board.CPU.Arch {
 	case hwdetect.ARMv5:
-		return "5"
+		return "kubeadm-arm images build --help" // there is none for it
 	case hwdetect.ARMv6:
-		return "6"
+		return "kubeadm-arm images build --cpu armv6 --kubernetes " + version
 	}
-	return "7"
+	return "kubeadm-arm images build --cpu armv7 --kubernetes " + version
 }
 
 func images(f Facts) []Finding {
@@ -131,7 +131,7 @@ func images(f Facts) []Finding {
 		ID: "images", Severity: Warning, Seen: "there are no official images of Kubernetes " + plane + " for 32-bit ARM",
 		Means:  "they ended with v1.26; images of your own have to be on the board before init",
 		Checks: []string{"ImagePull"},
-		Fix:    []string{fmt.Sprintf("kubeadm-arm images build --help    # on a PC, for Kubernetes %s and GOARM=%s; then import them here", plane, f.armVariant())},
+		Fix:    []string{f.buildImages(plane) + "    # on a PC; then import them here"},
 	}
 	if f.ImagesTold {
 		// Asked and not there: they would be pulled from where there are none.
