@@ -121,8 +121,8 @@ func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"schema":"kubeadm-arm.bench/v9"}`: `read benchmark result: its schema is "kubeadm-arm.bench/v9", want "kubeadm-arm.bench/v1"`,
 		`{"a":1}`:                           `read benchmark result: it does not say which schema it has, want "kubeadm-arm.bench/v1"`,
-		`hello`:                             `read benchmark result: invalid character 'h' looking for beginning of value`,
-		`{"schema":7}`:                      `read benchmark result: json: cannot unmarshal number into Go struct field .schema of type string`,
+		`hello`:                             `read benchmark result: it is not JSON: byte 1: invalid character 'h' looking for beginning of value`,
+		`{"schema":7}`:                      `read benchmark result: its schema is a number, which it cannot be`,
 	} {
 		_, err := Parse([]byte(text))
 		assert.EqualError(t, err, want)
