@@ -131,7 +131,7 @@ func (e *IllegalInstructionError) Error() string {
 func (e *IllegalInstructionError) Hint() string {
 	cpu := ""
 	switch v := e.Board.CPU.Arch.armVersion(); {
-	case v == 5, e.Board.CPU.noFloat:
+	case v == 5, v > 0 && e.Board.CPU.noFloat:
 		return "install a build for this CPU, made with GOARM=5 on a PC with Go"
 	case v == 6 || v == 7:
 		cpu = fmt.Sprintf("armv%d", v)

@@ -87,5 +87,10 @@ func TestHintNamesTheCPU(t *testing.T) {
 		hint := (&IllegalInstructionError{Binary{Path: "/opt/kubeadm-v7"}, board}).Hint()
 		assert.True(t, strings.HasSuffix(hint, x.want), hint)
 		assert.NotContains(t, hint, "cmd/kubeadm-v7")
+		if x.arch == AMD64 {
+			// Its flags name no VFP, which does not make it an ARM without one.
+			board.CPU.noFloat = true
+			assert.Equal(t, hint, (&IllegalInstructionError{Binary{Path: "/opt/kubeadm-v7"}, board}).Hint())
+		}
 	}
 }

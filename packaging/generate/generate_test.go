@@ -66,7 +66,7 @@ func TestExitCodesOfTheReadme(t *testing.T) {
 	require.NoError(t, err)
 	codes, err := exitCodes(readme)
 	require.NoError(t, err)
-	assert.Contains(t, codes, exitCode{"12", "no real kubeadm found"})
+	assert.Contains(t, codes, exitCode{"12", "no real kubeadm found, or what was found does not tell its version"})
 	_, err = exitCodes([]byte("nothing"))
 	assert.ErrorContains(t, err, "no heading")
 	_, err = exitCodes([]byte("\n## Exit codes\n\n## Next\n| 1 | x |\n"))
