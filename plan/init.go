@@ -113,11 +113,10 @@ func (m *maker) steps() {
 		if c == APIServer {
 			m.decide("remaining phases", "as soon as the API server is healthy", "they need nothing else, and take longer beside a controller-manager that reads all the cluster has")
 			m.add(rest)
-			rest.Keep = nil
 		}
 	}
-	if rest.Keep != nil {
-		m.add(rest) // no API server of ours is staged
+	if !slices.Contains(staged, APIServer) {
+		m.add(rest) // the owner skips its phase
 	}
 }
 
