@@ -141,31 +141,48 @@ func (b Board) running(ctx context.Context, folders []string) []string {
 	return all
 }
 
-// podPatience is how long pods have to end after SIGTERM. An API server takes up
-// to a minute to let its requests end.
+// podPatience is how long the processes of pods have to end after SIGTERM. An API
+// server takes up to a minute to let its requests end.
 const podPatience = 2 * time.Minute
 
-// stopPods ends the processes of all pods, as the kubelet would: SIGTERM and
-// time. containerd still runs then and tidies up behind them.
-func (b Board) stopPods(ctx context.Context) error {
-	left := func() []user {
-		var all []user
-		for _, pid := range pids("/proc") {
-			dir := "/proc/" + strconv.Itoa(pid)
-			text, err := os.ReadFile(dir + "/cgroup")
-			if err == nil && strings.Contains(string(text), "kubepods") {
-				all = append(all, user{pid, comm(dir)})
-			}
+// podProcesses are the processes that belong to a pod.
+func podProcesses() []user {
+	var all []user
+	for _, pid := range pids("/proc") {
+		dir := "/proc/" + strconv.Itoa(pid)
+		text, err := os.ReadFile(dir + "/cgroup")
+		if err == nil && strings.Contains(string(text), "kubepods") {
+			all = append(all, user{pid, comm(dir)})
 		}
-		return all
 	}
-	now := left()
+	return all
+}
+
+// stopPods ends the processes of all pods with SIGTERM and time, as the kubelet
+// would. containerd still runs then and tidies up behind them. etcd and the pause
+// programs go last: an API server that has lost its etcd waits for it in its own
+// shutdown, and may not end at all.
+func (b Board) stopPods(ctx context.Context, pods func() []user, patience time.Duration) error {
+	now := pods()
 	if len(now) == 0 {
 		return nil
 	}
 	b.tell("stopping %d processes of pods", len(now))
+	last := func(u user) bool { return u.name == "etcd" || u.name == "pause" }
+	if err := b.endAll(ctx, func() []user { return slices.DeleteFunc(pods(), last) }, patience); err != nil {
+		return err
+	}
+	return b.endAll(ctx, pods, patience)
+}
+
+// endAll ends processes, also those that are born meanwhile. Past its patience it
+// kills API servers, which keep nothing of their own (the kubelet's grace is 30 s),
+// and refuses because of anything else.
+func (b Board) endAll(ctx context.Context, processes func() []user, patience time.Duration) error {
 	asked := map[int]bool{}
-	for end := time.Now().Add(podPatience); len(now) > 0; now = left() {
+	killed := map[int]bool{}
+	end := time.Now().Add(patience)
+	for now := processes(); len(now) > 0; now = processes() {
 		for _, u := range now {
 			if !asked[u.pid] {
 				asked[u.pid] = true
@@ -173,7 +190,15 @@ func (b Board) stopPods(ctx context.Context) error {
 			}
 		}
 		if time.Now().After(end) {
-			return &RefusedError{Busy, fmt.Errorf("%s and %d other processes of pods do not end", now[0], len(now)-1), "end them, then repeat"}
+			for _, u := range now {
+				if u.name != "kube-apiserver" || killed[u.pid] {
+					return &RefusedError{Busy, fmt.Errorf("%s and %d other processes of pods do not end", u, len(now)-1), "end them, then repeat"}
+				}
+				b.tell("%s does not end after %s: killing it, it keeps no data", u, patience)
+				killed[u.pid] = true
+				_ = syscall.Kill(u.pid, syscall.SIGKILL)
+			}
+			end = time.Now().Add(patience)
 		}
 		select {
 		case <-ctx.Done():
@@ -208,7 +233,7 @@ func (b Board) quiet(ctx context.Context, j *journal, folders []string) error {
 			return fmt.Errorf("stop %s: %w", s, err)
 		}
 		if i == 0 {
-			if err := b.stopPods(ctx); err != nil {
+			if err := b.stopPods(ctx, podProcesses, podPatience); err != nil {
 				return err
 			}
 		}
