@@ -46,9 +46,9 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 	}
 	defer p.close()
 	limits := Limits{Quiet: s.Quiet, Patience: s.Patience, Restarts: s.Restarts}
-	w := newWatch(limits, r.now(), r.look(ctx, s.Component, p, ReachNothing))
+	w := newWatch(limits, r.now(), r.look(ctx, s.Component, p, Observation{}))
 	for {
-		o := r.look(ctx, s.Component, p, w.last.Health.Reach)
+		o := r.look(ctx, s.Component, p, w.last)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -75,9 +75,9 @@ func patienceOf(s plan.AwaitHealthy) time.Duration {
 }
 
 // look makes one observation. While the process is not there, nobody is asked.
-func (r *run) look(ctx context.Context, component string, p *prober, _ Reach) Observation {
+func (r *run) look(ctx context.Context, component string, p *prober, last Observation) Observation {
 	var o Observation
-	if proc, ok := findProcess(r.layout.Proc(), component); ok {
+	if proc, ok := findAgain(r.layout.Proc(), component, last); ok {
 		o.Running, o.PID, o.Started, o.CPU = true, proc.PID, proc.Started, proc.CPU
 	}
 	log := readPodLog(r.layout.PodLogs(), component)

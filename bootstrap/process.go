@@ -65,25 +65,41 @@ func findProcess(proc, program string) (process, bool) {
 	var newest process
 	found := false
 	for _, dir := range dirs {
-		cmdline, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-		if err != nil || len(cmdline) == 0 {
-			continue
-		}
-		first, _, _ := bytes.Cut(cmdline, []byte{0})
-		if filepath.Base(string(first)) != program {
-			continue
-		}
-		stat, err := os.ReadFile(filepath.Join(dir, "stat"))
-		if err != nil {
-			continue // it ended in between
-		}
-		p, err := parseStat(stat)
-		if err != nil || p.State == 'Z' {
-			continue
-		}
-		if !found || p.Started > newest.Started {
+		if p, ok := processAt(dir, program); ok && (!found || p.Started > newest.Started) {
 			newest, found = p, true
 		}
 	}
 	return newest, found
+}
+
+// findAgain is findProcess for a component that was seen before: as long as that
+// process lives, it is the one, and the others need not be read. On a board with
+// one slow core, reading all of /proc at every look costs more than the health
+// request.
+func findAgain(proc, program string, last Observation) (process, bool) {
+	if last.Running {
+		p, ok := processAt(filepath.Join(proc, strconv.Itoa(last.PID)), program)
+		if ok && p.Started == last.Started {
+			return p, true
+		}
+	}
+	return findProcess(proc, program)
+}
+
+// processAt reads the folder of one process, if it runs the program and has not ended.
+func processAt(dir, program string) (process, bool) {
+	cmdline, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	if err != nil || len(cmdline) == 0 {
+		return process{}, false
+	}
+	first, _, _ := bytes.Cut(cmdline, []byte{0})
+	if filepath.Base(string(first)) != program {
+		return process{}, false
+	}
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return process{}, false // it ended in between
+	}
+	p, err := parseStat(stat)
+	return p, err == nil && p.State != 'Z'
 }
