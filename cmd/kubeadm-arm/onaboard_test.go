@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -52,6 +53,8 @@ type trial struct {
 	// Terminal runs it at a terminal of its own, which is closed once it
 	// shows this.
 	Terminal string
+	// Signal is sent then, instead of closing the terminal.
+	Signal syscall.Signal
 	// Called is the name that the program is called by.
 	Called string
 }
@@ -207,7 +210,7 @@ func (c trial) make() (e ended, err error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if c.Terminal != "" {
-		err = atTerminal(cmd, &stdout, c.Terminal)
+		err = atTerminal(cmd, &stdout, c.Terminal, c.Signal)
 		e.Left = processes()
 	} else {
 		err = cmd.Run()
@@ -228,8 +231,8 @@ func (c trial) make() (e ended, err error) {
 }
 
 // atTerminal runs a command as the leader of a session at a new terminal and
-// closes the terminal (pty(7)) in the middle.
-func atTerminal(cmd *exec.Cmd, said *bytes.Buffer, until string) error {
+// closes the terminal (pty(7)) in the middle, or sends it a signal.
+func atTerminal(cmd *exec.Cmd, said *bytes.Buffer, until string, sig syscall.Signal) error {
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return err
@@ -260,9 +263,18 @@ func atTerminal(cmd *exec.Cmd, said *bytes.Buffer, until string) error {
 		}
 	}
 	time.Sleep(500 * time.Millisecond)
-	if err := master.Close(); err != nil {
+	if sig == 0 {
+		if err := master.Close(); err != nil {
+			return err
+		}
+		return cmd.Wait()
+	}
+	defer master.Close()
+	if err := cmd.Process.Signal(sig); err != nil {
 		return err
 	}
+	// Until the last process at the terminal has ended (EIO).
+	_, _ = io.Copy(said, master)
 	return cmd.Wait()
 }
 

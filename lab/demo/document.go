@@ -49,6 +49,7 @@ func writeDocument(path string, sideBySide bool, runs []run) error {
 		return by
 	}, "%.1f")
 	wholeBoards(&b, runs)
+	deeds(&b, runs)
 	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | CPU | tool | outcome | done | node Ready | CPU s | restarts |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range runs {
 		outcome := "worked"
@@ -102,6 +103,20 @@ func group(runs []run) []runGroup {
 		all[i].runs = append(all[i].runs, r)
 	}
 	return all
+}
+
+// deeds writes what each cluster was seen doing, and in what time.
+func deeds(b *strings.Builder, runs []run) {
+	first := true
+	for _, r := range runs {
+		for _, d := range r.Deeds {
+			if first {
+				fmt.Fprint(b, "\n## The cluster works\n\n| Kubernetes | CPU | tool | what was seen | s |\n|---|---|---|---|---|\n")
+				first = false
+			}
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %.1f |\n", r.Version, r.Board, r.Tool, d.What, d.Seconds)
+		}
+	}
 }
 
 // programs writes a table with a column for every program that matters.

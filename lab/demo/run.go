@@ -48,6 +48,8 @@ type run struct {
 	OwnMB         float64 `json:"ownMB,omitempty"`
 	Reason        string  `json:"reason,omitempty"`
 	Pods          string  `json:"pods,omitempty"`
+	// Deeds are what the cluster was seen doing.
+	Deeds []deed `json:"deeds,omitempty"`
 	// Reboot is what came after a power cut.
 	Reboot *reboot `json:"reboot,omitempty"`
 }
@@ -71,6 +73,8 @@ type demo struct {
 	// settle and idle are how long to wait and to measure the idle load; zero
 	// measures none.
 	settle, idle time.Duration
+	// conformance has every cluster show that it works.
+	conformance bool
 	// detail asks for connections and requests, too.
 	detail bool
 	// kind is of whole emulated boards, empty for throttled ones.
@@ -242,6 +246,16 @@ func (d *demo) once(t tool) (r run, err error) {
 	fmt.Fprintln(os.Stderr, r.Pods)
 	if err := d.inspect(&r); err != nil {
 		return r, err
+	}
+	if isArm(t.Name) {
+		if err := d.waitPhase(); err != nil {
+			return r, err
+		}
+	}
+	if d.conformance {
+		if r.Deeds, err = d.conform(); err != nil {
+			return r, err
+		}
 	}
 	if d.reboot && isArm(t.Name) {
 		r.Reboot, err = d.cutPower()

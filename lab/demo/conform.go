@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// A deed is one thing that a working cluster does, with the time it took.
+type deed struct {
+	What    string  `json:"what"`
+	Seconds float64 `json:"seconds"`
+}
+
+// noticed is when a node that fell silent must be known to be: the
+// controller-manager's --node-monitor-grace-period (50 s since v1.32) and the
+// period in which it looks, 5 s. No profile changes these.
+const noticed = 55 * time.Second
+
+// workload is a server of the only image on the board that can be one: CoreDNS
+// answers "OK" for its own health.
+const workload = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: works}
+data:
+  Corefile: |
+    .:5353 {
+      whoami
+      health :8080
+    }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: works}
+spec:
+  selector: {matchLabels: {app: works}}
+  template:
+    metadata: {labels: {app: works}}
+    spec:
+      tolerations: [{operator: Exists}]
+      terminationGracePeriodSeconds: 5
+      containers:
+      - name: works
+        image: IMAGE
+        args: [-conf, /etc/works/Corefile]
+        readinessProbe: {httpGet: {path: /health, port: 8080}}
+        volumeMounts: [{name: config, mountPath: /etc/works}]
+      volumes: [{name: config, configMap: {name: works}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: works}
+spec:
+  selector: {app: works}
+  ports: [{port: 80, targetPort: 8080}]
+`
+
+// conformance are the deeds, in order, each with the script that asks for it
+// and waits until it is done.
+var conformance = []struct{ what, script string }{
+	{"a deployment comes up", `
+image=$(kubectl -n kube-system get deployment coredns -o jsonpath='{.spec.template.spec.containers[0].image}')
+sed "s#IMAGE#$image#" /root/works.yaml | kubectl apply -f -
+kubectl rollout status --timeout=LIMIT deployment/works`},
+	{"it scales to three", `
+kubectl scale --replicas=3 deployment/works
+kubectl rollout status --timeout=LIMIT deployment/works
+test "$(kubectl get deployment works -o jsonpath='{.status.readyReplicas}')" = 3`},
+	{"its service answers", `
+address=$(kubectl get service works -o jsonpath='{.spec.clusterIP}')
+for i in $(seq 60); do
+  exec 3<>/dev/tcp/$address/80 && printf 'GET /health HTTP/1.0\r\n\r\n' >&3 && grep -q '^OK' <&3 && exit 0
+  sleep 0.5
+done
+exit 1`},
+	{"a crashed pod is started again", `
+pod=$(kubectl get pods -l app=works -o jsonpath='{.items[0].metadata.name}')
+uid=$(kubectl get pod $pod -o jsonpath='{.metadata.uid}')
+killed=
+for p in $(pgrep -x coredns); do
+  if tr _ - </proc/$p/cgroup | grep -q $uid; then kill -KILL $p; killed=$p; fi
+done
+test -n "$killed"
+kubectl wait --timeout=LIMIT --for=jsonpath='{.status.containerStatuses[0].restartCount}'=1 pod/$pod
+kubectl wait --timeout=LIMIT --for=condition=Ready pod/$pod`},
+	{"a deleted pod is replaced", `
+pod=$(kubectl get pods -l app=works -o jsonpath='{.items[0].metadata.name}')
+kubectl delete pod $pod
+kubectl rollout status --timeout=LIMIT deployment/works
+test "$(kubectl get pods -l app=works -o name | grep -vc $pod)" = 3`},
+	{silent, `
+pkill -STOP -x kubelet
+kubectl wait --timeout=LIMIT --for=condition=Ready=Unknown node --all`},
+	{"it is Ready again", `
+pkill -CONT -x kubelet
+kubectl wait --timeout=LIMIT --for=condition=Ready node --all`},
+}
+
+const silent = "a node that falls silent is noticed"
+
+// conform proves that the cluster works, deed by deed.
+func (d *demo) conform() ([]deed, error) {
+	put := exec.Command(d.lab, "run", "--name", d.board, "--", "sh", "-c", "cat > /root/works.yaml")
+	put.Stdin = strings.NewReader(workload)
+	if out, err := put.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("conformance: %w: %s", err, out)
+	}
+	var done []deed
+	for _, c := range conformance {
+		start := time.Now()
+		script := "set -e\n" + strings.ReplaceAll(c.script, "LIMIT", d.limit.String())
+		if out, err := d.onBoard(2*d.limit, "bash", "-c", script); err != nil {
+			return done, fmt.Errorf("conformance: %s: %w: %s", c.what, err, out)
+		}
+		took := time.Since(start)
+		d.say("%s: %.1f s", c.what, took.Seconds())
+		done = append(done, deed{c.what, took.Seconds()})
+		if c.what == silent && took > noticed {
+			return done, fmt.Errorf("conformance: %s after %.0f s, promised are %.0f s", c.what, took.Seconds(), noticed.Seconds())
+		}
+	}
+	return done, nil
+}
+
+// waitPhase has kubeadm's own wait-control-plane, which reads the manifests that
+// were patched (an ordinary phase since v1.34), find the control plane healthy.
+func (d *demo) waitPhase() error {
+	var minor int
+	if _, err := fmt.Sscanf(d.version, "v1.%d.", &minor); err != nil || minor < 34 || d.kind != "" {
+		return nil
+	}
+	out, err := d.onBoard(d.limit, "kubeadm", "init", "phase", "wait-control-plane", "--config", boardConfig)
+	if err != nil {
+		return fmt.Errorf("kubeadm's own wait-control-plane: %w: %s", err, out)
+	}
+	d.say("kubeadm's own wait-control-plane: %s", lastLine(out))
+	return nil
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
