@@ -90,7 +90,15 @@ func (m *maker) steps() {
 	}
 	m.decide("staging", "on", fmt.Sprintf("with an API server start of about %s, scheduler and controller-manager would load it with retries, and kubeadm's first API call gives up after 1 minute", m.start))
 	staged := m.stagedComponents()
-	m.decide("order of release", strings.Join(append(m.local(Etcd), staged...), ", "), "each needs the one before it; what starts early only crashes, retries and costs CPU time")
+	together := m.together()
+	early := m.local(Etcd)
+	if together {
+		early = append(early, slices.DeleteFunc(slices.Clone(staged), func(c string) bool { return c != APIServer })...)
+		staged = slices.DeleteFunc(staged, func(c string) bool { return c == APIServer })
+		m.decide("order of release", strings.Join(early, " and ")+", then "+strings.Join(staged, " and "), "there is a core for each of two; what starts before the API server is healthy only crashes, retries and costs CPU time")
+	} else {
+		m.decide("order of release", strings.Join(append(slices.Clone(early), staged...), ", "), "each needs the one before it; what starts early only crashes, retries and costs CPU time")
+	}
 	m.services()
 	m.add(
 		RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1},
@@ -98,8 +106,12 @@ func (m *maker) steps() {
 		StageManifests{Components: staged},
 		RunPhases{Name: "kubelet", What: "start the kubelet", Keep: kubelet, Attempts: 2},
 	)
-	for _, c := range m.local(Etcd) {
-		m.add(m.await(c))
+	for i, c := range early {
+		wait := m.await(c)
+		if i > 0 { // it has been starting while the one before was waited for
+			wait.Expect = max(0, wait.Expect-m.expect(early[i-1]))
+		}
+		m.add(wait)
 	}
 	// kubeadm's own wait comes after ours and would add its one-minute call
 	// and a round of handshakes only to learn what is known.
@@ -108,6 +120,17 @@ func (m *maker) steps() {
 	const attempts = 5
 	m.decide("attempts for the last phases", fmt.Sprint(attempts), "a request has 10 s in kubeadm's client whatever the config says; all these phases create or update")
 	rest := RunPhases{Name: "tail", What: "run kubeadm's remaining phases", Keep: tail, Attempts: attempts}
+	if together {
+		m.decide("remaining phases", "while scheduler and controller-manager start", "they mostly wait for answers, and there is a second core")
+		for _, c := range staged {
+			m.add(ReleaseManifest{Component: c})
+		}
+		m.add(rest)
+		for _, c := range staged {
+			m.add(m.await(c))
+		}
+		return
+	}
 	for _, c := range staged {
 		m.add(ReleaseManifest{Component: c}, m.await(c))
 		if c == APIServer {
@@ -119,6 +142,17 @@ func (m *maker) steps() {
 		m.add(rest) // the owner skips its phase
 	}
 }
+
+// together tells whether etcd and the API server start side by side, and later
+// the others: on an emulated Cortex-A7 with two cores one after the other took a
+// quarter longer. A quota of less than two cores is as one core.
+func (m *maker) together() bool {
+	measured := m.f.Speed.Cores
+	return m.cores() >= enoughForTwo && (measured == 0 || measured >= enoughForTwo)
+}
+
+// enoughForTwo is in cores; what else runs on a board takes a part of them.
+const enoughForTwo = 1.6
 
 func (m *maker) add(s ...Step) { m.p.Steps = append(m.p.Steps, s...) }
 
@@ -156,10 +190,10 @@ func (m *maker) await(c string) AwaitHealthy {
 	}
 }
 
-// poll is the time between two looks: a fiftieth of the API server's start,
-// so that looking costs little and waiting too long is no more than 2 %.
+// poll is the time between two looks: a hundredth of the API server's start,
+// so that looking costs little and waiting too long is no more than 1 %.
 func (m *maker) poll() time.Duration {
-	return min(max(roundUp(m.start/50, 100*time.Millisecond), 250*time.Millisecond), 5*time.Second)
+	return min(max(roundUp(m.start/100, 100*time.Millisecond), 250*time.Millisecond), 5*time.Second)
 }
 
 func short(s float64) string {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
@@ -37,6 +38,12 @@ func args(t *testing.T, words ...string) kubeadm.InitArgs {
 	a, err := kubeadm.ParseInitArgs(words)
 	require.NoError(t, err)
 	return a
+}
+
+func twoCores(n float64) Speed {
+	s := slow(n)
+	s.Cores = 2
+	return s
 }
 
 func slow(n float64) Speed {
@@ -70,6 +77,7 @@ func has(p Plan, name string) bool {
 func TestGoldenPlans(t *testing.T) {
 	for name, f := range map[string]Facts{
 		"slow-v1.37":       {Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 37, 2)},
+		"twocores-v1.37":   {Profile: Balanced, Speed: twoCores(15), Kubeadm: behaviour(t, 37, 2), Board: hwdetect.Board{CPU: hwdetect.CPU{Count: 2}}},
 		"slowest-v1.37":    {Profile: Balanced, Speed: slow(60), Kubeadm: behaviour(t, 37, 2)},
 		"fast-v1.37":       {Profile: Balanced, Speed: Reference(), Kubeadm: behaviour(t, 37, 2)},
 		"slow-v1.28":       {Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 28, 15)},

@@ -34,6 +34,7 @@ func main() {
 	flag.DurationVar(&d.idle, "idle", 0, "measure the idle load for so long")
 	flag.DurationVar(&d.settle, "settle", 2*time.Minute, "wait so long before measuring the idle load")
 	flag.BoolVar(&d.conformance, "conformance", false, "afterwards show that the cluster works: scaling, restarts, a service, a silent node")
+	flag.StringVar(&d.reports, "reports", "", "folder to keep kubeadm-arm's board reports in")
 	flag.BoolVar(&d.detail, "detail", false, "count connections and API requests, too")
 	flag.DurationVar(&d.limit, "limit", 20*time.Minute, "longest time for one run")
 	flag.IntVar(&rounds, "rounds", 1, "pairs of runs; medians are compared")

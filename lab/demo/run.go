@@ -73,6 +73,8 @@ type demo struct {
 	// settle and idle are how long to wait and to measure the idle load; zero
 	// measures none.
 	settle, idle time.Duration
+	// reports is where the boards' reports are kept, empty for nowhere.
+	reports string
 	// conformance has every cluster show that it works.
 	conformance bool
 	// detail asks for connections and requests, too.
@@ -257,6 +259,11 @@ func (d *demo) once(t tool) (r run, err error) {
 			return r, err
 		}
 	}
+	if d.reports != "" && isArm(t.Name) {
+		if err := d.keepReport(); err != nil {
+			return r, err
+		}
+	}
 	if d.reboot && isArm(t.Name) {
 		r.Reboot, err = d.cutPower()
 	}
@@ -344,6 +351,22 @@ func (d *demo) onBoard(limit time.Duration, args ...string) (string, error) {
 	defer cancel()
 	out, err := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, args...)...).CombinedOutput()
 	return string(out), err
+}
+
+// keepReport brings the newest board report.
+func (d *demo) keepReport() error {
+	out, err := exec.Command(d.lab, "run", "--name", d.board, "--", "sh", "-c", "cat $(ls -t /var/lib/kubeadm-arm/reports/*.json | head -n 1)").Output()
+	if err != nil {
+		return fmt.Errorf("bring the board report: %w", err)
+	}
+	if err := os.MkdirAll(d.reports, 0o755); err != nil {
+		return err
+	}
+	name := d.kind
+	if name == "" {
+		name = d.board
+	}
+	return os.WriteFile(filepath.Join(d.reports, name+".json"), out, 0o644)
 }
 
 // inspect looks at what the run left on the board.
