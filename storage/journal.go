@@ -104,7 +104,7 @@ func readJournal() (*journal, error) {
 		return &journal{Version: journalVersion}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the journal: %w", err)
+		return nil, &RefusedError{BadJournal, fmt.Errorf("the journal of what is set up cannot be read: %w", err), "look at it with: ls -ld " + journalPath}
 	}
 	j := &journal{}
 	if err := json.Unmarshal(text, j); err != nil {

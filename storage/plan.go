@@ -88,7 +88,7 @@ func (b Board) Decide(ctx context.Context, w Wish) (Plan, error) {
 	}
 	owner, block, err := splitFstab(p.Before)
 	if err != nil {
-		return p, &RefusedError{Unfit, fmt.Errorf("%s: %w", fstabPath, err), "put them right by hand; a copy of the file as it was lies beside it, see kubeadm-arm storage status"}
+		return p, damagedLines(err)
 	}
 	m, err := readMounts()
 	if err != nil {
@@ -210,6 +210,27 @@ func readFstab() ([]byte, error) {
 		return nil, fmt.Errorf("read fstab: %w", err)
 	}
 	return text, nil
+}
+
+func damagedLines(err error) error {
+	return unfit("put them right by hand: ls -l "+fstabPath+"* shows copies of the file as it was before", "%s: %w", fstabPath, err)
+}
+
+// strayLines refuses a board whose fstab has lines of ours, whole or not, though
+// no journal knows of anything set up.
+func strayLines() error {
+	text, err := readFstab()
+	if err != nil {
+		return err
+	}
+	_, block, err := splitFstab(text)
+	switch {
+	case err != nil:
+		return damagedLines(err)
+	case block != nil:
+		return unfit("take them out by hand, if nothing of theirs is wanted any more", "%s has lines of kubeadm-arm storage, and %s, which tells how they came there, is missing", fstabPath, journalPath)
+	}
+	return nil
 }
 
 // chooseDisk finds the disk that the wish names.

@@ -57,7 +57,7 @@ func (b Board) ReadStatus(ctx context.Context) (Status, error) {
 	}
 	s := Status{State: "none", Kept: j.Kept, Backup: j.Backup}
 	if j.UUID == "" {
-		return s, nil
+		return s, strayLines()
 	}
 	m, err := readMounts()
 	if err != nil {

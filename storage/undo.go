@@ -27,6 +27,9 @@ func (b Board) Undo(ctx context.Context, stop bool) error {
 		return err
 	}
 	if j.UUID == "" {
+		if err := strayLines(); err != nil {
+			return err
+		}
 		return &RefusedError{NotSetUp, errors.New("nothing is set up by kubeadm-arm storage"), "see: kubeadm-arm storage plan"}
 	}
 	return b.undo(ctx, j, stop || j.Doing != "")

@@ -10,7 +10,7 @@ func badStorage() []badInput {
 	)
 	fstab := func(text string) trial { return with("/etc/fstab", file(text)) }
 	return []badInput{
-		{"storage-no-verb", exitUsage, "storage", trial{}},
+		{"storage-no-verb", 0, "storage", trial{}},
 		{"storage-unknown-verb", exitUsage, "storage resize", trial{}},
 		{"storage-no-device", exitUsage, "storage apply", trial{}},
 		{"storage-two-devices", exitUsage, "storage apply /dev/sda1 /dev/sdb1", trial{}},
@@ -23,16 +23,16 @@ func badStorage() []badInput {
 		{"storage-folder-relative", exitStorage, "storage apply --folder var/lib/etcd /dev/no-such-disk", fstab(card)},
 		{"storage-folder-of-the-system", exitStorage, "storage apply --folder /etc /dev/no-such-disk", fstab(card)},
 		{"storage-mount-relative", exitStorage, "storage apply --mount mnt/root /dev/no-such-disk", fstab(card)},
-		{"storage-undo-of-nothing", exitNoRun, "storage undo", fstab(card)},
-		{"storage-clean-of-nothing", exitNoRun, "storage clean", fstab(card)},
+		{"storage-undo-of-nothing", exitStorageGone, "storage undo", fstab(card)},
+		{"storage-clean-of-nothing", 0, "storage clean", fstab(card)},
 		{"fstab-block-without-end", exitStorage, "storage plan /dev/no-such-disk", fstab(card + begin)},
 		{"fstab-block-twice", exitStorage, "storage status", fstab(card + begin + end + begin + end)},
 		{"fstab-end-without-begin", exitStorage, "storage undo", fstab(card + end)},
 		{"fstab-is-a-folder", exitStorage, "storage apply /dev/no-such-disk", with("/etc/fstab", folder(0o755))},
-		{"storage-journal-cut-off", exitStorage, "storage status", fstab(card).and(journal, file(`{"version": 1, "uuid": "11`))},
-		{"storage-journal-of-the-future", exitStorage, "storage apply /dev/no-such-disk", fstab(card).and(journal, file(`{"version": 99}`))},
-		{"storage-journal-is-a-folder", exitStorage, "storage status", fstab(card).and(journal, folder(0o700))},
-		{"storage-of-init-not-there", exitStorage, "init --storage /dev/no-such-disk", fstab(card)},
+		{"storage-journal-cut-off", exitBadInput, "storage status", fstab(card).and(journal, file(`{"version": 1, "uuid": "11`))},
+		{"storage-journal-of-the-future", exitBadInput, "storage apply /dev/no-such-disk", fstab(card).and(journal, file(`{"version": 99}`))},
+		{"storage-journal-is-a-folder", exitBadInput, "storage status", fstab(card).and(journal, folder(0o700))},
+		{"storage-of-init-not-there", exitStorage, "init --ignore-preflight-errors=all --storage /dev/no-such-disk", fstab(card)},
 		{"storage-not-root", exitNotRoot, "storage apply /dev/no-such-disk", trial{Nobody: true}},
 	}
 }

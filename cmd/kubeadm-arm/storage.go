@@ -111,6 +111,9 @@ func (v invocation) wish(f *flag.FlagSet, name string, args []string, w *storage
 			w.Folders = from.Folders
 		}
 	}
+	if w.Device == "" && name == "storage apply" {
+		return false, &problem{exitUsage, "list the disks with: kubeadm-arm storage plan", errors.New(name + " needs to be told which disk")}
+	}
 	return false, nil
 }
 
