@@ -116,18 +116,27 @@ func (c cgroups) limitCPUs(n int) error {
 	if err != nil {
 		return fmt.Errorf("limit the CPUs: %w", err)
 	}
-	cpus, err := parseCPUList(strings.TrimSpace(string(text)))
+	cpus, err := firstCPUs(strings.TrimSpace(string(text)), n)
 	if err != nil {
 		return err
 	}
+	return c.set("cpuset", "cpuset.cpus", cpus)
+}
+
+// firstCPUs shortens a list of CPUs to n.
+func firstCPUs(list string, n int) (string, error) {
+	cpus, err := parseCPUList(list)
+	if err != nil {
+		return "", err
+	}
 	if n > len(cpus) {
-		return fmt.Errorf("limit the CPUs: %d wanted, this machine has %d", n, len(cpus))
+		return "", fmt.Errorf("limit the CPUs: %d wanted, this machine has %d", n, len(cpus))
 	}
 	var names []string
 	for _, cpu := range cpus[:n] {
 		names = append(names, strconv.Itoa(cpu))
 	}
-	return c.set("cpuset", "cpuset.cpus", strings.Join(names, ","))
+	return strings.Join(names, ","), nil
 }
 
 // parseCPUList reads the List Format of cpuset(7), such as "0-2,4".

@@ -53,6 +53,11 @@ func (b *board) mount(groups cgroups, slowDisk *os.File) error {
 	if err := shieldKernel(root); err != nil {
 		return err
 	}
+	if b.Limits.CPUs > 0 {
+		if err := showCPUs(root, groups, b.Limits.CPUs); err != nil {
+			return err
+		}
+	}
 	if err := os.Chdir(root); err != nil {
 		return err
 	}
@@ -109,6 +114,32 @@ func shieldKernel(root string) error {
 		if err := unix.Mount(file, over, "", unix.MS_BIND, ""); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("shield %s: %w", setting, err)
 		}
+	}
+	return nil
+}
+
+// showCPUs lays the board's own CPUs over the list of those that are online: the
+// kubelet takes the CPUs of its pods' cgroup from there, and ends when the board's
+// cpuset does not let it have them. They are the first n, as limitCPUs sees to.
+func showCPUs(root string, groups cgroups, n int) error {
+	from := filepath.Join(root+cgroupRoot, "cpuset/cpuset.cpus")
+	if groups.v2 {
+		from = filepath.Join(root+cgroupRoot, "cpuset.cpus.effective")
+	}
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("show the board its CPUs: %w", err)
+	}
+	cpus, err := firstCPUs(strings.TrimSpace(string(text)), n)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(root, "run/lab/online")
+	if err := os.WriteFile(file, []byte(cpus+"\n"), 0o444); err != nil {
+		return err
+	}
+	if err := unix.Mount(file, filepath.Join(root, "sys/devices/system/cpu/online"), "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("show the board its CPUs: %w", err)
 	}
 	return nil
 }
