@@ -129,6 +129,7 @@ func kubeletClues() []clue {
 		{regexp.MustCompile(`kubelet cgroup driver: \\?"?(\w+)\\?"? is different from`), "kubelet and runtime use different cgroup drivers (the kubelet: $1)", "set SystemdCgroup in /etc/containerd/config.toml alike"},
 		{regexp.MustCompile(`(?:failed to connect to|connect:|dial unix)[^\n]*?(/\S+\.sock)[^\n]*(?:no such file|connection refused)`),
 			"the container runtime does not answer at $1", "is it running? systemctl status containerd; journalctl -u containerd"},
+		{regexp.MustCompile(`Failed to (?:start ContainerManager|run kubelet)" err="((?:[^"\\\n]|\\.){1,200})`), "the kubelet ends by itself: $1", "read what came before it: journalctl -u kubelet"},
 		{regexp.MustCompile(`cgroup v1[^\n]*(?:fail|unsupported|not supported)`), "this kubelet wants cgroup v2", "set failCgroupV1: false in the kubelet's configuration, or boot with systemd.unified_cgroup_hierarchy=1"},
 		{regexp.MustCompile(`(?:Illegal instruction|exec format error)`), "a container's program was built for another CPU", "use images built for this board: kubeadm-arm detect tells which"},
 		{regexp.MustCompile(`failed (liveness|startup) probe, will be restarted`), "the kubelet restarts a component by its $1 probe", "measure again with nothing else running: kubeadm-arm bench"},
@@ -161,6 +162,10 @@ func kernelClues() []clue {
 		{regexp.MustCompile(`Remounting filesystem read-only`), "a file system was made read-only after errors", "the card or disk is dying: replace it"},
 	}
 }
+
+// looksAround are lines of the kubelet's cAdvisor, which tries the sockets of all
+// runtimes that it knows, also of those that the board does not have.
+var looksAround = regexp.MustCompile(`(?m)^.*container factory.*$`)
 
 // find returns the first match of each clue.
 func find(text string, clues []clue, about string) []Finding {
@@ -203,7 +208,7 @@ func (l Layout) explain(before pressure, logs func(unit string) string) []Findin
 		all = append(all, Finding{"the firmware saw the supply voltage too low since the board's start", "use a stronger power supply and a short cable"})
 	}
 	if logs != nil {
-		all = append(all, find(logs("kubelet"), kubeletClues(), "")...)
+		all = append(all, find(looksAround.ReplaceAllString(logs("kubelet"), ""), kubeletClues(), "")...)
 		all = append(all, find(logs("containerd"), kubeletClues()[:2], "")...)
 	}
 	for _, c := range plan.Components() {
