@@ -16,7 +16,7 @@ import (
 // The budgets of Run when none is given.
 const (
 	DefaultBudget = 20 * time.Second
-	ShortBudget   = 3 * time.Second
+	ShortBudget   = 3500 * time.Millisecond
 )
 
 // How often the list of measures is gone through. What disturbs a board comes
@@ -196,4 +196,11 @@ func peakMemory() uint64 {
 		return 0
 	}
 	return 1024 * uint64(usage.Maxrss)
+}
+
+// Quota is the CPU quota of this process's cgroups in cores, 0 without one
+// (cpu.max, or cpu.cfs_quota_us by cpu.cfs_period_us).
+func Quota() float64 {
+	c, _ := readCgroupCPU(os.DirFS("/"))
+	return c.cores
 }
