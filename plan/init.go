@@ -106,12 +106,8 @@ func (m *maker) steps() {
 		StageManifests{Components: staged},
 		RunPhases{Name: "kubelet", What: "start the kubelet", Keep: kubelet, Attempts: 2},
 	)
-	for i, c := range early {
-		wait := m.await(c)
-		if i > 0 { // it has been starting while the one before was waited for
-			wait.Expect = max(0, wait.Expect-m.expect(early[i-1]))
-		}
-		m.add(wait)
+	for _, c := range early {
+		m.add(m.await(c))
 	}
 	// kubeadm's own wait comes after ours and would add its one-minute call
 	// and a round of handshakes only to learn what is known.

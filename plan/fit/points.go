@@ -17,7 +17,9 @@ type point struct {
 	speed       plan.Speed
 	created     time.Time
 	versions    map[string]string
-	// seconds by component, and of the whole bootstrap.
+	// seconds by component, and of the whole bootstrap. A component's are those of
+	// the step that waits for it: on a board with several cores the API server has
+	// been starting beside etcd by then.
 	seconds map[string]float64
 	cpu     float64
 }
@@ -62,18 +64,10 @@ func pointOf(name string, r report.Report) (point, error) {
 	if p.speed.Work <= 0 {
 		return p, fmt.Errorf("its benchmark did not get as far as the Go work")
 	}
-	released := false
 	for _, s := range r.Steps {
-		if s.Name == (plan.ReleaseManifest{Component: plan.APIServer}).Title() {
-			released = true
-		}
 		if s.Waited != "" {
 			p.seconds[s.Waited] += s.Seconds
 		}
-	}
-	if !released {
-		// It started together with etcd (plan's order for boards with several cores).
-		p.seconds[plan.APIServer] += p.seconds[plan.Etcd]
 	}
 	if p.seconds[plan.APIServer] == 0 {
 		return p, fmt.Errorf("no step waited for the API server")

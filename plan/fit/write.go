@@ -64,7 +64,7 @@ func table(m plan.Model, points []point, models []plan.Model) []byte {
 		newest.Format("2006-01-02"), all(points, func(p point) string { return p.versions["kubeadm"] }), all(points, func(p point) string { return p.versions["kernel"] }))
 	fmt.Fprint(&b, `Each line is a board on which the short benchmark ran and then a whole `+"`kubeadm-arm init`"+`; the reports are in testdata/calibration. The
 prediction is that of a model that was fitted to all the *other* boards: it has not seen the board that it is asked about. Times
-are seconds; the API server's counts from the release of its manifest to its first good answer on /readyz.
+are seconds; the API server's counts from the release of its manifest (on a board with several cores, where it starts beside etcd: from when etcd is healthy) to its first good answer on /readyz.
 
 `)
 	for _, what := range []string{plan.APIServer, plan.Bootstrap} {
