@@ -102,6 +102,10 @@ boards-quick: cross lab ## the same on a Raspberry Pi Model B and an ARMv7 board
 WHOLE = $(BIN)/lab deps --whole && install -D dist/kubeadm-arm-linux-armv7 dist/armv7/kubeadm-arm && \
   $(BIN)/demo --lab $(BIN)/lab --kubeadm-arm dist/armv7/kubeadm-arm --kubernetes $(KUBERNETES) --tools stock,recipe,kubeadm-arm
 
+conformance: build lab deps ## a cluster of each profile shows that it works: scaling, restarts, a service, a silent node (three minutes)
+	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 60% --limit 5m \
+	  --tools kubeadm-arm,kubeadm-arm:frugal --conformance --document docs/results/conformance.md
+
 bananapi: cross lab ## stock, the recipe by hand and kubeadm-arm on an emulated ARMv7 board with two cores, then a power cut; writes docs/results
 	$(WHOLE) --board bananapi --idle 2m --reboot --document docs/results/bananapi.md
 

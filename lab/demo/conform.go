@@ -130,7 +130,7 @@ func (d *demo) waitPhase() error {
 	if _, err := fmt.Sscanf(d.version, "v1.%d.", &minor); err != nil || minor < 34 || d.kind != "" {
 		return nil
 	}
-	out, err := d.onBoard(d.limit, "kubeadm", "init", "phase", "wait-control-plane", "--config", boardConfig)
+	out, err := d.onBoard(d.limit, "kubeadm", "init", "phase", "wait-control-plane")
 	if err != nil {
 		return fmt.Errorf("kubeadm's own wait-control-plane: %w: %s", err, out)
 	}
