@@ -67,7 +67,7 @@ versions: build lab deps ## stock and kubeadm-arm with several versions of Kuber
 # Twelve seconds a run at full speed, staged as on the slow board whose benchmark is given.
 WALK = cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/walk ./walk && cd .. && \
   CGO_ENABLED=0 $(GO) build -tags killpoints -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/killpoints/kubeadm-arm ./cmd/kubeadm-arm && \
-  $(BIN)/walk --lab $(BIN)/lab --kubeadm-arm $(BIN)/killpoints/kubeadm-arm --kubernetes $(KUBERNETES) --bench lab/walk/slow-board.json
+  $(BIN)/walk --lab $(BIN)/lab --kubeadm-arm $(BIN)/killpoints/kubeadm-arm --kubernetes $(KUBERNETES) --bench testdata/calibration/cpu-005-1core.json
 
 walk: lab deps ## SIGKILL at every journal boundary and 30 random moments, 10 power cuts; each resumed (40 minutes)
 	$(WALK) --moments 30 --power 10 --json docs/results/walk.json
