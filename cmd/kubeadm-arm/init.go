@@ -296,7 +296,8 @@ func (b *boardRun) recall(path string) error {
 func (b *boardRun) measure(ctx context.Context, folder string) error {
 	var err error
 	options := bench.Options{Short: true, Budget: bench.ShortBudget}
-	if bench.Quota() == 0 { // with one no board is surely fast, and a glance sees next to nothing
+	// With less than a core no board is surely fast, and a glance sees next to nothing.
+	if quota := bench.Quota(); quota == 0 || quota >= 1 {
 		if b.bench, err = bench.Run(ctx, bench.Options{Short: true, Budget: glance}); err != nil {
 			return err
 		}
