@@ -107,25 +107,24 @@ func (c cgroups) limit(l limits) error {
 // limitCPUs lets the board run on the first n of this machine's CPUs only; its
 // programs see that many (sched_getaffinity(2)).
 func (c cgroups) limitCPUs(n int) error {
-	dir := c.dir("cpuset")
-	file := "cpuset.cpus"
-	if c.v2 {
-		file = "cpuset.cpus.effective"
-	}
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(dir), file))
-	if err != nil {
-		return fmt.Errorf("limit the CPUs: %w", err)
-	}
-	cpus, err := firstCPUs(strings.TrimSpace(string(text)), n)
+	cpus, err := c.firstCPUs(filepath.Dir(c.dir("cpuset")), n)
 	if err != nil {
 		return err
 	}
 	return c.set("cpuset", "cpuset.cpus", cpus)
 }
 
-// firstCPUs shortens a list of CPUs to n.
-func firstCPUs(list string, n int) (string, error) {
-	cpus, err := parseCPUList(list)
+// firstCPUs are the first n that a group's folder allows.
+func (c cgroups) firstCPUs(dir string, n int) (string, error) {
+	file := "cpuset.cpus"
+	if c.v2 {
+		file = "cpuset.cpus.effective"
+	}
+	text, err := os.ReadFile(filepath.Join(dir, file))
+	if err != nil {
+		return "", fmt.Errorf("limit the CPUs: %w", err)
+	}
+	cpus, err := parseCPUList(strings.TrimSpace(string(text)))
 	if err != nil {
 		return "", err
 	}

@@ -122,15 +122,11 @@ func shieldKernel(root string) error {
 // kubelet takes the CPUs of its pods' cgroup from there, and ends when the board's
 // cpuset does not let it have them. They are the first n, as limitCPUs sees to.
 func showCPUs(root string, groups cgroups, n int) error {
-	from := filepath.Join(root+cgroupRoot, "cpuset/cpuset.cpus")
-	if groups.v2 {
-		from = filepath.Join(root+cgroupRoot, "cpuset.cpus.effective")
+	from := root + cgroupRoot
+	if !groups.v2 {
+		from = filepath.Join(from, "cpuset")
 	}
-	text, err := os.ReadFile(from)
-	if err != nil {
-		return fmt.Errorf("show the board its CPUs: %w", err)
-	}
-	cpus, err := firstCPUs(strings.TrimSpace(string(text)), n)
+	cpus, err := groups.firstCPUs(from, n)
 	if err != nil {
 		return err
 	}
