@@ -96,7 +96,11 @@ func Check(l Layout, in CheckInput) (*Journal, error) {
 	if j != nil {
 		return j, nil
 	}
-	if staged := l.stagedNow(); len(staged) > 0 {
+	if staged := l.stagedNow(); len(staged) > 0 && fileExists(l.HeldBack()) {
+		return nil, &RefusedError{ClusterHere,
+			fmt.Errorf("a control plane is set up here already, and not all of it has started yet: %s", strings.Join(staged, ", ")),
+			"see how far it is with: kubeadm-arm status; or remove it with: kubeadm-arm reset"}
+	} else if len(staged) > 0 {
 		return nil, &RefusedError{BadJournal,
 			fmt.Errorf("there is no journal, but manifests are staged: %s", strings.Join(staged, ", ")),
 			"put them back with: kubeadm-arm abort"}

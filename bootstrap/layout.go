@@ -38,6 +38,11 @@ func (l Layout) Journal() string { return filepath.Join(l.State(), "journal.json
 // ConfigCopy is the configuration that kubeadm is given.
 func (l Layout) ConfigCopy() string { return filepath.Join(l.State(), "config.yaml") }
 
+// HeldBack is the path of the list of components, one a line, that are staged
+// whenever the board starts, until those before them are healthy. It stays after
+// a run.
+func (l Layout) HeldBack() string { return filepath.Join(l.State(), "held-back") }
+
 // Patches is the folder of kubeadm patches that repeat our changes when an
 // upgrade writes the manifests anew.
 func (l Layout) Patches() string { return filepath.Join(l.State(), "patches") }

@@ -13,8 +13,8 @@ import (
 // ReleaseOptions are for Release.
 type ReleaseOptions struct {
 	Layout Layout
-	// Wait says to release the controller-manager and the scheduler once the API
-	// server is healthy, or after Patience without that.
+	// Wait says to release each component once those before it are healthy, or
+	// after Patience without that.
 	Wait     bool
 	Patience time.Duration
 	Poll     time.Duration
@@ -22,16 +22,32 @@ type ReleaseOptions struct {
 	Now      func() time.Time
 }
 
-// Release puts back what an interrupted run left staged: the API server at once,
-// the others after it. It stands aside for a run that is at work, and has
-// nothing to do before a kubelet is configured, because then no manifest is read.
+// releaser is one Release at work.
+type releaser struct {
+	*run
+	// probers are kept with their connections: a handshake is dear.
+	probers map[string]*prober
+	// healthy are those that were seen healthy, and need not be asked again.
+	healthy map[string]bool
+}
+
+// Release puts back what an interrupted run or a start of the board left staged,
+// in the order of [plan.Components]. It stands aside for a run that is at work,
+// and has nothing to do before a kubelet is configured, because then no manifest
+// is read.
 func Release(ctx context.Context, o ReleaseOptions) (released []string, err error) {
 	began := o.Now()
-	r := &run{Options: Options{Layout: o.Layout, Now: o.Now, Tell: func(Event) {}}, layout: o.Layout}
+	last := began
+	r := &releaser{
+		run:     &run{Options: Options{Layout: o.Layout, Now: o.Now, Tell: func(Event) {}}, layout: o.Layout},
+		probers: map[string]*prober{}, healthy: map[string]bool{},
+	}
+	defer r.close()
 	for {
-		step, done, err := r.releaseStep(ctx, !o.Wait || o.Now().Sub(began) > o.Patience)
+		step, done, err := r.step(ctx, !o.Wait || o.Now().Sub(began) > o.Patience, o.Now().Sub(last) > o.Patience/4)
 		released = append(released, step...)
 		if len(step) > 0 {
+			last = o.Now()
 			o.Tell("released: " + strings.Join(step, ", "))
 		}
 		if done || err != nil {
@@ -43,12 +59,24 @@ func Release(ctx context.Context, o ReleaseOptions) (released []string, err erro
 	}
 }
 
-// releaseStep does what can be done now. The lock is held only meanwhile, so that
-// an owner who goes on by hand is never kept out.
-func (r *run) releaseStep(ctx context.Context, all bool) (released []string, done bool, err error) {
+// step does what can be done now. The lock is held only meanwhile, so that an
+// owner who goes on by hand is never kept out. all says to ask nobody; late says
+// that a scheduler that does not come holds nobody back any more.
+func (r *releaser) step(ctx context.Context, all, late bool) (released []string, done bool, err error) {
 	l := r.layout
 	if !fileExists(l.State()) && len(l.stagedNow()) == 0 {
 		return nil, true, nil
+	}
+	// Asking takes its time on a slow board; the lock is not for that.
+	ready := func(c string) bool { return all || r.ready(ctx, c, late) }
+	var may []string
+	if fileExists(l.KubeletConfig()) || all {
+		for _, c := range l.stagedNow() {
+			if !ready(c) {
+				break
+			}
+			may = append(may, c)
+		}
 	}
 	if err := l.openState(); err != nil {
 		return nil, true, err
@@ -62,27 +90,17 @@ func (r *run) releaseStep(ctx context.Context, all bool) (released []string, don
 		return nil, true, err
 	}
 	defer unlock()
-	staged := l.stagedNow()
-	if len(staged) == 0 {
-		l.removeStagedFolders()
-		return nil, true, l.removeUnit()
-	}
-	if !fileExists(l.KubeletConfig()) && !all {
+	if len(l.stagedNow()) > 0 && !fileExists(l.KubeletConfig()) && !all {
 		return nil, true, nil
 	}
-	ready := all || r.healthyNow(ctx, plan.APIServer)
-	for _, c := range staged {
-		first := c == plan.Etcd || c == plan.APIServer
-		if !first && !ready {
-			continue
-		}
+	for _, c := range may {
 		if e := l.release(c); e != nil {
 			err = errors.Join(err, e)
 			continue
 		}
 		released = append(released, c)
 	}
-	if err != nil && ready {
+	if err != nil && (all || len(released) == 0) {
 		return released, true, err
 	}
 	if len(l.stagedNow()) > 0 {
@@ -90,6 +108,48 @@ func (r *run) releaseStep(ctx context.Context, all bool) (released []string, don
 	}
 	l.removeStagedFolders()
 	return released, true, l.removeUnit()
+}
+
+// ready tells whether every component before c is healthy. One that is nowhere on
+// this board, such as an etcd outside of the cluster, is not waited for.
+func (r *releaser) ready(ctx context.Context, c string, late bool) bool {
+	for _, before := range plan.Components() {
+		if before == c {
+			return true
+		}
+		if before == plan.Scheduler && late {
+			continue
+		}
+		if r.layout.stagedAt(before) != "" && !fileExists(r.layout.Manifest(before)) {
+			return false
+		}
+		if fileExists(r.layout.Manifest(before)) && !r.isHealthy(ctx, before) {
+			return false
+		}
+	}
+	return true
+}
+
+// isHealthy asks a component whose process is there.
+func (r *releaser) isHealthy(ctx context.Context, c string) bool {
+	if r.healthy[c] {
+		return true
+	}
+	if r.probers[c] == nil {
+		p, err := r.proberFor(c, patienceOf(plan.AwaitHealthy{}))
+		if err != nil {
+			return false
+		}
+		r.probers[c] = p
+	}
+	r.healthy[c] = r.probers[c].ask(ctx).Reach == ReachHealthy
+	return r.healthy[c]
+}
+
+func (r *releaser) close() {
+	for _, p := range r.probers {
+		p.close()
+	}
 }
 
 // Abort gives an interrupted run up: staged manifests are put back, and the
@@ -116,6 +176,9 @@ func Abort(l Layout) (released []string, err error) {
 	}
 	if released, err = l.releaseAll(); err != nil {
 		return released, fmt.Errorf("put staged manifests back: %w", err)
+	}
+	if err := l.removeHeldBack(); err != nil {
+		return released, err
 	}
 	return released, l.tidy()
 }
@@ -164,6 +227,12 @@ func (l Layout) forget() (removed, left []string, err error) {
 	removed = append(removed, dropIns...)
 	if err != nil {
 		return removed, nil, err
+	}
+	if fileExists(l.HeldBack()) {
+		if err := l.removeHeldBack(); err != nil {
+			return removed, nil, err
+		}
+		removed = append(removed, l.HeldBack())
 	}
 	for _, path := range []string{l.Journal(), l.ConfigCopy()} {
 		if fileExists(path) {

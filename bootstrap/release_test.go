@@ -37,7 +37,7 @@ func TestReleaseWaitsForTheAPIServer(t *testing.T) {
 	released, err := Release(context.Background(), releaseOptions(b))
 	require.NoError(t, err)
 	assert.Equal(t, plan.Components()[1:], released)
-	assert.Equal(t, "etcd,kube-apiserver", b.seen[0], "the others wait")
+	assert.Equal(t, []string{"etcd", "etcd,kube-apiserver"}, b.seen[:2], "each waits for those before it")
 	assert.Len(t, b.manifests(), 4)
 	file, link := b.layout.unitPaths()
 	assert.NoFileExists(t, file)

@@ -466,5 +466,8 @@ func (r *run) finish() error {
 	if _, err := r.layout.releaseAll(); err != nil {
 		return err
 	}
+	if err := r.keepHoldingBack(); err != nil {
+		return err
+	}
 	return r.layout.tidy()
 }

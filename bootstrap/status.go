@@ -13,7 +13,8 @@ import (
 
 // Status is what `kubeadm-arm status` tells. Nothing in it is secret.
 type Status struct {
-	// State is none, running, interrupted or unreadable.
+	// State is none, running, interrupted, starting or unreadable. Starting is a
+	// board that was switched on and puts its control plane back part by part.
 	State string `json:"state"`
 	// Problem is why the journal cannot be read.
 	Problem string `json:"problem,omitempty"`
@@ -61,6 +62,8 @@ func ReadStatus(l Layout) (Status, error) {
 		s.State, s.Problem, s.Next = "unreadable", err.Error(), startAfresh
 	case j == nil && held:
 		s.State, s.Writer, s.Next = "running", &holder, "wait for it"
+	case j == nil && len(l.stagedNow()) > 0 && fileExists(l.HeldBack()):
+		s.State, s.Next = "starting", "wait for it: each is put back once those before it are healthy; at once: kubeadm-arm release"
 	case j == nil && len(l.stagedNow()) > 0:
 		s.State, s.Next = "interrupted", "put the staged manifests back with: kubeadm-arm abort"
 	case j != nil:

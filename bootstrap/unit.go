@@ -9,27 +9,31 @@ import (
 	"strings"
 )
 
-// unitName is the systemd unit that puts staged manifests back when a board
-// starts again in the middle of a bootstrap.
+// unitName is the systemd unit that puts staged manifests back: those of a
+// bootstrap that a power cut ended, and those that it holds back itself whenever
+// a slow board starts.
 const unitName = "kubeadm-arm-release.service"
 
 // Unit is the text of that unit for a program at path.
 func Unit(path string) string {
 	return `[Unit]
-Description=Put control plane manifests back that an interrupted kubeadm-arm had staged
-Documentation=https://github.com/kubeadm-arm/kubeadm-arm
-# One of the two folders; which one depends on what is mounted where.
+Description=Start the parts of a control plane one after the other
+Documentation=https://github.com/kubeadm-arm/kubeadm-arm man:kubeadm-arm(1)
+# What a slow board holds back at every start, and what an interrupted bootstrap
+# left staged: one of two folders, depending on what is mounted where.
+ConditionPathExists=|/etc/kubernetes/kubeadm-arm/held-back
 ConditionDirectoryNotEmpty=|/etc/kubernetes/kubeadm-arm/staged
 ConditionDirectoryNotEmpty=|/etc/kubernetes/manifests/.kubeadm-arm-staged
 RequiresMountsFor=/etc/kubernetes /etc/kubernetes/manifests
-After=local-fs.target containerd.service crio.service docker.service
+After=local-fs.target
+# The kubelet starts once manifests are held back, and while they are put back.
+Before=kubelet.service
 Wants=kubelet.service
 
 [Service]
-Type=oneshot
+Type=simple
+ExecStartPre=-` + path + ` release --hold-back
 ExecStart=` + path + ` release --wait
-# A slow board's API server takes its time; release itself never waits for ever.
-TimeoutStartSec=infinity
 Restart=on-failure
 RestartSec=60
 
@@ -54,12 +58,8 @@ func (l Layout) installUnit(program string) error {
 	if info, err := os.Stat(l.at("/run/systemd/system")); err != nil || !info.IsDir() {
 		return nil // sd_booted(3)
 	}
-	for _, dir := range []string{"/lib/systemd/system", "/usr/lib/systemd/system"} {
-		packaged := l.at(filepath.Join(dir, unitName))
-		link := l.at(filepath.Join("/etc/systemd/system/multi-user.target.wants", unitName))
-		if fileExists(packaged) && fileExists(link) {
-			return nil
-		}
+	if l.unitPackaged() {
+		return nil
 	}
 	file, link := l.unitPaths()
 	if err := l.mkdir(filepath.Dir(link), 0o755); err != nil {
@@ -78,10 +78,23 @@ func (l Layout) installUnit(program string) error {
 	return nil
 }
 
-// removeUnit removes what installUnit made; a package's unit stays.
+// unitPackaged tells whether a package brought the unit, and it is enabled.
+func (l Layout) unitPackaged() bool {
+	_, link := l.unitPaths()
+	return fileExists(link) && (fileExists(l.at(filepath.Join("/lib/systemd/system", unitName))) || fileExists(l.at(filepath.Join("/usr/lib/systemd/system", unitName))))
+}
+
+// unitThere tells whether the unit is going to run when the board starts.
+func (l Layout) unitThere() bool {
+	file, link := l.unitPaths()
+	return l.unitPackaged() || fileExists(file) && fileExists(link)
+}
+
+// removeUnit removes what installUnit made; a package's unit stays, and so does
+// one that has to hold manifests back when the board starts.
 func (l Layout) removeUnit() error {
 	file, link := l.unitPaths()
-	if !fileExists(file) {
+	if !fileExists(file) || fileExists(l.HeldBack()) {
 		return nil
 	}
 	for _, path := range []string{link, file} {

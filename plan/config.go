@@ -43,7 +43,7 @@ func (m *maker) config() {
 	if len(c.Edits) == 0 && m.f.Config == nil {
 		return
 	}
-	c.PinToken = m.slow && !m.f.Config.HasTokens()
+	c.PinToken = m.split() && !m.f.Config.HasTokens()
 	m.p.Config = c
 }
 

@@ -61,13 +61,16 @@ func (m *maker) skipped(phase string) bool {
 	return slices.Contains(m.skip, phase) || slices.Contains(m.skip, parent) || slices.Contains(m.skip, "all")
 }
 
+// split tells whether kubeadm's phases run in more than one process.
+func (m *maker) split() bool { return m.slow || m.saving() || m.arm32() }
+
 // steps lays out the walk.
 func (m *maker) steps() {
 	b := m.f.Kubeadm
 	head := []string{"preflight", "certs", "kubeconfig", "etcd", "control-plane"}
 	kubelet := []string{"kubelet-start"}
-	split := m.slow && !m.skipped("kubelet-start") && !m.skipped("control-plane") && !m.skipped("etcd")
-	if !split && !m.slow && (m.saving() || m.arm32()) {
+	staging := m.slow && !m.skipped("kubelet-start") && !m.skipped("control-plane") && !m.skipped("etcd")
+	if !staging && !m.slow && m.split() {
 		// kubeadm's own order and clocks, with the manifests changed before the
 		// kubelet sees them.
 		m.decide("staging", "off", "the board is fast enough for kubeadm's own order and clocks")
@@ -79,7 +82,7 @@ func (m *maker) steps() {
 		)
 		return
 	}
-	if !split {
+	if !staging {
 		why := "the board is fast enough for kubeadm's own order and clocks"
 		if m.slow {
 			why = "the owner skips a phase that staging would have to wrap"
@@ -99,6 +102,7 @@ func (m *maker) steps() {
 	} else {
 		m.decide("order of release", strings.Join(append(slices.Clone(early), staged...), ", "), "each needs the one before it; what starts early only crashes, retries and costs CPU time")
 	}
+	m.decide("later starts of the board", "staged too", "all four at once wear each other down; a systemd unit puts "+strings.Join(staged, ", ")+" back in this order")
 	m.services()
 	m.add(
 		RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1},

@@ -149,6 +149,7 @@ func (v invocation) showStatus(s bootstrap.Status) error {
 		"none":        "no run of kubeadm-arm is under way or interrupted",
 		"running":     "a run is under way",
 		"interrupted": "a run was interrupted",
+		"starting":    "the board is starting its control plane, part by part",
 		"unreadable":  "there is a journal that cannot be read: " + s.Problem,
 	}
 	fmt.Fprintln(v.stdout, words[s.State])
@@ -206,12 +207,20 @@ const releasePatience = time.Hour
 // release is what the systemd unit runs when the board starts.
 func (v invocation) release(args []string) error {
 	f := flag.NewFlagSet("kubeadm-arm release", flag.ContinueOnError)
-	wait := f.Bool("wait", false, "put controller-manager and scheduler back once the API server is healthy")
+	wait := f.Bool("wait", false, "put each back once those before it are healthy: API server, scheduler, controller-manager")
 	patience := f.Duration("patience", releasePatience, "with --wait: put them back after this time in any case")
+	holdBack := f.Bool("hold-back", false, "before the kubelet starts: stage what a slow board starts one after the other")
 	if help, err := v.words(f, "release", args); help || err != nil {
 		return err
 	}
 	if err := needRoot("release"); err != nil {
+		return err
+	}
+	if *holdBack {
+		held, err := bootstrap.HoldBack(board())
+		if len(held) > 0 {
+			fmt.Fprintln(v.stdout, "held back: "+strings.Join(held, ", "))
+		}
 		return err
 	}
 	stop := listenForSignals()
