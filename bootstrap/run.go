@@ -138,6 +138,7 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 			// try, and nothing is to be left behind.
 			r.outcome.Untouched = true
 			_, e := r.layout.removeDropIns()
+			r.layout.untune() // without systemd there was no drop-in
 			err = errors.Join(err, e, r.layout.tidy())
 		}
 		return *r.outcome, err

@@ -133,8 +133,25 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// removeDropIns takes our drop-ins away and returns their paths.
+// untune takes back what tuneServices did to the container runtimes that run: 0
+// stands for a thread's default (proc_pid_timerslack_ns(5)). What refused then
+// may refuse now; it ends with the process.
+func (l Layout) untune() {
+	for _, pids := range l.processesNamed("containerd", "crio", "dockerd") {
+		for _, pid := range pids {
+			_ = l.setTimerSlack(pid, 0)
+		}
+	}
+}
+
+// removeDropIns takes our drop-ins away, and what they say from the runtimes that
+// run, and returns their paths.
 func (l Layout) removeDropIns() (removed []string, err error) {
+	defer func() {
+		if len(removed) > 0 {
+			l.untune()
+		}
+	}()
 	for _, unit := range []string{"kubelet", "containerd", "crio", "docker"} {
 		path := l.dropIn(unit)
 		if !fileExists(path) {

@@ -1,6 +1,8 @@
 package bootstrap
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -59,6 +62,33 @@ func TestTuneServices(t *testing.T) {
 	assert.Len(t, removed, 2)
 	assert.FileExists(t, b.layout.at("/etc/systemd/system/kubelet.service.d/10-owner.conf"))
 	assert.NoDirExists(t, b.layout.at("/etc/systemd/system/containerd.service.d"))
+	for _, file := range slack {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.Equal(t, "0", string(text[:1]), "the kernel's default again: %s", file)
+	}
+}
+
+// A run that kubeadm refuses leaves the running container runtime as it was.
+func TestRefusedRunUntunes(t *testing.T) {
+	b := newFakeBoard(t)
+	slack := b.addProcess("containerd", "301", "302")
+	o := b.options()
+	o.Plan.Steps = append([]plan.Step{plan.TuneServices{TimerSlack: 20 * time.Millisecond}}, o.Plan.Steps...)
+	o.Runner = func(_ context.Context, c kubeadm.Command) (kubeadm.Result, error) {
+		text, err := os.ReadFile(slack[0])
+		require.NoError(t, err)
+		assert.Equal(t, "20000000", string(text))
+		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: unknown flag\n", Err: errors.New("exit status 1")}
+	}
+	out, err := Run(context.Background(), o)
+	require.Error(t, err)
+	require.True(t, out.Untouched)
+	for _, file := range slack {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.Equal(t, "0", string(text[:1]), file)
+	}
 }
 
 // A board without systemd gets no files of systemd's; a kernel that refuses is
