@@ -343,6 +343,8 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, again bool, tell 
 		}
 		r.Tell(Event{Time: r.now(), Kind: Note, Number: r.number, Step: s.Title(),
 			Detail: fmt.Sprintf("attempt %d of %d failed: %s", attempt, s.Attempts, Redact(lastError(err)))})
+		s = r.goOn(s, err)
+		args = r.phaseArgs(s, again)
 		if err := r.sleep(ctx, 2*time.Second); err != nil {
 			return attempt, err
 		}

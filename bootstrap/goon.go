@@ -1,0 +1,46 @@
+package bootstrap
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// failedPhase finds the phase that a kubeadm gave up in
+// (cmd/kubeadm/app/cmd/phases/workflow/runner.go).
+var failedPhase = regexp.MustCompile(`(?m)^(?:error: )?error execution phase ([a-z/-]+): `)
+
+// goOn returns the step that goes on where a failed kubeadm stopped: with the
+// phase that failed and those after it. Where a request is lost now and then, going
+// through all of them again can fail for ever. A certificate key lives only in the
+// process that made it, so with uploaded certificates all of it is done again.
+func (r *run) goOn(s plan.RunPhases, failure error) plan.RunPhases {
+	var c *kubeadm.CommandError
+	if !errors.As(failure, &c) || r.uploadsCerts() {
+		return s
+	}
+	m := failedPhase.FindStringSubmatch(c.Tail)
+	if m == nil {
+		return s
+	}
+	phase, _, _ := strings.Cut(m[1], "/")
+	if at := slices.Index(s.Keep, phase); at > 0 {
+		s.Keep = s.Keep[at:]
+	}
+	return s
+}
+
+// uploadsCerts tells whether kubeadm makes a certificate key and shows it at the
+// end: --upload-certs, or the flag's older name.
+func (r *run) uploadsCerts() bool {
+	for _, name := range []string{"upload-certs", "experimental-upload-certs"} {
+		if v, given := r.Args.Get(name); given && v != "false" {
+			return true
+		}
+	}
+	return false
+}
