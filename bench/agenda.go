@@ -121,9 +121,8 @@ func agenda(c clock, short, quota bool, rounds int, disks []*disk) ([]*step, err
 	return list, nil
 }
 
-// keygenEstimate is from signatures: a key costs about 70 of them, on ARMv6 and
-// on amd64, and three of four keys come within one and a half times that. The
-// one that does not is left out when the budget is spent.
+// keygenEstimate is from signatures: a key costs 60 to 70 of them, on ARMv6 and
+// on amd64; half as many again are for caution.
 func keygenEstimate(sign *compute) time.Duration {
 	if sign.opSum == 0 {
 		return time.Hour // unknown: too long

@@ -63,11 +63,3 @@ func ecdsaWorks(key *ecdsa.PrivateKey) ([]work, error) {
 		}),
 	}, nil
 }
-
-// rsaKeygen is apart because one operation can outlast everything else: see expensive.
-func rsaKeygen() work {
-	return repeat("keygen/"+rsa2048, func() error {
-		_, err := rsa.GenerateKey(rand.Reader, 2048)
-		return err
-	})
-}
