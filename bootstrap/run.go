@@ -184,6 +184,8 @@ func MakeConfig(p *plan.ConfigPlan, owner *kubeadm.Config, args kubeadm.InitArgs
 		switch {
 		case e.Gate:
 			c.SetClusterGate(p.API, e.Path[len(e.Path)-1], true)
+		case e.KubeletArg:
+			c.SetKubeletExtraArg(p.API, e.Path[len(e.Path)-1], e.Text)
 		case e.Text != "" && e.Cluster:
 			c.SetCluster(p.API, e.Text, e.Path...)
 		case e.Text != "":

@@ -254,6 +254,26 @@ func (c *Config) KubeletExtraArg(flag string) string {
 	return value
 }
 
+// SetKubeletExtraArg has kubeadm give the kubelet a flag, in the form that the
+// owner's list or map has, or else in the API version's.
+func (c *Config) SetKubeletExtraArg(api, flag, value string) {
+	path := []string{"nodeRegistration", "kubeletExtraArgs"}
+	m := c.ensure(kindInit, api)
+	args := find(m, path...)
+	switch {
+	case args != nil && args.Kind == yaml.MappingNode, args == nil && (api == "v1beta1" || api == "v1beta2" || api == "v1beta3"):
+		put(m, text(value), append(path, flag)...)
+		return
+	case args == nil || args.Kind != yaml.SequenceNode:
+		args = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+		put(m, args, path...)
+	}
+	entry := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	put(entry, text(flag), "name")
+	put(entry, text(value), "value")
+	args.Content = append(args.Content, entry)
+}
+
 // HasEtcdEnv tells whether extraEnvs of the local etcd set a variable (v1beta4).
 func (c *Config) HasEtcdEnv(name string) bool {
 	n := find(c.doc(kindCluster), "etcd", "local", "extraEnvs")

@@ -156,3 +156,33 @@ func FuzzReadConfig(f *testing.F) {
 		c.HasExtraArg("v", "apiServer")
 	})
 }
+
+// The flag goes into whatever form is there, and else into the version's.
+func TestSetKubeletExtraArg(t *testing.T) {
+	for _, c := range []struct{ name, api, config, want string }{
+		{"no config, from v1beta4", "v1beta4", "", "kubeletExtraArgs:\n    - name: housekeeping-interval\n      value: 30s\n"},
+		{"no config, up to v1beta3", "v1beta3", "", "kubeletExtraArgs:\n    housekeeping-interval: 30s\n"},
+		{"beside the owner's list", "v1beta4", "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n  - name: v\n    value: \"4\"\n",
+			"kubeletExtraArgs:\n    - name: v\n      value: \"4\"\n    - name: housekeeping-interval\n      value: 30s\n"},
+		{"beside the owner's map", "v1beta3", "apiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n    v: \"4\"\n",
+			"kubeletExtraArgs:\n    v: \"4\"\n    housekeeping-interval: 30s\n"},
+		{"an empty list", "v1beta4", "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n",
+			"kubeletExtraArgs:\n    - name: housekeeping-interval\n      value: 30s\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := &Config{}
+			if c.config != "" {
+				var err error
+				config, err = ReadConfig(strings.NewReader(c.config), "test.yaml")
+				require.NoError(t, err)
+			}
+			config.SetKubeletExtraArg(c.api, "housekeeping-interval", "30s")
+			got, err := config.Bytes()
+			require.NoError(t, err)
+			assert.Contains(t, string(got), c.want)
+			again, err := ReadConfig(strings.NewReader(string(got)), "again.yaml")
+			require.NoError(t, err)
+			assert.Equal(t, "30s", again.KubeletExtraArg("housekeeping-interval"))
+		})
+	}
+}

@@ -37,6 +37,7 @@ func (m *maker) config() {
 		return
 	}
 	m.algorithm(c)
+	m.housekeeping(c)
 	if m.slow {
 		m.clocks(c)
 	}
@@ -84,6 +85,26 @@ func (m *maker) algorithm(c *ConfigPlan) {
 	default:
 		m.decide(name, "RSA-2048", cost+", but this kubeadm or its config has no choice")
 	}
+}
+
+// housekeeping has the kubelet's cAdvisor look at the containers less often than
+// every 10 s (cmd/kubelet/app/options/globalflags_linux.go). Evictions do not wait
+// for it: they read the node's memory and disks at once.
+func (m *maker) housekeeping(c *ConfigPlan) {
+	if !m.saving() {
+		return
+	}
+	const name, flag = "kubelet's housekeeping", "housekeeping-interval"
+	if was := m.f.Config.KubeletExtraArg(flag); was != "" {
+		m.decide(name, was, "the owner's config says so")
+		return
+	}
+	every := 30 * time.Second
+	if m.f.Profile == Frugal {
+		every = time.Minute
+	}
+	c.Edits = append(c.Edits, ConfigEdit{Path: []string{"nodeRegistration", "kubeletExtraArgs", flag}, Text: short(every.Seconds()), KubeletArg: true})
+	m.decide(name, short(every.Seconds()), "it reads a dozen files for every container each time; kubectl top is late by as much")
 }
 
 // clocks raises kubeadm's own timeouts where the config has them.

@@ -70,6 +70,8 @@ type ConfigEdit struct {
 	Duration time.Duration `json:"durationNanoseconds,omitempty"`
 	Text     string        `json:"text,omitempty"`
 	Gate     bool          `json:"gate,omitempty"`
+	// KubeletArg says that the path's last word is a flag of the kubelet.
+	KubeletArg bool `json:"kubeletArg,omitempty"`
 }
 
 // A Step is one thing to do. The list of its types is closed: bootstrap knows

@@ -196,6 +196,12 @@ scheduler:
 	assert.Equal(t, "RSA-4096", decision(t, p, "key algorithm").Value)
 	assert.Equal(t, "2h0m0s", decision(t, p, "timeouts.kubernetesAPICall").Value)
 	assert.False(t, p.Config.PinToken)
+	for _, profile := range []Profile{Responsive, Balanced} {
+		c := config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n  - name: housekeeping-interval\n    value: 15s\n")
+		for _, e := range MakeInit(Facts{Profile: profile, Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Config: c}).Config.Edits {
+			assert.False(t, e.KubeletArg, "the owner's stays")
+		}
+	}
 	for _, e := range p.Config.Edits {
 		assert.NotEqual(t, "encryptionAlgorithm", e.Path[0])
 		assert.NotEqual(t, "kubernetesAPICall", e.Path[len(e.Path)-1])
