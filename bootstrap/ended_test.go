@@ -110,6 +110,7 @@ func (b *fakeBoard) finishBy(o Options, want map[string]string) {
 		// Ended after its last step: there is nothing to go on with.
 		require.NoFileExists(b.t, b.layout.Journal())
 		require.Empty(b.t, b.layout.stagedNow())
+		require.Equal(b.t, want, b.tree())
 		return
 	}
 	require.NoError(b.t, err)

@@ -213,12 +213,14 @@ func (r *run) wasThere(path string) bool {
 }
 
 // tidy removes what only a run needs. The copy of the configuration with its
-// secrets goes before the journal, so that it is never left behind.
+// secrets and the lock go before the journal, so that they are never left behind: as
+// long as there is a journal, a repetition comes here again. Who takes the lock
+// meanwhile finds a run with nothing left to do.
 func (l Layout) tidy() error {
 	if err := l.removeUnit(); err != nil {
 		return fmt.Errorf("tidy up: %w", err)
 	}
-	for _, path := range []string{l.ConfigCopy(), l.Journal(), l.Lock()} {
+	for _, path := range []string{l.ConfigCopy(), l.Lock(), l.Journal()} {
 		if !fileExists(path) {
 			continue
 		}
