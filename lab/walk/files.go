@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -132,9 +133,30 @@ func (w *walk) onePlaceEach() (staged int, err error) {
 	return places(all)
 }
 
+// manifestsMade tells whether the journal says that kubeadm has made the
+// manifests, that is whether its first run, the head, is done.
+func manifestsMade(journal string) bool {
+	var j struct {
+		Done int `json:"done"`
+		Plan struct {
+			Steps []struct {
+				Kind string `json:"kind"`
+			} `json:"steps"`
+		} `json:"plan"`
+	}
+	if json.Unmarshal([]byte(journal), &j) != nil {
+		return false
+	}
+	for i, s := range j.Plan.Steps {
+		if s.Kind == "runPhases" {
+			return j.Done > i
+		}
+	}
+	return false
+}
+
 func places(all map[string]file) (staged int, err error) {
-	journal := all["/etc/kubernetes/kubeadm-arm/journal.json"].text
-	made := regexp.MustCompile(`"done": [1-9]`).MatchString(journal)
+	made := manifestsMade(all["/etc/kubernetes/kubeadm-arm/journal.json"].text)
 	for _, c := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
 		n := 0
 		for _, dir := range []string{"manifests", "kubeadm-arm/staged", "manifests/.kubeadm-arm-staged"} {

@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 func main() {
 	var w walk
 	var moments, power, every int
+	var only []int
 	var seed uint64
 	var results string
 	flag.StringVar(&w.lab, "lab", "lab", "the lab program")
@@ -33,6 +35,7 @@ func main() {
 	flag.StringVar(&w.name, "name", "walk", "the board's name")
 	flag.DurationVar(&w.limit, "limit", 10*time.Minute, "longest time for one run")
 	flag.IntVar(&every, "every", 1, "of the journal's boundaries, take each Nth; 0 takes none")
+	flag.IntSliceVar(&only, "only", nil, "of the journal's boundaries, take those at these changes of the disk")
 	flag.IntVar(&moments, "moments", 30, "how often to kill at a random moment")
 	flag.IntVar(&power, "power", 10, "how often to cut the board's power at a random moment")
 	flag.Uint64Var(&seed, "seed", uint64(time.Now().UnixNano()), "seed of the random moments")
@@ -47,7 +50,7 @@ func main() {
 		_ = w.down()
 		os.Exit(130)
 	}()
-	if err := w.all(every, moments, power, rand.New(rand.NewPCG(seed, 0)), seed, results); err != nil {
+	if err := w.all(every, only, moments, power, rand.New(rand.NewPCG(seed, 0)), seed, results); err != nil {
 		fmt.Fprintln(os.Stderr, "walk:", err)
 		os.Exit(1)
 	}
@@ -65,7 +68,7 @@ type resultsFile struct {
 }
 
 // all makes the undisturbed run and then every trial.
-func (w *walk) all(every, moments, power int, random *rand.Rand, seed uint64, results string) error {
+func (w *walk) all(every int, only []int, moments, power int, random *rand.Rand, seed uint64, results string) error {
 	fmt.Printf("seed %d\n", seed)
 	boundaries, err := w.reference()
 	if err != nil {
@@ -74,7 +77,7 @@ func (w *walk) all(every, moments, power int, random *rand.Rand, seed uint64, re
 	w.say("undisturbed: %.1f s, %d files in /etc/kubernetes, %d boundaries", w.took.Seconds(), len(w.want), len(boundaries))
 	var trials []trial
 	for i, b := range boundaries {
-		if every > 0 && i%every == 0 {
+		if every > 0 && i%every == 0 && (len(only) == 0 || slices.Contains(only, b.number)) {
 			trials = append(trials, trial{Kind: "boundary", Change: b.number, What: b.what})
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -18,11 +19,29 @@ func TestBoundaries(t *testing.T) {
 	}
 }
 
+// journal is one of a run whose first step is not kubeadm's.
+func journal(done int) string {
+	return fmt.Sprintf(`{"plan": {"steps": [{"kind": "tuneServices"}, {"kind": "runPhases"}, {"kind": "patchManifests"}]}, "done": %d}`, done)
+}
+
+// Before kubeadm's first run is done there need not be any manifest.
+func TestManifestsMade(t *testing.T) {
+	for text, want := range map[string]bool{journal(0): false, journal(1): false, journal(2): true, journal(3): true, "": false, "{": false, `{"done": 9}`: false} {
+		if manifestsMade(text) != want {
+			t.Errorf("%s: want %v", text, want)
+		}
+	}
+	all := map[string]file{"/etc/kubernetes/kubeadm-arm/journal.json": {text: journal(1)}}
+	if n, err := places(all); n != 0 || err != nil {
+		t.Errorf("nothing made yet: %d staged, %v", n, err)
+	}
+}
+
 // The judge of a trial has to see what it is there for.
 func TestPlaces(t *testing.T) {
 	whole := file{text: "kind: Pod\nstatus: {}\n"}
 	board := func() map[string]file {
-		all := map[string]file{"/etc/kubernetes/kubeadm-arm/journal.json": {text: `{"done": 3}`}}
+		all := map[string]file{"/etc/kubernetes/kubeadm-arm/journal.json": {text: journal(2)}}
 		for _, c := range []string{"etcd", "kube-apiserver", "kube-controller-manager"} {
 			all["/etc/kubernetes/manifests/"+c+".yaml"] = whole
 		}
