@@ -59,7 +59,7 @@ bench-init: build lab deps ## stock, the recipe by hand, an expert's config and 
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --tools stock,recipe,expert,kubeadm-arm --rounds 3 --limit 60m \
 	  --cpu $(SHARES) --side-by-side --detail --json docs/results/bench-init-slow.json --document docs/results/bench-init-slow.md
 
-VERSIONS ?= v1.31.4,v1.34.4,v1.37.2
+VERSIONS ?= v1.13.1,v1.31.4,v1.34.4,v1.37.2
 versions: build lab deps ## stock and kubeadm-arm with several versions of Kubernetes on slow boards; writes docs/results (half an hour)
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(VERSIONS) --cpu 5% --side-by-side --detail \
 	  --document docs/results/versions.md

@@ -58,6 +58,19 @@ func TestPodLogCountsInstances(t *testing.T) {
 	assert.Empty(t, lastLines(dir+"/none", 5))
 }
 
+// The kubelet of v1.13 names a pod's folder by its UID alone; a static pod's is
+// a hash, another's has dashes.
+func TestPodLogOfAnOldKubelet(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir+"/0123456789abcdef0123456789abcdef/kube-apiserver/0.log", "x\n")
+	put(t, dir+"/0123456789abcdef0123456789abcdef/kube-apiserver/1.log", "y\n")
+	put(t, dir+"/7d0d2f3c-0fb1-11e9-9c53-02420a580002/kube-apiserver/7.log", "somebody's own\n")
+	l := readPodLog(dir, "kube-apiserver")
+	assert.Equal(t, 2, l.Instances)
+	assert.EqualValues(t, 4, l.Bytes)
+	assert.Equal(t, "1.log", filepath.Base(l.Newest))
+}
+
 func TestClosingWords(t *testing.T) {
 	out := "[addons] Applied essential addon: kube-proxy\n\nYour Kubernetes control-plane has initialized successfully!\n\nkubeadm join 10.0.0.2:6443 --token a.b\n\n"
 	assert.Equal(t, "Your Kubernetes control-plane has initialized successfully!\n\nkubeadm join 10.0.0.2:6443 --token a.b\n", closingWords(out))

@@ -12,8 +12,13 @@ import (
 
 // The kubelet keeps a static pod's logs at
 // /var/log/pods/kube-system_POD-NODE_UID/CONTAINER/N.log, where N counts the
-// container's starts from 0 (pkg/kubelet/kuberuntime/helpers.go). That makes the
-// folder a witness of restarts which needs no API server and no runtime client.
+// container's starts from 0 (pkg/kubelet/kuberuntime/helpers.go); that of v1.13
+// at /var/log/pods/UID/CONTAINER/N.log. That makes the folder a witness of
+// restarts which needs no API server and no runtime client.
+
+// staticUID is a static pod's UID: the hash of its manifest (applyDefaults in
+// pkg/kubelet/config/common.go). Other pods' have dashes.
+var staticUID = strings.Repeat("[0-9a-f]", 32)
 
 // podLog is what a component's log folders tell.
 type podLog struct {
@@ -29,9 +34,13 @@ type podLog struct {
 // (/var/log/pods).
 func readPodLog(pods, component string) podLog {
 	var l podLog
-	files, err := filepath.Glob(filepath.Join(pods, "kube-system_"+component+"-*", component, "*.log"))
-	if err != nil {
-		return l
+	var files []string
+	for _, pod := range []string{"kube-system_" + component + "-*", staticUID} {
+		found, err := filepath.Glob(filepath.Join(pods, pod, component, "*.log"))
+		if err != nil {
+			return l
+		}
+		files = append(files, found...)
 	}
 	type numbered struct {
 		path string

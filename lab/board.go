@@ -31,7 +31,11 @@ type board struct {
 	DiskServer process `json:"diskServer,omitzero"`
 	// CPUSecondsAtUp is what starting the board and importing images took.
 	CPUSecondsAtUp float64 `json:"cpuSecondsAtUp"`
-	dir            string
+	// WrittenBytesAtUp is what starting it wrote. The kernel counts for a process
+	// also what its ended children wrote: the supervisor keeps what the containerd
+	// wrote that imported the images, before it was started anew.
+	WrittenBytesAtUp int64 `json:"writtenBytesAtUp"`
+	dir              string
 }
 
 // process names a process for good: a number alone may come to mean another.

@@ -319,6 +319,39 @@ func TestBoardThrottle(t *testing.T) {
 	assert.Contains(t, errOut, "least quota")
 }
 
+// TestBoardThatImports: the first board of a version imports its images, which
+// is not what the board itself wrote. It gets a cache without imported images.
+func TestBoardThatImports(t *testing.T) {
+	needBoard(t)
+	cache, err := cacheDir()
+	require.NoError(t, err)
+	own, err := os.MkdirTemp(cache, "test-")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(own)) })
+	programs := filepath.Join("programs", target{Version: defaultVersion, Arch: runtime.GOARCH}.String())
+	require.NoError(t, os.MkdirAll(filepath.Join(own, programs), 0o755))
+	files, err := os.ReadDir(filepath.Join(cache, programs))
+	require.NoError(t, err)
+	for _, f := range files {
+		if f.Type().IsRegular() {
+			require.NoError(t, os.Link(filepath.Join(cache, programs, f.Name()), filepath.Join(own, programs, f.Name())))
+		}
+	}
+	t.Setenv("KUBEADM_ARM_CACHE", own)
+	name := upBoard(t)
+	require.DirExists(t, filepath.Join(own, programs, "containerd-store"))
+	for _, after := range []string{"up", "reboot"} {
+		if after == "reboot" {
+			labOK(t, "reboot", "--name", name)
+		}
+		var all []boardStatus
+		require.NoError(t, json.Unmarshal([]byte(labOK(t, "status", "--json", "--name", name)), &all))
+		require.Len(t, all, 1)
+		assert.Less(t, all[0].WrittenBytes, int64(10<<20), after)
+		assert.GreaterOrEqual(t, all[0].CPUSeconds, 0.0, after)
+	}
+}
+
 func TestBoardSlowDisk(t *testing.T) {
 	name := upBoard(t, "--disk-flush", "30ms", "--disk-rate", "8MiB")
 	const script = `cd /var/lib && time -p dd if=/dev/zero of=x bs=4k count=10 oflag=dsync && time -p dd if=/dev/zero of=y bs=1M count=8 conv=fsync`

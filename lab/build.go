@@ -79,19 +79,17 @@ func build(ctx context.Context, t target) (string, error) {
 		return "", err
 	}
 	if needsEtcdctl(wanted["etcd"].tag) {
-		if err := buildModule(ctx, t, out, "etcdctl", "go.etcd.io/etcd/etcdctl/v3", newestOldEtcd); err != nil {
+		if err := buildModule(ctx, t, out, "etcdctl", "go.etcd.io/etcd/etcdctl/v3", "go.etcd.io/etcd/etcdctl/v3", newestOldEtcd); err != nil {
 			return "", err
 		}
 	}
 	if needsCrictl(t.Version) {
-		if err := buildModule(ctx, t, out, "crictl", "sigs.k8s.io/cri-tools/cmd/crictl", "v1.30.0"); err != nil {
+		if err := buildModule(ctx, t, out, "crictl", "sigs.k8s.io/cri-tools", "sigs.k8s.io/cri-tools/cmd/crictl", "v1.30.0"); err != nil {
 			return "", err
 		}
 	}
-	if hasCoreDNS(t.Version) {
-		if err := buildModule(ctx, t, out, "coredns", "github.com/coredns/coredns", "v"+strings.TrimPrefix(wanted["coredns"].tag, "v")); err != nil {
-			return "", err
-		}
+	if err := once(filepath.Join(out, "coredns"), func(to string) error { return buildCoreDNS(ctx, t, wanted["coredns"].tag, to) }); err != nil {
+		return "", err
 	}
 	return out, once(filepath.Join(out, "pause"), func(to string) error {
 		dir, err := pauseModule()
@@ -106,14 +104,11 @@ func build(ctx context.Context, t target) (string, error) {
 // itself (cmd/kubeadm/app/util/runtime/runtime.go).
 func needsCrictl(version string) bool { return minorOf(version) < 31 }
 
-// hasCoreDNS tells whether the CoreDNS that a kubeadm wants can be built. Those
-// before CoreDNS had a go.mod cannot: their pods stay without an image.
-func hasCoreDNS(version string) bool { return minorOf(version) >= firstWithModules }
-
-// buildModule builds a program of a module that is not Kubernetes' own.
-func buildModule(ctx context.Context, t target, out, program, pkg, version string) error {
+// buildModule builds a program, the package pkg of a module that is not
+// Kubernetes' own.
+func buildModule(ctx context.Context, t target, out, program, module, pkg, version string) error {
 	return once(filepath.Join(out, program), func(to string) error {
-		dir, err := programModule(ctx, pkg, version)
+		dir, err := programModule(ctx, module, version, pkg)
 		if err != nil {
 			return err
 		}
@@ -169,7 +164,7 @@ func buildKubernetes(ctx context.Context, t target, program string) error {
 func buildEtcd(ctx context.Context, t target, tag, to string) error {
 	const path = "go.etcd.io/etcd/server/v3"
 	version := etcdVersion(tag)
-	dir, err := programModule(ctx, path, version)
+	dir, err := programModule(ctx, path, version, path)
 	if err != nil {
 		minor := version[:strings.LastIndexByte(version, '.')]
 		say("no etcd %s to be had, taking the newest %s", version, minor)
@@ -177,7 +172,7 @@ func buildEtcd(ctx context.Context, t target, tag, to string) error {
 		if errNewest != nil {
 			return fmt.Errorf("%w\n%w", err, errNewest)
 		}
-		if dir, err = programModule(ctx, path, newest); err != nil {
+		if dir, err = programModule(ctx, path, newest, path); err != nil {
 			return err
 		}
 	}

@@ -88,9 +88,6 @@ func (b bundle) make(ctx context.Context) ([]string, error) {
 	}
 	about.Images = slices.Sorted(maps.Keys(images))
 	for _, p := range append(kubernetesPrograms(), "etcd", "coredns", "pause") {
-		if p == "coredns" && !hasCoreDNS(b.target.Version) {
-			continue
-		}
 		info, err := describe(filepath.Join(programs, p), b.target)
 		if err != nil {
 			return nil, err

@@ -157,6 +157,11 @@ func reboot(ctx context.Context, b *board) error {
 	if err := groups.limit(b.Limits); err != nil {
 		return err
 	}
+	// Its cgroups are new and count from nothing.
+	b.CPUSecondsAtUp, b.WrittenBytesAtUp = groups.cpuSeconds(), writtenBytes(groups.pids())
+	if err := b.save(); err != nil {
+		return err
+	}
 	say("board %s is up again", b.Name)
 	return nil
 }

@@ -97,9 +97,6 @@ func imageArchive(ctx context.Context, programs, sysroot string, t target) (stri
 func imagesOf(programs, sysroot string, t target, wanted map[string]wantedImage) (map[string]v1.Image, error) {
 	images := map[string]v1.Image{}
 	for program, w := range wanted {
-		if program == "coredns" && !hasCoreDNS(t.Version) {
-			continue
-		}
 		img, err := image(programs, sysroot, program, t)
 		if err != nil {
 			return nil, fmt.Errorf("make image %s: %w", w.ref, err)

@@ -78,9 +78,9 @@ func boardModule(goMod []byte, version string) ([]byte, error) {
 	return to.Format()
 }
 
-// programModule makes a module that requires one program's module, and returns
-// its folder.
-func programModule(ctx context.Context, path, version string) (string, error) {
+// programModule makes a module that requires the module at path for one of its
+// packages, a program, and returns its folder.
+func programModule(ctx context.Context, path, version, pkg string) (string, error) {
 	return readyModule(filepath.Base(filepath.Dir(path))+"-"+filepath.Base(path)+"-"+version, func(dir string) error {
 		m, err := downloadModule(ctx, path, version)
 		if err != nil {
@@ -98,7 +98,7 @@ func programModule(ctx context.Context, path, version string) (string, error) {
 		if from.Go != nil {
 			goLine = "go " + from.Go.Version + "\n\n"
 		}
-		return writeModule(ctx, dir, []byte("module board\n\n"+goLine+"require "+path+" "+version+"\n"), []string{path})
+		return writeModule(ctx, dir, []byte("module board\n\n"+goLine+"require "+path+" "+version+"\n"), []string{pkg})
 	})
 }
 

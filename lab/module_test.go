@@ -1,6 +1,11 @@
 package main
 
 import (
+	"archive/zip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -59,4 +64,39 @@ func TestTarget(t *testing.T) {
 func TestStamp(t *testing.T) {
 	assert.Contains(t, stamp("v1.31.4"), " -X k8s.io/component-base/version.gitVersion=v1.31.4 ")
 	assert.Contains(t, stamp("v1.31.4"), ".gitMinor=31 ")
+}
+
+// TestProgramInsideAModule: crictl's module is the parent of its package.
+func TestProgramInsideAModule(t *testing.T) {
+	const module, version = "example.com/tools", "v1.2.3"
+	goMod := "module " + module + "\n\ngo 1.20\n"
+	proxy := t.TempDir()
+	dir := filepath.Join(proxy, module, "@v")
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, version+".info"), []byte(`{"Version":"`+version+`"}`), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, version+".mod"), []byte(goMod), 0o644))
+	file, err := os.Create(filepath.Join(dir, version+".zip"))
+	require.NoError(t, err)
+	archive := zip.NewWriter(file)
+	for name, text := range map[string]string{"go.mod": goMod, "cmd/say/main.go": "package main\n\nfunc main() { println(\"said\") }\n"} {
+		w, err := archive.Create(module + "@" + version + "/" + name)
+		require.NoError(t, err)
+		_, err = w.Write([]byte(text))
+		require.NoError(t, err)
+	}
+	require.NoError(t, archive.Close())
+	require.NoError(t, file.Close())
+	for name, value := range map[string]string{"GOPROXY": "file://" + proxy, "GOSUMDB": "off", "GOMODCACHE": filepath.Join(t.TempDir(), "mod"), "KUBEADM_ARM_CACHE": t.TempDir()} {
+		t.Setenv(name, value)
+	}
+	t.Cleanup(func() {
+		// Its files are read-only.
+		assert.NoError(t, exec.Command("go", "clean", "-modcache").Run())
+	})
+
+	out := t.TempDir()
+	require.NoError(t, buildModule(t.Context(), target{Version: defaultVersion, Arch: runtime.GOARCH}, out, "say", module, module+"/cmd/say", version))
+	said, err := exec.Command(filepath.Join(out, "say")).CombinedOutput()
+	require.NoError(t, err)
+	assert.Equal(t, "said\n", string(said))
 }

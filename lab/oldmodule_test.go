@@ -61,7 +61,7 @@ func TestWhatOldVersionsNeed(t *testing.T) {
 	assert.False(t, needsEtcdctl("3.4.3-0"))
 	assert.True(t, needsCrictl("v1.13.1") && needsCrictl("v1.30.3") && !needsCrictl("v1.31.4"))
 	assert.True(t, needsC("v1.13.1", "k8s.io/kubernetes/cmd/kubelet") && !needsC("v1.31.4", "k8s.io/kubernetes/cmd/kubelet") && !needsC("v1.13.1", "k8s.io/kubernetes/cmd/kubeadm"))
-	assert.True(t, hasCoreDNS("v1.31.4") && !hasCoreDNS("v1.13.1"))
+	assert.True(t, isOldCoreDNS("1.2.6") && isOldCoreDNS("1.3.1") && !isOldCoreDNS("1.6.2") && !isOldCoreDNS("v1.14.6"))
 }
 
 func TestTaggedPackages(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 type boardStatus struct {
 	board
 	Alive bool `json:"alive"`
-	// CPUSeconds were used since lab up returned, by all processes of the
-	// board, living and ended.
+	// CPUSeconds were used since lab up or lab reboot returned, by all processes
+	// of the board, living and ended.
 	CPUSeconds  float64 `json:"cpuSeconds"`
 	MemoryBytes int64   `json:"memoryBytes"`
 	Processes   int     `json:"processes"`
@@ -23,7 +23,8 @@ type boardStatus struct {
 	// ByProgram are CPU seconds of the processes that live now, by the name
 	// that the kernel keeps (15 bytes).
 	ByProgram map[string]float64 `json:"cpuSecondsByProgram"`
-	// WrittenBytes were sent to disks by the processes that live now.
+	// WrittenBytes were sent to disks since lab up or lab reboot returned, by the
+	// processes that live now and by their children.
 	WrittenBytes int64 `json:"writtenBytes"`
 }
 
@@ -47,7 +48,7 @@ func status(name string, asJSON bool) error {
 		}
 		pids := groups.pids()
 		list = append(list, boardStatus{board: *b, Alive: b.First.alive(), CPUSeconds: groups.cpuSeconds() - b.CPUSecondsAtUp,
-			MemoryBytes: groups.memoryBytes(), Processes: len(pids), ByProgram: byProgram(pids), WrittenBytes: writtenBytes(pids)})
+			MemoryBytes: groups.memoryBytes(), Processes: len(pids), ByProgram: byProgram(pids), WrittenBytes: max(0, writtenBytes(pids)-b.WrittenBytesAtUp)})
 	}
 	if asJSON {
 		enc := json.NewEncoder(os.Stdout)
@@ -88,7 +89,8 @@ func byProgram(pids []int) map[string]float64 {
 	return sum
 }
 
-// writtenBytes sums what living processes sent to disks (proc_pid_io(5)).
+// writtenBytes sums what living processes, and the children that they waited
+// for, sent to disks (proc_pid_io(5)).
 func writtenBytes(pids []int) int64 {
 	var sum int64
 	for _, pid := range pids {

@@ -100,7 +100,7 @@ func up(ctx context.Context, o upOptions) (err error) {
 	if err := groups.limit(o.limits); err != nil {
 		return err
 	}
-	b.CPUSecondsAtUp = groups.cpuSeconds()
+	b.CPUSecondsAtUp, b.WrittenBytesAtUp = groups.cpuSeconds(), writtenBytes(groups.pids())
 	if err := b.save(); err != nil {
 		return err
 	}

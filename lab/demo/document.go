@@ -29,7 +29,8 @@ func writeDocument(path string, sideBySide bool, runs []run) error {
 	for _, g := range groups {
 		good := g.good()
 		if len(good) == 0 {
-			fmt.Fprintf(&b, "| %s | %s | %s | 0 of %d | failed after %.0f | | | | | | | |\n", g.version, g.cpu, g.tool, len(g.runs), medianOf(g.runs, func(r run) float64 { return r.Seconds }))
+			fmt.Fprintf(&b, "| %s | %s | %s | 0 of %d | failed after %.0f | | | | %.0f | | | |\n", g.version, g.cpu, g.tool, len(g.runs),
+				medianOf(g.runs, func(r run) float64 { return r.Seconds }), medianOf(g.runs, func(r run) float64 { return float64(total(r.Restarts)) }))
 			continue
 		}
 		m := func(f func(run) float64) float64 { return medianOf(good, f) }

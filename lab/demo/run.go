@@ -211,7 +211,8 @@ func (d *demo) once(t tool) (r run, err error) {
 	if runErr != nil {
 		r.Reason = reason(out, runErr)
 		d.say("%s failed after %.0f s: %s", t.Name, r.Seconds, r.Reason)
-		return r, nil
+		err := d.countRestarts(&r)
+		return r, err
 	}
 	if m := ownCost.FindStringSubmatch(out); m != nil {
 		r.OwnCPUSeconds, _ = strconv.ParseFloat(m[1], 64)
@@ -219,7 +220,7 @@ func (d *demo) once(t tool) (r run, err error) {
 	}
 	// One process that watches: asking again and again would cost the slow
 	// board more than what it waits for.
-	_, waitErr := d.onBoard(d.limit, "kubectl", "wait", "--for=condition=Ready", "node", "--all", "--timeout="+d.limit.String())
+	_, waitErr := d.onBoard(d.limit, d.waitReady()...)
 	r.ReadySeconds = time.Since(start).Seconds()
 	if after, err = d.usage(); err != nil {
 		return r, err
@@ -246,7 +247,7 @@ func (d *demo) once(t tool) (r run, err error) {
 		return r, fmt.Errorf("list the pods: %w: %s", err, r.Pods)
 	}
 	fmt.Fprintln(os.Stderr, r.Pods)
-	if err := d.inspect(&r); err != nil {
+	if err := errors.Join(d.inspect(&r), d.countRestarts(&r)); err != nil {
 		return r, err
 	}
 	if isArm(t.Name) {
@@ -268,6 +269,12 @@ func (d *demo) once(t tool) (r run, err error) {
 		r.Reboot, err = d.cutPower()
 	}
 	return r, err
+}
+
+// waitReady is a command that waits for the board's only node. It names the node,
+// since the kubectl of v1.13 does not know --all.
+func (d *demo) waitReady() []string {
+	return []string{"kubectl", "wait", "--for=condition=Ready", "node/" + d.board, "--timeout=" + d.limit.String()}
 }
 
 // ownCost is kubeadm-arm's line about itself.
@@ -386,6 +393,11 @@ func (d *demo) inspect(r *run) error {
 		}
 	}
 	sort.Strings(r.Manifests)
+	return nil
+}
+
+// countRestarts is asked of failed runs, too: it needs no API server.
+func (d *demo) countRestarts(r *run) error {
 	logs, err := d.onBoard(time.Minute, "find", "/var/log/pods", "-name", "*.log")
 	if err != nil {
 		return fmt.Errorf("look at the pods' logs: %w: %s", err, logs)
@@ -394,6 +406,10 @@ func (d *demo) inspect(r *run) error {
 	return nil
 }
 
+// staticPodLog is the log folder of a static pod's container; the kubelet of
+// v1.13 names the pod by its UID alone, a hash.
+var staticPodLog = regexp.MustCompile(`/(kube-system_[^/]+|[0-9a-f]{32})/[^/]+/[^/]+$`)
+
 // restarts counts from the kubelet's log files, N.log for start number N, of
 // all pods of a component.
 func restarts(logs []string) map[string]int {
@@ -401,7 +417,7 @@ func restarts(logs []string) map[string]int {
 	starts := map[string]int{}
 	for _, path := range logs {
 		component := filepath.Base(filepath.Dir(path))
-		if _, ours := count[component]; ours && strings.Contains(path, "/kube-system_") {
+		if _, ours := count[component]; ours && staticPodLog.MatchString(path) {
 			var n int
 			if _, err := fmt.Sscanf(filepath.Base(path), "%d.log", &n); err == nil {
 				key := filepath.Dir(path)

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,8 +18,10 @@ func TestRestarts(t *testing.T) {
 		"/var/log/pods/kube-system_kube-scheduler-demo_a/kube-scheduler/0.log",
 		"/var/log/pods/kube-system_kube-scheduler-demo_b/kube-scheduler/0.log", // a second pod
 		"/var/log/pods/kube-system_kube-proxy-x_a/kube-proxy/7.log",
+		"/var/log/pods/0123456789abcdef0123456789abcdef/kube-controller-manager/2.log", // v1.13
+		"/var/log/pods/7d0d2f3c-0fb1-11e9-9c53-02420a580002/etcd/4.log",                // not a static pod
 	})
-	assert.Equal(t, map[string]int{"etcd": 0, "kube-apiserver": 1, "kube-controller-manager": 0, "kube-scheduler": 1}, got)
+	assert.Equal(t, map[string]int{"etcd": 0, "kube-apiserver": 1, "kube-controller-manager": 2, "kube-scheduler": 1}, got)
 }
 
 func TestReason(t *testing.T) {
@@ -116,4 +120,10 @@ func TestDocument(t *testing.T) {
 	for _, want := range []string{"|  | 5% | kubeadm init | 0 of 1 | failed after 80 |", "|  | 5% | kubeadm-arm init | 2 of 2 | 14.0 |", "| 31.0 | 12.0 |", "failed: a / b"} {
 		assert.Contains(t, string(text), want)
 	}
+}
+
+// The kubectl of v1.13 knows no --all there.
+func TestWaitReadyNamesTheNode(t *testing.T) {
+	d := demo{board: "demo-1-0-0", limit: time.Minute}
+	assert.Equal(t, "kubectl wait --for=condition=Ready node/demo-1-0-0 --timeout=1m0s", strings.Join(d.waitReady(), " "))
 }

@@ -13,14 +13,14 @@ func printTable(w io.Writer, place, version string, runs []run) {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(t, "command\toutcome\ttime\tnode Ready after\tCPU\trestarts")
 	for _, r := range runs {
-		outcome, ready, again := "failed", "-", "-"
+		outcome, ready := "failed", "-"
 		if r.OK {
-			outcome, ready, again = "worked", fmt.Sprintf("%.1f s", r.ReadySeconds), fmt.Sprint(total(r.Restarts))
+			outcome, ready = "worked", fmt.Sprintf("%.1f s", r.ReadySeconds)
 			if !r.NodeReady {
 				ready = "never"
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%.1f s\t%s\t%.1f s\t%s\n", r.Tool, outcome, r.Seconds, ready, r.CPUSeconds, again)
+		fmt.Fprintf(t, "%s\t%s\t%.1f s\t%s\t%.1f s\t%d\n", r.Tool, outcome, r.Seconds, ready, r.CPUSeconds, total(r.Restarts))
 	}
 	t.Flush()
 	for _, r := range runs {
