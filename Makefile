@@ -131,6 +131,7 @@ board: build lab deps walk-quick ## real Kubernetes on throttled boards: killed 
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 10% --interrupt
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 100% --rounds 3 --expect-stock-works --expect-ratio 1.2
 
+# An interesting input is made smaller for a minute unless told otherwise, and nothing new is tried meanwhile.
 FUZZTIME ?= 10s
 # Workers of each target: the cores, shared out.
 FUZZWORKERS ?= $(shell n=$$(($$(nproc) / $(FUZZJOBS))); echo $$((n > 0 ? n : 1)))
@@ -138,7 +139,7 @@ FUZZJOBS ?= 1
 fuzz: ## every fuzz target for FUZZTIME (default 10s), FUZZJOBS at a time
 	@for module in . lab; do for pkg in $$(cd $$module && $(GO) list ./...); do \
 	  for f in $$(cd $$module && $(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do echo $$module $$pkg $$f; done; done; done | \
-	  xargs -P $(FUZZJOBS) -n 3 sh -c 'cd "$$0"; out=$$($(GO) test -run "^$$" -fuzz "^$$2$$" -fuzztime $(FUZZTIME) -parallel $(FUZZWORKERS) "$$1" 2>&1); code=$$?; \
+	  xargs -P $(FUZZJOBS) -n 3 sh -c 'cd "$$0"; out=$$($(GO) test -run "^$$" -fuzz "^$$2$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s -parallel $(FUZZWORKERS) "$$1" 2>&1); code=$$?; \
 	    echo "fuzz $$1 $$2"; echo "$$out"; exit $$code'
 
 # A count of inputs, not a time: go test -fuzz ends now and then with "context deadline exceeded" when its time is up.
