@@ -28,8 +28,9 @@ func main() {
 	flag.StringSliceVar(&cpus, "cpu", []string{"5%"}, "shares of one core that a board gets, one after the other")
 	flag.StringVar(&d.kind, "board", "", "whole emulated boards of this kind (lab up --board) instead of shares of a core")
 	flag.StringVar(&d.deb, "deb", "", "install kubeadm-arm on an emulated board from this Debian package instead")
+	flag.BoolVar(&d.cut, "cut", false, "kubeadm-arm alone, on an emulated board: cut the power in the middle and repeat it")
 	flag.BoolVar(&d.reboot, "reboot", false, "afterwards cut the power, start the board again and wait for the control plane")
-	flag.StringVar(&tools, "tools", "stock,kubeadm-arm", "what to compare: stock, recipe, expert, kubeadm-arm, kubeadm-arm:PROFILE")
+	flag.StringVar(&tools, "tools", "stock,kubeadm-arm", "what to compare: stock, recipe, expert, kubeadm-arm, kubeadm-arm:PROFILE, article")
 	flag.BoolVar(&d.sideBySide, "side-by-side", false, "the tools of a round, and all versions, at once, each on its own board; for small shares")
 	flag.DurationVar(&d.idle, "idle", 0, "measure the idle load for so long")
 	flag.DurationVar(&d.settle, "settle", 2*time.Minute, "wait so long before measuring the idle load")
@@ -113,6 +114,9 @@ func (e expectations) check(runs []run) error {
 	var missed error
 	miss := func(format string, args ...any) { missed = errors.Join(missed, fmt.Errorf(format, args...)) }
 	for _, r := range runs {
+		for _, m := range r.Missed {
+			miss("%s: %s", r.Tool, m)
+		}
 		if r.Tool == stock {
 			if e.stockFails && r.OK {
 				miss("the stock kubeadm init succeeded")
