@@ -127,7 +127,7 @@ func (d *demo) conform(r *run) error {
 // runtime holds every pod's namespaces with.
 func (d *demo) ordinaryPod(r *run) error {
 	return d.ask(r, "an ordinary pod is scheduled there and runs", `
-test -z "$(kubectl get node -o jsonpath='{.items[*].spec.taints}')"
+test -z "$(kubectl get node -o jsonpath='{.items[*].spec.taints[?(@.key=="node-role.kubernetes.io/control-plane")]}')"
 image=$(ctr -n k8s.io images list -q | grep '/pause:')
 kubectl run ordinary --image="$image" --image-pull-policy=Never
 kubectl wait --timeout=LIMIT --for=condition=Ready pod/ordinary

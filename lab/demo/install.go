@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -10,16 +10,14 @@ import (
 // install installs kubeadm-arm's package as an owner does. Its unit is then
 // enabled, and was not started: an init that is under way would be disturbed.
 func (d *demo) install(r *run) error {
-	const at = "/root/kubeadm-arm.deb"
-	if out, err := exec.Command(d.lab, "cp", d.deb, d.board+":"+at).CombinedOutput(); err != nil {
-		return fmt.Errorf("copy the package: %w: %s", err, out)
-	}
+	at := "/usr/local/bin/" + filepath.Base(d.deb)
 	start := time.Now()
 	if out, err := d.onBoard(10*time.Minute, "dpkg", "--install", at); err != nil {
 		return fmt.Errorf("install the package: %w: %s", err, out)
 	}
 	r.Deeds = append(r.Deeds, deed{"its package is installed", time.Since(start).Seconds()})
 	return d.ask(r, "its unit is enabled and has not run", `
+rm `+at+`
 test "$(systemctl is-enabled kubeadm-arm-release.service)" = enabled
 test "$(systemctl show -p ExecMainStartTimestampMonotonic --value kubeadm-arm-release.service)" = 0`)
 }

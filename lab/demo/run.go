@@ -14,7 +14,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // run is one bootstrap on one fresh board. Times are in seconds.
@@ -87,6 +90,11 @@ type demo struct {
 	// the power in the middle of every kubeadm-arm run and repeat it.
 	kind, deb   string
 	reboot, cut bool
+	// bundle is a folder of kubeadm-arm images build, which takes the place of the
+	// Kubernetes on an emulated board.
+	bundle string
+	// programs are more that a board gets.
+	programs []string
 }
 
 // place names the board for people.
@@ -176,8 +184,16 @@ func (d *demo) once(t tool) (r run, err error) {
 	if d.kind != "" {
 		speed = []string{"--board", d.kind}
 	}
-	if d.deb == "" {
-		speed = append(speed, "--bin", d.kubeadmArm)
+	programs := slices.Clone(d.programs)
+	switch {
+	case d.deb == "":
+		programs = append(programs, d.kubeadmArm)
+	case t.needsArm():
+		// A serial line would take minutes.
+		programs = append(programs, d.deb)
+	}
+	for _, p := range programs {
+		speed = append(speed, "--bin", p)
 	}
 	up := exec.Command(d.lab, append([]string{"up", "--name", d.board, "--kubernetes", d.version}, speed...)...)
 	up.Stdout, up.Stderr = os.Stderr, os.Stderr
@@ -189,8 +205,13 @@ func (d *demo) once(t tool) (r run, err error) {
 			err = e
 		}
 	}()
-	if d.deb != "" && isArm(t.Name) {
+	if d.deb != "" && t.needsArm() {
 		if err := d.install(&r); err != nil {
+			return r, err
+		}
+	}
+	if d.bundle != "" {
+		if err := d.unpack(&r); err != nil {
 			return r, err
 		}
 	}
@@ -403,6 +424,9 @@ func reason(out string, err error) string {
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
+		if code := exit.ExitCode(); code > 128 && unix.SignalName(syscall.Signal(code-128)) != "" {
+			return "ended by " + unix.SignalName(syscall.Signal(code-128))
+		}
 		return lines[len(lines)-1]
 	}
 	return err.Error()

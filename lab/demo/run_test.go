@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -25,6 +26,20 @@ func TestReason(t *testing.T) {
 	assert.Equal(t, "no luck", reason("[init] x\nerror: no luck\nTo see the stack trace\n", errors.New("exit status 1")))
 	assert.Equal(t, "kubeadm-arm: no luck", reason("x\nkubeadm-arm: no luck\nhint: y\n", errors.New("exit status 1")))
 	assert.Equal(t, "not done within 1m", reason("x\n", errors.New("not done within 1m")))
+}
+
+func TestReasonNamesTheSignal(t *testing.T) {
+	err := exec.Command("sh", "-c", "exit 132").Run()
+	assert.Equal(t, "ended by SIGILL", reason("", err))
+	assert.Equal(t, "no luck", reason("no luck\n", exec.Command("sh", "-c", "exit 200").Run()), "there is no such signal")
+}
+
+func TestExpectIllegal(t *testing.T) {
+	e := expectations{illegal: true, memory: 40}
+	dies, refuses := run{Tool: armv7, Reason: "ended by SIGILL"}, run{Tool: refused, Reason: "kubeadm-arm: x was built for ARMv7: it would die with Illegal instruction"}
+	require.NoError(t, e.check([]run{dies, refuses, good()}))
+	assert.Error(t, e.check([]run{{Tool: armv7, OK: true}, refuses, good()}))
+	assert.Error(t, e.check([]run{dies, {Tool: refused, Reason: "ended by SIGILL"}, good()}))
 }
 
 func good() run {
@@ -82,6 +97,11 @@ func TestParseTools(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"kubeadm-arm", "init", "--skip-phases", "mark-control-plane", "--config", boardConfig}, all[0].words)
 	assert.True(t, all[0].pod && isArm(all[0].Name))
+	all, err = parseTools("armv7")
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+	assert.False(t, all[0].needsArm())
+	assert.True(t, all[1].needsArm())
 	for _, bad := range []string{"", "stock,", "kubeadm", "kubeadm-arm:"} {
 		_, err := parseTools(bad)
 		assert.Error(t, err, bad)
