@@ -19,7 +19,7 @@ KUBERNETES ?= v1.37.2
 CPU ?= 5%
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross lab deps demo demo-fast bench-init versions boards boards-quick bananapi cubieboard walk walk-quick test lint unit board fuzz fuzz-quick vuln reports calibrate fit screenshots manifests openssl versions-table clean
+.PHONY: help build cross lab deps demo demo-fast bench-init versions boards boards-quick bananapi cubieboard rk3328 raspberrypi1 power-cut bundle-board walk walk-quick test lint unit board fuzz fuzz-quick vuln reports calibrate fit screenshots manifests openssl versions-table clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -98,19 +98,32 @@ boards-quick: cross lab ## the same on a Raspberry Pi Model B and an ARMv7 board
 	$(BIN)/lab deps --emulator
 	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --quick
 
-# Whole emulated boards; the programs carry the names that they have on a board.
-WHOLE = $(BIN)/lab deps --whole && install -D dist/kubeadm-arm-linux-armv7 dist/armv7/kubeadm-arm && \
-  $(BIN)/demo --lab $(BIN)/lab --kubeadm-arm dist/armv7/kubeadm-arm --kubernetes $(KUBERNETES) --tools stock,recipe,kubeadm-arm
+# Whole emulated boards, with kubeadm-arm from its Debian package.
+WHOLE = $(BIN)/lab deps --whole && $(BIN)/demo --lab $(BIN)/lab --kubernetes $(KUBERNETES)
+DEB = dist/release/kubeadm-arm_$(DEB_VERSION)_$(1).deb
 
 conformance: build lab deps ## a cluster of each profile shows that it works: scaling, restarts, a service, a silent node (three minutes)
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 60% --limit 5m \
 	  --tools kubeadm-arm,kubeadm-arm:frugal --conformance --document docs/results/conformance.md
 
-bananapi: cross lab ## stock, the recipe by hand and kubeadm-arm on an emulated ARMv7 board with two cores, then a power cut; writes docs/results
-	$(WHOLE) --board bananapi --idle 2m --reboot --document docs/results/bananapi.md
+bananapi: packages lab ## stock, the recipe by hand and kubeadm-arm from its .deb on an emulated ARMv7 board with two cores, then a power cut; writes docs/results
+	$(WHOLE) --board bananapi --deb $(call DEB,armhf) --tools stock,recipe,kubeadm-arm --idle 2m --reboot --document docs/results/bananapi.md
 
-cubieboard: cross lab ## the same with one core, the hardest (an hour)
-	$(WHOLE) --board cubieboard --limit 15m --idle 2m --reboot --document docs/results/cubieboard.md
+cubieboard: packages lab ## the same with one core, the hardest (an hour)
+	$(WHOLE) --board cubieboard --deb $(call DEB,armhf) --tools stock,recipe,kubeadm-arm --limit 15m --idle 2m --reboot --document docs/results/cubieboard.md
+
+# With four free cores for QEMU: make rk3328 EXPECT='--expect-stock-works --expect-ratio 1.1'. With two even stock kubeadm fails there.
+rk3328: packages lab ## the same on an emulated 64-bit board with four cores; then pods on the only board, as the article has them, and a power cut
+	$(WHOLE) --board rk3328 --deb $(call DEB,arm64) --tools stock,kubeadm-arm --idle 1m $(EXPECT) --document docs/results/rk3328.md
+	$(WHOLE) --board rk3328 --deb $(call DEB,arm64) --tools article --reboot --document docs/results/rk3328-article.md
+
+raspberrypi1: packages lab ## an emulated Raspberry Pi 1 (ARMv6, 512 MiB): a kubeadm for ARMv7 dies and is refused; how far stock and kubeadm-arm get
+	install -D $$($(BIN)/lab build --kubernetes $(KUBERNETES) --arch arm --goarm 7 --only kubeadm) dist/armv7/kubeadm-v7
+	$(WHOLE) --board raspberrypi1 --deb $(call DEB,armel) --bin dist/armv7/kubeadm-v7 --tools armv7,stock,kubeadm-arm --expect-illegal --limit 40m --idle 2m \
+	  --document docs/results/raspberrypi1.md
+
+power-cut: packages lab ## power cut in the middle of an init on an emulated board; the package's unit puts the manifests back
+	$(WHOLE) --board bananapi --deb $(call DEB,armhf) --tools kubeadm-arm --cut --document docs/results/power-cut.md
 
 test: lint unit fuzz-quick cross board storage-board boards-quick packages-check ## everything that continuous integration runs
 

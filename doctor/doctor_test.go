@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -199,6 +200,28 @@ func TestIgnoring(t *testing.T) {
 	ports := Finding{ID: "ports", Checks: []string{"Port-6443", "Port-10250"}}
 	assert.False(t, ports.ignoredBy([]string{"Port-6443"}))
 	assert.True(t, ports.ignoredBy([]string{"port-10250", "Port-6443"}))
+}
+
+// A kernel for one core has no cpusets. kubeadm minds, the kubelet does not: on
+// such a board init had stopped with SystemVerification ignored.
+func TestKernelForOneCore(t *testing.T) {
+	f, _ := boardFacts(t, "testdata/healthy.txtar")
+	require.Equal(t, 2, f.Host.Cgroups.Version)
+	f.Host.Cgroups.Controllers = slices.DeleteFunc(slices.Clone(f.Host.Cgroups.Controllers), func(c string) bool { return c == "cpuset" })
+	f.Host.Kernel.ConfigFrom, f.Host.Kernel.Config = "/boot/config", maps.Clone(f.Host.Kernel.Config)
+	delete(f.Host.Kernel.Config, "CPUSETS")
+	x := find(Diagnose(f), "cgroup-controllers")
+	assert.Equal(t, Fail, x.Severity)
+	assert.Contains(t, x.Means, "the kubelet does without")
+	f.Ask.Ignore = []string{"SystemVerification"}
+	assert.Equal(t, Warning, find(Diagnose(f), "cgroup-controllers").Severity)
+	assert.NotEqual(t, Fail, find(Diagnose(f), "kernel-features").Severity)
+	// With cgroup v1, or without more of them, it ends.
+	f.Host.Cgroups.Version = 1
+	assert.Equal(t, Fail, find(Diagnose(f), "cgroup-controllers").Severity)
+	f.Host.Cgroups.Version = 2
+	f.Host.Cgroups.Controllers = []string{"memory", "pids"}
+	assert.Contains(t, find(Diagnose(f), "cgroup-controllers").Seen, "cpu, cpuset")
 }
 
 // What the owner has set up on purpose is no finding.

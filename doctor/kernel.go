@@ -101,6 +101,9 @@ func kernelFeatures(f Facts) []Finding {
 	k := f.Host.Kernel
 	var missing, wanted []string
 	for _, x := range features() {
+		if x.options[0] == "CPUSETS" && f.Host.Cgroups.Version == 2 {
+			continue // cgroup-controllers tells, and what it means
+		}
 		lacks := k.Lacks(x.options...)
 		if k.ConfigFrom == "" && x.module != "" {
 			lacks = k.LacksModule(x.module)
@@ -155,7 +158,15 @@ func memoryCgroup(f Facts) []Finding {
 		}
 	}
 	var all []Finding
-	if len(missing) > 0 {
+	// Of cgroup v2's controllers the kubelet takes what there is
+	// (pkg/kubelet/cm/cgroup_v2_manager_linux.go).
+	if c.Version == 2 && slices.Equal(missing, []string{"cpuset"}) {
+		all = append(all, Finding{
+			ID: "cgroup-controllers", Severity: Fail, Seen: "the kernel has no cpusets", Checks: []string{systemCheck},
+			Means: "kubeadm's own check wants them; kernels for one core, such as a Raspberry Pi 1's, have none, and the kubelet does without",
+			Fix:   []string{"kubeadm-arm init --ignore-preflight-errors=SystemVerification"},
+		})
+	} else if len(missing) > 0 {
 		all = append(all, Finding{
 			ID: "cgroup-controllers", Severity: Fail, Seen: "cgroup controllers are missing: " + strings.Join(missing, ", "), Checks: []string{"cgroup-controllers", systemCheck},
 			Means: "the kubelet does not start without them",

@@ -209,3 +209,9 @@ func TestInterruptedImages(t *testing.T) {
 	assert.Equal(t, 130, cmd.ProcessState.ExitCode())
 	assert.Contains(t, string(said), "kubeadm-arm images: interrupted by SIGINT\nhint: what was built is kept")
 }
+
+// containerd 1.6 on a Raspberry Pi 1 said "image might be filtered out".
+func TestImagesAreImportedOnEveryARM(t *testing.T) {
+	text := bundle{out: "x"}.next([]string{"kubernetes.tar.gz", "images.tar"})
+	assert.Contains(t, text, "  ctr -n k8s.io images import --all-platforms images.tar\n")
+}

@@ -36,7 +36,7 @@ On a PC with Go it builds kubeadm, kubelet and kubectl, the control plane's imag
 etcd, CoreDNS and pause from their Go modules, and writes them to a folder:
 
   kubernetes-VERSION-linux-CPU.tar.gz   programs and the kubelet's unit: unpack over the board's /
-  images-VERSION-linux-CPU.tar          images: ctr -n k8s.io images import FILE
+  images-VERSION-linux-CPU.tar          images: ctr -n k8s.io images import --all-platforms FILE
   manifest.json, SHA256SUMS             what is in them, and their checksums
 
 Raspberry Pi 1 and Zero are armv6; other boards with 32 bits armv7. kubeadm-arm detect tells.
@@ -173,7 +173,8 @@ func targetOf(version, cpu string) (target, error) {
 	return t, nil
 }
 
-// next says what to do with the files on the board.
+// next says what to do with the files on the board. --all-platforms: containerd
+// 1.6 does not read for which ARM an image is, and on ARMv6 would leave it out.
 func (b bundle) next(files []string) string {
 	return fmt.Sprintf(`%s holds %s.
 Copy it to the board, and there, as root in that folder:
@@ -181,7 +182,7 @@ Copy it to the board, and there, as root in that folder:
   sha256sum --check SHA256SUMS
   tar -xzf %s -C /
   systemctl daemon-reload && systemctl enable kubelet
-  ctr -n k8s.io images import %s
+  ctr -n k8s.io images import --all-platforms %s
   kubeadm-arm init
 `, b.out, strings.Join(files, ", "), files[0], files[1])
 }

@@ -73,11 +73,15 @@ func upWhole(ctx context.Context, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, _, ok := e.Whole(); !ok {
+	_, memory, ok := e.Whole()
+	if !ok {
 		return fmt.Errorf("board %q: want one of %s", o.board, strings.Join(wholeBoards(), ", "))
 	}
 	if o.limits.CPU > 0 || o.limits.Period > 0 || o.disk.slow() {
 		return errors.New("an emulated board takes --cpus and --memory of the limits, and is else as slow as QEMU")
+	}
+	if e.Card() && (o.limits != limits{} || len(o.disks) > 0) {
+		return fmt.Errorf("board %s: QEMU has it with one core, %d MiB and no disk but its card", o.board, memory>>20)
 	}
 	if err := needWhole(); err != nil {
 		return err
@@ -366,7 +370,8 @@ func wholeBase(ctx context.Context, e emulate.Board, version string) (string, er
 	if err != nil {
 		return "", err
 	}
-	unlock, err := lock(ctx, filepath.Join(cache, ".lock"))
+	// One for each of QEMU's user modes: another CPU's boards need not wait.
+	unlock, err := lock(ctx, filepath.Join(cache, ".lock-"+e.GOARCH))
 	if err != nil {
 		return "", err
 	}

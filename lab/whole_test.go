@@ -11,7 +11,7 @@ import (
 )
 
 func TestWholeBoardsConfig(t *testing.T) {
-	assert.Equal(t, []string{"cubieboard", "bananapi", "rk3328"}, wholeBoards())
+	assert.Equal(t, []string{"raspberrypi1", "cubieboard", "bananapi", "rk3328"}, wholeBoards())
 	b := &board{Name: "b1", Version: "v1.37.2", NodeIP: "10.88.0.2", Emulated: "bananapi"}
 	files, err := b.ownFiles()
 	require.NoError(t, err)
@@ -21,6 +21,11 @@ func TestWholeBoardsConfig(t *testing.T) {
 	}
 	assert.NotContains(t, text, "failCgroupV1")
 	assert.Equal(t, "127.0.0.1 localhost\n::1 localhost\n10.88.0.2 b1\n", string(files["/etc/hosts"]))
+
+	b.Emulated = "raspberrypi1"
+	files, err = b.ownFiles()
+	require.NoError(t, err)
+	assert.Contains(t, string(files["/etc/kubeadm-lab.yaml"]), "ignorePreflightErrors: [NumCPU, Mem, SystemVerification]\n")
 
 	b.Emulated = "rk3328"
 	files, err = b.ownFiles()
@@ -45,9 +50,11 @@ func TestWholeBoardSize(t *testing.T) {
 func TestUpWholeRefusesWhatItCannotDo(t *testing.T) {
 	t.Setenv("KUBEADM_ARM_CACHE", t.TempDir())
 	for want, o := range map[string]upOptions{
-		"want one of cubieboard, bananapi, rk3328": {name: "b", board: "orangepi"},
-		"takes --cpus and --memory":                {name: "b", board: "bananapi", limits: limits{CPU: 0.05}},
-		"as in a hostname":                         {name: "B!", board: "bananapi"},
+		"want one of raspberrypi1, cubieboard, bananapi, rk3328": {name: "b", board: "orangepi"},
+		"one core, 512 MiB":         {name: "b", board: "raspberrypi1", limits: limits{CPUs: 2}},
+		"no disk but its card":      {name: "b", board: "raspberrypi1", disks: []int64{1 << 20}},
+		"takes --cpus and --memory": {name: "b", board: "bananapi", limits: limits{CPU: 0.05}},
+		"as in a hostname":          {name: "B!", board: "bananapi"},
 	} {
 		assert.ErrorContains(t, upWhole(t.Context(), o), want)
 	}

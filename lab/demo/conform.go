@@ -100,27 +100,39 @@ kubectl wait --timeout=LIMIT --for=condition=Ready node --all`},
 const silent = "a node that falls silent is noticed"
 
 // conform proves that the cluster works, deed by deed.
-func (d *demo) conform() ([]deed, error) {
+func (d *demo) conform(r *run) error {
 	put := exec.Command(d.lab, "run", "--name", d.board, "--", "sh", "-c", "cat > /root/works.yaml")
 	put.Stdin = strings.NewReader(workload)
 	if out, err := put.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("conformance: %w: %s", err, out)
+		return fmt.Errorf("conformance: %w: %s", err, out)
 	}
-	var done []deed
 	for _, c := range conformance {
 		start := time.Now()
 		script := "set -e\n" + strings.ReplaceAll(c.script, "LIMIT", d.limit.String())
 		if out, err := d.onBoard(2*d.limit, "bash", "-c", script); err != nil {
-			return done, fmt.Errorf("conformance: %s: %w: %s", c.what, err, out)
+			return fmt.Errorf("conformance: %s: %w: %s", c.what, err, out)
 		}
 		took := time.Since(start)
 		d.say("%s: %.1f s", c.what, took.Seconds())
-		done = append(done, deed{c.what, took.Seconds()})
+		r.Deeds = append(r.Deeds, deed{c.what, took.Seconds()})
 		if c.what == silent && took > noticed {
-			return done, fmt.Errorf("conformance: %s after %.0f s, promised are %.0f s", c.what, took.Seconds(), noticed.Seconds())
+			return fmt.Errorf("conformance: %s after %.0f s, promised are %.0f s", c.what, took.Seconds(), noticed.Seconds())
 		}
 	}
-	return done, nil
+	return nil
+}
+
+// ordinaryPod has a pod without tolerations scheduled and run on the board, as on
+// a control plane that is nobody else's. Its image is there: the one that the
+// runtime holds every pod's namespaces with.
+func (d *demo) ordinaryPod(r *run) error {
+	return d.ask(r, "an ordinary pod is scheduled there and runs", `
+test -z "$(kubectl get node -o jsonpath='{.items[*].spec.taints[?(@.key=="node-role.kubernetes.io/control-plane")]}')"
+image=$(ctr -n k8s.io images list -q | grep '/pause:')
+kubectl run ordinary --image="$image" --image-pull-policy=Never
+kubectl wait --timeout=LIMIT --for=condition=Ready pod/ordinary
+test "$(kubectl get pod ordinary -o jsonpath='{.spec.nodeName}')" = "$(hostname)"
+kubectl get pod ordinary -o wide`)
 }
 
 // waitPhase has kubeadm's own wait-control-plane, which reads the manifests that

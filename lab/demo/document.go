@@ -51,11 +51,15 @@ func writeDocument(path string, sideBySide bool, runs []run) error {
 	}, "%.1f")
 	wholeBoards(&b, runs)
 	deeds(&b, runs)
+	plans(&b, runs)
 	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | CPU | tool | outcome | done | node Ready | CPU s | restarts |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range runs {
 		outcome := "worked"
 		if !r.OK {
-			outcome = "failed: " + strings.ReplaceAll(r.Reason, "|", "/")
+			outcome = "failed: " + cell(r.Reason)
+		}
+		for _, m := range r.Missed {
+			outcome += "; missed: " + cell(m)
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.1f | %.1f | %.2f | %d |\n", r.Version, r.Board, r.Tool, outcome, r.Seconds, r.ReadySeconds, max(r.CPUAtReady, r.CPUSeconds), total(r.Restarts))
 	}
@@ -65,14 +69,14 @@ func writeDocument(path string, sideBySide bool, runs []run) error {
 // wholeBoards tells of emulated boards how busy they are when idle, and how they
 // come back after a power cut.
 func wholeBoards(b *strings.Builder, runs []run) {
-	title := "\n## Idle, and after a power cut\n\n| board | tool | busy when idle | API server ready after | node after |\n|---|---|---|---|---|\n"
+	title := "\n## Idle, and after a power cut\n\n| board | tool | busy when idle | API server ready | node |\n|---|---|---|---|---|\n"
 	for _, r := range runs {
 		idle, ready, node := "", "", ""
 		if r.Idle != nil && r.Idle.Cores > 0 {
 			idle = fmt.Sprintf("%.0f %% of %d cores", 100*r.Idle.share(), r.Idle.Cores)
 		}
 		if r.Reboot != nil {
-			ready, node = fmt.Sprintf("%.0f s", r.Reboot.ReadySeconds), fmt.Sprintf("%.0f s", r.Reboot.NodeSeconds)
+			ready, node = r.Reboot.since(r.Reboot.ReadySeconds), r.Reboot.since(r.Reboot.NodeSeconds)
 		}
 		if idle != "" || ready != "" {
 			fmt.Fprintf(b, "%s| %s | %s | %s | %s | %s |\n", title, r.Board, r.Tool, idle, ready, node)
@@ -112,12 +116,44 @@ func deeds(b *strings.Builder, runs []run) {
 	for _, r := range runs {
 		for _, d := range r.Deeds {
 			if first {
-				fmt.Fprint(b, "\n## The cluster works\n\n| Kubernetes | CPU | tool | what was seen | s |\n|---|---|---|---|---|\n")
+				fmt.Fprint(b, "\n## What was seen there\n\n| Kubernetes | CPU | tool | what was seen | s |\n|---|---|---|---|---|\n")
 				first = false
 			}
 			fmt.Fprintf(b, "| %s | %s | %s | %s | %.1f |\n", r.Version, r.Board, r.Tool, d.What, d.Seconds)
 		}
 	}
+}
+
+// plans writes what kubeadm-arm decided on each board, and how long its steps
+// took. Equal plans stand there once.
+func plans(b *strings.Builder, runs []run) {
+	seen := map[string]bool{}
+	for _, r := range runs {
+		if r.Decided == nil {
+			continue
+		}
+		key := r.Board + fmt.Sprint(r.Decided.Plan)
+		if !seen[key] {
+			fmt.Fprintf(b, "\n## What %s decided on %s\n\n| decision | value | because |\n|---|---|---|\n", r.Tool, r.Board)
+			for _, p := range r.Decided.Plan {
+				fmt.Fprintf(b, "| %s | %s | %s |\n", p.Name, cell(p.Value), cell(p.Reason))
+			}
+		}
+		seen[key] = true
+		fmt.Fprintf(b, "\n## Steps of %s on %s\n\n| step | s | expected |\n|---|---|---|\n", r.Tool, r.Board)
+		for _, s := range r.Decided.Steps {
+			expected := ""
+			if s.Predicted > 0 {
+				expected = fmt.Sprintf("%.1f", s.Predicted)
+			}
+			fmt.Fprintf(b, "| %s | %.1f | %s |\n", s.Name, s.Seconds, expected)
+		}
+	}
+}
+
+// cell is text in a table: one line without bars.
+func cell(text string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(text, "|", "/")), " ")
 }
 
 // programs writes a table with a column for every program that matters.

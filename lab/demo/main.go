@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,8 +29,11 @@ func main() {
 	flag.StringSliceVar(&cpus, "cpu", []string{"5%"}, "shares of one core that a board gets, one after the other")
 	flag.StringVar(&d.kind, "board", "", "whole emulated boards of this kind (lab up --board) instead of shares of a core")
 	flag.StringVar(&d.deb, "deb", "", "install kubeadm-arm on an emulated board from this Debian package instead")
+	flag.StringVar(&d.bundle, "bundle", "", "folder of kubeadm-arm images build, to be unpacked and imported on an emulated board in place of its Kubernetes")
+	flag.StringArrayVar(&d.programs, "bin", nil, "one more program for every board; may be repeated")
+	flag.BoolVar(&d.cut, "cut", false, "kubeadm-arm alone, on an emulated board: cut the power in the middle and repeat it")
 	flag.BoolVar(&d.reboot, "reboot", false, "afterwards cut the power, start the board again and wait for the control plane")
-	flag.StringVar(&tools, "tools", "stock,kubeadm-arm", "what to compare: stock, recipe, expert, kubeadm-arm, kubeadm-arm:PROFILE")
+	flag.StringVar(&tools, "tools", "stock,kubeadm-arm", "what to compare: stock, recipe, expert, kubeadm-arm, kubeadm-arm:PROFILE; article (pods on the only board), armv7 (kubeadm-v7, see --bin)")
 	flag.BoolVar(&d.sideBySide, "side-by-side", false, "the tools of a round, and all versions, at once, each on its own board; for small shares")
 	flag.DurationVar(&d.idle, "idle", 0, "measure the idle load for so long")
 	flag.DurationVar(&d.settle, "settle", 2*time.Minute, "wait so long before measuring the idle load")
@@ -45,6 +49,7 @@ func main() {
 	flag.Float64Var(&expect.ratio, "expect-ratio", 0, "fail if kubeadm-arm's median time is more than this times stock's")
 	flag.BoolVar(&d.interrupt, "interrupt", false, "kubeadm-arm alone: interrupt it in the middle and repeat it")
 	flag.Float64Var(&expect.idle, "expect-idle", 0, "fail if kubeadm-arm's idle board uses more than this share of all its cores, such as 0.35")
+	flag.BoolVar(&expect.illegal, "expect-illegal", false, "fail unless kubeadm-v7 dies of SIGILL and kubeadm-arm refuses it")
 	flag.BoolVar(&expect.recipeFails, "expect-recipe-fails", false, "fail unless every run of the recipe fails")
 	flag.Float64Var(&expect.memory, "expect-memory", 40, "fail if kubeadm-arm itself uses more than this many MB")
 	flag.Parse()
@@ -102,7 +107,7 @@ func main() {
 // expectations are what a run of the demo must show.
 type expectations struct {
 	stockFails, stockWorks bool
-	recipeFails            bool
+	recipeFails, illegal   bool
 	ratio                  float64
 	idle                   float64 // share of all cores
 	memory                 float64 // MB
@@ -113,6 +118,9 @@ func (e expectations) check(runs []run) error {
 	var missed error
 	miss := func(format string, args ...any) { missed = errors.Join(missed, fmt.Errorf(format, args...)) }
 	for _, r := range runs {
+		for _, m := range r.Missed {
+			miss("%s: %s", r.Tool, m)
+		}
 		if r.Tool == stock {
 			if e.stockFails && r.OK {
 				miss("the stock kubeadm init succeeded")
@@ -124,6 +132,9 @@ func (e expectations) check(runs []run) error {
 		}
 		if r.Tool == recipe && e.recipeFails && r.OK {
 			miss("the recipe by hand succeeded")
+		}
+		if e.illegal && (r.Tool == armv7 && r.Reason != "ended by SIGILL" || r.Tool == refused && !strings.Contains(r.Reason, "it would die with Illegal instruction")) {
+			miss("%s: %s", r.Tool, r.Reason)
 		}
 		if !isArm(r.Tool) {
 			continue

@@ -14,7 +14,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // run is one bootstrap on one fresh board. Times are in seconds.
@@ -48,8 +51,12 @@ type run struct {
 	OwnMB         float64 `json:"ownMB,omitempty"`
 	Reason        string  `json:"reason,omitempty"`
 	Pods          string  `json:"pods,omitempty"`
-	// Deeds are what the cluster was seen doing.
-	Deeds []deed `json:"deeds,omitempty"`
+	// Deeds are what the cluster was seen doing, Missed what it was to do and did
+	// not, once it was Ready.
+	Deeds  []deed   `json:"deeds,omitempty"`
+	Missed []string `json:"missed,omitempty"`
+	// Decided is what kubeadm-arm's report tells of an emulated board.
+	Decided *decided `json:"decided,omitempty"`
 	// Reboot is what came after a power cut.
 	Reboot *reboot `json:"reboot,omitempty"`
 }
@@ -79,9 +86,15 @@ type demo struct {
 	conformance bool
 	// detail asks for connections and requests, too.
 	detail bool
-	// kind is of whole emulated boards, empty for throttled ones.
-	kind, deb string
-	reboot    bool
+	// kind is of whole emulated boards, empty for throttled ones; cut says to cut
+	// the power in the middle of every kubeadm-arm run and repeat it.
+	kind, deb   string
+	reboot, cut bool
+	// bundle is a folder of kubeadm-arm images build, which takes the place of the
+	// Kubernetes on an emulated board.
+	bundle string
+	// programs are more that a board gets.
+	programs []string
 }
 
 // place names the board for people.
@@ -134,7 +147,7 @@ func boardOf(name string, i int) string { return fmt.Sprintf("%s-%d", name, i) }
 func (d *demo) rounds(n int) ([]run, error) {
 	var all []run
 	tools := d.tools
-	if d.interrupt {
+	if d.interrupt || d.cut {
 		tools = slices.DeleteFunc(slices.Clone(tools), func(t tool) bool { return !isArm(t.Name) })
 	}
 	for range n {
@@ -171,8 +184,16 @@ func (d *demo) once(t tool) (r run, err error) {
 	if d.kind != "" {
 		speed = []string{"--board", d.kind}
 	}
-	if d.deb == "" {
-		speed = append(speed, "--bin", d.kubeadmArm)
+	programs := slices.Clone(d.programs)
+	switch {
+	case d.deb == "":
+		programs = append(programs, d.kubeadmArm)
+	case t.needsArm():
+		// A serial line would take minutes.
+		programs = append(programs, d.deb)
+	}
+	for _, p := range programs {
+		speed = append(speed, "--bin", p)
 	}
 	up := exec.Command(d.lab, append([]string{"up", "--name", d.board, "--kubernetes", d.version}, speed...)...)
 	up.Stdout, up.Stderr = os.Stderr, os.Stderr
@@ -184,8 +205,13 @@ func (d *demo) once(t tool) (r run, err error) {
 			err = e
 		}
 	}()
-	if d.deb != "" {
-		if err := d.install(); err != nil {
+	if d.deb != "" && t.needsArm() {
+		if err := d.install(&r); err != nil {
+			return r, err
+		}
+	}
+	if d.bundle != "" {
+		if err := d.unpack(&r); err != nil {
 			return r, err
 		}
 	}
@@ -200,7 +226,17 @@ func (d *demo) once(t tool) (r run, err error) {
 			return r, err
 		}
 	}
-	out, runErr := d.bootstrap(t, nil)
+	if d.cut && isArm(t.Name) {
+		if err := d.cutInTheMiddle(t, &r); err != nil {
+			return r, err
+		}
+		// Its clocks began anew.
+		if before, err = d.usage(); err != nil {
+			return r, err
+		}
+		start = time.Now()
+	}
+	out, runErr := d.bootstrap(t, "", nil)
 	r.Seconds = time.Since(start).Seconds()
 	after, err := d.usage()
 	if err != nil {
@@ -229,46 +265,8 @@ func (d *demo) once(t tool) (r run, err error) {
 	r.Written = after.Written
 	r.NodeReady = waitErr == nil
 	d.say("%s: node Ready after %.1f s", t.Name, r.ReadySeconds)
-	if d.detail {
-		if r.Connections, err = d.connections(); err != nil {
-			return r, err
-		}
-		if r.Requests, err = d.requests(); err != nil {
-			return r, err
-		}
-	}
-	if d.idle > 0 {
-		if r.Idle, err = d.measureIdle(d.settle, d.idle); err != nil {
-			return r, err
-		}
-		d.say("%s: %.0f mCPU when idle", t.Name, r.Idle.MilliCPU)
-	}
-	if r.Pods, err = d.onBoard(5*time.Minute, "kubectl", "get", "nodes,pods", "--all-namespaces"); err != nil {
-		return r, fmt.Errorf("list the pods: %w: %s", err, r.Pods)
-	}
-	fmt.Fprintln(os.Stderr, r.Pods)
-	if err := errors.Join(d.inspect(&r), d.countRestarts(&r)); err != nil {
-		return r, err
-	}
-	if isArm(t.Name) {
-		if err := d.waitPhase(); err != nil {
-			return r, err
-		}
-	}
-	if d.conformance {
-		if r.Deeds, err = d.conform(); err != nil {
-			return r, err
-		}
-	}
-	if d.reports != "" && isArm(t.Name) {
-		if err := d.keepReport(); err != nil {
-			return r, err
-		}
-	}
-	if d.reboot && isArm(t.Name) {
-		r.Reboot, err = d.cutPower()
-	}
-	return r, err
+	d.afterwards(t, &r)
+	return r, nil
 }
 
 // waitReady is a command that waits for the board's only node. It names the node,
@@ -283,8 +281,7 @@ var ownCost = regexp.MustCompile(`kubeadm-arm itself took ([0-9.]+) s of CPU tim
 // interrupted starts kubeadm-arm and sends it SIGINT in the middle of the
 // longest wait. Afterwards all four manifests have to be in their folder.
 func (d *demo) interrupted(t tool) error {
-	const when = "wait for kube-apiserver: "
-	out, err := d.bootstrap(t, []byte(when))
+	out, err := d.bootstrap(t, middle, func(lab *os.Process) { _ = lab.Signal(os.Interrupt) })
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 130 {
 		return fmt.Errorf("interrupt kubeadm-arm: want exit code 130, got: %v\n%s", err, out)
@@ -300,9 +297,12 @@ func (d *demo) interrupted(t tool) error {
 	return nil
 }
 
+// middle is what kubeadm-arm says at the start of its longest wait.
+const middle = "wait for kube-apiserver: "
+
 // bootstrap runs the tool, showing its progress and keeping what it says. Once
-// it has said interruptAt, it is sent SIGINT.
-func (d *demo) bootstrap(t tool, interruptAt []byte) (string, error) {
+// it has said at, then is called with the lab that runs it.
+func (d *demo) bootstrap(t tool, at string, then func(lab *os.Process)) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), d.limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, t.wordsFor(d.version)...)...)
@@ -311,8 +311,8 @@ func (d *demo) bootstrap(t tool, interruptAt []byte) (string, error) {
 	var out bytes.Buffer
 	w := &progress{d: d, out: &out, quiet: !isArm(t.Name)}
 	cmd.Stdout, cmd.Stderr = w, w
-	if interruptAt != nil {
-		w.trigger, w.then = interruptAt, func() { _ = cmd.Process.Signal(os.Interrupt) }
+	if then != nil {
+		w.trigger, w.then = []byte(at), func() { then(cmd.Process) }
 	}
 	err := cmd.Run()
 	if ctx.Err() != nil {
@@ -358,22 +358,6 @@ func (d *demo) onBoard(limit time.Duration, args ...string) (string, error) {
 	defer cancel()
 	out, err := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, args...)...).CombinedOutput()
 	return string(out), err
-}
-
-// keepReport brings the newest board report.
-func (d *demo) keepReport() error {
-	out, err := exec.Command(d.lab, "run", "--name", d.board, "--", "sh", "-c", "cat $(ls -t /var/lib/kubeadm-arm/reports/*.json | head -n 1)").Output()
-	if err != nil {
-		return fmt.Errorf("bring the board report: %w", err)
-	}
-	if err := os.MkdirAll(d.reports, 0o755); err != nil {
-		return err
-	}
-	name := d.kind
-	if name == "" {
-		name = d.board
-	}
-	return os.WriteFile(filepath.Join(d.reports, name+".json"), out, 0o644)
 }
 
 // inspect looks at what the run left on the board.
@@ -456,6 +440,9 @@ func reason(out string, err error) string {
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
+		if code := exit.ExitCode(); code > 128 && unix.SignalName(syscall.Signal(code-128)) != "" {
+			return "ended by " + unix.SignalName(syscall.Signal(code-128))
+		}
 		return lines[len(lines)-1]
 	}
 	return err.Error()

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,20 @@ func TestReason(t *testing.T) {
 	assert.Equal(t, "not done within 1m", reason("x\n", errors.New("not done within 1m")))
 }
 
+func TestReasonNamesTheSignal(t *testing.T) {
+	err := exec.Command("sh", "-c", "exit 132").Run()
+	assert.Equal(t, "ended by SIGILL", reason("", err))
+	assert.Equal(t, "no luck", reason("no luck\n", exec.Command("sh", "-c", "exit 200").Run()), "there is no such signal")
+}
+
+func TestExpectIllegal(t *testing.T) {
+	e := expectations{illegal: true, memory: 40}
+	dies, refuses := run{Tool: armv7, Reason: "ended by SIGILL"}, run{Tool: refused, Reason: "kubeadm-arm: x was built for ARMv7: it would die with Illegal instruction"}
+	require.NoError(t, e.check([]run{dies, refuses, good()}))
+	assert.Error(t, e.check([]run{{Tool: armv7, OK: true}, refuses, good()}))
+	assert.Error(t, e.check([]run{dies, {Tool: refused, Reason: "ended by SIGILL"}, good()}))
+}
+
 func good() run {
 	return run{Tool: arm, OK: true, Seconds: 11, NodeReady: true, OwnMB: 20, Restarts: map[string]int{"etcd": 0}, Manifests: []string{"a", "b", "c", "d"}}
 }
@@ -46,6 +61,9 @@ func TestExpectations(t *testing.T) {
 		"left":       func(r *run) { r.Left = []string{"x"} },
 		"memory":     func(r *run) { r.OwnMB = 41 },
 		"no memory?": func(r *run) { r.OwnMB = 0 },
+		// The run keeps its line in the table, and counts as one that missed something.
+		"conformance": func(r *run) { r.Missed = []string{"a deployment comes up: exit status 1"} },
+		"no way back": func(r *run) { r.Reboot = &reboot{Limit: 60} },
 	} {
 		r := good()
 		spoil(&r)
@@ -56,6 +74,15 @@ func TestExpectations(t *testing.T) {
 	assert.NoError(t, e.check([]run{{Tool: stock, OK: true, Seconds: 10}, good()}))
 	assert.Error(t, e.check([]run{{Tool: stock, OK: true, Seconds: 9}, good()}), "over a fifth slower")
 	assert.Error(t, e.check([]run{failed, good()}), "stock failed")
+}
+
+func TestABoardThatDidNotComeBackSaysSo(t *testing.T) {
+	r := reboot{ReadySeconds: 131.6, Limit: 900}
+	assert.Equal(t, "after 132 s", r.since(r.ReadySeconds))
+	assert.Equal(t, "not within 15 min", r.since(r.NodeSeconds))
+	var table strings.Builder
+	printTable(&table, "an emulated bananapi", "v1.37.2", []run{{Tool: arm, OK: true, Reboot: &r}})
+	assert.Contains(t, table.String(), "API server ready after 132 s, node not within 15 min\n")
 }
 
 func TestMedian(t *testing.T) {
@@ -69,6 +96,15 @@ func TestParseTools(t *testing.T) {
 	require.Len(t, all, 5)
 	assert.Contains(t, all[4].words, "frugal")
 	assert.True(t, isArm(all[3].Name) && isArm(all[4].Name) && !isArm(all[0].Name))
+	all, err = parseTools("article")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"kubeadm-arm", "init", "--skip-phases", "mark-control-plane", "--config", boardConfig}, all[0].words)
+	assert.True(t, all[0].pod && isArm(all[0].Name))
+	all, err = parseTools("armv7")
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+	assert.False(t, all[0].needsArm())
+	assert.True(t, all[1].needsArm())
 	for _, bad := range []string{"", "stock,", "kubeadm", "kubeadm-arm:"} {
 		_, err := parseTools(bad)
 		assert.Error(t, err, bad)
@@ -112,14 +148,19 @@ func TestDocument(t *testing.T) {
 	path := t.TempDir() + "/d.md"
 	slow := good()
 	slow.Board, slow.Seconds, slow.ByProgram, slow.Idle = "5%", 13, map[string]float64{"etcd": 1.25}, &idle{MilliCPU: 31, ByProgram: map[string]float64{"etcd": 12}}
+	slow.Missed = []string{"list the pods:\nexit | status 1"}
+	slow.Reboot = &reboot{ReadySeconds: 90, Limit: 1200}
+	slow.Decided = &decided{Plan: []decision{{"readiness period", "20 s", "each probe is a full handshake"}}, Steps: []stepReport{{"wait for etcd", 5, 4}, {"patch", 0.5, 0}}}
 	other := slow
 	other.Seconds = 15
 	require.NoError(t, writeDocument(path, false, []run{{Tool: stock, Board: "5%", Seconds: 80, Reason: "a | b"}, slow, other}))
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	for _, want := range []string{"|  | 5% | kubeadm init | 0 of 1 | failed after 80 |", "|  | 5% | kubeadm-arm init | 2 of 2 | 14.0 |", "| 31.0 | 12.0 |", "failed: a / b"} {
+	for _, want := range []string{"|  | 5% | kubeadm init | 0 of 1 | failed after 80 |", "|  | 5% | kubeadm-arm init | 2 of 2 | 14.0 |", "| 31.0 | 12.0 |", "failed: a / b",
+		"worked; missed: list the pods: exit / status 1 |", "| after 90 s | not within 20 min |", "| readiness period | 20 s | each probe is a full handshake |", "| wait for etcd | 5.0 | 4.0 |", "| patch | 0.5 |  |"} {
 		assert.Contains(t, string(text), want)
 	}
+	assert.Equal(t, 1, strings.Count(string(text), "| readiness period |"), "equal plans stand there once")
 }
 
 // The kubectl of v1.13 knows no --all there.

@@ -28,7 +28,7 @@ func printTable(w io.Writer, place, version string, runs []run) {
 			fmt.Fprintf(w, "\n%s: the idle board is %.0f %% busy\n", r.Tool, 100*r.Idle.share())
 		}
 		if r.Reboot != nil {
-			fmt.Fprintf(w, "\nafter a power cut: started in %.0f s, API server ready after %.0f s, node after %.0f s\n", r.Reboot.UpSeconds, r.Reboot.ReadySeconds, r.Reboot.NodeSeconds)
+			fmt.Fprintf(w, "\nafter a power cut: started in %.0f s, API server ready %s, node %s\n", r.Reboot.UpSeconds, r.Reboot.since(r.Reboot.ReadySeconds), r.Reboot.since(r.Reboot.NodeSeconds))
 		}
 		if !r.OK {
 			fmt.Fprintf(w, "\n%s said: %s\n", r.Tool, r.Reason)

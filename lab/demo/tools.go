@@ -12,6 +12,8 @@ type tool struct {
 	Name string
 	// words are the command on the board.
 	words []string
+	// pod says that an ordinary pod is to run there afterwards.
+	pod bool
 }
 
 // The names of the tools.
@@ -20,12 +22,18 @@ const (
 	arm    = "kubeadm-arm init"
 	recipe = "recipe by hand"
 	expert = "expert's config"
+	// article is how the article's author had pods run on his only board.
+	article = arm + " --skip-phases mark-control-plane"
+	// What Kubernetes released for 32 bits is for ARMv7: kubeadm-v7, which --bin
+	// brings, dies on older cores, and kubeadm-arm refuses it.
+	armv7   = "kubeadm init, built for ARMv7"
+	refused = "kubeadm-arm init, with that kubeadm"
 )
 
 // boardConfig is what every tool is given.
 const boardConfig = "/etc/kubeadm-lab.yaml"
 
-// parseTools reads a list of stock, recipe, expert, kubeadm-arm and
+// parseTools reads a list of stock, recipe, expert, article, armv7, kubeadm-arm and
 // kubeadm-arm:PROFILE.
 func parseTools(list string) ([]tool, error) {
 	var all []tool
@@ -33,17 +41,22 @@ func parseTools(list string) ([]tool, error) {
 		profile, isArm := strings.CutPrefix(name, "kubeadm-arm:")
 		switch {
 		case name == "stock":
-			all = append(all, tool{stock, []string{"kubeadm", "init", "--config", boardConfig}})
+			all = append(all, tool{Name: stock, words: []string{"kubeadm", "init", "--config", boardConfig}})
 		case name == "kubeadm-arm":
-			all = append(all, tool{arm, []string{"kubeadm-arm", "init", "--config", boardConfig}})
+			all = append(all, tool{Name: arm, words: []string{"kubeadm-arm", "init", "--config", boardConfig}})
 		case isArm && profile != "":
-			all = append(all, tool{arm + " (" + profile + ")", []string{"kubeadm-arm", "init", "--profile", profile, "--config", boardConfig}})
+			all = append(all, tool{Name: arm + " (" + profile + ")", words: []string{"kubeadm-arm", "init", "--profile", profile, "--config", boardConfig}})
+		case name == "article":
+			all = append(all, tool{Name: article, pod: true, words: append(strings.Fields(article), "--config", boardConfig)})
+		case name == "armv7":
+			all = append(all, tool{Name: armv7, words: []string{"kubeadm-v7", "init", "--config", boardConfig}},
+				tool{Name: refused, words: []string{"kubeadm-arm", "--arm-kubeadm", "/usr/local/bin/kubeadm-v7", "init", "--config", boardConfig}})
 		case name == "recipe":
-			all = append(all, tool{recipe, []string{"sh", "-ec", recipeScript}})
+			all = append(all, tool{Name: recipe, words: []string{"sh", "-ec", recipeScript}})
 		case name == "expert":
-			all = append(all, tool{expert, []string{"sh", "-ec", expertScript}})
+			all = append(all, tool{Name: expert, words: []string{"sh", "-ec", expertScript}})
 		default:
-			return nil, fmt.Errorf("--tools: %q is none of stock, recipe, expert, kubeadm-arm and kubeadm-arm:PROFILE", name)
+			return nil, fmt.Errorf("--tools: %q is none of stock, recipe, expert, article, armv7, kubeadm-arm and kubeadm-arm:PROFILE", name)
 		}
 	}
 	return all, nil
@@ -59,8 +72,11 @@ func (t tool) wordsFor(version string) []string {
 	return t.words
 }
 
+// needsArm tells whether kubeadm-arm has to be on the board.
+func (t tool) needsArm() bool { return t.words[0] == "kubeadm-arm" }
+
 // isArm tells whether the tool is kubeadm-arm, with whatever profile.
-func isArm(name string) bool { return strings.HasPrefix(name, arm) }
+func isArm(name string) bool { return strings.HasPrefix(name, arm) && name != refused }
 
 // recipeScript is what owners of slow boards do by hand: a longer probe, and
 // scheduler and controller-manager out of the way until the API server is up.

@@ -21,6 +21,9 @@ type Board struct {
 	whole  []string
 	cores  int
 	memory int64
+	// card says that this machine has no virtio: its disk is an SD card, a serial
+	// line carries commands, one at a time, and no clock outlives its power.
+	card bool
 }
 
 // Boards lists all boards.
@@ -32,6 +35,7 @@ func Boards() []Board {
 			// This driver hangs on what QEMU emulates of the power management.
 			append: "console=ttyAMA0 initcall_blacklist=bcm2835_pm_driver_init",
 			qemu:   []string{"-M", "raspi1ap"},
+			whole:  []string{"-M", "raspi1ap"}, cores: 1, memory: 512 << 20, card: true,
 		},
 		{
 			Name: "raspberrypi2", Label: "Raspberry Pi 2 Model B", GOARCH: "arm", GOARM: "7",
@@ -92,6 +96,9 @@ func Find(name string) (Board, error) {
 // Whole tells whether there is a whole board, with how many cores and bytes of
 // memory.
 func (b Board) Whole() (cores int, memory int64, ok bool) { return b.cores, b.memory, b.whole != nil }
+
+// Card tells whether the whole board's only disk is an SD card.
+func (b Board) Card() bool { return b.card }
 
 // system is the QEMU that has the board's CPU.
 func (b Board) system() string {

@@ -38,8 +38,10 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 	if err := b.makeDisk(ctx, cache, system, work, raw, image); err != nil {
 		return fmt.Errorf("make the disk of %s: %w", b.Name, err)
 	}
-	m := Machine{Board: b, Dir: work, Root: "root.img", Format: "raw", Forget: true,
-		Disks: []Disk{{Serial: "lab-images", File: image.Archive, ReadOnly: true}}}
+	m := Machine{Board: b, Dir: work, Root: "root.img", Format: "raw", Forget: true}
+	if !b.card {
+		m.Disks = []Disk{{Serial: "lab-images", File: image.Archive, ReadOnly: true}}
+	}
 	cmd, err := m.Prepare(ctx, cache)
 	if err != nil {
 		return err
@@ -82,10 +84,19 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 	return os.Rename(raw, to)
 }
 
-// firstStart imports the images and leaves nothing of this one board.
+// imagesOnCard is where the archive of images lies where it can have no disk of
+// its own.
+const imagesOnCard = "/root/images.tar"
+
+// firstStart imports the images and leaves nothing of this one board. Debian's
+// containerd takes every image for 32 bits for one for ARMv7 (it does not read
+// the variant in an image's configuration), and would import none on ARMv6.
 const firstStart = `
 until ctr version >/dev/null 2>&1; do sleep 1; done
-ctr -n k8s.io images import /dev/disk/by-id/virtio-lab-images
+archive=` + imagesOnCard + `
+test -e $archive || archive=/dev/disk/by-id/virtio-lab-images
+ctr -n k8s.io images import --all-platforms $archive
+rm -f ` + imagesOnCard + `
 systemctl stop containerd
 rm -rf /var/log/journal/* /var/lib/systemd/random-seed
 : > /etc/machine-id
@@ -124,6 +135,9 @@ func (b Board) makeDisk(ctx context.Context, cache, system, work, raw string, im
 	all[config] = filepath.Join(packages, config)
 	for to, from := range image.Programs {
 		all[to] = from
+	}
+	if b.card {
+		all[imagesOnCard] = image.Archive
 	}
 	for to, from := range all {
 		target := filepath.Join(root, to)

@@ -2,6 +2,7 @@ package emulate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -78,7 +79,6 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	if m.Forget {
 		cacheMode = "unsafe"
 	}
-	args := append([]string{}, b.whole...)
 	cores, memory := b.cores, b.memory
 	if m.Cores > 0 {
 		cores = m.Cores
@@ -86,26 +86,21 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	if m.Memory > 0 {
 		memory = m.Memory
 	}
-	args = append(args, "-smp", strconv.Itoa(cores), "-m", strconv.FormatInt(memory>>20, 10), "-accel", "tcg,thread=multi",
+	args := append([]string{}, b.whole...)
+	args = append(args, "-smp", strconv.Itoa(cores), "-m", strconv.FormatInt(memory>>20, 10),
 		// A board that starts again by itself would leave lab waiting for the end of
 		// commands that are gone.
 		"-no-reboot", "-display", "none", "-monitor", "none", "-nic", "none", "-kernel", kernel, "-initrd", initramfs,
-		"-append", "console=ttyAMA0 rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0",
-		"-chardev", "socket,id=console,path=console,server=on,wait=off,logfile=console.log,logappend=on", "-serial", "chardev:console",
-		"-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng",
-		"-drive", fmt.Sprintf("id=root,if=none,file=%s,format=%s,cache=%s,discard=unmap", m.Root, m.Format, cacheMode),
-		"-device", "virtio-blk-device,drive=root,serial="+rootSerial,
-		"-device", "virtio-serial-device,max_ports="+strconv.Itoa(ports+1))
-	for i, d := range m.Disks {
-		drive := fmt.Sprintf("id=disk%d,if=none,file=%s,format=raw,cache=%s,discard=unmap", i, d.File, cacheMode)
-		if d.ReadOnly {
-			drive += ",readonly=on"
+		"-chardev", "socket,id=console,path=console,server=on,wait=off,logfile=console.log,logappend=on")
+	root := fmt.Sprintf("file=%s,format=%s,cache=%s", m.Root, m.Format, cacheMode)
+	if b.card {
+		more, err := m.cardArguments(packages, root)
+		if err != nil {
+			return nil, err
 		}
-		args = append(args, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-device,drive=disk%d,serial=%s", i, d.Serial))
-	}
-	for i := range ports {
-		args = append(args, "-chardev", fmt.Sprintf("socket,id=%s,path=%[1]s,server=on,wait=off", portName(i)),
-			"-device", fmt.Sprintf("virtserialport,chardev=%s,name=lab%dof%d", portName(i), i, ports))
+		args = append(args, more...)
+	} else {
+		args = append(args, m.virtioArguments(root, cacheMode)...)
 	}
 	cmd := exec.Command(b.system(), args...)
 	// Paths of sockets are short; the folder's is not always.
@@ -115,23 +110,101 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
+// kernelWords are on every whole board's kernel command line.
+const kernelWords = "rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0"
+
+// virtioArguments are those of QEMU's own board, which takes any number of disks
+// and ports.
+func (m Machine) virtioArguments(root, cacheMode string) []string {
+	args := []string{"-accel", "tcg,thread=multi", "-append", "console=ttyAMA0 " + kernelWords, "-serial", "chardev:console",
+		"-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng",
+		"-drive", "id=root,if=none,discard=unmap," + root, "-device", "virtio-blk-device,drive=root,serial=" + rootSerial,
+		"-device", "virtio-serial-device,max_ports=" + strconv.Itoa(ports+1)}
+	for i, d := range m.Disks {
+		drive := fmt.Sprintf("id=disk%d,if=none,file=%s,format=raw,cache=%s,discard=unmap", i, d.File, cacheMode)
+		if d.ReadOnly {
+			drive += ",readonly=on"
+		}
+		args = append(args, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-device,drive=disk%d,serial=%s", i, d.Serial))
+	}
+	for i := range ports {
+		args = append(args, "-chardev", portSocket(i), "-device", fmt.Sprintf("virtserialport,chardev=%s,name=lab%dof%d", portName(i), i, ports))
+	}
+	return args
+}
+
+// cardRoot is the disk with the root file system where it is an SD card, which
+// has no serial number to be found by.
+const cardRoot = "mmcblk0"
+
+// cardArguments are those of a Raspberry Pi: commands go over its first UART, and
+// the second, which its device tree leaves off, is the console.
+func (m Machine) cardArguments(packages, root string) ([]string, error) {
+	b := m.Board
+	if len(m.Disks) > 0 {
+		return nil, fmt.Errorf("board %s: it takes no disk beside its card", b.Name)
+	}
+	path, err := b.tree(packages)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := enable(tree, "serial@7e215040"); err != nil {
+		return nil, fmt.Errorf("board %s: device tree %s: %w", b.Name, b.Tree, err)
+	}
+	own := filepath.Join(m.Dir, "tree.dtb")
+	if err := os.WriteFile(own, tree, 0o644); err != nil {
+		return nil, err
+	}
+	return []string{"-dtb", own,
+		// Its timer matches a count, as the real one: on a host that is busy for a
+		// moment the count is past it when it is set, and comes round in 71 minutes.
+		// With a clock that counts instructions, 4 ns each, nothing is ever late; a
+		// real one, with 700 MHz, takes about 3 ns.
+		"-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off",
+		"-chardev", portSocket(0), "-serial", "chardev:" + portName(0), "-serial", "chardev:console",
+		// Of the power management's drivers the one for domains hangs on what QEMU
+		// emulates; the other one switches the board off.
+		"-append", "console=ttyS1,115200 initcall_blacklist=bcm2835_power_driver_init lab.port=ttyAMA0 " + kernelWords,
+		"-drive", "if=sd," + root}, nil
+}
+
+func portSocket(i int) string {
+	return fmt.Sprintf("socket,id=%s,path=%[1]s,server=on,wait=off", portName(i))
+}
+
 // initramfs writes the guest's program with the modules for the disk.
 func (m Machine) initramfs(ctx context.Context, cache, packages string) (string, error) {
 	init, err := m.Board.Guest(ctx, cache)
 	if err != nil {
 		return "", err
 	}
-	needed, err := modules(packages, []string{"virtio_mmio", "virtio_blk", "crc32c_generic", "ext4", "rtc-pl031"})
+	first := struct {
+		Root    string   `json:"root"`
+		Modules []string `json:"modules"`
+		// Clock is the time in seconds, for a board that does not know it.
+		Clock int64 `json:"clock,omitempty"`
+	}{Root: rootSerial}
+	names := []string{"virtio_mmio", "virtio_blk", "crc32c_generic", "ext4", "rtc-pl031"}
+	if m.Board.card {
+		names = []string{"bcm2835", "mmc_block", "crc32c_generic", "ext4"}
+		first.Root, first.Clock = cardRoot, time.Now().Unix()
+	}
+	needed, err := modules(packages, names)
 	if err != nil {
 		return "", err
 	}
 	files, texts := map[string]string{}, map[string][]byte{}
-	names := []string{}
 	for _, path := range needed {
-		names = append(names, filepath.Base(path))
+		first.Modules = append(first.Modules, filepath.Base(path))
 		files["/modules/"+filepath.Base(path)] = path
 	}
-	texts["/disk.json"] = []byte(fmt.Sprintf(`{"root":%q,"modules":["%s"]}`, rootSerial, strings.Join(names, `","`)))
+	if texts["/disk.json"], err = json.Marshal(first); err != nil {
+		return "", err
+	}
 	for to, text := range m.Files {
 		texts[filepath.Join("/files", to)] = text
 	}

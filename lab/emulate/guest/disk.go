@@ -19,8 +19,11 @@ import (
 type disk struct {
 	Modules []string `json:"modules"`
 	// Root is the disk's serial number; what names the kernel gives depends on
-	// what other disks there are.
+	// what other disks there are. An SD card has none: there it is the name.
 	Root string `json:"root"`
+	// Clock is the time in seconds, on boards that forget it with their power. Their
+	// owners have NTP.
+	Clock int64 `json:"clock"`
 }
 
 // goOnWithDisk loads what the kernel needs for its disk, mounts it and becomes
@@ -33,6 +36,12 @@ func goOnWithDisk() error {
 	var d disk
 	if err := json.Unmarshal(text, &d); err != nil {
 		return fmt.Errorf("read /disk.json: %w", err)
+	}
+	if d.Clock > 0 {
+		now := syscall.NsecToTimeval(d.Clock * 1e9)
+		if err := syscall.Settimeofday(&now); err != nil {
+			return fmt.Errorf("set the clock: %w", err)
+		}
 	}
 	for _, m := range d.Modules {
 		if err := loadModule(filepath.Join("/modules", m)); err != nil {
@@ -85,8 +94,11 @@ func goOnWithDisk() error {
 	return fmt.Errorf("start init: %w", syscall.Exec("/sbin/init", []string{"/sbin/init"}, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}))
 }
 
-// mountDisk mounts the disk with that serial number.
+// mountDisk mounts the disk with that serial number or name.
 func mountDisk(serial, at string) error {
+	if _, err := os.Stat("/sys/block/" + serial); err == nil {
+		return syscall.Mount("/dev/"+serial, at, "ext4", 0, "")
+	}
 	names, err := filepath.Glob("/sys/block/*/serial")
 	if err != nil {
 		return err

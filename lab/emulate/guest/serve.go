@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // frame is a line of JSON on one of lab's serial ports. The host begins with
@@ -32,6 +34,11 @@ type frame struct {
 // serve answers on all of lab's ports, which the kernel brings one after the
 // other. It returns only when it cannot.
 func serve() error {
+	if line, err := serialLine(); err != nil {
+		return err
+	} else if line != nil {
+		(&port{f: line}).listen()
+	}
 	served, deadline := map[string]bool{}, time.Now().Add(time.Minute)
 	for {
 		ports, all, err := findPorts()
@@ -57,6 +64,49 @@ func serve() error {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// serialLine opens the serial line that the kernel's command line names as
+// lab.port, on boards without virtio; nil where it names none. Nobody tells there
+// that the lab at the other side has gone: the next one's command ends its own.
+func serialLine() (*os.File, error) {
+	words, err := os.ReadFile("/proc/cmdline")
+	if err != nil {
+		return nil, err
+	}
+	for _, word := range strings.Fields(string(words)) {
+		name, ok := strings.CutPrefix(word, "lab.port=")
+		if !ok {
+			continue
+		}
+		f, err := os.OpenFile("/dev/"+name, os.O_RDWR|syscall.O_NOCTTY, 0)
+		if err != nil {
+			return nil, err
+		}
+		if err := raw(f); err != nil {
+			return nil, errors.Join(fmt.Errorf("set up %s: %w", f.Name(), err), f.Close())
+		}
+		return f, nil
+	}
+	return nil, nil
+}
+
+// raw has a serial line pass on every byte as it is (termios(3)).
+func raw(f *os.File) error {
+	var t syscall.Termios
+	control := func(request uintptr) error {
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), request, uintptr(unsafe.Pointer(&t))); errno != 0 {
+			return errno
+		}
+		return nil
+	}
+	if err := control(syscall.TCGETS); err != nil {
+		return err
+	}
+	t.Iflag, t.Oflag, t.Lflag = 0, 0, 0
+	t.Cflag = t.Cflag&^(syscall.CSIZE|syscall.PARENB) | syscall.CS8 | syscall.CREAD | syscall.CLOCAL
+	t.Cc[syscall.VMIN], t.Cc[syscall.VTIME] = 1, 0
+	return control(syscall.TCSETS)
 }
 
 // findPorts returns the ports that are there, and how many there will be. Their
