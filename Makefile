@@ -125,6 +125,10 @@ raspberrypi1: packages lab ## an emulated Raspberry Pi 1 (ARMv6, 512 MiB): a kub
 power-cut: packages lab ## power cut in the middle of an init on an emulated board; the package's unit puts the manifests back
 	$(WHOLE) --board bananapi --deb $(call DEB,armhf) --tools kubeadm-arm --cut --document docs/results/power-cut.md
 
+bundle-board: packages build-images lab ## an emulated ARMv7 board whose Kubernetes is the bundle of kubeadm-arm images build, unpacked and imported as its words say
+	rm -rf dist/bundle && $(BIN)/kubeadm-arm-images build --kubernetes $(KUBERNETES) --cpu armv7 --out dist/bundle
+	$(WHOLE) --board bananapi --deb $(call DEB,armhf) --bundle dist/bundle --tools kubeadm-arm --document docs/results/bundle-board.md
+
 test: lint unit fuzz-quick cross board storage-board boards-quick packages-check ## everything that continuous integration runs
 
 lint: ## gofmt, go vet, staticcheck
@@ -144,11 +148,11 @@ board: build lab deps walk-quick ## real Kubernetes on throttled boards: killed 
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 10% --interrupt
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 100% --rounds 3 --expect-stock-works --expect-ratio 1.2
 
-# An interesting input is made smaller for a minute unless told otherwise, and nothing new is tried meanwhile.
 FUZZTIME ?= 10s
 # Workers of each target: the cores, shared out.
 FUZZWORKERS ?= $(shell n=$$(($$(nproc) / $(FUZZJOBS))); echo $$((n > 0 ? n : 1)))
 FUZZJOBS ?= 1
+# Unless told otherwise, each interesting input is made smaller for a minute, and nothing new is tried meanwhile.
 fuzz: ## every fuzz target for FUZZTIME (default 10s), FUZZJOBS at a time
 	@for module in . lab; do for pkg in $$(cd $$module && $(GO) list ./...); do \
 	  for f in $$(cd $$module && $(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do echo $$module $$pkg $$f; done; done; done | \

@@ -16,7 +16,7 @@ import (
 func rsaKeygen() work {
 	return repeat("keygen/"+rsa2048, func() error {
 		return withCustomRandomness(func() error {
-			_, err := rsa.GenerateKey(newTypicalKey(), 2048)
+			_, err := rsa.GenerateKey(keyOf(typicalKey), 2048)
 			return err
 		})
 	})
@@ -47,8 +47,6 @@ const typicalKey = 7
 
 // typicalStream is the endless stream of bytes of one seed.
 type typicalStream struct{ stream *mathrand.ChaCha8 }
-
-func newTypicalKey() typicalStream { return keyOf(typicalKey) }
 
 func keyOf(seed uint64) typicalStream {
 	var s [32]byte

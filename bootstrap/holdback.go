@@ -64,10 +64,7 @@ func HoldBack(l Layout) (held []string, err error) {
 	if len(l.processesNamed("kubelet", "kube-apiserver", "kube-scheduler", "kube-controller")) > 0 {
 		return nil, nil
 	}
-	if err := l.openState(); err != nil {
-		return nil, err
-	}
-	unlock, err := l.lock()
+	unlock, err := l.enter()
 	if err != nil {
 		return nil, err
 	}

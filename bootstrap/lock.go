@@ -55,6 +55,14 @@ func (l Layout) alive(h Holder) bool {
 	return err == nil && p.Started == h.Ticks && p.State != 'Z'
 }
 
+// enter makes our folder, if it is not there, and takes the lock in it.
+func (l Layout) enter() (leave func(), err error) {
+	if err := l.openState(); err != nil {
+		return nil, err
+	}
+	return l.lock()
+}
+
 // lock takes the lock of the board's bootstrap. The kernel drops it when the
 // process ends, however it ends, so that no lock can be left behind; who holds it
 // stands in the file for people.

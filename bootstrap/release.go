@@ -78,10 +78,7 @@ func (r *releaser) step(ctx context.Context, all, late bool) (released []string,
 			may = append(may, c)
 		}
 	}
-	if err := l.openState(); err != nil {
-		return nil, true, err
-	}
-	unlock, err := l.lock()
+	unlock, err := l.enter()
 	var refused *RefusedError
 	if errors.As(err, &refused) && refused.Reason == Locked {
 		return nil, true, nil // the run at work sees to it
@@ -163,10 +160,7 @@ func Abort(l Layout) (released []string, err error) {
 	if err := l.releasable(); err != nil {
 		return nil, err
 	}
-	if err := l.openState(); err != nil {
-		return nil, err
-	}
-	unlock, err := l.lock()
+	unlock, err := l.enter()
 	if err != nil {
 		return nil, err
 	}
@@ -190,10 +184,7 @@ func Abort(l Layout) (released []string, err error) {
 func Reset(l Layout, kubeadmReset func() error) (removed, left []string, err error) {
 	ours := fileExists(l.State()) || len(l.stagedNow()) > 0
 	if ours {
-		if err := l.openState(); err != nil {
-			return nil, nil, err
-		}
-		unlock, err := l.lock()
+		unlock, err := l.enter()
 		if err != nil {
 			return nil, nil, err
 		}
