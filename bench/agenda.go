@@ -62,7 +62,9 @@ func agenda(c clock, short, quota bool, rounds int, disks []*disk) ([]*step, err
 		return nil, err
 	}
 	add("Go work on one core", 3, one)
-	if lanes := runtime.GOMAXPROCS(0); lanes > 1 {
+	// No decision rests on what all cores do at once, and it costs as many times
+	// the CPU time.
+	if lanes := runtime.GOMAXPROCS(0); lanes > 1 && !short {
 		all, err := goWorkOn(lanes)
 		if err != nil {
 			return nil, err

@@ -278,6 +278,8 @@ func (r *run) do(ctx context.Context, s plan.Step, again bool, tell func(string)
 		return 1, r.await(ctx, s, tell)
 	case plan.TuneServices:
 		return 1, r.tuneServices(s)
+	case plan.KubeletCertificates:
+		return 1, r.kubeletCertificates(s)
 	}
 	return 0, fmt.Errorf("carry out the plan: unknown step %T", s)
 }

@@ -71,9 +71,13 @@ func pkiBoard(t *testing.T) *fakeBoard {
 		put(t, b.layout.at("/etc/kubernetes/"+name+".conf"), fmt.Sprintf(`apiVersion: v1
 kind: Config
 clusters:
-- {name: kubernetes, cluster: {server: "https://10.0.0.1:6443", certificate-authority-data: %s}}
+- {name: kubernetes, cluster: {server: "https://10.0.0.1:6443", certificate-authority-data: %[1]s}}
+contexts:
+- {name: %[2]s@kubernetes, context: {cluster: kubernetes, user: %[2]s}}
+current-context: %[2]s@kubernetes
+preferences: {}
 users:
-- {name: %s, user: {client-certificate-data: %s, client-key-data: %s}}
+- {name: %[2]s, user: {client-certificate-data: %[3]s, client-key-data: %[4]s}}
 `, read("ca.crt"), name, read("apiserver-kubelet-client.crt"), read("apiserver-kubelet-client.key")))
 	}
 	return b

@@ -67,6 +67,7 @@ func (m *maker) algorithm(c *ConfigPlan) {
 	}
 	chosen := m.f.Config.Cluster("encryptionAlgorithm")
 	gates, _ := m.f.Args.Get("feature-gates")
+	m.ecdsa = strings.HasPrefix(chosen, "ECDSA")
 	switch {
 	case chosen != "":
 		m.decide(name, chosen, "the owner's config says so")
@@ -77,9 +78,11 @@ func (m *maker) algorithm(c *ConfigPlan) {
 	case cheap:
 		m.decide(name, "kubeadm's default", cost+": cheap enough")
 	case hasTimeouts(c.API):
+		m.ecdsa = true
 		m.decide(name, "ECDSA-P256", cost)
 		c.Edits = append(c.Edits, ConfigEdit{Cluster: true, Path: []string{"encryptionAlgorithm"}, Text: "ECDSA-P256"})
 	case m.f.Kubeadm.Value(kubeadm.KeyAlgorithm) == "featureGates.PublicKeysECDSA":
+		m.ecdsa = true
 		m.decide(name, "ECDSA by feature gate", cost+"; kubeconfig keys stay RSA in this version")
 		c.Edits = append(c.Edits, ConfigEdit{Cluster: true, Path: []string{"featureGates", "PublicKeysECDSA"}, Gate: true})
 	default:

@@ -45,8 +45,10 @@ type maker struct {
 	slowdown float64
 	start    time.Duration
 	slow     bool
-	skip     []string
-	p        Plan
+	// ecdsa says that the cluster's keys are ECDSA, by our choice or the owner's.
+	ecdsa bool
+	skip  []string
+	p     Plan
 }
 
 func (m *maker) decide(name, value, reason string) {
@@ -75,10 +77,11 @@ func (m *maker) steps() {
 		// kubelet sees them.
 		m.decide("staging", "off", "the board is fast enough for kubeadm's own order and clocks")
 		m.services()
+		m.add(RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1})
+		done := append(m.kubeletCertificates(), head...)
 		m.add(
-			RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1},
 			m.patches(),
-			RunPhases{Name: "rest", What: "run kubeadm's other phases", Keep: b.AllBut(head...), Attempts: 1},
+			RunPhases{Name: "rest", What: "run kubeadm's other phases", Keep: b.AllBut(done...), Attempts: 1},
 		)
 		return
 	}
@@ -104,8 +107,9 @@ func (m *maker) steps() {
 	}
 	m.decide("later starts of the board", "staged too", "all four at once wear each other down; a systemd unit puts "+strings.Join(staged, ", ")+" back in this order")
 	m.services()
+	m.add(RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1})
+	done := slices.Concat(head, kubelet, m.kubeletCertificates(), []string{"wait-control-plane"})
 	m.add(
-		RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1},
 		m.patches(),
 		StageManifests{Components: staged},
 		RunPhases{Name: "kubelet", What: "start the kubelet", Keep: kubelet, Attempts: 2},
@@ -115,7 +119,7 @@ func (m *maker) steps() {
 	}
 	// kubeadm's own wait comes after ours and would add its one-minute call
 	// and a round of handshakes only to learn what is known.
-	tail := b.AllBut(slices.Concat(head, kubelet, []string{"wait-control-plane"})...)
+	tail := b.AllBut(done...)
 	m.decide("wait-control-plane", "skipped", "own waiting by progress shows every component healthy")
 	const attempts = 5
 	m.decide("attempts for the last phases", fmt.Sprint(attempts), "a request has 10 s in kubeadm's client whatever the config says; all these phases create or update")
@@ -146,9 +150,13 @@ func (m *maker) steps() {
 // together tells whether etcd and the API server start side by side, and later
 // the others. It gained little on an emulated Cortex-A7, whose two cores are busy
 // either way: 2 of 171 s. A quota of less than two cores is as one core.
+//
+// kubelet-finalize among the phases that run beside their start would end
+// scheduler and controller-manager while they are being made.
 func (m *maker) together() bool {
 	measured := m.f.Speed.Cores
-	return m.cores() >= enoughForTwo && (measured == 0 || measured >= enoughForTwo)
+	finalizes := slices.Contains(m.f.Kubeadm.Phases(), finalize) && !m.skipped(finalize) && !m.rotatable()
+	return !finalizes && m.cores() >= enoughForTwo && (measured == 0 || measured >= enoughForTwo)
 }
 
 // enoughForTwo is in cores; what else runs on a board takes a part of them.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -289,4 +290,139 @@ func TestFlagsWithoutAPlaceInAConfigLeaveItUnwritten(t *testing.T) {
 	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), NoConfig: "flag --new has no place"})
 	assert.Nil(t, p.Config)
 	assert.Contains(t, strings.Join(p.Warnings, "\n"), "--new has no place")
+}
+
+// The kubelet's certificate is moved before it starts, unless kubeadm would not
+// move it either or this program cannot know.
+func TestFinalizedBeforeTheKubeletStarts(t *testing.T) {
+	kubeletConfig := func(text string) *kubeadm.Config {
+		return config(t, "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"+text)
+	}
+	for name, c := range map[string]struct {
+		f     Facts
+		early bool
+	}{
+		"v1.37":                 {Facts{Kubeadm: behaviour(t, 37, 2)}, true},
+		"v1.17":                 {Facts{Kubeadm: behaviour(t, 17, 17)}, true},
+		"before it was there":   {Facts{Kubeadm: behaviour(t, 16, 0)}, false},
+		"newer than known":      {Facts{Kubeadm: behaviour(t, kubeadm.NewestMinor+1, 0)}, false},
+		"skipped":               {Facts{Kubeadm: behaviour(t, 37, 2), Args: args(t, "--skip-phases=kubelet-finalize")}, false},
+		"its part skipped":      {Facts{Kubeadm: behaviour(t, 37, 2), Args: args(t, "--skip-phases=kubelet-finalize/enable-client-cert-rotation")}, false},
+		"no rotation":           {Facts{Kubeadm: behaviour(t, 37, 2), Config: kubeletConfig("rotateCertificates: false\n")}, false},
+		"rotation as it is":     {Facts{Kubeadm: behaviour(t, 37, 2), Config: kubeletConfig("rotateCertificates: true\n")}, true},
+		"the owner's cert-dir":  {Facts{Kubeadm: behaviour(t, 37, 2), Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n  - {name: cert-dir, value: /x}\n")}, false},
+		"the owner's kubeconf.": {Facts{Kubeadm: behaviour(t, 37, 2), Args: args(t, "--skip-phases=kubeconfig/kubelet")}, false},
+	} {
+		for _, speed := range []Speed{twoCores(15), Reference()} {
+			t.Run(name, func(t *testing.T) {
+				c.f.Speed, c.f.Profile, c.f.Board = speed, Balanced, hwdetect.Board{CPU: hwdetect.CPU{Count: 2}}
+				p := MakeInit(c.f)
+				at, finalizes := -1, false
+				for i, s := range p.Steps {
+					switch s := s.(type) {
+					case KubeletCertificates:
+						if s.Client {
+							at = i
+						}
+					case RunPhases:
+						if slices.Contains(s.Keep, "kubelet-start") && c.early {
+							assert.NotEqual(t, -1, at, "before the kubelet starts")
+						}
+						finalizes = finalizes || slices.Contains(s.Keep, "kubelet-finalize")
+					}
+				}
+				assert.Equal(t, c.early, at >= 0)
+				assert.Equal(t, c.early, has(p, "kubelet-finalize"))
+				assert.Equal(t, !c.early && c.f.Kubeadm.Version.Minor >= 17, finalizes)
+			})
+		}
+	}
+}
+
+// Seen on emulated boards with two cores and with four: kubelet-finalize started
+// the kubelet again while it made the containers of scheduler and
+// controller-manager, and both ended and were made a second time.
+func TestNoKubeletIsStartedAgainBesideAStart(t *testing.T) {
+	for minor := kubeadm.OldestMinor; minor <= kubeadm.NewestMinor+1; minor++ {
+		for _, speed := range []Speed{twoCores(15), slow(15)} {
+			p := MakeInit(Facts{Profile: Balanced, Speed: speed, Kubeadm: behaviour(t, minor, 0), Board: hwdetect.Board{CPU: hwdetect.CPU{Count: 2}}})
+			starting := map[string]bool{}
+			for _, s := range p.Steps {
+				switch s := s.(type) {
+				case ReleaseManifest:
+					starting[s.Component] = true
+				case AwaitHealthy:
+					delete(starting, s.Component)
+				case RunPhases:
+					assert.False(t, len(starting) > 0 && slices.Contains(s.Keep, "kubelet-finalize"), "v1.%d", minor)
+				}
+			}
+		}
+	}
+}
+
+// The kubelet's own certificate is made for it where RSA keys are dear, unless it
+// would make none or the owner has one.
+func TestServingCertificate(t *testing.T) {
+	kubelet := func(text string) *kubeadm.Config {
+		return config(t, "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"+text)
+	}
+	cluster := func(text string) *kubeadm.Config {
+		return config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"+text)
+	}
+	b := behaviour(t, 37, 2)
+	for name, c := range map[string]struct {
+		f    Facts
+		want bool
+	}{
+		"ours":                {Facts{Speed: slow(15), Kubeadm: b}, true},
+		"an old kubeadm":      {Facts{Speed: slow(15), Kubeadm: behaviour(t, 13, 1)}, false},
+		"a fast board":        {Facts{Speed: Reference(), Kubeadm: b}, false},
+		"a CA is here":        {Facts{Speed: slow(15), Kubeadm: b, HasCA: true}, false},
+		"the owner wants RSA": {Facts{Speed: slow(15), Kubeadm: b, Config: cluster("encryptionAlgorithm: RSA-3072\n")}, false},
+		"the owner wants it":  {Facts{Speed: slow(15), Kubeadm: b, Config: cluster("encryptionAlgorithm: ECDSA-P256\n")}, true},
+		"signed by the CA":    {Facts{Speed: slow(15), Kubeadm: b, Config: kubelet("serverTLSBootstrap: true\n")}, false},
+		"the owner's":         {Facts{Speed: slow(15), Kubeadm: b, Config: kubelet("tlsCertFile: /x\n")}, false},
+		"started by others":   {Facts{Speed: slow(15), Kubeadm: b, Args: args(t, "--skip-phases=kubelet-start")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := false
+			for _, s := range MakeInit(c.f).Steps {
+				if k, ok := s.(KubeletCertificates); ok {
+					got = got || k.Serving
+				}
+			}
+			assert.Equal(t, c.want, got)
+		})
+	}
+}
+
+// The controller-manager shows the API server's certificate, where it can read it
+// and the owner has no other.
+func TestSharedCertificate(t *testing.T) {
+	b := behaviour(t, 37, 2)
+	for name, c := range map[string]struct {
+		f    Facts
+		want string
+	}{
+		"usual":              {Facts{}, "/etc/kubernetes/pki/apiserver.crt"},
+		"elsewhere":          {Facts{Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncertificatesDir: /srv/pki/\n")}, "/srv/pki/apiserver.crt"},
+		"elsewhere by flag":  {Facts{Args: args(t, "--cert-dir=/srv/pki")}, "/srv/pki/apiserver.crt"},
+		"another user's":     {Facts{Args: args(t, "--feature-gates=RootlessControlPlane=true")}, ""},
+		"the owner has them": {Facts{Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncontrollerManager:\n  extraArgs: [{name: tls-private-key-file, value: /x}]\n")}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.f.Speed, c.f.Kubeadm, c.f.Profile = slow(15), b, Balanced
+			got := map[string]string{}
+			for _, s := range MakeInit(c.f).Steps {
+				if p, ok := s.(PatchManifests); ok {
+					for _, f := range p.Settings[ControllerManager].Flags {
+						got[f.Name] = f.Value
+					}
+				}
+			}
+			assert.Equal(t, c.want, got["tls-cert-file"])
+			assert.Equal(t, strings.Replace(c.want, ".crt", ".key", 1), got["tls-private-key-file"])
+		})
+	}
 }

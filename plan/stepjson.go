@@ -65,6 +65,8 @@ func kindOf(s Step) string {
 		return "awaitHealthy"
 	case TuneServices:
 		return "tuneServices"
+	case KubeletCertificates:
+		return "kubeletCertificates"
 	}
 	return "unknown"
 }
@@ -83,6 +85,8 @@ func readStep(k stepKind) (Step, error) {
 		return decodeStep[AwaitHealthy](k.Step)
 	case "tuneServices":
 		return decodeStep[TuneServices](k.Step)
+	case "kubeletCertificates":
+		return decodeStep[KubeletCertificates](k.Step)
 	}
 	return nil, fmt.Errorf("read plan: unknown step %q", k.Kind)
 }

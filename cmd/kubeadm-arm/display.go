@@ -244,6 +244,15 @@ func stepDetail(s plan.Step) string {
 	case plan.AwaitHealthy:
 		return fmt.Sprintf(": expected %s; given up when nothing moves for %s, nothing new comes for %s, or after %d restarts",
 			clock(s.Expect), clock(s.Quiet), clock(s.Patience), s.Restarts)
+	case plan.KubeletCertificates:
+		var made []string
+		if s.Client {
+			made = append(made, "client")
+		}
+		if s.Serving {
+			made = append(made, "serving")
+		}
+		return ": " + strings.Join(made, ", ")
 	case plan.TuneServices:
 		return fmt.Sprintf(": kubelet, container runtime; their timers may fire %s late", s.TimerSlack)
 	case plan.PatchManifests:

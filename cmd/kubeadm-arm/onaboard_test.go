@@ -106,6 +106,7 @@ init*) ;;
 esac
 [ -z "$FAKE_PREFLIGHT" ] || { echo "	[ERROR NumCPU]: the number of available CPUs 1 is less than the required 2" >&2; exit 1; }
 mkdir -p /etc/kubernetes/manifests
+printf 'current-context: c\ncontexts: [{name: c, context: {user: u}}]\nusers: [{name: u, user: {client-certificate: /u, client-key: /u}}]\n' >/etc/kubernetes/kubelet.conf
 for c in etcd kube-apiserver kube-controller-manager kube-scheduler; do
 printf 'apiVersion: v1\nkind: Pod\nmetadata:\n  name: %s\nspec:\n  containers:\n  - name: %s\n    command:\n    - %s\n    - --secure-port=1\n    image: registry.k8s.io/%s:v1.37.2\n    livenessProbe:\n      httpGet: {path: /healthz, port: 1, host: 127.0.0.1}\n' $c $c $c $c >/etc/kubernetes/manifests/$c.yaml
 done

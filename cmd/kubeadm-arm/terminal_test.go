@@ -13,7 +13,7 @@ import (
 // process of it is left, and status knows how to go on.
 func TestInterrupted(t *testing.T) {
 	signals := map[string]syscall.Signal{"closed terminal": 0, "SIGHUP": syscall.SIGHUP, "SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM}
-	moments := map[string][2]string{"while kubeadm runs": {"kubelet", "5/13"}, "while it waits": {"wait", "6/13"}}
+	moments := map[string][2]string{"while kubeadm runs": {"kubelet", "6/14"}, "while it waits": {"wait", "7/14"}}
 	for name, sig := range signals {
 		for moment, where := range moments {
 			t.Run(name+" "+moment, func(t *testing.T) {

@@ -1,0 +1,214 @@
+package bootstrap
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// kubeletPKI is the kubelet's folder of certificates, and currentPEM the link in
+// it to the client certificate that is in use (the kubelet's --cert-dir;
+// k8s.io/client-go/util/certificate/certificate_store.go).
+const (
+	kubeletPKI = "/var/lib/kubelet/pki"
+	currentPEM = kubeletPKI + "/kubelet-client-current.pem"
+)
+
+// kubeletCertificates makes them. What a killed run did of it is done again or
+// found done.
+func (r *run) kubeletCertificates(s plan.KubeletCertificates) error {
+	var err error
+	if s.Client {
+		err = r.layout.moveKubeletCertificate()
+	}
+	if s.Serving && err == nil {
+		err = r.layout.makeServingCertificate(r.nodeName(), r.now())
+	}
+	if err != nil {
+		return fmt.Errorf("make the kubelet's certificates: %w", err)
+	}
+	return nil
+}
+
+// moveKubeletCertificate leaves the kubelet's client certificate and kubelet.conf
+// as the kubelet and kubelet-finalize together would: the certificate with its key
+// in a file that the kubelet can renew, and kubelet.conf pointing there. Done
+// before the kubelet's first start it costs no second one.
+func (l Layout) moveKubeletCertificate() error {
+	text, err := os.ReadFile(l.KubeletConf())
+	if err != nil {
+		return err
+	}
+	var conf map[string]any
+	if err := yaml.Unmarshal(text, &conf); err != nil {
+		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
+	}
+	user, err := currentUser(conf)
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
+	}
+	if user["client-certificate"] != nil {
+		return nil // a file already: by an interrupted run, or the owner's own
+	}
+	cert, errCert := base64.StdEncoding.DecodeString(textOf(user["client-certificate-data"]))
+	key, errKey := base64.StdEncoding.DecodeString(textOf(user["client-key-data"]))
+	if err := errors.Join(errCert, errKey); err != nil {
+		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
+	}
+	name, err := pemName(cert, key)
+	if err != nil {
+		return fmt.Errorf("%s: the client certificate: %w", l.KubeletConf(), err)
+	}
+	if err := l.mkdir(l.at(kubeletPKI), 0o755); err != nil {
+		return err
+	}
+	if err := l.writeFile(l.at(kubeletPKI+"/"+name), append(cert, key...), 0o600); err != nil {
+		return err
+	}
+	if err := l.pointTo(kubeletPKI+"/"+name, l.at(currentPEM)); err != nil {
+		return err
+	}
+	delete(user, "client-certificate-data")
+	delete(user, "client-key-data")
+	user["client-certificate"], user["client-key"] = currentPEM, currentPEM
+	if text, err = yaml.Marshal(conf); err != nil {
+		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
+	}
+	return l.writeFile(l.KubeletConf(), text, 0o600)
+}
+
+// nodeName is the name that kubeadm gives the node
+// (cmd/kubeadm/app/util/config/initconfiguration.go).
+func (r *run) nodeName() string {
+	name, given := r.Args.Get("node-name")
+	if !given {
+		name = r.Config.Init("nodeRegistration", "name")
+	}
+	if name == "" {
+		name, _ = os.Hostname()
+	}
+	return strings.ToLower(strings.TrimSpace(name))
+}
+
+// makeServingCertificate makes what the kubelet shows to those that ask it, as it
+// would itself but for the key. With one file of the two it would not start, so
+// both are made unless both are there.
+func (l Layout) makeServingCertificate(name string, now time.Time) error {
+	base := l.at(kubeletPKI + "/kubelet")
+	if fileExists(base+".crt") && fileExists(base+".key") {
+		return nil
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 63))
+	if err != nil {
+		return err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: fmt.Sprintf("%s@%d", name, now.Unix())}, DNSNames: []string{name},
+		NotBefore: now.UTC(), NotAfter: now.UTC().AddDate(1, 0, 0),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return err
+	}
+	private, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		return err
+	}
+	if err := l.mkdir(l.at(kubeletPKI), 0o755); err != nil {
+		return err
+	}
+	if err := l.writeFile(base+".key", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}), 0o600); err != nil {
+		return err
+	}
+	return l.writeFile(base+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644)
+}
+
+// pemName is the name that the kubelet gives the file of a client certificate;
+// where the kubelet puts the present time, this is the certificate's own, so that
+// doing it twice leaves one file.
+func pemName(cert, key []byte) (string, error) {
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return "", err
+	}
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		return "", err
+	}
+	return "kubelet-client-" + leaf.NotBefore.UTC().Format("2006-01-02-15-04-05") + ".pem", nil
+}
+
+// pointTo makes link a symbolic link to target, in one step where there is one
+// already.
+func (l Layout) pointTo(target, link string) error {
+	temp := filepath.Join(filepath.Dir(link), "."+filepath.Base(link))
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := l.change("link", link, func() error {
+		if err := os.Symlink(target, temp); err != nil {
+			return err
+		}
+		return os.Rename(temp, link)
+	})
+	if err != nil {
+		return err
+	}
+	return l.syncDir(filepath.Dir(link))
+}
+
+// currentUser returns the user of a kubeconfig's current context
+// (k8s.io/client-go/tools/clientcmd/api/v1).
+func currentUser(conf map[string]any) (map[string]any, error) {
+	current := textOf(conf["current-context"])
+	context, ok := named(conf["contexts"], current, "context")
+	if !ok {
+		return nil, fmt.Errorf("it has no context %q, which current-context names", current)
+	}
+	name := textOf(context["user"])
+	user, ok := named(conf["users"], name, "user")
+	if !ok {
+		return nil, fmt.Errorf("it has no user %q, whom the context %q names", name, current)
+	}
+	return user, nil
+}
+
+// named finds an item of one of a kubeconfig's lists by its name.
+func named(list any, name, field string) (map[string]any, bool) {
+	items, _ := list.([]any)
+	for _, i := range items {
+		item, _ := i.(map[string]any)
+		if item != nil && textOf(item["name"]) == name {
+			found, ok := item[field].(map[string]any)
+			return found, ok
+		}
+	}
+	return nil, false
+}
+
+func textOf(v any) string {
+	s, _ := v.(string)
+	return s
+}
