@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"crypto/ecdsa"
+	"crypto/rsa"
 	"runtime"
 	"time"
 )
@@ -30,26 +32,18 @@ func agenda(c clock, short, quota bool, rounds int, disks []*disk) ([]*step, err
 		}
 	}
 
-	rsaPrivate, err := rsaKey()
+	ofRSA, err := rsaIdentity()
 	if err != nil {
 		return nil, err
 	}
-	p256Private, err := p256Key()
-	if err != nil {
-		return nil, err
-	}
-	rsaIdentity, err := newIdentity(rsaPrivate)
-	if err != nil {
-		return nil, err
-	}
-	p256Identity, err := newIdentity(p256Private)
+	ofP256, err := p256Identity()
 	if err != nil {
 		return nil, err
 	}
 	shake := func(title string, weight float64, kind, key, exchange string) {
-		id := rsaIdentity
+		id := ofRSA
 		if key == ecdsaP256 {
-			id = p256Identity
+			id = ofP256
 		}
 		h := newHandshake(c, kind, key, exchange, id)
 		add(title, weight, work{name: h.name, parts: []string{serverSide, clientSide}, do: h.do})
@@ -79,7 +73,7 @@ func agenda(c clock, short, quota bool, rounds int, disks []*disk) ([]*step, err
 		return list, nil
 	}
 
-	rsaList, err := rsaWorks(rsaPrivate)
+	rsaList, err := rsaWorks(ofRSA.key.(*rsa.PrivateKey))
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +84,7 @@ func agenda(c clock, short, quota bool, rounds int, disks []*disk) ([]*step, err
 			rsaSign = st.measure.(*compute)
 		}
 	}
-	p256List, err := ecdsaWorks(p256Private)
+	p256List, err := ecdsaWorks(ofP256.key.(*ecdsa.PrivateKey))
 	if err != nil {
 		return nil, err
 	}

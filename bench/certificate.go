@@ -8,38 +8,27 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	_ "embed" // for the benchmark's RSA key
+	_ "embed" // for the benchmark's keys
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"math/big"
-	"net"
-	"time"
+	"sync"
 )
 
 // Making an RSA-2048 key takes seconds on the slowest boards, with a luck that
-// differs from run to run; the cost of using one does not depend on which it is.
-//
-//go:embed key/public-benchmark-only-rsa2048.pem
-var benchmarkRSAKey []byte
+// differs from run to run, and signing three certificates a third of a second; the
+// cost of using them does not depend on which they are. Each file holds a key and
+// the certificates of a CA, a server and a client.
+var (
+	//go:embed key/public-benchmark-only-rsa2048.pem
+	benchmarkRSA []byte
+	//go:embed key/public-benchmark-only-p256.pem
+	benchmarkP256 []byte
+)
 
 const (
 	rsa2048   = "rsa-2048"
 	ecdsaP256 = "ecdsa-p256"
 )
-
-func rsaKey() (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode(benchmarkRSAKey)
-	if block == nil {
-		return nil, errors.New("decode the benchmark's RSA key: no PEM block")
-	}
-	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("decode the benchmark's RSA key: %w", err)
-	}
-	return key, nil
-}
 
 func p256Key() (*ecdsa.PrivateKey, error) {
 	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -48,6 +37,7 @@ func p256Key() (*ecdsa.PrivateKey, error) {
 // identity is what kubeadm would have made for one kind of key: a CA and,
 // signed by it directly, a certificate for the server and one for a client.
 type identity struct {
+	key            crypto.Signer
 	roots          *x509.CertPool
 	server, client tls.Certificate
 }
@@ -55,52 +45,43 @@ type identity struct {
 // serverName is the name every client of the API server may use.
 const serverName = "kubernetes.default.svc"
 
-func newIdentity(key crypto.Signer) (identity, error) {
-	now := time.Now()
-	template := func(serial int64, name string) *x509.Certificate {
-		return &x509.Certificate{
-			SerialNumber: big.NewInt(serial),
-			Subject:      pkix.Name{CommonName: name},
-			// Boards without a battery start with a clock far in the past or
-			// set it while this runs.
-			NotBefore:             now.AddDate(-1, 0, 0),
-			NotAfter:              now.AddDate(100, 0, 0),
-			KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-			BasicConstraintsValid: true,
-		}
-	}
-	caTemplate := template(1, "kubernetes")
-	caTemplate.IsCA = true
-	caTemplate.KeyUsage |= x509.KeyUsageCertSign
-	caDER, err := x509.CreateCertificate(rand.Reader, caTemplate, caTemplate, key.Public(), key)
-	if err != nil {
-		return identity{}, fmt.Errorf("create the benchmark's CA certificate: %w", err)
-	}
-	ca, err := x509.ParseCertificate(caDER)
-	if err != nil {
-		return identity{}, fmt.Errorf("parse the benchmark's CA certificate: %w", err)
-	}
-	issue := func(t *x509.Certificate, usage x509.ExtKeyUsage) (tls.Certificate, error) {
-		t.ExtKeyUsage = []x509.ExtKeyUsage{usage}
-		der, err := x509.CreateCertificate(rand.Reader, t, ca, key.Public(), key)
-		if err != nil {
-			return tls.Certificate{}, fmt.Errorf("create the benchmark's certificate %q: %w", t.Subject.CommonName, err)
-		}
-		return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
-	}
+// Read once: an RSA key is checked while it is read, which takes its time.
+var (
+	rsaIdentity  = sync.OnceValues(func() (identity, error) { return parseIdentity(benchmarkRSA) })
+	p256Identity = sync.OnceValues(func() (identity, error) { return parseIdentity(benchmarkP256) })
+)
 
+// parseIdentity reads one of these files.
+func parseIdentity(text []byte) (identity, error) {
 	id := identity{roots: x509.NewCertPool()}
+	var certs [][]byte
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		var err error
+		switch block.Type {
+		case "RSA PRIVATE KEY":
+			var key *rsa.PrivateKey
+			key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+			id.key = key
+		case "EC PRIVATE KEY":
+			var key *ecdsa.PrivateKey
+			key, err = x509.ParseECPrivateKey(block.Bytes)
+			id.key = key
+		default:
+			certs = append(certs, block.Bytes)
+		}
+		if err != nil {
+			return id, fmt.Errorf("decode the benchmark's keys: %w", err)
+		}
+	}
+	if len(certs) != 3 || id.key == nil {
+		return id, fmt.Errorf("decode the benchmark's keys: %d certificates, want a key and 3", len(certs))
+	}
+	ca, err := x509.ParseCertificate(certs[0])
+	if err != nil {
+		return id, fmt.Errorf("decode the benchmark's keys: %w", err)
+	}
 	id.roots.AddCert(ca)
-	server := template(2, "kube-apiserver")
-	server.DNSNames = []string{"kubernetes", "kubernetes.default", serverName, serverName + ".cluster.local"}
-	server.IPAddresses = []net.IP{net.IPv4(10, 96, 0, 1), net.IPv4(192, 168, 1, 155)}
-	if id.server, err = issue(server, x509.ExtKeyUsageServerAuth); err != nil {
-		return identity{}, err
-	}
-	client := template(3, "system:node:board")
-	client.Subject.Organization = []string{"system:nodes"}
-	if id.client, err = issue(client, x509.ExtKeyUsageClientAuth); err != nil {
-		return identity{}, err
-	}
+	id.server = tls.Certificate{Certificate: certs[1:2], PrivateKey: id.key}
+	id.client = tls.Certificate{Certificate: certs[2:3], PrivateKey: id.key}
 	return id, nil
 }

@@ -46,9 +46,9 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 	}
 	defer p.close()
 	limits := Limits{Quiet: s.Quiet, Patience: s.Patience, Restarts: s.Restarts}
-	w := newWatch(limits, r.now(), r.look(ctx, s.Component, p, Observation{}))
-	for {
-		o := r.look(ctx, s.Component, p, w.last)
+	w := newWatch(limits, r.now(), r.look(ctx, s.Component, p, Observation{}, true))
+	for n := 1; ; n++ {
+		o := r.look(ctx, s.Component, p, w.last, n%scanEvery == 0)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -74,14 +74,21 @@ func patienceOf(s plan.AwaitHealthy) time.Duration {
 	return min(max(15*time.Second, s.Expect/2), 2*time.Minute)
 }
 
+// scanEvery is how many looks for a component without a log go by for each that
+// reads all of /proc: a container has a log as soon as it is started, but where
+// that lies is the kubelet's choice (podLogsDir).
+const scanEvery = 8
+
 // look makes one observation. While the process is not there, nobody is asked.
-func (r *run) look(ctx context.Context, component string, p *prober, last Observation) Observation {
+func (r *run) look(ctx context.Context, component string, p *prober, last Observation, scan bool) Observation {
 	var o Observation
-	if proc, ok := findAgain(r.layout.Proc(), component, last); ok {
-		o.Running, o.PID, o.Started, o.CPU = true, proc.PID, proc.Started, proc.CPU
-	}
 	log := readPodLog(r.layout.PodLogs(), component)
 	o.Instances, o.LogBytes = log.Instances, log.Bytes
+	if scan || last.Running || o.Instances > 0 {
+		if proc, ok := findAgain(r.layout.Proc(), component, last); ok {
+			o.Running, o.PID, o.Started, o.CPU = true, proc.PID, proc.Started, proc.CPU
+		}
+	}
 	if o.Running || o.Instances > 0 {
 		o.Health = p.ask(ctx)
 	}

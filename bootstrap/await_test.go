@@ -52,3 +52,21 @@ func TestProbersOfRealManifests(t *testing.T) {
 		})
 	}
 }
+
+// A kubelet may keep its logs elsewhere: then only the process tells that a
+// component has been started, and /proc is read now and then.
+func TestAComponentWithoutALogIsFound(t *testing.T) {
+	b := newFakeBoard(t)
+	require.NoError(t, b.makeManifest(plan.Etcd))
+	r := &run{Options: b.options(), layout: b.layout, restarts: map[string]int{}}
+	require.NoError(t, os.Rename(b.layout.Proc()+"/100", b.layout.at("/later")))
+	looks := 0
+	err := r.await(t.Context(), plan.AwaitHealthy{Component: plan.Etcd, Quiet: time.Minute, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond}, func(seen string) {
+		if looks++; looks == 3 {
+			assert.Contains(t, seen, "its container was not started")
+			require.NoError(t, os.Rename(b.layout.at("/later"), b.layout.Proc()+"/100"))
+		}
+	})
+	require.NoError(t, err)
+	assert.LessOrEqual(t, looks, scanEvery+1)
+}

@@ -25,6 +25,8 @@ type board struct {
 	// of namespaces. Disks are those that a whole board has beyond its own.
 	Emulated string      `json:"emulated,omitempty"`
 	Disks    []extraDisk `json:"disks,omitempty"`
+	// Dilation is how many seconds here one second of a whole board takes; 0 is 1.
+	Dilation int `json:"timeDilation,omitempty"`
 	// First is the board's process 1, or its QEMU.
 	First process `json:"first"`
 	// DiskServer is the process behind a slowed disk, on the host's side.

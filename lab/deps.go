@@ -32,7 +32,7 @@ func emulatorPrograms() map[string]string {
 func wholePrograms() map[string]string {
 	all := emulatorPrograms()
 	for path, pkg := range map[string]string{
-		"/usr/sbin/debootstrap": "debootstrap", "/usr/bin/qemu-arm-static": "qemu-user-static", "/usr/bin/qemu-img": "qemu-utils",
+		"/usr/sbin/debootstrap": "debootstrap", "/usr/bin/qemu-arm-static": "qemu-user-static", "/usr/bin/qemu-img": "qemu-utils", "/usr/bin/fdtput": "device-tree-compiler",
 		"/sbin/mkfs.ext4": "e2fsprogs", "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
 	} {
 		all[path] = pkg

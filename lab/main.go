@@ -182,6 +182,7 @@ func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	f.Var(durationValue{&o.disk.Flush}, "disk-flush", "`time` of a flush of the disk's cache, such as 20ms; an fsync of ext4 takes one or two")
 	f.Var(bytesValue{&o.disk.Rate}, "disk-rate", "`bytes` a second that the disk reads and writes, such as 4MiB")
 	f.StringVar(&o.board, "board", "", "a whole emulated `board` instead: "+strings.Join(wholeBoards(), ", "))
+	f.IntVar(&o.dilation, "time-dilation", 1, "a second on an emulated board takes so many here, and so it is that much faster than QEMU; for boards with more or faster cores")
 	f.Var(bytesList{&o.disks}, "disk", "`bytes` of one more disk of an emulated board, such as 256MiB; may be repeated")
 	return func(ctx context.Context, _ []string) (int, error) {
 		if o.board != "" {

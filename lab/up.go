@@ -17,6 +17,7 @@ import (
 type upOptions struct {
 	name, version, nodeIP string
 	limits                limits
+	dilation              int
 	disk                  disk
 	programs              []string // files or folders for /usr/local/bin
 	board                 string   // kind of a whole emulated board, and the sizes of its disks

@@ -83,10 +83,13 @@ func upWhole(ctx context.Context, o upOptions) (err error) {
 	if e.Card() && (o.limits != limits{} || len(o.disks) > 0) {
 		return fmt.Errorf("board %s: QEMU has it with one core, %d MiB and no disk but its card", o.board, memory>>20)
 	}
+	if o.dilation < 1 || o.dilation > emulate.MaxDilation || o.dilation > 1 && e.Card() {
+		return fmt.Errorf("board %s: time dilation %d: want 1 to %d, and 1 for a board with a card", o.board, o.dilation, emulate.MaxDilation)
+	}
 	if err := needWhole(); err != nil {
 		return err
 	}
-	b := &board{Name: o.name, Version: o.version, NodeIP: o.nodeIP, Limits: o.limits, Emulated: o.board, dir: dir}
+	b := &board{Name: o.name, Version: o.version, NodeIP: o.nodeIP, Limits: o.limits, Emulated: o.board, Dilation: o.dilation, dir: dir}
 	for _, n := range o.disks {
 		b.Disks = append(b.Disks, extraDisk{Bytes: n})
 	}
@@ -150,7 +153,7 @@ func (b *board) startWhole(ctx context.Context, e emulate.Board, files map[strin
 	if err != nil {
 		return err
 	}
-	m := emulate.Machine{Board: e, Dir: b.dir, Root: "root.qcow2", Format: "qcow2", Files: files, Programs: programs, Cores: b.Limits.CPUs, Memory: b.Limits.Memory}
+	m := emulate.Machine{Board: e, Dir: b.dir, Root: "root.qcow2", Format: "qcow2", Files: files, Programs: programs, Cores: b.Limits.CPUs, Memory: b.Limits.Memory, Dilation: b.Dilation}
 	for i, d := range b.Disks {
 		if !d.Removed {
 			m.Disks = append(m.Disks, emulate.Disk{Serial: "lab-disk-" + strconv.Itoa(i+1), File: diskFile(i + 1)})

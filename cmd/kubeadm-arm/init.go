@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -427,6 +428,8 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 	show := v.display(own.output)
 	show.plan(b)
 	began := time.Now()
+	// It waits from here on: more threads would only wake each other.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	outcome, err := bootstrap.Run(stop.ctx, bootstrap.Options{
 		Layout: board(), Kubeadm: b.path, Behaviour: b.behaviour,
 		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Check: b.check, Program: thisProgram(),

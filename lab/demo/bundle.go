@@ -39,7 +39,7 @@ func (d *demo) unpack(r *run) error {
 			return fmt.Errorf("copy %s: %w: %s", f.Name(), err, out)
 		}
 	}
-	r.Deeds = append(r.Deeds, deed{fmt.Sprintf("%d MB copied to it", size/1e6), time.Since(start).Seconds()})
+	r.Deeds = append(r.Deeds, deed{fmt.Sprintf("%d MB copied to it", size/1e6), d.since(start)})
 	for _, deed := range []struct{ what, script string }{
 		{"sha256sum --check SHA256SUMS", "sha256sum --check SHA256SUMS"},
 		{"tar -xzf kubernetes-….tar.gz -C /", "tar -xzf kubernetes-*.tar.gz -C /\nkubeadm version -o short; kubelet --version"},

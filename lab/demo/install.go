@@ -15,7 +15,7 @@ func (d *demo) install(r *run) error {
 	if out, err := d.onBoard(10*time.Minute, "dpkg", "--install", at); err != nil {
 		return fmt.Errorf("install the package: %w: %s", err, out)
 	}
-	r.Deeds = append(r.Deeds, deed{"its package is installed", time.Since(start).Seconds()})
+	r.Deeds = append(r.Deeds, deed{"its package is installed", d.since(start)})
 	return d.ask(r, "its unit is enabled and has not run", `
 rm `+at+`
 test "$(systemctl is-enabled kubeadm-arm-release.service)" = enabled
@@ -47,7 +47,7 @@ func (d *demo) ask(r *run, what, script string) error {
 	if out, err := d.onBoard(2*d.limit, "sh", "-exc", script); err != nil {
 		return fmt.Errorf("%s: %w: %s", what, err, out)
 	}
-	took := time.Since(start).Seconds()
+	took := d.since(start)
 	d.say("%s: %.1f s", what, took)
 	r.Deeds = append(r.Deeds, deed{what, took})
 	return nil

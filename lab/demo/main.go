@@ -28,6 +28,7 @@ func main() {
 	flag.StringSliceVar(&versions, "kubernetes", []string{"v1.37.2"}, "versions of Kubernetes, one after the other, or with --side-by-side at once")
 	flag.StringSliceVar(&cpus, "cpu", []string{"5%"}, "shares of one core that a board gets, one after the other")
 	flag.StringVar(&d.kind, "board", "", "whole emulated boards of this kind (lab up --board) instead of shares of a core")
+	flag.IntVar(&d.dilation, "time-dilation", 1, "a second on an emulated board takes so many here (lab up --time-dilation); times are the board's")
 	flag.StringVar(&d.deb, "deb", "", "install kubeadm-arm on an emulated board from this Debian package instead")
 	flag.StringVar(&d.bundle, "bundle", "", "folder of kubeadm-arm images build, to be unpacked and imported on an emulated board in place of its Kubernetes")
 	flag.StringArrayVar(&d.programs, "bin", nil, "one more program for every board; may be repeated")
@@ -56,6 +57,10 @@ func main() {
 	var err error
 	if d.tools, err = parseTools(tools); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(2)
+	}
+	if d.dilation < 1 || d.dilation > 1 && d.kind == "" {
+		fmt.Fprintln(os.Stderr, "demo: --time-dilation is for --board, and at least 1")
 		os.Exit(2)
 	}
 	if d.kind != "" {

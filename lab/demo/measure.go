@@ -57,6 +57,16 @@ func (u usage) since(before usage) (float64, map[string]float64) {
 	return total, by
 }
 
+// since is how many of the board's seconds have gone by.
+func (d *demo) since(start time.Time) float64 {
+	return time.Since(start).Seconds() / float64(d.dilation)
+}
+
+// here is how long a time on the board takes here.
+func (d *demo) here(onBoard time.Duration) time.Duration {
+	return time.Duration(d.dilation) * onBoard
+}
+
 // idle is the load of a control plane that nobody asks for anything, in
 // thousandths of a core.
 type idle struct {
@@ -78,17 +88,17 @@ func (i idle) share() float64 {
 // measureIdle waits and measures.
 func (d *demo) measureIdle(settle, length time.Duration) (*idle, error) {
 	d.say("waiting %s for the board to settle, then measuring its idle load for %s", settle, length)
-	time.Sleep(settle)
+	time.Sleep(d.here(settle))
 	before, err := d.usage()
 	if err != nil {
 		return nil, err
 	}
-	time.Sleep(length)
+	time.Sleep(d.here(length))
 	after, err := d.usage()
 	if err != nil {
 		return nil, err
 	}
-	i := idle{Seconds: after.at.Sub(before.at).Seconds(), Cores: after.Cores}
+	i := idle{Seconds: after.at.Sub(before.at).Seconds() / float64(d.dilation), Cores: after.Cores}
 	total, by := after.since(before)
 	i.MilliCPU, i.ByProgram = 1000*total/i.Seconds, by
 	for program := range by {

@@ -46,13 +46,13 @@ func (d *demo) cutPower() (*reboot, error) {
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("cut the power: %w", err)
 	}
-	r := &reboot{UpSeconds: time.Since(start).Seconds(), Limit: d.limit.Seconds()}
-	ctx, cancel := context.WithTimeout(context.Background(), d.limit)
+	r := &reboot{UpSeconds: d.since(start), Limit: d.limit.Seconds()}
+	ctx, cancel := context.WithTimeout(context.Background(), d.here(d.limit))
 	defer cancel()
 	for ctx.Err() == nil {
 		asked := time.Now()
 		if out, err := d.onBoard(time.Minute, "kubectl", "get", "--raw", "/readyz"); err == nil && out == "ok" {
-			r.ReadySeconds = time.Since(start).Seconds()
+			r.ReadySeconds = d.since(start)
 			break
 		}
 		time.Sleep(pause(asked))
@@ -61,7 +61,7 @@ func (d *demo) cutPower() (*reboot, error) {
 	for ctx.Err() == nil {
 		asked := time.Now()
 		if after, err := d.onBoard(time.Minute, lease...); err == nil && after != before {
-			r.NodeReady, r.NodeSeconds = true, time.Since(start).Seconds()
+			r.NodeReady, r.NodeSeconds = true, d.since(start)
 			d.say("control plane back %.0f s after the power came back, node %.0f s", r.ReadySeconds, r.NodeSeconds)
 			break
 		}
@@ -97,7 +97,7 @@ systemctl show -p Result,ExecMainStatus,ExecMainStartTimestamp,ExecMainExitTimes
 	if err != nil {
 		return fmt.Errorf("wait for the manifests to be put back: %w: %s", err, out)
 	}
-	d.say("the board put its manifests back %.0f s after the power:\n%s", time.Since(start).Seconds(), out)
-	r.Deeds = append(r.Deeds, deed{"after a power cut in the middle the unit puts the manifests back", time.Since(start).Seconds()})
+	d.say("the board put its manifests back %.0f s after the power:\n%s", d.since(start), out)
+	r.Deeds = append(r.Deeds, deed{"after a power cut in the middle the unit puts the manifests back", d.since(start)})
 	return nil
 }

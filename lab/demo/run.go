@@ -88,7 +88,9 @@ type demo struct {
 	detail bool
 	// kind is of whole emulated boards, empty for throttled ones; cut says to cut
 	// the power in the middle of every kubeadm-arm run and repeat it.
-	kind, deb   string
+	kind, deb string
+	// dilation is how many seconds here one of an emulated board's takes.
+	dilation    int
 	reboot, cut bool
 	// bundle is a folder of kubeadm-arm images build, which takes the place of the
 	// Kubernetes on an emulated board.
@@ -100,6 +102,9 @@ type demo struct {
 // place names the board for people.
 func (d *demo) place() string {
 	if d.kind != "" {
+		if d.dilation > 1 {
+			return fmt.Sprintf("an emulated %s whose seconds take %d", d.kind, d.dilation)
+		}
 		return "an emulated " + d.kind
 	}
 	return "a board with " + d.cpu + " of one core"
@@ -182,7 +187,7 @@ func (d *demo) once(t tool) (r run, err error) {
 	r.Tool, r.Version, r.Board = t.Name, d.version, d.cpu
 	speed := []string{"--cpu", d.cpu}
 	if d.kind != "" {
-		speed = []string{"--board", d.kind}
+		speed = []string{"--board", d.kind, "--time-dilation", strconv.Itoa(d.dilation)}
 	}
 	programs := slices.Clone(d.programs)
 	switch {
@@ -237,7 +242,7 @@ func (d *demo) once(t tool) (r run, err error) {
 		start = time.Now()
 	}
 	out, runErr := d.bootstrap(t, "", nil)
-	r.Seconds = time.Since(start).Seconds()
+	r.Seconds = d.since(start)
 	after, err := d.usage()
 	if err != nil {
 		return r, err
@@ -257,7 +262,7 @@ func (d *demo) once(t tool) (r run, err error) {
 	// One process that watches: asking again and again would cost the slow
 	// board more than what it waits for.
 	_, waitErr := d.onBoard(d.limit, d.waitReady()...)
-	r.ReadySeconds = time.Since(start).Seconds()
+	r.ReadySeconds = d.since(start)
 	if after, err = d.usage(); err != nil {
 		return r, err
 	}
@@ -303,7 +308,7 @@ const middle = "wait for kube-apiserver: "
 // bootstrap runs the tool, showing its progress and keeping what it says. Once
 // it has said at, then is called with the lab that runs it.
 func (d *demo) bootstrap(t tool, at string, then func(lab *os.Process)) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), d.limit)
+	ctx, cancel := context.WithTimeout(context.Background(), d.here(d.limit))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, t.wordsFor(d.version)...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -354,7 +359,7 @@ func (p *progress) Write(b []byte) (int, error) {
 
 // onBoard runs a command on the board and returns what it printed.
 func (d *demo) onBoard(limit time.Duration, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(context.Background(), d.here(limit))
 	defer cancel()
 	out, err := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, args...)...).CombinedOutput()
 	return string(out), err

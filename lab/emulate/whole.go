@@ -47,6 +47,8 @@ type Machine struct {
 	// Cores and Memory, in bytes, are the board's own where they are 0.
 	Cores  int
 	Memory int64
+	// Dilation is how many seconds here one second on the board takes; 0 is 1.
+	Dilation int
 	// Forget says that nothing needs to outlive this machine's power.
 	Forget bool
 }
@@ -87,10 +89,16 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 		memory = m.Memory
 	}
 	args := append([]string{}, b.whole...)
-	args = append(args, "-smp", strconv.Itoa(cores), "-m", strconv.FormatInt(memory>>20, 10),
+	args = append(args, "-smp", strconv.Itoa(cores), "-m", strconv.FormatInt(memory>>20, 10), "-display", "none", "-monitor", "none", "-nic", "none")
+	if m.Dilation > 1 {
+		if args, err = m.dilated(ctx, args); err != nil {
+			return nil, err
+		}
+	}
+	args = append(args,
 		// A board that starts again by itself would leave lab waiting for the end of
 		// commands that are gone.
-		"-no-reboot", "-display", "none", "-monitor", "none", "-nic", "none", "-kernel", kernel, "-initrd", initramfs,
+		"-no-reboot", "-kernel", kernel, "-initrd", initramfs,
 		"-chardev", "socket,id=console,path=console,server=on,wait=off,logfile=console.log,logappend=on")
 	root := fmt.Sprintf("file=%s,format=%s,cache=%s", m.Root, m.Format, cacheMode)
 	if b.card {
