@@ -259,3 +259,14 @@ func TestStillHolds(t *testing.T) {
 	r.Warnings = append(r.Warnings, Warning{Kind: WarnDisturbed})
 	assert.False(t, r.StillHolds(quota("50000 100000\n")))
 }
+
+func TestBusyCPU(t *testing.T) {
+	const stat = "cpu  100 20 30 5000 400 7 3 99 0 0\ncpu0 100 20 30 5000 400 7 3 99 0 0\n"
+	assert.InDelta(t, 1.6, BusyCPU(fstest.MapFS{"proc/stat": {Data: []byte(stat)}}), 1e-9)
+	assert.Zero(t, BusyCPU(fstest.MapFS{}))
+	assert.Zero(t, BusyCPU(fstest.MapFS{"proc/stat": {Data: []byte("cpu one\n")}}))
+	assert.Zero(t, BusyCPU(fstest.MapFS{
+		"proc/stat": {Data: []byte(stat)}, "proc/self/cgroup": {Data: []byte("0::/board\n")},
+		"sys/fs/cgroup/board/cpu.max": {Data: []byte("5000 100000\n")}, "proc/self/mountinfo": {Data: []byte("30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")},
+	}), "a quota: the figure is of more than this board")
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 )
@@ -14,6 +15,22 @@ type cpuTimes struct {
 	idle  float64 // idle and waiting for I/O
 	steal float64 // a hypervisor ran something else
 	cpus  int
+}
+
+// BusyCPU returns the CPU seconds that all processes and the kernel of the board
+// have used since it was booted (proc_stat(5)), and 0 where that is not told or,
+// under a CPU quota, tells more than this board. root is the root folder that the
+// kernel's files are read from.
+func BusyCPU(root fs.FS) float64 {
+	text, err := fs.ReadFile(root, "proc/stat")
+	if err != nil {
+		return 0
+	}
+	t, err := parseProcStat(text)
+	if quota, _ := readCgroupCPU(root); err != nil || quota.cores > 0 {
+		return 0
+	}
+	return t.busy
 }
 
 // userHZ is the unit of /proc/stat. The kernel fixes it at 100 for user space

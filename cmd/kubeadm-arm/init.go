@@ -169,6 +169,8 @@ type boardRun struct {
 	storage *storage.Plan
 	// doctor is what doctor found before.
 	doctor doctor.Report
+	// used are the CPU seconds that the board spent on the bootstrap, 0 if unknown.
+	used float64
 }
 
 // readBoard finds out, measures and decides. It changes nothing but for the
@@ -427,7 +429,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 	}
 	show := v.display(own.output)
 	show.plan(b)
-	began := time.Now()
+	began, busy := time.Now(), bench.BusyCPU(os.DirFS("/"))
 	// It waits from here on: more threads would only wake each other.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	outcome, err := bootstrap.Run(stop.ctx, bootstrap.Options{
@@ -438,6 +440,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 	})
 	show.end()
 	took := time.Since(began)
+	b.used = bench.BusyCPU(os.DirFS("/")) - busy
 	if err != nil {
 		var refused *bootstrap.RefusedError
 		if !outcome.Untouched && !errors.As(err, &refused) {

@@ -46,7 +46,7 @@ func (v invocation) reportFiles(own initFlags, b boardRun, o bootstrap.Outcome, 
 		start += step.Seconds
 		r.Steps = append(r.Steps, step)
 	}
-	r.Outcome = &report.Outcome{OK: failure == nil, Seconds: took.Seconds(), Text: "the control plane is up"}
+	r.Outcome = &report.Outcome{OK: failure == nil, Seconds: took.Seconds(), CPU: b.used, Text: "the control plane is up"}
 	if failure != nil {
 		r.Outcome.Text = firstLine(failure)
 		if n := len(r.Steps); n > 0 {
