@@ -67,11 +67,11 @@ func agenda(c clock, short, quota bool, rounds int, disks []*disk) ([]*step, err
 		add("all cores busy", 1.5, hashingOn(lanes)).saturates = true
 	}
 	addDisks(patternFsync, 3)
-	shake("probe's TLS handshakes, RSA-2048", 1.5, probe, rsa2048, x25519mlk)
-	shake("probe's TLS handshakes, ECDSA P-256", 1.5, probe, ecdsaP256, x25519mlk)
 	if short {
 		return list, nil
 	}
+	shake("probe's TLS handshakes, RSA-2048", 1.5, probe, rsa2048, x25519mlk)
+	shake("probe's TLS handshakes, ECDSA P-256", 1.5, probe, ecdsaP256, x25519mlk)
 
 	rsaList, err := rsaWorks(ofRSA.key.(*rsa.PrivateKey))
 	if err != nil {

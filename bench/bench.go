@@ -16,7 +16,7 @@ import (
 // The budgets of Run when none is given.
 const (
 	DefaultBudget = 20 * time.Second
-	ShortBudget   = 2400 * time.Millisecond
+	ShortBudget   = 2 * time.Second
 )
 
 // How often the list of measures is gone through. What disturbs a board comes

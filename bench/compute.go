@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -25,6 +26,9 @@ const (
 	// cost of reading clocks, short against the 5 ms that a quota of 5 % allows
 	// in each period.
 	batchCPU = 2 * time.Millisecond
+	// parallelBatch is that of work on all cores, for each of them: against it the
+	// time that a sleeping core takes to wake up has to be short, too.
+	parallelBatch = 40 * time.Millisecond
 	// wallWindow is the time of one wall clock observation at least, and
 	// quotaWindow that of a process with a CFS quota: quotas work in periods of
 	// 100 ms, and in less than two of them one sees either running or standing still.
@@ -79,9 +83,14 @@ func newCompute(c clock, w work, resolution, span time.Duration, e effort) *comp
 	if w.ops == 0 {
 		w.ops = 1
 	}
+	target := max(batchCPU, 20*resolution)
+	if w.parallel {
+		target = max(target, time.Duration(runtime.NumCPU())*parallelBatch)
+		e.values = min(e.values, 12)
+	}
 	return &compute{
 		work: w, clock: c, effort: e, batch: 1, settled: w.long,
-		target: max(batchCPU, 20*resolution), span: span, parted: make([][]float64, len(w.parts)),
+		target: target, span: span, parted: make([][]float64, len(w.parts)),
 	}
 }
 

@@ -207,6 +207,7 @@ func MakeConfig(p *plan.ConfigPlan, owner *kubeadm.Config, args kubeadm.InitArgs
 // begins and after it is done.
 func (r *run) walk(ctx context.Context) error {
 	total := len(r.journal.Plan.Steps)
+	first := true
 	for i, s := range r.journal.Plan.Steps {
 		r.number = i + 1
 		if i < r.journal.Done {
@@ -216,11 +217,14 @@ func (r *run) walk(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		again := r.journal.Begun && r.Resume != nil
-		r.journal.Begun = true
-		if err := r.journal.write(r.layout); err != nil {
-			return err
+		again := first && r.journal.Begun && r.Resume != nil
+		if first {
+			r.journal.Begun = true
+			if err := r.journal.write(r.layout); err != nil {
+				return err
+			}
 		}
+		first = false
 		began := r.now()
 		event := Event{Time: began, Kind: StepBegun, Number: r.number, Total: total, Step: s.Title()}
 		if a, ok := s.(plan.AwaitHealthy); ok {
@@ -244,7 +248,8 @@ func (r *run) walk(ctx context.Context) error {
 			r.Tell(event)
 			return err
 		}
-		r.journal.Done, r.journal.Begun = i+1, false
+		// The next step begins with the end of this one: one write tells both.
+		r.journal.Done, r.journal.Begun = i+1, i+1 < total
 		r.record()
 		if err := r.journal.write(r.layout); err != nil {
 			return err

@@ -62,7 +62,7 @@ func (m *maker) probeTimeout() time.Duration {
 }
 
 func (m *maker) handshakeCost() string {
-	return fmt.Sprintf("every probe is a new TLS handshake, %s of CPU time for the server alone with RSA keys, %s with ECDSA keys; kubeadm asks for readiness every second",
+	return fmt.Sprintf("every probe is a new TLS handshake, up to %s of CPU time for the server alone with RSA keys, %s with ECDSA keys; kubeadm asks for readiness every second",
 		short(m.f.Speed.ServerRSA), short(m.f.Speed.ServerECDSA))
 }
 

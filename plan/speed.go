@@ -14,7 +14,7 @@ type Speed struct {
 	// client and server side together, both on this board.
 	HandshakeRSA   float64 `json:"handshakeRSASeconds"`
 	HandshakeECDSA float64 `json:"handshakeECDSASeconds"`
-	// ServerRSA and ServerECDSA are CPU seconds of the server's side of one
+	// ServerRSA and ServerECDSA are at most the CPU seconds of the server's side of one
 	// handshake with a probe: what every probe costs the component it asks.
 	ServerRSA   float64 `json:"serverRSASeconds"`
 	ServerECDSA float64 `json:"serverECDSASeconds"`

@@ -299,8 +299,13 @@ func (b *boardRun) recall(path string) error {
 func (b *boardRun) measure(ctx context.Context, folder string) error {
 	var err error
 	options := bench.Options{Short: true, Budget: bench.ShortBudget}
-	// With less than a core no board is surely fast, and a glance sees next to nothing.
-	if quota := bench.Quota(); quota == 0 || quota >= 1 {
+	// With less than a core no board is surely fast, and a glance sees next to
+	// nothing. No board with 32 bits is.
+	switch quota := bench.Quota(); {
+	case quota > 0 && quota < 1:
+	case runtime.GOARCH == "arm":
+		options.Budget -= glance
+	default:
 		if b.bench, err = bench.Run(ctx, bench.Options{Short: true, Budget: glance}); err != nil {
 			return err
 		}
