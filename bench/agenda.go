@@ -9,13 +9,16 @@ import (
 
 // agenda lists what is measured, the most important first: when the time runs
 // out, it runs out at the end of the list.
-func agenda(c clock, short, quota bool, rounds int, disks []*disk) ([]*step, error) {
+func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step, error) {
 	resolution, span := cpuResolution(c), wallWindow
 	if quota {
 		span = quotaWindow
 	}
 	enough := effort{values: 60, cpu: 400 * time.Millisecond, wall: 500 * time.Millisecond}
-	if short {
+	switch {
+	case o.Glance:
+		enough = effort{values: 10, cpu: 25 * time.Millisecond}
+	case o.Short:
 		enough = effort{values: 40, cpu: 150 * time.Millisecond, wall: 250 * time.Millisecond}
 	}
 	var list []*step
@@ -58,7 +61,7 @@ func agenda(c clock, short, quota bool, rounds int, disks []*disk) ([]*step, err
 	add("Go work on one core", 3, one)
 	// No decision rests on what all cores do at once, and it costs as many times
 	// the CPU time.
-	if lanes := runtime.GOMAXPROCS(0); lanes > 1 && !short {
+	if lanes := runtime.GOMAXPROCS(0); lanes > 1 && !o.Short {
 		all, err := goWorkOn(lanes)
 		if err != nil {
 			return nil, err
@@ -67,7 +70,7 @@ func agenda(c clock, short, quota bool, rounds int, disks []*disk) ([]*step, err
 		add("all cores busy", 1.5, hashingOn(lanes)).saturates = true
 	}
 	addDisks(patternFsync, 3)
-	if short {
+	if o.Short {
 		return list, nil
 	}
 	shake("probe's TLS handshakes, RSA-2048", 1.5, probe, rsa2048, x25519mlk)

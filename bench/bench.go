@@ -34,8 +34,9 @@ type Options struct {
 	// first moments after a boot.
 	// 0 means DefaultBudget, or ShortBudget for the short form.
 	Budget time.Duration
-	// Short measures only what a plan cannot do without.
-	Short bool
+	// Short measures only what a plan cannot do without. Glance does that with a
+	// handful of observations, which tells a fast board from all others.
+	Short, Glance bool
 	// Folders are where to measure the disk, such as etcd's data folder. They
 	// must exist; see NearestFolder.
 	Folders []string
@@ -62,10 +63,11 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	start, startCPU := c.Now(), c.CPU()
 	if o.Budget <= 0 {
 		o.Budget = DefaultBudget
-		if o.Short {
+		if o.Short || o.Glance {
 			o.Budget = ShortBudget
 		}
 	}
+	o.Short = o.Short || o.Glance
 	if o.Root == nil {
 		o.Root = os.DirFS("/")
 	}
@@ -92,12 +94,12 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	rounds := longRounds
 	// A CFS quota works in periods of 100 ms: slices must be long against them.
 	switch quota := quotaBefore.cores > 0; {
-	case o.Short && quota:
+	case o.Short && quota, o.Glance:
 		rounds = 1
 	case o.Short, quota:
 		rounds = shortRounds
 	}
-	list, err := agenda(c, o.Short, quotaBefore.cores > 0, rounds, disks)
+	list, err := agenda(c, o, quotaBefore.cores > 0, rounds, disks)
 	if err != nil {
 		return r, err
 	}

@@ -269,7 +269,7 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 }
 
 // glance is the budget of a first, coarse measurement. On a fast board it is
-// all there is: there, three seconds of benchmark would be a third of the whole
+// all there is: there, two seconds of benchmark would be a quarter of the whole
 // bootstrap, and no number hangs on the second digit.
 const glance = 600 * time.Millisecond
 
@@ -306,7 +306,7 @@ func (b *boardRun) measure(ctx context.Context, folder string) error {
 	case runtime.GOARCH == "arm":
 		options.Budget -= glance
 	default:
-		if b.bench, err = bench.Run(ctx, bench.Options{Short: true, Budget: glance}); err != nil {
+		if b.bench, err = bench.Run(ctx, bench.Options{Glance: true, Budget: glance}); err != nil {
 			return err
 		}
 		b.speed = plan.SpeedOf(b.bench, "")
