@@ -76,7 +76,7 @@ func (m *maker) profile() {
 	m.decide("leader election", "off", noElection)
 	m.decide("API server's watch cache", "off", noWatchCache)
 	m.decide("API priority and fairness", "off", noFairness)
-	m.decide("etcd heartbeat", aloneTick.String(), etcdAlone)
+	m.decide("etcd heartbeat", m.aloneTick().String(), etcdAlone)
 }
 
 // Why a profile leaves something out.
@@ -92,14 +92,17 @@ const (
 	progress     = "etcd tells every one of the API server's hundred watches this often that nothing has happened"
 	// After a start etcd waits one to five ticks before it elects itself: a
 	// second, and an election timeout of ten, cost up to ten seconds.
-	etcdAlone = "etcd's clock ticks this often; with one member there is nobody to send a heartbeat to, and only a start waits for it"
+	etcdAlone = "etcd's clock ticks this often; with one member there is nobody to send a heartbeat to: its first start waits for up to five ticks, and a request has 5 s and ten"
 )
 
-// aloneTick is the heartbeat interval of an etcd with one member. etcd's own is
-// 100 ms. The election timeout is five ticks, a second as etcd's own: at its first
-// start a member waits one to five ticks before it elects itself, so that a tick of
-// 500 ms cost a fast board a second.
-const aloneTick = 200 * time.Millisecond
+// aloneTick is the heartbeat interval of an etcd with one member; etcd's own is
+// 100 ms. The election timeout is five of it. A start waits for one to five, which
+// cost a fast board a second when they were half of one; and a request may take 5 s
+// and two election timeouts (go.etcd.io/etcd/server/v3/config, ReqTimeout), which
+// were too short at 2 % of a core when a tick was 200 ms.
+func (m *maker) aloneTick() time.Duration {
+	return min(max(200*time.Millisecond, roundUp(seconds(0.020*m.slowdown), 100*time.Millisecond)), 2*time.Second)
+}
 
 // save adds to a component's settings what the profile leaves out.
 func (m *maker) save(component string, s *patch.Settings) {
@@ -121,7 +124,7 @@ func (m *maker) save(component string, s *patch.Settings) {
 			flag(patch.IfAbsent, "backend-batch-interval", "2s", batch)
 		}
 		if m.alone() {
-			s.Flags = append(s.Flags, m.etcdTick(aloneTick, 5*aloneTick, etcdAlone)...)
+			s.Flags = append(s.Flags, m.etcdTick(m.aloneTick(), 5*m.aloneTick(), etcdAlone)...)
 		}
 	case APIServer:
 		if m.alone() {

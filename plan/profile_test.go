@@ -142,3 +142,13 @@ func TestProfilesOnRealManifests(t *testing.T) {
 		}
 	}
 }
+
+// A fast board's first start does not wait for etcd to elect itself, and a slow
+// board's requests have the time that they need: with ticks of 200 ms etcd let them
+// time out at 2 % of a core.
+func TestEtcdAlone(t *testing.T) {
+	for speed, want := range map[float64]string{1: "200ms", 8: "200ms", 15: "300ms", 50: "1s", 400: "2s"} {
+		p := MakeInit(Facts{Profile: Balanced, Speed: slow(speed), Kubeadm: behaviour(t, 37, 2)})
+		assert.Equal(t, want, decision(t, p, "etcd heartbeat").Value, "slowdown %g", speed)
+	}
+}
