@@ -17,6 +17,9 @@ import (
 const (
 	DefaultBudget = 20 * time.Second
 	ShortBudget   = 2 * time.Second
+	// ShortQuotaBudget is that of the short form with less than a core: at 5 % it
+	// is 175 ms of CPU time.
+	ShortQuotaBudget = 3500 * time.Millisecond
 )
 
 // How often the list of measures is gone through. What disturbs a board comes
@@ -32,7 +35,7 @@ type Options struct {
 	// Budget bounds the whole run in wall time, set-up and tidying up included.
 	// It begins when the kernel has randomness, which is at once but for the
 	// first moments after a boot.
-	// 0 means DefaultBudget, or ShortBudget for the short form.
+	// 0 means DefaultBudget, or ShortBudget or ShortQuotaBudget for the short form.
 	Budget time.Duration
 	// Short measures only what a plan cannot do without. Glance does that with a
 	// handful of observations, which tells a fast board from all others.
@@ -61,15 +64,19 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 		return Result{Schema: Schema, Started: c.Now().UTC()}, err
 	}
 	start, startCPU := c.Now(), c.CPU()
-	if o.Budget <= 0 {
-		o.Budget = DefaultBudget
-		if o.Short || o.Glance {
-			o.Budget = ShortBudget
-		}
-	}
 	o.Short = o.Short || o.Glance
 	if o.Root == nil {
 		o.Root = os.DirFS("/")
+	}
+	quotaBefore, quotaKnown := readCgroupCPU(o.Root)
+	if o.Budget <= 0 {
+		o.Budget = DefaultBudget
+		if o.Short {
+			o.Budget = ShortBudget
+			if q := quotaBefore.cores; q > 0 && q < 1 {
+				o.Budget = ShortQuotaBudget
+			}
+		}
 	}
 	r := Result{
 		Schema: Schema, Started: start.UTC().Truncate(time.Millisecond), BootID: readBootID(o.Root),
@@ -90,7 +97,6 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	r.Folders = folders
 	// A user's GOGC would make two boards' figures different.
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
-	quotaBefore, quotaKnown := readCgroupCPU(o.Root)
 	rounds := longRounds
 	// A CFS quota works in periods of 100 ms: slices must be long against them.
 	switch quota := quotaBefore.cores > 0; {

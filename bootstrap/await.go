@@ -84,13 +84,20 @@ func (r *run) look(ctx context.Context, component string, p *prober, last Observ
 	var o Observation
 	log := readPodLog(r.layout.PodLogs(), component)
 	o.Instances, o.LogBytes = log.Instances, log.Bytes
-	if scan || last.Running || o.Instances > 0 {
+	find := func(last Observation) {
 		if proc, ok := findAgain(r.layout.Proc(), component, last); ok {
 			o.Running, o.PID, o.Started, o.CPU = true, proc.PID, proc.Started, proc.CPU
 		}
 	}
+	if scan || last.Running || o.Instances > 0 {
+		find(last)
+	}
 	if o.Running || o.Instances > 0 {
+		asked := r.now()
 		o.Health = p.ask(ctx)
+		if o.Running && r.now().Sub(asked) > time.Second {
+			find(o) // an answer can take a minute, and the CPU time was of before
+		}
 	}
 	return o
 }

@@ -303,6 +303,7 @@ func (b *boardRun) measure(ctx context.Context, folder string) error {
 	// nothing. No board with 32 bits is.
 	switch quota := bench.Quota(); {
 	case quota > 0 && quota < 1:
+		options.Budget = bench.ShortQuotaBudget
 	case runtime.GOARCH == "arm":
 		options.Budget -= glance
 	default:
