@@ -213,3 +213,12 @@ func TestGlance(t *testing.T) {
 	require.NoError(t, err)
 	assert.Less(t, r.CPU, full.CPU/2)
 }
+
+// Seen in the short form, which tries one core: a board with two was said to give
+// all threads together one.
+func TestUntriedCoresAreNotTold(t *testing.T) {
+	r := Result{Cores: Cores{One: 0.99}, Runtime: Go{CPUs: 2}}
+	assert.NotContains(t, Summary(r), "all together")
+	r.Cores.All = 1.9
+	assert.Contains(t, Summary(r), "one thread gets 0.99 cores, all together 1.90 of 2")
+}

@@ -52,7 +52,8 @@ type Go struct {
 type Cores struct {
 	// One is what one busy thread gets: 1 on a board of our own.
 	One float64 `json:"one"`
-	// All is what a busy program gets: the number of cores on a board of our own.
+	// All is what a busy program gets: the number of cores on a board of our own;
+	// 0 where it was not tried, as in the short form.
 	All float64 `json:"all"`
 	// Quota is the smallest CFS quota of the cgroups we are in, 0 without one.
 	Quota float64 `json:"quota,omitempty"`

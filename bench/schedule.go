@@ -208,7 +208,9 @@ func (s *schedule) fill(r *Result) {
 	if one.wall > 0 {
 		r.Cores.One = one.cpu.Seconds() / one.wall.Seconds()
 	}
-	r.Cores.All = r.Cores.One // until more than one core was tried
+	if r.Runtime.CPUs <= 1 {
+		r.Cores.All = r.Cores.One
+	}
 	if all.wall > 0 {
 		r.Cores.All = all.cpu.Seconds() / all.wall.Seconds()
 	}

@@ -43,10 +43,14 @@ func Summary(r Result) string {
 	if r.Short {
 		form = "short form"
 	}
-	return fmt.Sprintf("%s UTC, %s, %s on %s: %s of %s, %s of CPU time, %s; one thread gets %.2f cores, all together %.2f of %d",
+	together := ""
+	if r.Cores.All > 0 {
+		together = fmt.Sprintf(", all together %.2f", r.Cores.All)
+	}
+	return fmt.Sprintf("%s UTC, %s, %s on %s: %s of %s, %s of CPU time, %s; one thread gets %.2f cores%s of %d",
 		r.Started.Format(time.DateTime), form, r.Runtime.Version, r.Runtime.platform(),
 		Format(r.Elapsed, "s"), Format(r.Budget, "s"), Format(r.CPU, "s"), Format(float64(r.PeakMemory), "B"),
-		r.Cores.One, r.Cores.All, r.Runtime.CPUs)
+		r.Cores.One, together, r.Runtime.CPUs)
 }
 
 func (g Go) platform() string {

@@ -65,18 +65,9 @@ func (l Layout) KubeletConf() string { return l.at("/etc/kubernetes/kubelet.conf
 // KubeletConfig is the kubelet's configuration, without which it does not run.
 func (l Layout) KubeletConfig() string { return l.at("/var/lib/kubelet/config.yaml") }
 
-// Certificates is kubeadm's folder of certificates: certificatesDir of the
-// owner's configuration, --cert-dir, or kubeadm's own. The configuration may be
-// nil.
+// Certificates is kubeadm's folder of certificates; see [kubeadm.CertificatesDir].
 func (l Layout) Certificates(c *kubeadm.Config, args kubeadm.InitArgs) string {
-	dir := c.Cluster("certificatesDir")
-	if dir == "" {
-		dir, _ = args.Get("cert-dir")
-	}
-	if dir == "" {
-		dir = "/etc/kubernetes/pki"
-	}
-	return l.at(dir)
+	return l.at(kubeadm.CertificatesDir(c, args))
 }
 
 // CACert is the cluster's CA in kubeadm's default folder.

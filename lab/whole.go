@@ -83,8 +83,8 @@ func upWhole(ctx context.Context, o upOptions) (err error) {
 	if e.Card() && (o.limits != limits{} || len(o.disks) > 0) {
 		return fmt.Errorf("board %s: QEMU has it with one core, %d MiB and no disk but its card", o.board, memory>>20)
 	}
-	if o.dilation < 1 || o.dilation > emulate.MaxDilation || o.dilation > 1 && e.Card() {
-		return fmt.Errorf("board %s: time dilation %d: want 1 to %d, and 1 for a board with a card", o.board, o.dilation, emulate.MaxDilation)
+	if err := e.Dilates(o.dilation); err != nil {
+		return err
 	}
 	if err := needWhole(); err != nil {
 		return err

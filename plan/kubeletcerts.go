@@ -1,8 +1,11 @@
 package plan
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // KubeletCertificates makes the kubelet's certificates before it starts.
@@ -80,12 +83,5 @@ func (m *maker) sharedCertificate() string {
 	if m.f.Config.Cluster("featureGates", "RootlessControlPlane") != "" || strings.Contains(gates, "RootlessControlPlane") {
 		return ""
 	}
-	dir := m.f.Config.Cluster("certificatesDir")
-	if dir == "" {
-		dir, _ = m.f.Args.Get("cert-dir")
-	}
-	if dir == "" {
-		dir = "/etc/kubernetes/pki"
-	}
-	return strings.TrimRight(dir, "/") + "/apiserver"
+	return filepath.Join(kubeadm.CertificatesDir(m.f.Config, m.f.Args), "apiserver")
 }

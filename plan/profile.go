@@ -90,9 +90,7 @@ const (
 	lazyGC       = "a server that starts with a small heap collects garbage all the time; GOMEMLIMIT keeps it from taking the board's memory"
 	sharedCert   = "without a certificate it makes one at every start, which nobody can verify and which takes two RSA keys; this one lies in a folder that it reads anyway"
 	progress     = "etcd tells every one of the API server's hundred watches this often that nothing has happened"
-	// After a start etcd waits one to five ticks before it elects itself: a
-	// second, and an election timeout of ten, cost up to ten seconds.
-	etcdAlone = "etcd's clock ticks this often; with one member there is nobody to send a heartbeat to: its first start waits for up to five ticks, and a request has 5 s and ten"
+	etcdAlone    = "etcd's clock ticks this often; with one member there is nobody to send a heartbeat to: its first start waits for up to five ticks, and a request has 5 s and ten"
 )
 
 // aloneTick is the heartbeat interval of an etcd with one member; etcd's own is

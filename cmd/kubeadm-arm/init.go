@@ -298,23 +298,20 @@ func (b *boardRun) recall(path string) error {
 // to leave the disk alone.
 func (b *boardRun) measure(ctx context.Context, folder string) error {
 	var err error
-	options := bench.Options{Short: true, Budget: bench.ShortBudget}
+	options := bench.Options{Short: true}
 	// With less than a core no board is surely fast, and a glance sees next to
-	// nothing. No board with 32 bits is.
-	switch quota := bench.Quota(); {
-	case quota > 0 && quota < 1:
-		options.Budget = bench.ShortQuotaBudget
-	case runtime.GOARCH == "arm":
-		options.Budget -= glance
-	default:
-		if b.bench, err = bench.Run(ctx, bench.Options{Glance: true, Budget: glance}); err != nil {
-			return err
+	// nothing; no board with 32 bits is.
+	if quota := bench.Quota(); quota == 0 || quota >= 1 {
+		options.Budget = bench.ShortBudget - glance
+		if runtime.GOARCH != "arm" {
+			if b.bench, err = bench.Run(ctx, bench.Options{Glance: true, Budget: glance}); err != nil {
+				return err
+			}
+			b.speed = plan.SpeedOf(b.bench, "")
+			if b.speed.SurelyFast() {
+				return nil
+			}
 		}
-		b.speed = plan.SpeedOf(b.bench, "")
-		if b.speed.SurelyFast() {
-			return nil
-		}
-		options.Budget -= glance
 	}
 	if folder != "" {
 		options.Folders = []string{folder}

@@ -13,9 +13,20 @@ import (
 // counter is the frequency in Hz of the emulated board's system counter.
 const counter = 62_500_000
 
-// MaxDilation is how many seconds here one second of a board can take: the
+// maxDilation is how many seconds here one second of a board can take: the
 // counter's frequency has 32 bits in a device tree.
-const MaxDilation = 64
+const maxDilation = 64
+
+// Dilates tells whether a second of the whole board can take n seconds here.
+func (b Board) Dilates(n int) error {
+	if n < 1 || n > maxDilation {
+		return fmt.Errorf("time dilation %d: want 1 to %d", n, maxDilation)
+	}
+	if n > 1 && !slices.Contains(b.whole, "virt") {
+		return fmt.Errorf("board %s: time dilation: QEMU makes no device tree for it", b.Name)
+	}
+	return nil
+}
 
 // dilated returns the arguments with which QEMU's own machine believes that its
 // counter runs so many times as fast as it does. A second on the board then takes so
@@ -23,13 +34,7 @@ const MaxDilation = 64
 // timer node's clock-frequency more than the CPU's own word
 // (Documentation/devicetree/bindings/timer/arm,arch_timer.yaml).
 func (m Machine) dilated(ctx context.Context, args []string) ([]string, error) {
-	if m.Dilation < 1 || m.Dilation > MaxDilation {
-		return nil, fmt.Errorf("time dilation %d: want 1 to %d", m.Dilation, MaxDilation)
-	}
 	machine, cpu := slices.Index(args, "virt"), slices.Index(args, "-cpu")
-	if m.Board.card || machine < 0 || cpu < 0 {
-		return nil, fmt.Errorf("board %s: time dilation: QEMU makes no device tree for it", m.Board.Name)
-	}
 	args = slices.Clone(args)
 	args[cpu+1] += ",cntfrq=" + strconv.Itoa(counter)
 	const name = "dilated.dtb"

@@ -21,7 +21,7 @@ func TestDilationThatCannotBe(t *testing.T) {
 	} {
 		b, err := Find(c.board)
 		require.NoError(t, err)
-		_, err = Machine{Board: b, Dir: t.TempDir(), Dilation: c.dilation}.dilated(t.Context(), b.whole)
-		assert.EqualError(t, err, c.want)
+		assert.EqualError(t, b.Dilates(c.dilation), c.want)
+		assert.NoError(t, b.Dilates(1))
 	}
 }
