@@ -138,6 +138,9 @@ func (w *watch) describe() string {
 	switch {
 	case !o.Running && o.Instances == 0:
 		parts = append(parts, "its container was not started")
+	case !o.Running && len(w.pids) == 0:
+		// The runtime makes the log before the program runs.
+		parts = append(parts, "its container is being started")
 	case !o.Running:
 		parts = append(parts, "its process is gone")
 	default:

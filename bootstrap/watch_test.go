@@ -104,3 +104,16 @@ func TestWatchSurvivesAClockJump(t *testing.T) {
 	back := epoch.AddDate(-49, 0, 0)
 	assert.Equal(t, KeepWaiting, w.judge(back, o))
 }
+
+// The container's log is there before its program runs: that is no end of it.
+func TestWatchTellsAProcessThatIsYetToCome(t *testing.T) {
+	o := Observation{Instances: 1}
+	w := newWatch(limit1, epoch, o)
+	assert.Equal(t, KeepWaiting, w.judge(epoch, o))
+	assert.Equal(t, "its container is being started", w.describe())
+	o.Running, o.PID = true, 7
+	assert.Equal(t, KeepWaiting, w.judge(epoch, o))
+	o.Running, o.PID = false, 0
+	assert.Equal(t, KeepWaiting, w.judge(epoch, o))
+	assert.Equal(t, "its process is gone", w.describe())
+}

@@ -31,6 +31,8 @@ type board struct {
 	First process `json:"first"`
 	// DiskServer is the process behind a slowed disk, on the host's side.
 	DiskServer process `json:"diskServer,omitzero"`
+	// Pacer is the process that measures what CPU time is worth, of a paced board.
+	Pacer process `json:"pacer,omitzero"`
 	// CPUSecondsAtUp is what starting the board and importing images took.
 	CPUSecondsAtUp float64 `json:"cpuSecondsAtUp"`
 	// WrittenBytesAtUp is what starting it wrote. The kernel counts for a process

@@ -99,7 +99,7 @@ func boardOf(t *testing.T, name string) boardTraces {
 	require.NoError(t, err)
 	groups, err := findCgroups(name)
 	require.NoError(t, err)
-	here := boardTraces{spaces: map[string]bool{}, processes: []process{b.First, b.DiskServer}}
+	here := boardTraces{spaces: map[string]bool{}, processes: []process{b.First, b.DiskServer, b.Pacer}}
 	for _, pid := range groups.pids() {
 		here.processes = append(here.processes, processOf(pid))
 	}
@@ -140,7 +140,9 @@ func traces(t *testing.T, name string) hostTraces {
 	require.NoError(t, err)
 	dir, err := boardDir(name)
 	require.NoError(t, err)
-	for _, d := range append(groups.dirs(), dir) {
+	own, err := paceGroups(name)
+	require.NoError(t, err)
+	for _, d := range slices.Concat(groups.dirs(), own.dirs(), []string{dir}) {
 		if isDir(d) {
 			h.own = append(h.own, d)
 		}

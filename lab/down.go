@@ -19,6 +19,9 @@ func down(b *board) error {
 	if b.whole() {
 		return os.RemoveAll(b.dir)
 	}
+	if err := b.endPacer(); err != nil {
+		return err
+	}
 	groups, err := findCgroups(b.Name)
 	if err != nil {
 		return err
@@ -144,6 +147,13 @@ func reboot(ctx context.Context, b *board) error {
 	if err != nil {
 		return err
 	}
+	known, err := b.readPace()
+	if err != nil {
+		return err
+	}
+	if err := b.endPacer(); err != nil {
+		return err
+	}
 	if err := b.powerOff(groups); err != nil {
 		return err
 	}
@@ -154,8 +164,17 @@ func reboot(ctx context.Context, b *board) error {
 	if err := b.boot(ctx, groups); err != nil {
 		return err
 	}
-	if err := groups.limit(b.Limits); err != nil {
+	limits := b.Limits
+	if known != nil {
+		limits.CPU = known.Quota
+	}
+	if err := groups.limit(limits); err != nil {
 		return err
+	}
+	if known != nil {
+		if err := b.startPacer(); err != nil {
+			return err
+		}
 	}
 	// Its cgroups are new and count from nothing.
 	b.CPUSecondsAtUp, b.WrittenBytesAtUp = groups.cpuSeconds(), writtenBytes(groups.pids())

@@ -84,6 +84,8 @@ func lab(args []string) (int, error) {
 		return 1, inside(rest)
 	case "supervise":
 		return 1, supervise()
+	case "pacer":
+		return 1, runPacer(rest)
 	case "disk":
 		return 1, serveDisk(rest)
 	case "help", "--help", "-h":
@@ -179,6 +181,7 @@ func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	f.StringVar(&o.nodeIP, "node-ip", "10.88.0.2", "address of the board")
 	f.StringArrayVar(&o.programs, "bin", nil, "program, or folder of programs, for the board's /usr/local/bin; may be repeated")
 	limitFlags(f, &o.limits)
+	f.BoolVar(&o.pace, "pace", false, "go on measuring what CPU time in slices is worth here, and give the board so much that its work is that of its --cpu")
 	f.Var(durationValue{&o.disk.Flush}, "disk-flush", "`time` of a flush of the disk's cache, such as 20ms; an fsync of ext4 takes one or two")
 	f.Var(bytesValue{&o.disk.Rate}, "disk-rate", "`bytes` a second that the disk reads and writes, such as 4MiB")
 	f.StringVar(&o.board, "board", "", "a whole emulated `board` instead: "+strings.Join(wholeBoards(), ", "))
@@ -186,6 +189,9 @@ func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	f.Var(bytesList{&o.disks}, "disk", "`bytes` of one more disk of an emulated board, such as 256MiB; may be repeated")
 	return func(ctx context.Context, _ []string) (int, error) {
 		if o.board != "" {
+			if o.pace {
+				return 2, errors.New("up: --pace is for boards that --cpu limits; an emulated one is as fast as QEMU")
+			}
 			return codeOf(upWhole(ctx, o))
 		}
 		if len(o.disks) > 0 {

@@ -26,6 +26,8 @@ type boardStatus struct {
 	// WrittenBytes were sent to disks since lab up or lab reboot returned, by the
 	// processes that live now and by their children.
 	WrittenBytes int64 `json:"writtenBytes"`
+	// Pace is what is known of a paced board's CPU time.
+	Pace *pace `json:"pace,omitempty"`
 }
 
 func status(name string, asJSON bool) error {
@@ -47,8 +49,12 @@ func status(name string, asJSON bool) error {
 			return err
 		}
 		pids := groups.pids()
+		known, err := b.readPace()
+		if err != nil {
+			return err
+		}
 		list = append(list, boardStatus{board: *b, Alive: b.First.alive(), CPUSeconds: groups.cpuSeconds() - b.CPUSecondsAtUp,
-			MemoryBytes: groups.memoryBytes(), Processes: len(pids), ByProgram: byProgram(pids), WrittenBytes: max(0, writtenBytes(pids)-b.WrittenBytesAtUp)})
+			MemoryBytes: groups.memoryBytes(), Processes: len(pids), ByProgram: byProgram(pids), WrittenBytes: max(0, writtenBytes(pids)-b.WrittenBytesAtUp), Pace: known})
 	}
 	if asJSON {
 		enc := json.NewEncoder(os.Stdout)
@@ -68,7 +74,11 @@ func status(name string, asJSON bool) error {
 				s.CPUSeconds, s.MemoryBytes>>20, s.Processes, state)
 			continue
 		}
-		fmt.Printf("%-16s %-9s %s, address %s, %.1f CPU s, %d MiB, %d processes, %s\n", s.Name, s.Version, s.Limits, s.NodeIP,
+		limits := s.Limits.String()
+		if s.Pace != nil {
+			limits += " (" + s.Pace.String() + ")"
+		}
+		fmt.Printf("%-16s %-9s %s, address %s, %.1f CPU s, %d MiB, %d processes, %s\n", s.Name, s.Version, limits, s.NodeIP,
 			s.CPUSeconds, s.MemoryBytes>>20, s.Processes, state)
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 type upOptions struct {
 	name, version, nodeIP string
 	limits                limits
+	pace                  bool
 	dilation              int
 	disk                  disk
 	programs              []string // files or folders for /usr/local/bin
@@ -101,6 +102,20 @@ func up(ctx context.Context, o upOptions) (err error) {
 	if err := groups.limit(o.limits); err != nil {
 		return err
 	}
+	paced := ""
+	if o.pace {
+		p, err := b.newPacer()
+		if err != nil {
+			return err
+		}
+		if err := p.begin(ctx); err != nil {
+			return err
+		}
+		if err := b.startPacer(); err != nil {
+			return err
+		}
+		paced = " (" + p.pace.String() + ")"
+	}
 	b.CPUSecondsAtUp, b.WrittenBytesAtUp = groups.cpuSeconds(), writtenBytes(groups.pids())
 	if err := b.save(); err != nil {
 		return err
@@ -108,7 +123,7 @@ func up(ctx context.Context, o upOptions) (err error) {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	say("board %s is up: Kubernetes %s, %s, %s, address %s", b.Name, b.Version, o.limits, o.disk, b.NodeIP)
+	say("board %s is up: Kubernetes %s, %s%s, %s, address %s", b.Name, b.Version, o.limits, paced, o.disk, b.NodeIP)
 	return nil
 }
 

@@ -50,6 +50,7 @@ func writeDocument(path string, sideBySide bool, runs []run) error {
 		return by
 	}, "%.1f")
 	wholeBoards(&b, runs)
+	paced(&b, runs)
 	deeds(&b, runs)
 	plans(&b, runs)
 	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | CPU | tool | outcome | done | node Ready | CPU s | restarts |\n|---|---|---|---|---|---|---|---|\n")
@@ -80,6 +81,18 @@ func wholeBoards(b *strings.Builder, runs []run) {
 		}
 		if idle != "" || ready != "" {
 			fmt.Fprintf(b, "%s| %s | %s | %s | %s | %s |\n", title, r.Board, r.Tool, idle, ready, node)
+			title = ""
+		}
+	}
+}
+
+// paced tells what CPU time was worth on boards that got so much of it that
+// their work was that of their share.
+func paced(b *strings.Builder, runs []run) {
+	title := "\n## What CPU time in slices was worth\n\nThese boards were paced (`lab up --pace`): they got so many times their share.\n\n"
+	for _, r := range runs {
+		if len(r.SliceCosts) > 0 {
+			fmt.Fprintf(b, "%s- %s at %s: work in its slices cost %s\n", title, r.Tool, r.Board, sliceCosts(r))
 			title = ""
 		}
 	}

@@ -18,7 +18,11 @@ type usage struct {
 	ByProgram map[string]float64 `json:"cpuSecondsByProgram"`
 	Written   int64              `json:"writtenBytes"`
 	Cores     int                `json:"cores"` // of an emulated board
-	at        time.Time
+	// Pace is of a paced board.
+	Pace struct {
+		Costs []float64 `json:"costs"`
+	} `json:"pace"`
+	at time.Time
 }
 
 // usage asks lab.

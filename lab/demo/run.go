@@ -49,8 +49,11 @@ type run struct {
 	// OwnCPUSeconds and OwnMB are kubeadm-arm's own cost, as it says itself.
 	OwnCPUSeconds float64 `json:"ownCPUSeconds,omitempty"`
 	OwnMB         float64 `json:"ownMB,omitempty"`
-	Reason        string  `json:"reason,omitempty"`
-	Pods          string  `json:"pods,omitempty"`
+	// SliceCosts are how many times the CPU time that work took in the slices of a
+	// paced board (lab up --pace), measured every ten seconds.
+	SliceCosts []float64 `json:"sliceCosts,omitempty"`
+	Reason     string    `json:"reason,omitempty"`
+	Pods       string    `json:"pods,omitempty"`
 	// Deeds are what the cluster was seen doing, Missed what it was to do and did
 	// not, once it was Ready.
 	Deeds  []deed   `json:"deeds,omitempty"`
@@ -86,6 +89,8 @@ type demo struct {
 	conformance bool
 	// detail asks for connections and requests, too.
 	detail bool
+	// pace has throttled boards do their share's work, whatever that costs here.
+	pace bool
 	// kind is of whole emulated boards, empty for throttled ones; cut says to cut
 	// the power in the middle of every kubeadm-arm run and repeat it.
 	kind, deb string
@@ -189,6 +194,9 @@ func (d *demo) once(t tool) (r run, err error) {
 	if d.kind != "" {
 		speed = []string{"--board", d.kind, "--time-dilation", strconv.Itoa(d.dilation)}
 	}
+	if d.pace {
+		speed = append(speed, "--pace")
+	}
 	programs := slices.Clone(d.programs)
 	switch {
 	case d.deb == "":
@@ -248,6 +256,7 @@ func (d *demo) once(t tool) (r run, err error) {
 		return r, err
 	}
 	r.CPUSeconds, r.ByProgram = after.since(before)
+	r.SliceCosts = after.Pace.Costs
 	r.OK = runErr == nil
 	if runErr != nil {
 		r.Reason = reason(out, runErr)
@@ -267,7 +276,7 @@ func (d *demo) once(t tool) (r run, err error) {
 		return r, err
 	}
 	r.CPUAtReady, r.ByProgram = after.since(before)
-	r.Written = after.Written
+	r.Written, r.SliceCosts = after.Written, after.Pace.Costs
 	r.NodeReady = waitErr == nil
 	d.say("%s: node Ready after %.1f s", t.Name, r.ReadySeconds)
 	d.afterwards(t, &r)

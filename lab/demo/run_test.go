@@ -151,13 +151,15 @@ func TestDocument(t *testing.T) {
 	slow.Missed = []string{"list the pods:\nexit | status 1"}
 	slow.Reboot = &reboot{ReadySeconds: 90, Limit: 1200}
 	slow.Decided = &decided{Plan: []decision{{"readiness period", "20 s", "each probe is a full handshake"}}, Steps: []stepReport{{"wait for etcd", 5, 4}, {"patch", 0.5, 0}}}
+	slow.SliceCosts = []float64{1.5, 3, 1.25}
 	other := slow
-	other.Seconds = 15
+	other.Seconds, other.SliceCosts = 15, nil
 	require.NoError(t, writeDocument(path, false, []run{{Tool: stock, Board: "5%", Seconds: 80, Reason: "a | b"}, slow, other}))
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for _, want := range []string{"|  | 5% | kubeadm init | 0 of 1 | failed after 80 |", "|  | 5% | kubeadm-arm init | 2 of 2 | 14.0 |", "| 31.0 | 12.0 |", "failed: a / b",
-		"worked; missed: list the pods: exit / status 1 |", "| after 90 s | not within 20 min |", "| readiness period | 20 s | each probe is a full handshake |", "| wait for etcd | 5.0 | 4.0 |", "| patch | 0.5 |  |"} {
+		"worked; missed: list the pods: exit / status 1 |", "| after 90 s | not within 20 min |", "| readiness period | 20 s | each probe is a full handshake |", "| wait for etcd | 5.0 | 4.0 |", "| patch | 0.5 |  |",
+		"- kubeadm-arm init at 5%: work in its slices cost 1.50 times the CPU time that it costs in one go (1.25 to 3.00)\n"} {
 		assert.Contains(t, string(text), want)
 	}
 	assert.Equal(t, 1, strings.Count(string(text), "| readiness period |"), "equal plans stand there once")

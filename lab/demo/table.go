@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"text/tabwriter"
 )
@@ -27,6 +28,9 @@ func printTable(w io.Writer, place, version string, runs []run) {
 		if r.Idle != nil && r.Idle.Cores > 0 {
 			fmt.Fprintf(w, "\n%s: the idle board is %.0f %% busy\n", r.Tool, 100*r.Idle.share())
 		}
+		if len(r.SliceCosts) > 0 {
+			fmt.Fprintf(w, "\n%s: work in this board's slices cost %s\n", r.Tool, sliceCosts(r))
+		}
 		if r.Reboot != nil {
 			fmt.Fprintf(w, "\nafter a power cut: started in %.0f s, API server ready %s, node %s\n", r.Reboot.UpSeconds, r.Reboot.since(r.Reboot.ReadySeconds), r.Reboot.since(r.Reboot.NodeSeconds))
 		}
@@ -34,6 +38,12 @@ func printTable(w io.Writer, place, version string, runs []run) {
 			fmt.Fprintf(w, "\n%s said: %s\n", r.Tool, r.Reason)
 		}
 	}
+}
+
+// sliceCosts tells what CPU time in slices was worth.
+func sliceCosts(r run) string {
+	sorted := slices.Sorted(slices.Values(r.SliceCosts))
+	return fmt.Sprintf("%.2f times the CPU time that it costs in one go (%.2f to %.2f)", medianNumber(sorted), sorted[0], sorted[len(sorted)-1])
 }
 
 func total(m map[string]int) int {

@@ -38,10 +38,8 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 	if err := b.makeDisk(ctx, cache, system, work, raw, image); err != nil {
 		return fmt.Errorf("make the disk of %s: %w", b.Name, err)
 	}
-	m := Machine{Board: b, Dir: work, Root: "root.img", Format: "raw", Forget: true}
-	if !b.card {
-		m.Disks = []Disk{{Serial: "lab-images", File: image.Archive, ReadOnly: true}}
-	}
+	m := Machine{Board: b.maker(), Dir: work, Root: "root.img", Format: "raw", Forget: true,
+		Disks: []Disk{{Serial: "lab-images", File: image.Archive, ReadOnly: true}}}
 	cmd, err := m.Prepare(ctx, cache)
 	if err != nil {
 		return err
@@ -65,7 +63,7 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 		return fmt.Errorf("start %s for the first time: %w\n%s", b.Name, err, Console(work))
 	}
 	var out strings.Builder
-	code, err := Run(ctx, work, Command{Args: []string{"sh", "-ec", firstStart}, Stdout: &out, Stderr: &out})
+	code, err := Run(ctx, work, Command{Args: []string{"sh", "-ec", firstStart, "sh", b.maker().Kernel, b.Kernel}, Stdout: &out, Stderr: &out})
 	if err == nil && code != 0 {
 		err = fmt.Errorf("exit code %d", code)
 	}
@@ -84,20 +82,26 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 	return os.Rename(raw, to)
 }
 
-// imagesOnCard is where the archive of images lies where it can have no disk of
-// its own.
-const imagesOnCard = "/root/images.tar"
+// maker is the board on which the disk is started for the first time. A card's
+// board takes no second disk for the archive, and an hour to import it; a newer
+// CPU runs its programs as well.
+func (b Board) maker() Board {
+	if b.card {
+		m, _ := Find("bananapi")
+		return m
+	}
+	return b
+}
 
 // firstStart imports the images and leaves nothing of this one board. Debian's
 // containerd takes every image for 32 bits for one for ARMv7 (it does not read
 // the variant in an image's configuration), and would import none on ARMv6.
 const firstStart = `
 until ctr version >/dev/null 2>&1; do sleep 1; done
-archive=` + imagesOnCard + `
-test -e $archive || archive=/dev/disk/by-id/virtio-lab-images
-ctr -n k8s.io images import --all-platforms $archive
-rm -f ` + imagesOnCard + `
+ctr -n k8s.io images import --all-platforms /dev/disk/by-id/virtio-lab-images
 systemctl stop containerd
+# Of another kernel than the board's own.
+test "$1" = "$2" || rm -rf "/usr/lib/modules/$(uname -r)"
 rm -rf /var/log/journal/* /var/lib/systemd/random-seed
 : > /etc/machine-id
 sync
@@ -117,17 +121,18 @@ func (b Board) makeDisk(ctx context.Context, cache, system, work, raw string, im
 	if err := quietly(ctx, "cp", "-a", "--reflink=auto", system, root); err != nil {
 		return err
 	}
-	kernel, err := one(filepath.Join(packages, "lib/modules/*"))
+	release, err := b.addModules(ctx, packages, root)
 	if err != nil {
 		return err
 	}
-	release := filepath.Base(kernel)
-	trees := filepath.Join(root, "usr/lib/modules")
-	if err := os.MkdirAll(trees, 0o755); err != nil {
-		return err
-	}
-	if err := quietly(ctx, "cp", "-a", kernel, trees); err != nil {
-		return err
+	if maker := b.maker(); maker.Kernel != b.Kernel {
+		others, err := maker.kernel(ctx, cache)
+		if err != nil {
+			return err
+		}
+		if _, err := b.addModules(ctx, others, root); err != nil {
+			return err
+		}
 	}
 	all := map[string]string{"/usr/lib/lab/guest": guest}
 	// kubeadm's preflight looks there for the kernel's options.
@@ -135,9 +140,6 @@ func (b Board) makeDisk(ctx context.Context, cache, system, work, raw string, im
 	all[config] = filepath.Join(packages, config)
 	for to, from := range image.Programs {
 		all[to] = from
-	}
-	if b.card {
-		all[imagesOnCard] = image.Archive
 	}
 	for to, from := range all {
 		target := filepath.Join(root, to)
@@ -180,10 +182,6 @@ func (b Board) makeDisk(ctx context.Context, cache, system, work, raw string, im
 			return err
 		}
 	}
-	// The board's own depmod: this machine may have none.
-	if err := b.depmod(ctx, root, release); err != nil {
-		return err
-	}
 	f, err := os.Create(raw)
 	if err != nil {
 		return err
@@ -212,6 +210,24 @@ Restart=always
 KillMode=process
 `
 
+// addModules puts the modules of an unpacked kernel package on the root file
+// system, and returns the kernel's release.
+func (b Board) addModules(ctx context.Context, packages, root string) (release string, err error) {
+	from, err := one(filepath.Join(packages, "lib/modules/*"))
+	if err != nil {
+		return "", err
+	}
+	trees := filepath.Join(root, "usr/lib/modules")
+	if err := os.MkdirAll(trees, 0o755); err != nil {
+		return "", err
+	}
+	if err := quietly(ctx, "cp", "-a", from, trees); err != nil {
+		return "", err
+	}
+	return filepath.Base(from), b.depmod(ctx, root, filepath.Base(from))
+}
+
+// depmod is the board's own where this machine has none.
 func (b Board) depmod(ctx context.Context, root, release string) error {
 	if _, err := exec.LookPath("depmod"); err == nil {
 		return quietly(ctx, "depmod", "-b", root, release)

@@ -27,7 +27,7 @@ func (t *trial) boardSteps() []step {
 const image = "/root/disk.img"
 
 func (t *trial) up() error {
-	out, err := exec.Command(t.lab, "up", "--name", t.name, "--kubernetes", t.version, "--cpu", t.cpu, "--bin", t.kubeadmArm).CombinedOutput()
+	out, err := exec.Command(t.lab, "up", "--name", t.name, "--kubernetes", t.version, "--cpu", t.cpu, "--pace", "--bin", t.kubeadmArm).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}

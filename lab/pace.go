@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// A CPU does less work in short slices than in one go: after each pause its
+// caches are cold, and on a virtual machine the host has turned to others
+// meanwhile. In slices of 5 ms the same work costs a tenth more CPU time on a
+// quiet host; on busy ones twice to ten times as much was seen, changing within
+// minutes. A paced board is given so much more CPU time that the work it gets
+// done is that of its share: a piece of work is measured at full speed once, and
+// again and again in a group of its own that has the board's quota.
+
+const (
+	// paceEvery is the time between two measurements.
+	paceEvery = 10 * time.Second
+	// paceSmooth is how many measurements' median counts.
+	paceSmooth = 3
+	// paceMost is the largest quota, in cores: a board's share is of one.
+	paceMost = 1.0
+)
+
+// pace is what is known of a paced board, kept in its folder as pace.json.
+type pace struct {
+	// Whole is the CPU time of the piece of work at full speed, in seconds.
+	Whole float64 `json:"wholeSeconds"`
+	// Costs are how many times that it took in the board's slices, the newest last.
+	Costs []float64 `json:"costs"`
+	// Quota is what the board has now, in cores.
+	Quota float64 `json:"quota"`
+}
+
+// take notes what the piece of work took in the board's slices and returns what
+// quota, in cores, makes the board's work that of its share.
+func (p *pace) take(seconds, share float64) float64 {
+	p.Costs = append(p.Costs, seconds/p.Whole)
+	cost := median(p.Costs[max(0, len(p.Costs)-paceSmooth):])
+	p.Quota = min(max(share*cost, share), max(share, paceMost))
+	return p.Quota
+}
+
+// median of at least one number.
+func median(numbers []float64) float64 {
+	sorted := slices.Sorted(slices.Values(numbers))
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+}
+
+// pacer measures for one board.
+type pacer struct {
+	b      *board
+	groups cgroups // the board's
+	own    cgroups // of the piece of work
+	pace   pace
+}
+
+// paceGroups are a board's groups for the piece of work. A board's name has no
+// dot.
+func paceGroups(board string) (cgroups, error) { return findCgroups(board + ".pace") }
+
+// paceFile is in the board's folder.
+const paceFile = "pace.json"
+
+func (b *board) newPacer() (*pacer, error) {
+	groups, err := findCgroups(b.Name)
+	if err != nil {
+		return nil, err
+	}
+	own, err := paceGroups(b.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &pacer{b: b, groups: groups, own: own}, own.create()
+}
+
+// work does the piece of work with a quota, in cores, and returns its CPU time in
+// seconds. The start of an API server that only prints its flags is of the kind
+// that the board's own work is: much code, allocation, pages touched once.
+func (p *pacer) work(ctx context.Context, quota float64) (float64, error) {
+	if err := p.own.limit(limits{CPU: quota, Period: p.b.Limits.Period}); err != nil {
+		return 0, err
+	}
+	programs, err := folder("programs", target{Version: p.b.Version, Arch: runtime.GOARCH}.String())
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, "sh", "-c", `read -r go; exec "$0" --help >/dev/null`, filepath.Join(programs, "kube-apiserver"))
+	start, err := cmd.StdinPipe()
+	if err != nil {
+		return 0, err
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("measure the pace: %w", err)
+	}
+	err = p.own.enter(cmd.Process.Pid)
+	if err == nil {
+		_, err = start.Write([]byte("go\n"))
+	}
+	if err != nil {
+		_ = cmd.Process.Kill()
+	}
+	if err = errors.Join(err, cmd.Wait()); err != nil {
+		return 0, fmt.Errorf("measure the pace: %w", err)
+	}
+	return (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), nil
+}
+
+// begin measures at full speed and then in the board's slices, and limits the
+// board.
+func (p *pacer) begin(ctx context.Context) error {
+	var whole []float64
+	for range 5 {
+		seconds, err := p.work(ctx, 0)
+		if err != nil {
+			return err
+		}
+		whole = append(whole, seconds)
+	}
+	p.pace = pace{Whole: median(whole), Quota: p.b.Limits.CPU}
+	for range paceSmooth {
+		if err := p.step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step measures once and limits the board.
+func (p *pacer) step(ctx context.Context) error {
+	l := p.b.Limits
+	if l.CPU <= 0 || l.CPU >= paceMost {
+		// Nothing is sliced.
+		return nil
+	}
+	seconds, err := p.work(ctx, min(max(p.pace.Quota, l.CPU), paceMost))
+	if err != nil {
+		return err
+	}
+	l.CPU = p.pace.take(seconds, l.CPU)
+	if err := p.groups.limit(l); err != nil {
+		return err
+	}
+	text, err := json.Marshal(p.pace)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(p.b.dir, paceFile)
+	return errors.Join(os.WriteFile(path+".new", text, 0o644), os.Rename(path+".new", path))
+}
+
+// readPace is what is known of a board's pace; of one that is not paced nothing.
+func (b *board) readPace() (*pace, error) {
+	text, err := os.ReadFile(filepath.Join(b.dir, paceFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var p pace
+	if err == nil {
+		err = json.Unmarshal(text, &p)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the pace of board %s: %w", b.Name, err)
+	}
+	return &p, nil
+}
+
+// startPacer leaves a process behind that paces the board until the board is
+// taken down.
+func (b *board) startPacer() error {
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(exe, "pacer", b.dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("pace the board: %w", err)
+	}
+	b.Pacer = processOf(cmd.Process.Pid)
+	go func() { _ = cmd.Wait() }()
+	return b.save()
+}
+
+// endPacer ends that process and takes its groups away.
+func (b *board) endPacer() error {
+	own, err := paceGroups(b.Name)
+	if err != nil {
+		return err
+	}
+	deadline := time.Now().Add(time.Minute)
+	for b.Pacer.alive() || len(own.pids()) > 0 {
+		if b.Pacer.alive() {
+			_ = syscall.Kill(b.Pacer.PID, syscall.SIGKILL)
+		}
+		for _, pid := range own.pids() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("board %s: what paces it does not end", b.Name)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return own.remove()
+}
+
+// runPacer paces the board whose folder is named, until that is gone.
+func runPacer(args []string) error {
+	if len(args) != 1 {
+		return errors.New("pacer: want a board's folder")
+	}
+	b, err := readBoard(args[0])
+	if err != nil {
+		return err
+	}
+	p, err := b.newPacer()
+	if err != nil {
+		return err
+	}
+	known, err := b.readPace()
+	if err != nil || known == nil {
+		return errors.Join(err, fmt.Errorf("board %s was not paced from its start", b.Name))
+	}
+	p.pace = *known
+	for {
+		time.Sleep(paceEvery)
+		// lab throttle may have changed the share.
+		if p.b, err = readBoard(args[0]); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := p.step(context.Background()); err != nil {
+			return err
+		}
+	}
+}
+
+// String tells the cost for people.
+func (p pace) String() string {
+	return fmt.Sprintf("paced: %.3g %% of a core do it, work in slices costs %.3g times as much here", p.Quota*100, median(p.Costs[max(0, len(p.Costs)-paceSmooth):]))
+}
