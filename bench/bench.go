@@ -17,9 +17,9 @@ import (
 const (
 	DefaultBudget = 20 * time.Second
 	ShortBudget   = 2 * time.Second
-	// ShortQuotaBudget is that of the short form with less than a core: at 5 % it
-	// is 175 ms of CPU time.
-	ShortQuotaBudget = 3500 * time.Millisecond
+	// ShortQuotaBudget is that of the short form with less than a core: at 5 % its
+	// computing is 80 ms of CPU time.
+	ShortQuotaBudget = 2500 * time.Millisecond
 )
 
 // How often the list of measures is gone through. What disturbs a board comes
