@@ -49,8 +49,13 @@ func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step,
 			id = ofP256
 		}
 		h := newHandshake(c, kind, key, exchange, id)
-		add(title, weight, work{name: h.name, parts: []string{serverSide, clientSide}, do: h.do})
+		add(title, weight, work{name: h.name, parts: []string{serverSide, clientSide}, do: h.do}).needed = kind == mutual
 	}
+	one, err := goWorkOn(1)
+	if err != nil {
+		return nil, err
+	}
+	add("Go work on one core", 3, one).needed = true
 	// A plan chooses between the two, which differ by half or more: a few of each
 	// tell.
 	handshakes := 2.0
@@ -60,11 +65,6 @@ func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step,
 	shake("mutual TLS handshakes, RSA-2048", handshakes, mutual, rsa2048, x25519mlk)
 	shake("mutual TLS handshakes, ECDSA P-256", handshakes, mutual, ecdsaP256, x25519mlk)
 
-	one, err := goWorkOn(1)
-	if err != nil {
-		return nil, err
-	}
-	add("Go work on one core", 3, one)
 	// No decision rests on what all cores do at once, and it costs as many times
 	// the CPU time.
 	if lanes := runtime.GOMAXPROCS(0); lanes > 1 && !o.Short {

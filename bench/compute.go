@@ -162,6 +162,10 @@ func (m *compute) settle(o observation) {
 
 func (m *compute) record(o observation) {
 	ops := o.batch * m.work.ops
+	if m.opSum == 0 {
+		// The first operations also read the program from the disk.
+		m.longest = o.wall
+	}
 	m.longest = max(m.longest, o.wall)
 	m.cpuSum += o.used
 	m.wallSum += o.wall

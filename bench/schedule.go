@@ -25,6 +25,9 @@ type step struct {
 	title  string
 	weight float64 // share of the time
 	only   int     // the one round it takes part in, 0 for all
+	// needed marks what decisions rest on: it ends with something measured, whatever
+	// its first operation took.
+	needed bool
 	// saturates marks the step that tells how many cores a program gets.
 	saturates bool
 	// estimate tells how long one operation will probably take, from what was
@@ -118,13 +121,17 @@ func (s *schedule) slice(ctx context.Context, st *step, until time.Time, part fl
 	start, startCPU := s.clock.Now(), s.clock.CPU()
 	before, statErr := s.cpuTimes()
 	first := true
+	c, computes := st.measure.(*compute)
 	err := st.slice(ctx, func(next time.Duration) bool {
 		switch {
 		case st.estimate != nil:
 			next = max(next, st.estimate())
 		case next == 0:
-			// Nothing is known of it; the list begins with the longest.
+			// Nothing is known of it.
 			next = s.longest
+		}
+		if computes && st.needed && len(c.cpuValues) == 0 {
+			return true
 		}
 		now := s.clock.Now()
 		if now.Add(next).After(s.end) {
@@ -138,7 +145,7 @@ func (s *schedule) slice(ctx context.Context, st *step, until time.Time, part fl
 		}
 		return now.Before(until)
 	}, part)
-	if _, computes := st.measure.(*compute); !computes {
+	if !computes {
 		return err
 	}
 	after, afterErr := s.cpuTimes()

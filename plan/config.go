@@ -62,7 +62,7 @@ func (m *maker) algorithm(c *ConfigPlan) {
 		limit = rsaNoticed
 	}
 	cheap := s.HandshakeRSA < limit || s.HandshakeRSA <= s.HandshakeECDSA
-	if s.HandshakeRSA <= 0 {
+	if s.HandshakeRSA <= 0 || s.HandshakeECDSA <= 0 {
 		cost, cheap = "handshakes were not measured in time", !m.slow
 	}
 	chosen := m.f.Config.Cluster("encryptionAlgorithm")

@@ -302,8 +302,8 @@ func (b *boardRun) measure(ctx context.Context, folder string) error {
 	// With less than a core no board is surely fast, and a glance sees next to
 	// nothing; no board with 32 bits is.
 	if quota := bench.Quota(); quota == 0 || quota >= 1 {
-		options.Budget = bench.ShortBudget - glance
 		if runtime.GOARCH != "arm" {
+			options.Budget = bench.ShortBudget - glance
 			if b.bench, err = bench.Run(ctx, bench.Options{Glance: true, Budget: glance}); err != nil {
 				return err
 			}
