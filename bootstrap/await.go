@@ -45,6 +45,13 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 		return err
 	}
 	defer p.close()
+	still := &stillness{layout: r.layout, tell: func(detail string) {
+		r.Tell(Event{Time: r.now(), Kind: Note, Number: r.number, Step: s.Title(), Detail: detail})
+	}}
+	if s.HoldKubelet {
+		still.hold = r.Hold
+	}
+	defer still.end()
 	limits := Limits{Quiet: s.Quiet, Patience: s.Patience, Restarts: s.Restarts}
 	w := newWatch(limits, r.now(), r.look(ctx, s.Component, p, Observation{}, true))
 	for n := 1; ; n++ {
@@ -61,6 +68,7 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 			return &StuckError{Component: s.Component, Why: w.why, Log: lastLines(log.Newest, 12), LogFile: log.Newest}
 		case KeepWaiting:
 		}
+		still.see(o.Running, o.PID)
 		tell(w.describe())
 		if err := r.sleep(ctx, s.Poll); err != nil {
 			return err

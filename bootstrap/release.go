@@ -20,6 +20,8 @@ type ReleaseOptions struct {
 	Poll     time.Duration
 	Tell     func(string)
 	Now      func() time.Time
+	// Hold stops the kubelet while the API server starts; nil leaves it alone.
+	Hold Stopper
 }
 
 // releaser is one Release at work.
@@ -29,6 +31,7 @@ type releaser struct {
 	probers map[string]*prober
 	// healthy are those that were seen healthy, and need not be asked again.
 	healthy map[string]bool
+	still   stillness
 }
 
 // Release puts back what an interrupted run or a start of the board left staged,
@@ -41,9 +44,12 @@ func Release(ctx context.Context, o ReleaseOptions) (released []string, err erro
 	r := &releaser{
 		run:     &run{Options: Options{Layout: o.Layout, Now: o.Now, Tell: func(Event) {}}, layout: o.Layout},
 		probers: map[string]*prober{}, healthy: map[string]bool{},
+		still: stillness{layout: o.Layout, hold: o.Hold, tell: o.Tell},
 	}
 	defer r.close()
+	defer r.still.end()
 	for {
+		r.hold()
 		step, done, err := r.step(ctx, !o.Wait || o.Now().Sub(began) > o.Patience, o.Now().Sub(last) > o.Patience/4)
 		released = append(released, step...)
 		if len(step) > 0 {
@@ -141,6 +147,22 @@ func (r *releaser) isHealthy(ctx context.Context, c string) bool {
 	}
 	r.healthy[c] = r.probers[c].ask(ctx).Reach == ReachHealthy
 	return r.healthy[c]
+}
+
+// hold stops the kubelet while the API server starts and something waits for it.
+func (r *releaser) hold() {
+	if r.still.hold == nil {
+		return
+	}
+	pids := []int(nil)
+	if !r.healthy[plan.APIServer] && fileExists(r.layout.Manifest(plan.APIServer)) && len(r.layout.stagedNow()) > 0 {
+		pids = r.layout.processesNamed(plan.APIServer)[plan.APIServer]
+	}
+	if len(pids) != 1 {
+		r.still.see(false, 0)
+		return
+	}
+	r.still.see(true, pids[0])
 }
 
 func (r *releaser) close() {

@@ -43,6 +43,8 @@ type Options struct {
 	Output io.Writer
 	// Logs returns the last lines of a systemd unit's log; nil without.
 	Logs func(unit string) string
+	// Hold stops the kubelet while the API server starts; nil leaves it alone.
+	Hold Stopper
 	// Signal is the signal that ended the context, 0 when none did.
 	Signal func() syscall.Signal
 }

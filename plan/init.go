@@ -105,6 +105,9 @@ func (m *maker) steps() {
 	} else {
 		m.decide("order of release", strings.Join(append(slices.Clone(early), staged...), ", "), "each needs the one before it; what starts early only crashes, retries and costs CPU time")
 	}
+	if slices.Contains(staged, APIServer) || slices.Contains(early, APIServer) {
+		m.decide("kubelet", "stopped while the API server starts", "nothing that it does then can succeed, and on one slow core it takes a third of the CPU")
+	}
 	m.decide("later starts of the board", "staged too", "all four at once wear each other down; a systemd unit puts "+strings.Join(staged, ", ")+" back in this order")
 	m.services()
 	m.add(RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1})
@@ -193,7 +196,7 @@ func (m *maker) await(c string) AwaitHealthy {
 	patience := max(5*time.Minute, roundUp(6*m.start, 30*time.Second))
 	return AwaitHealthy{
 		Component: c, Expect: m.expect(c),
-		Quiet: quiet, Patience: patience, Restarts: 5,
+		Quiet: quiet, Patience: patience, Restarts: 5, HoldKubelet: c == APIServer,
 		Poll: m.poll(),
 	}
 }

@@ -117,6 +117,8 @@ type AwaitHealthy struct {
 	Quiet    time.Duration `json:"quietNanoseconds"`
 	Patience time.Duration `json:"patienceNanoseconds"`
 	Restarts int           `json:"restarts"`
+	// HoldKubelet says to stop the kubelet meanwhile.
+	HoldKubelet bool `json:"holdKubelet,omitempty"`
 	// Poll is the time between two looks.
 	Poll time.Duration `json:"pollNanoseconds"`
 }

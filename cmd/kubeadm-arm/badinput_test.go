@@ -93,6 +93,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`\[\d+/\d+\]`), "[step]"},
 	{regexp.MustCompile(`step \d+ of \d+`), "step N"},
 	{regexp.MustCompile(`steps done of \d+`), "steps done of N"},
+	{regexp.MustCompile(`(done in|failed after) [0-9.]+ s`), "$1 N s"},
 	{regexp.MustCompile(`\d+ KiB free`), "N KiB free"},
 	{regexp.MustCompile(`this CPU is [^:]*:`), "this CPU is (this machine's):"},
 	{regexp.MustCompile(`this is .* \(\d+ cores, .*\)`), "this is (this machine)"},

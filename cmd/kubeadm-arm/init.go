@@ -439,7 +439,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 		Layout: board(), Kubeadm: b.path, Behaviour: b.behaviour,
 		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Check: b.check, Program: thisProgram(),
 		Runner: kubeadm.Exec, Env: v.env, Now: time.Now, Tell: show.event,
-		Output: v.kubeadmOutput(b.args), Logs: unitLog, Signal: stop.signal,
+		Output: v.kubeadmOutput(b.args), Logs: unitLog, Signal: stop.signal, Hold: bootstrap.HoldProcess,
 	})
 	show.end()
 	took := time.Since(began)

@@ -197,7 +197,7 @@ func (c trial) make() (e ended, err error) {
 	if err != nil {
 		return e, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/opt/bin/kubeadm-arm", c.Args...)
 	cmd.WaitDelay = time.Second

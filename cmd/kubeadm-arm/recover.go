@@ -226,7 +226,7 @@ func (v invocation) release(args []string) error {
 	stop := listenForSignals()
 	defer stop.close()
 	_, err := bootstrap.Release(stop.ctx, bootstrap.ReleaseOptions{
-		Layout: board(), Wait: *wait, Patience: *patience, Poll: 5 * time.Second, Now: time.Now,
+		Layout: board(), Wait: *wait, Patience: *patience, Poll: 5 * time.Second, Now: time.Now, Hold: bootstrap.HoldProcess,
 		Tell: func(line string) { fmt.Fprintln(v.stdout, line) },
 	})
 	if sig := stop.signal(); sig != 0 {
