@@ -29,9 +29,19 @@ func (r *run) goOn(s plan.RunPhases, failure error) plan.RunPhases {
 	}
 	phase, _, _ := strings.Cut(m[1], "/")
 	if at := slices.Index(s.Keep, phase); at > 0 {
-		s.Keep = s.Keep[at:]
+		s.Keep = append(joinNeeds(s.Keep[:at], s.Keep[at:]), s.Keep[at:]...)
 	}
 	return s
+}
+
+// joinNeeds are the phases without which kubeadm does not print its closing words
+// ("unresolved dependencies"; phases/init/showjoincommand.go). The token is pinned,
+// and without --upload-certs no certificate is uploaded.
+func joinNeeds(done, rest []string) []string {
+	if !slices.Contains(rest, "show-join-command") {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(done), func(phase string) bool { return phase != "bootstrap-token" && phase != "upload-certs" })
 }
 
 // uploadsCerts tells whether kubeadm makes a certificate key and shows it at the
