@@ -49,7 +49,7 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 		r.Tell(Event{Time: r.now(), Kind: Note, Number: r.number, Step: s.Title(), Detail: detail})
 	}}
 	if s.HoldKubelet {
-		still.hold = r.Hold
+		still.hold, still.longTurns = r.Hold, true
 	}
 	defer still.end()
 	limits := Limits{Quiet: s.Quiet, Patience: s.Patience, Restarts: s.Restarts}

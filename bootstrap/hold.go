@@ -8,7 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -21,6 +23,17 @@ import (
 // (pkg/registry/core/rest/storage_core.go). So the kubelet is stopped
 // (SIGSTOP, signal(7)) once the API server's process runs, and goes on as soon as
 // that is healthy or gone.
+
+// And the API server's threads get long turns meanwhile. When it begins to serve,
+// some eighty of its own parts dial it at once, each with a full handshake against
+// a certificate with an RSA-2048 key, which nothing can change (apiserver,
+// pkg/server/options/serving_with_loopback.go). The first connection would do for
+// all of them, but Go's scheduler gives each handshake 10 ms in turn, so that all
+// are done at the same time: after more than their 10 s on an ARMv6 board, and then
+// all are dialled again. What ends a turn is a thread of Go's runtime that sleeps up
+// to 10 ms (sysmon, runtime/proc.go); with timers that may be this much late a
+// handshake is done in one turn.
+const longTurns = 300 * time.Millisecond
 
 // A Stopper stops a process until letGo is called. The process goes on also when
 // this program ends without calling it.
@@ -58,28 +71,33 @@ type stillness struct {
 	hold   Stopper // nil: the kubelet is left alone
 	tell   func(string)
 
+	// longTurns says to give the API server's threads long turns.
+	longTurns bool
+
 	letGo  func()
 	server int   // the API server's process when it was seen last
 	etcd   []int // etcd's when the kubelet was stopped
+	// was is the timer slack that the API server's process turns had before.
+	turns int
+	was   time.Duration
 }
 
 // see takes what one look at the API server found: whether it is on its way to
 // becoming healthy, and its process.
 func (s *stillness) see(starting bool, pid int) {
-	if s.hold == nil {
-		return
-	}
-	if s.letGo != nil {
-		if !starting || pid != s.server || !s.etcdLives() {
-			s.end()
-		}
-	} else if starting && pid == s.server {
-		// Seen twice: what the kubelet does when a container has started is done.
-		s.begin()
+	again := starting && pid == s.server
+	if !again || s.letGo != nil && !s.etcdLives() {
+		s.end()
 	}
 	s.server = 0
-	if starting {
-		s.server = pid
+	if !starting {
+		return
+	}
+	s.server = pid
+	s.giveTurns(pid)
+	// Seen twice: what the kubelet does when a container has started is done.
+	if again && s.letGo == nil && s.hold != nil {
+		s.begin()
 	}
 }
 
@@ -113,6 +131,16 @@ func (s *stillness) watched(pid int) bool {
 	return bytes.HasPrefix(environ, []byte("WATCHDOG_USEC=")) || bytes.Contains(environ, []byte("\x00WATCHDOG_USEC="))
 }
 
+// timerSlack is that of a process's first thread (proc_pid_timerslack_ns(5)).
+func (l Layout) timerSlack(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(filepath.Join(l.Proc(), strconv.Itoa(pid), "timerslack_ns"))
+	if err != nil {
+		return 0, fmt.Errorf("read timer slack: %w", err)
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return time.Duration(n), err
+}
+
 // etcdLives tells whether etcd is as it was: only a kubelet can start it again.
 func (s *stillness) etcdLives() bool {
 	for _, pid := range s.etcd {
@@ -123,8 +151,33 @@ func (s *stillness) etcdLives() bool {
 	return true
 }
 
-// end has the kubelet go on, if it was stopped.
+// giveTurns makes the timers of the API server's threads late. A kernel before
+// Linux 4.6 cannot, and then it starts as it did.
+func (s *stillness) giveTurns(pid int) {
+	if !s.longTurns {
+		return
+	}
+	if s.turns == 0 {
+		was, err := s.layout.timerSlack(pid)
+		if err != nil {
+			return
+		}
+		if was >= longTurns {
+			was = 0 // left by a run that was killed; 0 is a thread's default
+		}
+		s.turns, s.was = pid, was
+	}
+	// Each time: a thread made meanwhile has its maker's.
+	_ = s.layout.setTimerSlack(pid, longTurns)
+}
+
+// end has the kubelet go on, if it was stopped, and gives the API server's
+// threads their usual turns.
 func (s *stillness) end() {
+	if s.turns > 0 {
+		_ = s.layout.setTimerSlack(s.turns, s.was)
+		s.turns = 0
+	}
 	if s.letGo != nil {
 		s.letGo()
 		s.letGo = nil

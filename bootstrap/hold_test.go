@@ -162,3 +162,30 @@ func TestHeldProcessOutlivesItsHolder(t *testing.T) {
 	require.True(t, strings.Contains(err.Error(), "killed"), err)
 	require.Eventually(t, func() bool { return stateOf(t, pid) == "S" }, 10*time.Second, time.Millisecond)
 }
+
+// slackOf reads what a fake process's thread was told, in ns.
+func (b *fakeBoard) slackOf(pid string) string {
+	text, err := os.ReadFile(b.layout.Proc() + "/" + pid + "/timerslack_ns")
+	require.NoError(b.t, err)
+	return strings.TrimSpace(string(text))
+}
+
+func TestAPIServerGetsLongTurnsWhileItStarts(t *testing.T) {
+	b, _, still, _ := stillBoard(t)
+	still.longTurns, still.hold = true, nil
+	put(t, b.layout.Proc()+"/7/task/7/comm", "kube-apiserver\n")
+	put(t, b.layout.Proc()+"/7/timerslack_ns", "20000000\n")
+	still.see(true, 7)
+	assert.Equal(t, "300000000", b.slackOf("7"))
+	still.see(true, 7)
+	still.see(false, 0)
+	assert.Contains(t, b.slackOf("7"), "20000000")
+	// As a run that was killed leaves it.
+	put(t, b.layout.Proc()+"/7/timerslack_ns", "300000000\n")
+	still.see(true, 7)
+	still.end()
+	assert.True(t, strings.HasPrefix(b.slackOf("7"), "0"), "a thread's default")
+	// A kernel without the file, and a process that ends meanwhile.
+	still.see(true, 8)
+	still.see(false, 0)
+}

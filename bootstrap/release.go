@@ -44,7 +44,7 @@ func Release(ctx context.Context, o ReleaseOptions) (released []string, err erro
 	r := &releaser{
 		run:     &run{Options: Options{Layout: o.Layout, Now: o.Now, Tell: func(Event) {}}, layout: o.Layout},
 		probers: map[string]*prober{}, healthy: map[string]bool{},
-		still: stillness{layout: o.Layout, hold: o.Hold, tell: o.Tell},
+		still: stillness{layout: o.Layout, hold: o.Hold, longTurns: true, tell: o.Tell},
 	}
 	defer r.close()
 	defer r.still.end()
@@ -151,9 +151,6 @@ func (r *releaser) isHealthy(ctx context.Context, c string) bool {
 
 // hold stops the kubelet while the API server starts and something waits for it.
 func (r *releaser) hold() {
-	if r.still.hold == nil {
-		return
-	}
 	pids := []int(nil)
 	if !r.healthy[plan.APIServer] && fileExists(r.layout.Manifest(plan.APIServer)) && len(r.layout.stagedNow()) > 0 {
 		pids = r.layout.processesNamed(plan.APIServer)[plan.APIServer]

@@ -107,6 +107,7 @@ func (m *maker) steps() {
 	}
 	if slices.Contains(staged, APIServer) || slices.Contains(early, APIServer) {
 		m.decide("kubelet", "stopped while the API server starts", "nothing that it does then can succeed, and on one slow core it takes a third of the CPU")
+		m.decide("API server's threads", "long turns while it starts", "it dials itself eighty times at once, with RSA keys: one handshake after the other, the first serves all; in turns of 10 ms all are late")
 	}
 	m.decide("later starts of the board", "staged too", "all four at once wear each other down; a systemd unit puts "+strings.Join(staged, ", ")+" back in this order")
 	m.services()

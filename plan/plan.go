@@ -117,7 +117,8 @@ type AwaitHealthy struct {
 	Quiet    time.Duration `json:"quietNanoseconds"`
 	Patience time.Duration `json:"patienceNanoseconds"`
 	Restarts int           `json:"restarts"`
-	// HoldKubelet says to stop the kubelet meanwhile.
+	// HoldKubelet says to stop the kubelet meanwhile, and to give the component's
+	// threads long turns.
 	HoldKubelet bool `json:"holdKubelet,omitempty"`
 	// Poll is the time between two looks.
 	Poll time.Duration `json:"pollNanoseconds"`
