@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,4 +108,23 @@ func TestTuneServicesWithoutSystemd(t *testing.T) {
 	require.Len(t, notes, 1)
 	assert.Contains(t, notes[0], "containerd keeps its timers until it is started again")
 	assert.NoDirExists(t, b.layout.at("/etc/systemd"))
+}
+
+// Seen on Debian 12 armhf: systemd gave the kubelet a slack of 50 µs and
+// containerd one of 0.54 s, whatever TimerSlackNSec= said.
+func TestDropInOn32BitARM(t *testing.T) {
+	text := string(dropInText("arm", 20*time.Millisecond, nil))
+	assert.NotContains(t, text, "TimerSlackNSec")
+	assert.Contains(t, text, "ExecStartPost=-/bin/sh -c '")
+	assert.Contains(t, string(dropInText("arm64", 20*time.Millisecond, nil)), "TimerSlackNSec=20000000\n")
+	// What systemd makes of it, with a process of our own (systemd.service(5): $$ is $).
+	pid := sleeper(t)
+	_, command, _ := strings.Cut(text, "-c '")
+	command, _, _ = strings.Cut(command, "'")
+	command = strings.ReplaceAll(strings.ReplaceAll(command, "$MAINPID", strconv.Itoa(pid)), "$$", "$")
+	out, err := exec.Command("/bin/sh", "-c", command).CombinedOutput()
+	require.NoError(t, err, string(out))
+	slack, err := Layout{Root: "/"}.timerSlack(pid)
+	require.NoError(t, err)
+	assert.Equal(t, 20*time.Millisecond, slack)
 }
