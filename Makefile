@@ -47,7 +47,7 @@ deps: lab ## install the Debian packages that a board needs
 	$(BIN)/lab deps
 
 demo: build lab deps ## the main job: stock kubeadm fails on a slow board, kubeadm-arm brings it up
-	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu $(CPU)
+	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu $(CPU) --pace
 
 demo-fast: build lab deps ## the same at full speed, where both succeed
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 100% --rounds 3 --expect-stock-works --expect-ratio 1.2
@@ -57,11 +57,11 @@ bench-init: build lab deps ## stock, the recipe by hand, an expert's config and 
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --tools stock,recipe,expert,kubeadm-arm --rounds 3 --limit 60m \
 	  --cpu 100% --idle 2m --detail --json docs/results/bench-init-fast.json --document docs/results/bench-init-fast.md
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --tools stock,recipe,expert,kubeadm-arm --rounds 3 --limit 60m \
-	  --cpu $(SHARES) --side-by-side --detail --json docs/results/bench-init-slow.json --document docs/results/bench-init-slow.md
+	  --cpu $(SHARES) --pace --side-by-side --detail --json docs/results/bench-init-slow.json --document docs/results/bench-init-slow.md
 
 VERSIONS ?= v1.13.1,v1.31.4,v1.34.4,v1.37.2
 versions: build lab deps ## stock and kubeadm-arm with several versions of Kubernetes on slow boards; writes docs/results (half an hour)
-	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(VERSIONS) --cpu 5% --side-by-side --detail \
+	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(VERSIONS) --cpu 5% --pace --side-by-side --detail \
 	  --document docs/results/versions.md
 
 # Twelve seconds a run at full speed, staged as on the slow board whose benchmark is given.
