@@ -111,11 +111,7 @@ func (b *board) save() error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(b.dir, "board.json")
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return replaceFile(filepath.Join(b.dir, "board.json"), func(to string) error { return os.WriteFile(to, append(text, '\n'), 0o644) })
 }
 
 // boards lists all boards whose folder is there.

@@ -140,8 +140,7 @@ func (p *pacer) begin(ctx context.Context) error {
 // step measures once and limits the board.
 func (p *pacer) step(ctx context.Context) error {
 	l := p.b.Limits
-	if l.CPU <= 0 || l.CPU >= paceMost {
-		// Nothing is sliced.
+	if !l.sliced() {
 		return nil
 	}
 	seconds, err := p.work(ctx, min(max(p.pace.Quota, l.CPU), paceMost))
@@ -156,9 +155,11 @@ func (p *pacer) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(p.b.dir, paceFile)
-	return errors.Join(os.WriteFile(path+".new", text, 0o644), os.Rename(path+".new", path))
+	return replaceFile(filepath.Join(p.b.dir, paceFile), func(to string) error { return os.WriteFile(to, text, 0o644) })
 }
+
+// sliced tells whether a board's CPU time is dealt out in slices.
+func (l limits) sliced() bool { return l.CPU > 0 && l.CPU < paceMost }
 
 // readPace is what is known of a board's pace; of one that is not paced nothing.
 func (b *board) readPace() (*pace, error) {

@@ -59,6 +59,17 @@ func TestBoardPaced(t *testing.T) {
 	assert.GreaterOrEqual(t, len(measured().Costs), paceSmooth)
 }
 
+// A board with a whole core, or without a limit, has no slices; lab panicked there.
+func TestBoardWithNothingToPace(t *testing.T) {
+	name := upBoard(t, "--cpu", "100%", "--pace")
+	var all []boardStatus
+	require.NoError(t, json.Unmarshal([]byte(labOK(t, "status", "--name", name, "--json")), &all))
+	require.Len(t, all, 1)
+	assert.Nil(t, all[0].Pace)
+	assert.False(t, all[0].Pacer.alive())
+	labOK(t, "reboot", "--name", name)
+}
+
 // quotaOf reads a board's quota, in cores.
 func quotaOf(t *testing.T, groups cgroups) float64 {
 	var quota, period float64

@@ -103,7 +103,7 @@ func up(ctx context.Context, o upOptions) (err error) {
 		return err
 	}
 	paced := ""
-	if o.pace {
+	if o.pace && o.limits.sliced() {
 		p, err := b.newPacer()
 		if err != nil {
 			return err
