@@ -58,20 +58,8 @@ func (b *board) powerOff(groups cgroups) error {
 	// The cgroups know every process of the board, also one that lab run
 	// brought in from outside and whose parent is gone.
 	deadline := time.Now().Add(time.Minute)
-	for {
-		pids := groups.pids()
-		if len(pids) == 0 && !b.First.alive() {
-			break
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("end board %s: processes %v do not end", b.Name, pids)
-		}
-		for _, pid := range pids {
-			if pid != os.Getpid() {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-			}
-		}
-		time.Sleep(20 * time.Millisecond)
+	if err := endAll(b.First, groups, deadline); err != nil {
+		return fmt.Errorf("end board %s: %w", b.Name, err)
 	}
 	// The disk's server ends by itself when the last mount is gone. The kernel
 	// unmounts behind the last process's back.
@@ -83,6 +71,28 @@ func (b *board) powerOff(groups cgroups) error {
 		time.Sleep(20 * time.Millisecond)
 	}
 	return nil
+}
+
+// endAll kills a process and all of these groups, and waits until none is left.
+func endAll(first process, groups cgroups, deadline time.Time) error {
+	for {
+		pids := groups.pids()
+		if first.alive() {
+			pids = append(pids, first.PID)
+		}
+		if len(pids) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("processes %v do not end", pids)
+		}
+		for _, pid := range pids {
+			if pid != os.Getpid() {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 func downNamed(name string) error {

@@ -200,18 +200,8 @@ func (b *board) endPacer() error {
 	if err != nil {
 		return err
 	}
-	deadline := time.Now().Add(time.Minute)
-	for b.Pacer.alive() || len(own.pids()) > 0 {
-		if b.Pacer.alive() {
-			_ = syscall.Kill(b.Pacer.PID, syscall.SIGKILL)
-		}
-		for _, pid := range own.pids() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("board %s: what paces it does not end", b.Name)
-		}
-		time.Sleep(20 * time.Millisecond)
+	if err := endAll(b.Pacer, own, time.Now().Add(time.Minute)); err != nil {
+		return fmt.Errorf("end what paces board %s: %w", b.Name, err)
 	}
 	return own.remove()
 }
