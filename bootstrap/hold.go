@@ -80,6 +80,8 @@ type stillness struct {
 	// was is the timer slack that the API server's process turns had before.
 	turns int
 	was   time.Duration
+	// given are the threads that have long turns.
+	given map[string]bool
 }
 
 // see takes what one look at the API server found: whether it is on its way to
@@ -165,10 +167,18 @@ func (s *stillness) giveTurns(pid int) {
 		if was >= longTurns {
 			was = 0 // left by a run that was killed; 0 is a thread's default
 		}
-		s.turns, s.was = pid, was
+		s.turns, s.was, s.given = pid, was, map[string]bool{}
 	}
-	// Each time: a thread made meanwhile has its maker's.
-	_ = s.layout.setTimerSlack(pid, longTurns)
+	// A thread has its maker's: whoever was made by one that had not yet got its own
+	// is found the next time.
+	var others []string
+	for _, t := range s.layout.threads(pid) {
+		if !s.given[t] {
+			s.given[t] = true
+			others = append(others, t)
+		}
+	}
+	_ = s.layout.setThreadsTimerSlack(others, longTurns)
 }
 
 // end has the kubelet go on, if it was stopped, and gives the API server's

@@ -16,9 +16,15 @@ import (
 // at /var/log/pods/UID/CONTAINER/N.log. That makes the folder a witness of
 // restarts which needs no API server and no runtime client.
 
-// staticUID is a static pod's UID: the hash of its manifest (applyDefaults in
+// podFolder tells whether a folder is that of a component's static pod. The old
+// kubelet's is its UID: the hash of its manifest (applyDefaults in
 // pkg/kubelet/config/common.go). Other pods' have dashes.
-var staticUID = strings.Repeat("[0-9a-f]", 32)
+func podFolder(name, component string) bool {
+	if pod, ok := strings.CutPrefix(name, "kube-system_"); ok {
+		return strings.HasPrefix(pod, component+"-")
+	}
+	return len(name) == 32 && strings.Trim(name, "0123456789abcdef") == ""
+}
 
 // podLog is what a component's log folders tell.
 type podLog struct {
@@ -34,14 +40,6 @@ type podLog struct {
 // (/var/log/pods).
 func readPodLog(pods, component string) podLog {
 	var l podLog
-	var files []string
-	for _, pod := range []string{"kube-system_" + component + "-*", staticUID} {
-		found, err := filepath.Glob(filepath.Join(pods, pod, component, "*.log"))
-		if err != nil {
-			return l
-		}
-		files = append(files, found...)
-	}
 	type numbered struct {
 		path string
 		dir  string
@@ -50,20 +48,27 @@ func readPodLog(pods, component string) podLog {
 	}
 	var logs []numbered
 	highest := map[string]int{}
-	for _, f := range files {
-		n, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(f), ".log"))
-		if err != nil {
+	for _, pod := range namesIn(pods) {
+		if !podFolder(pod, component) {
 			continue
 		}
-		info, err := os.Stat(f) // follows: docker's are links
-		if err != nil {
-			continue
-		}
-		l.Bytes += info.Size()
-		dir := filepath.Dir(f)
-		logs = append(logs, numbered{f, dir, n, info.ModTime().UnixNano()})
-		if h, ok := highest[dir]; !ok || n > h {
-			highest[dir] = n
+		dir := filepath.Join(pods, pod, component)
+		for _, name := range namesIn(dir) {
+			number, isLog := strings.CutSuffix(name, ".log")
+			n, err := strconv.Atoi(number)
+			if !isLog || err != nil {
+				continue
+			}
+			f := filepath.Join(dir, name)
+			info, err := os.Stat(f) // follows: docker's are links
+			if err != nil {
+				continue
+			}
+			l.Bytes += info.Size()
+			logs = append(logs, numbered{f, dir, n, info.ModTime().UnixNano()})
+			if h, ok := highest[dir]; !ok || n > h {
+				highest[dir] = n
+			}
 		}
 	}
 	// The kubelet removes old logs but goes on counting, so the highest number

@@ -3,7 +3,6 @@ package bootstrap
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -58,14 +57,10 @@ func parseStat(stat []byte) (process, error) {
 // findProcess returns the newest process below proc (the /proc folder) whose
 // first argument ends in the given program name. Shell wrappers do not count.
 func findProcess(proc, program string) (process, bool) {
-	dirs, err := filepath.Glob(filepath.Join(proc, "[0-9]*"))
-	if err != nil {
-		return process{}, false
-	}
 	var newest process
 	found := false
-	for _, dir := range dirs {
-		if p, ok := processAt(dir, program); ok && (!found || p.Started > newest.Started) {
+	for _, id := range numbersIn(proc) {
+		if p, ok := processAt(filepath.Join(proc, id), program); ok && (!found || p.Started > newest.Started) {
 			newest, found = p, true
 		}
 	}
@@ -88,7 +83,7 @@ func findAgain(proc, program string, last Observation) (process, bool) {
 
 // processAt reads the folder of one process, if it runs the program and has not ended.
 func processAt(dir, program string) (process, bool) {
-	cmdline, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	cmdline, err := readKernelFile(filepath.Join(dir, "cmdline"))
 	if err != nil || len(cmdline) == 0 {
 		return process{}, false
 	}
@@ -96,7 +91,7 @@ func processAt(dir, program string) (process, bool) {
 	if filepath.Base(string(first)) != program {
 		return process{}, false
 	}
-	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	stat, err := readKernelFile(filepath.Join(dir, "stat"))
 	if err != nil {
 		return process{}, false // it ended in between
 	}

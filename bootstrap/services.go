@@ -91,26 +91,22 @@ func (r *run) tuneServices(s plan.TuneServices) error {
 // later inherit it (proc_pid_timerslack_ns(5), since Linux 4.6). A thread that
 // ends meanwhile does not count.
 func (l Layout) setTimerSlack(pid int, slack time.Duration) error {
-	tasks, err := os.ReadDir(filepath.Join(l.Proc(), strconv.Itoa(pid), "task"))
-	for _, t := range tasks {
-		if err = overwrite(filepath.Join(l.Proc(), t.Name(), "timerslack_ns"), strconv.FormatInt(slack.Nanoseconds(), 10)); err != nil && !ended(err) {
-			break
-		}
-	}
-	if err != nil && !ended(err) {
-		return fmt.Errorf("set timer slack: %w", err)
-	}
-	return nil
+	return l.setThreadsTimerSlack(l.threads(pid), slack)
 }
 
-// overwrite writes to a file that is there and never makes one.
-func overwrite(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return err
+// threads returns the ids of a process's threads.
+func (l Layout) threads(pid int) []string {
+	return numbersIn(filepath.Join(l.Proc(), strconv.Itoa(pid), "task"))
+}
+
+func (l Layout) setThreadsTimerSlack(threads []string, slack time.Duration) error {
+	for _, t := range threads {
+		err := writeKernelFile(filepath.Join(l.Proc(), t, "timerslack_ns"), strconv.FormatInt(slack.Nanoseconds(), 10))
+		if err != nil && !ended(err) {
+			return fmt.Errorf("set timer slack: %w", err)
+		}
 	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
+	return nil
 }
 
 // ended tells whether an error says that a process is not there any more. A
@@ -120,13 +116,12 @@ func ended(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(
 // processesNamed returns the process ids by name, as the kernel has it (comm).
 func (l Layout) processesNamed(names ...string) map[string][]int {
 	found := map[string][]int{}
-	entries, _ := os.ReadDir(l.Proc())
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
+	for _, id := range numbersIn(l.Proc()) {
+		pid, err := strconv.Atoi(id)
 		if err != nil {
 			continue
 		}
-		comm, err := os.ReadFile(filepath.Join(l.Proc(), e.Name(), "comm"))
+		comm, err := readKernelFile(filepath.Join(l.Proc(), id, "comm"))
 		if err != nil {
 			continue
 		}
