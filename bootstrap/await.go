@@ -64,7 +64,7 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 		case Healthy:
 			return nil
 		case GiveUp:
-			log := readPodLog(r.layout.PodLogs(), s.Component)
+			log := r.podLog(s.Component)
 			return &StuckError{Component: s.Component, Why: w.why, Log: lastLines(log.Newest, 12), LogFile: log.Newest}
 		case KeepWaiting:
 		}
@@ -90,7 +90,7 @@ const scanEvery = 8
 // look makes one observation. While the process is not there, nobody is asked.
 func (r *run) look(ctx context.Context, component string, p *prober, last Observation, scan bool) Observation {
 	var o Observation
-	log := readPodLog(r.layout.PodLogs(), component)
+	log := r.podLog(component)
 	o.Instances, o.LogBytes = log.Instances, log.Bytes
 	find := func(last Observation) {
 		if proc, ok := findAgain(r.layout.Proc(), component, last); ok {
@@ -108,6 +108,18 @@ func (r *run) look(ctx context.Context, component string, p *prober, last Observ
 		}
 	}
 	return o
+}
+
+// podLog is what the logs of a component tell of this bootstrap.
+func (r *run) podLog(component string) podLog {
+	return readPodLog(r.layout.PodLogs(), component, r.logsBefore())
+}
+
+func (r *run) logsBefore() map[string]int {
+	if r.journal == nil {
+		return nil
+	}
+	return r.journal.LogsBefore
 }
 
 // proberFor builds the health prober of a component from its manifest: the

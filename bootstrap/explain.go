@@ -189,8 +189,8 @@ func find(text string, clues []clue, about string) []Finding {
 }
 
 // explain looks for what may have made a run fail, the most telling first.
-// logs returns the last lines of a systemd unit's log and may be nil.
-func (l Layout) explain(before pressure, logs func(unit string) string) []Finding {
+// logsBefore is a journal's; logs returns the last lines of a systemd unit's log and may be nil.
+func (l Layout) explain(before pressure, logsBefore map[string]int, logs func(unit string) string) []Finding {
 	var all []Finding
 	now := l.readPressure()
 	kernel := find(l.kernelLog(before.uptime), kernelClues(), "")
@@ -212,7 +212,7 @@ func (l Layout) explain(before pressure, logs func(unit string) string) []Findin
 		all = append(all, find(logs("containerd"), kubeletClues()[:2], "")...)
 	}
 	for _, c := range plan.Components() {
-		log := readPodLog(l.PodLogs(), c)
+		log := readPodLog(l.PodLogs(), c, logsBefore)
 		clues := serverClues()
 		if c == plan.Etcd {
 			clues = append(etcdClues(), clues...)
@@ -272,8 +272,8 @@ func (l Layout) kernelLog(from float64) string {
 
 // apiServerLog is what the API server said last, for a failure of kubeadm that
 // talks to it.
-func (l Layout) apiServerLog() (lines []string, path string) {
-	log := readPodLog(l.PodLogs(), plan.APIServer)
+func (l Layout) apiServerLog(logsBefore map[string]int) (lines []string, path string) {
+	log := readPodLog(l.PodLogs(), plan.APIServer, logsBefore)
 	if log.Newest == "" {
 		return nil, ""
 	}

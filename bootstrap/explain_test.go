@@ -64,11 +64,11 @@ func TestExplain(t *testing.T) {
 				}
 				return ""
 			}
-			assert.Empty(t, l.explain(before, func(string) string { return "" }), "nothing is seen on a calm board")
+			assert.Empty(t, l.explain(before, nil, func(string) string { return "" }), "nothing is seen on a calm board")
 			for path, text := range c.files {
 				put(t, l.at(path), text)
 			}
-			all := l.explain(before, logs)
+			all := l.explain(before, nil, logs)
 			if c.want == "" {
 				require.Empty(t, all)
 				return
@@ -87,8 +87,15 @@ func TestExplain(t *testing.T) {
 func TestFailureIsExplained(t *testing.T) {
 	b := newFakeBoard(t)
 	b.fail = 2
-	put(t, b.layout.PodLogs()+"/kube-system_kube-apiserver-bpi_1/kube-apiserver/1.log", "2026-11-23T18:00:00Z stderr F token abcdef.0123456789abcdef\n2026-11-23T18:00:01Z stderr F no etcd here\n")
+	folder := b.layout.PodLogs() + "/kube-system_kube-apiserver-bpi_1/kube-apiserver"
+	put(t, folder+"/4.log", "2026-11-22T18:00:00Z stderr F an earlier control plane's\n")
+	put(t, b.layout.PodLogs()+"/kube-system_etcd-bpi_0/etcd/7.log", "2026-11-22T18:00:00Z stderr F no space left on device\n")
 	o := b.options()
+	o.Tell = func(e Event) {
+		if e.Kind == StepBegun && e.Number == 1 {
+			put(t, folder+"/6.log", "2026-11-23T18:00:00Z stderr F token abcdef.0123456789abcdef\n2026-11-23T18:00:01Z stderr F no etcd here\n")
+		}
+	}
 	o.Logs = func(string) string { return "running with swap on is not supported" }
 	out, err := Run(context.Background(), o)
 	require.Error(t, err)
@@ -96,7 +103,7 @@ func TestFailureIsExplained(t *testing.T) {
 	assert.Contains(t, out.Findings[0].What, "swap")
 	assert.Contains(t, out.Findings[1].What, "kube-apiserver was started 2 times")
 	assert.Equal(t, []string{"token abcdef.(secret)", "no etcd here"}, out.APIServerLog)
-	assert.Equal(t, b.layout.PodLogs()+"/kube-system_"+plan.APIServer+"-bpi_1/kube-apiserver/1.log", out.APIServerLogFile)
+	assert.Equal(t, b.layout.PodLogs()+"/kube-system_"+plan.APIServer+"-bpi_1/kube-apiserver/6.log", out.APIServerLogFile)
 }
 
 func FuzzExplain(f *testing.F) {

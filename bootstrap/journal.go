@@ -46,8 +46,11 @@ type Journal struct {
 	Board   BoardID  `json:"board"`
 	// Before lists the files below /etc/kubernetes that were there before the
 	// first step: they are never taken for ours.
-	Before []string  `json:"before,omitempty"`
-	Plan   plan.Plan `json:"plan"`
+	Before []string `json:"before,omitempty"`
+	// LogsBefore tells the logs of an earlier control plane from this one's: by
+	// folder below /var/log/pods the number of its next container.
+	LogsBefore map[string]int `json:"logsBefore,omitempty"`
+	Plan       plan.Plan      `json:"plan"`
 	// Done counts the steps of the plan that are finished.
 	Done int `json:"done"`
 	// Begun is set while step number Done is under way.

@@ -49,12 +49,12 @@ func TestPodLogCountsInstances(t *testing.T) {
 	put(t, dir+"/kube-system_kube-apiserver-n1_abc/kube-apiserver/2.log", "2026-01-01T00:00:00Z stderr F last words\n")
 	put(t, dir+"/kube-system_kube-apiserver-n1_abc/kube-apiserver/notes.txt", "x")
 	put(t, dir+"/kube-system_etcd-n1_abc/etcd/0.log", "x\n")
-	l := readPodLog(dir, "kube-apiserver")
+	l := readPodLog(dir, "kube-apiserver", nil)
 	assert.Equal(t, 3, l.Instances)
 	assert.Equal(t, "2.log", filepath.Base(l.Newest))
 	assert.Equal(t, []string{"last words"}, lastLines(l.Newest, 5))
-	assert.Equal(t, 1, readPodLog(dir, "etcd").Instances)
-	assert.Equal(t, 0, readPodLog(dir, "kube-scheduler").Instances)
+	assert.Equal(t, 1, readPodLog(dir, "etcd", nil).Instances)
+	assert.Equal(t, 0, readPodLog(dir, "kube-scheduler", nil).Instances)
 	assert.Empty(t, lastLines(dir+"/none", 5))
 }
 
@@ -65,7 +65,7 @@ func TestPodLogOfAnOldKubelet(t *testing.T) {
 	put(t, dir+"/0123456789abcdef0123456789abcdef/kube-apiserver/0.log", "x\n")
 	put(t, dir+"/0123456789abcdef0123456789abcdef/kube-apiserver/1.log", "y\n")
 	put(t, dir+"/7d0d2f3c-0fb1-11e9-9c53-02420a580002/kube-apiserver/7.log", "somebody's own\n")
-	l := readPodLog(dir, "kube-apiserver")
+	l := readPodLog(dir, "kube-apiserver", nil)
 	assert.Equal(t, 2, l.Instances)
 	assert.EqualValues(t, 4, l.Bytes)
 	assert.Equal(t, "1.log", filepath.Base(l.Newest))
@@ -87,4 +87,22 @@ func TestLineTellerKeepsSecretsOut(t *testing.T) {
 		require.NoError(t, err)
 	}
 	assert.Equal(t, []string{`[certs] Generating "ca" certificate and key`}, told)
+}
+
+// reset leaves the logs of the control plane that it takes away. A second init on
+// that board counted each of its containers as started again.
+func TestLogsOfAnEarlierControlPlaneAreNotCounted(t *testing.T) {
+	l := Layout{Root: t.TempDir()}
+	put(t, l.PodLogs()+"/kube-system_etcd-n1_abc/etcd/2.log", "x\n")
+	put(t, l.PodLogs()+"/kube-system_kube-apiserver-n1_abc/kube-apiserver/0.log", "x\n")
+	before := l.podLogsSoFar()
+	seen := func() int { return readPodLog(l.PodLogs(), "etcd", before).Instances }
+	assert.Equal(t, podLog{next: map[string]int{}}, readPodLog(l.PodLogs(), "etcd", before), "nor are its last words this one's")
+	// Of the same manifest the kubelet makes the same folder, and goes on counting.
+	put(t, l.PodLogs()+"/kube-system_etcd-n1_abc/etcd/3.log", "x\n")
+	assert.Equal(t, 1, seen())
+	put(t, l.PodLogs()+"/kube-system_etcd-n1_def/etcd/0.log", "x\n")
+	assert.Equal(t, 2, seen())
+	require.NoError(t, os.RemoveAll(l.PodLogs()+"/kube-system_etcd-n1_abc"))
+	assert.Equal(t, 1, seen(), "the kubelet has removed what nobody needs")
 }

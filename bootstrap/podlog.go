@@ -3,11 +3,14 @@ package bootstrap
 import (
 	"bytes"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
 // The kubelet keeps a static pod's logs at
@@ -34,12 +37,25 @@ type podLog struct {
 	Bytes int64
 	// Newest is the file of the container started last.
 	Newest string
+	// next is each folder's number for the next container, by pod and component.
+	next map[string]int
+}
+
+// podLogsSoFar is the number that each folder of a component's logs has for its
+// next container: what reset leaves of an earlier control plane, and the kubelet
+// removes at a time of its own.
+func (l Layout) podLogsSoFar() map[string]int {
+	next := map[string]int{}
+	for _, c := range plan.Components() {
+		maps.Copy(next, readPodLog(l.PodLogs(), c, nil).next)
+	}
+	return next
 }
 
 // readPodLog looks up the logs of a static pod's container below pods
-// (/var/log/pods).
-func readPodLog(pods, component string) podLog {
-	var l podLog
+// (/var/log/pods), but for those of an earlier control plane: the ones with a
+// lower number than from has for their folder.
+func readPodLog(pods, component string, from map[string]int) podLog {
 	type numbered struct {
 		path string
 		dir  string
@@ -47,7 +63,7 @@ func readPodLog(pods, component string) podLog {
 		mod  int64
 	}
 	var logs []numbered
-	highest := map[string]int{}
+	l := podLog{next: map[string]int{}}
 	for _, pod := range namesIn(pods) {
 		if !podFolder(pod, component) {
 			continue
@@ -56,7 +72,8 @@ func readPodLog(pods, component string) podLog {
 		for _, name := range namesIn(dir) {
 			number, isLog := strings.CutSuffix(name, ".log")
 			n, err := strconv.Atoi(number)
-			if !isLog || err != nil {
+			at := filepath.Join(pod, component)
+			if !isLog || err != nil || n < from[at] {
 				continue
 			}
 			f := filepath.Join(dir, name)
@@ -66,15 +83,13 @@ func readPodLog(pods, component string) podLog {
 			}
 			l.Bytes += info.Size()
 			logs = append(logs, numbered{f, dir, n, info.ModTime().UnixNano()})
-			if h, ok := highest[dir]; !ok || n > h {
-				highest[dir] = n
-			}
+			// The kubelet removes old logs but goes on counting, so the highest
+			// number says more than how many files there are.
+			l.next[at] = max(l.next[at], n+1)
 		}
 	}
-	// The kubelet removes old logs but goes on counting, so the highest number
-	// says more than how many files there are.
-	for _, n := range highest {
-		l.Instances += n + 1
+	for at, next := range l.next {
+		l.Instances += next - from[at]
 	}
 	sort.Slice(logs, func(i, j int) bool {
 		if logs[i].dir != logs[j].dir {

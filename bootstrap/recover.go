@@ -34,7 +34,7 @@ func (r *run) prepare(ctx context.Context) error {
 	} else {
 		kept, omitted := keepArgs(r.Args)
 		r.journal = &Journal{Version: journalVersion, Started: r.now(), Request: r.Check.Request, Plan: r.Plan,
-			Args: kept, Omitted: omitted, Board: r.Check.Board, Before: r.layout.files(), Written: map[string]string{},
+			Args: kept, Omitted: omitted, Board: r.Check.Board, Before: r.layout.files(), LogsBefore: r.layout.podLogsSoFar(), Written: map[string]string{},
 			Kubeadm: r.Kubeadm, KubeadmVersion: r.Behaviour.Version.String()}
 	}
 	r.journal.Writer = r.layout.me()

@@ -128,8 +128,8 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 	before := r.layout.readPressure()
 	if err = r.walk(ctx); err != nil {
 		if ctx.Err() == nil {
-			r.outcome.Findings = r.layout.explain(before, r.Logs)
-			r.outcome.APIServerLog, r.outcome.APIServerLogFile = r.layout.apiServerLog()
+			r.outcome.Findings = r.layout.explain(before, r.logsBefore(), r.Logs)
+			r.outcome.APIServerLog, r.outcome.APIServerLogFile = r.layout.apiServerLog(r.logsBefore())
 		}
 		err = errors.Join(err, r.putBack())
 		if r.layout.untouched(r.journal) {

@@ -53,15 +53,12 @@ type watch struct {
 	furthestAt time.Time
 	// restartsAt is the instance count when the furthest milestone was new.
 	restartsAt int
-	// instances0 is how many instances there were before the watch began.
-	instances0 int
 	pids       map[[2]uint64]bool
 	why        string
 }
 
 func newWatch(limits Limits, now time.Time, first Observation) *watch {
 	w := &watch{limits: limits, started: now, moved: now, furthestAt: now, last: first, pids: map[[2]uint64]bool{}}
-	w.instances0 = first.Instances
 	w.see(first)
 	w.restartsAt = w.restarts(first)
 	w.furthest = milestone(first)
