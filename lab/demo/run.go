@@ -396,7 +396,8 @@ func (d *demo) inspect(r *run) error {
 
 // countRestarts is asked of failed runs, too: it needs no API server.
 func (d *demo) countRestarts(r *run) error {
-	logs, err := d.onBoard(time.Minute, "find", "/var/log/pods", "-name", "*.log")
+	// Where no kubelet has ever run, there is no such folder.
+	logs, err := d.onBoard(time.Minute, "sh", "-c", "! test -d /var/log/pods || find /var/log/pods -name '*.log'")
 	if err != nil {
 		return fmt.Errorf("look at the pods' logs: %w: %s", err, logs)
 	}
