@@ -204,7 +204,11 @@ func (d *display) done(o bootstrap.Outcome, took time.Duration, report string) {
 	}
 	fmt.Fprintf(d.out, "control plane up in %s, restarts of its components: %d\n", clock(took), restarts)
 	own := ownCost()
-	fmt.Fprintf(d.out, "kubeadm-arm itself took %.1f s of CPU time and at most %.0f MB of memory\n", own.cpu.Seconds(), float64(own.peak)/1e6)
+	digits := 1
+	if own.cpu < time.Second {
+		digits = 2 // on a fast board it is a tenth
+	}
+	fmt.Fprintf(d.out, "kubeadm-arm itself took %.*f s of CPU time and at most %.0f MB of memory\n", digits, own.cpu.Seconds(), float64(own.peak)/1e6)
 	if report != "" {
 		fmt.Fprintf(d.out, "board report: %s\n", report)
 	}
