@@ -173,6 +173,10 @@ func openFolders(names []string, c clock, r *Result) ([]Folder, []*disk, func() 
 
 func quotaWarnings(before, after cgroupCPU, cores *Cores) []Warning {
 	cores.Quota = after.cores
+	if q := after.cores; q > 0 {
+		// A short look can end before the quota's first period does.
+		cores.One, cores.All = min(cores.One, q), min(cores.All, q)
+	}
 	if after.periods <= before.periods || after.throttled <= before.throttled {
 		return nil
 	}

@@ -168,10 +168,11 @@ func TestDisturbances(t *testing.T) {
 }
 
 func TestQuotaWarning(t *testing.T) {
-	var c Cores
+	// Both were measured in less than a period.
+	c := Cores{One: 0.97, All: 1.9}
 	got := quotaWarnings(cgroupCPU{periods: 100, throttled: 10}, cgroupCPU{periods: 200, throttled: 105, cores: 0.05}, &c)
 	assert.Equal(t, []Warning{{WarnQuota, "the cgroup was throttled in 95 % of the scheduler's periods: its quota is 0.05 cores"}}, got)
-	assert.Equal(t, Cores{Quota: 0.05, Throttled: 0.95}, c)
+	assert.Equal(t, Cores{One: 0.05, All: 0.05, Quota: 0.05, Throttled: 0.95}, c)
 	assert.Empty(t, quotaWarnings(cgroupCPU{periods: 5}, cgroupCPU{periods: 9}, &c))
 }
 
@@ -293,7 +294,7 @@ func TestFirstOperationsFromASlowCard(t *testing.T) {
 			return nil, nil
 		}}
 	}
-	enough := effort{values: 40, cpu: 150 * time.Millisecond, wall: 250 * time.Millisecond}
+	enough := shortEffort
 	var list []*step
 	for _, w := range []work{cold("go", 700*time.Millisecond, 15*time.Millisecond), cold("rsa", 300*time.Millisecond, 95*time.Millisecond), cold("ecdsa", 100*time.Millisecond, 60*time.Millisecond)} {
 		list = append(list, &step{title: w.name, weight: 1, measure: newCompute(board, w, time.Nanosecond, wallWindow, enough)})
