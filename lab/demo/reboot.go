@@ -79,6 +79,7 @@ func (d *demo) cutInTheMiddle(t tool, r *run) error {
 	up := make(chan struct{})
 	out, _ := d.bootstrap(t, middle, func(*os.Process) {
 		d.say("cutting the power in the middle")
+		r.PowerCuts++
 		start = time.Now()
 		cmd := exec.Command(d.lab, "reboot", "--name", d.board)
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr

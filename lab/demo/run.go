@@ -46,6 +46,8 @@ type run struct {
 	Manifests   []string       `json:"manifests"`
 	// Left are files of ours that stayed in /etc/kubernetes.
 	Left []string `json:"left"`
+	// PowerCuts are those in the middle of it: whatever ran then starts once more.
+	PowerCuts int `json:"powerCuts,omitempty"`
 	// OwnCPUSeconds and OwnMB are kubeadm-arm's own cost, as it says itself.
 	OwnCPUSeconds float64 `json:"ownCPUSeconds,omitempty"`
 	OwnMB         float64 `json:"ownMB,omitempty"`

@@ -69,6 +69,11 @@ func TestExpectations(t *testing.T) {
 		spoil(&r)
 		assert.Error(t, e.check([]run{failed, r}), name)
 	}
+	cut := good()
+	cut.PowerCuts, cut.Restarts = 1, map[string]int{"etcd": 1}
+	assert.NoError(t, e.check([]run{failed, cut}), "what ran when the power was cut starts again")
+	cut.Restarts["etcd"] = 2
+	assert.Error(t, e.check([]run{failed, cut}))
 	assert.Error(t, e.check([]run{{Tool: stock, OK: true}, good()}), "stock succeeded")
 	e = expectations{stockWorks: true, ratio: 1.2, memory: 40}
 	assert.NoError(t, e.check([]run{{Tool: stock, OK: true, Seconds: 10}, good()}))
