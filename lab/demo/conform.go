@@ -124,11 +124,13 @@ func (d *demo) conform(r *run) error {
 
 // ordinaryPod has a pod without tolerations scheduled and run on the board, as on
 // a control plane that is nobody else's. Its image is there: the one that the
-// runtime holds every pod's namespaces with.
+// runtime holds every pod's namespaces with. Its namespace's account is the
+// controller-manager's to make, which has just begun.
 func (d *demo) ordinaryPod(r *run) error {
 	return d.ask(r, "an ordinary pod is scheduled there and runs", `
 test -z "$(kubectl get node -o jsonpath='{.items[*].spec.taints[?(@.key=="node-role.kubernetes.io/control-plane")]}')"
 image=$(ctr -n k8s.io images list -q | grep '/pause:')
+until kubectl get serviceaccount default >/dev/null 2>&1; do sleep 1; done
 kubectl run ordinary --image="$image" --image-pull-policy=Never
 kubectl wait --timeout=LIMIT --for=condition=Ready pod/ordinary
 test "$(kubectl get pod ordinary -o jsonpath='{.spec.nodeName}')" = "$(hostname)"

@@ -36,6 +36,10 @@ func pause(asked time.Time) time.Duration { return max(5*time.Second, 4*time.Sin
 func (d *demo) cutPower() (*reboot, error) {
 	lease := []string{"kubectl", "get", "lease", "--namespace=kube-node-lease", "-o", "jsonpath={.items[0].spec.renewTime}"}
 	before, err := d.onBoard(5*time.Minute, lease...)
+	// A node can be Ready before its first lease is there.
+	for since := time.Now(); err != nil && time.Since(since) < d.here(time.Minute); before, err = d.onBoard(5*time.Minute, lease...) {
+		time.Sleep(time.Second)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ask for the node's lease: %w: %s", err, before)
 	}
