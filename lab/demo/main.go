@@ -153,7 +153,7 @@ func (e expectations) check(runs []run) error {
 			miss("the node did not become Ready")
 		}
 		for component, n := range r.Restarts {
-			if n > r.PowerCuts {
+			if n > r.startsAgain(component) {
 				miss("%s was restarted %d times", component, n)
 			}
 		}

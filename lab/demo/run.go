@@ -46,8 +46,9 @@ type run struct {
 	Manifests   []string       `json:"manifests"`
 	// Left are files of ours that stayed in /etc/kubernetes.
 	Left []string `json:"left"`
-	// PowerCuts are those in the middle of it: whatever ran then starts once more.
-	PowerCuts int `json:"powerCuts,omitempty"`
+	// PowerCuts and Interrupts are those in the middle of it.
+	PowerCuts  int `json:"powerCuts,omitempty"`
+	Interrupts int `json:"interrupts,omitempty"`
 	// OwnCPUSeconds and OwnMB are kubeadm-arm's own cost, as it says itself.
 	OwnCPUSeconds float64 `json:"ownCPUSeconds,omitempty"`
 	OwnMB         float64 `json:"ownMB,omitempty"`
@@ -237,6 +238,7 @@ func (d *demo) once(t tool) (r run, err error) {
 	}
 	start := time.Now()
 	if d.interrupt && isArm(t.Name) {
+		r.Interrupts++
 		if err := d.interrupted(t); err != nil {
 			return r, err
 		}
@@ -394,6 +396,17 @@ func (d *demo) inspect(r *run) error {
 	}
 	sort.Strings(r.Manifests)
 	return nil
+}
+
+// startsAgain is how often a component may be started again because of what the demo
+// did: when the power goes, whatever runs; when kubeadm-arm is interrupted, those that
+// it puts back into the kubelet's sight and takes away again when it goes on.
+func (r *run) startsAgain(component string) int {
+	n := r.PowerCuts
+	if component == "kube-scheduler" || component == "kube-controller-manager" {
+		n += r.Interrupts
+	}
+	return n
 }
 
 // countRestarts is asked of failed runs, too: it needs no API server.

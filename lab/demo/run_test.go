@@ -74,6 +74,11 @@ func TestExpectations(t *testing.T) {
 	assert.NoError(t, e.check([]run{failed, cut}), "what ran when the power was cut starts again")
 	cut.Restarts["etcd"] = 2
 	assert.Error(t, e.check([]run{failed, cut}))
+	stopped := good()
+	stopped.Interrupts, stopped.Restarts = 1, map[string]int{"kube-scheduler": 1}
+	assert.NoError(t, e.check([]run{failed, stopped}), "it was put back, and staged again")
+	stopped.Restarts = map[string]int{"kube-apiserver": 1}
+	assert.Error(t, e.check([]run{failed, stopped}), "it ran on")
 	assert.Error(t, e.check([]run{{Tool: stock, OK: true}, good()}), "stock succeeded")
 	e = expectations{stockWorks: true, ratio: 1.2, memory: 40}
 	assert.NoError(t, e.check([]run{{Tool: stock, OK: true, Seconds: 10}, good()}))
