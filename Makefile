@@ -144,9 +144,9 @@ unit: lab deps ## unit, golden and script tests with the race detector
 	$(BIN)/lab build --kubernetes $(KUBERNETES)
 	cd lab && $(GO) test -race -short ./...
 
-board: build lab deps walk-quick ## real Kubernetes on throttled boards: killed and resumed, 5 %, interrupted at 10 %, full speed
+board: build lab deps walk-quick ## real Kubernetes on throttled boards: killed and resumed, 5 %, there interrupted too, full speed
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 5% --pace --expect-stock-fails
-	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 10% --pace --interrupt
+	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 5% --pace --interrupt
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 100% --rounds 3 --expect-stock-works --expect-ratio 1.2
 
 FUZZTIME ?= 10s
