@@ -28,8 +28,8 @@ func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step,
 	case o.Glance:
 		enough = effort{values: 10, cpu: 25 * time.Millisecond}
 	case o.Short && quota:
-		// What work in slices costs shows only over many of them: with 30 ms of
-		// CPU time a board with 13 % of a core was thought a third faster than with this.
+		// A quota stops a process for most of each period of 100 ms, and what that costs
+		// changes from one to the next: 30 ms of CPU time are a few of them.
 		enough = effort{values: 40, cpu: 150 * time.Millisecond, wall: 250 * time.Millisecond}
 	case o.Short:
 		enough = shortEffort

@@ -68,11 +68,11 @@ func readPodLog(pods, component string, from map[string]int) podLog {
 		if !podFolder(pod, component) {
 			continue
 		}
-		dir := filepath.Join(pods, pod, component)
+		at := filepath.Join(pod, component)
+		dir := filepath.Join(pods, at)
 		for _, name := range namesIn(dir) {
 			number, isLog := strings.CutSuffix(name, ".log")
 			n, err := strconv.Atoi(number)
-			at := filepath.Join(pod, component)
 			if !isLog || err != nil || n < from[at] {
 				continue
 			}
