@@ -9,12 +9,16 @@ import (
 
 // shortEffort is for a plan, whose numbers are rounded to whole minutes. Five times
 // as much gave the same figures and took a PC's core 1.25 s of CPU time instead of
-// 0.2. What is slow does less: its time is over before.
-var shortEffort = effort{values: 15, cpu: 30 * time.Millisecond, wall: 60 * time.Millisecond}
+// 0.2. A handshake takes a slow board a tenth of a second and more, and a plan only
+// chooses between two kinds of it, which differ by half or more: a few are enough.
+var (
+	shortEffort      = effort{values: 8, cpu: 30 * time.Millisecond, wall: 60 * time.Millisecond}
+	shortHandshaking = effort{values: 4, cpu: 30 * time.Millisecond, wall: 60 * time.Millisecond}
+)
 
-// shortFsyncs tell a card from a disk; a fast one has done them in some 20 ms, each
-// of which costs CPU time, too.
-const shortFsyncs = 100
+// shortFsyncs tell a card from a disk. Each costs CPU time, too: 2.4 ms on an emulated
+// Cortex-A7.
+const shortFsyncs = 40
 
 // agenda lists what is measured, the most important first: when the time runs
 // out, it runs out at the end of the list.
@@ -25,8 +29,6 @@ func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step,
 	}
 	enough := effort{values: 60, cpu: 400 * time.Millisecond, wall: 500 * time.Millisecond}
 	switch {
-	case o.Glance:
-		enough = effort{values: 10, cpu: 25 * time.Millisecond}
 	case o.Short && quota:
 		// A quota stops a process for most of each period of 100 ms, and what that costs
 		// changes from one to the next: 30 ms of CPU time are a few of them.
@@ -42,12 +44,14 @@ func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step,
 	}
 	addDisks := func(pattern string, weight float64) {
 		for _, d := range disks {
-			if d.pattern == pattern {
-				if o.Short && !quota {
-					d.effort = effort{values: shortFsyncs}
-				}
-				list = append(list, &step{title: pattern + " in " + d.folder, weight: weight, measure: d})
+			if d.pattern != pattern {
+				continue
 			}
+			st := &step{title: pattern + " in " + d.folder, weight: weight, measure: d}
+			if o.Short {
+				d.effort, st.only = effort{values: shortFsyncs}, 1
+			}
+			list = append(list, st)
 		}
 	}
 
@@ -65,15 +69,17 @@ func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step,
 			id = ofP256
 		}
 		h := newHandshake(c, kind, key, exchange, id)
-		add(title, weight, work{name: h.name, parts: []string{serverSide, clientSide}, do: h.do}).needed = kind == mutual
+		st := add(title, weight, work{name: h.name, parts: []string{serverSide, clientSide}, do: h.do})
+		st.needed = kind == mutual
+		if o.Short && !quota {
+			st.measure.(*compute).effort = shortHandshaking
+		}
 	}
 	one, err := goWorkOn(1)
 	if err != nil {
 		return nil, err
 	}
 	add("Go work on one core", 3, one).needed = true
-	// A plan chooses between the two, which differ by half or more: a few of each
-	// tell.
 	handshakes := 2.0
 	if o.Short {
 		handshakes = 1

@@ -37,9 +37,11 @@ type Options struct {
 	// first moments after a boot.
 	// 0 means DefaultBudget, or ShortBudget or ShortQuotaBudget for the short form.
 	Budget time.Duration
-	// Short measures only what a plan cannot do without. Glance does that with a
-	// handful of observations, which tells a fast board from all others.
-	Short, Glance bool
+	// Short measures only what a plan cannot do without.
+	Short bool
+	// Enough is asked between two rounds of the measures, with what they have shown so
+	// far, and ends the run when it is content. It may be nil.
+	Enough func(Result) bool
 	// Folders are where to measure the disk, such as etcd's data folder. They
 	// must exist; see NearestFolder.
 	Folders []string
@@ -64,7 +66,6 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 		return Result{Schema: Schema, Started: c.Now().UTC()}, err
 	}
 	start, startCPU := c.Now(), c.CPU()
-	o.Short = o.Short || o.Glance
 	if o.Root == nil {
 		o.Root = os.DirFS("/")
 	}
@@ -100,8 +101,6 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	rounds := longRounds
 	// A CFS quota works in periods of 100 ms: slices must be long against them.
 	switch quota := quotaBefore.cores > 0; {
-	case o.Short && quota, o.Glance:
-		rounds = 1
 	case o.Short, quota:
 		rounds = shortRounds
 	}
@@ -111,6 +110,14 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	}
 	s := schedule{
 		clock: c, root: o.Root, progress: o.Progress, list: list, rounds: rounds, end: end,
+	}
+	if o.Enough != nil {
+		s.enough = func() bool {
+			sofar := r
+			s.fill(&sofar)
+			sofar.Cores.Quota = quotaBefore.cores
+			return o.Enough(sofar)
+		}
 	}
 	err = s.run(bounded)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {

@@ -196,23 +196,36 @@ func TestExpect(t *testing.T) {
 	}
 }
 
-// A first look takes fewer observations than the short form does, and says at
-// least how slow a board is.
-func TestGlance(t *testing.T) {
-	r, err := Run(t.Context(), Options{Glance: true, Budget: ample})
+// Whoever has seen enough ends the run between two rounds.
+func TestEnough(t *testing.T) {
+	asked, folder := 0, t.TempDir()
+	ask := func(content bool) Options {
+		return Options{Short: true, Budget: ample, Folders: []string{folder}, Enough: func(sofar Result) bool {
+			asked++
+			for _, name := range []string{goWorkName + "/one-core", "tls/mutual/rsa-2048/x25519mlkem768/server", "tls/mutual/ecdsa-p256/x25519mlkem768/client"} {
+				_, ok := sofar.Sample(name, CPU)
+				assert.True(t, ok, name)
+			}
+			return content
+		}}
+	}
+	less, err := Run(t.Context(), ask(true))
 	require.NoError(t, err)
-	assert.True(t, r.Short)
-	more, err := Run(t.Context(), Options{Short: true, Budget: ample})
+	assert.Equal(t, 1, asked)
+	more, err := Run(t.Context(), ask(false))
 	require.NoError(t, err)
-	for _, name := range []string{
-		goWorkName + "/one-core", "tls/mutual/rsa-2048/x25519mlkem768/server", "tls/mutual/ecdsa-p256/x25519mlkem768/client",
-	} {
-		s, ok := r.Sample(name, CPU)
-		require.True(t, ok, name)
-		assert.GreaterOrEqual(t, s.N, 10, name)
-		short, ok := more.Sample(name, CPU)
-		require.True(t, ok, name)
-		assert.Less(t, s.N, short.N, name)
+	assert.Equal(t, 2*(shortRounds-1), asked)
+	require.Equal(t, len(more.Samples), len(less.Samples), "the disk too is measured in the first round")
+	for i, s := range more.Samples {
+		assert.Equal(t, s.Name, less.Samples[i].Name)
+		if s.Clock == CPU {
+			assert.Less(t, less.Samples[i].Ops, s.Ops, s.Name)
+		} else if strings.HasPrefix(s.Name, "disk/") {
+			assert.Equal(t, s.N, less.Samples[i].N, s.Name)
+		}
+	}
+	for _, w := range less.Warnings {
+		assert.NotEqual(t, WarnUnfinished, w.Kind, w.Text)
 	}
 }
 

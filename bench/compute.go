@@ -206,10 +206,11 @@ func (m *compute) samples() []Sample {
 	if m.bytes > 0 {
 		unit = BytesPerSecond
 	}
-	if len(m.wallOf) == 0 {
-		m.closeWindow()
+	walls := m.wallOf
+	if len(walls) == 0 {
+		walls = []float64{m.value(m.window.wall, m.window.ops)}
 	}
-	all := []Sample{newSample(m.name, Wall, unit, m.wallOf, m.opSum)}
+	all := []Sample{newSample(m.name, Wall, unit, walls, m.opSum)}
 	if len(m.parts) == 0 {
 		return append(all, newSample(m.name, CPU, unit, m.cpuValues, m.opSum))
 	}

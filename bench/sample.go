@@ -74,7 +74,7 @@ const (
 	WarnUnfinished   = "unfinished"   // left out or cut short for lack of time
 )
 
-// newSample computes the statistics. Values must not be used afterwards.
+// newSample computes the statistics.
 func newSample(name, clock, unit string, values []float64, ops int) Sample {
 	s := Sample{Name: name, Clock: clock, Unit: unit, N: len(values), Ops: ops}
 	if len(values) == 0 {
@@ -89,7 +89,7 @@ func newSample(name, clock, unit string, values []float64, ops int) Sample {
 	s.Max = sorted[len(sorted)-1]
 	s.Spread = spread(sorted, s.Median)
 	s.Warnings = doubts(values, s)
-	s.Values = values
+	s.Values = slices.Clone(values)
 	if len(values) > maxValues {
 		s.Values = make([]float64, maxValues)
 		for i := range s.Values {

@@ -49,6 +49,8 @@ type schedule struct {
 	list     []*step
 	rounds   int
 	end      time.Time
+	// enough tells between two rounds whether to leave out those that remain; nil: no.
+	enough func() bool
 
 	longest    time.Duration // wall time of a batch so far
 	loaded     []CPUClock    // clocks while all cores were busy
@@ -103,10 +105,24 @@ func (s *schedule) run(ctx context.Context) error {
 			}
 			done++
 		}
+		if round < s.rounds && s.enough != nil && s.observed() && s.enough() {
+			break
+		}
 	}
 	s.report("", total, total)
 	s.noteMissing()
 	return nil
+}
+
+// observed tells whether every step of the rounds so far has observed something,
+// beyond the first operations that a batch's size is found with.
+func (s *schedule) observed() bool {
+	for _, st := range s.list {
+		if c, ok := st.measure.(*compute); ok && len(c.cpuValues) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (st *step) in(round int) bool { return st.only == 0 || st.only == round }

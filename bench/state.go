@@ -65,7 +65,7 @@ var firmwareFiles = [...]string{
 	"sys/devices/platform/soc/soc:firmware/get_throttled",
 	"sys/devices/platform/soc/*.firmware/get_throttled",
 	"sys/devices/platform/*firmware/get_throttled",
-	"sys/devices/platform/*/*firmware/get_throttled",
+	"sys/devices/platform/soc*/*firmware/get_throttled",
 }
 
 func readState(root fs.FS) State {

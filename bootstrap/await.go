@@ -53,9 +53,10 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 	}
 	defer still.end()
 	limits := Limits{Quiet: s.Quiet, Patience: s.Patience, Restarts: s.Restarts}
-	w := newWatch(limits, r.now(), r.look(ctx, s.Component, p, Observation{}, true))
+	began := r.now()
+	w := newWatch(limits, began, r.look(ctx, s.Component, p, Observation{}, true))
 	for n := 1; ; n++ {
-		o := r.look(ctx, s.Component, p, w.last, n%scanEvery == 0)
+		o := r.look(ctx, s.Component, p, w.last, scanNow(n, w.last, s.HoldKubelet))
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -70,10 +71,16 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 		}
 		still.see(o.Running, o.PID)
 		tell(w.describe())
-		if err := r.sleep(ctx, s.Poll); err != nil {
+		if err := r.sleep(ctx, untilNextLook(s, r.now().Sub(began))); err != nil {
 			return err
 		}
 	}
+}
+
+// untilNextLook is the plan's time between two looks, and more while the expected
+// end is far: each look takes CPU time from what is waited for.
+func untilNextLook(s plan.AwaitHealthy, waited time.Duration) time.Duration {
+	return min(max(s.Poll, (s.Expect-waited)/10), 4*s.Poll)
 }
 
 // patienceOf is how long one health request may take: on the slowest board a
@@ -82,10 +89,20 @@ func patienceOf(s plan.AwaitHealthy) time.Duration {
 	return min(max(15*time.Second, s.Expect/2), 2*time.Minute)
 }
 
-// scanEvery is how many looks for a component without a log go by for each that
-// reads all of /proc: a container has a log as soon as it is started, but where
-// that lies is the kubelet's choice (podLogsDir).
-const scanEvery = 8
+// scanNow tells whether look n reads all of /proc for a component's process. That
+// costs more than all else, and without hold the process only tells people and the
+// verdict of minutes something. Without a log the component is not there, since the
+// runtime makes the log before the program runs; but where that lies is the kubelet's
+// choice (podLogsDir), so it is looked for now and then.
+func scanNow(n int, last Observation, hold bool) bool {
+	switch {
+	case last.Instances == 0:
+		return n%8 == 0
+	case hold:
+		return n%2 == 0
+	}
+	return n%4 == 0
+}
 
 // look makes one observation. While the process is not there, nobody is asked.
 func (r *run) look(ctx context.Context, component string, p *prober, last Observation, scan bool) Observation {
@@ -93,11 +110,11 @@ func (r *run) look(ctx context.Context, component string, p *prober, last Observ
 	log := r.podLog(component)
 	o.Instances, o.LogBytes = log.Instances, log.Bytes
 	find := func(last Observation) {
-		if proc, ok := findAgain(r.layout.Proc(), component, last); ok {
+		if proc, ok := r.processes.again(r.layout.Proc(), component, last); ok {
 			o.Running, o.PID, o.Started, o.CPU = true, proc.PID, proc.Started, proc.CPU
 		}
 	}
-	if scan || last.Running || o.Instances > 0 {
+	if scan || last.Running {
 		find(last)
 	}
 	if o.Running || o.Instances > 0 {

@@ -68,5 +68,44 @@ func TestAComponentWithoutALogIsFound(t *testing.T) {
 		}
 	})
 	require.NoError(t, err)
-	assert.LessOrEqual(t, looks, scanEvery+1)
+	assert.LessOrEqual(t, looks, 9)
+}
+
+// Looking costs what is waited for. A wait that ends as expected is seen with a
+// quarter of the looks, and not much later.
+func TestLooksAreFewWhileTheEndIsFar(t *testing.T) {
+	s := plan.AwaitHealthy{Expect: 50 * time.Second, Poll: 500 * time.Millisecond}
+	count := func(until time.Duration) (looks int, late time.Duration) {
+		for at := time.Duration(0); ; at += untilNextLook(s, at) {
+			if at >= until {
+				return looks, at - until
+			}
+			looks++
+		}
+	}
+	looks, late := count(40 * time.Second)
+	assert.Less(t, looks, 30)
+	assert.LessOrEqual(t, late, time.Second)
+	// Whatever takes longer than expected is looked at as often as the plan says.
+	assert.Equal(t, s.Poll, untilNextLook(s, time.Minute))
+	assert.Equal(t, s.Poll, untilNextLook(plan.AwaitHealthy{Poll: s.Poll}, 0))
+	// The kubelet is held soon after the process is there.
+	assert.LessOrEqual(t, untilNextLook(s, 0), 2*time.Second)
+}
+
+// While its container is being started, a component's process is looked for now and
+// then, and more often where the kubelet is to be held as soon as it is there.
+func TestScans(t *testing.T) {
+	count := func(last Observation, hold bool) int {
+		scans := 0
+		for n := 1; n <= 16; n++ {
+			if scanNow(n, last, hold) {
+				scans++
+			}
+		}
+		return scans
+	}
+	assert.Equal(t, 2, count(Observation{}, true))
+	assert.Equal(t, 8, count(Observation{Instances: 1}, true))
+	assert.Equal(t, 4, count(Observation{Instances: 1}, false))
 }

@@ -142,12 +142,9 @@ func (l Layout) clockFits(now time.Time) error {
 // otherInit refuses to run beside a kubeadm that is setting the board up.
 func (l Layout) otherInit() error {
 	self, _ := os.Stat("/proc/self/exe")
-	dirs, err := filepath.Glob(filepath.Join(l.Proc(), "[0-9]*"))
-	if err != nil {
-		return nil
-	}
-	for _, dir := range dirs {
-		cmdline, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	for _, id := range numbersIn(l.Proc()) {
+		dir := filepath.Join(l.Proc(), id)
+		cmdline, err := readKernelFile(filepath.Join(dir, "cmdline"))
 		if err != nil {
 			continue
 		}
@@ -158,12 +155,12 @@ func (l Layout) otherInit() error {
 		if info, err := os.Stat(filepath.Join(dir, "exe")); err == nil && self != nil && os.SameFile(info, self) {
 			continue // a link to this program
 		}
-		if stat, err := os.ReadFile(filepath.Join(dir, "stat")); err == nil {
+		if stat, err := readKernelFile(filepath.Join(dir, "stat")); err == nil {
 			if p, err := parseStat(stat); err == nil && p.State == 'Z' {
 				continue
 			}
 		}
-		return &RefusedError{Locked, fmt.Errorf("a kubeadm is at work on this board (pid %s: kubeadm %s)", filepath.Base(dir), verbOf(words)),
+		return &RefusedError{Locked, fmt.Errorf("a kubeadm is at work on this board (pid %s: kubeadm %s)", id, verbOf(words)),
 			"wait until it has ended"}
 	}
 	return nil

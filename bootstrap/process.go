@@ -54,47 +54,71 @@ func parseStat(stat []byte) (process, error) {
 	}, nil
 }
 
-// findProcess returns the newest process below proc (the /proc folder) whose
-// first argument ends in the given program name. Shell wrappers do not count.
-func findProcess(proc, program string) (process, bool) {
+// finder looks for processes again and again, always in the same /proc. On a slow
+// board, reading all of it costs more than a health request. The zero finder has not
+// looked yet.
+type finder struct {
+	// kernel are the ids without a command line: two thirds of a small board's, most of
+	// them the kernel's own threads. They are left out, but for every few times: a
+	// process that ended can have been one, and its id comes again.
+	kernel map[string]bool
+	scans  int
+}
+
+// forgetEvery is after how many scans those without a command line are read again.
+const forgetEvery = 8
+
+// newest returns the newest process below proc (the /proc folder) whose first
+// argument ends in the given program name. Shell wrappers do not count.
+func (f *finder) newest(proc, program string) (process, bool) {
+	if f.scans%forgetEvery == 0 {
+		f.kernel = map[string]bool{}
+	}
+	f.scans++
 	var newest process
 	found := false
 	for _, id := range numbersIn(proc) {
-		if p, ok := processAt(filepath.Join(proc, id), program); ok && (!found || p.Started > newest.Started) {
+		if f.kernel[id] {
+			continue
+		}
+		p, ok, nameless := processAt(filepath.Join(proc, id), program)
+		if nameless {
+			f.kernel[id] = true
+		}
+		if ok && (!found || p.Started > newest.Started) {
 			newest, found = p, true
 		}
 	}
 	return newest, found
 }
 
-// findAgain is findProcess for a component that was seen before: as long as that
-// process lives, it is the one, and the others need not be read. On a board with
-// one slow core, reading all of /proc at every look costs more than the health
-// request.
-func findAgain(proc, program string, last Observation) (process, bool) {
+// again is newest for a component that was seen before: as long as that process
+// lives, it is the one, and the others need not be read.
+func (f *finder) again(proc, program string, last Observation) (process, bool) {
 	if last.Running {
-		p, ok := processAt(filepath.Join(proc, strconv.Itoa(last.PID)), program)
+		p, ok, _ := processAt(filepath.Join(proc, strconv.Itoa(last.PID)), program)
 		if ok && p.Started == last.Started {
 			return p, true
 		}
 	}
-	return findProcess(proc, program)
+	return f.newest(proc, program)
 }
 
-// processAt reads the folder of one process, if it runs the program and has not ended.
-func processAt(dir, program string) (process, bool) {
+// processAt reads the folder of one process, if it runs the program and has not
+// ended. nameless says that it has no command line.
+func processAt(dir, program string) (p process, ok, nameless bool) {
 	cmdline, err := readKernelFile(filepath.Join(dir, "cmdline"))
 	if err != nil || len(cmdline) == 0 {
-		return process{}, false
+		return process{}, false, err == nil
 	}
 	first, _, _ := bytes.Cut(cmdline, []byte{0})
 	if filepath.Base(string(first)) != program {
-		return process{}, false
+		return process{}, false, false
 	}
 	stat, err := readKernelFile(filepath.Join(dir, "stat"))
 	if err != nil {
-		return process{}, false // it ended in between
+		return process{}, false, false // it ended in between
 	}
-	p, err := parseStat(stat)
-	return p, err == nil && p.State != 'Z'
+	p, err = parseStat(stat)
+	return p, err == nil && p.State != 'Z', false
 }

@@ -93,7 +93,8 @@ type run struct {
 	outcome  *Outcome
 	journal  *Journal
 	// number of the step under way, from 1.
-	number int
+	number    int
+	processes finder
 }
 
 func (r *run) now() time.Time { return r.Now() }
@@ -297,29 +298,22 @@ func (r *run) patchManifests(s plan.PatchManifests) error {
 		if !ok {
 			continue
 		}
-		text, err := os.ReadFile(r.layout.Manifest(c))
+		path := r.layout.Manifest(c)
+		patched, err := patch.Prepare(path, settings)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // external etcd, or a phase that the owner skips
 		}
 		if err != nil {
-			return fmt.Errorf("patch the manifests: %w", err)
-		}
-		_, changes, err := patch.Apply(text, settings)
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.layout.Manifest(c), err)
+			return err
 		}
 		// First, so that a run that ends between the two does not lose them.
-		if err := r.writeDurable(c, changes); err != nil {
+		if err := r.writeDurable(c, patched.Changes); err != nil {
 			return err
 		}
-		path := r.layout.Manifest(c)
-		if err := r.layout.change("patch", path, func() error {
-			_, err := patch.ApplyFile(path, settings)
-			return err
-		}); err != nil {
+		if err := r.layout.change("patch", path, patched.Write); err != nil {
 			return err
 		}
-		r.outcome.Changes[c] = changes
+		r.outcome.Changes[c] = patched.Changes
 	}
 	return nil
 }

@@ -16,28 +16,48 @@ import (
 // followed as long as it stays in its folder; what it leads to is rewritten, and
 // the link stays.
 func ApplyFile(path string, s Settings) ([]Change, error) {
-	target, err := inside(path)
+	p, err := Prepare(path, s)
 	if err != nil {
-		return nil, in(path, err)
-	}
-	old, info, err := readManifest(target)
-	if err != nil {
-		return nil, in(path, err)
-	}
-	fresh, changes, err := Apply(old, s)
-	if err != nil {
-		return nil, in(path, err)
-	}
-	if bytes.Equal(old, fresh) {
-		return changes, nil
-	}
-	if now, err := os.Lstat(target); err != nil || !os.SameFile(now, info) || !now.ModTime().Equal(info.ModTime()) {
-		return nil, in(path, refuse(0, "run it again", "it was changed by another program meanwhile"))
-	}
-	if err := WriteFile(target, fresh, info); err != nil {
 		return nil, err
 	}
-	return changes, nil
+	return p.Changes, p.Write()
+}
+
+// Pending is a patched manifest that has not been written yet.
+type Pending struct {
+	Changes []Change
+
+	path, target string
+	old, fresh   []byte
+	info         fs.FileInfo
+}
+
+// Prepare is the first half of [ApplyFile], for callers who keep the changes
+// elsewhere before the file has them. Its errors are ApplyFile's.
+func Prepare(path string, s Settings) (Pending, error) {
+	p := Pending{path: path}
+	var err error
+	if p.target, err = inside(path); err != nil {
+		return p, in(path, err)
+	}
+	if p.old, p.info, err = readManifest(p.target); err != nil {
+		return p, in(path, err)
+	}
+	if p.fresh, p.Changes, err = Apply(p.old, s); err != nil {
+		return p, in(path, err)
+	}
+	return p, nil
+}
+
+// Write is the second half. A file that was changed since is an error, and left alone.
+func (p Pending) Write() error {
+	if bytes.Equal(p.old, p.fresh) {
+		return nil
+	}
+	if now, err := os.Lstat(p.target); err != nil || !os.SameFile(now, p.info) || !now.ModTime().Equal(p.info.ModTime()) {
+		return in(p.path, refuse(0, "run it again", "it was changed by another program meanwhile"))
+	}
+	return WriteFile(p.target, p.fresh, p.info)
 }
 
 // inside resolves symbolic links and refuses those that leave the folder.

@@ -276,14 +276,17 @@ func TestWhatWasNotMeasuredIsNeverFast(t *testing.T) {
 	s.HandshakeECDSA = 0
 	p = MakeInit(Facts{Speed: s, Kubeadm: behaviour(t, 37, 2)})
 	assert.Equal(t, "20.0", decision(t, p, "slowdown").Value)
-	assert.False(t, Speed{}.SurelyFast())
 }
 
-func TestAQuotaIsNeverSurelyFast(t *testing.T) {
-	s := Reference()
-	assert.True(t, s.SurelyFast())
-	s.Quota = true
-	assert.False(t, s.SurelyFast())
+// A short look ends early where twice or half the speed would be planned for alike.
+func TestWhereAShortLookIsSure(t *testing.T) {
+	for times, want := range map[float64]bool{1: true, 3: true, 8: false, 10: false, 25: true, 200: true} {
+		assert.Equal(t, want, slow(times).Sure(), times)
+	}
+	assert.False(t, Speed{}.Sure())
+	s := slow(25)
+	s.HandshakeRSA = 0
+	assert.False(t, s.Sure(), "the kind of keys is still to be chosen")
 }
 
 func TestFlagsWithoutAPlaceInAConfigLeaveItUnwritten(t *testing.T) {

@@ -73,12 +73,14 @@ func (s Speed) Slowdown() (times float64, why string) {
 	return unmeasured, "nothing could be measured in time; a slow board is assumed"
 }
 
-// SurelyFast tells whether even a short look shows a board that needs nothing
-// of us: all of it has to be fast, and no CPU quota may be in the way.
-func (s Speed) SurelyFast() bool {
-	ref := Reference()
-	fast := func(have, want float64) bool { return have > 0 && have < 2.5*want }
-	return fast(s.Work, ref.Work) && fast(s.HandshakeRSA, ref.HandshakeRSA) && fast(s.HandshakeECDSA, ref.HandshakeECDSA) && !s.Quota
+// Sure tells whether nothing hangs on a closer look: the board would be staged, or not,
+// even if the look were wrong by half.
+func (s Speed) Sure() bool {
+	if !known(s.Work) || !known(s.HandshakeRSA) || !known(s.HandshakeECDSA) {
+		return false
+	}
+	start := seconds(Calibrated().Predict(APIServer, s))
+	return start < fastEnough/2 || start > 2*fastEnough
 }
 
 // Times is the speed of a board that is n times slower in everything that the

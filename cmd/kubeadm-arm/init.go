@@ -268,11 +268,6 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	return b, nil
 }
 
-// glance is the budget of a first, coarse measurement. On a fast board it is
-// all there is: there, two seconds of benchmark would be a quarter of the whole
-// bootstrap, and no number hangs on the second digit.
-const glance = 600 * time.Millisecond
-
 // recall fills in a benchmark that was made before.
 func (b *boardRun) recall(path string) error {
 	r, err := readReport(path)
@@ -297,25 +292,11 @@ func (b *boardRun) recall(path string) error {
 // measure fills in the benchmark. folder is where etcd's data will lie, empty
 // to leave the disk alone.
 func (b *boardRun) measure(ctx context.Context, folder string) error {
-	var err error
-	options := bench.Options{Short: true}
-	// With less than a core no board is surely fast, and a glance sees next to
-	// nothing; no board with 32 bits is.
-	if quota := bench.Quota(); quota == 0 || quota >= 1 {
-		if runtime.GOARCH != "arm" {
-			options.Budget = bench.ShortBudget - glance
-			if b.bench, err = bench.Run(ctx, bench.Options{Glance: true, Budget: glance}); err != nil {
-				return err
-			}
-			b.speed = plan.SpeedOf(b.bench, "")
-			if b.speed.SurelyFast() {
-				return nil
-			}
-		}
-	}
+	options := bench.Options{Short: true, Enough: func(r bench.Result) bool { return plan.SpeedOf(r, folder).Sure() }}
 	if folder != "" {
 		options.Folders = []string{folder}
 	}
+	var err error
 	if b.bench, err = bench.Run(ctx, options); err != nil {
 		return err
 	}

@@ -36,8 +36,7 @@ func keepBench(r bench.Result) error {
 
 // reuse fills in the kept benchmark, if there is one that says what a new one
 // would: of the same boot, under the same CPU quota, undisturbed, with the disk
-// that etcd's data will lie on; the latter does not matter on a fast board or
-// where folder is empty.
+// that etcd's data will lie on unless folder is empty.
 func (b *boardRun) reuse(folder string) bool {
 	text, err := os.ReadFile(keptBench)
 	if err != nil {
@@ -49,7 +48,7 @@ func (b *boardRun) reuse(folder string) bool {
 	}
 	measured := slices.ContainsFunc(r.Folders, func(f bench.Folder) bool { return f.Path == folder })
 	speed := plan.SpeedOf(r, folder)
-	if min(speed.Work, speed.HandshakeRSA, speed.HandshakeECDSA) <= 0 || folder != "" && !measured && !speed.SurelyFast() {
+	if min(speed.Work, speed.HandshakeRSA, speed.HandshakeECDSA) <= 0 || folder != "" && !measured {
 		return false
 	}
 	b.bench, b.speed, b.reused = r, speed, true
