@@ -56,7 +56,7 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 	began := r.now()
 	w := newWatch(limits, began, r.look(ctx, s.Component, p, Observation{}, true))
 	for n := 1; ; n++ {
-		o := r.look(ctx, s.Component, p, w.last, scanNow(n, w.last, s.HoldKubelet))
+		o := r.look(ctx, s.Component, p, w.last, scanNow(n, w.last, still.wanted()))
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -71,7 +71,11 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 		}
 		still.see(o.Running, o.PID)
 		tell(w.describe())
-		if err := r.sleep(ctx, untilNextLook(s, r.now().Sub(began))); err != nil {
+		wait := untilNextLook(s, r.now().Sub(began))
+		if still.wanted() {
+			wait = s.Poll // the kubelet is to be held as soon as the process is there
+		}
+		if err := r.sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -90,16 +94,16 @@ func patienceOf(s plan.AwaitHealthy) time.Duration {
 }
 
 // scanNow tells whether look n reads all of /proc for a component's process. That
-// costs more than all else, and without hold the process only tells people and the
-// verdict of minutes something. Without a log the component is not there, since the
-// runtime makes the log before the program runs; but where that lies is the kubelet's
-// choice (podLogsDir), so it is looked for now and then.
+// costs more than all else, and but for hold the process only tells people something.
+// Without a log the component is not there, since the runtime makes the log before the
+// program runs; but where that lies is the kubelet's choice (podLogsDir), so it is
+// looked for now and then.
 func scanNow(n int, last Observation, hold bool) bool {
 	switch {
 	case last.Instances == 0:
 		return n%8 == 0
-	case hold:
-		return n%2 == 0
+	case hold, last.Health.Reach > ReachNothing: // it runs, then
+		return true
 	}
 	return n%4 == 0
 }

@@ -103,6 +103,9 @@ func (s *stillness) see(starting bool, pid int) {
 	}
 }
 
+// wanted tells whether the kubelet is still to be held.
+func (s *stillness) wanted() bool { return s.hold != nil && s.letGo == nil }
+
 func (s *stillness) begin() {
 	found := s.layout.processesNamed("kubelet", "etcd")
 	if len(found["kubelet"]) != 1 || fileExists(s.layout.Manifest(plan.Etcd)) && len(found["etcd"]) == 0 {

@@ -117,6 +117,37 @@ func TestAwaitLetsTheKubeletGo(t *testing.T) {
 	}
 }
 
+// Seen on a board with 5 % of a core: with few looks while the end is far, and few
+// scans, the API server answered before the kubelet was stopped.
+func TestTheKubeletIsHeldSoonAfterTheProcessIsThere(t *testing.T) {
+	b, s, _, _ := stillBoard(t)
+	require.NoError(t, b.makeManifest(plan.APIServer))
+	put(t, b.layout.PodLogs()+"/kube-system_kube-apiserver-bpi_1/kube-apiserver/0.log", "")
+	process := b.layout.Proc() + "/101"
+	require.Contains(t, string(read(process+"/cmdline")), plan.APIServer)
+	require.NoError(t, os.Rename(process, b.layout.at("/later")))
+	b.sick = 1 << 30
+	o := b.options()
+	o.Hold = s.hold
+	r := &run{Options: o, layout: b.layout, restarts: map[string]int{}}
+	const poll = 20 * time.Millisecond
+	var held time.Time
+	looks := 0
+	_ = r.await(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Expect: time.Hour, Quiet: time.Second, Patience: time.Minute, Restarts: 3, Poll: poll, HoldKubelet: true}, func(string) {
+		looks++
+		switch {
+		case looks == 5:
+			require.NoError(t, os.Rename(b.layout.at("/later"), process))
+		case held.IsZero() && len(s.pids) > 0:
+			held = time.Now()
+			assert.LessOrEqual(t, looks, 5+2)
+		}
+	})
+	require.False(t, held.IsZero())
+	// Once it is held there is time: the same wait has fewer looks.
+	assert.Less(t, looks, int(time.Since(held)/poll/2))
+}
+
 func stateOf(t *testing.T, pid int) string {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	require.NoError(t, err)
