@@ -19,7 +19,7 @@ const (
 	ShortBudget   = 2 * time.Second
 	// ShortQuotaBudget is that of the short form with less than a core: at 5 % the first
 	// of its rounds is 50 ms of CPU time.
-	ShortQuotaBudget = 2200 * time.Millisecond
+	ShortQuotaBudget = 1500 * time.Millisecond
 )
 
 // How often the list of measures is gone through. What disturbs a board comes
@@ -28,9 +28,6 @@ const (
 const (
 	longRounds  = 6
 	shortRounds = 2
-	// quotaRounds are those of the short form with a CFS quota, whose budget is longer
-	// and mostly spent standing still: what decides is often seen after the first.
-	quotaRounds = 3
 )
 
 // Options are what Run needs to know. The zero value is a full run without disks.
@@ -102,11 +99,8 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	// A user's GOGC would make two boards' figures different.
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	rounds := longRounds
-	switch quota := quotaBefore.cores > 0; {
-	case o.Short && quota:
-		rounds = quotaRounds
-	case o.Short, quota:
-		// A CFS quota works in periods of 100 ms: slices must be long against them.
+	// A CFS quota works in periods of 100 ms: slices must be long against them.
+	if o.Short || quotaBefore.cores > 0 {
 		rounds = shortRounds
 	}
 	list, err := agenda(c, o, quotaBefore.cores > 0, rounds, disks)

@@ -144,8 +144,6 @@ func TestTheKubeletIsHeldSoonAfterTheProcessIsThere(t *testing.T) {
 		}
 	})
 	require.False(t, held.IsZero())
-	// Once it is held there is time: the same wait has fewer looks.
-	assert.Less(t, looks, int(time.Since(held)/poll/2))
 }
 
 func stateOf(t *testing.T, pid int) string {

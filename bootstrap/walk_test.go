@@ -35,6 +35,8 @@ type fakeBoard struct {
 	fail int
 	// sick is how many health requests to the API server are refused.
 	sick int
+	// deaf has the health server close connections without an answer.
+	deaf bool
 	// seen is every state of the manifests folder at a health request.
 	seen []string
 }
@@ -45,6 +47,9 @@ func newFakeBoard(t *testing.T) *fakeBoard {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		component := strings.TrimPrefix(r.URL.Path, "/health/")
 		b.seen = append(b.seen, strings.Join(b.manifests(), ","))
+		if b.deaf {
+			panic(http.ErrAbortHandler)
+		}
 		if component == plan.APIServer && b.sick > 0 {
 			b.sick--
 			http.Error(w, "starting", http.StatusServiceUnavailable)
