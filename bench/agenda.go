@@ -12,8 +12,8 @@ import (
 // 0.2. A handshake takes a slow board a tenth of a second and more, and a plan only
 // chooses between two kinds of it, which differ by half or more: a few are enough.
 var (
-	shortEffort      = effort{values: 8, cpu: 30 * time.Millisecond, wall: 60 * time.Millisecond}
-	shortHandshaking = effort{values: 4, cpu: 30 * time.Millisecond, wall: 60 * time.Millisecond}
+	shortEffort      = effort{values: 8, cpu: 20 * time.Millisecond}
+	shortHandshaking = effort{values: 4, cpu: 20 * time.Millisecond}
 )
 
 // shortFsyncs tell a card from a disk. Each costs CPU time, too: 2.4 ms on an emulated

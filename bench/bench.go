@@ -17,9 +17,9 @@ import (
 const (
 	DefaultBudget = 20 * time.Second
 	ShortBudget   = 2 * time.Second
-	// ShortQuotaBudget is that of the short form with less than a core: at 5 % the first
-	// of its rounds is 50 ms of CPU time.
-	ShortQuotaBudget = 1500 * time.Millisecond
+	// ShortQuotaBudget is that of the short form with less than a core: 40 ms of CPU time
+	// at 5 %.
+	ShortQuotaBudget = 800 * time.Millisecond
 )
 
 // How often the list of measures is gone through. What disturbs a board comes
@@ -100,7 +100,10 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	rounds := longRounds
 	// A CFS quota works in periods of 100 ms: slices must be long against them.
-	if o.Short || quotaBefore.cores > 0 {
+	switch quota := quotaBefore.cores; {
+	case o.Short && quota > 0 && quota < 1:
+		rounds = 1
+	case o.Short, quota > 0:
 		rounds = shortRounds
 	}
 	list, err := agenda(c, o, quotaBefore.cores > 0, rounds, disks)
