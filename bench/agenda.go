@@ -30,9 +30,9 @@ func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step,
 	enough := effort{values: 60, cpu: 400 * time.Millisecond, wall: 500 * time.Millisecond}
 	switch {
 	case o.Short && quota:
-		// A quota stops a process for most of each period of 100 ms, and what that costs
-		// changes from one to the next: 30 ms of CPU time are a few of them.
-		enough = effort{values: 40, cpu: 150 * time.Millisecond, wall: 250 * time.Millisecond}
+		// What a quota costs, standing still for most of each period of 100 ms, changes
+		// from one to the next. With a small share the time is over before.
+		enough = effort{values: 15, cpu: 50 * time.Millisecond}
 	case o.Short:
 		enough = shortEffort
 	}
