@@ -128,11 +128,11 @@ func TestAComponentThatEndsIsSeenAtOnce(t *testing.T) {
 		switch looks++; looks {
 		case 5:
 			assert.Contains(t, seen, "HTTP answers")
-			b.deaf = true
+			b.mood(true, 1<<30)
 			require.NoError(t, os.Rename(process, b.layout.at("/later")))
 		case 6:
 			assert.Contains(t, seen, "its process is gone")
-			b.deaf, b.sick = false, 0
+			b.mood(false, 0)
 			require.NoError(t, os.Rename(b.layout.at("/later"), process))
 		}
 	})

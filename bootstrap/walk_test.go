@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +36,9 @@ type fakeBoard struct {
 	fail int
 	// sick is how many health requests to the API server are refused.
 	sick int
+	// mu is held during a health request: a new connection is served by another
+	// goroutine.
+	mu sync.Mutex
 	// deaf has the health server close connections without an answer.
 	deaf bool
 	// seen is every state of the manifests folder at a health request.
@@ -46,6 +50,8 @@ func newFakeBoard(t *testing.T) *fakeBoard {
 	require.NoError(t, os.MkdirAll(b.layout.Manifests(), 0o700))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		component := strings.TrimPrefix(r.URL.Path, "/health/")
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		b.seen = append(b.seen, strings.Join(b.manifests(), ","))
 		if b.deaf {
 			panic(http.ErrAbortHandler)
@@ -69,6 +75,13 @@ func newFakeBoard(t *testing.T) *fakeBoard {
 		put(t, b.layout.Proc()+"/"+pid+"/stat", pid+" (x) S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 5 1 1 1\n")
 	}
 	return b
+}
+
+// mood changes how the health server answers while it may be asked.
+func (b *fakeBoard) mood(deaf bool, sick int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.deaf, b.sick = deaf, sick
 }
 
 // requireOnlyPatchesLeft: of ours only what an upgrade needs is still there.
