@@ -112,12 +112,12 @@ bananapi: packages lab ## stock, the recipe by hand and kubeadm-arm from its .de
 bananapi-idle: packages lab ## the idle load of the recipe's control plane and of kubeadm-arm's there (15 minutes); writes docs/results
 	$(WHOLE) --board bananapi --deb $(call DEB,armhf) --tools recipe,kubeadm-arm --idle 2m --document docs/results/bananapi-idle.md
 
-cubieboard: packages lab ## the same with one core, the hardest (an hour)
+cubieboard: packages lab ## as bananapi and bananapi-idle, with one core: the hardest (an hour)
 	$(WHOLE) --board cubieboard --deb $(call DEB,armhf) --tools stock,recipe,kubeadm-arm --limit 15m --idle 2m --reboot --document docs/results/cubieboard.md
 
 # A core of the real board is twice a Banana Pi's (7-zip, sbc-bench), whose cores QEMU's are about as fast as, and two cores here carry four.
 RK3328_DILATION ?= 4
-rk3328: packages lab ## the same on an emulated 64-bit board with four cores; then pods on the only board, as the article has them, and a power cut
+rk3328: packages lab ## stock and kubeadm-arm on an emulated 64-bit board with four cores; then pods on the only board, as the article has them, and a power cut
 	$(WHOLE) --board rk3328 --time-dilation $(RK3328_DILATION) --deb $(call DEB,arm64) --tools stock,kubeadm-arm --settle 30s --idle 1m --expect-stock-works --expect-ratio 1 --document docs/results/rk3328.md
 	$(WHOLE) --board rk3328 --time-dilation $(RK3328_DILATION) --deb $(call DEB,arm64) --tools article --reboot --document docs/results/rk3328-article.md
 

@@ -218,10 +218,3 @@ func peakMemory() uint64 {
 	}
 	return 1024 * uint64(usage.Maxrss)
 }
-
-// Quota is the CPU quota of this process's cgroups in cores, 0 without one
-// (cpu.max, or cpu.cfs_quota_us by cpu.cfs_period_us).
-func Quota() float64 {
-	c, _ := readCgroupCPU(os.DirFS("/"))
-	return c.cores
-}

@@ -62,10 +62,8 @@ const (
 // firmwareFiles are where kernels put the word; the folder of the SoC bus has
 // been renamed over time.
 var firmwareFiles = [...]string{
-	"sys/devices/platform/soc/soc:firmware/get_throttled",
-	"sys/devices/platform/soc/*.firmware/get_throttled",
-	"sys/devices/platform/*firmware/get_throttled",
 	"sys/devices/platform/soc*/*firmware/get_throttled",
+	"sys/devices/platform/*firmware/get_throttled",
 }
 
 func readState(root fs.FS) State {

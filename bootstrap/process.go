@@ -58,9 +58,9 @@ func parseStat(stat []byte) (process, error) {
 // board, reading all of it costs more than a health request. The zero finder has not
 // looked yet.
 type finder struct {
-	// kernel are the ids without a command line: two thirds of a small board's, most of
-	// them the kernel's own threads. They are left out, but for every few times: a
-	// process that ended can have been one, and its id comes again.
+	// kernel are the ids without a command line, most of them the kernel's own threads.
+	// They are left out, but for every few times: a process that ended can have been
+	// one, and its id comes again.
 	kernel map[string]bool
 	scans  int
 }

@@ -278,7 +278,8 @@ func TestWhatWasNotMeasuredIsNeverFast(t *testing.T) {
 	assert.Equal(t, "20.0", decision(t, p, "slowdown").Value)
 }
 
-// A short look ends early where twice or half the speed would be planned for alike.
+// A short look ends early where half as long again, or two thirds, would be planned for
+// alike.
 func TestWhereAShortLookIsSure(t *testing.T) {
 	for times, want := range map[float64]bool{1: true, 3: true, 8: false, 10: false, 25: true, 200: true} {
 		assert.Equal(t, want, slow(times).Sure(), times)

@@ -74,8 +74,7 @@ func (s Speed) Slowdown() (times float64, why string) {
 }
 
 // Sure tells whether nothing hangs on a closer look: the board would be staged, or not,
-// even if the look were wrong by half. Looks of half a second at boards with 5 % of a
-// core differed by a quarter from their mean.
+// even if the API server took half as long again, or two thirds of it.
 func (s Speed) Sure() bool {
 	if !known(s.Work) || !known(s.HandshakeRSA) || !known(s.HandshakeECDSA) {
 		return false
