@@ -144,12 +144,40 @@ func (d *demo) waitPhase() error {
 	if _, err := fmt.Sscanf(d.version, "v1.%d.", &minor); err != nil || minor < 34 || d.kind != "" {
 		return nil
 	}
-	out, err := d.onBoard(d.limit, "kubeadm", "init", "phase", "wait-control-plane")
-	if err != nil {
-		return fmt.Errorf("kubeadm's own wait-control-plane: %w: %s", err, out)
+	var out string
+	for try := 1; ; try++ {
+		start, before := time.Now(), readStandstill()
+		var err error
+		if out, err = d.onBoard(d.limit, "kubeadm", "init", "phase", "wait-control-plane"); err == nil {
+			break
+		}
+		lost := readStandstill().minus(before)
+		err = fmt.Errorf("kubeadm's own wait-control-plane: %w: %s\n%sthis machine meanwhile: %s", err, out, d.scene(), lost)
+		// A machine that stood still says nothing about the board.
+		if try == 2 || lost.seconds() < time.Since(start).Seconds()/4 {
+			return err
+		}
+		d.say("%v; once more", err)
 	}
 	d.say("kubeadm's own wait-control-plane: %s", lastLine(out))
 	return nil
+}
+
+// scene is what a control plane that stopped answering looks like: its containers, by
+// their logs, the last lines of the API server's and etcd's, what runs, and what the
+// board's share of the CPU was worth meanwhile.
+func (d *demo) scene() string {
+	out, err := d.onBoard(2*time.Minute, "sh", "-c", `
+cd /var/log/pods && for log in $(find . -name '*.log' | sort); do echo "$log, last written $(date -r "$log" +%T)"; done; date +now:\ %T
+for log in */kube-apiserver/*.log */etcd/*.log; do echo "$log:"; tail -n 6 "$log" | cut -c 1-240; done
+ps -eo pid,stat,time,comm --sort=-time | head -n 12`)
+	if err != nil {
+		out += fmt.Sprintf("look at the board: %v\n", err)
+	}
+	if used, err := d.usage(); err == nil && len(used.Pace.Costs) > 0 {
+		out += fmt.Sprintf("slices cost: %.2g\n", used.Pace.Costs)
+	}
+	return out
 }
 
 func lastLine(text string) string {
