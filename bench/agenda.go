@@ -12,8 +12,8 @@ import (
 // 0.2. A handshake takes a slow board a tenth of a second and more, and a plan only
 // chooses between two kinds of it, which differ by half or more: a few are enough.
 var (
-	shortEffort      = effort{values: 8, cpu: 20 * time.Millisecond}
-	shortHandshaking = effort{values: 4, cpu: 20 * time.Millisecond}
+	shortEffort      = effort{values: 6, cpu: 20 * time.Millisecond}
+	shortHandshaking = effort{values: 3, cpu: 20 * time.Millisecond}
 )
 
 // shortFsyncs tell a card from a disk. Each costs CPU time, too: 2.4 ms on an emulated
@@ -27,7 +27,7 @@ func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step,
 	if quota {
 		span = quotaWindow
 	}
-	enough := effort{values: 60, cpu: 400 * time.Millisecond, wall: 500 * time.Millisecond}
+	enough := effort{values: 100, cpu: 700 * time.Millisecond, wall: 850 * time.Millisecond}
 	switch {
 	case o.Short && quota:
 		// What a quota costs, standing still for most of each period of 100 ms, changes

@@ -26,7 +26,7 @@ const (
 // and goes within seconds: a measure that is spread over the whole run sees as
 // much of it as any other, and as the next run's.
 const (
-	longRounds  = 6
+	longRounds  = 12
 	shortRounds = 2
 )
 

@@ -56,8 +56,8 @@ func TestLongFormMeasuresEverything(t *testing.T) {
 	}
 	// Holds on every CPU and under the race detector: with a certificate to
 	// check and another to sign with, a client does the same and more.
-	assert.Greater(t, best("tls/mutual/rsa-2048/x25519mlkem768/client"), best("tls/probe/rsa-2048/x25519mlkem768/client"))
-	assert.Greater(t, best("tls/mutual/ecdsa-p256/x25519mlkem768/client"), best("tls/probe/ecdsa-p256/x25519mlkem768/client"))
+	assert.Greater(t, best("tls-v2/mutual/rsa-2048/x25519mlkem768/client"), best("tls-v2/probe/rsa-2048/x25519mlkem768/client"))
+	assert.Greater(t, best("tls-v2/mutual/ecdsa-p256/x25519mlkem768/client"), best("tls-v2/probe/ecdsa-p256/x25519mlkem768/client"))
 	for _, name := range []string{
 		"sign/rsa-2048", "verify/rsa-2048", "sign/ecdsa-p256", "verify/ecdsa-p256", "keygen/ecdsa-p256",
 		"seal/aes-128-gcm", "seal/aes-256-gcm", "seal/chacha20-poly1305", "hash/sha-256",
@@ -202,7 +202,7 @@ func TestEnough(t *testing.T) {
 	ask := func(content bool) Options {
 		return Options{Short: true, Budget: ample, Folders: []string{folder}, Enough: func(sofar Result) bool {
 			asked++
-			for _, name := range []string{goWorkName + "/one-core", "tls/mutual/rsa-2048/x25519mlkem768/server", "tls/mutual/ecdsa-p256/x25519mlkem768/client"} {
+			for _, name := range []string{goWorkName + "/one-core", "tls-v2/mutual/rsa-2048/x25519mlkem768/server", "tls-v2/mutual/ecdsa-p256/x25519mlkem768/client"} {
 				_, ok := sofar.Sample(name, CPU)
 				assert.True(t, ok, name)
 			}

@@ -86,7 +86,7 @@ func newCompute(c clock, w work, resolution, span time.Duration, e effort) *comp
 	target := max(batchCPU, 20*resolution)
 	if w.parallel {
 		target = max(target, time.Duration(runtime.NumCPU())*parallelBatch)
-		e.values = min(e.values, 12)
+		e.values = min(e.values, 24)
 	}
 	return &compute{
 		work: w, clock: c, effort: e, batch: 1, settled: w.long,

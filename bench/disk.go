@@ -57,7 +57,7 @@ func newDisks(c clock, folder string, s *scratch) []*disk {
 		},
 		{
 			clock: c, folder: folder, pattern: patternWrite, bytes: sequentialBlock,
-			do: inOrder(block), limit: 64,
+			do: inOrder(block), limit: 512,
 			effort: effort{values: 10, wall: 500 * time.Millisecond},
 		},
 		{
@@ -67,7 +67,7 @@ func newDisks(c clock, folder string, s *scratch) []*disk {
 				const blocks, stride = spanBytes / randomBlock, 1597
 				return s.append(block[:randomBlock], int64(i*stride%blocks)*randomBlock)
 			},
-			limit:  1000,
+			limit:  4000,
 			effort: effort{values: 100, wall: 500 * time.Millisecond},
 		},
 	}

@@ -5,8 +5,34 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"strings"
 	"time"
 )
+
+// handshakeName is the first part of their samples' names. That of reports up to
+// 2026-11-29 is another: theirs are of the same handshakes, but not kept on one core.
+const (
+	handshakeName    = "tls-v2"
+	handshakeNameOld = "tls"
+)
+
+// Handshake returns a sample of a full TLS 1.3 handshake. which is its kind, key and key
+// exchange and, for the CPU time of one side, that: "probe/rsa-2048/x25519mlkem768/server".
+func (r Result) Handshake(which, clock string) (Sample, bool) {
+	for _, name := range []string{handshakeName, handshakeNameOld} {
+		if s, ok := r.Sample(name+"/"+which, clock); ok {
+			return s, true
+		}
+	}
+	return Sample{}, false
+}
+
+// HandshakeOf is what a sample's name says of a handshake, as [Result.Handshake] takes it;
+// false if the sample is of something else.
+func HandshakeOf(name string) (which string, ok bool) {
+	first, which, ok := strings.Cut(name, "/")
+	return which, ok && (first == handshakeName || first == handshakeNameOld)
+}
 
 // handshake measures full TLS 1.3 handshakes, server and client apart. Each
 // side works on its own thread, so that the threads' CPU clocks tell them apart.
@@ -40,7 +66,7 @@ func newHandshake(c clock, kind, keyType, exchange string, id identity) *handsha
 	}
 	h := &handshake{
 		clock: c,
-		name:  "tls/" + kind + "/" + keyType + "/" + exchange,
+		name:  handshakeName + "/" + kind + "/" + keyType + "/" + exchange,
 		server: &tls.Config{
 			MinVersion:       tls.VersionTLS13,
 			Certificates:     []tls.Certificate{id.server},

@@ -24,7 +24,7 @@ const maxValues = 101
 
 // Sample is one measured quantity.
 type Sample struct {
-	// Name is a path such as "tls/mutual/rsa-2048/x25519mlkem768/server".
+	// Name is a path such as "tls-v2/mutual/rsa-2048/x25519mlkem768/server".
 	Name string `json:"name"`
 	// Clock is CPU or Wall. Name and Clock together are unique in a Result.
 	Clock string `json:"clock"`

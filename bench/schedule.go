@@ -87,13 +87,22 @@ func (s *schedule) run(ctx context.Context) error {
 				runtime.GOMAXPROCS(cores)
 			}
 			left := s.end.Sub(s.clock.Now())
+			release := func() {}
+			if computes && len(c.parts) > 0 {
+				// Where it cannot be done, the kernel's choice is as good as any.
+				if undo, err := keepOnOneCore(); err == nil {
+					release = undo
+				}
+			}
 			until := s.clock.Now().Add(time.Duration(float64(left) * st.weight / weights))
 			weights -= st.weight
 			part := float64(round) / float64(s.rounds)
 			if st.only != 0 {
 				part = 1
 			}
-			if err := s.slice(ctx, st, until, part); err != nil {
+			err := s.slice(ctx, st, until, part)
+			release()
+			if err != nil {
 				s.noteMissing()
 				return err
 			}

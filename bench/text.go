@@ -78,12 +78,13 @@ func Tables(r Result) []Table {
 func handshakes(r Result) Table {
 	t := Table{Title: "TLS 1.3 handshakes", Header: []string{"server, CPU time", "client, CPU time", "both, elapsed", "per second"}}
 	for _, s := range r.Samples {
-		if !strings.HasPrefix(s.Name, "tls/") || s.Clock != Wall {
+		which, ok := HandshakeOf(s.Name)
+		if !ok || s.Clock != Wall {
 			continue
 		}
 		server, _ := r.Sample(s.Name+"/"+serverSide, CPU)
 		client, _ := r.Sample(s.Name+"/"+clientSide, CPU)
-		title := strings.ReplaceAll(strings.TrimPrefix(s.Name, "tls/"), "/", ", ")
+		title := strings.ReplaceAll(which, "/", ", ")
 		t.Rows = append(t.Rows, []string{title, figure(server), figure(client), figure(s), perSecond(s)})
 	}
 	return t

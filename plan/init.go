@@ -195,17 +195,21 @@ func (m *maker) await(c string) AwaitHealthy {
 	// a busy board; the slower the board, the longer such gaps get.
 	quiet := max(60*time.Second, roundUp(seconds(10*m.slowdown), 10*time.Second))
 	patience := max(5*time.Minute, roundUp(6*m.start, 30*time.Second))
+	poll := m.poll()
+	if c == Etcd && m.together() {
+		poll *= 2 // nobody waits for it: the API server is starting, too
+	}
 	return AwaitHealthy{
 		Component: c, Expect: m.expect(c),
 		Quiet: quiet, Patience: patience, Restarts: 5, HoldKubelet: c == APIServer,
-		Poll: m.poll(),
+		Poll: poll,
 	}
 }
 
-// poll is the time between two looks: a hundredth of the API server's start,
-// so that looking costs little and waiting too long is no more than 1 %.
+// poll is the time between two looks: a fiftieth of the API server's start, so that
+// looking costs little and half of that, 1 %, is waited too long.
 func (m *maker) poll() time.Duration {
-	return min(max(roundUp(m.start/100, 100*time.Millisecond), 250*time.Millisecond), 5*time.Second)
+	return min(max(roundUp(m.start/50, 100*time.Millisecond), 250*time.Millisecond), 5*time.Second)
 }
 
 func short(s float64) string {

@@ -36,10 +36,10 @@ type Speed struct {
 func Reference() Speed {
 	return Speed{
 		Work:           referenceWork,
-		HandshakeRSA:   0.0028,
-		HandshakeECDSA: 0.00092,
-		ServerRSA:      0.0013,
-		ServerECDSA:    0.00029,
+		HandshakeRSA:   0.0024,
+		HandshakeECDSA: 0.00082,
+		ServerRSA:      0.0011,
+		ServerECDSA:    0.00023,
 		Cores:          1,
 		Fsync:          0.0005,
 		FsyncP99:       0.001,

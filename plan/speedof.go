@@ -15,34 +15,38 @@ func SpeedOf(r bench.Result, folder string) Speed {
 	if q := r.Cores.Quota; q > 0 && q < 1 {
 		stretch = 1 / q
 	}
-	cpu := func(names ...string) float64 {
-		sum := 0.0
-		for _, name := range names {
-			s, ok := r.Sample(name, bench.CPU)
-			if !ok || s.Median <= 0 {
-				return 0
-			}
-			sum += s.Median
+	work, _ := r.Sample("go/apiserver-v1/one-core", bench.CPU)
+	shake := func(which string) float64 {
+		s, ok := r.Handshake(which, bench.CPU)
+		if !ok {
+			return 0
 		}
-		return sum
+		return max(0, s.Median)
 	}
-	const shake = "tls/mutual/"
+	both := func(which string) float64 {
+		server, client := shake(which+"/server"), shake(which+"/client")
+		if server == 0 || client == 0 {
+			return 0
+		}
+		return server + client
+	}
+	const mutualRSA, mutualECDSA = "mutual/rsa-2048/x25519mlkem768", "mutual/ecdsa-p256/x25519mlkem768"
 	s := Speed{
-		Work:           stretch * cpu("go/apiserver-v1/one-core"),
-		HandshakeRSA:   stretch * cpu(shake+"rsa-2048/x25519mlkem768/server", shake+"rsa-2048/x25519mlkem768/client"),
-		HandshakeECDSA: stretch * cpu(shake+"ecdsa-p256/x25519mlkem768/server", shake+"ecdsa-p256/x25519mlkem768/client"),
-		ServerRSA:      cpu("tls/probe/rsa-2048/x25519mlkem768/server"),
-		ServerECDSA:    cpu("tls/probe/ecdsa-p256/x25519mlkem768/server"),
+		Work:           stretch * max(0, work.Median),
+		HandshakeRSA:   stretch * both(mutualRSA),
+		HandshakeECDSA: stretch * both(mutualECDSA),
+		ServerRSA:      shake("probe/rsa-2048/x25519mlkem768/server"),
+		ServerECDSA:    shake("probe/ecdsa-p256/x25519mlkem768/server"),
 		Quota:          stretch > 1,
 		Cores:          cores(r),
 	}
 	// The short form leaves probes out. A mutual handshake costs the server the
 	// same and the check of a client's certificate.
 	if s.ServerRSA == 0 {
-		s.ServerRSA = cpu(shake + "rsa-2048/x25519mlkem768/server")
+		s.ServerRSA = shake(mutualRSA + "/server")
 	}
 	if s.ServerECDSA == 0 {
-		s.ServerECDSA = cpu(shake + "ecdsa-p256/x25519mlkem768/server")
+		s.ServerECDSA = shake(mutualECDSA + "/server")
 	}
 	if folder != "" {
 		if d, ok := r.Sample(bench.DiskSample(folder, "fsync"), bench.Wall); ok {

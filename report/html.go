@@ -113,14 +113,19 @@ func tiles(r Report) []pair {
 	if r.Bench == nil {
 		return all
 	}
-	add := func(name, clock, sample string) {
-		if s, ok := r.Bench.Sample(sample, clock); ok {
+	add := func(name string, s bench.Sample, ok bool) {
+		if ok {
 			all = append(all, pair{name, bench.Format(s.Median, s.Unit)})
 		}
 	}
-	add("of the server's CPU time for a probe with RSA-2048", bench.CPU, "tls/probe/rsa-2048/x25519mlkem768/server")
-	add("of the server's CPU time for a probe with ECDSA P-256", bench.CPU, "tls/probe/ecdsa-p256/x25519mlkem768/server")
-	add("for an object of an API server's work on one core", bench.Wall, "go/apiserver-v1/one-core")
+	handshake := func(name, which string) {
+		s, ok := r.Bench.Handshake(which, bench.CPU)
+		add(name, s, ok)
+	}
+	handshake("of the server's CPU time for a probe with RSA-2048", "probe/rsa-2048/x25519mlkem768/server")
+	handshake("of the server's CPU time for a probe with ECDSA P-256", "probe/ecdsa-p256/x25519mlkem768/server")
+	s, ok := r.Bench.Sample("go/apiserver-v1/one-core", bench.Wall)
+	add("for an object of an API server's work on one core", s, ok)
 	for _, f := range r.Bench.Folders {
 		if s, ok := r.Bench.Sample(bench.DiskSample(f.Path, "fsync"), bench.Wall); ok {
 			all = append(all, pair{"until 99 of 100 writes to " + f.Path + " are kept", bench.Format(s.P99, s.Unit)})

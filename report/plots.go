@@ -29,8 +29,9 @@ func newHandshakePlot(r bench.Result) *barPlot {
 	var costs []cost
 	most := 0.0
 	for _, s := range r.Samples {
-		parts := strings.Split(s.Name, "/")
-		if s.Clock != bench.Wall || len(parts) != 4 || parts[0] != "tls" {
+		which, ok := bench.HandshakeOf(s.Name)
+		parts := strings.Split(which, "/")
+		if !ok || s.Clock != bench.Wall || len(parts) != 3 {
 			continue
 		}
 		server, ok := r.Sample(s.Name+"/server", bench.CPU)
@@ -38,7 +39,7 @@ func newHandshakePlot(r bench.Result) *barPlot {
 		if !ok || !ok2 {
 			continue
 		}
-		c := cost{handshakeName(parts[1], parts[2], parts[3]), server.Median, client.Median}
+		c := cost{handshakeName(parts[0], parts[1], parts[2]), server.Median, client.Median}
 		most = max(most, c.server+c.client)
 		costs = append(costs, c)
 	}
