@@ -12,8 +12,8 @@ import (
 // 0.2. A handshake takes a slow board a tenth of a second and more, and a plan only
 // chooses between two kinds of it, which differ by half or more: a few are enough.
 var (
-	shortEffort      = effort{values: 6, cpu: 20 * time.Millisecond}
-	shortHandshaking = effort{values: 3, cpu: 20 * time.Millisecond}
+	shortEffort      = effort{values: 6, cpu: 10 * time.Millisecond}
+	shortHandshaking = effort{values: 3, cpu: 8 * time.Millisecond}
 )
 
 // shortFsyncs tell a card from a disk. Each costs CPU time, too: 2.4 ms on an emulated
