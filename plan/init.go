@@ -195,14 +195,10 @@ func (m *maker) await(c string) AwaitHealthy {
 	// a busy board; the slower the board, the longer such gaps get.
 	quiet := max(60*time.Second, roundUp(seconds(10*m.slowdown), 10*time.Second))
 	patience := max(5*time.Minute, roundUp(6*m.start, 30*time.Second))
-	poll := m.poll()
-	if c == Etcd && m.together() {
-		poll *= 2 // nobody waits for it: the API server is starting, too
-	}
 	return AwaitHealthy{
 		Component: c, Expect: m.expect(c),
 		Quiet: quiet, Patience: patience, Restarts: 5, HoldKubelet: c == APIServer,
-		Poll: poll,
+		Poll: m.poll(),
 	}
 }
 
