@@ -27,6 +27,10 @@ func (r Result) Handshake(which, clock string) (Sample, bool) {
 	return Sample{}, false
 }
 
+// OneCore tells whether a handshake's two sides were kept on one core, as they are since
+// 2026-11-29.
+func (s Sample) OneCore() bool { return strings.HasPrefix(s.Name, handshakeName+"/") }
+
 // HandshakeOf is what a sample's name says of a handshake, as [Result.Handshake] takes it;
 // false if the sample is of something else.
 func HandshakeOf(name string) (which string, ok bool) {
