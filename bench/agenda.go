@@ -27,7 +27,7 @@ func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step,
 	if quota {
 		span = quotaWindow
 	}
-	enough := effort{values: 100, cpu: 700 * time.Millisecond, wall: 850 * time.Millisecond}
+	enough := effort{values: 60, cpu: 400 * time.Millisecond, wall: 500 * time.Millisecond}
 	switch {
 	case o.Short && quota:
 		// What a quota costs, standing still for most of each period of 100 ms, changes
