@@ -20,26 +20,44 @@ import (
 // meanwhile. In slices of 5 ms the same work costs a tenth more CPU time on a
 // quiet host; on busy ones twice to ten times as much was seen, changing within
 // minutes. A paced board is given so much more CPU time that the work it gets
-// done is that of its share: a piece of work is measured at full speed once, and
-// again and again in a group of its own that has the board's quota.
+// done is that of its share: a piece of work is measured again and again, at full
+// speed and in a group of its own that has the board's quota.
 
 const (
 	// paceEvery is the time between two measurements.
 	paceEvery = 10 * time.Second
 	// paceSmooth is how many measurements' median counts.
 	paceSmooth = 3
+	// paceWhole is how often each of them looks at full speed.
+	paceWhole = 2
 	// paceMost is the largest quota, in cores: a board's share is of one.
 	paceMost = 1.0
 )
 
 // pace is what is known of a paced board, kept in its folder as pace.json.
 type pace struct {
-	// Whole is the CPU time of the piece of work at full speed, in seconds.
+	// Whole is the least CPU time that the piece of work took at full speed, in
+	// seconds. What is measured in a bad second, as when a board starts, is too much,
+	// and the board would be as much too slow for as long as it is up.
 	Whole float64 `json:"wholeSeconds"`
 	// Costs are how many times that it took in the board's slices, the newest last.
 	Costs []float64 `json:"costs"`
 	// Quota is what the board has now, in cores.
 	Quota float64 `json:"quota"`
+}
+
+// wholly notes what the piece of work took at full speed.
+func (p *pace) wholly(seconds float64) {
+	if p.Whole == 0 {
+		p.Whole = seconds
+	}
+	if seconds <= 0 || seconds >= p.Whole {
+		return
+	}
+	for i := range p.Costs {
+		p.Costs[i] *= p.Whole / seconds
+	}
+	p.Whole = seconds
 }
 
 // take notes what the piece of work took in the board's slices and returns what
@@ -120,15 +138,7 @@ func (p *pacer) work(ctx context.Context, quota float64) (float64, error) {
 // begin measures at full speed and then in the board's slices, and limits the
 // board.
 func (p *pacer) begin(ctx context.Context) error {
-	var whole []float64
-	for range 5 {
-		seconds, err := p.work(ctx, 0)
-		if err != nil {
-			return err
-		}
-		whole = append(whole, seconds)
-	}
-	p.pace = pace{Whole: median(whole), Quota: p.b.Limits.CPU}
+	p.pace = pace{Quota: p.b.Limits.CPU}
 	for range paceSmooth {
 		if err := p.step(ctx); err != nil {
 			return err
@@ -142,6 +152,13 @@ func (p *pacer) step(ctx context.Context) error {
 	l := p.b.Limits
 	if !l.sliced() {
 		return nil
+	}
+	for range paceWhole {
+		seconds, err := p.work(ctx, 0)
+		if err != nil {
+			return err
+		}
+		p.pace.wholly(seconds)
 	}
 	seconds, err := p.work(ctx, min(max(p.pace.Quota, l.CPU), paceMost))
 	if err != nil {

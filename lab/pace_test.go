@@ -32,6 +32,22 @@ func TestPaceGivesWhatTheSlicesCost(t *testing.T) {
 	assert.Equal(t, "paced: 100 % of a core do it, work in slices costs 900 times as much here", p.String())
 }
 
+// A board was up in a bad second, in which the piece of work took almost twice its CPU
+// time at full speed, too, and was half as fast as its share for as long as it was up.
+func TestPaceForgetsABadStart(t *testing.T) {
+	var p pace
+	p.wholly(0.2)
+	for range paceSmooth {
+		p.take(0.2, 0.05)
+	}
+	assert.InDelta(t, 0.05, p.Quota, 1e-9)
+	p.wholly(0.1)
+	p.wholly(0.3)
+	p.wholly(0)
+	assert.InDelta(t, 0.1, p.Whole, 1e-9)
+	assert.InDelta(t, 0.1, p.take(0.2, 0.05), 1e-9, "also by what was measured before")
+}
+
 func TestPaceKeepsALargerShare(t *testing.T) {
 	p := pace{Whole: 0.1}
 	assert.InDelta(t, 1.5, p.take(0.3, 1.5), 1e-9)
