@@ -19,7 +19,7 @@ KUBERNETES ?= v1.37.2
 CPU ?= 5%
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross lab deps demo demo-fast bench-init versions boards boards-quick bananapi bananapi-idle cubieboard rk3328 raspberrypi1 power-cut bundle-board walk walk-quick test lint unit board fuzz fuzz-quick vuln reports calibrate fit screenshots manifests openssl versions-table clean
+.PHONY: help build cross lab deps demo demo-fast bench-init versions boards boards-quick bananapi bananapi-idle cubieboard rk3328 raspberrypi1 power-cut bundle-board walk walk-quick test test-all lint unit board fuzz fuzz-quick vuln reports calibrate fit screenshots manifests openssl versions-table clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -52,12 +52,29 @@ demo: build lab deps ## the main job: stock kubeadm fails on a slow board, kubea
 demo-fast: build lab deps ## the same at full speed, where both succeed
 	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 100% --rounds 3 --expect-stock-works --expect-ratio 1.2
 
-SHARES ?= 10%,8%,5%,3%
-bench-init: build lab deps ## stock, the recipe by hand, an expert's config and kubeadm-arm compared; writes docs/results (hours)
-	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --tools stock,recipe,expert,kubeadm-arm --rounds 3 --limit 60m \
-	  --cpu 100% --idle 2m --detail --json docs/results/bench-init-fast.json --document docs/results/bench-init-fast.md
-	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --tools stock,recipe,expert,kubeadm-arm --rounds 3 --limit 60m \
-	  --cpu $(SHARES) --pace --side-by-side --detail --json docs/results/bench-init-slow.json --document docs/results/bench-init-slow.md
+# As many boards at once as two cores can give their shares to.
+BENCH_INIT = $(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --tools stock,recipe,expert,kubeadm-arm --detail
+BENCH_INIT_PARTS = 100 10-7 5 3-1
+.PHONY: bench-init-100 bench-init-10-7 bench-init-5 bench-init-3-1 bench-init-idle bench-init-document
+bench-init: $(BENCH_INIT_PARTS:%=bench-init-%) bench-init-idle bench-init-document ## stock, the recipe by hand, an expert's config and kubeadm-arm at 100 to 1 % of a core, and idle; writes docs/results (two hours, quiet machine)
+
+bench-init-100: build lab deps
+	$(BENCH_INIT) --rounds 3 --cpu 100% --json $(BIN)/bench-init-100.json
+
+bench-init-10-7: build lab deps
+	$(BENCH_INIT) --rounds 3 --cpu 10%,8%,7% --pace --side-by-side --limit 10m --json $(BIN)/bench-init-10-7.json
+
+bench-init-5: build lab deps
+	$(BENCH_INIT) --rounds 3 --cpu 5% --pace --at-once --limit 15m --json $(BIN)/bench-init-5.json
+
+bench-init-3-1: build lab deps
+	$(BENCH_INIT) --rounds 1 --cpu 3%,2%,1% --pace --at-once --limit 60m --json $(BIN)/bench-init-3-1.json
+
+bench-init-idle: build lab deps
+	$(BENCH_INIT) --rounds 3 --cpu 100% --side-by-side --idle 2m --tools stock,kubeadm-arm,kubeadm-arm:frugal,kubeadm-arm:responsive --document docs/results/bench-init-idle.md
+
+bench-init-document:
+	$(BIN)/demo --from $$(ls $(BENCH_INIT_PARTS:%=$(BIN)/bench-init-%.json) | paste -sd,) --document docs/results/bench-init.md
 
 VERSIONS ?= v1.13.1,v1.31.4,v1.34.4,v1.37.2
 versions: build lab deps ## stock and kubeadm-arm with several versions of Kubernetes on slow boards; writes docs/results (half an hour)
@@ -133,7 +150,13 @@ bundle-board: packages build-images lab ## an emulated ARMv7 board whose Kuberne
 	rm -rf dist/bundle && $(BIN)/kubeadm-arm-images build --kubernetes $(KUBERNETES) --cpu armv7 --out dist/bundle
 	$(WHOLE) --board bananapi --deb $(call DEB,armhf) --bundle dist/bundle --tools kubeadm-arm --document docs/results/bundle-board.md
 
-test: lint unit fuzz-quick cross board storage-board boards-quick packages-check ## everything that continuous integration runs
+# Boards whose times are compared bear no second run beside them. flock closes its file, so that nothing which a killed run leaves goes on holding it.
+TESTLOCK ?= /tmp/kubeadm-arm-test.lock
+test: ## everything that continuous integration runs; waits for another such run on the machine
+	@touch $(TESTLOCK); flock --nonblock $(TESTLOCK) true || echo "another make test runs on this machine; waiting until it has ended"
+	@exec flock --close $(TESTLOCK) $(MAKE) --no-print-directory test-all
+
+test-all: lint unit fuzz-quick cross board storage-board boards-quick packages-check
 
 lint: ## gofmt, go vet, staticcheck
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad" >&2; exit 1; }

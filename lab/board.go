@@ -27,6 +27,9 @@ type board struct {
 	Disks    []extraDisk `json:"disks,omitempty"`
 	// Dilation is how many seconds here one second of a whole board takes; 0 is 1.
 	Dilation int `json:"timeDilation,omitempty"`
+	// Owner is the process that the board is for; the board is taken down when
+	// another is made and its owner has ended. Zero is nobody: it stays.
+	Owner process `json:"owner,omitzero"`
 	// First is the board's process 1, or its QEMU.
 	First process `json:"first"`
 	// DiskServer is the process behind a slowed disk, on the host's side.

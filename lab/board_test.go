@@ -79,7 +79,7 @@ func upBoard(t *testing.T, flags ...string) (name string) {
 	name = fmt.Sprintf("test-%d", os.Getpid())
 	before := traces(t, name)
 	require.Empty(t, before.own)
-	labOK(t, append([]string{"up", "--name", name}, flags...)...)
+	labOK(t, append([]string{"up", "--name", name, "--for", strconv.Itoa(os.Getpid())}, flags...)...)
 	t.Cleanup(func() {
 		here := boardOf(t, name)
 		labOK(t, "down", "--name", name)

@@ -116,6 +116,22 @@ func downNamed(name string) error {
 	return err
 }
 
+// downLeft takes down the boards whose owner has ended without doing so.
+func downLeft() error {
+	all, err := boards()
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, b := range all {
+		if b.Owner != (process{}) && !b.Owner.alive() {
+			say("board %s was left by a program that has ended; taking it down", b.Name)
+			failed = errors.Join(failed, down(b))
+		}
+	}
+	return failed
+}
+
 func downAll() error {
 	all, err := boards()
 	if err != nil {

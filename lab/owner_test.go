@@ -44,3 +44,27 @@ func TestBoardOfAnotherCache(t *testing.T) {
 	labOK(t, "down", "--name", name)
 	requireGone(t, name, before, here)
 }
+
+// TestBoardOfAnEndedProgram: a test run that was killed left its board up; the
+// next one found the name taken, and the board's API server took CPU time from it.
+func TestBoardOfAnEndedProgram(t *testing.T) {
+	needBoard(t)
+	name := fmt.Sprintf("test-left-%d", os.Getpid())
+	before := traces(t, name)
+	_, errOut, code := labRun(t, "up", "--name", name, "--for", "4194305")
+	assert.NotZero(t, code)
+	assert.Contains(t, errOut, "--for 4194305: there is no such process")
+
+	program := exec.Command("sleep", "600")
+	require.NoError(t, program.Start())
+	labOK(t, "up", "--name", name, "--for", fmt.Sprint(program.Process.Pid))
+	here := boardOf(t, name)
+	// Its program lives: no other board's start takes it down.
+	require.NoError(t, downLeft())
+	labOK(t, "run", "--name", name, "--", "true")
+
+	require.NoError(t, program.Process.Kill())
+	_ = program.Wait()
+	require.NoError(t, downLeft())
+	requireGone(t, name, before, here)
+}

@@ -23,11 +23,28 @@ type upOptions struct {
 	programs              []string // files or folders for /usr/local/bin
 	board                 string   // kind of a whole emulated board, and the sizes of its disks
 	disks                 []int64
+	owner                 int // process that the board is for, 0 for nobody
+}
+
+// begin has what every new board needs first: no board is left of a program that
+// was killed, since it would take CPU time beside the new one.
+func (o upOptions) begin() (process, error) {
+	var owner process
+	if o.owner != 0 {
+		if owner = processOf(o.owner); !owner.alive() {
+			return owner, fmt.Errorf("up: --for %d: there is no such process", o.owner)
+		}
+	}
+	return owner, downLeft()
 }
 
 // up makes a board and returns when containerd runs in it with all images and
 // the limits are set. When it fails or ctx ends, nothing is left.
 func up(ctx context.Context, o upOptions) (err error) {
+	owner, err := o.begin()
+	if err != nil {
+		return err
+	}
 	dir, err := boardDir(o.name)
 	if err != nil {
 		return err
@@ -61,7 +78,7 @@ func up(ctx context.Context, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	b := &board{Name: o.name, Version: o.version, NodeIP: o.nodeIP, Limits: o.limits, Disk: o.disk, dir: dir}
+	b := &board{Name: o.name, Version: o.version, NodeIP: o.nodeIP, Limits: o.limits, Disk: o.disk, Owner: owner, dir: dir}
 	// Mkdir and not MkdirAll: of two that want the name, one gets it.
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return fmt.Errorf("board %s: %w", o.name, err)

@@ -62,6 +62,10 @@ func wholeBoards() []string {
 // upWhole makes a whole board and returns when it has started and containerd
 // answers. When it fails or ctx ends, nothing is left.
 func upWhole(ctx context.Context, o upOptions) (err error) {
+	owner, err := o.begin()
+	if err != nil {
+		return err
+	}
 	dir, err := boardDir(o.name)
 	if err != nil {
 		return err
@@ -89,7 +93,7 @@ func upWhole(ctx context.Context, o upOptions) (err error) {
 	if err := needWhole(); err != nil {
 		return err
 	}
-	b := &board{Name: o.name, Version: o.version, NodeIP: o.nodeIP, Limits: o.limits, Emulated: o.board, Dilation: o.dilation, dir: dir}
+	b := &board{Name: o.name, Version: o.version, NodeIP: o.nodeIP, Limits: o.limits, Emulated: o.board, Dilation: o.dilation, Owner: owner, dir: dir}
 	for _, n := range o.disks {
 		b.Disks = append(b.Disks, extraDisk{Bytes: n})
 	}

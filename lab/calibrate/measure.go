@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -42,7 +43,7 @@ func (c *calibration) one(ctx context.Context, b board) (err error) {
 	c.measuring.Lock()
 	free := sync.OnceFunc(c.measuring.Unlock)
 	defer free()
-	if _, err := c.command(ctx, append([]string{"up", "--name", name, "--kubernetes", c.version, "--bin", c.kubeadmArm}, b.up()...)...); err != nil {
+	if _, err := c.command(ctx, append([]string{"up", "--name", name, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", c.version, "--bin", c.kubeadmArm}, b.up()...)...); err != nil {
 		return err
 	}
 	defer func() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,17 +12,30 @@ import (
 	"time"
 )
 
+// documentOf writes one document of what earlier calls have kept as JSON.
+func documentOf(files []string, path string) error {
+	var all []run
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		var runs []run
+		if err := json.Unmarshal(text, &runs); err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		all = append(all, runs...)
+	}
+	return writeDocument(path, "The runs of several calls, each of which compared its tools on equal boards.", all)
+}
+
 // writeDocument writes all runs as Markdown: medians of each tool on each
 // board, where the CPU seconds went, and the idle load; the single runs at the
 // end.
-func writeDocument(path string, sideBySide bool, runs []run) error {
+func writeDocument(path, how string, runs []run) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Bootstraps compared, %s\n\n", time.Now().UTC().Format("2006-01-02 15:04 MST"))
 	fmt.Fprintf(&b, "%s, %d cores, %s. Command:\n\n    %s %s\n\n", kernel(), runtime.NumCPU(), runtime.Version(), filepath.Base(os.Args[0]), strings.Join(shorten(os.Args[1:]), " "))
-	how := "The tools of a round ran one after the other."
-	if sideBySide {
-		how = "The tools of a round ran at the same time, each on its own board."
-	}
 	fmt.Fprintf(&b, "%s Medians of the runs that worked; times are seconds.\n\n", how)
 	fmt.Fprintln(&b, "| Kubernetes | CPU | tool | worked | done | node Ready | CPU s to Ready | own CPU s | restarts | connections | API requests | MB written |")
 	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|---|---|---|---|---|")
@@ -38,6 +52,11 @@ func writeDocument(path string, sideBySide bool, runs []run) error {
 			m(func(r run) float64 { return r.Seconds }), m(func(r run) float64 { return r.ReadySeconds }), m(func(r run) float64 { return r.CPUAtReady }), m(func(r run) float64 { return r.OwnCPUSeconds }),
 			m(func(r run) float64 { return float64(total(r.Restarts)) }), m(func(r run) float64 { return float64(r.Connections) }), m(func(r run) float64 { return float64(r.Requests) }), m(func(r run) float64 { return float64(r.Written) / 1e6 }))
 	}
+	plots, err := writePlots(path, runs)
+	if err != nil {
+		return err
+	}
+	b.WriteString(plots)
 	programs(&b, "CPU seconds to Ready, by program", groups, func(r run) map[string]float64 { return r.ByProgram }, "%.2f")
 	programs(&b, "Idle load in thousandths of a core, by program", groups, func(r run) map[string]float64 {
 		if r.Idle == nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -18,10 +19,11 @@ import (
 )
 
 func main() {
-	var d demo
+	d := demo{printing: new(sync.Mutex)}
 	var rounds int
 	var cpus, versions []string
 	var tools, results, document string
+	var from []string
 	var expect expectations
 	flag.StringVar(&d.lab, "lab", "lab", "the lab program")
 	flag.StringVar(&d.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static, for this machine")
@@ -37,6 +39,7 @@ func main() {
 	flag.BoolVar(&d.reboot, "reboot", false, "afterwards cut the power, start the board again and wait for the control plane")
 	flag.StringVar(&tools, "tools", "stock,kubeadm-arm", "what to compare: stock, recipe, expert, kubeadm-arm, kubeadm-arm:PROFILE; article (pods on the only board), armv7 (kubeadm-v7, see --bin)")
 	flag.BoolVar(&d.sideBySide, "side-by-side", false, "the tools of a round, and all versions, at once, each on its own board; for small shares")
+	flag.BoolVar(&d.atOnce, "at-once", false, "all rounds and shares at once, too")
 	flag.DurationVar(&d.idle, "idle", 0, "measure the idle load for so long")
 	flag.DurationVar(&d.settle, "settle", 2*time.Minute, "wait so long before measuring the idle load")
 	flag.BoolVar(&d.conformance, "conformance", false, "afterwards show that the cluster works: scaling, restarts, a service, a silent node")
@@ -45,7 +48,8 @@ func main() {
 	flag.DurationVar(&d.limit, "limit", 20*time.Minute, "longest time for one run")
 	flag.IntVar(&rounds, "rounds", 1, "pairs of runs; medians are compared")
 	flag.StringVar(&results, "json", "", "file for the results as JSON")
-	flag.StringVar(&document, "document", "", "file for the results as Markdown")
+	flag.StringVar(&document, "document", "", "file for the results as Markdown, its plots beside it")
+	flag.StringSliceVar(&from, "from", nil, "results that --json has written: run nothing, and put them into one --document")
 	flag.BoolVar(&expect.stockFails, "expect-stock-fails", false, "fail unless every stock run fails")
 	flag.BoolVar(&expect.stockWorks, "expect-stock-works", false, "fail unless every stock run succeeds")
 	flag.Float64Var(&expect.ratio, "expect-ratio", 0, "fail if kubeadm-arm's median time is more than this times stock's")
@@ -67,9 +71,16 @@ func main() {
 	if d.kind != "" {
 		cpus = []string{d.kind}
 	}
+	if len(from) > 0 {
+		if err := documentOf(from, document); err != nil {
+			fmt.Fprintln(os.Stderr, "demo:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	d.began = time.Now()
 	d.board = fmt.Sprintf("demo-%d", os.Getpid())
-	d.count = len(versions)
+	d.sideBySide = d.sideBySide || d.atOnce
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
@@ -79,17 +90,12 @@ func main() {
 		os.Exit(130)
 	}()
 	var runs []run
-	for _, cpu := range cpus {
-		d.cpu = cpu
-		some, err := d.versions(versions, rounds)
-		runs = append(runs, some...)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "demo:", err)
-			os.Exit(1)
-		}
+	if runs, err = d.shares(cpus, versions, rounds); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
 	}
 	if document != "" {
-		if err := writeDocument(document, d.sideBySide, runs); err != nil {
+		if err := writeDocument(document, d.how(), runs); err != nil {
 			fmt.Fprintln(os.Stderr, "demo:", err)
 			os.Exit(1)
 		}

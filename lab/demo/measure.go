@@ -25,15 +25,23 @@ type usage struct {
 	at time.Time
 }
 
+// allBoards asks lab for the boards that args choose.
+func (d *demo) allBoards(args ...string) (all []usage, err error) {
+	out, err := exec.Command(d.lab, append([]string{"status", "--json"}, args...)...).Output()
+	if err == nil {
+		err = json.Unmarshal(out, &all)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lab status: %w", err)
+	}
+	return all, nil
+}
+
 // usage asks lab.
 func (d *demo) usage() (usage, error) {
-	out, err := exec.Command(d.lab, "status", "--json", "--name", d.board).Output()
+	all, err := d.allBoards("--name", d.board)
 	if err != nil {
-		return usage{}, fmt.Errorf("lab status: %w", err)
-	}
-	var all []usage
-	if err := json.Unmarshal(out, &all); err != nil {
-		return usage{}, fmt.Errorf("lab status: %w", err)
+		return usage{}, err
 	}
 	for _, u := range all {
 		if u.Name == d.board {

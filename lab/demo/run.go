@@ -76,13 +76,15 @@ type demo struct {
 	began     time.Time
 	// prefix stands before every line, where several boards talk at once.
 	prefix string
-	// board is its name: two demos may run at once. count is how many versions
-	// there are.
+	// board is its name, or what all names of its boards begin with: two demos may
+	// run at once.
 	board string
-	count int
-	// tools are tried one after the other, or with sideBySide at once.
-	tools      []tool
-	sideBySide bool
+	// tools are tried one after the other, or with sideBySide at once; with atOnce
+	// all rounds and shares are.
+	tools              []tool
+	sideBySide, atOnce bool
+	// printing is held while a table is printed.
+	printing *sync.Mutex
 	// settle and idle are how long to wait and to measure the idle load; zero
 	// measures none.
 	settle, idle time.Duration
@@ -122,8 +124,57 @@ func (d *demo) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(d.began).Seconds(), d.prefix+fmt.Sprintf(format, args...))
 }
 
+// how tells which boards ran beside one another.
+func (d *demo) how() string {
+	switch {
+	case d.atOnce:
+		return "All boards ran at the same time."
+	case d.sideBySide:
+		return "The tools of a round ran at the same time, each on its own board."
+	}
+	return "The tools of a round ran one after the other."
+}
+
+// shares runs everything on boards of each share of a core, one share after the
+// other, or with atOnce all at once, and prints their tables.
+func (d *demo) shares(all, versions []string, rounds int) ([]run, error) {
+	runs, errs := make([][]run, len(all)), make([]error, len(all))
+	var group sync.WaitGroup
+	for i, cpu := range all {
+		one := *d
+		one.cpu = cpu
+		place := one.place()
+		if len(all) > 1 {
+			one.board = boardOf(d.board, i)
+		}
+		if d.atOnce && len(all) > 1 {
+			one.prefix = cpu + " "
+		}
+		work := func() {
+			runs[i], errs[i] = one.versions(versions, rounds)
+			d.printing.Lock()
+			defer d.printing.Unlock()
+			for _, version := range versions {
+				if some := slices.DeleteFunc(slices.Clone(runs[i]), func(r run) bool { return r.Version != version }); len(some) > 0 {
+					printTable(os.Stdout, place, version, some)
+				}
+			}
+		}
+		if d.atOnce {
+			group.Go(work)
+			continue
+		}
+		work()
+		if errs[i] != nil {
+			break
+		}
+	}
+	group.Wait()
+	return slices.Concat(runs...), errors.Join(errs...)
+}
+
 // versions runs the rounds of every version, one version after the other, or
-// with sideBySide all at once, and prints their tables.
+// with sideBySide all at once.
 func (d *demo) versions(all []string, rounds int) ([]run, error) {
 	runs, errs := make([][]run, len(all)), make([]error, len(all))
 	var group sync.WaitGroup
@@ -131,7 +182,7 @@ func (d *demo) versions(all []string, rounds int) ([]run, error) {
 		one := *d
 		one.version, one.board = version, boardOf(d.board, i)
 		if d.sideBySide && len(all) > 1 {
-			one.prefix = version + " "
+			one.prefix += version + " "
 		}
 		work := func() { runs[i], errs[i] = one.rounds(rounds) }
 		if d.sideBySide {
@@ -144,11 +195,6 @@ func (d *demo) versions(all []string, rounds int) ([]run, error) {
 		}
 	}
 	group.Wait()
-	for i, version := range all {
-		if len(runs[i]) > 0 {
-			printTable(os.Stdout, d.place(), version, runs[i])
-		}
-	}
 	return slices.Concat(runs...), errors.Join(errs...)
 }
 
@@ -162,6 +208,9 @@ func (d *demo) rounds(n int) ([]run, error) {
 	tools := d.tools
 	if d.interrupt || d.cut {
 		tools = slices.DeleteFunc(slices.Clone(tools), func(t tool) bool { return !isArm(t.Name) })
+	}
+	if d.atOnce {
+		tools, n = slices.Repeat(tools, n), 1
 	}
 	for range n {
 		runs := make([]run, len(tools))
@@ -211,7 +260,7 @@ func (d *demo) once(t tool) (r run, err error) {
 	for _, p := range programs {
 		speed = append(speed, "--bin", p)
 	}
-	up := exec.Command(d.lab, append([]string{"up", "--name", d.board, "--kubernetes", d.version}, speed...)...)
+	up := exec.Command(d.lab, append([]string{"up", "--name", d.board, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", d.version}, speed...)...)
 	up.Stdout, up.Stderr = os.Stderr, os.Stderr
 	if err := up.Run(); err != nil {
 		return r, fmt.Errorf("make a board: %w", err)
@@ -480,13 +529,15 @@ func reason(out string, err error) string {
 
 // downAll takes down what an interrupted call has made.
 func (d *demo) downAll() {
-	for v := range d.count {
-		for i := range d.tools {
+	all, err := d.allBoards()
+	if err != nil {
+		d.say("%v", err)
+	}
+	for _, b := range all {
+		if strings.HasPrefix(b.Name, d.board+"-") {
 			one := *d
-			one.board = boardOf(boardOf(d.board, v), i)
-			if _, err := one.usage(); err == nil {
-				_ = one.down()
-			}
+			one.board = b.Name
+			_ = one.down()
 		}
 	}
 }

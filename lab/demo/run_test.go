@@ -164,7 +164,7 @@ func TestDocument(t *testing.T) {
 	slow.SliceCosts = []float64{1.5, 3, 1.25}
 	other := slow
 	other.Seconds, other.SliceCosts = 15, nil
-	require.NoError(t, writeDocument(path, false, []run{{Tool: stock, Board: "5%", Seconds: 80, Reason: "a | b"}, slow, other}))
+	require.NoError(t, writeDocument(path, "One after the other.", []run{{Tool: stock, Board: "5%", Seconds: 80, Reason: "a | b"}, slow, other}))
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for _, want := range []string{"|  | 5% | kubeadm init | 0 of 1 | failed after 80 |", "|  | 5% | kubeadm-arm init | 2 of 2 | 14.0 |", "| 31.0 | 12.0 |", "failed: a / b",

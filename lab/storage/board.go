@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -27,18 +29,22 @@ func (t *trial) boardSteps() []step {
 const image = "/root/disk.img"
 
 func (t *trial) up() error {
-	out, err := exec.Command(t.lab, "up", "--name", t.name, "--kubernetes", t.version, "--cpu", t.cpu, "--pace", "--bin", t.kubeadmArm).CombinedOutput()
+	out, err := exec.Command(t.lab, "up", "--name", t.name, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", t.version, "--cpu", t.cpu, "--pace", "--bin", t.kubeadmArm).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
 	// A lab board has its images on a mount of this machine; a real one has them
 	// on its card, in a plain folder.
-	return t.sh(`truncate -s 4G ` + image + ` && mkfs.ext4 -q -F -L lab-` + t.name + ` ` + image + ` && losetup --find ` + image + ` &&
+	return t.sh(`truncate -s 4G ` + image + ` && mkfs.ext4 -q -F -L ` + label() + ` ` + image + ` && losetup --find ` + image + ` &&
 		systemctl stop containerd && mkdir /root/aside && mount --bind /var/lib/containerd /root/aside && umount /var/lib/containerd &&
 		cp -a /root/aside/. /var/lib/containerd/ && umount /root/aside && systemctl start containerd && printf '# mine\n' >/etc/fstab`)
 }
 
-func (t *trial) spec() string { return "LABEL=lab-" + t.name }
+// label is the file system's, at most 16 characters (mke2fs(8)), and this run's
+// own: the machine sees it too.
+func label() string { return "lab-" + strconv.Itoa(os.Getpid()) }
+
+func (t *trial) spec() string { return "LABEL=" + label() }
 
 func (t *trial) dryRun() error {
 	before, err := t.on("sh", "-c", "cat /etc/fstab /proc/self/mountinfo; find /mnt /var/lib/kubeadm-arm 2>&1")

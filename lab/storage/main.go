@@ -41,7 +41,7 @@ func main() {
 	flag.StringVar(&t.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static")
 	flag.StringVar(&t.version, "kubernetes", "v1.37.2", "version of Kubernetes")
 	flag.StringVar(&t.cpu, "cpu", "20%", "share of one core that the board gets")
-	flag.StringVar(&t.name, "name", "storage", "the board's name")
+	flag.StringVar(&t.name, "name", fmt.Sprintf("storage-%d", os.Getpid()), "the board's name")
 	raid := flag.Bool("raid", false, "an emulated ARM board with a RAID instead")
 	flag.StringVar(&t.results, "results", "", "Markdown file for what was seen")
 	flag.Parse()

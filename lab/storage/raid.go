@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -25,7 +27,7 @@ func (t *trial) raidSteps() []step {
 }
 
 func (t *trial) raidUp() error {
-	args := []string{"up", "--board", "bananapi", "--name", t.name, "--kubernetes", t.version, "--bin", t.kubeadmArm}
+	args := []string{"up", "--board", "bananapi", "--name", t.name, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", t.version, "--bin", t.kubeadmArm}
 	for range 5 {
 		args = append(args, "--disk", "128MiB")
 	}

@@ -32,7 +32,7 @@ func main() {
 	flag.StringVar(&w.version, "kubernetes", "v1.37.2", "version of Kubernetes")
 	flag.StringVar(&w.cpu, "cpu", "100%", "share of one core that a board gets")
 	flag.StringVar(&w.bench, "bench", "", "benchmark of a slow board, so that this one is staged as if it were slow")
-	flag.StringVar(&w.name, "name", "walk", "the board's name")
+	flag.StringVar(&w.name, "name", fmt.Sprintf("walk-%d", os.Getpid()), "the board's name")
 	flag.DurationVar(&w.limit, "limit", 10*time.Minute, "longest time for one run")
 	flag.IntVar(&every, "every", 1, "of the journal's boundaries, take each Nth; 0 takes none")
 	flag.IntSliceVar(&only, "only", nil, "of the journal's boundaries, take those at these changes of the disk")

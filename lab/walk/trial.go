@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -75,7 +76,7 @@ func (w *walk) say(format string, args ...any) {
 }
 
 func (w *walk) up() error {
-	out, err := exec.Command(w.lab, "up", "--name", w.name, "--kubernetes", w.version, "--cpu", w.cpu, "--bin", w.kubeadmArm).CombinedOutput()
+	out, err := exec.Command(w.lab, "up", "--name", w.name, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", w.version, "--cpu", w.cpu, "--bin", w.kubeadmArm).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("make a board: %w: %s", err, out)
 	}
