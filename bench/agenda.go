@@ -21,15 +21,16 @@ var (
 const shortFsyncs = 30
 
 // agenda lists what is measured, the most important first: when the time runs
-// out, it runs out at the end of the list.
-func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step, error) {
+// out, it runs out at the end of the list. quota is in cores, 0 for none.
+func agenda(c clock, o Options, quota float64, rounds int, disks []*disk) ([]*step, error) {
 	resolution, span := cpuResolution(c), wallWindow
-	if quota {
+	if quota > 0 {
 		span = quotaWindow
 	}
+	lessThanACore := quota > 0 && quota < 1
 	enough := effort{values: 60, cpu: 400 * time.Millisecond, wall: 500 * time.Millisecond}
 	switch {
-	case o.Short && quota:
+	case o.Short && lessThanACore:
 		// What a quota costs, standing still for most of each period of 100 ms, changes
 		// from one to the next. With a small share the time is over before.
 		enough = effort{values: 15, cpu: 50 * time.Millisecond}
@@ -71,7 +72,7 @@ func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step,
 		h := newHandshake(c, kind, key, exchange, id)
 		st := add(title, weight, work{name: h.name, parts: []string{serverSide, clientSide}, do: h.do})
 		st.needed = kind == mutual
-		if o.Short && !quota {
+		if o.Short && !lessThanACore {
 			st.measure.(*compute).effort = shortHandshaking
 		}
 	}
@@ -82,7 +83,7 @@ func agenda(c clock, o Options, quota bool, rounds int, disks []*disk) ([]*step,
 	add("Go work on one core", 3, one).needed = true
 	handshakes := 2.0
 	switch {
-	case o.Short && quota:
+	case o.Short && lessThanACore:
 		handshakes = 0.5 // as much as one of them takes at 5 %
 	case o.Short:
 		handshakes = 1

@@ -17,10 +17,21 @@ import (
 const (
 	DefaultBudget = 20 * time.Second
 	ShortBudget   = 2 * time.Second
-	// ShortQuotaBudget is that of the short form with less than a core: 40 ms of CPU time
-	// at 5 %.
+	// ShortQuotaBudget is the most for the short form with less than a core: shortQuotaCPU
+	// of CPU time at 5 %. Larger shares have that in less, but in four of the quota's
+	// periods at least.
 	ShortQuotaBudget = 800 * time.Millisecond
+	shortQuotaCPU    = 40 * time.Millisecond
+	shortQuotaLeast  = 400 * time.Millisecond
 )
+
+// shortBudget is the time for the short form with a quota of so many cores, 0 for none.
+func shortBudget(quota float64) time.Duration {
+	if quota <= 0 || quota >= 1 {
+		return ShortBudget
+	}
+	return min(max(time.Duration(float64(shortQuotaCPU)/quota), shortQuotaLeast), ShortQuotaBudget)
+}
 
 // How often the list of measures is gone through. What disturbs a board comes
 // and goes within seconds: a measure that is spread over the whole run sees as
@@ -28,14 +39,35 @@ const (
 const (
 	longRounds  = 12
 	shortRounds = 2
+	// shortQuotaRounds are those of the short form with a quota of shortQuotaShare at
+	// least: it sees more than without one, but no more than it has to.
+	shortQuotaRounds = 5
+	shortQuotaShare  = 0.25
 )
+
+// roundsOf tells how many rounds a run with a quota of so many cores has, 0 for no
+// quota. With a small share its time has room for one: quotas work in periods of
+// 100 ms, against which slices must be long.
+func roundsOf(short bool, quota float64) int {
+	switch {
+	case short && quota >= 1:
+		return shortRounds
+	case short && quota >= shortQuotaShare:
+		return shortQuotaRounds
+	case short && quota > 0:
+		return 1
+	case short, quota > 0:
+		return shortRounds
+	}
+	return longRounds
+}
 
 // Options are what Run needs to know. The zero value is a full run without disks.
 type Options struct {
 	// Budget bounds the whole run in wall time, set-up and tidying up included.
 	// It begins when the kernel has randomness, which is at once but for the
 	// first moments after a boot.
-	// 0 means DefaultBudget, or ShortBudget or ShortQuotaBudget for the short form.
+	// 0 means DefaultBudget, or ShortBudget or at most ShortQuotaBudget for the short form.
 	Budget time.Duration
 	// Short measures only what a plan cannot do without.
 	Short bool
@@ -73,10 +105,7 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	if o.Budget <= 0 {
 		o.Budget = DefaultBudget
 		if o.Short {
-			o.Budget = ShortBudget
-			if q := quotaBefore.cores; q > 0 && q < 1 {
-				o.Budget = ShortQuotaBudget
-			}
+			o.Budget = shortBudget(quotaBefore.cores)
 		}
 	}
 	r := Result{
@@ -98,15 +127,8 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	r.Folders = folders
 	// A user's GOGC would make two boards' figures different.
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
-	rounds := longRounds
-	// A CFS quota works in periods of 100 ms: slices must be long against them.
-	switch quota := quotaBefore.cores; {
-	case o.Short && quota > 0 && quota < 1:
-		rounds = 1
-	case o.Short, quota > 0:
-		rounds = shortRounds
-	}
-	list, err := agenda(c, o, quotaBefore.cores > 0, rounds, disks)
+	rounds := roundsOf(o.Short, quotaBefore.cores)
+	list, err := agenda(c, o, quotaBefore.cores, rounds, disks)
 	if err != nil {
 		return r, err
 	}

@@ -196,6 +196,19 @@ func TestExpect(t *testing.T) {
 	}
 }
 
+func TestShortFormUnderAQuota(t *testing.T) {
+	for _, c := range []struct {
+		quota  float64
+		budget time.Duration
+		rounds int
+	}{{0, ShortBudget, shortRounds}, {2, ShortBudget, shortRounds}, {1, ShortBudget, shortRounds}, {0.6, 400 * time.Millisecond, 5}, {0.25, 400 * time.Millisecond, 5}, {0.08, 500 * time.Millisecond, 1},
+		{0.05, 800 * time.Millisecond, 1}, {0.01, 800 * time.Millisecond, 1}} {
+		assert.Equal(t, c.budget, shortBudget(c.quota), "%v", c.quota)
+		assert.Equal(t, c.rounds, roundsOf(true, c.quota), "%v", c.quota)
+	}
+	assert.Equal(t, longRounds, roundsOf(false, 0))
+}
+
 // Whoever has seen enough ends the run between two rounds.
 func TestEnough(t *testing.T) {
 	asked, folder := 0, t.TempDir()

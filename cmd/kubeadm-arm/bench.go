@@ -17,7 +17,7 @@ import (
 func (v invocation) bench(args []string) error {
 	f := flag.NewFlagSet("kubeadm-arm bench", flag.ContinueOnError)
 	f.SetOutput(v.stderr)
-	budget := f.Duration("budget", 0, fmt.Sprintf("upper bound of the whole benchmark (default %s, with --short %s, %s with less than a core)", bench.DefaultBudget, bench.ShortBudget, bench.ShortQuotaBudget))
+	budget := f.Duration("budget", 0, fmt.Sprintf("upper bound of the whole benchmark (default %s, with --short %s, at most %s with less than a core)", bench.DefaultBudget, bench.ShortBudget, bench.ShortQuotaBudget))
 	short := f.Bool("short", false, "only what init needs to know")
 	folders := f.StringSlice("folder", []string{"/var/lib/etcd"}, "folder whose disk is measured; may be repeated")
 	output := f.StringP("output", "o", "text", "text, json, yaml, markdown or html")
