@@ -201,12 +201,33 @@ func TestShortFormUnderAQuota(t *testing.T) {
 		quota  float64
 		budget time.Duration
 		rounds int
-	}{{0, ShortBudget, shortRounds}, {2, ShortBudget, shortRounds}, {1, ShortBudget, shortRounds}, {0.6, 400 * time.Millisecond, 5}, {0.25, 400 * time.Millisecond, 5}, {0.08, 500 * time.Millisecond, 1},
-		{0.05, 800 * time.Millisecond, 1}, {0.01, 800 * time.Millisecond, 1}} {
+	}{{0, ShortBudget, shortRounds}, {2, ShortBudget, shortRounds}, {1, ShortBudget, shortRounds}, {0.6, 400 * time.Millisecond, 5}, {0.25, 400 * time.Millisecond, 5}, {0.09, 500 * time.Millisecond, 1},
+		{0.05, 900 * time.Millisecond, 1}, {0.01, 4500 * time.Millisecond, 1}, {0.005, 4500 * time.Millisecond, 1}} {
 		assert.Equal(t, c.budget, shortBudget(c.quota), "%v", c.quota)
 		assert.Equal(t, c.rounds, roundsOf(true, c.quota), "%v", c.quota)
 	}
 	assert.Equal(t, longRounds, roundsOf(false, 0))
+}
+
+// With a tenth of a core the time was over before the disk's turn: a plan for a card
+// of 40 ms a write was made as for a disk of none.
+func TestSlowBoardsAskTheDiskFirst(t *testing.T) {
+	first := func(short bool, quota float64) string {
+		list, err := agenda(systemClock{}, Options{Short: short}, quota, 1, newDisks(systemClock{}, "/x", nil))
+		require.NoError(t, err)
+		disks := 0
+		for _, st := range list {
+			if d, ok := st.measure.(*disk); ok && d.pattern == patternFsync {
+				disks++
+			}
+		}
+		assert.Equal(t, 1, disks)
+		return list[0].title
+	}
+	assert.Equal(t, "fsync in /x", first(true, 0.05))
+	assert.Equal(t, "Go work on one core", first(true, 1))
+	assert.Equal(t, "Go work on one core", first(true, 0))
+	assert.Equal(t, "Go work on one core", first(false, 0.05))
 }
 
 // Whoever has seen enough ends the run between two rounds.

@@ -34,6 +34,7 @@ type disk struct {
 	bytes   float64           // per operation: figures are bytes per second; 0: seconds per operation
 	effort  effort
 	limit   int // as many operations at most: cards wear out
+	least   int // as many, though its share of the time is over; but for half of all
 
 	values []float64
 	sum    time.Duration

@@ -147,6 +147,8 @@ func (s *schedule) slice(ctx context.Context, st *step, until time.Time, part fl
 	before, statErr := s.cpuTimes()
 	first := true
 	c, computes := st.measure.(*compute)
+	d, disks := st.measure.(*disk)
+	half := start.Add(s.end.Sub(start) / 2)
 	err := st.slice(ctx, func(next time.Duration) bool {
 		switch {
 		case st.estimate != nil:
@@ -161,6 +163,9 @@ func (s *schedule) slice(ctx context.Context, st *step, until time.Time, part fl
 		now := s.clock.Now()
 		if now.Add(next).After(s.end) {
 			return false
+		}
+		if disks && len(d.values) < d.least && now.Before(half) {
+			return true
 		}
 		// The first operation may pass its share of the time: one observation
 		// is worth more than none.

@@ -39,6 +39,9 @@ func throttledBoards() []board {
 // up are the flags of lab up.
 func (b board) up() []string {
 	args := []string{"--cpu", fmt.Sprintf("%.0f%%", 100*b.share), "--cpus", fmt.Sprint(b.cpus)}
+	if b.share < 1 {
+		args = append(args, "--pace") // the benchmark's minute and the bootstrap's are to be alike
+	}
 	if b.period > 0 {
 		args = append(args, "--period", b.period.String())
 	}
@@ -59,7 +62,3 @@ func (b board) label() string {
 	}
 	return text
 }
-
-// load is what the board takes of the machine's first core, which boards with
-// one core are all bound to.
-func (b board) load() float64 { return b.share / float64(b.cpus) }

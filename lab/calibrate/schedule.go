@@ -8,26 +8,26 @@ import (
 	"sync"
 )
 
-// Boards run side by side while that disturbs none of them: together they leave
-// a good part of the first core idle, or those beside the quickest take less
-// than a tenth of what it does.
+// Slow boards run side by side while together they leave most of a core idle. A
+// quick board is alone: what runs on the other half of its core made its benchmark
+// half as slow again, or twice as slow, for the moment that it takes.
 const (
-	together = 0.7
-	beside   = 0.1
+	together = 0.35
+	quick    = 0.2
 )
 
 // fits tells whether next may start beside those that run.
 func fits(running []board, next board) bool {
-	total, most := next.load(), next.load()
+	total, most := next.share, next.share
 	for _, b := range running {
-		total += b.load()
-		most = max(most, b.load())
+		total += b.share
+		most = max(most, b.share)
 	}
-	return len(running) == 0 || total <= together || total-most <= beside*most
+	return len(running) == 0 || total <= together && most < quick
 }
 
-// run measures all boards. The slowest are begun first, and at once the
-// quickest beside them, so that all take hardly longer than the slowest.
+// run measures all boards, the slowest first, so that the end is not one of them
+// alone.
 func (c *calibration) run(ctx context.Context, boards []board) error {
 	waiting := append([]board{}, boards...)
 	sort.SliceStable(waiting, func(i, k int) bool { return waiting[i].share < waiting[k].share })
