@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -37,6 +38,20 @@ func TestBoardsSideBySide(t *testing.T) {
 	assert.False(t, fits(slowest, named(t, "cpu-100-1core")), "a quick board is alone")
 	assert.False(t, fits([]board{named(t, "cpu-100-1core")}, named(t, "cpu-003-1core")))
 	assert.False(t, fits([]board{named(t, "cpu-010-1core"), named(t, "cpu-010-2core"), named(t, "cpu-010-slow-disk")}, named(t, "cpu-010-period-20ms")))
+}
+
+func TestMiddle(t *testing.T) {
+	text := func(median, quota float64, warnings string) tried {
+		got, err := tryOf([]byte(fmt.Sprintf(`{"bench":{"cores":{"quota":%g},"samples":[{"clock":"cpu","unit":"s/op","median":%g},{"clock":"wall","unit":"s/op","median":9}],"warnings":[%s]}}`, quota, median, warnings)))
+		require.NoError(t, err)
+		return got
+	}
+	late := `{"kind":"unfinished"}`
+	one, two, four := text(0.1, 0.1, ""), text(0.1, 0.05, ""), text(0.1, 0.025, "")
+	assert.Equal(t, string(two.text), string(middle([]tried{four, text(1, 1, late), one, two})))
+	assert.Equal(t, string(two.text), string(middle([]tried{text(1, 1, late), two})))
+	_, err := tryOf([]byte("{"))
+	assert.Error(t, err)
 }
 
 func TestStretch(t *testing.T) {
