@@ -17,11 +17,11 @@ import (
 const (
 	DefaultBudget = 20 * time.Second
 	ShortBudget   = 2 * time.Second
-	// ShortQuotaBudget is the most for the short form with less than a core: the time
-	// in which a share of 1 % has shortQuotaCPU. Larger shares have that in less, but in
+	// ShortQuotaBudget is the most for the short form with less than a core, which takes
+	// the time in which its share has shortQuotaCPU. Larger shares have that in less, but in
 	// four of the quota's periods at least.
 	ShortQuotaBudget = 4500 * time.Millisecond
-	shortQuotaCPU    = 45 * time.Millisecond
+	shortQuotaCPU    = 60 * time.Millisecond
 	shortQuotaLeast  = 400 * time.Millisecond
 )
 

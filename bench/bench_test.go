@@ -201,8 +201,8 @@ func TestShortFormUnderAQuota(t *testing.T) {
 		quota  float64
 		budget time.Duration
 		rounds int
-	}{{0, ShortBudget, shortRounds}, {2, ShortBudget, shortRounds}, {1, ShortBudget, shortRounds}, {0.6, 400 * time.Millisecond, 5}, {0.25, 400 * time.Millisecond, 5}, {0.09, 500 * time.Millisecond, 1},
-		{0.05, 900 * time.Millisecond, 1}, {0.01, 4500 * time.Millisecond, 1}, {0.005, 4500 * time.Millisecond, 1}} {
+	}{{0, ShortBudget, shortRounds}, {2, ShortBudget, shortRounds}, {1, ShortBudget, shortRounds}, {0.6, 400 * time.Millisecond, 5}, {0.25, 400 * time.Millisecond, 5}, {0.1, 600 * time.Millisecond, 1},
+		{0.05, 1200 * time.Millisecond, 1}, {0.01, 4500 * time.Millisecond, 1}, {0.005, 4500 * time.Millisecond, 1}} {
 		assert.Equal(t, c.budget, shortBudget(c.quota), "%v", c.quota)
 		assert.Equal(t, c.rounds, roundsOf(true, c.quota), "%v", c.quota)
 	}
@@ -225,6 +225,13 @@ func TestSlowBoardsAskTheDiskFirst(t *testing.T) {
 		return list[0].title
 	}
 	assert.Equal(t, "fsync in /x", first(true, 0.05))
+	last := func(quota float64) string {
+		list, err := agenda(systemClock{}, Options{Short: true}, quota, 1, nil)
+		require.NoError(t, err)
+		return list[len(list)-1].title
+	}
+	assert.Equal(t, "Go work on one core", last(0.05), "it takes what is left")
+	assert.Equal(t, "mutual TLS handshakes, ECDSA P-256", last(0))
 	assert.Equal(t, "Go work on one core", first(true, 1))
 	assert.Equal(t, "Go work on one core", first(true, 0))
 	assert.Equal(t, "Go work on one core", first(false, 0.05))

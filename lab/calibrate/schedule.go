@@ -12,7 +12,7 @@ import (
 // quick board is alone: what runs on the other half of its core made its benchmark
 // half as slow again, or twice as slow, for the moment that it takes.
 const (
-	together = 0.35
+	together = 0.2
 	quick    = 0.2
 )
 
