@@ -54,27 +54,26 @@ demo-fast: build lab deps ## the same at full speed, where both succeed
 
 # As many boards at once as two cores can give their shares to.
 BENCH_INIT = $(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --tools stock,recipe,expert,kubeadm-arm --detail
-BENCH_INIT_PARTS = 100 10-7 5 3-1
-.PHONY: bench-init-100 bench-init-10-7 bench-init-5 bench-init-3-1 bench-init-idle bench-init-document
+BENCH_INIT_SHARES = 10 8 7 5
+BENCH_INIT_PARTS = 100 $(BENCH_INIT_SHARES) 3-1
+BENCH_INIT_LIMIT ?= 60m
+.PHONY: bench-init-100 $(BENCH_INIT_SHARES:%=bench-init-%) bench-init-3-1 bench-init-idle bench-init-document
 bench-init: $(BENCH_INIT_PARTS:%=bench-init-%) bench-init-idle bench-init-document ## stock, the recipe by hand, an expert's config and kubeadm-arm at 100 to 1 % of a core, and idle; writes docs/results (two hours, quiet machine)
 
 bench-init-100: build lab deps
 	$(BENCH_INIT) --rounds 3 --cpu 100% --json $(BIN)/bench-init-100.json
 
-bench-init-10-7: build lab deps
-	$(BENCH_INIT) --rounds 3 --cpu 10%,8%,7% --pace --side-by-side --limit 10m --json $(BIN)/bench-init-10-7.json
-
-bench-init-5: build lab deps
-	$(BENCH_INIT) --rounds 3 --cpu 5% --pace --at-once --limit 15m --json $(BIN)/bench-init-5.json
+$(BENCH_INIT_SHARES:%=bench-init-%): bench-init-%: build lab deps
+	$(BENCH_INIT) --rounds 3 --cpu $*% --pace --at-once --limit 15m --json $(BIN)/bench-init-$*.json
 
 bench-init-3-1: build lab deps
-	$(BENCH_INIT) --rounds 1 --cpu 3%,2%,1% --pace --at-once --limit 60m --json $(BIN)/bench-init-3-1.json
+	$(BENCH_INIT) --rounds 1 --cpu 3%,2%,1% --pace --at-once --limit $(BENCH_INIT_LIMIT) --json $(BIN)/bench-init-3-1.json
 
 bench-init-idle: build lab deps
-	$(BENCH_INIT) --rounds 3 --cpu 100% --side-by-side --idle 2m --tools stock,kubeadm-arm,kubeadm-arm:frugal,kubeadm-arm:responsive --document docs/results/bench-init-idle.md
+	$(BENCH_INIT) --rounds 1 --cpu 100% --side-by-side --idle 2m --tools stock,kubeadm-arm,kubeadm-arm:frugal,kubeadm-arm:responsive --document docs/results/bench-init-idle.md
 
 bench-init-document:
-	$(BIN)/demo --from $$(ls $(BENCH_INIT_PARTS:%=$(BIN)/bench-init-%.json) | paste -sd,) --document docs/results/bench-init.md
+	$(BIN)/demo --from $$(for f in $(BENCH_INIT_PARTS:%=$(BIN)/bench-init-%.json); do [ ! -e $$f ] || echo $$f; done | paste -sd,) --document docs/results/bench-init.md
 
 VERSIONS ?= v1.13.1,v1.31.4,v1.34.4,v1.37.2
 versions: build lab deps ## stock and kubeadm-arm with several versions of Kubernetes on slow boards; writes docs/results (half an hour)

@@ -260,7 +260,7 @@ func TestEnough(t *testing.T) {
 	for i, s := range more.Samples {
 		assert.Equal(t, s.Name, less.Samples[i].Name)
 		if s.Clock == CPU {
-			assert.Less(t, less.Samples[i].Ops, s.Ops, s.Name)
+			assert.Less(t, less.Samples[i].N, s.N, s.Name) // a batch's size is another each time
 		} else if strings.HasPrefix(s.Name, "disk/") {
 			assert.Equal(t, s.N, less.Samples[i].N, s.Name)
 		}
