@@ -62,7 +62,9 @@ func table(m plan.Model, points []point, models []plan.Model) []byte {
 	}
 	fmt.Fprintf(&b, "# Predicted and measured starts\n\n%s. Kubernetes %s, kernel %s. Command: `make calibrate`, and for this table alone `go run ./plan/fit`.\n\n",
 		newest.Format("2006-01-02"), all(points, func(p point) string { return p.versions["kubeadm"] }), all(points, func(p point) string { return p.versions["kernel"] }))
-	fmt.Fprint(&b, `Each line is a board on which the short benchmark ran and then a whole `+"`kubeadm-arm init`"+`; the reports are in testdata/calibration. The
+	fmt.Fprint(&b, `Each line is a board on which the short benchmark ran and then a whole `+"`kubeadm-arm init`"+`; the reports are in testdata/calibration. Throttled
+boards with less than a core are paced (`+"`lab up --pace`"+`), and of seven short benchmarks on each the middle one counts: a virtual machine's core is half as slow again for
+a moment, or twice, whenever its host serves others. The
 prediction is that of a model that was fitted to all the *other* boards: it has not seen the board that it is asked about. Times
 are seconds; the API server's counts from the release of its manifest (on a board with several cores, where it starts beside etcd: from when etcd is healthy) to its first good answer on /readyz.
 
