@@ -196,7 +196,7 @@ reports: cross lab ## a report of every throttled and emulated board: testdata/r
 	$(BIN)/lab deps --emulator
 	$(GO) build -o $(BIN)/reports ./report/boards && $(BIN)/reports --lab $(BIN)/lab --dist dist
 
-calibrate: build lab deps ## bootstraps on 17 boards, and the model of plan fitted to them anew (ten minutes, quiet machine)
+calibrate: build lab deps ## bootstraps on 17 boards, and the model of plan fitted to them anew (half an hour, quiet machine)
 	$(BIN)/calibrate --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES)
 	$(MAKE) fit
 

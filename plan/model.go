@@ -13,7 +13,9 @@ import (
 // Calibrated.
 type Model struct {
 	// Handshakes is the part of the CPU work, 0 to 1, that goes as fast as
-	// handshakes with ECDSA keys do. The rest goes as fast as the Go work unit.
+	// handshakes with RSA keys do: when it begins to serve, an API server dials itself
+	// dozens of times, with a certificate of its own that always has such a key. The rest
+	// goes as fast as the Go work unit.
 	Handshakes float64
 	// Parallel is the part of the CPU work, 0 to 1, that all cores share.
 	Parallel float64
@@ -49,8 +51,8 @@ func (m Model) Predict(what string, s Speed) float64 {
 func (m Model) Slowdown(s Speed) float64 {
 	work, _ := s.Slowdown()
 	shakes := work
-	if known(s.HandshakeECDSA) {
-		shakes = math.Max(1, s.HandshakeECDSA/Reference().HandshakeECDSA)
+	if known(s.HandshakeRSA) {
+		shakes = math.Max(1, s.HandshakeRSA/Reference().HandshakeRSA)
 	}
 	cores := math.Min(math.Max(1, s.Cores), mostCores)
 	return ((1-m.Handshakes)*work + m.Handshakes*shakes) * (1 - m.Parallel + m.Parallel/cores)

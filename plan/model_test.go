@@ -18,9 +18,9 @@ func TestModel(t *testing.T) {
 	assert.InDelta(t, 3, m.Slowdown(s), 1e-9, "half of the work on two cores")
 	s.Cores = 0.05
 	assert.InDelta(t, 4, m.Slowdown(s), 1e-9, "a quota is in the times already")
-	s.HandshakeECDSA *= 3
+	s.HandshakeRSA *= 3
 	assert.InDelta(t, 0.75*4+0.25*12, m.Slowdown(s), 1e-9)
-	s.HandshakeECDSA = 0
+	s.HandshakeRSA = 0
 	assert.InDelta(t, 4, m.Slowdown(s), 1e-9, "what was not measured is as slow as the rest")
 }
 

@@ -54,6 +54,15 @@ func TestMiddle(t *testing.T) {
 	assert.Error(t, err)
 }
 
+func TestMiddleReport(t *testing.T) {
+	c := calibration{reports: map[string][]boardReport{}}
+	of := func(seconds float64) float64 {
+		r := c.middleReport(board{name: "a"}, boardReport{Steps: []step{{Waited: "kube-apiserver", Seconds: seconds}}})
+		return r.waited("kube-apiserver")
+	}
+	assert.Equal(t, []float64{30, 10, 20, 10, 15}, []float64{of(30), of(10), of(20), of(5), of(15)})
+}
+
 func TestStretch(t *testing.T) {
 	text := []byte(`{"schema":"x","bench":{"samples":[{"clock":"cpu","unit":"s/op","median":2,"p99":3},{"clock":"wall","unit":"s/op","median":2}]}}`)
 	got, err := stretch(text, 10)

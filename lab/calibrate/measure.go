@@ -19,8 +19,11 @@ import (
 type calibration struct {
 	lab, kubeadmArm, version, out string
 	limit                         time.Duration
-	began                         time.Time
-	saying                        sync.Mutex
+	rounds                        int
+	// reports are those of each board so far, by its name.
+	reports map[string][]boardReport
+	began   time.Time
+	saying  sync.Mutex
 	// measuring is held while a board starts at full speed and is measured.
 	measuring sync.Mutex
 }
@@ -41,9 +44,9 @@ const (
 func (c *calibration) one(ctx context.Context, b board) (err error) {
 	name := fmt.Sprintf("cal-%d-%s", os.Getpid(), b.name)
 	c.measuring.Lock()
-	free := sync.OnceFunc(c.measuring.Unlock)
-	defer free()
-	if _, err := c.command(ctx, append([]string{"up", "--name", name, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", c.version, "--bin", c.kubeadmArm}, b.up()...)...); err != nil {
+	_, err = c.command(ctx, append([]string{"up", "--name", name, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", c.version, "--bin", c.kubeadmArm}, b.up()...)...)
+	c.measuring.Unlock()
+	if err != nil {
 		return err
 	}
 	defer func() {
@@ -56,7 +59,6 @@ func (c *calibration) one(ctx context.Context, b board) (err error) {
 	if err != nil {
 		return err
 	}
-	free()
 	var measured struct {
 		Bench json.RawMessage `json:"bench"`
 	}
@@ -97,17 +99,21 @@ func (c *calibration) one(ctx context.Context, b board) (err error) {
 		return err
 	}
 	c.say("%s: API server ready %.1f s after its release, all done after %.1f s", b.name, r.waited("kube-apiserver"), took.Seconds())
-	return r.write(filepath.Join(c.out, b.name+".json"))
+	return c.middleReport(b, r).write(filepath.Join(c.out, b.name+".json"))
 }
 
 // benchmark returns the middle one of several: a virtual machine's core is half as
 // slow again, or twice, for a moment whenever its host has others to serve. No board
-// is, and a bootstrap, which takes a minute, meets the average.
+// is, and a bootstrap, which takes a minute, meets the average. So does a paced board's
+// quota, which follows in ten seconds.
 func (c *calibration) benchmark(ctx context.Context, name string) ([]byte, error) {
-	const tries, apart = 7, time.Second
+	const tries, apart = 7, 4 * time.Second
 	var all []tried
 	for range tries {
+		time.Sleep(apart)
+		c.measuring.Lock()
 		text, err := c.onBoard(ctx, name, "kubeadm-arm", "bench", "--short", "--output", "json")
+		c.measuring.Unlock()
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +122,6 @@ func (c *calibration) benchmark(ctx context.Context, name string) ([]byte, error
 			return nil, err
 		}
 		all = append(all, t)
-		time.Sleep(apart)
 	}
 	return middle(all), nil
 }

@@ -50,7 +50,7 @@ func made(m plan.Model, noise float64) []point {
 		s := plan.Reference().Times(n)
 		s.Cores = float64(1 + i%2)
 		if i%5 == 4 {
-			s.HandshakeECDSA *= 3
+			s.HandshakeRSA *= 3
 		}
 		if i >= 12 {
 			s.Fsync = 0.040

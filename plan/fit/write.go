@@ -64,7 +64,8 @@ func table(m plan.Model, points []point, models []plan.Model) []byte {
 		newest.Format("2006-01-02"), all(points, func(p point) string { return p.versions["kubeadm"] }), all(points, func(p point) string { return p.versions["kernel"] }))
 	fmt.Fprint(&b, `Each line is a board on which the short benchmark ran and then a whole `+"`kubeadm-arm init`"+`; the reports are in testdata/calibration. Throttled
 boards with less than a core are paced (`+"`lab up --pace`"+`), and of seven short benchmarks on each the middle one counts: a virtual machine's core is half as slow again for
-a moment, or twice, whenever its host serves others. The
+a moment, or twice, whenever its host serves others. Boards with a tenth of a core and less
+were bootstrapped three times, and the middle one counts. The
 prediction is that of a model that was fitted to all the *other* boards: it has not seen the board that it is asked about. Times
 are seconds; the API server's counts from the release of its manifest (on a board with several cores, where it starts beside etcd: from when etcd is healthy) to its first good answer on /readyz.
 
@@ -90,7 +91,7 @@ are seconds; the API server's counts from the release of its manifest (on a boar
 		}
 		fmt.Fprintln(&b)
 	}
-	fmt.Fprintf(&b, "## The model fitted to all\n\nSlowdown of the mix = (%.2f × that of the Go work + %.2f × that of handshakes with ECDSA keys) × (%.2f + %.2f / cores);\n"+
+	fmt.Fprintf(&b, "## The model fitted to all\n\nSlowdown of the mix = (%.2f × that of the Go work + %.2f × that of handshakes with RSA keys) × (%.2f + %.2f / cores);\n"+
 		"seconds = f + a × slowdown^b + c × fsync.\n\n| what | f, s | a, s | b | c, writes |\n|---|---|---|---|---|\n", 1-m.Handshakes, m.Handshakes, 1-m.Parallel, m.Parallel)
 	for _, what := range whats() {
 		s := m.Starts[what]
