@@ -21,7 +21,7 @@ const (
 	// the time in which its share has shortQuotaCPU. Larger shares have that in less, but in
 	// four of the quota's periods at least.
 	ShortQuotaBudget = 4500 * time.Millisecond
-	shortQuotaCPU    = 60 * time.Millisecond
+	shortQuotaCPU    = 50 * time.Millisecond
 	shortQuotaLeast  = 400 * time.Millisecond
 )
 

@@ -201,8 +201,8 @@ func TestShortFormUnderAQuota(t *testing.T) {
 		quota  float64
 		budget time.Duration
 		rounds int
-	}{{0, ShortBudget, shortRounds}, {2, ShortBudget, shortRounds}, {1, ShortBudget, shortRounds}, {0.6, 400 * time.Millisecond, 5}, {0.25, 400 * time.Millisecond, 5}, {0.1, 600 * time.Millisecond, 1},
-		{0.05, 1200 * time.Millisecond, 1}, {0.01, 4500 * time.Millisecond, 1}, {0.005, 4500 * time.Millisecond, 1}} {
+	}{{0, ShortBudget, shortRounds}, {2, ShortBudget, shortRounds}, {1, ShortBudget, shortRounds}, {0.6, 400 * time.Millisecond, 5}, {0.25, 400 * time.Millisecond, 5}, {0.1, 500 * time.Millisecond, 1},
+		{0.05, time.Second, 1}, {0.01, 4500 * time.Millisecond, 1}, {0.005, 4500 * time.Millisecond, 1}} {
 		assert.Equal(t, c.budget, shortBudget(c.quota), "%v", c.quota)
 		assert.Equal(t, c.rounds, roundsOf(true, c.quota), "%v", c.quota)
 	}

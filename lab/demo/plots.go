@@ -61,6 +61,7 @@ func writePlots(path string, runs []run) (string, error) {
 		}
 		fmt.Fprintf(&shown, "\n![%s, by tool and board](%s)\n", f.title, filepath.Base(file))
 	}
+	shown.WriteString("\nLines go through the medians; where a tool has no mark, it failed.\n")
 	return shown.String(), nil
 }
 
