@@ -18,6 +18,7 @@ var (
 
 // shortFsyncs tell a card from a disk. Each costs CPU time, too: 2.4 ms on an emulated
 // Cortex-A7.
+//
 // With less than a core a few are made first: they were left out else, and a plan
 // without them takes the disk for a fast one. A single one may have stood still for
 // a whole period of the quota, so the time is passed for the least of them.
@@ -34,10 +35,12 @@ func agenda(c clock, o Options, quota float64, rounds int, disks []*disk) ([]*st
 	if quota > 0 {
 		span = quotaWindow
 	}
-	lessThanACore := quota > 0 && quota < 1
+	// scarce is the short form with less than a core, where the time may be over after
+	// the first few operations.
+	scarce := o.Short && quota > 0 && quota < 1
 	enough := effort{values: 60, cpu: 400 * time.Millisecond, wall: 500 * time.Millisecond}
 	switch {
-	case o.Short && lessThanACore:
+	case scarce:
 		// What a quota costs, standing still for most of each period of 100 ms, changes
 		// from one to the next. With a small share the time is over before.
 		enough = effort{values: 15, cpu: 50 * time.Millisecond}
@@ -57,7 +60,7 @@ func agenda(c clock, o Options, quota float64, rounds int, disks []*disk) ([]*st
 			}
 			st := &step{title: pattern + " in " + d.folder, weight: weight, measure: d}
 			switch {
-			case o.Short && lessThanACore:
+			case scarce:
 				d.effort, d.least, st.only = effort{values: shortQuotaFsyncs}, leastQuotaFsyncs, 1
 			case o.Short:
 				d.effort, st.only = effort{values: shortFsyncs}, 1
@@ -82,11 +85,11 @@ func agenda(c clock, o Options, quota float64, rounds int, disks []*disk) ([]*st
 		h := newHandshake(c, kind, key, exchange, id)
 		st := add(title, weight, work{name: h.name, parts: []string{serverSide, clientSide}, do: h.do})
 		st.needed = kind == mutual
-		if o.Short && !lessThanACore {
+		if o.Short && !scarce {
 			st.measure.(*compute).effort = shortHandshaking
 		}
 	}
-	if o.Short && lessThanACore {
+	if scarce {
 		addDisks(patternFsync, 1)
 	}
 	one, err := goWorkOn(1)
@@ -103,11 +106,11 @@ func agenda(c clock, o Options, quota float64, rounds int, disks []*disk) ([]*st
 	}
 	// With less than a core there is time for one or two handshakes, whose end cannot
 	// be chosen; the Go work, in small pieces, takes what they leave.
-	if o.Short && lessThanACore {
+	if scarce {
 		shakes()
 	}
 	add("Go work on one core", 3, one).needed = true
-	if !o.Short || !lessThanACore {
+	if !scarce {
 		shakes()
 	}
 
@@ -121,7 +124,7 @@ func agenda(c clock, o Options, quota float64, rounds int, disks []*disk) ([]*st
 		add("Go work on all cores", 3, all)
 		add("all cores busy", 1.5, hashingOn(lanes)).saturates = true
 	}
-	if !o.Short || !lessThanACore {
+	if !scarce {
 		addDisks(patternFsync, 3)
 	}
 	if o.Short {

@@ -26,31 +26,33 @@ type upOptions struct {
 	owner                 int // process that the board is for, 0 for nobody
 }
 
-// begin has what every new board needs first: no board is left of a program that
-// was killed, since it would take CPU time beside the new one.
-func (o upOptions) begin() (process, error) {
-	var owner process
+// begin has what every new board needs first: its folder, whose name nobody may have
+// taken, and whom it is for. No board is left of a program that was killed, since it
+// would take CPU time beside the new one.
+func (o upOptions) begin() (dir string, owner process, err error) {
 	if o.owner != 0 {
 		if owner = processOf(o.owner); !owner.alive() {
-			return owner, fmt.Errorf("up: --for %d: there is no such process", o.owner)
+			return "", owner, fmt.Errorf("up: --for %d: there is no such process", o.owner)
 		}
 	}
-	return owner, downLeft()
+	if err := downLeft(); err != nil {
+		return "", owner, err
+	}
+	if dir, err = boardDir(o.name); err != nil {
+		return "", owner, err
+	}
+	if isDir(dir) {
+		return "", owner, fmt.Errorf("board %s: there already; see lab status, lab down --name %s", o.name, o.name)
+	}
+	return dir, owner, nil
 }
 
 // up makes a board and returns when containerd runs in it with all images and
 // the limits are set. When it fails or ctx ends, nothing is left.
 func up(ctx context.Context, o upOptions) (err error) {
-	owner, err := o.begin()
+	dir, owner, err := o.begin()
 	if err != nil {
 		return err
-	}
-	dir, err := boardDir(o.name)
-	if err != nil {
-		return err
-	}
-	if isDir(dir) {
-		return fmt.Errorf("board %s: there already; see lab status, lab down --name %s", o.name, o.name)
 	}
 	if err := o.limits.check(); err != nil {
 		return err

@@ -62,16 +62,9 @@ func wholeBoards() []string {
 // upWhole makes a whole board and returns when it has started and containerd
 // answers. When it fails or ctx ends, nothing is left.
 func upWhole(ctx context.Context, o upOptions) (err error) {
-	owner, err := o.begin()
+	dir, owner, err := o.begin()
 	if err != nil {
 		return err
-	}
-	dir, err := boardDir(o.name)
-	if err != nil {
-		return err
-	}
-	if isDir(dir) {
-		return fmt.Errorf("board %s: there already; see lab status, lab down --name %s", o.name, o.name)
 	}
 	e, err := emulate.Find(o.board)
 	if err != nil {

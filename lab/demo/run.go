@@ -135,37 +135,17 @@ func (d *demo) how() string {
 	return "The tools of a round ran one after the other."
 }
 
-// shares runs everything on boards of each share of a core, one share after the
-// other, or with atOnce all at once, and prints their tables.
-func (d *demo) shares(all, versions []string, rounds int) ([]run, error) {
-	runs, errs := make([][]run, len(all)), make([]error, len(all))
+// each does n pieces of work, one after the other until one fails, or all at once.
+func each(n int, atOnce bool, work func(i int) ([]run, error)) ([]run, error) {
+	runs, errs := make([][]run, n), make([]error, n)
 	var group sync.WaitGroup
-	for i, cpu := range all {
-		one := *d
-		one.cpu = cpu
-		place := one.place()
-		if len(all) > 1 {
-			one.board = boardOf(d.board, i)
-		}
-		if d.atOnce && len(all) > 1 {
-			one.prefix = cpu + " "
-		}
-		work := func() {
-			runs[i], errs[i] = one.versions(versions, rounds)
-			d.printing.Lock()
-			defer d.printing.Unlock()
-			for _, version := range versions {
-				if some := slices.DeleteFunc(slices.Clone(runs[i]), func(r run) bool { return r.Version != version }); len(some) > 0 {
-					printTable(os.Stdout, place, version, some)
-				}
-			}
-		}
-		if d.atOnce {
-			group.Go(work)
+	for i := range n {
+		one := func() { runs[i], errs[i] = work(i) }
+		if atOnce {
+			group.Go(one)
 			continue
 		}
-		work()
-		if errs[i] != nil {
+		if one(); errs[i] != nil {
 			break
 		}
 	}
@@ -173,29 +153,41 @@ func (d *demo) shares(all, versions []string, rounds int) ([]run, error) {
 	return slices.Concat(runs...), errors.Join(errs...)
 }
 
+// shares runs everything on boards of each share of a core, one share after the
+// other, or with atOnce all at once, and prints their tables.
+func (d *demo) shares(all, versions []string, rounds int) ([]run, error) {
+	return each(len(all), d.atOnce, func(i int) ([]run, error) {
+		one := *d
+		one.cpu = all[i]
+		if len(all) > 1 {
+			one.board = boardOf(d.board, i)
+		}
+		if d.atOnce && len(all) > 1 {
+			one.prefix = one.cpu + " "
+		}
+		runs, err := one.versions(versions, rounds)
+		d.printing.Lock()
+		defer d.printing.Unlock()
+		for _, version := range versions {
+			if some := slices.DeleteFunc(slices.Clone(runs), func(r run) bool { return r.Version != version }); len(some) > 0 {
+				printTable(os.Stdout, one.place(), version, some)
+			}
+		}
+		return runs, err
+	})
+}
+
 // versions runs the rounds of every version, one version after the other, or
 // with sideBySide all at once.
 func (d *demo) versions(all []string, rounds int) ([]run, error) {
-	runs, errs := make([][]run, len(all)), make([]error, len(all))
-	var group sync.WaitGroup
-	for i, version := range all {
+	return each(len(all), d.sideBySide, func(i int) ([]run, error) {
 		one := *d
-		one.version, one.board = version, boardOf(d.board, i)
+		one.version, one.board = all[i], boardOf(d.board, i)
 		if d.sideBySide && len(all) > 1 {
-			one.prefix += version + " "
+			one.prefix += one.version + " "
 		}
-		work := func() { runs[i], errs[i] = one.rounds(rounds) }
-		if d.sideBySide {
-			group.Go(work)
-			continue
-		}
-		work()
-		if errs[i] != nil {
-			break
-		}
-	}
-	group.Wait()
-	return slices.Concat(runs...), errors.Join(errs...)
+		return one.rounds(rounds)
+	})
 }
 
 // boardOf is the name of one of several boards.
@@ -213,25 +205,16 @@ func (d *demo) rounds(n int) ([]run, error) {
 		tools, n = slices.Repeat(tools, n), 1
 	}
 	for range n {
-		runs := make([]run, len(tools))
-		errs := make([]error, len(tools))
-		var group sync.WaitGroup
-		for i, t := range tools {
+		runs, err := each(len(tools), d.sideBySide, func(i int) ([]run, error) {
 			one := *d
 			one.board = boardOf(d.board, i)
-			work := func() { runs[i], errs[i] = one.once(t) }
-			if !d.sideBySide {
-				work()
-			} else {
-				one.prefix += t.Name + ": "
-				group.Go(work)
+			if d.sideBySide {
+				one.prefix += tools[i].Name + ": "
 			}
-			if !d.sideBySide && errs[i] != nil {
-				break
-			}
-		}
-		group.Wait()
-		if err := errors.Join(errs...); err != nil {
+			r, err := one.once(tools[i])
+			return []run{r}, err
+		})
+		if err != nil {
 			return all, err
 		}
 		all = append(all, runs...)
