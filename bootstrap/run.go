@@ -162,7 +162,7 @@ func (r *run) storeConfig(c *kubeadm.Config) error {
 	}
 	// It may hold tokens and keys: nobody but root reads it, also while it is
 	// being written.
-	if err := r.layout.writeFile(r.layout.ConfigCopy(), text, 0o600); err != nil {
+	if err := r.layout.FS.WriteFile(r.layout.ConfigCopy(), text, 0o600); err != nil {
 		return fmt.Errorf("write kubeadm's configuration: %w", err)
 	}
 	return nil
@@ -310,7 +310,7 @@ func (r *run) patchManifests(s plan.PatchManifests) error {
 		if err := r.writeDurable(c, patched.Changes); err != nil {
 			return err
 		}
-		if err := r.layout.change("patch", path, patched.Write); err != nil {
+		if err := r.layout.FS.Do("patch", path, patched.Write); err != nil {
 			return err
 		}
 		r.outcome.Changes[c] = patched.Changes

@@ -62,17 +62,17 @@ func (l Layout) installUnit(program string) error {
 		return nil
 	}
 	file, link := l.unitPaths()
-	if err := l.mkdir(filepath.Dir(link), 0o755); err != nil {
+	if err := l.FS.MkdirAll(filepath.Dir(link), 0o755); err != nil {
 		return fmt.Errorf("install %s: %w", unitName, err)
 	}
-	if err := l.writeFile(file, []byte(Unit(program)), 0o644); err != nil {
+	if err := l.FS.WriteFile(file, []byte(Unit(program)), 0o644); err != nil {
 		return fmt.Errorf("install %s: %w", unitName, err)
 	}
-	err := l.change("link", link, func() error { return os.Symlink(filepath.Join("/etc/systemd/system", unitName), link) })
+	err := l.FS.Do("link", link, func() error { return os.Symlink(filepath.Join("/etc/systemd/system", unitName), link) })
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("install %s: %w", unitName, err)
 	}
-	if err := l.syncDir(filepath.Dir(link)); err != nil {
+	if err := l.FS.SyncDir(filepath.Dir(link)); err != nil {
 		return fmt.Errorf("install %s: %w", unitName, err)
 	}
 	return nil
@@ -98,12 +98,9 @@ func (l Layout) removeUnit() error {
 		return nil
 	}
 	for _, path := range []string{link, file} {
-		if !fileExists(path) {
-			continue
-		}
-		if err := l.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := l.FS.Remove(path); err != nil {
 			return fmt.Errorf("remove %s: %w", unitName, err)
 		}
 	}
-	return l.syncDir(filepath.Dir(file))
+	return nil
 }

@@ -17,11 +17,12 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
 // board is the layout of the board that this program runs on.
-func board() bootstrap.Layout { return bootstrap.Layout{Root: "/", Hook: diskHook()} }
+func board() bootstrap.Layout { return bootstrap.Layout{Root: "/", FS: durable.FS{Hook: diskHook()}} }
 
 // thisProgram is the path that systemd can start this program by.
 func thisProgram() string {

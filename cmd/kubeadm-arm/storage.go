@@ -15,8 +15,8 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 	flag "github.com/spf13/pflag"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
@@ -75,11 +75,7 @@ func wishFlags(f *flag.FlagSet, w *storage.Wish) *flag.FlagSet {
 
 // storageBoard is the machine that this program runs on.
 func (v invocation) storageBoard() storage.Board {
-	b := storage.Board{Run: storage.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { fmt.Fprintln(v.stderr, line) }}
-	if hook := diskHook(); hook != nil {
-		b.Hook = func(c storage.Change) error { return hook(bootstrap.DiskChange(c)) }
-	}
-	return b
+	return storage.Board{FS: durable.FS{Hook: diskHook()}, Run: storage.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { fmt.Fprintln(v.stderr, line) }}
 }
 
 // wish parses plan's and apply's command line.
