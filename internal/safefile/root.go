@@ -56,6 +56,17 @@ func withRoot[T any](r Root, path string, last bool, do func(root *os.Root, name
 // messages. Links are not resolved: do not open it.
 func (r Root) At(path string) string { return filepath.Join(string(r), path) }
 
+// Resolve follows all links of a path and returns where it leads, as a path of the
+// board. Parts that are not there stay as they are. The answer is for messages and
+// for comparing: a link may have been changed since.
+func (r Root) Resolve(path string) (string, error) {
+	name, err := r.inside(path, true)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join("/", name), nil
+}
+
 // Open opens a regular file for reading.
 func (r Root) Open(path string) (*os.File, error) {
 	if r.isMachine() {
