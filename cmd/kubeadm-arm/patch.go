@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	flag "github.com/spf13/pflag"
-
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
@@ -19,32 +17,24 @@ import (
 
 // patch is `kubeadm-arm patch`: manifests brought to this board's numbers, from
 // standard input to standard output or in a folder.
-func (v invocation) patch(args []string) error {
-	f := flag.NewFlagSet("kubeadm-arm patch", flag.ContinueOnError)
-	f.SetOutput(v.stderr)
-	diff := f.Bool("diff", false, "show what would change, with reasons, and change nothing")
-	slowdown := f.Float64("slowdown", 0, "patch for a board this many times slower than the reference board instead of measuring this one")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return &problem{exitUsage, "see kubeadm-arm patch --help", err}
-	}
-	if f.NArg() > 1 {
-		return &problem{exitUsage, "kubeadm-arm patch [--diff] [FOLDER]", errors.New("patch: want at most one folder")}
-	}
-	if *slowdown < 0 {
-		return &problem{exitUsage, "see kubeadm-arm patch --help", fmt.Errorf("flag --slowdown: %g is less than nothing", *slowdown)}
-	}
-	settings, err := v.patchSettings(*slowdown)
+func (v invocation) patch(o options) error {
+	slowdown, err := o.number("slowdown", mostSlowdown)
 	if err != nil {
 		return err
 	}
-	if f.NArg() == 0 {
-		return v.patchStream(settings, *diff)
+	settings, err := v.patchSettings(slowdown)
+	if err != nil {
+		return err
 	}
-	return v.patchFolder(f.Arg(0), settings, *diff)
+	if len(o.all.Words) == 0 {
+		return v.patchStream(settings, o.on("diff"))
+	}
+	return v.patchFolder(o.all.Words[0], settings, o.on("diff"))
 }
+
+// mostSlowdown is far beyond any board: the slowest one seen is 200 times slower than
+// the reference board.
+const mostSlowdown = 1e4
 
 // patchSettings are those that init would use on this board.
 func (v invocation) patchSettings(slowdown float64) (map[string]patch.Settings, error) {

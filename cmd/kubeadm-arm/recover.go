@@ -7,17 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
 
-	flag "github.com/spf13/pflag"
-
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -75,31 +73,13 @@ func needRoot(command string) error {
 	return &problem{exitNotRoot, "run it again with sudo", fmt.Errorf("%s must be run as root", command)}
 }
 
-// words parses a command's own flags; none of these commands takes words.
-func (v invocation) words(f *flag.FlagSet, name string, args []string) (help bool, err error) {
-	f.SetOutput(v.stdout)
-	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return true, nil
-	} else if err != nil {
-		return false, &problem{exitUsage, "see kubeadm-arm " + name + " --help", err}
-	}
-	if f.NArg() > 0 {
-		return false, &problem{exitUsage, "see kubeadm-arm " + name + " --help", fmt.Errorf("%s takes no arguments, got %q", name, f.Arg(0))}
-	}
-	return false, nil
-}
-
 // resume is `kubeadm-arm resume`: the interrupted init with its own arguments.
-func (v invocation) resume(raw []string) error {
-	own, rest, err := v.initFlags(raw)
+func (v invocation) resume(o options) error {
+	own, err := v.initFlags(o)
 	if err != nil {
 		return err
 	}
-	f := flag.NewFlagSet("kubeadm-arm resume", flag.ContinueOnError)
-	f.BoolVar(&own.anyway, "anyway", false, "go on although the board looks like another one")
-	if help, err := v.words(f, "resume", rest); help || err != nil {
-		return err
-	}
+	own.anyway = o.on("anyway")
 	if err := needRoot("resume"); err != nil {
 		return err
 	}
@@ -110,7 +90,7 @@ func (v invocation) resume(raw []string) error {
 	if err != nil {
 		return err
 	}
-	if own.kubeadm == "" && v.getenv("KUBEADM_ARM_KUBEADM") == "" && exists(own.journal.Kubeadm) {
+	if own.kubeadm == "" && exists(own.journal.Kubeadm) {
 		own.kubeadm = own.journal.Kubeadm
 	}
 	stop := listenForSignals()
@@ -123,15 +103,7 @@ func (v invocation) resume(raw []string) error {
 }
 
 // status is `kubeadm-arm status`.
-func (v invocation) status(args []string) error {
-	f := flag.NewFlagSet("kubeadm-arm status", flag.ContinueOnError)
-	output := f.StringP("output", "o", "text", "text or json")
-	if help, err := v.words(f, "status", args); help || err != nil {
-		return err
-	}
-	if *output != "text" && *output != "json" {
-		return &problem{exitUsage, "see kubeadm-arm status --help", fmt.Errorf("flag --output: %q is neither text nor json", *output)}
-	}
+func (v invocation) status(o options) error {
 	if err := needRoot("status"); err != nil {
 		return err
 	}
@@ -139,7 +111,7 @@ func (v invocation) status(args []string) error {
 	if err != nil {
 		return err
 	}
-	if *output == "json" {
+	if o.text("output") == "json" {
 		return writeJSON(v.stdout, s)
 	}
 	return v.showStatus(s)
@@ -178,11 +150,7 @@ func (v invocation) showStatus(s bootstrap.Status) error {
 }
 
 // abort is `kubeadm-arm abort`.
-func (v invocation) abort(args []string) error {
-	f := flag.NewFlagSet("kubeadm-arm abort", flag.ContinueOnError)
-	if help, err := v.words(f, "abort", args); help || err != nil {
-		return err
-	}
+func (v invocation) abort(options) error {
 	if err := needRoot("abort"); err != nil {
 		return err
 	}
@@ -206,18 +174,15 @@ func (v invocation) sayReleased(released []string) {
 const releasePatience = time.Hour
 
 // release is what the systemd unit runs when the board starts.
-func (v invocation) release(args []string) error {
-	f := flag.NewFlagSet("kubeadm-arm release", flag.ContinueOnError)
-	wait := f.Bool("wait", false, "put each back once those before it are healthy: API server, scheduler, controller-manager")
-	patience := f.Duration("patience", releasePatience, "with --wait: put them back after this time in any case")
-	holdBack := f.Bool("hold-back", false, "before the kubelet starts: stage what a slow board starts one after the other")
-	if help, err := v.words(f, "release", args); help || err != nil {
+func (v invocation) release(o options) error {
+	patience, err := o.duration("patience")
+	if err != nil {
 		return err
 	}
 	if err := needRoot("release"); err != nil {
 		return err
 	}
-	if *holdBack {
+	if o.on("hold-back") {
 		held, err := bootstrap.HoldBack(board())
 		if len(held) > 0 {
 			fmt.Fprintln(v.stdout, "held back: "+strings.Join(held, ", "))
@@ -226,8 +191,8 @@ func (v invocation) release(args []string) error {
 	}
 	stop := listenForSignals()
 	defer stop.close()
-	_, err := bootstrap.Release(stop.ctx, bootstrap.ReleaseOptions{
-		Layout: board(), Wait: *wait, Patience: *patience, Poll: 5 * time.Second, Now: time.Now, Hold: bootstrap.HoldProcess,
+	_, err = bootstrap.Release(stop.ctx, bootstrap.ReleaseOptions{
+		Layout: board(), Wait: o.on("wait"), Patience: patience, Poll: 5 * time.Second, Now: time.Now, Hold: bootstrap.HoldProcess,
 		Tell: func(line string) { fmt.Fprintln(v.stdout, line) },
 	})
 	if sig := stop.signal(); sig != 0 {
@@ -236,17 +201,18 @@ func (v invocation) release(args []string) error {
 	return err
 }
 
-// reset is kubeadm's, and after its success everything of ours goes too.
+// reset is kubeadm's, and after its success everything of ours goes too. What only
+// shows something, asks for one phase or for another root folder, or cannot be parsed,
+// is kubeadm's alone.
 func (v invocation) reset(args []string) error {
-	at := v.commandIndex()
-	after := args[at+1:]
-	onlyAsked := slices.ContainsFunc(args, func(a string) bool {
-		return a == "--help" || a == "-h" || a == "--dry-run" || a == "--dry-run=true"
-	})
-	if !isRoot() || onlyAsked || slices.Contains(after, "phase") {
+	rest, asked, err := v.ownKubeadm(args)
+	if err != nil {
+		return err
+	}
+	a, err := kubeadm.ParseArgs(rest, append(kubeadm.InitFlags(), kubeadm.OtherFlags()...))
+	if err != nil || !isRoot() || len(a.Words) > 1 || hasRootfs(a) || a.Bool("help") || a.Bool("dry-run") {
 		return v.passThrough(args)
 	}
-	rest, asked := stripFlag(args, "arm-kubeadm")
 	path, err := v.realKubeadm(asked)
 	if err != nil {
 		return err
