@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/report"
 )
 
@@ -25,7 +26,7 @@ func (v invocation) bench(o options) error {
 	}
 	began := time.Now()
 	res, err := bench.Run(stop.ctx, bench.Options{Short: o.on("short"), Budget: budget, Folders: places, Progress: func(step string, done, total int) {
-		fmt.Fprintf(v.stderr, "%5.1f s  %d/%d %s\n", time.Since(began).Seconds(), done, total, step)
+		printable.Fprintf(v.stderr, "%5.1f s  %d/%d %s\n", time.Since(began).Seconds(), done, total, step)
 	}})
 	if sig := stop.signal(); sig != 0 {
 		return &problem{128 + int(sig), "run it again", fmt.Errorf("interrupted by %s", signalName(sig))}

@@ -9,17 +9,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // invocation is one call of the program: what main was given, and nothing that
 // it would have to look up.
 type invocation struct {
-	args   []string
-	env    []string
-	stdin  io.Reader
-	stdout io.Writer
-	stderr io.Writer
+	args  []string
+	env   []string
+	stdin io.Reader
+	// What is printed there cannot steer a terminal.
+	stdout, stderr io.Writer
+	// The same as they are, for kubeadm itself and for what steers the terminal.
+	rawStdout, rawStderr io.Writer
 }
 
 func (v invocation) getenv(name string) string {
@@ -34,14 +38,21 @@ func (v invocation) getenv(name string) string {
 // run is the whole program. args[0] is the name it was called by: under the
 // name kubeadm it has no commands of its own.
 func run(args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	v := invocation{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
+	out, errs := printable.Writer(stdout), printable.Writer(stderr)
+	v := invocation{env: env, stdin: stdin, stdout: out, stderr: errs, rawStdout: stdout, rawStderr: stderr}
 	name := "kubeadm-arm"
 	if len(args) > 0 {
 		name = filepath.Base(args[0])
 		v.args = args[1:]
 	}
-	err := v.dispatch(name == "kubeadm")
-	return v.fail(err)
+	err := v.safely(name == "kubeadm")
+	return v.fail(errors.Join(err, out.Close(), errs.Close()))
+}
+
+// safely has a fault of the program end as an error does.
+func (v invocation) safely(asKubeadm bool) (err error) {
+	defer fault.Catch(&err)
+	return v.dispatch(asKubeadm)
 }
 
 // dispatch finds the command. Flags may stand before it, as in kubeadm -v5 init.
@@ -66,7 +77,7 @@ func (v invocation) dispatch(asKubeadm bool) error {
 		fmt.Fprint(v.stdout, helpOfAll())
 		return nil
 	case len(v.args) == 1 && all.Bool("version"):
-		fmt.Fprintln(v.stdout, "kubeadm-arm "+version())
+		printable.Fprintln(v.stdout, "kubeadm-arm "+version())
 		return nil
 	}
 	return v.passThrough(v.args)
@@ -118,10 +129,11 @@ func (v invocation) fail(err error) int {
 	if errors.As(err, &said) {
 		return said.code
 	}
-	fmt.Fprintf(v.stderr, "kubeadm-arm: %v\n", err)
+	// Several errors in one are a line each.
+	printable.Fprintf(v.stderr, "kubeadm-arm: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		fmt.Fprintf(v.stderr, "hint: %s\n", hinted.Hint())
+		printable.Fprintf(v.stderr, "hint: %s\n", hinted.Hint())
 	}
 	return exitCode(err)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -68,7 +69,6 @@ func writeDoctor(w io.Writer, r doctor.Report, output string) error {
 	switch output {
 	case "json":
 		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
 		return enc.Encode(r)
 	case "yaml":
@@ -284,7 +284,7 @@ func (v invocation) consult(ctx context.Context, own initFlags, b *boardRun) err
 	}
 	if own.output != "json" {
 		for _, f := range b.doctor.Of(doctor.Warning) {
-			fmt.Fprintf(v.stderr, "warning: %s: %s%s\n", f.ID, f.Seen, ignoredWord(f))
+			printable.Fprintf(v.stderr, "warning: %s: %s%s\n", f.ID, f.Seen, ignoredWord(f))
 		}
 	}
 	fails := b.doctor.Of(doctor.Fail)
@@ -323,13 +323,13 @@ func notReady(fails []doctor.Finding) error {
 
 // writeDoctorShort is doctor's part of a dry run.
 func writeDoctorShort(w io.Writer, r doctor.Report) {
-	fmt.Fprintf(w, "\nDoctor: %s\n", r.Sum())
+	printable.Fprintf(w, "\nDoctor: %s\n", r.Sum())
 	for _, s := range []doctor.Severity{doctor.Fail, doctor.Warning} {
 		for _, f := range r.Of(s) {
-			fmt.Fprintf(w, "  %s: %s: %s%s\n", s, f.ID, f.Seen, ignoredWord(f))
+			printable.Fprintf(w, "  %s: %s: %s%s\n", s, f.ID, f.Seen, ignoredWord(f))
 		}
 	}
 	if r.Verdict.Worse(doctor.Info) {
-		fmt.Fprintln(w, "  what to do about it: kubeadm-arm doctor, with the same flags")
+		printable.Fprintln(w, "  what to do about it: kubeadm-arm doctor, with the same flags")
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
@@ -83,7 +85,11 @@ func exitCode(err error) int {
 	var illegal *hwdetect.IllegalInstructionError
 	var refused *bootstrap.RefusedError
 	var unstored *storage.RefusedError
+	var panicked *fault.Error
+	var unread *safefile.RefusedError
 	switch {
+	case errors.As(err, &panicked):
+		return exitPanic
 	case errors.As(err, &p):
 		return p.code
 	case errors.As(err, &notFound):
@@ -100,6 +106,8 @@ func exitCode(err error) int {
 		return refusedCode(refused.Reason)
 	case errors.As(err, &unstored):
 		return storageCode(unstored.Reason)
+	case errors.As(err, &unread):
+		return exitBadInput
 	case errors.As(err, &cmd):
 		return cmd.ExitCode
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO), errors.Is(err, syscall.EDQUOT):
@@ -126,6 +134,8 @@ func refusedCode(r bootstrap.Reason) int {
 		return exitChanged
 	case bootstrap.NotRecorded:
 		return exitNoRun
+	case bootstrap.UntrustedProgram:
+		return exitUntrusted
 	}
 	return exitInternal
 }

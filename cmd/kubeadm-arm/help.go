@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"runtime/debug"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 )
 
 // initHelp shows our flags first and then kubeadm's own help.
@@ -10,7 +12,7 @@ func (v invocation) initHelp(o options) error {
 	fmt.Fprint(v.stdout, helpOf(o.command)+"\n")
 	path, err := v.realKubeadm(o.text("arm-kubeadm"))
 	if err != nil {
-		fmt.Fprintf(v.stdout, "(no kubeadm found to ask for its flags: %v)\n", err)
+		printable.Fprintf(v.stdout, "(no kubeadm found to ask for its flags: %v)\n", err)
 		return nil
 	}
 	return v.child(path, []string{"init", "--help"})

@@ -18,6 +18,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -214,7 +215,7 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 			b.plan = plan.MakeInit(facts)
 		}
 	}
-	return b, nil
+	return b, bootstrap.CheckProgram(layout, b.plan, trustedProgram)
 }
 
 // recall fills in a benchmark that was made before.
@@ -343,15 +344,15 @@ func (v invocation) dryRun(own initFlags, b boardRun) error {
 		return writeJSON(v.stdout, result{Kind: "plan", Plan: &b.plan, Storage: b.storage, Doctor: &b.doctor})
 	}
 	if b.storage != nil {
-		fmt.Fprintln(v.stdout, "Storage, before any phase")
+		printable.Fprintln(v.stdout, "Storage, before any phase")
 		if err := v.showPlan(*b.storage); err != nil {
 			return err
 		}
-		fmt.Fprintln(v.stdout)
+		printable.Fprintln(v.stdout)
 	}
 	writePlan(v.stdout, b)
 	writeDoctorShort(v.stdout, b.doctor)
-	fmt.Fprintf(v.stdout, "\nNothing was changed. kubeadm's own dry run, which writes files below /etc/kubernetes/tmp:\n  %s init --dry-run\n", b.path)
+	printable.Fprintf(v.stdout, "\nNothing was changed. kubeadm's own dry run, which writes files below /etc/kubernetes/tmp:\n  %s init --dry-run\n", b.path)
 	return nil
 }
 
@@ -367,7 +368,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	outcome, err := bootstrap.Run(stop.ctx, bootstrap.Options{
 		Layout: board(), Kubeadm: b.path, Behaviour: b.behaviour,
-		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Check: b.check, Program: thisProgram(),
+		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Check: b.check, Program: trustedProgram,
 		Runner: kubeadm.Exec, Env: v.env, Now: time.Now, Tell: show.event,
 		Output: v.kubeadmOutput(b.args), Logs: unitLog, Signal: stop.signal, Hold: bootstrap.HoldProcess,
 	})
@@ -378,7 +379,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 		var refused *bootstrap.RefusedError
 		if !outcome.Untouched && !errors.As(err, &refused) {
 			if err := v.saveReport(own, b, outcome, took, err); err != nil {
-				fmt.Fprintf(v.stderr, "(no board report: %v)\n", err)
+				printable.Fprintf(v.stderr, "(no board report: %v)\n", err)
 			}
 		}
 		return v.failed(stop, own, b, outcome, err)
@@ -407,7 +408,7 @@ func (v invocation) kubeadmOutput(a kubeadm.InitArgs) io.Writer {
 // failed explains a run that did not end well.
 func (v invocation) failed(stop *signals, own initFlags, b boardRun, o bootstrap.Outcome, err error) error {
 	if len(o.Released) > 0 {
-		fmt.Fprintf(v.stderr, "kubeadm-arm: put back into the manifests folder: %s\n", strings.Join(o.Released, ", "))
+		printable.Fprintf(v.stderr, "kubeadm-arm: put back into the manifests folder: %s\n", strings.Join(o.Released, ", "))
 	}
 	again := "repeat the same kubeadm-arm init to go on where it stopped (or: kubeadm-arm resume); start afresh with: kubeadm-arm reset"
 	if o.Untouched {
@@ -423,14 +424,14 @@ func (v invocation) failed(stop *signals, own initFlags, b boardRun, o bootstrap
 	var cmd *kubeadm.CommandError
 	if errors.As(err, &cmd) {
 		for _, line := range strings.Split(strings.TrimRight(cmd.Tail, "\n"), "\n") {
-			fmt.Fprintf(v.stderr, "  kubeadm: %s\n", bootstrap.Redact(line))
+			printable.Fprintf(v.stderr, "  kubeadm: %s\n", bootstrap.Redact(line))
 		}
 		return &problem{cmd.ExitCode, nextStep(o, again), err}
 	}
 	var stuck *bootstrap.StuckError
 	if errors.As(err, &stuck) {
 		for _, line := range stuck.Log {
-			fmt.Fprintf(v.stderr, "  %s: %s\n", stuck.Component, bootstrap.Redact(line))
+			printable.Fprintf(v.stderr, "  %s: %s\n", stuck.Component, bootstrap.Redact(line))
 		}
 		return &problem{exitStuck, nextStep(o, stuck.Hint()+"; then "+again), err}
 	}

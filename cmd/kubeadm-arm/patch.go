@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -79,7 +80,7 @@ func (v invocation) patchStream(all map[string]patch.Settings, diff bool) error 
 	if diff {
 		return v.showDiff(about.Component, about.Component+".yaml", text, out, changes)
 	}
-	_, err = v.stdout.Write(out)
+	_, err = v.rawStdout.Write(out) // a file for the kubelet: every byte counts, and YAML has no control characters
 	return err
 }
 
@@ -178,7 +179,7 @@ func (v invocation) showDiff(component, name string, before, after []byte, chang
 // before it ends the component.
 func (v invocation) showChanges(component string, before, after []byte, changes []patch.Change) error {
 	if len(changes) == 0 {
-		_, err := fmt.Fprintf(v.stdout, "%s: nothing to change\n", component)
+		_, err := printable.Fprintf(v.stdout, "%s: nothing to change\n", component)
 		return err
 	}
 	for _, c := range changes {
@@ -190,7 +191,7 @@ func (v invocation) showChanges(component string, before, after []byte, changes 
 		if c.Kept {
 			arrow = "kept, not"
 		}
-		if _, err := fmt.Fprintf(v.stdout, "%s: %s %s %s  # %s\n", c.Path, old, arrow, c.New, c.Reason); err != nil {
+		if _, err := printable.Fprintf(v.stdout, "%s: %s %s %s  # %s\n", c.Path, old, arrow, c.New, c.Reason); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -30,6 +32,9 @@ func thisProgram() string {
 	}
 	return path
 }
+
+// trustedProgram is that path where root's units may name it.
+func trustedProgram() (string, error) { return systemd.TrustedProgram(thisProgram()) }
 
 // checkInput is what bootstrap compares with an interrupted run's journal.
 func checkInput(own initFlags, b boardRun, config []byte) bootstrap.CheckInput {
@@ -125,26 +130,26 @@ func (v invocation) showStatus(s bootstrap.Status) error {
 		"starting":    "the board is starting its control plane, part by part",
 		"unreadable":  "there is a journal that cannot be read: " + s.Problem,
 	}
-	fmt.Fprintln(v.stdout, words[s.State])
+	printable.Fprintln(v.stdout, words[s.State])
 	w := tabwriter.NewWriter(v.stdout, 0, 0, 2, ' ', 0)
 	if s.Writer != nil {
-		fmt.Fprintf(w, "  process\t%s\n", s.Writer)
+		printable.Fprintf(w, "  process\t%s\n", s.Writer)
 	}
 	if s.Steps > 0 {
-		fmt.Fprintf(w, "  kubeadm\t%s\n  begun\t%s by the clock of then\n  steps\t%d of %d done\n", s.Kubeadm, s.Started, s.Done, s.Steps)
+		printable.Fprintf(w, "  kubeadm\t%s\n  begun\t%s by the clock of then\n  steps\t%d of %d done\n", s.Kubeadm, s.Started, s.Done, s.Steps)
 	}
 	if s.Step != "" {
 		state := "to come"
 		if s.Begun {
 			state = "begun"
 		}
-		fmt.Fprintf(w, "  step\t%s (%s)\n", s.Step, state)
+		printable.Fprintf(w, "  step\t%s (%s)\n", s.Step, state)
 	}
 	for _, c := range plan.Components() {
-		fmt.Fprintf(w, "  %s\t%s\n", c, s.Manifests[c])
+		printable.Fprintf(w, "  %s\t%s\n", c, s.Manifests[c])
 	}
 	if s.Next != "" {
-		fmt.Fprintf(w, "  next\t%s\n", s.Next)
+		printable.Fprintf(w, "  next\t%s\n", s.Next)
 	}
 	return w.Flush()
 }
@@ -159,13 +164,13 @@ func (v invocation) abort(options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(v.stdout, "the interrupted run is given up; what kubeadm made is still there (kubeadm reset removes it)")
+	printable.Fprintln(v.stdout, "the interrupted run is given up; what kubeadm made is still there (kubeadm reset removes it)")
 	return nil
 }
 
 func (v invocation) sayReleased(released []string) {
 	if len(released) > 0 {
-		fmt.Fprintf(v.stderr, "kubeadm-arm: put back into the manifests folder: %s\n", strings.Join(released, ", "))
+		printable.Fprintf(v.stderr, "kubeadm-arm: put back into the manifests folder: %s\n", strings.Join(released, ", "))
 	}
 }
 
@@ -185,7 +190,7 @@ func (v invocation) release(o options) error {
 	if o.on("hold-back") {
 		held, err := bootstrap.HoldBack(board())
 		if len(held) > 0 {
-			fmt.Fprintln(v.stdout, "held back: "+strings.Join(held, ", "))
+			printable.Fprintln(v.stdout, "held back: "+strings.Join(held, ", "))
 		}
 		return err
 	}
@@ -193,7 +198,7 @@ func (v invocation) release(o options) error {
 	defer stop.close()
 	_, err = bootstrap.Release(stop.ctx, bootstrap.ReleaseOptions{
 		Layout: board(), Wait: o.on("wait"), Patience: patience, Poll: 5 * time.Second, Now: time.Now, Hold: bootstrap.HoldProcess,
-		Tell: func(line string) { fmt.Fprintln(v.stdout, line) },
+		Tell: func(line string) { printable.Fprintln(v.stdout, line) },
 	})
 	if sig := stop.signal(); sig != 0 {
 		return &problem{128 + int(sig), "", fmt.Errorf("interrupted by %s", signalName(sig))}
@@ -225,10 +230,10 @@ func (v invocation) reset(args []string) error {
 		return err
 	}
 	for _, r := range removed {
-		fmt.Fprintf(v.stderr, "kubeadm-arm: removed %s\n", r)
+		printable.Fprintf(v.stderr, "kubeadm-arm: removed %s\n", r)
 	}
 	for _, l := range left {
-		fmt.Fprintf(v.stderr, "kubeadm-arm: left, it is none of ours: %s\n", l)
+		printable.Fprintf(v.stderr, "kubeadm-arm: left, it is none of ours: %s\n", l)
 	}
 	return nil
 }
@@ -237,7 +242,7 @@ func (v invocation) reset(args []string) error {
 func (v invocation) child(path string, args []string) error {
 	cmd := exec.Command(path, args...)
 	cmd.Args[0] = "kubeadm"
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = v.stdin, v.stdout, v.stderr, v.env
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = v.stdin, v.rawStdout, v.rawStderr, v.env
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer func() {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
@@ -83,7 +84,7 @@ func (v invocation) storage(args []string) error {
 
 // storageBoard is the machine that this program runs on.
 func (v invocation) storageBoard() storage.Board {
-	return storage.Board{FS: durable.FS{Hook: diskHook()}, Run: storage.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { fmt.Fprintln(v.stderr, line) }}
+	return storage.Board{FS: durable.FS{Hook: diskHook()}, Run: storage.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { printable.Fprintln(v.stderr, line) }}
 }
 
 // wish is what plan's and apply's command line asks for.
@@ -154,7 +155,7 @@ func (v invocation) initStorage(ctx context.Context, wish *storage.Wish, c *kube
 	p, err := b.Apply(ctx, w)
 	if err == nil && !p.Nothing {
 		forgetBench()
-		fmt.Fprintf(v.stderr, "storage: the data lies on %s now, mounted at %s\n", p.Disk.Name(), p.Mount)
+		printable.Fprintf(v.stderr, "storage: the data lies on %s now, mounted at %s\n", p.Disk.Name(), p.Mount)
 	}
 	return &p, err
 }
@@ -208,7 +209,7 @@ func (v invocation) listDisks(ctx context.Context, b storage.Board, output strin
 		return writeIndented(v.stdout, disks)
 	}
 	w := tabwriter.NewWriter(v.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "DEVICE\tSIZE\tWHAT\tFILE SYSTEM\tLABEL\tUUID\tFIT")
+	printable.Row(w, "DEVICE", "SIZE", "WHAT", "FILE SYSTEM", "LABEL", "UUID", "FIT")
 	for _, d := range disks {
 		if d.Bytes == 0 {
 			continue
@@ -219,12 +220,12 @@ func (v invocation) listDisks(ctx context.Context, b storage.Board, output strin
 		} else if len(d.MountedAt) > 0 {
 			fit = "mounted: choose " + d.MountedAt[0]
 		}
-		fmt.Fprintf(w, "%s\t%.1f GB\t%s\t%s\t%s\t%s\t%s\n", d.Path, float64(d.Bytes)/1e9, diskKind(d), orDash(d.FSType), orDash(d.Label), orDash(d.UUID), fit)
+		printable.Fprintf(w, "%s\t%.1f GB\t%s\t%s\t%s\t%s\t%s\n", d.Path, float64(d.Bytes)/1e9, diskKind(d), orDash(d.FSType), orDash(d.Label), orDash(d.UUID), fit)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(v.stdout, "\nNext: kubeadm-arm storage plan UUID=…")
+	printable.Fprintf(v.stdout, "\nNext: kubeadm-arm storage plan UUID=…\n")
 	return nil
 }
 
@@ -260,21 +261,21 @@ func patchText(name string, before, after []byte) string {
 // showPlan prints a plan.
 func (v invocation) showPlan(p storage.Plan) error {
 	if p.Nothing {
-		fmt.Fprintf(v.stdout, "All of it is done already: see kubeadm-arm storage status.\n")
+		printable.Fprintf(v.stdout, "All of it is done already: see kubeadm-arm storage status.\n")
 		return nil
 	}
 	if p.Unfinished != "" {
-		fmt.Fprintf(v.stdout, "An %s was interrupted; it would be finished.\n\n", p.Unfinished)
+		printable.Fprintf(v.stdout, "An %s was interrupted; it would be finished.\n\n", p.Unfinished)
 	}
-	fmt.Fprintf(v.stdout, "Disk: %s, %s, %.1f GB, %s, mounted at %s\n\n", p.Disk.Path, diskKind(p.Disk), float64(p.Disk.Bytes)/1e9, p.Disk.FSType, p.Mount)
+	printable.Fprintf(v.stdout, "Disk: %s, %s, %.1f GB, %s, mounted at %s\n\n", p.Disk.Path, diskKind(p.Disk), float64(p.Disk.Bytes)/1e9, p.Disk.FSType, p.Mount)
 	w := tabwriter.NewWriter(v.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "FOLDER\tTO\tNOW\t")
+	printable.Row(w, "FOLDER", "TO", "NOW", "")
 	for _, m := range p.Moves {
 		now := map[string]string{
 			"copy": fmt.Sprintf("%.1f MB in %d files, copied and compared", float64(m.Bytes)/1e6, m.Files), "adopt": "empty; the disk's data is taken up",
 			"create": "not there, made empty", "done": "on the disk",
 		}[m.What]
-		fmt.Fprintf(w, "%s\t%s\t%s\t\n", m.Folder, m.To, now)
+		printable.Fprintf(w, "%s\t%s\t%s\t\n", m.Folder, m.To, now)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -282,9 +283,9 @@ func (v invocation) showPlan(p storage.Plan) error {
 	if text := fstabDiff(p); text != "" {
 		fmt.Fprintf(v.stdout, "\n%s", text)
 	}
-	fmt.Fprintln(v.stdout)
+	printable.Fprintln(v.stdout)
 	for _, r := range p.Reasons {
-		fmt.Fprintf(v.stdout, "  %s: %s\n", r.Option, r.Reason)
+		printable.Fprintf(v.stdout, "  %s: %s\n", r.Option, r.Reason)
 	}
 	for _, path := range sortedKeys(p.Units) {
 		if text := patchText(path, []byte(p.Old[path]), []byte(p.Units[path])); text != "" {
@@ -292,14 +293,14 @@ func (v invocation) showPlan(p storage.Plan) error {
 		}
 	}
 	if len(p.Running) > 0 {
-		fmt.Fprintf(v.stdout, "\nRunning, needs --stop: %s\n", strings.Join(p.Running, ", "))
+		printable.Fprintf(v.stdout, "\nRunning, needs --stop: %s\n", strings.Join(p.Running, ", "))
 	}
-	fmt.Fprintln(v.stdout)
+	printable.Fprintln(v.stdout)
 	for _, text := range p.Warnings {
-		fmt.Fprintf(v.stdout, "warning: %s\n", text)
+		printable.Fprintf(v.stdout, "warning: %s\n", text)
 	}
-	fmt.Fprintf(v.stdout, "Old data stays beside its folder, as FOLDER.before-storage-…, until: kubeadm-arm storage clean\n")
-	fmt.Fprintf(v.stdout, "Nothing was changed. Measure before and after: %s\n", benchCommand(p))
+	printable.Fprintf(v.stdout, "Old data stays beside its folder, as FOLDER.before-storage-…, until: kubeadm-arm storage clean\n")
+	printable.Fprintf(v.stdout, "Nothing was changed. Measure before and after: %s\n", benchCommand(p))
 	return nil
 }
 
@@ -353,15 +354,15 @@ func (v invocation) storageApply(o options) error {
 // applied says how it ended.
 func (v invocation) applied(p storage.Plan) {
 	if p.Nothing {
-		fmt.Fprintln(v.stdout, "nothing to do: all of it is set up already")
+		printable.Fprintln(v.stdout, "nothing to do: all of it is set up already")
 		return
 	}
 	var names []string
 	for _, m := range p.Moves {
 		names = append(names, m.Folder)
 	}
-	fmt.Fprintf(v.stdout, "on %s now: %s\n", p.Disk.Name(), strings.Join(names, ", "))
-	fmt.Fprintf(v.stdout, "see: kubeadm-arm storage status; back again: kubeadm-arm storage undo\n")
+	printable.Fprintf(v.stdout, "on %s now: %s\n", p.Disk.Name(), strings.Join(names, ", "))
+	printable.Fprintf(v.stdout, "see: kubeadm-arm storage status; back again: kubeadm-arm storage undo\n")
 }
 
 func (v invocation) storageStatus(o options) error {
@@ -381,34 +382,34 @@ func (v invocation) storageStatus(o options) error {
 func (v invocation) showStorage(s storage.Status) error {
 	w := tabwriter.NewWriter(v.stdout, 0, 0, 2, ' ', 0)
 	if s.State == "none" {
-		fmt.Fprintln(w, "nothing is set up (see: kubeadm-arm storage plan)")
+		printable.Fprintln(w, "nothing is set up (see: kubeadm-arm storage plan)")
 	} else {
-		fmt.Fprintf(w, "state\t%s\n", s.State)
-		fmt.Fprintf(w, "disk\t%s, %s\n", s.Disk, cond(s.Device != "", s.Device, "not there"))
+		printable.Fprintf(w, "state\t%s\n", s.State)
+		printable.Fprintf(w, "disk\t%s, %s\n", s.Disk, cond(s.Device != "", s.Device, "not there"))
 		for _, a := range s.Arrays {
-			fmt.Fprintf(w, "array\t%s\n", a)
+			printable.Fprintf(w, "array\t%s\n", a)
 		}
 		space := ""
 		if s.Bytes > 0 {
 			space = fmt.Sprintf(", %.1f of %.1f GB free", float64(s.FreeBytes)/1e9, float64(s.Bytes)/1e9)
 		}
-		fmt.Fprintf(w, "mount\t%s, %s%s\n", s.Mount, cond(s.Mounted, "mounted", "not mounted"), space)
+		printable.Fprintf(w, "mount\t%s, %s%s\n", s.Mount, cond(s.Mounted, "mounted", "not mounted"), space)
 		for _, x := range s.Folders {
 			state := cond(x.OnDisk, "on the disk", cond(x.Guarded, "NOT on the disk; guarded, nothing can begin there", "NOT on the disk"))
-			fmt.Fprintf(w, "folder\t%s, %s\n", x.Folder, state)
+			printable.Fprintf(w, "folder\t%s, %s\n", x.Folder, state)
 		}
 	}
 	for _, k := range s.Kept {
-		fmt.Fprintf(w, "old data\t%s (remove it with: kubeadm-arm storage clean)\n", k)
+		printable.Fprintf(w, "old data\t%s (remove it with: kubeadm-arm storage clean)\n", k)
 	}
 	if s.Backup != "" {
-		fmt.Fprintf(w, "fstab before\t%s\n", s.Backup)
+		printable.Fprintf(w, "fstab before\t%s\n", s.Backup)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	for _, x := range s.Findings {
-		fmt.Fprintf(v.stdout, "%s: %s\n  hint: %s\n", x.Level, x.Text, x.Hint)
+		printable.Fprintf(v.stdout, "%s: %s\n  hint: %s\n", x.Level, x.Text, x.Hint)
 	}
 	return nil
 }
@@ -447,7 +448,7 @@ func (v invocation) storageUndo(o options) error {
 		return err
 	}
 	forgetBench()
-	fmt.Fprintln(v.stdout, "the data is back in its old places, and fstab as it was")
+	printable.Fprintln(v.stdout, "the data is back in its old places, and fstab as it was")
 	return nil
 }
 
@@ -457,13 +458,13 @@ func (v invocation) storageClean(options) error {
 	}
 	removed, left, err := v.storageBoard().Clean()
 	for _, r := range removed {
-		fmt.Fprintf(v.stdout, "removed %s\n", r)
+		printable.Fprintf(v.stdout, "removed %s\n", r)
 	}
 	for _, l := range left {
-		fmt.Fprintf(v.stdout, "left %s\n", l)
+		printable.Fprintf(v.stdout, "left %s\n", l)
 	}
 	if err == nil && len(removed)+len(left) == 0 {
-		fmt.Fprintln(v.stdout, "nothing to remove")
+		printable.Fprintln(v.stdout, "nothing to remove")
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
@@ -40,7 +41,7 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 		return args, nil
 	}
 	if _, given := a.Get("config"); given {
-		fmt.Fprintf(v.stderr, "kubeadm-arm: --config forbids a patches flag; keep this board's changes with patches.directory: %s\n", bootstrap.Layout{Root: "/"}.Patches())
+		printable.Fprintf(v.stderr, "kubeadm-arm: --config forbids a patches flag; keep this board's changes with patches.directory: %s\n", bootstrap.Layout{Root: "/"}.Patches())
 		return args, nil
 	}
 	rest, theirs, _ := cut(args, flag, known)
@@ -81,7 +82,7 @@ func (v invocation) warnOfTestJob(b kubeadm.Behaviour, a kubeadm.InitArgs) {
 	if limit == "" || a.Words[1] != "apply" || ignored {
 		return
 	}
-	fmt.Fprintf(v.stderr, "kubeadm-arm: kubeadm gives a test Job %s, whatever the config says; should the check CreateJob fail, repeat with --ignore-preflight-errors=CreateJob\n", limit)
+	printable.Fprintf(v.stderr, "kubeadm-arm: kubeadm gives a test Job %s, whatever the config says; should the check CreateJob fail, repeat with --ignore-preflight-errors=CreateJob\n", limit)
 }
 
 // mergePatches writes the merged folder and names each conflict.
@@ -95,7 +96,7 @@ func (v invocation) mergePatches(ours map[string][]byte, theirs string) error {
 		return err
 	}
 	for _, c := range conflicts {
-		fmt.Fprintln(v.stderr, "kubeadm-arm:", c)
+		printable.Fprintln(v.stderr, "kubeadm-arm:", c)
 	}
 	if err := os.RemoveAll(mergedPatches); err != nil {
 		return fmt.Errorf("merge patches: %w", err)
