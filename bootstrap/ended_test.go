@@ -28,7 +28,7 @@ func (b *fakeBoard) withSystemd() *fakeBoard {
 
 func (b *fakeBoard) optionsHere() Options {
 	o := b.options("--token=abcdef.0123456789abcdef")
-	o.Program = "/usr/local/bin/kubeadm-arm"
+	o.Program = packaged
 	return o
 }
 

@@ -23,9 +23,10 @@ type Options struct {
 	Kubeadm   string
 	Behaviour kubeadm.Behaviour
 	Args      kubeadm.InitArgs
-	// Program is the path of this program for the unit that puts staged
-	// manifests back when the board starts; empty to install none.
-	Program string
+	// Program returns the path of this program for the unit that puts staged
+	// manifests back when the board starts, or why root's units must not name it
+	// ([systemd.TrustedProgram]); nil to install none.
+	Program func() (string, error)
 	// Config is the owner's configuration, nil without --config.
 	Config *kubeadm.Config
 	Plan   plan.Plan
@@ -121,6 +122,9 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 	}
 	defer unlock()
 	if err := r.checkAgain(); err != nil {
+		return *r.outcome, err
+	}
+	if err := CheckProgram(r.layout, r.Plan, r.Program); err != nil {
 		return *r.outcome, err
 	}
 	if err := r.prepare(ctx); err != nil {

@@ -27,6 +27,8 @@ type Flag struct {
 	// Tokens are the words of the command line that make it up. Letters that were
 	// given together, such as -hv5, are words of their own here: -h, -v5.
 	Tokens []string
+	// At is where they begin in the command line, counted from 0.
+	At int
 }
 
 // InitArgs are the arguments of `kubeadm init`, or of another command, in order,
@@ -82,26 +84,27 @@ func ParseInitArgs(args []string) (InitArgs, error) { return ParseArgs(args, Ini
 // takes; after "--" there are only words. A flag that is not in the table keeps the
 // word after it unless that begins with a dash, so a newer kubeadm's flags pass
 // through unchanged. It fails where pflag would: on a flag without its value, on a
-// switch with one that is neither true nor false, and on words such as "--=".
+// switch with one that is neither true nor false, and on words such as "--="; then it
+// returns what stands before.
 func ParseArgs(args []string, known []FlagSpec) (InitArgs, error) {
 	p := parser{known: known, args: args, parsed: InitArgs{FirstWord: -1}}
 	for p.at < len(args) {
 		word := args[p.at]
-		p.at++
+		p.word, p.at = p.at, p.at+1
 		var err error
 		switch {
 		case word == "--":
 			p.words(p.at, args[p.at:]...)
 			p.at = len(args)
 		case len(word) < 2 || word[0] != '-':
-			p.words(p.at-1, word)
+			p.words(p.word, word)
 		case strings.HasPrefix(word, "--"):
 			err = p.long(word)
 		default:
 			err = p.letters(word)
 		}
 		if err != nil {
-			return InitArgs{}, err
+			return p.parsed, err
 		}
 	}
 	return p.parsed, nil
@@ -110,7 +113,8 @@ func ParseArgs(args []string, known []FlagSpec) (InitArgs, error) {
 type parser struct {
 	known  []FlagSpec
 	args   []string
-	at     int
+	at     int // the next word
+	word   int // the one that is being read
 	parsed InitArgs
 }
 
@@ -193,6 +197,7 @@ func (p *parser) add(f Flag, spec FlagSpec, known, has bool, word string) error 
 			return fmt.Errorf("flag --%s: %q is neither true nor false", spec.Name, f.Value)
 		}
 	}
+	f.At = p.word
 	p.parsed.Flags = append(p.parsed.Flags, f)
 	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,96 +18,45 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-const doctorHelpText = `kubeadm-arm doctor names what on this board would stop kubeadm-arm init, what it means here, and the line that
-mends it. It changes nothing. It takes the flags of kubeadm init, so that it knows what you are about to ask for, and:
-
-      --output, -o FORMAT   text, json or yaml
-      --root DIR            look at the files below this folder instead, such as a mounted card; no program is run then
-      --arm-kubeadm PATH    the real kubeadm; else the first one in PATH (KUBEADM_ARM_KUBEADM)
-
-Exit codes: 0 all is well, 1 there are warnings, 2 init would fail.
-`
-
-// doctorFlags are our own flags of doctor.
-type doctorFlags struct {
-	output, root, kubeadm string
-}
-
-func (v invocation) doctorFlags(args []string) (doctorFlags, kubeadm.InitArgs, error) {
-	f := doctorFlags{output: v.getenv("KUBEADM_ARM_OUTPUT"), root: "/"}
-	for i, a := range args {
-		if a == "-o" || strings.HasPrefix(a, "-o=") {
-			args = append(append(append([]string{}, args[:i]...), "--output"+strings.TrimPrefix(a, "-o")), args[i+1:]...)
-		}
-	}
-	var got string
-	args, f.kubeadm = stripFlag(args, "arm-kubeadm")
-	if args, got = stripFlag(args, "output"); got != "" {
-		f.output = got
-	}
-	if args, got = stripFlag(args, "root"); got != "" {
-		f.root = got
-	}
-	bad := func(flag string, err error) (doctorFlags, kubeadm.InitArgs, error) {
-		return f, kubeadm.InitArgs{}, &problem{exitUsage, "see kubeadm-arm doctor --help", fmt.Errorf("flag %s: %w", flag, err)}
-	}
-	switch f.output {
-	case "":
-		f.output = "text"
-	case "text", "json", "yaml":
-	default:
-		return bad("--output", fmt.Errorf("%q is not text, json or yaml", f.output))
-	}
-	a, err := kubeadm.ParseInitArgs(args)
-	if err != nil {
-		return bad("of kubeadm init", err)
-	}
-	for _, flag := range a.Flags {
-		if !kubeadm.KnownInitFlag(flag.Name) {
-			return bad(flag.Tokens[0], errors.New("not known"))
-		}
-	}
-	if len(a.Words) > 0 {
-		return f, a, &problem{exitUsage, "see kubeadm-arm doctor --help", fmt.Errorf("doctor takes no arguments, got %q", a.Words[0])}
-	}
-	return f, a, nil
-}
-
 // doctor is `kubeadm-arm doctor`.
-func (v invocation) doctor(raw []string) error {
-	own, args, err := v.doctorFlags(raw)
-	if err != nil {
-		return err
+func (v invocation) doctor(o options) error {
+	args := o.theirs
+	for _, f := range args.Flags {
+		if !kubeadm.KnownInitFlag(f.Name) {
+			return o.usage(fmt.Errorf("flag %s: there is no such flag", f.Tokens[0]))
+		}
 	}
-	if args.Bool("help") || args.Bool("h") {
-		fmt.Fprint(v.stdout, doctorHelpText)
-		return nil
+	if len(args.Words) > 0 {
+		return o.usage(fmt.Errorf("doctor takes no arguments, got %q", args.Words[0]))
 	}
+	root := o.text("root")
 	var config *kubeadm.Config
 	if name, ok := args.Get("config"); ok {
+		var err error
 		if config, _, err = readConfigFile(name); err != nil {
 			return err
 		}
 	}
-	if info, err := os.Stat(own.root); err != nil || !info.IsDir() {
-		return &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder that can be read", own.root)}
+	if info, err := os.Stat(root); err != nil || !info.IsDir() {
+		return &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder that can be read", root)}
 	}
-	board, err := hwdetect.Read(own.root)
+	board, err := hwdetect.Read(root)
 	if err != nil {
 		return err
 	}
 	stop := listenForSignals()
 	defer stop.close()
-	e := examination{v: v, root: own.root, board: board, args: args, config: config, ask: true}
-	e.path, _ = v.realKubeadm(own.kubeadm)
+	e := examination{v: v, root: root, board: board, args: args, config: config, ask: true}
+	e.path, _ = v.realKubeadm(o.text("arm-kubeadm"))
 	r := doctor.Diagnose(e.facts(stop.ctx))
 	if sig := stop.signal(); sig != 0 {
 		return &problem{128 + int(sig), "run it again", fmt.Errorf("interrupted by %s", signalName(sig))}
 	}
-	if err := writeDoctor(v.stdout, r, own.output); err != nil {
+	if err := writeDoctor(v.stdout, r, o.text("output")); err != nil {
 		return err
 	}
 	if code := r.ExitCode(); code != 0 {
@@ -121,7 +69,6 @@ func writeDoctor(w io.Writer, r doctor.Report, output string) error {
 	switch output {
 	case "json":
 		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
 		return enc.Encode(r)
 	case "yaml":
@@ -337,7 +284,7 @@ func (v invocation) consult(ctx context.Context, own initFlags, b *boardRun) err
 	}
 	if own.output != "json" {
 		for _, f := range b.doctor.Of(doctor.Warning) {
-			fmt.Fprintf(v.stderr, "warning: %s: %s%s\n", f.ID, f.Seen, ignoredWord(f))
+			printable.Fprintf(v.stderr, "warning: %s: %s%s\n", f.ID, f.Seen, ignoredWord(f))
 		}
 	}
 	fails := b.doctor.Of(doctor.Fail)
@@ -376,13 +323,13 @@ func notReady(fails []doctor.Finding) error {
 
 // writeDoctorShort is doctor's part of a dry run.
 func writeDoctorShort(w io.Writer, r doctor.Report) {
-	fmt.Fprintf(w, "\nDoctor: %s\n", r.Sum())
+	printable.Fprintf(w, "\nDoctor: %s\n", r.Sum())
 	for _, s := range []doctor.Severity{doctor.Fail, doctor.Warning} {
 		for _, f := range r.Of(s) {
-			fmt.Fprintf(w, "  %s: %s: %s%s\n", s, f.ID, f.Seen, ignoredWord(f))
+			printable.Fprintf(w, "  %s: %s: %s%s\n", s, f.ID, f.Seen, ignoredWord(f))
 		}
 	}
 	if r.Verdict.Worse(doctor.Info) {
-		fmt.Fprintln(w, "  what to do about it: kubeadm-arm doctor, with the same flags")
+		printable.Fprintln(w, "  what to do about it: kubeadm-arm doctor, with the same flags")
 	}
 }

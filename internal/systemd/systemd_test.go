@@ -13,7 +13,7 @@ import (
 
 func TestWord(t *testing.T) {
 	for in, want := range map[string]string{
-		"": `""`, "plain": `"plain"`, "two words": `"two words"`, "é": `"é"`, "100%": `"100%%"`, "$HOME": `"$HOME"`,
+		"": `""`, "plain": "plain", "--x=/a:b,c": "--x=/a:b,c", "@x": `"@x"`, "two words": `"two words"`, "é": `"é"`, "100%": `"100%%"`, "$HOME": `"$HOME"`,
 		`a"b'c\d`: `"a\"b'c\\d"`, "a\nExecStart=/bin/sh": `"a\x0aExecStart=/bin/sh"`, ";": `";"`, "\\": `"\\"`,
 	} {
 		got, err := Word(in)
@@ -29,7 +29,7 @@ func TestWord(t *testing.T) {
 func TestCommandLine(t *testing.T) {
 	got, err := CommandLine("/opt/my tools/k%arm", "storage", "guard", "/mnt/a b", "$x%n", ";")
 	require.NoError(t, err)
-	assert.Equal(t, `"/opt/my tools/k%%arm" "storage" "guard" "/mnt/a b" "$$x%%n" ";"`, got)
+	assert.Equal(t, `"/opt/my tools/k%%arm" storage guard "/mnt/a b" "$$x%%n" ";"`, got)
 	for _, program := range []string{"relative", "", "/a'b", `/a"b`, `/a\b`, "/a\nb", "/a$b", "/a\xffb"} {
 		_, err := CommandLine(program)
 		assert.Error(t, err, "%q", program)
@@ -133,6 +133,12 @@ func FuzzWord(f *testing.F) {
 		}
 		if strings.ContainsAny(word, "\n\r\x00") {
 			t.Fatalf("%q would end the line: %q", s, word)
+		}
+		if word == s {
+			if strings.ContainsAny(s, " \"'\\%$;\t") || s == "" {
+				t.Fatalf("%q needs quotes", s)
+			}
+			return
 		}
 		inner := word[1 : len(word)-1]
 		// What systemd does: specifiers last, escapes first (extract-word.c).

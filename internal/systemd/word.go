@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
 
-// Word quotes s as one word of a setting that takes a list of words, such as
+// plain words mean the same with and without quotes.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./:=,+-]+$`)
+
+// Word quotes s, where it needs that, as one word of a setting that takes a list of words, such as
 // Environment=. It fails on what no unit file can hold: systemd ignores a line that
 // is not UTF-8, and a word ends at a NUL byte.
 func Word(s string) (string, error) {
@@ -17,6 +21,9 @@ func Word(s string) (string, error) {
 	}
 	if strings.ContainsRune(s, 0) {
 		return "", fmt.Errorf("%q holds a NUL byte", s)
+	}
+	if plain.MatchString(s) {
+		return s, nil
 	}
 	var b strings.Builder
 	b.WriteByte('"')
