@@ -331,7 +331,7 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, again bool, tell 
 	}
 	args := r.phaseArgs(s, again)
 	for attempt := 1; ; attempt++ {
-		lines := &lineTeller{tell: tell, next: r.Output}
+		lines := lineTeller(tell, r.Output)
 		res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env, Output: lines, Signal: r.Signal})
 		r.outcome.KubeadmCPU += res.CPU
 		if err == nil {

@@ -142,19 +142,18 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 	return f
 }
 
-// askPatience bounds what starting one program may take: the slowest board seen
-// needs ten seconds for a kubelet's --version.
-const askPatience = time.Minute
+// askPatience bounds what starting one program may take.
+const askPatience = kubeadm.AskPatience
 
 // askPrograms starts those that this CPU can run, for what only they can tell.
 func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
-	ctx, cancel := context.WithTimeout(ctx, 2*askPatience)
+	ctx, cancel := context.WithTimeout(ctx, 4*askPatience)
 	defer cancel()
 	answer := func(path string, args ...string) string {
 		if built, err := hwdetect.ReadBinary(path); err == nil && e.board.Runs(built) != nil {
 			return ""
 		}
-		res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: path, Args: args, Env: e.v.env})
+		res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: path, Args: args, Env: e.v.env, Patience: askPatience})
 		if err != nil {
 			return ""
 		}
@@ -179,7 +178,7 @@ func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
 	}
 	for _, s := range f.Host.Runtime.Sockets {
 		if ctr := hwdetect.Find(e.v.pathOf(), "ctr"); ctr != "" && s.Runtime == "containerd" && s.Answers && isRoot() {
-			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io", "images", "list", "--quiet"}, Env: e.v.env})
+			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io", "images", "list", "--quiet"}, Env: e.v.env, Patience: askPatience})
 			f.ImagesTold = err == nil
 			f.Images = strings.Fields(string(res.Stdout))
 		}
