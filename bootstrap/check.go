@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -143,7 +144,7 @@ func contains(list []string, name string) bool {
 // checkForeign refuses files in the manifests folder that are not kubeadm's:
 // the kubelet would start them the moment it runs.
 func checkForeign(l Layout) error {
-	entries, err := os.ReadDir(l.Manifests())
+	entries, err := safefile.List(l.Manifests(), maxListed)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
