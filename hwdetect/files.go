@@ -18,7 +18,9 @@ type files struct{ root string }
 
 func (f files) at(path string) string { return filepath.Join(f.root, path) }
 
-func (f files) read(path string) []byte {
+func (f files) read(path string) []byte { return f.readUpTo(path, maxFile) }
+
+func (f files) readUpTo(path string, limit int64) []byte {
 	// Without O_NONBLOCK opening a FIFO waits for ever.
 	file, err := os.OpenFile(f.at(path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -28,7 +30,7 @@ func (f files) read(path string) []byte {
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
-	text, err := io.ReadAll(io.LimitReader(file, maxFile))
+	text, err := io.ReadAll(io.LimitReader(file, limit))
 	if err != nil {
 		return nil
 	}
@@ -44,6 +46,11 @@ func (f files) line(path string) string {
 func (f files) exists(path string) bool {
 	_, err := os.Lstat(f.at(path))
 	return err == nil
+}
+
+func (f files) folder(path string) bool {
+	info, err := os.Lstat(f.at(path))
+	return err == nil && info.IsDir()
 }
 
 // names lists a folder.

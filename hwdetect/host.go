@@ -32,6 +32,8 @@ type Host struct {
 	// InPath tells which of the small programs that kubeadm's preflight asks
 	// for are there.
 	InPath map[string]bool `json:"-"`
+	// Packages are the versions of Debian packages, by name.
+	Packages map[string]string `json:"-"`
 }
 
 // HostOptions say what to look at.
@@ -83,6 +85,7 @@ func ReadHost(o HostOptions, kernel Kernel) Host {
 	h.Power = parseThrottled(f.line("/sys/devices/platform/soc/soc:firmware/get_throttled"))
 	h.Programs = ReadPrograms(o.Root, o.Path, o.Programs)
 	h.InPath = inPath(f, o.Path)
+	h.Packages = readPackages(f)
 	h.Clock = readClock(f, o.Now, o.Built, h.Programs)
 	return h
 }

@@ -29,7 +29,7 @@ type Command struct {
 // String is the command ready to paste into a shell, but for the values of
 // secret flags: errors are shown and kept.
 func (c Command) String() string {
-	words := []string{quote(c.Path)}
+	words := []string{Quote(c.Path)}
 	hide := false
 	for _, a := range c.Args {
 		name, _, joined := strings.Cut(a, "=")
@@ -41,12 +41,13 @@ func (c Command) String() string {
 			a = name + "=(secret)"
 		}
 		hide = secret && !joined && !hide
-		words = append(words, quote(a))
+		words = append(words, Quote(a))
 	}
 	return strings.Join(words, " ")
 }
 
-func quote(s string) string {
+// Quote writes a word so that a shell reads it as one.
+func Quote(s string) string {
 	if s != "" && !strings.ContainsAny(s, " \t\n\"'`$&|;<>()*?[]#~!\\{}") {
 		return s
 	}
