@@ -43,7 +43,7 @@ func (v invocation) fixFindings(own doctorFlags, r doctor.Report, dry bool) erro
 	for _, f := range files {
 		fmt.Fprintf(v.stdout, "%s", diff.Diff(f.path, f.before, f.path+" (new)", f.after))
 	}
-	if dry {
+	if dry || len(files) == 0 {
 		fmt.Fprintln(v.stdout, "Nothing was changed.")
 		return nil
 	}
@@ -81,7 +81,7 @@ func chosenEdits(r doctor.Report, ids []string) (edits []doctor.Edit, next []str
 		case at < 0:
 			return nil, nil, &problem{exitUsage, "see what there is with: kubeadm-arm doctor", fmt.Errorf("there is no finding %q", id)}
 		case r.Findings[at].Severity == doctor.OK:
-			return nil, nil, &problem{exitUsage, "see what there is with: kubeadm-arm doctor", fmt.Errorf("finding %s: all is well, there is nothing to change", id)}
+			continue // another finding's remedy was its own, too
 		}
 		return nil, nil, &problem{exitUsage, "its lines are for you to run: kubeadm-arm doctor", fmt.Errorf("finding %s is not about a setting in a file", id)}
 	}
