@@ -128,9 +128,13 @@ func (v invocation) doctor(raw []string) error {
 	e := examination{v: v, root: own.root, board: board, args: args, config: config, ask: true}
 	e.path, _ = v.realKubeadm(own.kubeadm)
 	e.again = own.again
-	r := doctor.Diagnose(e.facts(stop.ctx))
+	facts := e.facts(stop.ctx)
+	r := doctor.Diagnose(facts)
 	if sig := stop.signal(); sig != 0 {
 		return &problem{128 + int(sig), "run it again", fmt.Errorf("interrupted by %s", signalName(sig))}
+	}
+	if _, err := fitsInit(args, config, facts.Kubeadm, facts.Known); err != nil {
+		return err
 	}
 	if len(own.fix) > 0 {
 		return v.fixFindings(own, r, args.Bool("dry-run"))
@@ -205,8 +209,9 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 	}
 	f.Host = hwdetect.ReadHost(hwdetect.HostOptions{
 		Root: e.root, Path: e.v.pathOf(), Now: time.Now(), Built: written(), Programs: named,
-		Folders: []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd"},
-		Socket:  strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
+		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd"},
+		ResolvConf: f.Ask.ResolvConf,
+		Socket:     strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
 	}, e.board.Kernel)
 	if e.behaviour != nil {
 		f.Kubeadm, f.Known = *e.behaviour, true
@@ -333,15 +338,16 @@ func (e examination) asked() doctor.Ask {
 		FailSwapOn:        c.Kubelet("failSwapOn"),
 		FailCgroupV1:      c.Kubelet("failCgroupV1"),
 		CgroupDriver:      c.Kubelet("cgroupDriver"),
+		ResolvConf:        c.Kubelet("resolvConf"),
+		Unknown:           c.UnknownFields(),
 	}
 	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Init("localAPIEndpoint", "bindPort"))); err == nil && n > 0 && n < 1<<16 {
 		a.APIPort = n
 	}
-	if c.KubeletExtraArg("fail-swap-on") == "false" {
-		a.FailSwapOn = "false"
-	}
-	if d := c.KubeletExtraArg("cgroup-driver"); d != "" {
-		a.CgroupDriver = d
+	for flag, setting := range map[string]*string{"fail-swap-on": &a.FailSwapOn, "cgroup-driver": &a.CgroupDriver, "resolv-conf": &a.ResolvConf} {
+		if value := c.KubeletExtraArg(flag); value != "" {
+			*setting = value
+		}
 	}
 	e.patched(&a)
 	return a

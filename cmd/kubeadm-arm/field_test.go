@@ -160,6 +160,7 @@ func (c fieldCase) carryOut(t *testing.T, before fieldReport) {
 	had := map[string]bool{}
 	for _, f := range before.Findings {
 		had[f.ID] = had[f.ID] || f.Severity != "ok"
+		c.followConfig(t, f.ID, f.Fix)
 		if f.Severity == "ok" || f.Severity == "info" && f.ID != "bridge-netfilter" || !mends(f.Fix) {
 			continue
 		}
@@ -177,9 +178,27 @@ func (c fieldCase) carryOut(t *testing.T, before fieldReport) {
 	}
 }
 
+// followConfig writes a file for --config as advice prints it: doctor takes it,
+// and the finding is gone.
+func (c fieldCase) followConfig(t *testing.T, id string, fix []string) {
+	t.Helper()
+	at := slices.Index(fix, "# a file for --config:")
+	if at < 0 {
+		return
+	}
+	for _, line := range fix[:at] {
+		c.paste(t, line)
+	}
+	path := filepath.Join(c.root, "advice.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(strings.Join(fix[at:], "\n")+"\n"), 0o600))
+	out, errs, code := c.ask(t, "--config", path)
+	assert.Contains(t, []int{0, 1, 2}, code, "%s: %s", fix, errs)
+	assert.NotRegexp(t, `(?m)^(FAIL|warning) +`+id+":", out)
+}
+
 // forOwner are the beginnings of lines that only an owner can follow: they look,
 // install, or stand in a file of his own.
-var forOwner = regexp.MustCompile(`^(#|kubeadm-arm |nodeRegistration:|cgroupDriver:|resolvConf:|etcd:|(sudo )?(nano|apt|dmesg|journalctl|ls|ps|ss|ip|vcgencmd|reboot|kubeadm-arm (reset|resume)) ?)`)
+var forOwner = regexp.MustCompile(`^(#|kubeadm-arm |nodeRegistration:|cgroupDriver:|resolvConf:|apiVersion:|kind:|---|etcd:|(sudo )?(nano|apt|dmesg|journalctl|ls|ps|ss|ip|vcgencmd|reboot|kubeadm-arm (reset|resume)) ?)`)
 
 // mends tells whether a finding is gone once its lines were run.
 func mends(fix []string) bool {
