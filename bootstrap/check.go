@@ -30,6 +30,9 @@ const (
 	NotRecorded
 	// BadManifest: a staged manifest cannot be put back.
 	BadManifest
+	// UntrustedProgram: systemd would have to start a program that others than root
+	// can replace.
+	UntrustedProgram
 )
 
 // RefusedError says that a run is not begun, and what to do about it.

@@ -11,6 +11,7 @@ import (
 
 	yaml "go.yaml.in/yaml/v3"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -31,7 +32,8 @@ func (l Layout) foreignPods() ([]string, error) {
 	for _, e := range entries {
 		component, isYAML := strings.CutSuffix(e.Name(), ".yaml")
 		ours := isYAML && slices.Contains(plan.Components(), component)
-		if !ours && !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+		file := e.Type().IsRegular() || e.Type()&fs.ModeSymlink != 0
+		if !ours && file && !strings.HasPrefix(e.Name(), ".") {
 			all = append(all, e.Name())
 		}
 	}
@@ -59,8 +61,8 @@ func checkForeign(l Layout) error {
 // podOf is the name of the pod that a manifest describes, empty for a file that
 // describes none.
 func podOf(path string) string {
-	text, err := os.ReadFile(path)
-	if err != nil || len(text) > maxForeign {
+	text, err := safefile.Read(path, maxForeign)
+	if err != nil {
 		return ""
 	}
 	var pod struct {
@@ -73,7 +75,11 @@ func podOf(path string) string {
 }
 
 // maxForeign bounds a static pod's manifest; the largest seen has 20 KiB.
-const maxForeign = 1 << 20
+// maxCopied bounds whatever else may lie beside them.
+const (
+	maxForeign = 1 << 20
+	maxCopied  = 64 << 20
+)
 
 // kept is the folder for foreign static pods while kubeadm reset empties theirs.
 func (l Layout) kept() string { return filepath.Join(l.State(), "static-pods") }
@@ -84,7 +90,7 @@ func (l Layout) keepForeign() error {
 	if err != nil || len(all) == 0 {
 		return err
 	}
-	if err := l.mkdir(l.kept(), 0o700); err != nil {
+	if err := l.FS.MkdirAll(l.kept(), 0o700); err != nil {
 		return err
 	}
 	for _, name := range all {
@@ -105,7 +111,7 @@ func (l Layout) putForeignBack() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.mkdir(l.Manifests(), 0o700); err != nil {
+	if err := l.FS.MkdirAll(l.Manifests(), 0o700); err != nil {
 		return nil, err
 	}
 	var back []string
@@ -117,15 +123,15 @@ func (l Layout) putForeignBack() ([]string, error) {
 				return back, err
 			}
 		}
-		if err := l.remove(from); err != nil {
+		if err := l.FS.Remove(from); err != nil {
 			return back, err
 		}
 		back = append(back, to)
 	}
-	if err := l.remove(l.kept()); err != nil {
+	if err := l.FS.Remove(l.kept()); err != nil {
 		return back, err
 	}
-	return back, l.syncDir(l.State())
+	return back, l.FS.SyncDir(l.State())
 }
 
 // copyFile copies a file whole, or a link as a link.
@@ -140,11 +146,11 @@ func (l Layout) copyFile(from, to string) error {
 			return err
 		}
 		_ = os.Remove(to)
-		return l.change("link", to, func() error { return os.Symlink(target, to) })
+		return l.FS.Do("link", to, func() error { return os.Symlink(target, to) })
 	}
-	text, err := os.ReadFile(from)
+	text, err := safefile.Read(from, maxCopied)
 	if err != nil {
 		return err
 	}
-	return l.writeFile(to, text, info.Mode().Perm())
+	return l.FS.WriteFile(to, text, info.Mode().Perm())
 }

@@ -236,7 +236,7 @@ func Reset(l Layout, kubeadmReset func() error) (removed, left []string, err err
 func (l Layout) forget() (removed, left []string, err error) {
 	for _, c := range plan.Components() {
 		for path := l.stagedAt(c); path != ""; path = l.stagedAt(c) {
-			if err := l.remove(path); err != nil {
+			if err := l.FS.Remove(path); err != nil {
 				return removed, nil, err
 			}
 			removed = append(removed, path)

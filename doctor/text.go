@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 )
 
 // textWidth is that of a serial console; lines to copy are never broken.
@@ -38,7 +40,7 @@ func Text(w io.Writer, r Report) error {
 	if len(r.Unknown) > 0 {
 		wrap(&b, "unknown  ", "         ", strings.Join(r.Unknown, ", "))
 	}
-	fmt.Fprintf(&b, "\n%s\n", r.Sum())
+	printable.Fprintf(&b, "\n%s\n", r.Sum())
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -93,13 +95,13 @@ func (f Finding) write(b *strings.Builder) {
 		wrap(b, indent, indent, f.Means)
 	}
 	for _, line := range f.Fix {
-		fmt.Fprintf(b, "%s  %s\n", indent, line)
+		printable.Fprintf(b, "%s  %s\n", indent, line)
 	}
 	if f.Severity == Fail && !strings.Contains(strings.Join(f.Fix, " "), "--ignore-preflight-errors") {
-		fmt.Fprintf(b, "%sgo on in spite of it: --ignore-preflight-errors=%s    # %s\n", indent, strings.Join(f.IgnoreNames(), ","), f.Rule.remark())
+		printable.Fprintf(b, "%sgo on in spite of it: --ignore-preflight-errors=%s    # %s\n", indent, strings.Join(f.IgnoreNames(), ","), f.Rule.remark())
 	}
 	if f.Ignored {
-		fmt.Fprintf(b, "%signored, as --ignore-preflight-errors says\n", indent)
+		printable.Fprintf(b, "%signored, as --ignore-preflight-errors says\n", indent)
 	}
 	b.WriteByte('\n')
 }

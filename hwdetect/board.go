@@ -2,7 +2,6 @@ package hwdetect
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -77,17 +76,12 @@ func Read(root string) (Board, error) {
 		return Board{}, err
 	}
 	var b Board
-	file := func(path string) []byte {
-		text, err := os.ReadFile(filepath.Join(root, path))
-		if err != nil {
-			return nil
-		}
-		return text
-	}
+	f := filesOf(root)
+	file := f.read
 	info := ParseCPUInfo(strings.NewReader(string(file("proc/cpuinfo"))))
 	mem := ParseMemInfo(strings.NewReader(string(file("proc/meminfo"))))
 	b.MemoryTotal, b.MemoryAvailable, b.SwapTotal = mem.Total, mem.Available, mem.SwapTotal
-	b.Kernel = readKernel(root)
+	b.Kernel = readKernel(f)
 	b.deviceTree(deviceStrings(file("proc/device-tree/model")), deviceStrings(file("proc/device-tree/compatible")))
 	if b.Model == "" {
 		b.pc(strings.TrimSpace(string(file("sys/class/dmi/id/sys_vendor"))), strings.TrimSpace(string(file("sys/class/dmi/id/product_name"))))
@@ -96,8 +90,8 @@ func Read(root string) (Board, error) {
 	if n := countCores(file("sys/devices/system/cpu/present")); n > 0 {
 		b.CPU.Count = n
 	}
-	b.CPU.MaxHz = maxClock(root)
-	b.Userland = userland(root, b.Kernel.Machine)
+	b.CPU.MaxHz = maxClock(f)
+	b.Userland = userland(f, b.Kernel.Machine)
 	b.Virtual = virtual(b, info, string(file("proc/device-tree/hypervisor/compatible")))
 	b.gaps()
 	return b, nil

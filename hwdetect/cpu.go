@@ -1,8 +1,6 @@
 package hwdetect
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,18 +200,14 @@ func countCores(present []byte) int {
 
 // maxClock is the fastest core's highest clock in hertz
 // (Documentation/admin-guide/pm/cpufreq.rst: kilohertz), 0 when unknown.
-func maxClock(root string) uint64 {
-	files, err := filepath.Glob(filepath.Join(root, "sys/devices/system/cpu/cpu[0-9]*/cpufreq/cpuinfo_max_freq"))
-	if err != nil {
-		return 0
-	}
+func maxClock(f files) uint64 {
+	const folder = "/sys/devices/system/cpu/"
 	var fastest uint64
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
+	for _, name := range f.names(folder) {
+		if n, ok := strings.CutPrefix(name, "cpu"); !ok || !isNumber(n) {
 			continue
 		}
-		if khz, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 40); err == nil {
+		if khz, err := strconv.ParseUint(f.line(folder+name+"/cpufreq/cpuinfo_max_freq"), 10, 40); err == nil {
 			fastest = max(fastest, khz*1000)
 		}
 	}

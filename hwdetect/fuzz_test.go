@@ -48,7 +48,7 @@ func FuzzHostFiles(f *testing.F) {
 		hasDefaultRoute(text)
 		hasDefaultRoute6(text)
 		parseEnvironment(text)
-		(unit{settings: parseUnit(text)}).command(files{t.TempDir()})
+		(unit{settings: parseUnit(text)}).command(filesOf(t.TempDir()))
 		parseDockerConfig(text)
 		_ = (&CNI{}).parse(text)
 		parseCertificate(text)

@@ -61,7 +61,7 @@ type HostOptions struct {
 // ReadHost reads how a board is set up. Like [Read] it never fails on missing
 // files.
 func ReadHost(o HostOptions, kernel Kernel) Host {
-	f := files{o.Root}
+	f := filesOf(o.Root)
 	h := Host{Cmdline: strings.Fields(string(f.read("/proc/cmdline"))), BootFile: readBootFile(f)}
 	mounts := parseMountInfo(f.read("/proc/self/mountinfo"))
 	if len(mounts) == 0 {
@@ -99,12 +99,15 @@ func ReadHost(o HostOptions, kernel Kernel) Host {
 // fillSpace asks the file system of a folder, or of the nearest folder above
 // that is there, for its room (statfs(2)).
 func fillSpace(f files, v *Volume) {
-	dir := f.at(v.Path)
-	for !(files{""}).exists(dir) && dir != filepath.Dir(dir) {
-		dir = filepath.Dir(dir)
+	if f.stopped && !isMountPoint(string(f.root)) {
+		return // a copy of a system, on this machine's disk
+	}
+	path := f.real(v.Path)
+	for !f.exists(path) && path != "/" {
+		path = filepath.Dir(path)
 	}
 	var s unix.Statfs_t
-	if unix.Statfs(dir, &s) != nil || s.Bsize <= 0 {
+	if unix.Statfs(f.root.At(path), &s) != nil || s.Bsize <= 0 {
 		return
 	}
 	v.Free, v.Size = s.Bavail*uint64(s.Bsize), s.Blocks*uint64(s.Bsize)
@@ -112,6 +115,13 @@ func fillSpace(f files, v *Volume) {
 	if s.Files > 0 {
 		v.FreeInodes = int64(s.Ffree)
 	}
+}
+
+// isMountPoint tells whether a folder lies on another file system than the one
+// above it.
+func isMountPoint(dir string) bool {
+	var here, above unix.Stat_t
+	return unix.Stat(dir, &here) == nil && unix.Stat(filepath.Join(dir, ".."), &above) == nil && here.Dev != above.Dev
 }
 
 // smallPrograms are those that some kubeadm's preflight wants in PATH
@@ -124,8 +134,8 @@ func inPath(f files, path string) map[string]bool {
 	found := map[string]bool{}
 	for _, name := range smallPrograms() {
 		for _, dir := range filepath.SplitList(path) {
-			// Links lead out of a test's root; that there is one is enough.
-			found[name] = found[name] || filepath.IsAbs(dir) && f.exists(filepath.Join(dir, name))
+			_, there := f.stat(filepath.Join(dir, name))
+			found[name] = found[name] || filepath.IsAbs(dir) && there
 		}
 	}
 	return found

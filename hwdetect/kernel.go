@@ -2,7 +2,6 @@ package hwdetect
 
 import (
 	"debug/elf"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -12,36 +11,29 @@ import (
 // readKernel asks uname(2) for the running system; below another root, the
 // release stands in /proc/sys/kernel/osrelease and the machine in
 // /proc/sys/kernel/arch (since Linux 6.1).
-func readKernel(root string) Kernel {
-	if filepath.Clean(root) == "/" {
+func readKernel(f files) Kernel {
+	if filepath.Clean(string(f.root)) == "/" {
 		var u unix.Utsname
 		if unix.Uname(&u) == nil {
 			return Kernel{Release: unix.ByteSliceToString(u.Release[:]), Machine: unix.ByteSliceToString(u.Machine[:])}
 		}
 	}
-	line := func(path string) string {
-		text, err := os.ReadFile(filepath.Join(root, path))
-		if err != nil {
-			return ""
-		}
-		return strings.TrimSpace(string(text))
-	}
-	return Kernel{Release: line("proc/sys/kernel/osrelease"), Machine: line("proc/sys/kernel/arch")}
+	return Kernel{Release: f.line("/proc/sys/kernel/osrelease"), Machine: f.line("/proc/sys/kernel/arch")}
 }
 
 // userland tells whether the programs are 32-bit under a 64-bit kernel, as on
 // Raspberry Pi OS for the 3 and 4, where uname says aarch64.
-func userland(root, machine string) string {
+func userland(f files, machine string) string {
 	if machine != "aarch64" && machine != "x86_64" {
 		return ""
 	}
 	for _, path := range []string{"sbin/init", "bin/sh", "usr/bin/sh"} {
-		f, err := elf.Open(filepath.Join(root, path))
+		program, err := elf.Open(f.at(path))
 		if err != nil {
 			continue
 		}
-		class := f.Class
-		f.Close()
+		class := program.Class
+		program.Close()
 		if class == elf.ELFCLASS32 {
 			return "32-bit"
 		}

@@ -1,7 +1,6 @@
 package hwdetect
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -89,18 +88,18 @@ type Volume struct {
 	FreeInodes int64  `json:"freeInodes,omitempty"`
 }
 
-// readVolume follows a folder's mount to its disk: /sys/dev/block/MAJOR:MINOR is
+// readVolume follows a folder's links, and its mount to its disk: /sys/dev/block/MAJOR:MINOR is
 // a link that ends in the disk's name or in disk/partition
 // (Documentation/ABI/stable/sysfs-block); device/type is the mmc core's.
 func readVolume(f files, mounts []Mount, path string) Volume {
 	v := Volume{Path: path}
-	m, ok := mountOf(mounts, path)
+	m, ok := mountOf(mounts, f.real(path))
 	if !ok {
 		return v
 	}
 	v.FSType, v.ReadOnly = m.FSType, m.ReadOnly
 	name := ""
-	if link, err := os.Readlink(f.at("/sys/dev/block/" + m.Device)); err == nil {
+	if link := f.link("/sys/dev/block/" + m.Device); link != "" {
 		name = filepath.Base(link)
 	}
 	if name == "" && strings.HasPrefix(m.Source, "/dev/") && m.Source != "/dev/root" {

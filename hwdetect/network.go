@@ -3,7 +3,6 @@ package hwdetect
 import (
 	"encoding/hex"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -130,7 +129,7 @@ func parseNetTCP(text []byte) []Listener {
 // Owner finds who holds a listening socket: the name and the ID of a process,
 // from /proc/PID/fd. Empty when that may not be read or is not to be found.
 func (l Listener) Owner(root string) (name string, pid int) {
-	f := files{root}
+	f := filesOf(root)
 	want := "socket:[" + l.Inode + "]"
 	for _, p := range f.names("/proc") {
 		n, err := strconv.Atoi(p)
@@ -138,7 +137,7 @@ func (l Listener) Owner(root string) (name string, pid int) {
 			continue
 		}
 		for _, fd := range f.names("/proc/" + p + "/fd") {
-			if link, err := os.Readlink(f.at(filepath.Join("/proc", p, "fd", fd))); err == nil && link == want {
+			if f.link(filepath.Join("/proc", p, "fd", fd)) == want {
 				return f.line("/proc/" + p + "/comm"), n
 			}
 		}

@@ -1,9 +1,6 @@
 package hwdetect
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 )
 
@@ -18,7 +15,7 @@ func ProgramNames() []string {
 // somewhere else. What is missing, or no ELF file such as a wrapper script, is
 // left out.
 func ReadPrograms(root, path string, named map[string]string) []Binary {
-	f := files{root}
+	f := filesOf(root)
 	var all []Binary
 	for _, name := range ProgramNames() {
 		where := named[name]
@@ -40,7 +37,7 @@ func ReadPrograms(root, path string, named map[string]string) []Binary {
 
 // Find is the first executable file of that name along path, a list in the form
 // of $PATH; empty without one.
-func Find(path, name string) string { return files{"/"}.find(name, path) }
+func Find(path, name string) string { return filesOf("/").find(name, path) }
 
 // find is the first executable file of that name along path.
 func (f files) find(name, path string) string {
@@ -49,11 +46,7 @@ func (f files) find(name, path string) string {
 			continue
 		}
 		where := filepath.Join(dir, name)
-		info, err := os.Stat(f.at(where))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		if info, ok := f.stat(where); ok && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 			return where
 		}
 	}

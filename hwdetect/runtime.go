@@ -56,8 +56,8 @@ func readRuntime(f files, asked string) Runtime {
 		all = append(all, Socket{Path: asked, Runtime: "the runtime named"})
 	}
 	for _, s := range all {
-		info, err := os.Stat(f.at(s.Path))
-		if err != nil {
+		info, ok := f.stat(s.Path)
+		if !ok {
 			continue
 		}
 		if info.Mode()&os.ModeSocket == 0 {

@@ -139,6 +139,14 @@ func badFlags() []badInput {
 		{"flag-output-empty", exitUsage, "init --output=", trial{}},
 		{"flag-profile", exitUsage, "init --profile turbo", trial{}},
 		{"flag-profile-swallows", exitUsage, "init --profile --dry-run", trial{}},
+		{"flag-storage-empty", exitUsage, "init --storage=", trial{}},
+		{"flag-storage-without-value", exitUsage, "init --storage", trial{}},
+		{"flag-storage-wrong", exitUsage, "init --storage UUID=1,mount", trial{}},
+		{"flag-dry-run-maybe", exitUsage, "init --dry-run=maybe", trial{}},
+		{"flag-help-maybe", exitUsage, "detect --help=maybe", trial{}},
+		{"flag-of-resume-for-init", exitUsage, "resume --storage=UUID=1", trial{}},
+		{"flag-slowdown-of-patch-huge", exitUsage, "patch --slowdown 1e300", trial{}},
+		{"flag-slowdown-of-patch-nan", exitUsage, "patch --slowdown NaN", trial{}},
 		{"flag-config-without-value", exitUsage, "init --config", trial{}},
 		{"flag-bench-without-value", exitUsage, "init --arm-bench", trial{}},
 		{"flag-kubeadm-without-value", exitUsage, "init --arm-kubeadm", trial{}},
@@ -175,6 +183,7 @@ func badEnvironment() []badInput {
 	nobody := trial{Nobody: true}
 	return []badInput{
 		{"env-output", exitUsage, "init", trial{}.env1("KUBEADM_ARM_OUTPUT=xml")},
+		{"env-storage", exitUsage, "init", trial{}.env1("KUBEADM_ARM_STORAGE=UUID=1,mount")},
 		{"env-profile", exitUsage, "init", trial{}.env1("KUBEADM_ARM_PROFILE=turbo")},
 		{"env-kubeadm", exitNoKubeadm, "init", trial{}.env1("KUBEADM_ARM_KUBEADM=/no/such/kubeadm")},
 		{"env-bench", exitBadInput, "init", trial{}.env1("KUBEADM_ARM_BENCH=/no/such/bench.json")},
