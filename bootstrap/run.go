@@ -122,6 +122,10 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 		return *r.outcome, err
 	}
 	defer unlock()
+	// After a reset that was cut off.
+	if _, err := r.layout.putForeignBack(); err != nil {
+		return *r.outcome, fmt.Errorf("put back the static pods in %s: %w", r.layout.kept(), err)
+	}
 	if err := r.checkAgain(); err != nil {
 		return *r.outcome, err
 	}

@@ -39,7 +39,7 @@ func hostname(f Facts) []Finding {
 		return nil
 	case name == "(none)" || !subdomain.MatchString(name) || len(name) > 253:
 		return one(Finding{
-			ID: "hostname", Severity: Fail, Seen: fmt.Sprintf("%q is no name for a node", name),
+			ID: "hostname", Severity: Fail, Rule: KubeadmRule, Seen: fmt.Sprintf("%q is no name for a node", name),
 			Means: "kubeadm refuses it: Kubernetes takes small letters, digits, hyphens and dots (RFC 1123), and a letter or digit at both ends",
 			Fix:   rename,
 		})

@@ -9,10 +9,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// allowsSwap tells whether the kubelet was told to run with swap on.
-func (f Facts) allowsSwap() bool {
-	return f.Ask.FailSwapOn == "false" || strings.Contains(f.Host.Node.KubeletArgs, "fail-swap-on=false")
-}
+// allowsSwap tells whether the kubelet was told to run with swap on: by a flag,
+// which counts more than its configuration file.
+func (f Facts) allowsSwap() bool { return isFalse(f.kubeletSetting("fail-swap-on", f.Ask.FailSwapOn)) }
 
 func swap(f Facts) []Finding {
 	s := f.Host.Swap
@@ -51,8 +50,8 @@ func swap(f Facts) []Finding {
 			zram = zram || strings.Contains(x.Name, "zram")
 		}
 		found := Finding{
-			ID: "swap", Severity: Fail, Seen: "swap is on: " + strings.Join(names, "; "),
-			Means: "the kubelet exits with \"running with swap on is not supported\" (failSwapOn). To keep swap, put failSwapOn: false into a KubeletConfiguration and hand it over with --config",
+			ID: "swap", Severity: Fail, Rule: KubeletRule, Seen: "swap is on: " + strings.Join(names, "; "),
+			Means: "the kubelet exits with \"running with swap on is not supported\" (failSwapOn). To keep swap, put failSwapOn: false into a KubeletConfiguration, beside a ClusterConfiguration, in a file for --config",
 			Fix:   fix,
 		}
 		if zram {

@@ -78,11 +78,13 @@ func (f files) real(path string) string {
 // at is where this machine finds a path, with links resolved inside the root.
 func (f files) at(path string) string { return f.root.At(f.real(path)) }
 
-func (f files) read(path string) []byte {
+func (f files) read(path string) []byte { return f.readUpTo(path, maxFile) }
+
+func (f files) readUpTo(path string, limit int64) []byte {
 	if f.hidden(path) {
 		return nil
 	}
-	text, err := f.root.Read(path, maxFile)
+	text, err := f.root.Read(path, limit)
 	if err != nil {
 		return nil
 	}
@@ -102,6 +104,12 @@ func (f files) exists(path string) bool {
 	}
 	_, err := f.root.Lstat(path)
 	return err == nil
+}
+
+// folder tells whether a path is a folder itself, and no link to one.
+func (f files) folder(path string) bool {
+	info, ok := f.stat(path)
+	return ok && info.IsDir()
 }
 
 // stat is what a path leads to.

@@ -36,7 +36,7 @@ func FuzzHostFiles(f *testing.F) {
 			}
 		}
 		parseNSS(text)
-		if len(parseResolvConf(text)) > 3 {
+		if servers, _ := parseResolvConf(text); len(servers) > 3 {
 			t.Fatal("too many name servers")
 		}
 		parseKernelConfig(text)
@@ -47,7 +47,10 @@ func FuzzHostFiles(f *testing.F) {
 		}
 		hasDefaultRoute(text)
 		hasDefaultRoute6(text)
-		parseKubeletArgs(text)
+		parseEnvironment(text)
+		(unit{settings: parseUnit(text)}).command(filesOf(t.TempDir()))
+		parseDockerConfig(text)
+		_ = (&CNI{}).parse(text)
 		parseCertificate(text)
 		parseThrottled(string(text))
 		for _, kind := range []BootKind{BootCmdline, BootEnv, BootExtlinux, BootMenu, BootFlashKernel, BootGRUB} {
@@ -64,7 +67,11 @@ func FuzzHostFiles(f *testing.F) {
 
 func FuzzContainerdConfig(f *testing.F) {
 	f.Add([]byte("version = 2\ndisabled_plugins = [\"cri\"]\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\nSystemdCgroup = true\n"))
-	f.Fuzz(func(_ *testing.T, text []byte) { parseContainerdConfig(text) })
+	f.Fuzz(func(_ *testing.T, text []byte) {
+		if f, _, err := parseContainerdFile(text, 0); err == nil {
+			mergeContainerd([]ContainerdFile{f, f})
+		}
+	})
 }
 
 func FuzzGunzip(f *testing.F) {

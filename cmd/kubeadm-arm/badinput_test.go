@@ -322,7 +322,7 @@ func badBoards() []badInput {
 		{"board-control-plane-here", exitClusterHere, "init", with(manifests+"/kube-apiserver.yaml", file("x"))},
 		{"board-in-a-cluster", exitClusterHere, "init", with("/etc/kubernetes/kubelet.conf", file("x"))},
 		{"board-kubelet-configured", exitClusterHere, "init", with("/var/lib/kubelet/config.yaml", file("x"))},
-		{"board-foreign-manifests", exitForeign, "init", with(manifests+"/web.yaml", file("x"), manifests+"/README", file("x"))},
+		{"board-second-pod-of-a-component", exitForeign, "init", with(manifests+"/kube-apiserver.yaml.bak", file("kind: Pod\nmetadata: {name: kube-apiserver, namespace: kube-system}\n"))},
 		{"board-manifests-folder-is-a-file", exitForeign, "init", with("/etc/kubernetes/manifests", file("x"))},
 		{"board-staged-without-journal", exitBadInput, "init", with("/etc/kubernetes/kubeadm-arm", folder(0o700), "/etc/kubernetes/kubeadm-arm/staged/kube-scheduler.yaml", file("x"))},
 		{"board-locked", exitLocked, "init --ignore-preflight-errors=all", trial{Locked: true, Files: files("/etc/kubernetes/kubeadm-arm", folder(0o700))}},

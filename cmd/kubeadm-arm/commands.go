@@ -73,9 +73,12 @@ func commands() []*command {
 		{name: "doctor", kubeadm: true, run: invocation.doctor,
 			calls: []call{{"[flags of kubeadm init]", "what on this board would stop init, and the line that mends it"}},
 			about: "kubeadm-arm doctor names what on this board would stop kubeadm-arm init, what it means here, and the line that\n" +
-				"mends it. It changes nothing. It takes the flags of kubeadm init, so that it knows what you are about to ask for, and:",
-			flags: []ownFlag{doctorOutputFlag(), rootFlag("look at the files below this folder instead, such as a mounted card; no program is run then"), kubeadmFlag()},
-			after: "Exit codes: 0 all is well, 1 there are warnings, 2 init would fail."},
+				"mends it. It takes the flags of kubeadm init, so that it knows what you are about to ask for, and:",
+			flags: []ownFlag{
+				{name: "fix", value: "FINDING", text: "change the files that a finding names, as its line says: one setting each, every other byte stays. " +
+					"Shows the difference (with --dry-run no more than that) and keeps a dated copy; several findings with commas between"},
+				doctorOutputFlag(), rootFlag("look at the files below this folder instead, such as a mounted card; no program is run then"), kubeadmFlag()},
+			after: "Without --fix it changes nothing. Exit codes: 0 all is well, 1 there are warnings, 2 init would fail; with --fix 0 when it was done."},
 		{name: "detect", run: invocation.detect, calls: []call{{"", "what the board is, and what its programs were built for"}},
 			flags: []ownFlag{outputFlag("text", "json", "yaml"), rootFlag("read the board's files below this folder")}},
 		{name: "bench", run: invocation.bench, calls: []call{{"", "how fast the board is"}},

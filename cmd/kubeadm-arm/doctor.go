@@ -23,6 +23,26 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
+// repeated are the flags to give again to a doctor that is called once more, each
+// after a blank and quoted for the shell.
+func repeated(theirs kubeadm.InitArgs, own ...string) string {
+	again := ""
+	for i := 0; i+1 < len(own); i += 2 {
+		if own[i+1] != "" {
+			again += " --" + own[i] + " " + kubeadm.Quote(own[i+1])
+		}
+	}
+	for _, flag := range theirs.Flags {
+		if flag.Name == "dry-run" {
+			continue
+		}
+		for _, word := range flag.Tokens {
+			again += " " + kubeadm.Quote(word)
+		}
+	}
+	return again
+}
+
 // doctor is `kubeadm-arm doctor`.
 func (v invocation) doctor(o options) error {
 	args := o.theirs
@@ -42,6 +62,9 @@ func (v invocation) doctor(o options) error {
 	}
 	if err != nil {
 		return err
+	}
+	if fix := o.text("fix"); fix != "" {
+		return v.fixFindings(o.text("root"), strings.Split(fix, ","), r, args.Bool("dry-run"))
 	}
 	if err := writeDoctor(v.stdout, r, o.text("output")); err != nil {
 		return err
@@ -71,7 +94,15 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 	}
 	e := examination{v: v, root: root, board: board, args: o.theirs, config: config, ask: true}
 	e.path, _ = v.realKubeadm(o.text("arm-kubeadm"))
-	return doctor.Diagnose(e.facts(ctx)), nil
+	below := root
+	if filepath.Clean(root) == "/" {
+		below = ""
+	}
+	e.again = repeated(o.theirs, "root", below, "arm-kubeadm", o.text("arm-kubeadm"))
+	facts := e.facts(ctx)
+	r := doctor.Diagnose(facts)
+	_, err = fitsInit(o.theirs, config, facts.Kubeadm, facts.Known)
+	return r, err
 }
 
 func writeDoctor(w io.Writer, r doctor.Report, output string) error {
@@ -105,6 +136,8 @@ type examination struct {
 	// ask starts programs for their versions. init does not: kubeadm's own
 	// preflight does, and on a slow board each takes a second.
 	ask bool
+	// again are the flags that doctor is to be repeated with.
+	again string
 	// resuming is set when an interrupted run is gone on with.
 	resuming bool
 }
@@ -125,21 +158,23 @@ func (v invocation) pathOf() string {
 
 func (e examination) facts(ctx context.Context) doctor.Facts {
 	real := filepath.Clean(e.root) == "/"
-	f := doctor.Facts{Board: e.board, Ask: e.asked(), Resuming: e.resuming, Root: isRoot() || !real}
+	f := doctor.Facts{Board: e.board, Ask: e.asked(), Resuming: e.resuming, Root: isRoot() || !real, Flags: e.again}
 	named := map[string]string{}
 	if e.path != "" && real {
 		named["kubeadm"] = e.path
 	}
 	f.Host = hwdetect.ReadHost(hwdetect.HostOptions{
 		Root: e.root, Path: e.v.pathOf(), Now: time.Now(), Built: written(), Programs: named,
-		Folders: []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd"},
-		Socket:  strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
+		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd"},
+		ResolvConf: f.Ask.ResolvConf,
+		Socket:     strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
 	}, e.board.Kernel)
 	if e.behaviour != nil {
 		f.Kubeadm, f.Known = *e.behaviour, true
 	}
 	f.Journal = exists(bootstrap.Layout{Root: e.root}.Journal())
 	if !real {
+		packagedVersions(&f)
 		return f
 	}
 	f.CPUs = runtime.NumCPU()
@@ -149,6 +184,29 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 	}
 	f.Holders = holders(f.Host, e.root)
 	return f
+}
+
+// packagedVersions takes the versions of programs that cannot be started, because
+// they lie on a card that another machine looks at, from their packages.
+func packagedVersions(f *doctor.Facts) {
+	packaged := func(name string) (kubeadm.Version, bool) {
+		number, _, _ := strings.Cut(f.Host.Packages[name], "-")
+		v, err := kubeadm.ParseVersion("v" + number)
+		return v, err == nil
+	}
+	if v, ok := packaged("kubeadm"); ok && !f.Known {
+		if b, err := kubeadm.BehaviourOf(v); err == nil {
+			f.Kubeadm, f.Known = b, true
+		}
+	}
+	if v, ok := packaged("kubelet"); ok {
+		f.Kubelet = v
+	}
+	for _, name := range []string{"containerd", "containerd.io"} {
+		if v := doctor.ParseRuntimeVersion(f.Host.Packages[name]); v != "" {
+			f.RuntimeVersion = v
+		}
+	}
 }
 
 // askPatience bounds what starting one program may take.
@@ -183,6 +241,7 @@ func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
 			}
 		case "containerd":
 			f.RuntimeVersion = doctor.ParseRuntimeVersion(answer(p.Path, "--version"))
+			f.Host.Runtime.SetDumped([]byte(answer(p.Path, "config", "dump")))
 		}
 	}
 	for _, s := range f.Host.Runtime.Sockets {
@@ -227,19 +286,23 @@ func (e examination) asked() doctor.Ask {
 		CRISocket:         pick("cri-socket", c.Init("nodeRegistration", "criSocket")),
 		ImageRepository:   pick("image-repository", c.Cluster("imageRepository")),
 		KubernetesVersion: pick("kubernetes-version", c.Cluster("kubernetesVersion")),
+		PodSubnet:         pick("pod-network-cidr", c.Cluster("networking", "podSubnet")),
+		ServiceSubnet:     pick("service-cidr", c.Cluster("networking", "serviceSubnet")),
+		ConfigFile:        pick("config", ""),
 		Ignore:            ignored(e.args, c),
 		FailSwapOn:        c.Kubelet("failSwapOn"),
 		FailCgroupV1:      c.Kubelet("failCgroupV1"),
 		CgroupDriver:      c.Kubelet("cgroupDriver"),
+		ResolvConf:        c.Kubelet("resolvConf"),
+		Unknown:           c.UnknownFields(),
 	}
 	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Init("localAPIEndpoint", "bindPort"))); err == nil && n > 0 && n < 1<<16 {
 		a.APIPort = n
 	}
-	if c.KubeletExtraArg("fail-swap-on") == "false" {
-		a.FailSwapOn = "false"
-	}
-	if d := c.KubeletExtraArg("cgroup-driver"); d != "" {
-		a.CgroupDriver = d
+	for flag, setting := range map[string]*string{"fail-swap-on": &a.FailSwapOn, "cgroup-driver": &a.CgroupDriver, "resolv-conf": &a.ResolvConf} {
+		if value := c.KubeletExtraArg(flag); value != "" {
+			*setting = value
+		}
 	}
 	e.patched(&a)
 	return a
@@ -280,6 +343,7 @@ func (e examination) patched(a *doctor.Ask) {
 // certainly make it fail stop it here, warnings are told in a line each.
 func (v invocation) consult(ctx context.Context, own initFlags, b *boardRun) error {
 	e := examination{v: v, root: "/", board: b.board, args: b.args, config: b.config, path: b.path, behaviour: &b.behaviour, resuming: b.resume != nil}
+	e.again = repeated(b.args)
 	b.doctor = doctor.Diagnose(e.facts(ctx))
 	dry := b.args.Bool("dry-run")
 	if own.output == "json" && !dry {

@@ -54,7 +54,7 @@ func exitCodes() []struct {
 		{exitNoKubeadm, "no real kubeadm found, or what was found does not tell its version"},
 		{exitBadConfig, "the `--config` file cannot be read or is malformed"},
 		{exitClusterHere, "a cluster is set up here already"},
-		{exitForeign, "foreign files in the manifests folder"},
+		{exitForeign, "the manifests folder cannot be read, or holds a second pod of a component; static pods of others, such as kube-vip's, are left alone"},
 		{exitDisk, "the disk is full or read-only"},
 		{exitIllegal, "a program was built for another CPU and would die"},
 		{exitStuck, "waiting was given up: nothing moved any more"},

@@ -200,12 +200,7 @@ func (v invocation) gather(ctx context.Context, own initFlags, args kubeadm.Init
 	if b.behaviour, err = kubeadm.BehaviourOf(version); err != nil {
 		return b, err
 	}
-	if name, ok := args.Get("config"); ok {
-		if err := b.config.FitsInit(b.behaviour, name); err != nil {
-			return b, err
-		}
-	}
-	if b.owned, err = ownersPatches(args, b.config); err != nil {
+	if b.owned, err = fitsInit(args, b.config, b.behaviour, true); err != nil {
 		return b, err
 	}
 	layout := board()
@@ -270,6 +265,26 @@ func (b *boardRun) measure(ctx context.Context, folder string) error {
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
+}
+
+// fitsInit is the one judgement of the owner's files, for init and for doctor: a
+// configuration that this kubeadm refuses, or patches that it would stop at. It
+// returns the patches. Of a kubeadm whose version is not known it is only asked
+// what all of them ask.
+func fitsInit(args kubeadm.InitArgs, c *kubeadm.Config, b kubeadm.Behaviour, known bool) (patch.Owned, error) {
+	if name, ok := args.Get("config"); ok {
+		if !known {
+			var err error
+			if b, err = kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: kubeadm.NewestMinor}); err != nil {
+				return nil, err
+			}
+			b.Nearest = true
+		}
+		if err := c.FitsInit(b, name); err != nil {
+			return nil, err
+		}
+	}
+	return ownersPatches(args, c)
 }
 
 // ownersPatches reads the owner's folder of kubeadm patches, if one is named.

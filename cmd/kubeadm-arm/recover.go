@@ -226,14 +226,14 @@ func (v invocation) reset(args []string) error {
 		return err
 	}
 	removed, left, err := bootstrap.Reset(board(), func() error { return v.child(path, rest) })
+	for _, l := range left {
+		fmt.Fprintf(v.stderr, "kubeadm-arm: left as it is: %s\n", l)
+	}
 	if err != nil {
 		return err
 	}
 	for _, r := range removed {
 		printable.Fprintf(v.stderr, "kubeadm-arm: removed %s\n", r)
-	}
-	for _, l := range left {
-		printable.Fprintf(v.stderr, "kubeadm-arm: left, it is none of ours: %s\n", l)
 	}
 	return nil
 }
