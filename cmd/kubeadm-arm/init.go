@@ -399,7 +399,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 		Layout: board(), Kubeadm: b.path, Behaviour: b.behaviour,
 		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Check: b.check, Program: trustedProgram,
 		Runner: kubeadm.Exec, Env: v.env, Now: time.Now, Tell: show.event,
-		Output: v.kubeadmOutput(b.args), Logs: func(unit string) string { return unitLog(stop.ctx, unit) }, Signal: stop.signal, Hold: bootstrap.HoldProcess,
+		Output: v.kubeadmOutput(b.args), Logs: func(unit string) string { return unitLog(stop.ctx, unit) }, Signal: stop.signal, Hold: bootstrap.Suspending(bootstrap.HoldProcess, suspensions()),
 	})
 	show.end()
 	took := time.Since(began)
