@@ -170,7 +170,7 @@ func oneLine(s string) string {
 	return s
 }
 
-// check looks for what no run writes. A component's name becomes a file name.
+// check looks for what no run writes, and for numbers that would overflow. A component's name becomes a file name.
 func (j *Journal) check() error {
 	if len(j.Plan.Steps) == 0 {
 		return errors.New("it has no steps")
@@ -179,7 +179,10 @@ func (j *Journal) check() error {
 		return fmt.Errorf("%d steps done of %d", j.Done, len(j.Plan.Steps))
 	}
 	var names []string
-	for _, s := range j.Plan.Steps {
+	for i, s := range j.Plan.Steps {
+		if err := plan.CheckRange(s); err != nil {
+			return fmt.Errorf("step %d: %w", i+1, err)
+		}
 		switch s := s.(type) {
 		case plan.StageManifests:
 			names = append(names, s.Components...)

@@ -19,7 +19,7 @@ type Pause struct {
 	// Renew says that whoever asked for the pause is at work. Without it for
 	// pauseAtMost the process goes on.
 	Renew func()
-	// End has the process go on.
+	// End has the process go on; it does when End returns.
 	End func()
 }
 
@@ -58,14 +58,26 @@ func HoldProcess(pid int) (Pause, error) {
 		},
 		End: func() {
 			end()
-			<-t.over
+			t.awaitEnd()
 		},
 	}, nil
 }
 
+// awaitEnd returns when the thread has ended, or after a while: a thread that has
+// nothing left to do ends at once, unless the whole program is stopped.
+func (t *tracer) awaitEnd() {
+	<-t.over
+	for range 1000 {
+		if errors.Is(unix.Tgkill(unix.Getpid(), t.tid, 0), unix.ESRCH) {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // tracer is the thread that holds a process.
 type tracer struct {
-	pid              int
+	pid, tid         int
 	renew, end, over chan struct{}
 }
 
@@ -83,6 +95,7 @@ func (t *tracer) run(begun chan<- error) {
 		return
 	}
 	defer close(t.over)
+	t.tid = unix.Gettid()
 	if err := t.seize(); err != nil {
 		begun <- err
 		return
