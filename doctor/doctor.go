@@ -73,7 +73,7 @@ func checks() []func(Facts) []Finding {
 		configFields,
 		programs, cpus, memory, power,
 		kernelRelease, kernelFeatures, memoryCgroup, cgroupVersion,
-		swap, clock, storageSet, volumes, space,
+		swap, clock, certificates, storageSet, volumes, space,
 		hostname, hostnameResolves, copies,
 		kernelSettings, defaultRoute, nameServers, ports,
 		runtimeAnswers, containerdConfig, runtimeVersion, dockerConfig, cgroupDriver, sandboxImage, cniPlugins,

@@ -27,6 +27,8 @@ type Node struct {
 	// there are keys of a cluster.
 	EtcdData bool `json:"etcdData,omitempty"`
 	PKI      bool `json:"pki,omitempty"`
+	// CAKey tells whether the key that signs a node's certificates is here.
+	CAKey bool `json:"caKey,omitempty"`
 	// CNI are the network configurations in /etc/cni/net.d.
 	CNI []string `json:"cni,omitempty"`
 }
@@ -59,6 +61,7 @@ func readNode(f files, etcdFolder string) Node {
 	n := Node{Systemd: f.exists("/run/systemd/system"), EtcdData: len(f.names(etcdFolder)) > 0}
 	u := readUnit(f, "kubelet.service")
 	n.KubeletUnit, n.KubeletArgs = u.path, kubeletArgs(f, u)
+	n.CAKey = f.exists("/etc/kubernetes/pki/ca.key")
 	n.PKI = f.exists("/etc/kubernetes/pki/ca.crt") || f.exists("/etc/kubernetes/pki/ca.key")
 	for _, path := range []string{
 		"/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/pki/etcd/ca.crt",

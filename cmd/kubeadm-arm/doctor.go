@@ -159,6 +159,7 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 		Root: e.root, Path: e.v.pathOf(), Now: time.Now(), Built: written(), Programs: named,
 		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd"},
 		ResolvConf: f.Ask.ResolvConf,
+		PKI:        kubeadm.CertificatesDir(e.config, e.args),
 		Socket:     strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
 	}, e.board.Kernel)
 	if e.behaviour != nil {
