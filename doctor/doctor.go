@@ -102,8 +102,12 @@ func Diagnose(f Facts) Report {
 			found.Fix = append([]string{f.fixLine(*found)}, found.Fix...)
 		}
 		if found.Rule == "" && found.Severity.Worse(OK) {
-			found.Rule = OwnRule
-			if len(found.Checks) > 0 {
+			switch {
+			case len(found.Checks) == 0:
+				found.Rule = OwnRule
+			case slices.Contains(found.Checks, found.ID):
+				found.Rule = KubeletRule // ignoring kubeadm's checks is not enough
+			default:
 				found.Rule = PreflightRule
 			}
 		}
