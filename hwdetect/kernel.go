@@ -2,6 +2,7 @@ package hwdetect
 
 import (
 	"debug/elf"
+	"io"
 	"path/filepath"
 	"strings"
 
@@ -28,12 +29,17 @@ func userland(f files, machine string) string {
 		return ""
 	}
 	for _, path := range []string{"sbin/init", "bin/sh", "usr/bin/sh"} {
-		program, err := elf.Open(f.at(path))
+		file, err := f.root.Open(path)
 		if err != nil {
 			continue
 		}
+		program, err := elf.NewFile(io.NewSectionReader(file, 0, maxProgram))
+		if err != nil {
+			_ = file.Close()
+			continue
+		}
 		class := program.Class
-		program.Close()
+		_ = file.Close()
 		if class == elf.ELFCLASS32 {
 			return "32-bit"
 		}
