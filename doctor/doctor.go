@@ -33,6 +33,9 @@ type Facts struct {
 	Ask     Ask
 	// Storage is what is wrong with the disk of kubeadm-arm storage.
 	Storage []StorageProblem
+	// Under is the folder that a stopped system was looked at below, such as a
+	// mounted card's; empty for a running one, whose own paths are printed.
+	Under string
 	// Root tells whether the facts were read with root's rights.
 	Root bool
 	// Journal tells whether a run of kubeadm-arm was interrupted here, and
@@ -64,7 +67,7 @@ type Ask struct {
 func checks() []func(Facts) []Finding {
 	return []func(Facts) []Finding{
 		programs, cpus, memory, power,
-		kernelRelease, kernelFeatures, memoryCgroup, cgroupVersion,
+		kernelRelease, kernelFeatures, pageSize, memoryCgroup, cgroupVersion,
 		swap, clock, storageSet, volumes, space,
 		hostname, hostnameResolves, copies,
 		forwarding, bridgeNetfilter, defaultRoute, nameServers, ports,
@@ -76,7 +79,7 @@ func checks() []func(Facts) []Finding {
 // Diagnose makes findings from facts, the worst first, each severity in the order of
 // the checks. It is a pure function.
 func Diagnose(f Facts) Report {
-	r := Report{Schema: Schema, Verdict: OK, Board: f.Board.Model, Runtime: f.RuntimeVersion, Findings: []Finding{}}
+	r := Report{Schema: Schema, Verdict: OK, Stopped: f.Host.Stopped, Board: f.Board.Model, Runtime: f.RuntimeVersion, Findings: []Finding{}}
 	if f.Known {
 		r.Kubeadm = f.Kubeadm.Version.String()
 	} else if newest, err := kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: kubeadm.NewestMinor}); err == nil {
@@ -109,6 +112,10 @@ func Diagnose(f Facts) Report {
 // unknown lists what could not be told, so that silence is not taken for health.
 func unknown(f Facts) []string {
 	all := append([]string{}, f.Board.Unknown...)
+	if f.Host.Stopped {
+		all = []string{"what only a running system tells: CPU, memory, clock, routes, ports, sockets"}
+		f.Host.Cgroups.Told, f.Host.Network.Told = true, true
+	}
 	for _, x := range []struct {
 		name    string
 		missing bool

@@ -38,7 +38,7 @@ func neededPrograms(f Facts) []Finding {
 
 func kubeletUnit(f Facts) []Finding {
 	switch {
-	case !f.Host.Node.Systemd:
+	case !f.Host.Node.Systemd && !f.Host.Stopped:
 		return one(Finding{ID: "kubelet-unit", Severity: Info, Seen: "no systemd runs here", Means: "kubeadm cannot start the kubelet: something else has to, as soon as /var/lib/kubelet/config.yaml is there"})
 	case f.Host.Node.KubeletUnit == "":
 		return one(Finding{

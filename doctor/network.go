@@ -14,6 +14,9 @@ import (
 func forwarding(f Facts) []Finding {
 	const name = "net.ipv4.ip_forward"
 	v := f.Host.Network.Sysctl[name]
+	if f.Host.Stopped {
+		return f.sysctlAtStart("ip-forward", name)
+	}
 	switch {
 	case v == "" || strings.Contains(f.Ask.AdvertiseAddress, ":"):
 		return nil // not told, or a cluster that has no IPv4
@@ -23,12 +26,15 @@ func forwarding(f Facts) []Finding {
 	return one(Finding{
 		ID: "ip-forward", Severity: Fail, Seen: name + " is " + v, Checks: []string{"FileContent--proc-sys-net-ipv4-ip_forward"},
 		Means: "kubeadm's preflight refuses it: no packet would reach a pod",
-		Fix:   []string{"echo " + name + "=1 | sudo tee /etc/sysctl.d/99-kubernetes.conf && sudo sysctl --system"},
+		Fix:   f.setSysctl(name),
 	})
 }
 
 func bridgeNetfilter(f Facts) []Finding {
 	const name = "net.bridge.bridge-nf-call-iptables"
+	if f.Host.Stopped {
+		return f.sysctlAtStart("bridge-netfilter", name)
+	}
 	if f.Host.Network.Sysctl["net.ipv4.ip_forward"] == "" {
 		return nil // the kernel's settings could not be read at all
 	}
@@ -39,10 +45,7 @@ func bridgeNetfilter(f Facts) []Finding {
 	found := Finding{
 		ID: "bridge-netfilter", Severity: Info, Seen: name + " is " + v,
 		Means: "pod networks with a bridge, such as flannel, need it; this kubeadm does not ask for it",
-		Fix: []string{
-			"echo br_netfilter | sudo tee /etc/modules-load.d/kubernetes.conf && sudo modprobe br_netfilter",
-			"echo " + name + "=1 | sudo tee /etc/sysctl.d/98-kubernetes.conf && sudo sysctl --system",
-		},
+		Fix:   append(f.loadModule("br_netfilter"), f.setSysctl(name)...),
 	}
 	if v == "" {
 		found.Seen = "br_netfilter is not loaded"
@@ -78,20 +81,22 @@ func defaultRoute(f Facts) []Finding {
 func nameServers(f Facts) []Finding {
 	n := f.Host.Names
 	if n.ResolvConf == "" {
-		if len(n.Hosts) == 0 {
-			return nil // nothing of /etc could be read
+		if len(n.Hosts) == 0 || f.Host.Stopped {
+			return nil // nothing of /etc could be read, or it is made at the start
 		}
 		return one(Finding{
 			ID: "name-servers", Severity: Fail, Seen: "there is no /etc/resolv.conf (or it is a link to nowhere)",
 			Means: "the kubelet cannot start any pod without it",
-			Fix:   []string{"ls -l /etc/resolv.conf", "echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv.conf    # your router's address"},
+			Fix:   []string{"ls -l /etc/resolv.conf", "sudo rm -f /etc/resolv.conf && echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv.conf    # your router's address"},
 		})
 	}
 	if len(n.Servers) == 0 {
+		e := f.edit(f.Host.File("/etc/resolv.conf"))
+		e.add("nameserver 192.168.1.1")
 		return one(Finding{
 			ID: "name-servers", Severity: Warning, Seen: n.ResolvConf + " names no name server",
 			Means: "images cannot be pulled by name, and CoreDNS has nobody to ask",
-			Fix:   []string{"echo 'nameserver 192.168.1.1' | sudo tee -a /etc/resolv.conf    # your router's address"},
+			Fix:   []string{e.commands[0] + "    # your router's address"},
 		})
 	}
 	for _, s := range n.Servers {

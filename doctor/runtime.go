@@ -43,6 +43,9 @@ func (f Facts) installed(name string) bool {
 const restartContainerd = "sudo systemctl restart containerd"
 
 func runtimeAnswers(f Facts) []Finding {
+	if f.Host.Stopped {
+		return f.runtimeAtStart()
+	}
 	all := f.sockets()
 	for _, s := range all {
 		if s.Answers {

@@ -50,9 +50,14 @@ func FuzzHostFiles(f *testing.F) {
 		parseKubeletArgs(text)
 		parseCertificate(text)
 		parseThrottled(string(text))
-		for _, kind := range []BootKind{BootCmdline, BootEnv, BootExtlinux, BootMenu, BootFlashKernel, BootGRUB} {
-			parseBootFile(text, kind)
+		for _, kind := range bootKinds() {
+			s, ok := parseBootFile(string(text), kind)
+			if ok && (s.From < 0 || s.From > s.To || s.To > len(text) || s.At < s.From || s.At > s.To) {
+				t.Fatal(kind, s)
+			}
 		}
+		parsePiConfig(text)
+		unitValues(string(text), "ExecStart")
 		for _, there := range []bool{true, false} {
 			i := identity("machine-id", "/etc/machine-id", string(text), there)
 			if i.Fingerprint != "" && len(i.Fingerprint) != 8 {

@@ -13,6 +13,9 @@ import (
 // whether Kubernetes can run on it. It holds no identifier and no address of the
 // board.
 type Host struct {
+	// Stopped is set for a system that does not run, such as a card's in another
+	// machine: then nothing is known but what its files say.
+	Stopped    bool        `json:"stopped,omitempty"`
 	Cmdline    []string    `json:"cmdline,omitempty"`
 	BootFile   *BootFile   `json:"bootFile,omitempty"`
 	Cgroups    CgroupState `json:"cgroups"`
@@ -29,9 +32,28 @@ type Host struct {
 	// Programs are what was found along PATH of ProgramNames, by name; Broken
 	// are those that are there and are no programs for any CPU.
 	Programs []Binary `json:"programs,omitempty"`
+	// Texts are the files that advice may change, by path: those that are there.
+	Texts map[string]TextFile `json:"-"`
+	// Services tells of the units of container runtimes and the kubelet how they
+	// stand; those that are not there are absent.
+	Services map[string]UnitState `json:"services,omitempty"`
 	// InPath tells which of the small programs that kubeadm's preflight asks
 	// for are there.
 	InPath map[string]bool `json:"-"`
+}
+
+// A TextFile is a file of settings as it is.
+type TextFile struct {
+	// Path has its links resolved: sed -i would replace a link by a file.
+	Path, Text string
+}
+
+// File is a file of settings; one that is not there is empty.
+func (h Host) File(path string) TextFile {
+	if t, ok := h.Texts[path]; ok {
+		return t
+	}
+	return TextFile{Path: path}
 }
 
 // HostOptions say what to look at.
@@ -58,19 +80,22 @@ type HostOptions struct {
 // files.
 func ReadHost(o HostOptions, kernel Kernel) Host {
 	f := filesOf(o.Root)
-	h := Host{Cmdline: strings.Fields(string(f.read("/proc/cmdline"))), BootFile: readBootFile(f)}
+	h := Host{Stopped: f.stopped, Cmdline: strings.Fields(string(f.read("/proc/cmdline")))}
+	h.BootFile = readBootFile(f, h.Cmdline, f.line("/proc/device-tree/model"))
+	h.Swap = readSwap(f)
+	h.Texts = readTexts(f, h.Swap)
 	mounts := parseMountInfo(f.read("/proc/self/mountinfo"))
 	if len(mounts) == 0 {
 		mounts = parseMountInfo(f.read("/proc/1/mountinfo"))
 	}
 	h.Cgroups = readCgroups(f, mounts)
-	h.Swap = readSwap(f)
 	for _, path := range append([]string{"/"}, o.Folders...) {
 		v := readVolume(f, mounts, path)
 		fillSpace(f, &v)
 		h.Volumes = append(h.Volumes, v)
 	}
 	h.Names = readNames(f)
+	h.Services = readServices(f)
 	h.Kernel = readKernelParts(f, kernel.Release)
 	h.Network = readNetwork(f)
 	h.Identities = readIdentities(f)
@@ -139,4 +164,24 @@ func (h Host) HasIdentity(name string) (Identity, bool) {
 		return Identity{}, false
 	}
 	return h.Identities[i], true
+}
+
+// readTexts reads the small files of settings whose lines advice may change.
+func readTexts(f files, swap SwapState) map[string]TextFile {
+	all := map[string]TextFile{}
+	paths := []string{"/etc/fstab", "/etc/hosts", "/etc/resolv.conf", "/etc/rc.local", "/etc/sysctl.conf", "/etc/default/armbian-zram-config", "/etc/modules", "/boot/firmware/config.txt"}
+	for _, dir := range []string{"/etc/sysctl.d", "/etc/modules-load.d"} {
+		for _, name := range f.names(dir) {
+			paths = append(paths, dir+"/"+name)
+		}
+	}
+	for _, m := range swap.Makers {
+		paths = append(paths, m.Path)
+	}
+	for _, path := range paths {
+		if text := f.read(path); text != nil {
+			all[path] = TextFile{f.real(path), string(text)}
+		}
+	}
+	return all
 }

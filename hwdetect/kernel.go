@@ -27,19 +27,36 @@ func userland(f files, machine string) string {
 	if machine != "aarch64" && machine != "x86_64" {
 		return ""
 	}
-	for _, path := range []string{"sbin/init", "bin/sh", "usr/bin/sh"} {
-		program, err := elf.Open(f.at(path))
+	if b, class := systemProgram(f); b.Machine != "" && class == elf.ELFCLASS32 {
+		return "32-bit"
+	}
+	return ""
+}
+
+// systemMachine is the machine type of the system's own programs.
+func systemMachine(f files) string {
+	b, _ := systemProgram(f)
+	return b.Machine
+}
+
+// systemProgram is a program that every system has, and its word size.
+func systemProgram(f files) (Binary, elf.Class) {
+	for _, path := range []string{"/sbin/init", "/bin/sh", "/usr/bin/sh"} {
+		file, err := f.root.Open(path)
 		if err != nil {
 			continue
 		}
-		class := program.Class
-		program.Close()
-		if class == elf.ELFCLASS32 {
-			return "32-bit"
+		defer file.Close()
+		program, err := elf.NewFile(file)
+		if err != nil {
+			continue
 		}
-		return ""
+		b, err := readELF(file)
+		if err == nil {
+			return b, program.Class
+		}
 	}
-	return ""
+	return Binary{}, 0
 }
 
 // virtual names what the machine runs in, by its own signs: QEMU's virt

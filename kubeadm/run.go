@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // A Command is one program to run.
@@ -29,7 +31,7 @@ type Command struct {
 // String is the command ready to paste into a shell, but for the values of
 // secret flags: errors are shown and kept.
 func (c Command) String() string {
-	words := []string{quote(c.Path)}
+	words := []string{shell.Quote(c.Path)}
 	hide := false
 	for _, a := range c.Args {
 		name, _, joined := strings.Cut(a, "=")
@@ -41,16 +43,9 @@ func (c Command) String() string {
 			a = name + "=(secret)"
 		}
 		hide = secret && !joined && !hide
-		words = append(words, quote(a))
+		words = append(words, shell.Quote(a))
 	}
 	return strings.Join(words, " ")
-}
-
-func quote(s string) string {
-	if s != "" && !strings.ContainsAny(s, " \t\n\"'`$&|;<>()*?[]#~!\\{}") {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // A Result is what a finished command left.

@@ -183,6 +183,11 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 		f.Kubeadm, f.Known = *e.behaviour, true
 	}
 	f.Journal = exists(bootstrap.Layout{Root: e.root}.Journal())
+	if f.Host.Stopped {
+		if f.Under, _ = filepath.Abs(e.root); f.Under == "" {
+			f.Under = e.root
+		}
+	}
 	if !real {
 		return f
 	}

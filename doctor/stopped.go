@@ -1,0 +1,55 @@
+package doctor
+
+import (
+	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+)
+
+// runtimeAtStart tells whether a stopped system will have a container runtime once
+// it has started. Sockets are made by what runs.
+func (f Facts) runtimeAtStart() []Finding {
+	for _, r := range []struct{ program, unit string }{{"containerd", "containerd.service"}, {"crio", "crio.service"}, {"dockerd", "docker.service"}} {
+		if !f.installed(r.program) {
+			continue
+		}
+		state, there := f.Host.Services[r.unit]
+		if !there || state == hwdetect.UnitEnabled {
+			return fine("runtime", r.program+" is installed")
+		}
+		fix := []string{f.systemctl("enable", r.unit)}
+		if state == hwdetect.UnitMasked {
+			fix = append([]string{f.systemctl("unmask", r.unit)}, fix...)
+		}
+		return one(Finding{
+			ID: "runtime", Severity: Fail, Seen: r.unit + " is " + string(state), Checks: []string{"CRI"},
+			Means: "it will not run after the next start, and kubeadm's preflight refuses that",
+			Fix:   fix,
+		})
+	}
+	return one(Finding{
+		ID: "runtime", Severity: Fail, Seen: "there is no container runtime", Checks: []string{"CRI"},
+		Means: "kubeadm's preflight refuses it: nothing would start containers",
+		Fix:   []string{"# on the board: sudo apt install containerd"},
+	})
+}
+
+// cgroupVersionAtStart is 1 or 2 where the boot file asks systemd for it, else 0
+// (systemd(1), systemd.unified_cgroup_hierarchy).
+func (f Facts) cgroupVersionAtStart() int {
+	version := 0
+	if f.Host.BootFile == nil {
+		return 0
+	}
+	for _, w := range f.Host.BootFile.Words() {
+		if value, ok := strings.CutPrefix(w, "systemd.unified_cgroup_hierarchy="); ok {
+			switch strings.ToLower(value) {
+			case "0", "no", "false", "off":
+				version = 1
+			default:
+				version = 2
+			}
+		}
+	}
+	return version
+}
