@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -36,98 +37,121 @@ func contradicts(word, wanted string) (instead string, yes bool) {
 	return wanted, name == want && word != wanted && strings.HasPrefix(name, "systemd.")
 }
 
-// bootChange is what has to be done to have parameters in the kernel's command line.
-type bootChange struct {
-	// lines are the commands; none when all is in the file already.
-	lines []string
-	// file is the one that was looked at, nil without one.
-	file *hwdetect.BootFile
+// bootWords adds parameters to the kernel's command line in a boot file, and takes out
+// what contradicts them.
+type bootWords struct {
+	Kind  hwdetect.BootKind
+	Words string
 }
 
-func (f Facts) changeBoot(params string) bootChange {
-	b := f.Host.BootFile
-	c := bootChange{file: b}
-	if b == nil {
-		c.lines = []string{"# add to the kernel's command line, wherever this board's boot loader keeps it: " + params}
-		return c
-	}
-	e := f.edit(hwdetect.TextFile{Path: b.Path, Text: b.Text})
-	for _, wanted := range strings.Fields(params) {
-		for _, word := range b.Words() {
+func (c bootWords) String() string { return "add " + c.Words }
+
+func (c bootWords) Apply(text []byte) ([]byte, error) {
+	after := string(text)
+	for _, wanted := range strings.Fields(c.Words) {
+		for _, word := range c.setting(after).Words {
 			if instead, yes := contradicts(word, wanted); yes {
-				e.exchangeWord(b.Kind, word, instead)
+				after = c.exchange(after, word, instead)
 			}
 		}
 	}
-	s := b.Again(e.text)
-	missing := slices.DeleteFunc(strings.Fields(params), func(p string) bool { return slices.Contains(s.Words, p) })
-	if len(missing) > 0 {
-		e.replace(s.At, s.At, s.Before+strings.Join(missing, " ")+s.After)
+	s, ok := hwdetect.ParseBootFile(after, c.Kind)
+	if !ok {
+		return nil, errors.New("it has no line for the kernel's parameters")
 	}
-	if c.lines = e.commands; len(c.lines) > 0 && b.Generator != "" {
-		if f.Under == "" {
-			c.lines = append(c.lines, "sudo "+b.Generator)
-		} else {
-			c.lines = append(c.lines, "# and on the board, before it counts: sudo "+b.Generator)
-		}
+	if missing := c.missing(s); len(missing) > 0 {
+		after = after[:s.At] + s.Before + strings.Join(missing, " ") + s.After + after[s.At:]
 	}
-	if b.Rival != "" {
-		c.lines = append(c.lines, "# if /proc/cmdline is still without it after that, it is "+b.Rival+" that this board boots with: add the same there")
-	}
-	return c
+	return []byte(after), nil
 }
 
-// exchangeWord replaces a parameter wherever it stands in the file's value, and a
-// blank beside it where nothing takes its place.
-func (e *edit) exchangeWord(kind hwdetect.BootKind, word, instead string) {
+func (c bootWords) setting(text string) hwdetect.Setting {
+	s, _ := hwdetect.ParseBootFile(text, c.Kind)
+	return s
+}
+
+// missing are the parameters that are not there.
+func (c bootWords) missing(s hwdetect.Setting) []string {
+	return slices.DeleteFunc(strings.Fields(c.Words), func(w string) bool { return slices.Contains(s.Words, w) })
+}
+
+// exchange replaces a parameter wherever it counts, and a blank beside it where
+// nothing takes its place.
+func (c bootWords) exchange(text, word, instead string) string {
 	for at := 0; ; {
-		n := strings.Index(e.text[at:], word)
+		n := strings.Index(text[at:], word)
 		if n < 0 {
-			return
+			return text
 		}
 		from, to := at+n, at+n+len(word)
 		at = to
-		if !e.isWord(from, to) || !e.counts(kind, from) {
+		if !isWord(text, from, to) || !c.counts(text, from) {
 			continue
 		}
 		if instead == "" {
-			if to < len(e.text) && e.text[to] == ' ' {
+			if to < len(text) && text[to] == ' ' {
 				to++
-			} else if from > 0 && e.text[from-1] == ' ' {
+			} else if from > 0 && text[from-1] == ' ' {
 				from--
 			}
 		}
-		e.replace(from, to, instead)
+		text = text[:from] + instead + text[to:]
 		at = from + len(instead)
 	}
 }
 
 // isWord tells whether bytes are a word of their own.
-func (e *edit) isWord(from, to int) bool {
+func isWord(text string, from, to int) bool {
 	const ends = " \t\r\n\"'="
-	return (from == 0 || strings.IndexByte(ends, e.text[from-1]) >= 0) && (to == len(e.text) || strings.IndexByte(ends, e.text[to]) >= 0)
+	return (from == 0 || strings.IndexByte(ends, text[from-1]) >= 0) && (to == len(text) || strings.IndexByte(ends, text[to]) >= 0)
 }
 
 // counts tells whether a place is part of the parameters that are used, and not of a
 // comment or another label.
-func (e *edit) counts(kind hwdetect.BootKind, at int) bool {
-	switch kind {
+func (c bootWords) counts(text string, at int) bool {
+	switch c.Kind {
 	case hwdetect.BootGRUB, hwdetect.BootIni, hwdetect.BootEntry:
-		line := e.text[strings.LastIndexByte(e.text[:at], '\n')+1:]
+		line := text[strings.LastIndexByte(text[:at], '\n')+1:]
 		return !strings.HasPrefix(strings.TrimLeft(line, " \t"), "#")
 	}
-	s := hwdetect.BootFile{Kind: kind}.Again(e.text)
+	s := c.setting(text)
 	return s.From <= at && at <= s.To
 }
 
-// bootLines are the commands that add parameters to the kernel's command line in
-// the board's own boot file, and start it with them.
-func (f Facts) bootLines(params string) []string {
-	c := f.changeBoot(params)
-	if f.Under != "" {
-		return c.lines
+// withBoot adds to a finding what has the parameters in the kernel's command line from
+// the next start on. Where the file has them already, a change cannot help.
+func (f Facts) withBoot(found Finding, params string) Finding {
+	b := f.Host.BootFile
+	if b == nil {
+		found.Fix = append(found.Fix, "# add to the kernel's command line, wherever this board's boot loader keeps it: "+params)
+		return found
 	}
-	return append(c.lines, "sudo reboot")
+	change := bootWords{b.Kind, params}
+	after, err := change.Apply([]byte(b.Text))
+	there := err == nil && string(after) == b.Text
+	if there && !f.Host.Stopped {
+		found.Means = b.Path + " has " + params + " already, and the running kernel was started without: restart the board. If /proc/cmdline is without it then, this is not the file that this board boots with"
+	}
+	if !there {
+		found.Edits = append(found.Edits, Edit{b.Path, change})
+		switch {
+		case b.Generator == "":
+		case f.Host.Stopped:
+			found.Fix = append(found.Fix, "# and on the board, before it counts: sudo "+b.Generator)
+		default:
+			found.Fix = append(found.Fix, "sudo "+b.Generator)
+		}
+	}
+	if !f.Host.Stopped {
+		found.Fix = append(found.Fix, "sudo reboot")
+		if there {
+			found.Fix = append(found.Fix, "cat /proc/cmdline    # after the restart")
+		}
+	}
+	if b.Rival != "" {
+		found.Fix = append(found.Fix, "# if /proc/cmdline is without it after that, it is "+b.Rival+" that this board boots with: add the same there")
+	}
+	return found
 }
 
 // memoryCgroupOff is the finding of a board that runs without it.
@@ -135,21 +159,17 @@ func (f Facts) memoryCgroupOff() Finding {
 	found := Finding{
 		ID: "memory-cgroup", Severity: Fail, Seen: "the memory cgroup is off", Checks: []string{"memory-cgroup", systemCheck},
 		Means: "the kubelet does not start without it; Raspberry Pi OS and others leave it off",
-		Fix:   f.bootLines(memoryOn),
 	}
 	if slices.Contains(f.Host.Cmdline, "cgroup_disable=memory") {
 		found.Seen += ": cgroup_disable=memory in /proc/cmdline"
 	}
-	c := f.changeBoot(memoryOn)
-	started := !slices.ContainsFunc(strings.Fields(memoryOn), func(p string) bool { return !slices.Contains(f.Host.Cmdline, p) })
-	switch {
-	case started:
-		found.Means = "the kernel was started with " + memoryOn + " and has no memory cgroup all the same: it was built without CONFIG_MEMCG, and the kubelet does not start"
-		found.Fix = anotherKernel()
-	case c.file != nil && len(c.file.Words()) > 0 && !slices.ContainsFunc(c.lines, func(l string) bool { return !strings.HasPrefix(l, "#") }):
-		found.Means = c.file.Path + " has the parameters already, and the running kernel was started without them: restart the board. If they are not in /proc/cmdline then, it is not the file that this board boots with"
-		found.Fix = append(found.Fix, "cat /proc/cmdline    # after the restart")
+	for _, p := range strings.Fields(memoryOn) {
+		if !slices.Contains(f.Host.Cmdline, p) {
+			return f.withBoot(found, memoryOn)
+		}
 	}
+	found.Means = "the kernel was started with " + memoryOn + " already, and has no memory cgroup all the same: it was built without CONFIG_MEMCG, and the kubelet does not start"
+	found.Fix = anotherKernel()
 	return found
 }
 
@@ -163,7 +183,6 @@ func (f Facts) memoryCgroupAtStart() []Finding {
 	found := Finding{
 		ID: "memory-cgroup", Severity: Fail, Checks: []string{"memory-cgroup", systemCheck},
 		Means: "the kubelet does not start without it",
-		Fix:   f.bootLines(memoryOn),
 	}
 	off := slices.ContainsFunc(b.Words(), func(w string) bool { _, yes := contradicts(w, "cgroup_enable=memory"); return yes })
 	on := slices.Contains(b.Words(), "cgroup_enable=memory") || slices.Contains(b.Words(), "cgroup_memory=1")
@@ -176,7 +195,7 @@ func (f Facts) memoryCgroupAtStart() []Finding {
 	default:
 		return fine("memory-cgroup", b.Path+" leaves the memory cgroup on")
 	}
-	return one(found)
+	return one(f.withBoot(found, memoryOn))
 }
 
 // raspberryKernel tells whether a stopped system has a kernel of Raspberry Pi's own
@@ -186,18 +205,4 @@ func (f Facts) raspberryKernel() bool {
 		return strings.Contains(release, "rpi") || strings.Contains(release, "raspi") || strings.HasSuffix(release, "+")
 	}
 	return len(f.Host.Kernel.Installed) == 0 || slices.ContainsFunc(f.Host.Kernel.Installed, own)
-}
-
-// piKernel8 makes a Raspberry Pi 5 boot the kernel with 4 KiB pages: kernel8.img
-// (Raspberry Pi documentation, config.txt, kernel).
-func (f Facts) piKernel8() []string {
-	const path = "/boot/firmware/config.txt"
-	file, there := f.Host.Texts[path]
-	if !there {
-		return []string{"# add to config.txt on the boot partition, below [all]: kernel=kernel8.img"}
-	}
-	e := f.edit(file)
-	e.add("[all]")
-	e.add("kernel=kernel8.img")
-	return e.commands
 }

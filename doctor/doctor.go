@@ -42,6 +42,9 @@ type Facts struct {
 	// Resuming that this is about going on with it: what that run made is no
 	// finding then.
 	Journal, Resuming bool
+	// Flags are those that doctor was called with, each after a blank and
+	// quoted for the shell: whoever repeats it has to give them again.
+	Flags string
 }
 
 // Ask is what the owner wants, from flags and configuration.
@@ -55,6 +58,8 @@ type Ask struct {
 	CRISocket         string
 	ImageRepository   string
 	KubernetesVersion string
+	// PodSubnet and ServiceSubnet are as given, ConfigFile is --config.
+	PodSubnet, ServiceSubnet, ConfigFile string
 	// Ignore is --ignore-preflight-errors.
 	Ignore []string
 	// FailSwapOn, FailCgroupV1 and CgroupDriver are the kubelet's settings,
@@ -70,9 +75,9 @@ func checks() []func(Facts) []Finding {
 		kernelRelease, kernelFeatures, pageSize, memoryCgroup, cgroupVersion,
 		swap, clock, storageSet, volumes, space,
 		hostname, hostnameResolves, copies,
-		forwarding, bridgeNetfilter, defaultRoute, nameServers, ports,
-		runtimeAnswers, runtimeConfig, runtimeVersion, cgroupDriver, sandboxImage,
-		neededPrograms, kubeletUnit, kubeletVersion, images, etcdArch, leftovers,
+		kernelSettings, defaultRoute, nameServers, ports,
+		runtimeAnswers, containerdConfig, runtimeVersion, dockerConfig, cgroupDriver, sandboxImage, cniPlugins,
+		neededPrograms, kubeletUnit, kubeletVersion, images, etcdArch, staticPods, leftovers,
 	}
 }
 
@@ -93,6 +98,15 @@ func Diagnose(f Facts) Report {
 	}
 	for i := range r.Findings {
 		found := &r.Findings[i]
+		if len(found.Edits) > 0 {
+			found.Fix = append([]string{f.fixLine(*found)}, found.Fix...)
+		}
+		if found.Rule == "" && found.Severity.Worse(OK) {
+			found.Rule = OwnRule
+			if len(found.Checks) > 0 {
+				found.Rule = PreflightRule
+			}
+		}
 		if found.Severity == Fail && found.ignoredBy(f.Ask.Ignore) {
 			found.Severity, found.Ignored = Warning, true
 		}

@@ -229,7 +229,7 @@ func TestOwnersChoices(t *testing.T) {
 	f.Ask.FailSwapOn = "false"
 	assert.Equal(t, OK, find(Diagnose(f), "swap").Severity)
 	f.Ask.FailSwapOn = ""
-	f.Host.Node.KubeletArgs = "--fail-swap-on=false"
+	f.Host.Node.KubeletArgs = []string{"--fail-swap-on=false"}
 	assert.Equal(t, OK, find(Diagnose(f), "swap").Severity)
 
 	f, _ = boardFacts(t, "testdata/armbian-banana-pi.txtar")

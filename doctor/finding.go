@@ -29,6 +29,12 @@ type Finding struct {
 	// Fix are shell lines to copy, or lines of a file after a comment that names
 	// the file.
 	Fix []string `json:"fix,omitempty"`
+	// Edits are the changes of files that `doctor --fix` makes; the line that
+	// calls it is the first of Fix then.
+	Edits []Edit `json:"edits,omitempty"`
+	// Rule says whose rule it is: kubeadm's preflight of this version, the
+	// kubelet, another program, or this one.
+	Rule Rule `json:"rule,omitempty"`
 	// Checks are the names of kubeadm's preflight checks that find the same; with
 	// the finding's own ID among them when ignoring those is not enough, because
 	// it is the kubelet that stops.
@@ -40,6 +46,19 @@ type Finding struct {
 	// warning.
 	Ignored bool `json:"ignored,omitempty"`
 }
+
+// Rule is whose rule a finding is about.
+type Rule string
+
+// Whose rules there are. What breaks KubeadmRule or KubeletRule cannot be
+// ignored: kubeadm stops before its preflight, or the kubelet does not start.
+const (
+	PreflightRule  Rule = "kubeadm's preflight"
+	KubeadmRule    Rule = "kubeadm"
+	KubeletRule    Rule = "the kubelet"
+	ContainerdRule Rule = "containerd"
+	OwnRule        Rule = "kubeadm-arm"
+)
 
 // Schema is the version of a report's JSON and YAML form. Fields may be added to
 // it; a field that goes or changes its meaning makes a new version.

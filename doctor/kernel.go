@@ -208,7 +208,7 @@ func pageSize(f Facts) []Finding {
 		Fix:   []string{"# another kernel is needed for those; with 4 KiB it is usually the one without -16k or -64k in its name"},
 	}
 	if strings.Contains(f.Host.Kernel.Release, "2712") {
-		found.Fix = f.piKernel8()
+		found.Fix = []string{"# in config.txt on the boot partition, below [all], if those are wanted: kernel=kernel8.img"}
 	}
 	return one(found)
 }
@@ -270,11 +270,10 @@ func cgroupVersion(f Facts) []Finding {
 		})
 	case 2:
 		if v := f.kubeletFacts().Value(kubeadm.CgroupV2); v != "yes" {
-			return one(Finding{
+			return one(f.withBoot(Finding{
 				ID: "cgroup-version", Severity: Warning, Seen: "cgroup v2",
 				Means: fmt.Sprintf("a kubelet of %s expects cgroup v1; its support of v2 was finished in v1.25", f.version()),
-				Fix:   f.bootLines("systemd.unified_cgroup_hierarchy=0"),
-			})
+			}, "systemd.unified_cgroup_hierarchy=0"))
 		}
 		return fine("cgroup-version", "cgroup v2")
 	}
@@ -282,10 +281,10 @@ func cgroupVersion(f Facts) []Finding {
 	case "yes":
 		return fine("cgroup-version", "cgroup v1")
 	case "maintenance mode":
-		return one(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1", Means: "it still works with this kubelet; from v1.35 on it is refused unless asked for", Fix: f.bootLines(unified)})
+		return one(f.withBoot(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1", Means: "it still works with this kubelet; from v1.35 on it is refused unless asked for"}, unified))
 	}
 	if f.clusterHere() {
-		return one(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1, and a kubelet that runs on it", Means: "a kubelet from v1.35 on does so only with failCgroupV1: false", Fix: f.bootLines(unified)})
+		return one(f.withBoot(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1, and a kubelet that runs on it", Means: "a kubelet from v1.35 on does so only with failCgroupV1: false"}, unified))
 	}
 	if f.Ask.FailCgroupV1 == "false" {
 		return one(Finding{
@@ -294,9 +293,8 @@ func cgroupVersion(f Facts) []Finding {
 			Fix:   []string{"kubeadm-arm init --ignore-preflight-errors=" + f.ignoring(systemCheck) + "    # beside your --config"},
 		})
 	}
-	return one(Finding{
+	return one(f.withBoot(Finding{
 		ID: "cgroup-version", Severity: Fail, Seen: "cgroup v1", Checks: []string{"cgroup-version"},
 		Means: fmt.Sprintf("the kubelet of %s does not start on it; cgroup v2 is one line away, or set failCgroupV1: false in a KubeletConfiguration and ignore %s", f.version(), systemCheck),
-		Fix:   f.bootLines(unified),
-	})
+	}, unified))
 }

@@ -14,6 +14,9 @@ func neededPrograms(f Facts) []Finding {
 	var missing, checks []string
 	for _, name := range strings.Split(f.Kubeadm.Value(kubeadm.NeededPrograms), ",") {
 		there, told := f.Host.InPath[name]
+		if name == "crictl" && f.uses("Docker") {
+			continue // kubeadm talks to Docker by docker(1)
+		}
 		if told && !there {
 			missing = append(missing, name)
 			checks = append(checks, "FileExisting-"+name)
@@ -180,6 +183,19 @@ func (f Facts) clusterHere() bool {
 		port = port || l.Port == f.Ask.APIPort
 	}
 	return conf && manifest && port
+}
+
+// staticPods names the pods in the manifests folder that are not kubeadm's, such
+// as kube-vip's. kubeadm's preflight lets them be, and so does this program.
+func staticPods(f Facts) []Finding {
+	all := f.Host.Node.StaticPods
+	if len(all) == 0 {
+		return nil
+	}
+	return one(Finding{
+		ID: "static-pods", Severity: Info, Rule: OwnRule, Seen: "in /etc/kubernetes/manifests, and not kubeadm's: " + strings.Join(all, ", "),
+		Means: "they stay as they are, and the kubelet starts them as soon as it runs: the usual way to a virtual address (kube-vip, keepalived)",
+	})
 }
 
 func leftovers(f Facts) []Finding {

@@ -39,7 +39,7 @@ func hostname(f Facts) []Finding {
 		return nil
 	case name == "(none)" || !subdomain.MatchString(name) || len(name) > 253:
 		return one(Finding{
-			ID: "hostname", Severity: Fail, Seen: fmt.Sprintf("%q is no name for a node", name),
+			ID: "hostname", Severity: Fail, Rule: KubeadmRule, Seen: fmt.Sprintf("%q is no name for a node", name),
 			Means: "kubeadm refuses it: Kubernetes takes small letters, digits, hyphens and dots (RFC 1123), and a letter or digit at both ends",
 			Fix:   rename,
 		})
@@ -76,9 +76,7 @@ func hostnameResolves(f Facts) []Finding {
 		ID: "hostname-resolves", Severity: Warning, Seen: name + " is not in /etc/hosts",
 		Means: "the kubelet looks it up for every static pod; without a name server that knows it each stalls for 10 s, and a whole bootstrap was seen to fail from that alone",
 	}
-	e := f.edit(f.Host.File("/etc/hosts"))
-	e.add("127.0.1.1 " + name)
-	found.Fix = e.commands
+	found.Edits = []Edit{{"/etc/hosts", addLine{"127.0.1.1 " + name}}}
 	if slices.Contains(f.Host.Names.NSS, "myhostname") {
 		found.Severity = Info
 		found.Seen += "; only nss-myhostname knows it"

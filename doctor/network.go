@@ -11,50 +11,126 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-func forwarding(f Facts) []Finding {
-	const name = "net.ipv4.ip_forward"
-	v := f.Host.Network.Sysctl[name]
-	if f.Host.Stopped {
-		return f.sysctlAtStart("ip-forward", name)
-	}
+// families tells which of IPv4 and IPv6 the cluster will have, as kubeadm finds
+// out: by the advertised address, which is that of the default route unless
+// named, and by the subnets, of which that of services is IPv4 unless set.
+func (f Facts) families() (four, six bool) {
+	address := f.Ask.AdvertiseAddress
 	switch {
-	case v == "" || strings.Contains(f.Ask.AdvertiseAddress, ":"):
-		return nil // not told, or a cluster that has no IPv4
-	case v == "1":
-		return fine("ip-forward", name+" is 1")
+	case address != "":
+		four, six = !strings.Contains(address, ":"), strings.Contains(address, ":")
+	case f.Host.Network.IPv6Route && !f.Host.Network.IPv4Route:
+		six = true
+	default:
+		four = true
 	}
-	return one(Finding{
-		ID: "ip-forward", Severity: Fail, Seen: name + " is " + v, Checks: []string{"FileContent--proc-sys-net-ipv4-ip_forward"},
-		Means: "kubeadm's preflight refuses it: no packet would reach a pod",
-		Fix:   f.setSysctl(name),
-	})
+	services := f.Ask.ServiceSubnet
+	if services == "" {
+		services = "10.96.0.0/12"
+	}
+	for _, subnet := range strings.Split(services+","+f.Ask.PodSubnet, ",") {
+		if _, err := netip.ParsePrefix(strings.TrimSpace(subnet)); err == nil {
+			six = six || strings.Contains(subnet, ":")
+			four = four || !strings.Contains(subnet, ":")
+		}
+	}
+	return four, six
 }
 
-func bridgeNetfilter(f Facts) []Finding {
-	const name = "net.bridge.bridge-nf-call-iptables"
-	if f.Host.Stopped {
-		return f.sysctlAtStart("bridge-netfilter", name)
+// A sysctl is a setting of the kernel that a cluster needs to be 1.
+type sysctl struct {
+	id, name string
+	// needed tells whether this cluster needs it, and asked whether kubeadm's
+	// preflight asks for it.
+	needed, asked bool
+	means         string
+}
+
+// sysctls are those of this cluster and this kubeadm.
+func (f Facts) sysctls() []sysctl {
+	four, six := f.families()
+	// Up to v1.26 preflight wants IPv4's in every case, and IPv6's by the
+	// advertised address alone.
+	old := f.Kubeadm.Value(kubeadm.ForwardingChecks) != "those of the addresses and subnets"
+	asked6 := six && (!old || strings.Contains(f.Ask.AdvertiseAddress, ":"))
+	bridge := f.Kubeadm.Has(kubeadm.BridgeCheck)
+	const pods, bridged = "no packet would reach a pod", "pod networks with a bridge, such as flannel, need it"
+	return []sysctl{
+		{"ip-forward", "net.ipv4.ip_forward", four, four || old, pods},
+		{"ipv6-forward", "net.ipv6.conf.default.forwarding", six, asked6, pods},
+		{"ipv6-forward-all", "net.ipv6.conf.all.forwarding", six, false, pods + ": it is what switches forwarding on for the interfaces that are there"},
+		{"bridge-netfilter", "net.bridge.bridge-nf-call-iptables", four, bridge && (four || old), bridged},
+		{"bridge-netfilter-ipv6", "net.bridge.bridge-nf-call-ip6tables", six, bridge && asked6, bridged},
 	}
-	if f.Host.Network.Sysctl["net.ipv4.ip_forward"] == "" {
+}
+
+func kernelSettings(f Facts) []Finding {
+	var all []Finding
+	if f.Host.Stopped {
+		return f.settingsAtStart()
+	}
+	if len(f.Host.Network.Sysctl) == 0 {
 		return nil // the kernel's settings could not be read at all
 	}
-	v := f.Host.Network.Sysctl[name]
-	if v == "1" {
-		return fine("bridge-netfilter", name+" is 1")
+	for _, s := range f.sysctls() {
+		v, told := f.Host.Network.Sysctl[s.name]
+		bridge := strings.HasPrefix(s.name, "net.bridge.")
+		switch {
+		case !s.needed && !s.asked:
+		case v == "1":
+			all = append(all, Finding{ID: s.id, Severity: OK, Seen: s.name + " is 1"})
+		case !told && !bridge:
+			if strings.HasPrefix(s.name, "net.ipv6.") && s.asked {
+				all = append(all, f.noIPv6(s))
+			}
+		default:
+			all = append(all, f.sysctlFinding(s, v, bridge))
+		}
 	}
+	return all
+}
+
+// noIPv6 is the finding that the kernel has no IPv6 at all.
+func (f Facts) noIPv6(s sysctl) Finding {
+	return Finding{
+		ID: s.id, Severity: Fail, Seen: "the kernel has no " + s.name + ": IPv6 is switched off", Checks: []string{preflightFile(s.name)},
+		Means: "kubeadm's preflight asks for it, because the configuration has IPv6 addresses",
+		Fix:   []string{"# take ipv6.disable=1 out of the kernel's command line and start again, or give the cluster IPv4 subnets only"},
+	}
+}
+
+// preflightFile is the name of kubeadm's check of a kernel's setting.
+func preflightFile(name string) string {
+	return "FileContent--proc-sys-" + strings.ReplaceAll(name, ".", "-")
+}
+
+// sysctlFinding is what to say of a setting that is not 1.
+func (f Facts) sysctlFinding(s sysctl, v string, bridge bool) Finding {
 	found := Finding{
-		ID: "bridge-netfilter", Severity: Info, Seen: name + " is " + v,
-		Means: "pod networks with a bridge, such as flannel, need it; this kubeadm does not ask for it",
-		Fix:   append(f.loadModule("br_netfilter"), f.setSysctl(name)...),
+		ID: s.id, Severity: Warning, Rule: OwnRule, Seen: s.name + " is " + v, Means: s.means + "; this kubeadm does not ask for it",
+		Fix: []string{"sudo sysctl --system"},
+	}
+	if bridge {
+		found.Severity = Info
+	}
+	if s.asked {
+		found.Severity, found.Rule, found.Checks = Fail, PreflightRule, []string{preflightFile(s.name)}
+		found.Means = "kubeadm's preflight refuses it: " + s.means
 	}
 	if v == "" {
 		found.Seen = "br_netfilter is not loaded"
+		found.Edits = []Edit{{"/etc/modules-load.d/kubeadm-arm.conf", addLine{"br_netfilter"}}}
+		found.Fix = append([]string{"sudo modprobe br_netfilter"}, found.Fix...)
 	}
-	if f.Kubeadm.Value(kubeadm.BridgeCheck) == "yes" {
-		found.Severity, found.Checks = Fail, []string{"FileContent--proc-sys-net-bridge-bridge-nf-call-iptables"}
-		found.Means = "kubeadm's preflight refuses it"
+	const own = "/etc/sysctl.d/99-kubeadm-arm.conf"
+	found.Edits = append(found.Edits, Edit{own, setLine{s.name, "1"}})
+	if file := f.Host.Network.SysctlFiles[s.name]; file.Path != "" && file.Value != "1" {
+		found.Seen += ", as " + file.Path + " says"
+		if file.Path != own && strings.HasPrefix(file.Path, "/etc/") {
+			found.Edits = append(found.Edits, Edit{file.Path, setLine{strings.TrimSpace(strings.Split(file.Line, "=")[0]), "1"}})
+		}
 	}
-	return one(found)
+	return found
 }
 
 func defaultRoute(f Facts) []Finding {
@@ -68,7 +144,7 @@ func defaultRoute(f Facts) []Finding {
 		return one(Finding{ID: "default-route", Severity: Warning, Seen: "there is no default route", Means: "images cannot be pulled; they have to be on the board"})
 	}
 	return one(Finding{
-		ID: "default-route", Severity: Fail, Seen: "there is no default route",
+		ID: "default-route", Severity: Fail, Rule: KubeadmRule, Seen: "there is no default route",
 		Means: "kubeadm takes the address of the board from it, and stops with: cannot use \"0.0.0.0\" as the bind address for the API Server",
 		Fix: []string{
 			"ip -brief address    # is the cable in, has the board an address?",
@@ -85,18 +161,16 @@ func nameServers(f Facts) []Finding {
 			return nil // nothing of /etc could be read, or it is made at the start
 		}
 		return one(Finding{
-			ID: "name-servers", Severity: Fail, Seen: "there is no /etc/resolv.conf (or it is a link to nowhere)",
+			ID: "name-servers", Severity: Fail, Rule: KubeletRule, Seen: "there is no /etc/resolv.conf (or it is a link to nowhere)",
 			Means: "the kubelet cannot start any pod without it",
 			Fix:   []string{"ls -l /etc/resolv.conf", "sudo rm -f /etc/resolv.conf && echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv.conf    # your router's address"},
 		})
 	}
 	if len(n.Servers) == 0 {
-		e := f.edit(f.Host.File("/etc/resolv.conf"))
-		e.add("nameserver 192.168.1.1")
 		return one(Finding{
 			ID: "name-servers", Severity: Warning, Seen: n.ResolvConf + " names no name server",
 			Means: "images cannot be pulled by name, and CoreDNS has nobody to ask",
-			Fix:   []string{e.commands[0] + "    # your router's address"},
+			Fix:   []string{"echo 'nameserver 192.168.1.1' | sudo tee -a /etc/resolv.conf    # your router's address"},
 		})
 	}
 	for _, s := range n.Servers {

@@ -21,19 +21,77 @@ func (f Facts) kubeletFacts() kubeadm.Behaviour {
 	return f.Kubeadm
 }
 
-// sockets are those that the kubelet could use.
-func (f Facts) sockets() []hwdetect.Socket {
-	asked := strings.TrimPrefix(f.Ask.CRISocket, "unix://")
-	var all []hwdetect.Socket
+// dockershimSocket is the kubelet's own, up to v1.23: it makes it when it talks
+// to Docker, and nobody finds it before.
+const dockershimSocket = "/run/dockershim.sock"
+
+// A choice is the container runtime that kubeadm of this version takes.
+type choice struct {
+	// socket is the zero value when there is none.
+	socket hwdetect.Socket
+	// rivals are all that kubeadm finds, when it takes none of them because it
+	// cannot choose.
+	rivals []hwdetect.Socket
+}
+
+// socketPath is a socket's path without its scheme, as /run has it.
+func socketPath(asked string) string {
+	path := filepath.Clean(strings.TrimPrefix(asked, "unix://"))
+	if rest, ok := strings.CutPrefix(path, "/var/run/"); ok {
+		return "/run/" + rest
+	}
+	return path
+}
+
+// choose follows kubeadm: a socket that is named counts alone; else the version's
+// own way of looking for one.
+func (f Facts) choose() choice {
+	way := f.Kubeadm.Value(kubeadm.RuntimeChoice)
+	byRuntime := map[string]hwdetect.Socket{}
 	for _, s := range f.Host.Runtime.Sockets {
-		switch {
-		case asked != "" && filepath.Clean(s.Path) != strings.Replace(filepath.Clean(asked), "/var/run/", "/run/", 1) && s.Path != asked:
-		case s.Runtime == "Docker" && f.kubeletFacts().Value(kubeadm.Dockershim) != "yes":
-		default:
-			all = append(all, s)
+		if f.Ask.CRISocket != "" && socketPath(s.Path) == socketPath(f.Ask.CRISocket) {
+			return choice{socket: s}
+		}
+		// Since v1.24 a socket counts that answers, before one that is there.
+		if s.Answers || way != "exactly one" && s.Problem != hwdetect.NoSocket {
+			byRuntime[s.Runtime] = s
 		}
 	}
-	return all
+	order := []string{"containerd", "CRI-O", "cri-dockerd"}
+	switch {
+	case f.Ask.CRISocket != "" && (way == "exactly one" || socketPath(f.Ask.CRISocket) != dockershimSocket):
+		return choice{}
+	case f.Ask.CRISocket != "", way == "Docker":
+		order = []string{"Docker"}
+	case way == "Docker first":
+		order = []string{"Docker", "CRI-O"}
+		if byRuntime["Docker"].Path == "" {
+			order = []string{"containerd", "CRI-O"}
+		}
+	}
+	var found []hwdetect.Socket
+	for _, name := range order {
+		if s := byRuntime[name]; s.Path != "" {
+			found = append(found, s)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return choice{socket: f.silent(order)}
+	case 1:
+		return choice{socket: found[0]}
+	}
+	return choice{rivals: found}
+}
+
+// silent is the first socket of some runtimes that is there and does not answer.
+func (f Facts) silent(runtimes []string) hwdetect.Socket {
+	for _, s := range f.Host.Runtime.Sockets {
+		if slices.Contains(runtimes, s.Runtime) {
+			return s
+		}
+	}
+	return hwdetect.Socket{}
 }
 
 func (f Facts) installed(name string) bool {
@@ -46,29 +104,36 @@ func runtimeAnswers(f Facts) []Finding {
 	if f.Host.Stopped {
 		return f.runtimeAtStart()
 	}
-	all := f.sockets()
-	for _, s := range all {
-		if s.Answers {
-			return fine("runtime", s.Runtime+" answers at "+s.Path)
-		}
+	c := f.choose()
+	switch {
+	case len(c.rivals) > 0:
+		return one(f.rivals(c.rivals))
+	case c.socket.Answers:
+		return fine("runtime", c.socket.Runtime+" answers at "+c.socket.Path)
 	}
 	found := Finding{ID: "runtime", Severity: Fail, Checks: []string{"CRI"}, Means: "kubeadm's preflight refuses it: nothing would start containers"}
 	if f.Resuming {
 		// After a power cut it may still be on its way.
 		found.Severity, found.Means = Warning, "nothing starts containers until it answers"
 	}
+	docker := slices.ContainsFunc(f.Host.Runtime.Sockets, func(s hwdetect.Socket) bool { return s.Runtime == "Docker" })
 	switch {
-	case len(all) > 0:
-		found.Seen = fmt.Sprintf("%s does not answer at %s: %s", all[0].Runtime, all[0].Path, all[0].Problem)
-		unit := strings.ToLower(strings.ReplaceAll(all[0].Runtime, "CRI-O", "crio"))
-		found.Fix = []string{"sudo systemctl restart " + unit + "; systemctl status " + unit, "journalctl -u " + unit + " | tail -20"}
-		if strings.Contains(all[0].Problem, "permission denied") {
-			found.Severity, found.Checks = Info, nil
-			found.Means, found.Fix = "only root may ask it", []string{"sudo kubeadm-arm doctor"}
-		}
+	case c.socket.Path != "":
+		found.doesNotAnswer(c.socket)
+	case f.Ask.CRISocket != "" && socketPath(f.Ask.CRISocket) == dockershimSocket && f.Kubeadm.Has(kubeadm.Dockershim):
+		found.Seen = "Docker does not run: there is no /run/docker.sock, which the kubelet's own " + dockershimSocket + " stands for"
+		found.Fix = []string{"sudo systemctl enable --now docker"}
 	case f.Ask.CRISocket != "":
 		found.Seen = "there is no socket " + f.Ask.CRISocket
 		found.Fix = []string{"ls -l /run/*/*.sock /run/*.sock    # which runtime is there? name its socket with --cri-socket"}
+		if socketPath(f.Ask.CRISocket) == dockershimSocket {
+			found.Seen += ", and no kubelet makes it since v1.24"
+			found.Fix = []string{"sudo apt install containerd    # and leave --cri-socket out; Docker itself needs cri-dockerd"}
+		}
+	case docker && !f.installed("containerd") && !f.installed("crio"):
+		found.Seen = "Docker runs, and nothing that this kubelet can talk to"
+		found.Means = "since Kubernetes v1.24 the kubelet does not talk to Docker; the containerd that Docker brought along will do"
+		found.Fix = []string{"sudo apt install containerd"}
 	case f.installed("containerd"):
 		found.Seen = "containerd is installed and does not run"
 		found.Fix = []string{"sudo systemctl enable --now containerd"}
@@ -79,43 +144,59 @@ func runtimeAnswers(f Facts) []Finding {
 		found.Seen = "there is no container runtime"
 		found.Fix = []string{"sudo apt install containerd"}
 	}
-	for _, s := range f.Host.Runtime.Sockets {
-		if s.Runtime == "Docker" && f.kubeletFacts().Value(kubeadm.Dockershim) != "yes" && len(all) == 0 && f.Ask.CRISocket == "" {
-			found.Seen = "Docker runs, and nothing that this kubelet can talk to"
-			found.Means = "since Kubernetes v1.24 the kubelet does not talk to Docker; the containerd that Docker brought along will do"
-		}
-	}
 	return one(found)
 }
 
-// usesContainerd tells whether containerd's configuration counts here.
-func (f Facts) usesContainerd() bool {
-	all := f.sockets()
-	if i := slices.IndexFunc(all, func(s hwdetect.Socket) bool { return s.Answers }); i >= 0 {
-		return all[i].Runtime == "containerd"
+// doesNotAnswer describes a socket that is there in vain.
+func (found *Finding) doesNotAnswer(s hwdetect.Socket) {
+	found.Seen = fmt.Sprintf("%s does not answer at %s: %s", s.Runtime, s.Path, s.Problem)
+	unit := strings.ToLower(strings.ReplaceAll(s.Runtime, "CRI-O", "crio"))
+	found.Fix = []string{"sudo systemctl restart " + unit + "; systemctl status " + unit, "journalctl -u " + unit + " | tail -20"}
+	if strings.Contains(s.Problem, "permission denied") {
+		found.Severity, found.Checks = Info, nil
+		found.Means, found.Fix = "only root may ask it", []string{"sudo kubeadm-arm doctor"}
 	}
-	return f.installed("containerd")
 }
 
-func runtimeConfig(f Facts) []Finding {
-	c := f.Host.Runtime.Containerd
-	switch {
-	case !f.usesContainerd() || c.Path == "":
-		return nil
-	case c.Problem != "":
-		return one(Finding{
-			ID: "containerd-config", Severity: Warning, Seen: c.Path + ": " + c.Problem,
-			Means: "containerd does not start with such a file",
-			Fix:   []string{"sudo nano " + c.Path, restartContainerd},
-		})
-	case c.CRIDisabled:
-		return one(Finding{
-			ID: "containerd-config", Severity: Fail, Seen: c.Path + " switches the CRI plugin off (disabled_plugins)", Checks: []string{"CRI"},
-			Means: "Docker's package containerd.io ships it so; the kubelet talks to that very plugin",
-			Fix:   []string{`sudo sed -i 's/^\( *disabled_plugins *= *\).*/\1[]/' ` + c.Path + " && " + restartContainerd},
-		})
+// rivals is the finding that kubeadm cannot choose a runtime.
+func (f Facts) rivals(all []hwdetect.Socket) Finding {
+	var seen []string
+	found := Finding{ID: "runtime", Severity: Fail, Rule: KubeadmRule}
+	named := map[string]string{
+		"containerd": "unix:///var/run/containerd/containerd.sock", "CRI-O": "unix:///var/run/crio/crio.sock",
+		"cri-dockerd": "unix:///var/run/cri-dockerd.sock", "Docker": "/var/run/dockershim.sock",
 	}
-	return fine("containerd-config", c.Path)
+	for _, s := range all {
+		seen = append(seen, s.Runtime+" at "+s.Path)
+		found.Fix = append(found.Fix, "nodeRegistration: {criSocket: "+named[s.Runtime]+"}    # "+s.Runtime)
+	}
+	found.Seen = "more than one container runtime is there: " + strings.Join(seen, ", ")
+	found.Means = `kubeadm takes none of them by itself and stops: "found multiple CRI endpoints on the host"`
+	if f.Kubeadm.Value(kubeadm.RuntimeChoice) != "exactly one" {
+		found.Means = `kubeadm takes none of them by itself and stops: "Found multiple CRI sockets"`
+	}
+	if f.Ask.ConfigFile == "" {
+		found.Fix = []string{
+			"kubeadm-arm init --cri-socket " + named[all[0].Runtime] + "    # " + all[0].Runtime,
+			"kubeadm-arm init --cri-socket " + named[all[1].Runtime] + "    # or " + all[1].Runtime,
+		}
+		return found
+	}
+	found.Fix = append([]string{"# one of these lines into the InitConfiguration in " + f.Ask.ConfigFile + ":"}, found.Fix...)
+	return found
+}
+
+// uses tells whether a runtime is the one that counts here.
+func (f Facts) uses(runtime string) bool {
+	c := f.choose()
+	if len(c.rivals) > 0 {
+		return false // whichever the owner will take is judged then
+	}
+	if c.socket.Answers {
+		return c.socket.Runtime == runtime
+	}
+	programs := map[string]string{"containerd": "containerd", "Docker": "dockerd"}
+	return (c.socket.Runtime == runtime || c.socket.Path == "") && f.installed(programs[runtime])
 }
 
 // ParseRuntimeVersion finds the version in what `containerd --version` prints,
@@ -138,7 +219,7 @@ func ParseRuntimeVersion(text string) string {
 }
 
 func runtimeVersion(f Facts) []Finding {
-	if f.RuntimeVersion == "" || !f.usesContainerd() {
+	if f.RuntimeVersion == "" || !f.uses("containerd") {
 		return nil
 	}
 	parts := strings.Split(f.RuntimeVersion, ".")
@@ -165,39 +246,9 @@ func runtimeVersion(f Facts) []Finding {
 	return one(found)
 }
 
-func cgroupDriver(f Facts) []Finding {
-	if !f.usesContainerd() || !f.Host.Node.Systemd || f.Host.Runtime.Containerd.Problem != "" {
-		return nil
-	}
-	kubelet := f.Ask.CgroupDriver
-	if kubelet == "" {
-		kubelet = f.Kubeadm.Value(kubeadm.CgroupDriver)
-	}
-	runtime := "cgroupfs"
-	if f.Host.Runtime.Containerd.SystemdCgroup == "true" {
-		runtime = "systemd"
-	}
-	if kubelet == runtime {
-		return fine("cgroup-driver", "kubelet and containerd: "+kubelet)
-	}
-	found := Finding{
-		ID: "cgroup-driver", Severity: Warning, Seen: fmt.Sprintf("cgroup drivers differ: the kubelet's is %s, containerd's %s", kubelet, runtime),
-		Means: "two managers of one tree: the control plane's containers are killed and started again every few minutes",
-	}
-	if runtime == "cgroupfs" {
-		if f.Host.Runtime.Containerd.SystemdCgroup == "" {
-			found.Fix = append(found.Fix, "sudo mkdir -p /etc/containerd && containerd config default | sudo tee /etc/containerd/config.toml >/dev/null")
-		}
-		found.Fix = append(found.Fix, "sudo sed -i 's/SystemdCgroup = false/SystemdCgroup = true/' /etc/containerd/config.toml && "+restartContainerd)
-		return one(found)
-	}
-	found.Fix = []string{"# in a KubeletConfiguration that --config names:", "cgroupDriver: systemd"}
-	return one(found)
-}
-
 func sandboxImage(f Facts) []Finding {
 	image := f.Host.Runtime.Containerd.SandboxImage
-	if !f.ImagesTold || !f.usesContainerd() {
+	if !f.ImagesTold || !f.uses("containerd") {
 		return nil
 	}
 	for _, i := range f.Images {

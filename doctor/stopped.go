@@ -53,3 +53,33 @@ func (f Facts) cgroupVersionAtStart() int {
 	}
 	return version
 }
+
+// settingsAtStart tells what a stopped system's files make of the kernel's settings.
+// Other programs may set them, too, so only what a file says is certain.
+func (f Facts) settingsAtStart() []Finding {
+	var all []Finding
+	for _, s := range f.sysctls() {
+		file := f.Host.Network.SysctlFiles[s.name]
+		switch {
+		case !s.needed && !s.asked:
+		case file.Value == "1":
+			all = append(all, Finding{ID: s.id, Severity: OK, Seen: s.name + " is 1 in " + file.Path})
+		case file.Path == "" || !s.asked:
+			bridge := strings.HasPrefix(s.name, "net.bridge.")
+			value := file.Value
+			if !bridge {
+				value = "0" // the kernel's own
+			}
+			found := f.sysctlFinding(s, value, bridge)
+			found.Severity, found.Checks, found.Rule, found.Brief = Info, nil, OwnRule, true
+			found.Seen, found.Means = "no file sets "+s.name+" to 1", "after the next start it is what other programs make it"
+			found.Fix = nil
+			all = append(all, found)
+		default:
+			found := f.sysctlFinding(s, file.Value, false)
+			found.Fix = nil
+			all = append(all, found)
+		}
+	}
+	return all
+}

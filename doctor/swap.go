@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
@@ -9,10 +10,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// allowsSwap tells whether the kubelet was told to run with swap on.
-func (f Facts) allowsSwap() bool {
-	return f.Ask.FailSwapOn == "false" || strings.Contains(f.Host.Node.KubeletArgs, "fail-swap-on=false")
-}
+// allowsSwap tells whether the kubelet was told to run with swap on: by a flag,
+// which counts more than its configuration file.
+func (f Facts) allowsSwap() bool { return isFalse(f.kubeletSetting("fail-swap-on", f.Ask.FailSwapOn)) }
 
 func swap(f Facts) []Finding {
 	s := f.Host.Swap
@@ -23,7 +23,7 @@ func swap(f Facts) []Finding {
 		return fine("swap", "no swap")
 	}
 	found := Finding{
-		ID: "swap", Severity: Fail,
+		ID: "swap", Severity: Fail, Rule: KubeletRule,
 		Means: "the kubelet exits with \"running with swap on is not supported\" (failSwapOn). To keep swap, put failSwapOn: false into a KubeletConfiguration and hand it over with --config",
 	}
 	var makers []string
@@ -44,7 +44,7 @@ func swap(f Facts) []Finding {
 		}
 		found.Fix = []string{"sudo swapoff -a"}
 		if len(makers) == 0 {
-			found.Fix = append(found.Fix, "systemctl list-units --all --type=swap; grep -rl swapon /etc    # nothing was found that makes it again at the next start; look here if it is back then")
+			found.Fix = append(found.Fix, "# nothing was found that makes it again at the next start; if it is back then: systemctl list-units --all --type=swap; grep -rl swapon /etc")
 		}
 	case len(makers) == 0:
 		return fine("swap", "no swap")
@@ -55,7 +55,7 @@ func swap(f Facts) []Finding {
 		found.Seen = "swap is off now, and comes back at the next start: " + strings.Join(makers, ", ")
 		found.Means = "after that start the kubelet refuses to run (failSwapOn)"
 	}
-	found.Fix = append(found.Fix, f.stopSwapMakers()...)
+	f.stopSwapMakers(&found)
 	return one(found)
 }
 
@@ -75,44 +75,33 @@ func makerName(m hwdetect.SwapMaker) string {
 	return m.Name
 }
 
-// stopSwapMakers are the commands after which nothing makes swap at the next start.
-func (f Facts) stopSwapMakers() []string {
+// stopSwapMakers adds what keeps them from making swap at the next start.
+func (f Facts) stopSwapMakers(found *Finding) {
 	const why = "    # or it is back after the next start"
-	var all []string
-	edits := map[string]*edit{}
 	for _, m := range f.Host.Swap.Makers {
 		switch {
 		case m.Kind == hwdetect.SwapLine:
-			e := edits[m.Path]
-			if e == nil {
-				e = f.edit(f.Host.File(m.Path))
-				edits[m.Path] = e
-			}
-			all = append(all, e.silence(m)+why)
+			found.Edits = append(found.Edits, Edit{m.Path, commentOut{m.Text, m.Script}})
 		case m.Name == "armbian-zram-config.service":
-			e := f.edit(f.Host.File("/etc/default/armbian-zram-config"))
-			if s, ok := hwdetect.ShellSetting(e.text, "SWAP"); ok {
-				e.replace(s.From, s.To, "false")
-			} else {
-				e.add("SWAP=false")
-			}
-			all = append(all, strings.Join(e.commands, "; ")+why)
+			found.Edits = append(found.Edits, Edit{m.Path, setShell{"SWAP", "false"}})
 		case m.Kind == hwdetect.SwapUnit:
-			all = append(all, f.systemctl("disable", m.Name)+why)
+			found.Fix = append(found.Fix, f.systemctl("disable", m.Name)+why)
 		case m.Kind == hwdetect.SwapStatic:
-			all = append(all, f.systemctl("mask", m.Name)+why)
+			found.Fix = append(found.Fix, f.systemctl("mask", m.Name)+why)
 		case m.Kind == hwdetect.SwapGenerator:
-			const folder = "/etc/systemd/system-generators"
-			dir := shell.Quote(f.path(folder))
-			all = append(all, fmt.Sprintf("sudo mkdir -p %s && sudo ln -s /dev/null %s/%s", dir, dir, m.Name)+why)
-		case m.Kind == hwdetect.SwapInit && f.Under == "":
-			all = append(all, "sudo update-rc.d "+shell.Quote(m.Name)+" disable"+why)
+			dir := shell.Quote(f.path("/etc/systemd/system-generators"))
+			found.Fix = append(found.Fix, fmt.Sprintf("sudo mkdir -p %s && sudo ln -s /dev/null %s/%s", dir, dir, m.Name)+why)
+		case f.Host.Stopped:
+			found.Fix = append(found.Fix, "# on the board: sudo update-rc.d "+shell.Quote(m.Name)+" disable")
 		default:
-			all = append(all, "# on the board: sudo update-rc.d "+shell.Quote(m.Name)+" disable")
+			found.Fix = append(found.Fix, "sudo update-rc.d "+shell.Quote(m.Name)+" disable"+why)
 		}
 	}
-	return all
 }
+
+// path is where the owner's shell finds a path of the board: on a card it lies
+// below the card's folder.
+func (f Facts) path(of string) string { return path.Join("/", f.Under, of) }
 
 // systemctl is the command that enables or disables a unit, on a card without
 // starting or stopping anything.
@@ -121,27 +110,4 @@ func (f Facts) systemctl(verb, unit string) string {
 		return "sudo systemctl --root=" + shell.Quote(f.Under) + " " + verb + " " + shell.Quote(unit)
 	}
 	return "sudo systemctl " + verb + " --now " + shell.Quote(unit)
-}
-
-// silence takes a line out of use. In a script a line inside of a block cannot
-// become a comment, as a block without a command is an error: the owner has to look.
-func (e *edit) silence(m hwdetect.SwapMaker) string {
-	lines := append(strings.Split(e.text, "\n"), make([]string, m.Line)...)
-	goesOn := m.Line > 1 && strings.HasSuffix(lines[m.Line-2], `\`) || strings.HasSuffix(strings.TrimRight(lines[m.Line-1], "\r"), `\`)
-	if goesOn || m.Path == "/etc/rc.local" && (strings.TrimLeft(lines[m.Line-1], " \t") != lines[m.Line-1] || strings.ContainsAny(lines[m.Line-1], "{}") || hasBlockWord(lines[m.Line-1])) {
-		return fmt.Sprintf("sudo nano +%d %s    # take out %q", m.Line, shell.Quote(e.path), m.Name)
-	}
-	e.comment(m.Line)
-	return e.commands[len(e.commands)-1]
-}
-
-// hasBlockWord tells whether a line of a script begins or ends a block.
-func hasBlockWord(line string) bool {
-	for _, w := range strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' || r == ';' }) {
-		switch w {
-		case "if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac":
-			return true
-		}
-	}
-	return false
 }

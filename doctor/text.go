@@ -78,6 +78,17 @@ func (r Report) Sum() string {
 	return "nothing would make init fail"
 }
 
+// remark says whose rule it is, and what leaving it aside comes to.
+func (r Rule) remark() string {
+	switch r {
+	case PreflightRule:
+		return "kubeadm's own check"
+	case OwnRule:
+		return "a rule of kubeadm-arm, not of kubeadm"
+	}
+	return "a rule of " + string(r) + ", which stops there all the same"
+}
+
 // write is one finding with its advice.
 func (f Finding) write(b *strings.Builder) {
 	head := map[Severity]string{Fail: "FAIL     ", Warning: "warning  ", Info: "info     "}[f.Severity]
@@ -94,7 +105,7 @@ func (f Finding) write(b *strings.Builder) {
 		fmt.Fprintf(b, "%s  %s\n", indent, line)
 	}
 	if f.Severity == Fail && !strings.Contains(strings.Join(f.Fix, " "), "--ignore-preflight-errors") {
-		fmt.Fprintf(b, "%sgo on in spite of it: --ignore-preflight-errors=%s\n", indent, strings.Join(f.IgnoreNames(), ","))
+		fmt.Fprintf(b, "%sgo on in spite of it: --ignore-preflight-errors=%s    # %s\n", indent, strings.Join(f.IgnoreNames(), ","), f.Rule.remark())
 	}
 	if f.Ignored {
 		fmt.Fprintf(b, "%signored, as --ignore-preflight-errors says\n", indent)

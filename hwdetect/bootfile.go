@@ -52,12 +52,6 @@ type BootFile struct {
 // Words are the parameters in the file.
 func (b BootFile) Words() []string { return b.Setting.Words }
 
-// Again finds the parameters in the file after a change.
-func (b BootFile) Again(text string) Setting {
-	s, _ := parseBootFile(text, b.Kind)
-	return s
-}
-
 // bootCandidate is a file that may be the one.
 type bootCandidate struct {
 	path string
@@ -76,7 +70,7 @@ func readBootFile(f files, cmdline []string, model string) *BootFile {
 	rank := map[string]int{}
 	for _, c := range bootCandidates(f, model) {
 		text := string(f.read(c.path))
-		s, ok := parseBootFile(text, c.kind)
+		s, ok := ParseBootFile(text, c.kind)
 		file := BootFile{Path: f.real(c.path), Kind: c.kind, Text: text, Setting: s, Generator: generatorOf(c)}
 		if !ok || slices.ContainsFunc(all, func(x BootFile) bool { return x.Path == file.Path }) {
 			continue
@@ -224,7 +218,7 @@ func firmwareFiles(f files) []string {
 	for _, dir := range dirs {
 		prefix, name := parsePiConfig(f.read(dir + "/config.txt"))
 		for _, path := range []string{filepath.Join(dir, prefix+name), filepath.Join(dir, "current", name), filepath.Join(dir, name)} {
-			if s, ok := parseBootFile(string(f.read(path)), BootCmdline); ok && !slices.Contains(all, path) && hasRoot(s.Words) {
+			if s, ok := ParseBootFile(string(f.read(path)), BootCmdline); ok && !slices.Contains(all, path) && hasRoot(s.Words) {
 				all = append(all, path)
 			}
 		}

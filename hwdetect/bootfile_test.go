@@ -104,7 +104,7 @@ func TestBootSettings(t *testing.T) {
 		{BootGRUB, "GRUB_CMDLINE_LINUX=\"a\"\nGRUB_CMDLINE_LINUX=\"\"\n", "GRUB_CMDLINE_LINUX=\"a\"\nGRUB_CMDLINE_LINUX=\"NEW\"\n", ""},
 		{BootGRUB, "# it's\nGRUB_CMDLINE_LINUX=a\\ b;X=1\n", "# it's\nGRUB_CMDLINE_LINUX=a\\ b\" NEW\";X=1\n", "a b"},
 	} {
-		s, ok := parseBootFile(c.before, c.kind)
+		s, ok := ParseBootFile(c.before, c.kind)
 		require.True(t, ok, "%q", c.before)
 		assert.Equal(t, c.want, c.before[:s.At]+s.Before+"NEW"+s.After+c.before[s.At:], "%s %q", c.kind, c.before)
 		assert.Equal(t, c.words, strings.Join(s.Words, " "), "%s %q", c.kind, c.before)

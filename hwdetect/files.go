@@ -78,11 +78,13 @@ func (f files) real(path string) string {
 // at is where this machine finds a path, with links resolved inside the root.
 func (f files) at(path string) string { return f.root.At(f.real(path)) }
 
-func (f files) read(path string) []byte {
+func (f files) read(path string) []byte { return f.readUpTo(path, maxFile) }
+
+func (f files) readUpTo(path string, limit int64) []byte {
 	if f.hidden(path) {
 		return nil
 	}
-	text, err := f.root.Read(path, maxFile)
+	text, err := f.root.Read(path, limit)
 	if err != nil {
 		return nil
 	}
@@ -124,6 +126,12 @@ func (f files) link(path string) string {
 		return ""
 	}
 	return to
+}
+
+// folder tells whether a path leads to a folder.
+func (f files) folder(path string) bool {
+	info, ok := f.stat(path)
+	return ok && info.IsDir()
 }
 
 // names lists a folder.

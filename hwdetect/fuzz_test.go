@@ -47,17 +47,20 @@ func FuzzHostFiles(f *testing.F) {
 		}
 		hasDefaultRoute(text)
 		hasDefaultRoute6(text)
-		parseKubeletArgs(text)
+		parseEnvironment(text)
+		(unit{settings: parseUnit(text)}).command(filesIn(t.TempDir()))
+		parseDockerConfig(text)
+		_ = (&CNI{}).parse(text)
 		parseCertificate(text)
 		parseThrottled(string(text))
 		for _, kind := range bootKinds() {
-			s, ok := parseBootFile(string(text), kind)
+			s, ok := ParseBootFile(string(text), kind)
 			if ok && (s.From < 0 || s.From > s.To || s.To > len(text) || s.At < s.From || s.At > s.To) {
 				t.Fatal(kind, s)
 			}
 		}
 		parsePiConfig(text)
-		unitValues(string(text), "ExecStart")
+		settingsOf(parseUnit(text), "ExecStart")
 		for _, there := range []bool{true, false} {
 			i := identity("machine-id", "/etc/machine-id", string(text), there)
 			if i.Fingerprint != "" && len(i.Fingerprint) != 8 {
@@ -69,7 +72,11 @@ func FuzzHostFiles(f *testing.F) {
 
 func FuzzContainerdConfig(f *testing.F) {
 	f.Add([]byte("version = 2\ndisabled_plugins = [\"cri\"]\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\nSystemdCgroup = true\n"))
-	f.Fuzz(func(_ *testing.T, text []byte) { parseContainerdConfig(text) })
+	f.Fuzz(func(_ *testing.T, text []byte) {
+		if f, _, err := parseContainerdFile(text, 0); err == nil {
+			mergeContainerd([]ContainerdFile{f, f})
+		}
+	})
 }
 
 func FuzzGunzip(f *testing.F) {

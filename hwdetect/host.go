@@ -32,28 +32,14 @@ type Host struct {
 	// Programs are what was found along PATH of ProgramNames, by name; Broken
 	// are those that are there and are no programs for any CPU.
 	Programs []Binary `json:"programs,omitempty"`
-	// Texts are the files that advice may change, by path: those that are there.
-	Texts map[string]TextFile `json:"-"`
 	// Services tells of the units of container runtimes and the kubelet how they
 	// stand; those that are not there are absent.
 	Services map[string]UnitState `json:"services,omitempty"`
 	// InPath tells which of the small programs that kubeadm's preflight asks
 	// for are there.
 	InPath map[string]bool `json:"-"`
-}
-
-// A TextFile is a file of settings as it is.
-type TextFile struct {
-	// Path has its links resolved: sed -i would replace a link by a file.
-	Path, Text string
-}
-
-// File is a file of settings; one that is not there is empty.
-func (h Host) File(path string) TextFile {
-	if t, ok := h.Texts[path]; ok {
-		return t
-	}
-	return TextFile{Path: path}
+	// Packages are the versions of Debian packages, by name.
+	Packages map[string]string `json:"-"`
 }
 
 // HostOptions say what to look at.
@@ -83,7 +69,6 @@ func ReadHost(o HostOptions, kernel Kernel) Host {
 	h := Host{Stopped: f.stopped, Cmdline: strings.Fields(string(f.read("/proc/cmdline")))}
 	h.BootFile = readBootFile(f, h.Cmdline, f.line("/proc/device-tree/model"))
 	h.Swap = readSwap(f)
-	h.Texts = readTexts(f, h.Swap)
 	mounts := parseMountInfo(f.read("/proc/self/mountinfo"))
 	if len(mounts) == 0 {
 		mounts = parseMountInfo(f.read("/proc/1/mountinfo"))
@@ -108,6 +93,7 @@ func ReadHost(o HostOptions, kernel Kernel) Host {
 	h.Power = parseThrottled(f.line("/sys/devices/platform/soc/soc:firmware/get_throttled"))
 	h.Programs = ReadPrograms(o.Root, o.Path, o.Programs)
 	h.InPath = inPath(f, o.Path)
+	h.Packages = readPackages(f)
 	h.Clock = readClock(f, o.Now, o.Built, h.Programs)
 	return h
 }
@@ -164,24 +150,4 @@ func (h Host) HasIdentity(name string) (Identity, bool) {
 		return Identity{}, false
 	}
 	return h.Identities[i], true
-}
-
-// readTexts reads the small files of settings whose lines advice may change.
-func readTexts(f files, swap SwapState) map[string]TextFile {
-	all := map[string]TextFile{}
-	paths := []string{"/etc/fstab", "/etc/hosts", "/etc/resolv.conf", "/etc/rc.local", "/etc/sysctl.conf", "/etc/default/armbian-zram-config", "/etc/modules", "/boot/firmware/config.txt"}
-	for _, dir := range []string{"/etc/sysctl.d", "/etc/modules-load.d"} {
-		for _, name := range f.names(dir) {
-			paths = append(paths, dir+"/"+name)
-		}
-	}
-	for _, m := range swap.Makers {
-		paths = append(paths, m.Path)
-	}
-	for _, path := range paths {
-		if text := f.read(path); text != nil {
-			all[path] = TextFile{f.real(path), string(text)}
-		}
-	}
-	return all
 }

@@ -183,26 +183,6 @@ func TestIdentities(t *testing.T) {
 	assert.Equal(t, "missing", readIdentities(filesIn(t.TempDir()))[0].State)
 }
 
-func TestContainerdConfig(t *testing.T) {
-	for name, c := range map[string]struct {
-		text string
-		want ContainerdConfig
-	}{
-		"Docker's package": {"disabled_plugins = [\"cri\"]\n", ContainerdConfig{CRIDisabled: true}},
-		"Debian's package": {"version = 2\n\n[plugins]\n  [plugins.\"io.containerd.grpc.v1.cri\"]\n    [plugins.\"io.containerd.grpc.v1.cri\".cni]\n      bin_dir = \"/usr/lib/cni\"\n", ContainerdConfig{}},
-		"version 2": {"version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\nsandbox_image = \"registry.k8s.io/pause:3.9\"\n[plugins.\"io.containerd.grpc.v1.cri\".containerd]\nsnapshotter = \"native\"\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\nSystemdCgroup = true\n",
-			ContainerdConfig{SystemdCgroup: "true", SandboxImage: "registry.k8s.io/pause:3.9", Snapshotter: "native"}},
-		"version 3": {"version = 3\n[plugins.'io.containerd.cri.v1.images']\nsnapshotter = 'overlayfs'\n[plugins.'io.containerd.cri.v1.images'.pinned_images]\nsandbox = 'registry.k8s.io/pause:3.10'\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\nSystemdCgroup = false\n",
-			ContainerdConfig{SystemdCgroup: "false", SandboxImage: "registry.k8s.io/pause:3.10", Snapshotter: "overlayfs"}},
-		"version 1": {"[plugins.cri]\nsystemd_cgroup = true\n", ContainerdConfig{SystemdCgroup: "true"}},
-		"odd types": {"disabled_plugins = 5\nplugins = [1]\n", ContainerdConfig{}},
-		"empty":     {"", ContainerdConfig{}},
-	} {
-		assert.Equal(t, c.want, parseContainerdConfig([]byte(c.text)), name)
-	}
-	assert.Contains(t, parseContainerdConfig([]byte("version = 2\n[plugins\n")).Problem, "line 3: ", "where the bracket should have been closed")
-}
-
 func TestRuntimeSockets(t *testing.T) {
 	root, err := os.MkdirTemp("", "kd") // a socket's path may have 108 bytes only
 	require.NoError(t, err)
@@ -237,10 +217,6 @@ func TestPower(t *testing.T) {
 	assert.Equal(t, Power{true, true}, parseThrottled("50005"))
 	assert.Equal(t, Power{}, parseThrottled("0"))
 	assert.Equal(t, Power{}, parseThrottled(""))
-}
-
-func TestKubeletArgs(t *testing.T) {
-	assert.Equal(t, "--fail-swap-on=false -v 2", parseKubeletArgs([]byte("# KUBELET_EXTRA_ARGS=no\nKUBELET_EXTRA_ARGS=\"--fail-swap-on=false -v 2\"\n")))
 }
 
 // A board that tells nothing at all is no error.

@@ -20,6 +20,19 @@ type Network struct {
 	// Sysctl holds the values asked for, by their dotted names; what the
 	// kernel does not have is absent.
 	Sysctl map[string]string `json:"sysctl,omitempty"`
+	// SysctlFiles are the files that set them when the board starts.
+	SysctlFiles map[string]SysctlFile `json:"-"`
+	// IPv4Route and IPv6Route tell which of the two have a default route.
+	IPv4Route bool `json:"ipv4Route,omitempty"`
+	IPv6Route bool `json:"ipv6Route,omitempty"`
+}
+
+// Sysctls are the kernel's settings that Kubernetes depends on.
+func Sysctls() []string {
+	return []string{
+		"net.ipv4.ip_forward", "net.ipv6.conf.default.forwarding", "net.ipv6.conf.all.forwarding",
+		"net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables",
+	}
 }
 
 // Listener is a TCP socket that waits for connections.
@@ -33,9 +46,11 @@ func readNetwork(f files) Network {
 	n := Network{Sysctl: map[string]string{}}
 	four, six := f.read("/proc/net/route"), f.read("/proc/net/ipv6_route")
 	n.Told = four != nil // without any route the kernel leaves even the heading out
-	n.DefaultRoute = hasDefaultRoute(four) || hasDefaultRoute6(six)
+	n.IPv4Route, n.IPv6Route = hasDefaultRoute(four), hasDefaultRoute6(six)
+	n.DefaultRoute = n.IPv4Route || n.IPv6Route
 	n.Listeners = append(parseNetTCP(f.read("/proc/net/tcp")), parseNetTCP(f.read("/proc/net/tcp6"))...)
-	for _, name := range []string{"net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"} {
+	n.SysctlFiles = readSysctlFiles(f, Sysctls())
+	for _, name := range Sysctls() {
 		if v := f.line("/proc/sys/" + strings.ReplaceAll(name, ".", "/")); v != "" {
 			n.Sysctl[name] = v
 		}

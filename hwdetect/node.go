@@ -2,6 +2,7 @@ package hwdetect
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -11,9 +12,12 @@ type Node struct {
 	Systemd bool `json:"systemd"`
 	// KubeletUnit is the unit file's path, empty without one.
 	KubeletUnit string `json:"kubeletUnit,omitempty"`
-	// KubeletArgs are extra flags for the kubelet from /etc/default/kubelet or
-	// /etc/sysconfig/kubelet (KUBELET_EXTRA_ARGS).
-	KubeletArgs string `json:"kubeletArgs,omitempty"`
+	// KubeletArgs are the flags that the kubelet is started with, from its unit,
+	// the unit's drop-ins and the files of variables that these name.
+	KubeletArgs []string `json:"kubeletArgs,omitempty"`
+	// StaticPods are the files in the manifests folder that the kubelet reads
+	// and kubeadm has not made, such as kube-vip.yaml.
+	StaticPods []string `json:"staticPods,omitempty"`
 	// Left are files of a kubeadm that ran here, in the order in which it makes
 	// them.
 	Left []string `json:"left,omitempty"`
@@ -27,15 +31,8 @@ type Node struct {
 
 func readNode(f files, etcdFolder string) Node {
 	n := Node{Systemd: f.exists("/run/systemd/system"), EtcdData: len(f.names(etcdFolder)) > 0}
-	for _, dir := range []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"} {
-		if path := dir + "/kubelet.service"; f.exists(path) {
-			n.KubeletUnit = path
-			break
-		}
-	}
-	for _, path := range []string{"/etc/default/kubelet", "/etc/sysconfig/kubelet"} {
-		n.KubeletArgs += parseKubeletArgs(f.read(path))
-	}
+	u := readUnit(f, "kubelet.service")
+	n.KubeletUnit, n.KubeletArgs = u.path, kubeletArgs(f, u)
 	n.PKI = f.exists("/etc/kubernetes/pki/ca.crt") || f.exists("/etc/kubernetes/pki/ca.key")
 	for _, path := range []string{
 		"/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/pki/etcd/ca.crt",
@@ -47,9 +44,14 @@ func readNode(f files, etcdFolder string) Node {
 			n.Left = append(n.Left, path)
 		}
 	}
+	// The kubelet reads every file without a leading dot, whatever its ending
+	// (pkg/kubelet/config/file.go).
 	for _, name := range f.names("/etc/kubernetes/manifests") {
-		if filepath.Ext(name) == ".yaml" && !strings.HasPrefix(name, ".") {
+		switch {
+		case slices.Contains([]string{"etcd.yaml", "kube-apiserver.yaml", "kube-controller-manager.yaml", "kube-scheduler.yaml"}, name):
 			n.Left = append(n.Left, "/etc/kubernetes/manifests/"+name)
+		case !strings.HasPrefix(name, ".") && !f.folder("/etc/kubernetes/manifests/"+name):
+			n.StaticPods = append(n.StaticPods, name)
 		}
 	}
 	for _, name := range f.names("/etc/cni/net.d") {
@@ -61,14 +63,34 @@ func readNode(f files, etcdFolder string) Node {
 	return n
 }
 
-// parseKubeletArgs reads KUBELET_EXTRA_ARGS= from an environment file
-// (systemd.exec(5), EnvironmentFile=); the last one counts.
-func parseKubeletArgs(text []byte) string {
-	args := ""
-	for _, line := range lines(text) {
-		if value, ok := strings.CutPrefix(line, "KUBELET_EXTRA_ARGS="); ok {
-			args = strings.Trim(value, `"'`)
+// kubeletArgs are the kubelet's flags. A unit that starts nothing, such as one
+// that is still to be written, is taken to read what kubeadm's own drop-in reads.
+func kubeletArgs(f files, u unit) []string {
+	if words := u.command(f); len(words) > 0 {
+		return words[1:]
+	}
+	var all []string
+	for _, path := range []string{"/etc/default/kubelet", "/etc/sysconfig/kubelet"} {
+		all = append(all, unitWords(parseEnvironment(f.read(path))["KUBELET_EXTRA_ARGS"])...)
+	}
+	return all
+}
+
+// KubeletFlag is the value of one of the kubelet's flags, empty when it is not
+// set. The last one counts, and a flag without a value is "true".
+func (n Node) KubeletFlag(name string) string {
+	value := ""
+	for i, arg := range n.KubeletArgs {
+		flag, v, has := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if flag != name || !strings.HasPrefix(arg, "-") {
+			continue
+		}
+		value = "true"
+		if has {
+			value = v
+		} else if i+1 < len(n.KubeletArgs) && !strings.HasPrefix(n.KubeletArgs[i+1], "-") {
+			value = n.KubeletArgs[i+1]
 		}
 	}
-	return args
+	return value
 }

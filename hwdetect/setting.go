@@ -18,9 +18,9 @@ type Setting struct {
 	Before, After string
 }
 
-// parseBootFile finds the parameters in a boot file. ok is false when the file has
+// ParseBootFile finds the parameters in a boot file. ok is false when the file has
 // no place for them.
-func parseBootFile(text string, kind BootKind) (s Setting, ok bool) {
+func ParseBootFile(text string, kind BootKind) (s Setting, ok bool) {
 	switch kind {
 	case BootCmdline:
 		return cmdlineSetting(text), true

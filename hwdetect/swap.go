@@ -44,10 +44,16 @@ type SwapMaker struct {
 	// Name is the unit's with its suffix, the generator's or the script's; for a
 	// line what is swapped to.
 	Name string `json:"name"`
-	// Path is the file that says so, and Line its line, from 1.
-	Path string `json:"path,omitempty"`
-	Line int    `json:"line,omitempty"`
+	// Path is the file that says so, and Line its line, from 1, Text as it stands
+	// there. Script is set when that is a line of a shell script.
+	Path   string `json:"path,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Text   string `json:"-"`
+	Script bool   `json:"-"`
 }
+
+// Armbian's service makes zram for other things, too: its setting stops the swap.
+const armbianZram, armbianDefaults = "armbian-zram-config.service", "/etc/default/armbian-zram-config"
 
 func readSwap(f files) SwapState {
 	s := SwapState{On: parseSwaps(f.read("/proc/swaps"))}
@@ -55,7 +61,7 @@ func readSwap(f files) SwapState {
 	target := !f.hasUnit("swap.target") || f.unitPath("swap.target") != ""
 	for _, line := range parseFstabSwap(f.read("/etc/fstab")) {
 		if unit := swapUnit(line.Name); target && (!f.hasUnit(unit) || f.unitPath(unit) != "") {
-			line.Path = "/etc/fstab"
+			line.Path = f.real("/etc/fstab")
 			s.Makers = append(s.Makers, line)
 		}
 	}
@@ -65,7 +71,11 @@ func readSwap(f files) SwapState {
 			if u.static {
 				kind = SwapStatic
 			}
-			s.Makers = append(s.Makers, SwapMaker{Kind: kind, Name: u.name, Path: u.path})
+			maker := SwapMaker{Kind: kind, Name: u.name, Path: u.path}
+			if u.name == armbianZram {
+				maker.Path = f.real(armbianDefaults)
+			}
+			s.Makers = append(s.Makers, maker)
 		}
 	}
 	s.Makers = append(s.Makers, swapGenerators(f)...)
@@ -96,7 +106,7 @@ func swapUnit(spec string) string {
 // makesSwap tells whether an enabled unit makes swap: a swap unit, or a service that
 // by its name or description is about swap or zram, or starts a script that calls
 // swapon(8). Those that have a setting for it are asked for that.
-func (f files) makesSwap(u unit) bool {
+func (f files) makesSwap(u enabledUnit) bool {
 	if filepath.Ext(u.name) == ".swap" {
 		return true
 	}
@@ -108,8 +118,8 @@ func (f files) makesSwap(u unit) bool {
 		// dphys-swapfile(8): size 0 makes none.
 		size, ok := ShellSetting(string(f.read("/etc/dphys-swapfile")), "CONF_SWAPSIZE")
 		return !ok || strings.Join(size.Words, " ") != "0"
-	case "armbian-zram-config.service":
-		text := string(f.read("/etc/default/armbian-zram-config"))
+	case armbianZram:
+		text := string(f.read(armbianDefaults))
 		for _, name := range []string{"ENABLED", "SWAP"} {
 			if v, ok := ShellSetting(text, name); ok && strings.Join(v.Words, " ") == "false" {
 				return false
@@ -117,17 +127,20 @@ func (f files) makesSwap(u unit) bool {
 		}
 		return true
 	}
-	text := string(f.read(u.path))
-	calls, plain := f.callsSwapon(text)
-	about := strings.ToLower(u.name + " " + unitValue(text, "Description") + " " + unitValue(text, "ExecStart"))
+	file := readUnit(f, filepath.Base(u.path))
+	if file.path == "" {
+		file.settings = parseUnit(f.read(u.path)) // linked from elsewhere
+	}
+	calls, plain := f.callsSwapon(file.settings)
+	about := strings.ToLower(u.name + " " + settingOf(file.settings, "Description") + " " + settingOf(file.settings, "ExecStart"))
 	return calls || !plain && (strings.Contains(about, "swap") || strings.Contains(about, "zram"))
 }
 
 // callsSwapon looks for swapon(8) in the commands of a unit, and in the scripts that
 // they start. plain is set when those scripts could be read and do something else.
-func (f files) callsSwapon(text string) (calls, plain bool) {
+func (f files) callsSwapon(unit []setting) (calls, plain bool) {
 	for _, key := range []string{"ExecStartPre", "ExecStart", "ExecStartPost"} {
-		for _, command := range unitValues(text, key) {
+		for _, command := range settingsOf(unit, key) {
 			if strings.Contains(command, "swapon") {
 				return true, false
 			}
@@ -162,7 +175,7 @@ func swapGenerators(f files) []SwapMaker {
 	if path := f.generator("rpi-swap-generator"); path != "" {
 		mechanism := ""
 		for _, text := range configTexts(f, "rpi/swap.conf") {
-			if v := unitValue(text.text, "Mechanism"); v != "" {
+			if v := settingOf(parseUnit([]byte(text.text)), "Mechanism"); v != "" {
 				mechanism = v
 			}
 		}
@@ -229,7 +242,7 @@ func swapScripts(f files) []SwapMaker {
 	}
 	for _, name := range sysvEnabled(f) {
 		if script := string(f.read("/etc/init.d/" + name)); strings.Contains(script, "swapon") || strings.Contains(name, "swap") || strings.Contains(name, "zram") {
-			if name == "dphys-swapfile" && !f.makesSwap(unit{name: "dphys-swapfile.service"}) {
+			if name == "dphys-swapfile" && !f.makesSwap(enabledUnit{name: "dphys-swapfile.service"}) {
 				continue
 			}
 			all = append(all, SwapMaker{Kind: SwapInit, Name: name, Path: "/etc/init.d/" + name})
@@ -245,7 +258,7 @@ func swaponLines(f files, path, and string) []SwapMaker {
 	for n, line := range strings.Split(string(f.read(path)), "\n") {
 		code, _, _ := strings.Cut(line, "#")
 		if strings.Contains(code, "swapon") && strings.Contains(code, and) {
-			all = append(all, SwapMaker{Kind: SwapLine, Name: strings.TrimSpace(code), Path: path, Line: n + 1})
+			all = append(all, SwapMaker{Kind: SwapLine, Name: strings.TrimSpace(code), Path: f.real(path), Line: n + 1, Text: strings.TrimSuffix(line, "\r"), Script: and == ""})
 		}
 	}
 	return all
@@ -275,7 +288,7 @@ func parseFstabSwap(text []byte) []SwapMaker {
 	for n, line := range strings.Split(string(text), "\n") {
 		w := strings.Fields(line)
 		if len(w) >= 3 && !strings.HasPrefix(w[0], "#") && w[2] == "swap" && !(len(w) > 3 && hasOption(w[3], "noauto")) {
-			all = append(all, SwapMaker{Kind: SwapLine, Name: unescape(w[0]), Line: n + 1})
+			all = append(all, SwapMaker{Kind: SwapLine, Name: unescape(w[0]), Line: n + 1, Text: strings.TrimSuffix(line, "\r")})
 		}
 	}
 	return all

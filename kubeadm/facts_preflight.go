@@ -15,6 +15,9 @@ const (
 	Dockershim       FactName = "kubelet talks to Docker itself"
 	CgroupDriver     FactName = "kubelet's cgroup driver unless set"
 	CgroupV2         FactName = "kubelet on cgroup v2"
+	RuntimeChoice    FactName = "container runtime that kubeadm takes"
+	ForwardingChecks FactName = "address families whose forwarding preflight asks for"
+	DockerDriver     FactName = "kubelet's cgroup driver with Docker"
 )
 
 // preflightFacts are those rows.
@@ -48,6 +51,14 @@ func preflightFacts() []Fact {
 		fact(RuntimeAPI, 26, 0, "v1", "containerd 1.6 and newer", "pkg/kubelet/cri/remote/remote_runtime.go at v1.26.15"),
 		fact(Dockershim, 13, 23, "yes", "", "pkg/kubelet/dockershim at v1.23.17"),
 		fact(Dockershim, 24, 0, "no", "Docker needs cri-dockerd", "pkg/kubelet at v1.24.17"),
+		fact(RuntimeChoice, 13, 13, "Docker", "unless a socket is named", "apis/kubeadm/v1beta1/defaults.go at v1.13.1"),
+		fact(RuntimeChoice, 14, 23, "Docker first", "containerd only where Docker is not; CRI-O beside either of them is an error", "util/runtime/runtime.go at v1.14.10, v1.18.20 and v1.23.17"),
+		fact(RuntimeChoice, 24, 0, "exactly one", "of containerd, CRI-O and cri-dockerd; two are an error before preflight", "util/runtime/runtime.go at v1.24.17 and v1.37.2"),
+		fact(ForwardingChecks, 13, 26, "IPv4; IPv6 with such an address", "by localAPIEndpoint.advertiseAddress", "preflight/checks.go at v1.13.1 and v1.26.15"),
+		fact(ForwardingChecks, 27, 0, "those of the addresses and subnets", "the service subnet is IPv4 unless set", "preflight/checks.go at v1.27.16 and v1.37.2"),
+		fact(DockerDriver, 13, 21, "Docker's", "kubeadm asks docker info", "phases/kubelet/flags.go at v1.13.1, componentconfigs/kubelet.go at v1.21.14"),
+		fact(DockerDriver, 22, 23, "its own", "the kubelet exits when Docker's is another one", "componentconfigs/kubelet.go at v1.22.17 and v1.23.17"),
+		fact(DockerDriver, 24, 0, "", "the kubelet does not talk to Docker", "pkg/kubelet at v1.24.17"),
 		fact(CgroupDriver, 13, 21, "cgroupfs", "Docker's own driver is followed", "componentconfigs/kubelet.go at v1.21.14"),
 		fact(CgroupDriver, 22, 0, "systemd", "", "componentconfigs/kubelet.go at v1.22.17"),
 		fact(CgroupV2, 13, 18, "no", "", "k/enhancements#2254: alpha in v1.18"),

@@ -19,22 +19,31 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 const doctorHelpText = `kubeadm-arm doctor names what on this board would stop kubeadm-arm init, what it means here, and the line that
-mends it. It changes nothing. It takes the flags of kubeadm init, so that it knows what you are about to ask for, and:
+mends it. It takes the flags of kubeadm init, so that it knows what you are about to ask for, and:
 
+      --fix FINDING         change the files that a finding names, as its line says: one setting each, every other byte
+                            stays. Shows the difference and keeps a dated copy; several findings with commas between
+      --dry-run             with --fix: show the difference and change nothing
       --output, -o FORMAT   text, json or yaml
       --root DIR            look at the files below this folder instead, such as a mounted card; no program is run then
       --arm-kubeadm PATH    the real kubeadm; else the first one in PATH (KUBEADM_ARM_KUBEADM)
 
-Exit codes: 0 all is well, 1 there are warnings, 2 init would fail.
+Without --fix it changes nothing. Exit codes: 0 all is well, 1 there are warnings, 2 init would fail; with --fix 0 when
+it was done.
 `
 
 // doctorFlags are our own flags of doctor.
 type doctorFlags struct {
 	output, root, kubeadm string
+	// fix are the findings to take away.
+	fix []string
+	// again are the flags to repeat the command with, quoted for the shell.
+	again string
 }
 
 func (v invocation) doctorFlags(args []string) (doctorFlags, kubeadm.InitArgs, error) {
@@ -45,6 +54,9 @@ func (v invocation) doctorFlags(args []string) (doctorFlags, kubeadm.InitArgs, e
 		}
 	}
 	var got string
+	args, got = stripFlag(args, "fix")
+	f.fix = strings.FieldsFunc(got, func(r rune) bool { return r == ',' })
+	f.again = repeated(args)
 	args, f.kubeadm = stripFlag(args, "arm-kubeadm")
 	if args, got = stripFlag(args, "output"); got != "" {
 		f.output = got
@@ -77,6 +89,18 @@ func (v invocation) doctorFlags(args []string) (doctorFlags, kubeadm.InitArgs, e
 	return f, a, nil
 }
 
+// repeated are arguments as they are written to give them again.
+func repeated(args []string) string {
+	args, _ = stripFlag(args, "output")
+	again := ""
+	for _, word := range args {
+		if word != "--dry-run" {
+			again += " " + shell.Quote(word)
+		}
+	}
+	return again
+}
+
 // doctor is `kubeadm-arm doctor`.
 func (v invocation) doctor(raw []string) error {
 	own, args, err := v.doctorFlags(raw)
@@ -104,9 +128,13 @@ func (v invocation) doctor(raw []string) error {
 	defer stop.close()
 	e := examination{v: v, root: own.root, board: board, args: args, config: config, ask: true}
 	e.path, _ = v.realKubeadm(own.kubeadm)
+	e.again = own.again
 	r := doctor.Diagnose(e.facts(stop.ctx))
 	if sig := stop.signal(); sig != 0 {
 		return &problem{128 + int(sig), "run it again", fmt.Errorf("interrupted by %s", signalName(sig))}
+	}
+	if len(own.fix) > 0 {
+		return v.fixFindings(own, r, args.Bool("dry-run"))
 	}
 	if err := writeDoctor(v.stdout, r, own.output); err != nil {
 		return err
@@ -149,6 +177,8 @@ type examination struct {
 	// ask starts programs for their versions. init does not: kubeadm's own
 	// preflight does, and on a slow board each takes a second.
 	ask bool
+	// again are the flags that doctor is to be repeated with.
+	again string
 	// resuming is set when an interrupted run is gone on with.
 	resuming bool
 }
@@ -169,7 +199,7 @@ func (v invocation) pathOf() string {
 
 func (e examination) facts(ctx context.Context) doctor.Facts {
 	real := filepath.Clean(e.root) == "/"
-	f := doctor.Facts{Board: e.board, Ask: e.asked(), Resuming: e.resuming, Root: isRoot() || !real}
+	f := doctor.Facts{Board: e.board, Ask: e.asked(), Resuming: e.resuming, Root: isRoot() || !real, Flags: e.again}
 	named := map[string]string{}
 	if e.path != "" && real {
 		named["kubeadm"] = e.path
@@ -189,6 +219,7 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 		}
 	}
 	if !real {
+		packagedVersions(&f)
 		return f
 	}
 	f.CPUs = runtime.NumCPU()
@@ -198,6 +229,29 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 	}
 	f.Holders = holders(f.Host, e.root)
 	return f
+}
+
+// packagedVersions takes the versions of programs that cannot be started, because
+// they lie on a card that another machine looks at, from their packages.
+func packagedVersions(f *doctor.Facts) {
+	packaged := func(name string) (kubeadm.Version, bool) {
+		number, _, _ := strings.Cut(f.Host.Packages[name], "-")
+		v, err := kubeadm.ParseVersion("v" + number)
+		return v, err == nil
+	}
+	if v, ok := packaged("kubeadm"); ok && !f.Known {
+		if b, err := kubeadm.BehaviourOf(v); err == nil {
+			f.Kubeadm, f.Known = b, true
+		}
+	}
+	if v, ok := packaged("kubelet"); ok {
+		f.Kubelet = v
+	}
+	for _, name := range []string{"containerd", "containerd.io"} {
+		if v := doctor.ParseRuntimeVersion(f.Host.Packages[name]); v != "" {
+			f.RuntimeVersion = v
+		}
+	}
 }
 
 // askPatience bounds what starting one program may take: the slowest board seen
@@ -233,6 +287,7 @@ func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
 			}
 		case "containerd":
 			f.RuntimeVersion = doctor.ParseRuntimeVersion(answer(p.Path, "--version"))
+			f.Host.Runtime.SetDumped([]byte(answer(p.Path, "config", "dump")))
 		}
 	}
 	for _, s := range f.Host.Runtime.Sockets {
@@ -277,6 +332,9 @@ func (e examination) asked() doctor.Ask {
 		CRISocket:         pick("cri-socket", c.Init("nodeRegistration", "criSocket")),
 		ImageRepository:   pick("image-repository", c.Cluster("imageRepository")),
 		KubernetesVersion: pick("kubernetes-version", c.Cluster("kubernetesVersion")),
+		PodSubnet:         pick("pod-network-cidr", c.Cluster("networking", "podSubnet")),
+		ServiceSubnet:     pick("service-cidr", c.Cluster("networking", "serviceSubnet")),
+		ConfigFile:        pick("config", ""),
 		Ignore:            ignored(e.args, c),
 		FailSwapOn:        c.Kubelet("failSwapOn"),
 		FailCgroupV1:      c.Kubelet("failCgroupV1"),
@@ -330,6 +388,11 @@ func (e examination) patched(a *doctor.Ask) {
 // certainly make it fail stop it here, warnings are told in a line each.
 func (v invocation) consult(ctx context.Context, own initFlags, b *boardRun) error {
 	e := examination{v: v, root: "/", board: b.board, args: b.args, config: b.config, path: b.path, behaviour: &b.behaviour, resuming: b.resume != nil}
+	var words []string
+	for _, flag := range b.args.Flags {
+		words = append(words, flag.Tokens...)
+	}
+	e.again = repeated(words)
 	b.doctor = doctor.Diagnose(e.facts(ctx))
 	dry := b.args.Bool("dry-run")
 	if own.output == "json" && !dry {

@@ -6,14 +6,8 @@ import (
 	"strings"
 )
 
-// unitFolders are where systemd finds units, the first counting most
-// (systemd.unit(5), Unit File Load Path).
-func unitFolders() []string {
-	return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
-}
-
-// A unit is one that is started with the system.
-type unit struct {
+// An enabledUnit is one that is started with the system.
+type enabledUnit struct {
 	name, path string
 	// static is set when it is enabled by a link that a package brought, which
 	// systemctl disable leaves.
@@ -54,8 +48,8 @@ func (f files) masked(path string) bool {
 
 // enabledUnits are those that a target, or another unit that is started, wants or
 // requires: by links in NAME.wants and NAME.requires.
-func enabledUnits(f files) []unit {
-	var all []unit
+func enabledUnits(f files) []enabledUnit {
+	var all []enabledUnit
 	seen := map[string]bool{}
 	for _, dir := range unitFolders() {
 		for _, folder := range f.names(dir) {
@@ -74,10 +68,10 @@ func enabledUnits(f files) []unit {
 				if path == "" && f.link(link) != "" && !f.hasUnit(name) {
 					path = f.real(link) // a file elsewhere, linked
 				}
-				if path == "" || slices.ContainsFunc(all, func(u unit) bool { return u.name == name }) {
+				if path == "" || slices.ContainsFunc(all, func(u enabledUnit) bool { return u.name == name }) {
 					continue
 				}
-				all = append(all, unit{name, path, !strings.HasPrefix(dir, "/etc/")})
+				all = append(all, enabledUnit{name, path, !strings.HasPrefix(dir, "/etc/")})
 			}
 		}
 	}
@@ -91,7 +85,7 @@ func (f files) hasUnit(name string) bool {
 
 // enabled tells whether a unit is started with the system.
 func (f files) enabled(name string) bool {
-	return slices.ContainsFunc(enabledUnits(f), func(u unit) bool { return u.name == name }) || slices.Contains(sysvEnabled(f), strings.TrimSuffix(name, ".service"))
+	return slices.ContainsFunc(enabledUnits(f), func(u enabledUnit) bool { return u.name == name }) || slices.Contains(sysvEnabled(f), strings.TrimSuffix(name, ".service"))
 }
 
 // generator is the file of a generator, empty without one or when a file of the
@@ -159,31 +153,27 @@ func configTexts(f files, name string) []configText {
 	return all
 }
 
-// unitValues are the values of a key in a unit or another file of that form, those
-// of lines that go on after a backslash joined.
-func unitValues(text, key string) []string {
-	var all []string
-	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r", ""), "\\\n", " ")
-	for _, line := range strings.Split(text, "\n") {
-		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
-		if !ok || strings.TrimSpace(name) != key {
-			continue
-		}
-		if value = strings.TrimSpace(value); value == "" {
-			all = nil // an empty one takes back those before
-			continue
-		}
-		all = append(all, value)
-	}
-	return all
-}
-
-// unitValue is the last value of a key.
-func unitValue(text, key string) string {
-	if all := unitValues(text, key); len(all) > 0 {
-		return all[len(all)-1]
+// settingOf is the last value of a key; an empty one takes back those before.
+func settingOf(all []setting, key string) string {
+	if values := settingsOf(all, key); len(values) > 0 {
+		return values[len(values)-1]
 	}
 	return ""
+}
+
+// settingsOf are the values of a key that count.
+func settingsOf(all []setting, key string) []string {
+	var values []string
+	for _, s := range all {
+		switch {
+		case s.key != key:
+		case s.value == "":
+			values = nil
+		default:
+			values = append(values, s.value)
+		}
+	}
+	return values
 }
 
 // UnitState is how a unit stands.

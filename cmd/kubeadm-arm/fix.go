@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/kubeadm-arm/kubeadm-arm/doctor"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+)
+
+// fixedFile is one file that `doctor --fix` changes.
+type fixedFile struct {
+	// path is the file's below the root, target where it really is.
+	path, target string
+	before       []byte
+	after        []byte
+	// info is nil for a file that is made.
+	info fs.FileInfo
+}
+
+// fixFindings carries out the edits of some findings: all files are read and
+// changed in memory first, so that one that cannot be changed leaves all of them
+// as they are.
+func (v invocation) fixFindings(own doctorFlags, r doctor.Report, dry bool) error {
+	edits, next, err := chosenEdits(r, own.fix)
+	if err != nil {
+		return err
+	}
+	files, err := applyEdits(own.root, edits)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		fmt.Fprintf(v.stdout, "%s", diff.Diff(f.path, f.before, f.path+" (new)", f.after))
+	}
+	if dry {
+		fmt.Fprintln(v.stdout, "Nothing was changed.")
+		return nil
+	}
+	if !isRoot() && filepath.Clean(own.root) == "/" {
+		return &problem{exitNotRoot, "run it again with sudo", errors.New("doctor --fix must be run as root")}
+	}
+	for _, f := range files {
+		kept, err := f.write(time.Now())
+		if err != nil {
+			return err
+		}
+		if kept != "" {
+			fmt.Fprintf(v.stdout, "%s was changed; as it was before: %s\n", f.path, kept)
+		} else {
+			fmt.Fprintf(v.stdout, "%s was made\n", f.path)
+		}
+	}
+	if len(next) > 0 {
+		fmt.Fprintf(v.stdout, "Now:\n  %s\n", strings.Join(next, "\n  "))
+	}
+	return nil
+}
+
+// chosenEdits are the edits of the findings named, and the lines to go on with.
+func chosenEdits(r doctor.Report, ids []string) (edits []doctor.Edit, next []string, err error) {
+	for _, id := range ids {
+		at := slices.IndexFunc(r.Findings, func(f doctor.Finding) bool { return f.ID == id && len(f.Edits) > 0 })
+		if at >= 0 {
+			edits = append(edits, r.Findings[at].Edits...)
+			next = append(next, r.Findings[at].Fix[1:]...)
+			continue
+		}
+		at = slices.IndexFunc(r.Findings, func(f doctor.Finding) bool { return f.ID == id })
+		switch {
+		case at < 0:
+			return nil, nil, &problem{exitUsage, "see what there is with: kubeadm-arm doctor", fmt.Errorf("there is no finding %q", id)}
+		case r.Findings[at].Severity == doctor.OK:
+			return nil, nil, &problem{exitUsage, "see what there is with: kubeadm-arm doctor", fmt.Errorf("finding %s: all is well, there is nothing to change", id)}
+		}
+		return nil, nil, &problem{exitUsage, "its lines are for you to run: kubeadm-arm doctor", fmt.Errorf("finding %s is not about a setting in a file", id)}
+	}
+	return edits, next, nil
+}
+
+// applyEdits reads the files below root and changes them in memory.
+func applyEdits(root string, edits []doctor.Edit) ([]fixedFile, error) {
+	var files []fixedFile
+	for _, e := range edits {
+		at := slices.IndexFunc(files, func(f fixedFile) bool { return f.path == e.Path })
+		if at < 0 {
+			f, err := readForFix(root, e.Path)
+			if err != nil {
+				return nil, &problem{exitBadInput, "make the change by hand: " + e.Change.String(), fmt.Errorf("read %s: %w", e.Path, unwrapPath(err))}
+			}
+			files, at = append(files, f), len(files)
+		}
+		after, err := e.Change.Apply(files[at].after)
+		if err != nil {
+			return nil, &problem{exitBadInput, "make the change by hand: " + e.Change.String(), fmt.Errorf("change %s: %w; nothing was changed", e.Path, err)}
+		}
+		files[at].after = after
+	}
+	return slices.DeleteFunc(files, func(f fixedFile) bool { return f.info != nil && bytes.Equal(f.before, f.after) }), nil
+}
+
+// readForFix reads a file that may be a link, or lie behind one: the file that it
+// leads to is changed, and below another root that is the root's own.
+func readForFix(root, path string) (fixedFile, error) {
+	f := fixedFile{path: path}
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return f, err
+	}
+	real, err := safefile.Root(root).Resolve(path)
+	if err != nil {
+		return f, err
+	}
+	f.target = filepath.Join(root, real)
+	info, err := os.Lstat(f.target)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
+	if err != nil {
+		return f, err
+	}
+	if !info.Mode().IsRegular() {
+		return f, errors.New("it is not a regular file")
+	}
+	f.info = info
+	if f.before, err = os.ReadFile(f.target); err != nil {
+		return f, err
+	}
+	if f.before == nil {
+		f.before = []byte{}
+	}
+	f.after = f.before
+	return f, nil
+}
+
+// write keeps the file as it is under a dated name beside it, which no program
+// takes for a configuration, and puts the new text in its place.
+func (f fixedFile) write(now time.Time) (kept string, err error) {
+	if f.info == nil {
+		if err := os.MkdirAll(filepath.Dir(f.target), 0o755); err != nil {
+			return "", err
+		}
+		return "", renameio.WriteFile(f.target, f.after, 0o644)
+	}
+	kept = f.path + ".before-" + now.Format("20060102-150405")
+	return kept, errors.Join(
+		patch.WriteFile(f.target+strings.TrimPrefix(kept, f.path), f.before, f.info),
+		patch.WriteFile(f.target, f.after, f.info))
+}

@@ -1,0 +1,188 @@
+package doctor
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+// containerdFile is where containerd's configuration is; newContainerdFile is
+// the beginning of one that has to be made. Version 2 is read by every
+// containerd since 1.3.
+const (
+	containerdFile    = "/etc/containerd/config.toml"
+	newContainerdFile = "version = 2\n"
+)
+
+// kubeletSetting is a setting of the kubelet: its flag where one is given, else
+// what the configuration says.
+func (f Facts) kubeletSetting(flag, configured string) string {
+	if v := f.Host.Node.KubeletFlag(flag); v != "" {
+		return v
+	}
+	return configured
+}
+
+func isFalse(value string) bool {
+	b, err := strconv.ParseBool(value)
+	return err == nil && !b
+}
+
+// criFile is the file of containerd's configuration whose settings of the CRI
+// plugin count: the last one that has any, else the main one.
+func criFile(c hwdetect.ContainerdConfig) hwdetect.ContainerdFile {
+	for i := len(c.Files) - 1; i >= 0; i-- {
+		if c.Files[i].CRI {
+			return c.Files[i]
+		}
+	}
+	if len(c.Files) > 0 {
+		return c.Files[0]
+	}
+	return hwdetect.ContainerdFile{Path: containerdFile, Version: 2}
+}
+
+// criEdit sets one setting of the CRI plugin.
+func criEdit(c hwdetect.ContainerdConfig, value any, path ...string) Edit {
+	file := criFile(c)
+	key := append([]string{"plugins", file.Plugin()}, path...)
+	return Edit{file.Path, setTOML{Key: keyOf(key...), Value: value, Missing: newContainerdFile}}
+}
+
+// systemdCgroup are the edits that give the runtime in use the systemd driver.
+// containerd 1 takes a runtime that the file describes in part for described in
+// full: without its type no pod would start.
+func systemdCgroup(c hwdetect.ContainerdConfig) []Edit {
+	var all []Edit
+	if !c.Described {
+		all = append(all, criEdit(c, "io.containerd.runc.v2", "containerd", "runtimes", c.Runtime, "runtime_type"))
+	}
+	return append(all, criEdit(c, true, "containerd", "runtimes", c.Runtime, "options", "SystemdCgroup"))
+}
+
+// oldShim is containerd's first kind of runtime, the only one that
+// systemd_cgroup is for. containerd 2 has neither.
+const oldShim = "io.containerd.runtime.v1.linux"
+
+// oldCgroup tells whether containerd refuses its CRI plugin for that setting.
+func (f Facts) oldCgroup() bool {
+	c := f.Host.Runtime.Containerd
+	return c.OldCgroup && c.RuntimeType != oldShim && !strings.HasPrefix(f.RuntimeVersion, "2.")
+}
+
+func containerdConfig(f Facts) []Finding {
+	c := f.Host.Runtime.Containerd
+	if !f.uses("containerd") || c.Path == "" {
+		return nil
+	}
+	found := Finding{ID: "containerd-config", Severity: Fail, Rule: ContainerdRule, Checks: []string{"CRI"}}
+	switch {
+	case c.Problem != "":
+		found.Severity, found.Checks = Warning, nil
+		found.Seen = c.Path + ": " + c.Problem
+		found.Means = "containerd does not start with such a file"
+		found.Fix = []string{"sudo nano " + c.Path, restartContainerd}
+	case len(c.DisabledIn) > 0:
+		found.Seen = strings.Join(c.DisabledIn, ", ") + " switches the CRI plugin off (disabled_plugins)"
+		found.Means = "Docker's package containerd.io ships it so; the kubelet talks to that very plugin"
+		names := keyOf("cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images")
+		for _, path := range c.DisabledIn {
+			found.Edits = append(found.Edits, Edit{path, removeTOML{"disabled_plugins", names}})
+		}
+		found.Fix = []string{restartContainerd}
+	case !c.Described && c.Runtime != "runc":
+		found.Seen = fmt.Sprintf("default_runtime_name is %q, and no such runtime is described", c.Runtime)
+		found.Means = "containerd does not load its CRI plugin then, and the kubelet talks to that very plugin"
+		found.Edits = []Edit{criEdit(c, "runc", "containerd", "default_runtime_name")}
+		found.Fix = []string{restartContainerd}
+	case f.oldCgroup():
+		found.Seen = criFile(c).Path + " has systemd_cgroup = true, which is for runtimes of containerd 1.2 only"
+		found.Means = `containerd does not load its CRI plugin then ("systemd_cgroup only works for runtime ` + oldShim + `"); the runtime's own SystemdCgroup is what is meant`
+		found.Edits = append([]Edit{criEdit(c, false, "systemd_cgroup")}, systemdCgroup(c)...)
+		found.Fix = []string{restartContainerd}
+	case c.Described && c.RuntimeType == "" && strings.HasPrefix(f.RuntimeVersion, "1."):
+		found.Seen = fmt.Sprintf("%s describes the runtime %s without its runtime_type", criFile(c).Path, c.Runtime)
+		found.Means, found.Checks = "containerd 1 takes no default for it then, and no pod starts", nil
+		found.Edits = []Edit{criEdit(c, "io.containerd.runc.v2", "containerd", "runtimes", c.Runtime, "runtime_type")}
+		found.Fix = []string{restartContainerd}
+	default:
+		return fine("containerd-config", c.Path)
+	}
+	return one(found)
+}
+
+// containerdDriver is the cgroup driver of the runtime that pods get.
+func containerdDriver(c hwdetect.ContainerdConfig) string {
+	if c.SystemdCgroup == "true" || c.OldCgroup && c.RuntimeType == oldShim {
+		return "systemd"
+	}
+	return "cgroupfs"
+}
+
+// dockerDriver is Docker's: what its configuration says, else what it takes.
+func (f Facts) dockerDriver() string {
+	switch {
+	case f.Host.Runtime.Docker.CgroupDriver != "":
+		return f.Host.Runtime.Docker.CgroupDriver
+	case f.Host.Cgroups.Version == 2:
+		return "systemd"
+	}
+	return "cgroupfs"
+}
+
+func dockerConfig(f Facts) []Finding {
+	if problem := f.Host.Runtime.Docker.Problem; problem != "" && f.uses("Docker") {
+		return one(Finding{
+			ID: "docker-config", Severity: Warning, Rule: OwnRule, Seen: hwdetect.DockerConfigPath + ": " + problem,
+			Means: "Docker does not start with such a file", Fix: []string{"sudo nano " + hwdetect.DockerConfigPath, "sudo systemctl restart docker"},
+		})
+	}
+	return nil
+}
+
+func cgroupDriver(f Facts) []Finding {
+	c := f.Host.Runtime.Containerd
+	docker := f.uses("Docker")
+	if !f.Host.Node.Systemd || !docker && (!f.uses("containerd") || c.Problem != "") || docker && f.Host.Runtime.Docker.Problem != "" {
+		return nil
+	}
+	kubelet := f.kubeletSetting("cgroup-driver", f.Ask.CgroupDriver)
+	if kubelet == "" {
+		kubelet = f.Kubeadm.Value(kubeadm.CgroupDriver)
+	}
+	name, runtime := "containerd", containerdDriver(c)
+	if docker {
+		name, runtime = "Docker", f.dockerDriver()
+		if f.Kubeadm.Value(kubeadm.DockerDriver) == "Docker's" {
+			return fine("cgroup-driver", "the kubelet takes Docker's: "+runtime)
+		}
+	} else if c.Runtime != "runc" {
+		name += "'s runtime " + c.Runtime
+	}
+	if !docker && f.oldCgroup() {
+		return nil // the remedy for that sets this, too
+	}
+	if kubelet == runtime {
+		return fine("cgroup-driver", "kubelet and "+name+": "+kubelet)
+	}
+	found := Finding{
+		ID: "cgroup-driver", Severity: Warning, Rule: OwnRule, Seen: fmt.Sprintf("cgroup drivers differ: the kubelet's is %s, that of %s is %s", kubelet, name, runtime),
+		Means: "two managers of one tree: the control plane's containers are killed and started again every few minutes",
+	}
+	switch {
+	case runtime == "cgroupfs" && docker:
+		found.Severity, found.Rule = Fail, KubeletRule
+		found.Means = "the kubelet exits: misconfiguration: kubelet cgroup driver is different from docker cgroup driver"
+		found.Edits = []Edit{{hwdetect.DockerConfigPath, setExecOpt{"native.cgroupdriver", "systemd"}}}
+		found.Fix = []string{"sudo systemctl restart docker"}
+	case runtime == "cgroupfs":
+		found.Edits = systemdCgroup(c)
+		found.Fix = []string{restartContainerd}
+	default:
+		found.Fix = []string{"# in a KubeletConfiguration that --config names:", "cgroupDriver: systemd"}
+	}
+	return one(found)
+}

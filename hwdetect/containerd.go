@@ -1,0 +1,299 @@
+package hwdetect
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// ContainerdConfig is what counts in containerd's configuration: what the file
+// /etc/containerd/config.toml and those that it imports come to.
+type ContainerdConfig struct {
+	// Path is empty when there is no such file: then containerd's defaults
+	// hold.
+	Path string `json:"path,omitempty"`
+	// Problem says why a file cannot be read; containerd cannot either.
+	Problem string `json:"problem,omitempty"`
+	// Files are Path and its imports, in the order in which they are read.
+	Files []ContainerdFile `json:"files,omitempty"`
+	// DisabledIn are the files whose disabled_plugins name the CRI plugin, as
+	// that of Docker's package containerd.io does.
+	DisabledIn []string `json:"disabledIn,omitempty"`
+	// Runtime is the one that pods get unless they ask for another: "runc" when
+	// not set. RuntimeType is its runtime_type, empty when not set.
+	// Described tells whether the files have a table for it.
+	Runtime     string `json:"runtime,omitempty"`
+	RuntimeType string `json:"runtimeType,omitempty"`
+	Described   bool   `json:"described,omitempty"`
+	// SystemdCgroup is that of Runtime, "true" or "false"; empty when it is not
+	// set, which means false.
+	SystemdCgroup string `json:"systemdCgroup,omitempty"`
+	// OldCgroup tells whether systemd_cgroup, the setting of containerd 1.2 for
+	// all runtimes, is true.
+	OldCgroup    bool   `json:"oldCgroup,omitempty"`
+	SandboxImage string `json:"sandboxImage,omitempty"`
+	Snapshotter  string `json:"snapshotter,omitempty"`
+	// BinDirs are the folders with CNI plugins, and ConfDir that with network
+	// configurations; containerd's defaults when not set.
+	// BinDirsList is set when the former are set by bin_dirs, a list that
+	// containerd has since 2.1, and not by bin_dir.
+	BinDirs     []string `json:"binDirs,omitempty"`
+	BinDirsList bool     `json:"binDirsList,omitempty"`
+	ConfDir     string   `json:"confDir,omitempty"`
+	// InternalLoopback is set when containerd does without the plugin loopback.
+	InternalLoopback bool `json:"internalLoopback,omitempty"`
+}
+
+// ContainerdFile is one file of the configuration.
+type ContainerdFile struct {
+	Path string `json:"path"`
+	// Version is the file's own, or the main file's when it has none: 1 when
+	// neither has.
+	Version int `json:"version"`
+	// CRI tells whether it has settings of the CRI plugin.
+	CRI bool `json:"cri,omitempty"`
+
+	doc map[string]any
+}
+
+// Plugin is the name under which a file of this version has the CRI plugin's
+// settings of pods: runtimes and networks.
+func (f ContainerdFile) Plugin() string {
+	switch {
+	case f.Version <= 1:
+		return "cri"
+	case f.Version == 2:
+		return "io.containerd.grpc.v1.cri"
+	}
+	return "io.containerd.cri.v1.runtime"
+}
+
+// imagesPlugin is [ContainerdFile.Plugin] for images, which got a plugin of
+// their own in the third version.
+func (f ContainerdFile) imagesPlugin() string {
+	if f.Version <= 2 {
+		return f.Plugin()
+	}
+	return "io.containerd.cri.v1.images"
+}
+
+// NamesCRI tells whether an entry of disabled_plugins is the CRI plugin.
+func NamesCRI(plugin string) bool {
+	return slices.Contains([]string{"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"}, plugin)
+}
+
+const containerdPath = "/etc/containerd/config.toml"
+
+// containerdImports bounds how many files are read.
+const containerdImports = 100
+
+// readContainerdConfig reads the configuration with its imports, in the order
+// and with the patterns of containerd's LoadConfig (cmd/containerd/server/config,
+// resolveImports).
+func readContainerdConfig(f files) ContainerdConfig {
+	if !f.exists(containerdPath) {
+		return containerdDefaults()
+	}
+	var all []ContainerdFile
+	pending, version := []string{containerdPath}, 0
+	for len(pending) > 0 && len(all) < containerdImports {
+		name := pending[0]
+		pending = pending[1:]
+		if slices.ContainsFunc(all, func(r ContainerdFile) bool { return r.Path == name }) {
+			continue
+		}
+		if !f.exists(name) {
+			return ContainerdConfig{Path: containerdPath, Problem: fmt.Sprintf("it imports %s, and there is no such file", name)}
+		}
+		read, imports, err := parseContainerdFile(f.read(name), version)
+		if err != nil {
+			problem := err.Error()
+			if name != containerdPath {
+				problem = "it imports " + name + ", " + problem
+			}
+			return ContainerdConfig{Path: containerdPath, Problem: problem}
+		}
+		read.Path = name
+		if len(all) == 0 {
+			version = read.Version
+		}
+		all = append(all, read)
+		for _, pattern := range imports {
+			pending = append(pending, f.glob(name, pattern)...)
+		}
+	}
+	c := mergeContainerd(all)
+	c.Path = containerdPath
+	return c
+}
+
+// glob finds the files that an import names.
+func (f files) glob(parent, pattern string) []string {
+	pattern = path.Clean(pattern)
+	if !path.IsAbs(pattern) {
+		pattern = path.Join(path.Dir(parent), pattern)
+	}
+	if !strings.Contains(pattern, "*") {
+		return []string{pattern}
+	}
+	var all []string
+	for _, name := range f.names(path.Dir(pattern)) {
+		if ok, err := path.Match(path.Base(pattern), name); err == nil && ok {
+			all = append(all, path.Join(path.Dir(pattern), name))
+		}
+	}
+	return all
+}
+
+// parseContainerdFile reads one file (containerd-config.toml(5)); version is
+// that of the main file, 0 for the main file itself.
+func parseContainerdFile(text []byte, version int) (ContainerdFile, []string, error) {
+	var f ContainerdFile
+	if err := toml.Unmarshal(text, &f.doc); err != nil {
+		var bad *toml.DecodeError
+		if errors.As(err, &bad) {
+			row, _ := bad.Position()
+			return f, nil, fmt.Errorf("line %d: %s", row, strings.TrimPrefix(bad.Error(), "toml: "))
+		}
+		return f, nil, err
+	}
+	f.Version = max(version, 1)
+	if v, ok := f.doc["version"].(int64); ok && v > 0 {
+		f.Version = int(v)
+	}
+	f.CRI = table(f.doc, "plugins", f.Plugin()) != nil
+	return f, texts(f.doc["imports"]), nil
+}
+
+// texts are the strings of a list.
+func texts(list any) []string {
+	items, _ := list.([]any)
+	var all []string
+	for _, item := range items {
+		if s, ok := item.(string); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func containerdDefaults() ContainerdConfig {
+	return ContainerdConfig{Runtime: "runc", BinDirs: []string{"/opt/cni/bin"}, ConfDir: "/etc/cni/net.d"}
+}
+
+// mergeContainerd says what files come to together. containerd 1 lets a later
+// file's table of a plugin replace the whole of an earlier one, containerd 2,
+// which alone knows version 3 of the file, merges them (mergeConfig).
+func mergeContainerd(all []ContainerdFile) ContainerdConfig {
+	c := containerdDefaults()
+	c.Files = all
+	merges := slices.ContainsFunc(all, func(f ContainerdFile) bool { return f.Version >= 3 })
+	runtimes := map[string]any{}
+	for _, f := range all {
+		if slices.ContainsFunc(texts(f.doc["disabled_plugins"]), NamesCRI) {
+			c.DisabledIn = append(c.DisabledIn, f.Path)
+		}
+		plugin := table(f.doc, "plugins", f.Plugin())
+		if plugin == nil {
+			c.images(f)
+			continue
+		}
+		if !merges {
+			fresh := containerdDefaults()
+			fresh.Files, fresh.DisabledIn = c.Files, c.DisabledIn
+			c, runtimes = fresh, map[string]any{}
+		}
+		if v, ok := plugin["systemd_cgroup"].(bool); ok {
+			c.OldCgroup = v
+		}
+		if v, ok := table(plugin, "containerd")["default_runtime_name"].(string); ok && v != "" {
+			c.Runtime = v
+		}
+		mergeTables(runtimes, table(plugin, "containerd", "runtimes"))
+		c.network(table(plugin, "cni"))
+		c.images(f)
+	}
+	used := table(runtimes, c.Runtime)
+	c.Described = used != nil
+	c.RuntimeType, _ = used["runtime_type"].(string)
+	if v, ok := table(used, "options")["SystemdCgroup"].(bool); ok {
+		c.SystemdCgroup = fmt.Sprint(v)
+	}
+	return c
+}
+
+func (c *ContainerdConfig) network(cni map[string]any) {
+	if v, ok := cni["bin_dir"].(string); ok && v != "" {
+		c.BinDirs, c.BinDirsList = []string{v}, false
+	}
+	if v := texts(cni["bin_dirs"]); len(v) > 0 {
+		c.BinDirs, c.BinDirsList = v, true
+	}
+	if v, ok := cni["conf_dir"].(string); ok && v != "" {
+		c.ConfDir = v
+	}
+	if v, ok := cni["use_internal_loopback"].(bool); ok {
+		c.InternalLoopback = v
+	}
+}
+
+func (c *ContainerdConfig) images(f ContainerdFile) {
+	plugin := table(f.doc, "plugins", f.imagesPlugin())
+	for _, v := range []any{plugin["sandbox_image"], table(plugin, "pinned_images")["sandbox"]} {
+		if s, ok := v.(string); ok {
+			c.SandboxImage = s
+		}
+	}
+	for _, v := range []any{table(plugin, "containerd")["snapshotter"], plugin["snapshotter"]} {
+		if s, ok := v.(string); ok {
+			c.Snapshotter = s
+		}
+	}
+}
+
+// mergeTables lays one decoded table over another.
+func mergeTables(into, from map[string]any) {
+	for name, v := range from {
+		old, is := into[name].(map[string]any)
+		over, too := v.(map[string]any)
+		if is && too {
+			mergeTables(old, over)
+			continue
+		}
+		if too {
+			fresh := map[string]any{}
+			mergeTables(fresh, over)
+			v = fresh
+		}
+		into[name] = v
+	}
+}
+
+// SetDumped takes what `containerd config dump` printed for what the files come
+// to: containerd's own reading of them. The files stay, for they are what can be
+// changed. A text that is no configuration changes nothing.
+func (r *Runtime) SetDumped(text []byte) {
+	f, _, err := parseContainerdFile(text, 0)
+	if err != nil || !f.CRI {
+		return
+	}
+	d, c := mergeContainerd([]ContainerdFile{f}), r.Containerd
+	d.Path, d.Problem, d.Files, d.DisabledIn = c.Path, c.Problem, c.Files, c.DisabledIn
+	r.Containerd = d
+}
+
+// table walks down a TOML document; nil when there is no such table.
+func table(doc map[string]any, path ...string) map[string]any {
+	for _, name := range path {
+		next, ok := doc[name].(map[string]any)
+		if !ok {
+			return nil
+		}
+		doc = next
+	}
+	return doc
+}
