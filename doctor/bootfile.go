@@ -148,6 +148,9 @@ func (f Facts) withBoot(found Finding, params string) Finding {
 			found.Fix = append(found.Fix, "cat /proc/cmdline    # after the restart")
 		}
 	}
+	if b.Unsure {
+		found.Fix = append(found.Fix, "# nothing but "+b.Path+" tells that this board boots by "+string(b.Kind)+": if /proc/cmdline is without it after that, another file counts")
+	}
 	if b.Rival != "" {
 		found.Fix = append(found.Fix, "# if /proc/cmdline is without it after that, it is "+b.Rival+" that this board boots with: add the same there")
 	}

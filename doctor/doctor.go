@@ -73,7 +73,7 @@ func checks() []func(Facts) []Finding {
 	return []func(Facts) []Finding{
 		programs, cpus, memory, power,
 		kernelRelease, kernelFeatures, pageSize, memoryCgroup, cgroupVersion,
-		swap, clock, storageSet, volumes, space,
+		swap, clock, storageSet, freshDisk, volumes, space,
 		hostname, hostnameResolves, copies,
 		kernelSettings, defaultRoute, nameServers, ports,
 		runtimeAnswers, containerdConfig, runtimeVersion, dockerConfig, cgroupDriver, sandboxImage, cniPlugins,

@@ -182,7 +182,7 @@ func (f Facts) clusterHere() bool {
 	for _, l := range f.Host.Network.Listeners {
 		port = port || l.Port == f.Ask.APIPort
 	}
-	return conf && manifest && port
+	return conf && manifest && (port || f.Host.Stopped)
 }
 
 // staticPods names the pods in the manifests folder that are not kubeadm's, such
@@ -204,7 +204,7 @@ func leftovers(f Facts) []Finding {
 	case f.Resuming:
 		return nil
 	case f.clusterHere():
-		return one(Finding{ID: "cluster", Severity: Info, Seen: "a control plane runs on this board", Means: "init would refuse; a second one is not begun beside it"})
+		return one(Finding{ID: "cluster", Severity: Info, Seen: "a control plane is set up on this board", Means: "init would refuse; a second one is not begun beside it"})
 	case f.Journal:
 		return one(Finding{
 			ID: "leftovers", Severity: Info, Seen: "a run of kubeadm-arm init was interrupted here", Means: "it goes on where it stopped",
@@ -226,7 +226,7 @@ func leftovers(f Facts) []Finding {
 			checks = append(checks, name)
 		}
 	}
-	if n.EtcdData && !f.Ask.ExternalEtcd {
+	if n.EtcdData && !n.EtcdFresh && !f.Ask.ExternalEtcd {
 		left = append(left, f.Ask.EtcdFolder+" (not empty)")
 		checks = append(checks, "DirAvailable-"+strings.ReplaceAll(f.Ask.EtcdFolder, "/", "-"))
 	}

@@ -202,8 +202,8 @@ func (f Facts) wantedPorts() map[int]string {
 }
 
 func ports(f Facts) []Finding {
-	if f.Resuming || f.clusterHere() {
-		return nil // the run, or the cluster, holds them itself
+	if f.Resuming || f.clusterHere() || f.Host.Stopped {
+		return nil // the run, or the cluster, holds them itself, or nobody does
 	}
 	wanted := f.wantedPorts()
 	taken := map[int]bool{}

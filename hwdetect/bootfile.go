@@ -42,6 +42,8 @@ type BootFile struct {
 	Kind BootKind `json:"kind"`
 	// Generator is the command that has to be run after a change, empty for none.
 	Generator string `json:"generator,omitempty"`
+	// Unsure is set when nothing but the file itself speaks for its boot loader.
+	Unsure bool `json:"unsure,omitempty"`
 	// Rival is another file that may be the one that boots, where nothing decides.
 	Rival string `json:"rival,omitempty"`
 	// Text is the file, and Setting where the parameters stand in it.
@@ -71,7 +73,7 @@ func readBootFile(f files, cmdline []string, model string) *BootFile {
 	for _, c := range bootCandidates(f, model) {
 		text := string(f.read(c.path))
 		s, ok := ParseBootFile(text, c.kind)
-		file := BootFile{Path: f.real(c.path), Kind: c.kind, Text: text, Setting: s, Generator: generatorOf(c)}
+		file := BootFile{Path: f.real(c.path), Kind: c.kind, Text: text, Setting: s, Generator: generatorOf(c), Unsure: c.weak}
 		if !ok || slices.ContainsFunc(all, func(x BootFile) bool { return x.Path == file.Path }) {
 			continue
 		}
@@ -167,7 +169,8 @@ func bootCandidates(f files, model string) []bootCandidate {
 		late = append(late, bootCandidate{"/etc/default/flash-kernel", BootFlashKernel, true})
 	}
 	for _, dir := range []string{"/boot/loader/entries", "/boot/efi/loader/entries", "/efi/loader/entries"} {
-		if names := f.names(dir); len(names) > 0 {
+		names := slices.DeleteFunc(f.names(dir), func(name string) bool { return filepath.Ext(name) != ".conf" })
+		if len(names) > 0 {
 			add(BootEntry, dir+"/"+names[len(names)-1]) // the newest by its name
 		}
 	}

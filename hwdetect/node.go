@@ -24,6 +24,9 @@ type Node struct {
 	// EtcdData tells whether etcd's folder holds anything, and PKI whether
 	// there are keys of a cluster.
 	EtcdData bool `json:"etcdData,omitempty"`
+	// EtcdFresh is set when it holds nothing but the lost+found of a file system
+	// that was just made.
+	EtcdFresh bool `json:"etcdFresh,omitempty"`
 	PKI      bool `json:"pki,omitempty"`
 	// CNI are the network configurations in /etc/cni/net.d.
 	CNI []string `json:"cni,omitempty"`
@@ -31,6 +34,7 @@ type Node struct {
 
 func readNode(f files, etcdFolder string) Node {
 	n := Node{Systemd: f.exists("/run/systemd/system"), EtcdData: len(f.names(etcdFolder)) > 0}
+	n.EtcdFresh = slices.Equal(f.names(etcdFolder), []string{"lost+found"})
 	u := readUnit(f, "kubelet.service")
 	n.KubeletUnit, n.KubeletArgs = u.path, kubeletArgs(f, u)
 	n.PKI = f.exists("/etc/kubernetes/pki/ca.crt") || f.exists("/etc/kubernetes/pki/ca.key")
