@@ -1,6 +1,7 @@
 package hwdetect
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 )
@@ -37,7 +38,7 @@ func parseDockerConfig(text []byte) DockerConfig {
 	var doc struct {
 		ExecOpts []string `json:"exec-opts"`
 	}
-	if len(text) == 0 {
+	if len(bytes.TrimSpace(text)) == 0 { // dockerd takes it for {}
 		return DockerConfig{}
 	}
 	if err := json.Unmarshal(text, &doc); err != nil {

@@ -193,7 +193,8 @@ const boardShell = `
 sudo() { "$@"; }
 sysctl() {
 	for f in "$R"/etc/sysctl.d/*.conf "$R"/etc/sysctl.conf; do
-		[ -f "$f" ] && tr -d '\r' <"$f" | sed 's/[[:blank:]]*=[[:blank:]]*/ /' | while read -r key value; do
+		[ -f "$f" ] || continue
+		tr -d '\r' <"$f" | sed 's/[[:blank:]]*=[[:blank:]]*/ /' | while read -r key value || [ -n "$key" ]; do
 			p=$R/proc/sys/$(echo "$key" | tr . /)
 			case $key in net.*) mkdir -p "$(dirname "$p")"; echo "$value" >"$p";; esac
 		done
