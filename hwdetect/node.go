@@ -27,7 +27,7 @@ type Node struct {
 	// EtcdFresh is set when it holds nothing but the lost+found of a file system
 	// that was just made.
 	EtcdFresh bool `json:"etcdFresh,omitempty"`
-	PKI      bool `json:"pki,omitempty"`
+	PKI       bool `json:"pki,omitempty"`
 	// CNI are the network configurations in /etc/cni/net.d.
 	CNI []string `json:"cni,omitempty"`
 }

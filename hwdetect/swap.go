@@ -232,12 +232,17 @@ func swapScripts(f files) []SwapMaker {
 	all = append(all, swaponLines(f, "/etc/crontab", "@reboot")...)
 	for _, dir := range []string{"/etc/cron.d/", "/var/spool/cron/crontabs/"} {
 		for _, name := range f.names(dir) {
-			all = append(all, swaponLines(f, dir+name, "@reboot")...)
+			// Names with a dot are skipped (cron(8)).
+			if !strings.Contains(name, ".") {
+				all = append(all, swaponLines(f, dir+name, "@reboot")...)
+			}
 		}
 	}
 	for _, dir := range []string{"/etc/udev/rules.d/", "/usr/lib/udev/rules.d/"} {
 		for _, name := range f.names(dir) {
-			all = append(all, swaponLines(f, dir+name, "RUN")...)
+			if filepath.Ext(name) == ".rules" {
+				all = append(all, swaponLines(f, dir+name, "RUN")...)
+			}
 		}
 	}
 	for _, name := range sysvEnabled(f) {
