@@ -62,7 +62,16 @@ func (c bootWords) Apply(text []byte) ([]byte, error) {
 	if missing := c.missing(s); len(missing) > 0 {
 		after = after[:s.At] + s.Before + strings.Join(missing, " ") + s.After + after[s.At:]
 	}
+	// A file that its own reader would not take is no file to change.
+	if s = c.setting(after); len(c.missing(s)) > 0 || slices.ContainsFunc(s.Words, c.contradicted) {
+		return nil, errors.New("it is not written as such a file is")
+	}
 	return []byte(after), nil
+}
+
+// contradicted tells whether a parameter says the opposite of one that is wanted.
+func (c bootWords) contradicted(word string) bool {
+	return slices.ContainsFunc(strings.Fields(c.Words), func(wanted string) bool { _, yes := contradicts(word, wanted); return yes })
 }
 
 func (c bootWords) setting(text string) hwdetect.Setting {
@@ -102,7 +111,7 @@ func (c bootWords) exchange(text, word, instead string) string {
 
 // isWord tells whether bytes are a word of their own.
 func isWord(text string, from, to int) bool {
-	const ends = " \t\r\n\"'="
+	const ends = " \t\r\n\"'=;"
 	return (from == 0 || strings.IndexByte(ends, text[from-1]) >= 0) && (to == len(text) || strings.IndexByte(ends, text[to]) >= 0)
 }
 
@@ -132,13 +141,14 @@ func (f Facts) withBoot(found Finding, params string) Finding {
 	if there && !f.Host.Stopped {
 		found.Means = b.Path + " has " + params + " already, and the running kernel was started without: restart the board. If /proc/cmdline is without it then, this is not the file that this board boots with"
 	}
-	if !there {
+	switch {
+	case err != nil:
+		found.Fix = append(found.Fix, "# "+b.Path+" cannot be changed in place ("+err.Error()+"); add by hand: "+params)
+	case !there:
 		found.Edits = append(found.Edits, Edit{b.Path, change})
-		switch {
-		case b.Generator == "":
-		case f.Host.Stopped:
+		if b.Generator != "" && f.Host.Stopped {
 			found.Fix = append(found.Fix, "# and on the board, before it counts: sudo "+b.Generator)
-		default:
+		} else if b.Generator != "" {
 			found.Fix = append(found.Fix, "sudo "+b.Generator)
 		}
 	}

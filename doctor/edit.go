@@ -3,6 +3,7 @@ package doctor
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -160,11 +161,14 @@ type setShell struct{ Name, Value string }
 func (c setShell) String() string { return c.Name + "=" + c.Value }
 
 func (c setShell) Apply(text []byte) ([]byte, error) {
-	s, ok := hwdetect.ShellSetting(string(text), c.Name)
-	if !ok {
-		return appendLine(text, c.String()), nil
+	after := appendLine(text, c.String())
+	if s, ok := hwdetect.ShellSetting(string(text), c.Name); ok {
+		after = slices.Concat(text[:s.From], []byte(c.Value), text[s.To:])
 	}
-	return slices.Concat(text[:s.From], []byte(c.Value), text[s.To:]), nil
+	if s, _ := hwdetect.ShellSetting(string(after), c.Name); strings.Join(s.Words, " ") != c.Value {
+		return nil, errors.New("it is not written as a shell reads it")
+	}
+	return after, nil
 }
 
 // commentOut makes a comment of a line. Script is set for a shell script.
