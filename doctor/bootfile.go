@@ -146,10 +146,8 @@ func (f Facts) withBoot(found Finding, params string) Finding {
 		found.Fix = append(found.Fix, "# "+b.Path+" cannot be changed in place ("+err.Error()+"); add by hand: "+params)
 	case !there:
 		found.Edits = append(found.Edits, Edit{b.Path, change})
-		if b.Generator != "" && f.Host.Stopped {
-			found.Fix = append(found.Fix, "# and on the board, before it counts: sudo "+b.Generator)
-		} else if b.Generator != "" {
-			found.Fix = append(found.Fix, "sudo "+b.Generator)
+		if b.Generator != "" {
+			found.Fix = append(found.Fix, "sudo "+b.Generator+"")
 		}
 	}
 	if !f.Host.Stopped {

@@ -98,6 +98,9 @@ func Diagnose(f Facts) Report {
 	}
 	for i := range r.Findings {
 		found := &r.Findings[i]
+		if f.Host.Stopped {
+			found.Fix = f.atRest(found.Fix)
+		}
 		if len(found.Edits) > 0 {
 			found.Fix = append([]string{f.fixLine(*found)}, found.Fix...)
 		}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
@@ -30,8 +31,26 @@ func (f Facts) runtimeAtStart() []Finding {
 	return one(Finding{
 		ID: "runtime", Severity: Fail, Seen: "there is no container runtime", Checks: []string{"CRI"},
 		Means: "kubeadm's preflight refuses it: nothing would start containers",
-		Fix:   []string{"# on the board: sudo apt install containerd"},
+		Fix:   []string{"sudo apt install containerd"},
 	})
+}
+
+// atRest leaves of the lines for a stopped system those that do not act on the machine
+// that it was looked at from: the next start does what others are for, or the owner
+// does, on the board.
+func (f Facts) atRest(lines []string) []string {
+	var all []string
+	for _, line := range lines {
+		first, _, _ := strings.Cut(line, " ")
+		switch {
+		case slices.ContainsFunc([]string{"systemctl restart", "sysctl --system", "modprobe ", "swapoff ", "reboot"}, func(c string) bool { return strings.HasPrefix(line, "sudo "+c) }):
+		case strings.HasPrefix(line, "#"), strings.HasSuffix(first, ":"), strings.HasPrefix(line, "{"), strings.Contains(line, f.Under):
+			all = append(all, line)
+		default:
+			all = append(all, "# on the board: "+line)
+		}
+	}
+	return all
 }
 
 // cgroupVersionAtStart is 1 or 2 where the boot file asks systemd for it, else 0
@@ -77,7 +96,6 @@ func (f Facts) settingsAtStart() []Finding {
 			all = append(all, found)
 		default:
 			found := f.sysctlFinding(s, file.Value, false)
-			found.Fix = nil
 			all = append(all, found)
 		}
 	}

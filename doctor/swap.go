@@ -91,8 +91,6 @@ func (f Facts) stopSwapMakers(found *Finding) {
 		case m.Kind == hwdetect.SwapGenerator:
 			dir := shell.Quote(f.path("/etc/systemd/system-generators"))
 			found.Fix = append(found.Fix, fmt.Sprintf("sudo mkdir -p %s && sudo ln -s /dev/null %s/%s", dir, dir, m.Name)+why)
-		case f.Host.Stopped:
-			found.Fix = append(found.Fix, "# on the board: sudo update-rc.d "+shell.Quote(m.Name)+" disable")
 		default:
 			found.Fix = append(found.Fix, "sudo update-rc.d "+shell.Quote(m.Name)+" disable"+why)
 		}
