@@ -150,6 +150,9 @@ func (f Facts) withBoot(found Finding, params string) Finding {
 			found.Fix = append(found.Fix, "sudo "+b.Generator+"")
 		}
 	}
+	if there && b.Generator != "" {
+		found.Fix = append(found.Fix, "sudo "+b.Generator+"    # if it was not run since")
+	}
 	if !f.Host.Stopped {
 		found.Fix = append(found.Fix, "sudo reboot")
 		if there {

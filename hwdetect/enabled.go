@@ -179,7 +179,8 @@ func settingsOf(all []setting, key string) []string {
 // UnitState is how a unit stands.
 type UnitState string
 
-// The states.
+// The states. A unit without an [Install] section is neither enabled nor disabled: who
+// starts it is not told there.
 const (
 	UnitEnabled  UnitState = "enabled"
 	UnitDisabled UnitState = "disabled"
@@ -196,7 +197,7 @@ func readServices(f files) map[string]UnitState {
 			all[name] = UnitMasked
 		case f.enabled(name):
 			all[name] = UnitEnabled
-		default:
+		case settingOf(readUnit(f, name).settings, "WantedBy") != "":
 			all[name] = UnitDisabled
 		}
 	}

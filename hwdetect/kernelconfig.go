@@ -80,8 +80,12 @@ func readKernelParts(f files, release string) KernelParts {
 	}
 	if text, err := gunzip(f.read("/proc/config.gz")); err == nil {
 		k.ConfigFrom, k.Config = "/proc/config.gz", parseKernelConfig(text)
-	} else if path := "/boot/config-" + release; release != "" && f.exists(path) {
-		k.ConfigFrom, k.Config = path, parseKernelConfig(f.read(path))
+	} else if release != "" {
+		for _, path := range []string{"/boot/config-" + release, "/lib/modules/" + release + "/config", "/usr/lib/modules/" + release + "/config"} {
+			if k.ConfigFrom == "" && f.exists(path) {
+				k.ConfigFrom, k.Config = path, parseKernelConfig(f.read(path))
+			}
+		}
 	}
 	if len(k.Config) == 0 {
 		k.ConfigFrom = ""

@@ -155,6 +155,10 @@ func (l fstabLine) mounts(d Disk) bool {
 	tag, value, tagged := strings.Cut(l.Spec, "=")
 	value = strings.Trim(value, `"'`)
 	switch {
+	case strings.HasPrefix(l.Spec, "/dev/disk/by-"):
+		// udev's names, whether or not it runs.
+		kind, name, _ := strings.Cut(strings.TrimPrefix(l.Spec, "/dev/disk/by-"), "/")
+		return fstabLine{Spec: strings.ToUpper(kind) + "=" + unhex(name), File: l.File}.mounts(d)
 	case strings.HasPrefix(l.Spec, "/"):
 		n, ok := blockNumber(l.Spec)
 		return l.Spec == d.Path || ok && n == d.number
@@ -203,7 +207,7 @@ func (w Wish) ownersMount(lines []fstabLine, disks []Disk, m mounts) Wish {
 	}
 	// Two disks with one name are for the choice to refuse.
 	twin := func(d Disk) bool { return d.Path != named.Path && strings.EqualFold(d.UUID, named.UUID) }
-	if strings.HasPrefix(w.Device, "/") && !slices.ContainsFunc(disks, twin) {
+	if byOther := strings.HasPrefix(w.Device, "/") || strings.HasPrefix(w.Device, "PARTUUID="); byOther && !slices.ContainsFunc(disks, twin) {
 		w.Device = "UUID=" + named.UUID
 	}
 	return w
@@ -224,6 +228,7 @@ func (w Wish) disk(lines []fstabLine, disks []Disk, m mounts) (Disk, bool) {
 		case strings.HasPrefix(w.Device, "/") && device && d.number == number,
 			strings.HasPrefix(w.Device, "/") && !device && listed && l.mounts(d),
 			tag == "UUID" && value != "" && strings.EqualFold(d.UUID, value),
+			tag == "PARTUUID" && value != "" && strings.EqualFold(d.partUUID, value),
 			tag == "LABEL" && value != "" && d.Label == value:
 			return d, true
 		}

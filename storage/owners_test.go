@@ -40,7 +40,7 @@ func TestMountsOfADisk(t *testing.T) {
 func TestFstabNamesADisk(t *testing.T) {
 	d := Disk{Path: "/dev/sda1", UUID: "1111-Ab", Label: "My Disk", partUUID: "0badcafe-01", number: number(8, 1)}
 	for line, want := range map[string]bool{
-		"UUID=1111-aB /srv/ssd ext4 x-systemd.automount 0 2": true, `UUID="1111-Ab" /srv/ssd ext4`: true, `LABEL=My\040Disk /a auto`: true, "PARTUUID=0BADCAFE-01 /a ext4": true, "/dev/sda1 /a ext4": true,
+		"UUID=1111-aB /srv/ssd ext4 x-systemd.automount 0 2": true, `UUID="1111-Ab" /srv/ssd ext4`: true, `LABEL=My\040Disk /a auto`: true, "PARTUUID=0BADCAFE-01 /a ext4": true, "/dev/sda1 /a ext4": true, "/dev/disk/by-uuid/1111-Ab /a ext4": true, `/dev/disk/by-label/My\x20Disk /a ext4`: true, "/dev/disk/by-partuuid/0badcafe-01 /a ext4": true, "/dev/disk/by-id/usb-1 /a ext4": false,
 		"UUID=2 /a ext4": false, "LABEL= /a ext4": false, "UUID= /a ext4": false, "/dev/sda1 none swap": false, "/srv/ssd/x /a none bind": false, "/dev/sda1 /a none rw,bind": false, "PARTLABEL=x /a ext4": false, "tmpfs /a tmpfs": false,
 	} {
 		lines := parseFstab([]byte(line))
