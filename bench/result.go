@@ -156,6 +156,9 @@ func Parse(text []byte) (Result, error) {
 	}
 	var r Result
 	if err := json.Unmarshal(text, &r); err != nil {
+		return Result{}, fmt.Errorf("read %s: %w", what, NotJSON(err))
+	}
+	if err := CheckRange(r); err != nil {
 		return Result{}, fmt.Errorf("read %s: %w", what, err)
 	}
 	return r, nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 )
 
 // Table is a part of a result made readable. The first column names the row,
@@ -21,18 +23,19 @@ type Table struct {
 // read the JSON.
 func Text(w io.Writer, r Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, Summary(r))
+	printable.Fprintln(t, Summary(r))
 	for _, table := range Tables(r) {
-		fmt.Fprintf(t, "\n%s:\t%s\n", table.Title, strings.Join(table.Header, "\t"))
+		printable.Fprintln(t)
+		printable.Row(t, append([]string{table.Title + ":"}, table.Header...)...)
 		for _, row := range table.Rows {
-			fmt.Fprintln(t, strings.Join(row, "\t"))
+			printable.Row(t, row...)
 		}
 	}
 	for i, note := range append(Notes(r), Doubts(r)...) {
 		if i == 0 {
-			fmt.Fprintln(t)
+			printable.Fprintln(t)
 		}
-		fmt.Fprintln(t, "warning:", note)
+		printable.Fprintln(t, "warning:", note)
 	}
 	return t.Flush()
 }

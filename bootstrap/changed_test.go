@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -126,7 +127,7 @@ func TestFailedPreflightBindsNobody(t *testing.T) {
 	o := b.options("--node-name=a")
 	o.Plan.Steps = append([]plan.Step{plan.TuneServices{TimerSlack: time.Millisecond}}, o.Plan.Steps...)
 	tuned := false
-	o.Layout.Hook = func(c DiskChange) error { tuned = tuned || strings.HasSuffix(c.Path, dropInName); return nil }
+	o.Layout.FS.Hook = func(c durable.Change) error { tuned = tuned || strings.HasSuffix(c.Path, dropInName); return nil }
 	o.Runner = func(_ context.Context, c kubeadm.Command) (kubeadm.Result, error) {
 		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "[ERROR NumCPU]: 1 is less than 2\n", Err: os.ErrInvalid}
 	}

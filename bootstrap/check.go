@@ -1,7 +1,6 @@
 package bootstrap
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,6 +30,9 @@ const (
 	NotRecorded
 	// BadManifest: a staged manifest cannot be put back.
 	BadManifest
+	// UntrustedProgram: systemd would have to start a program that others than root
+	// can replace.
+	UntrustedProgram
 )
 
 // RefusedError says that a run is not begun, and what to do about it.
@@ -126,40 +128,12 @@ func checkFresh(l Layout, ignore []string) error {
 				"leave that cluster first with: kubeadm reset"}
 		}
 	}
-	if all || contains(ignore, "DirAvailable--etc-kubernetes-manifests") {
-		return nil
-	}
 	return checkForeign(l)
 }
 
 // contains is kubeadm's own comparison: check names know no case.
 func contains(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, name) })
-}
-
-// checkForeign refuses files in the manifests folder that are not kubeadm's:
-// the kubelet would start them the moment it runs.
-func checkForeign(l Layout) error {
-	entries, err := os.ReadDir(l.Manifests())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return &RefusedError{ForeignManifests, fmt.Errorf("read the manifests folder: %w", err), "it has to be a folder that root can read, or not be there: ls -ld " + l.Manifests()}
-	}
-	var foreign []string
-	for _, e := range entries {
-		if e.Name() == filepath.Base(l.stagedPlaces()[1]) {
-			continue // ours; the kubelet reads neither dotted names nor folders
-		}
-		foreign = append(foreign, e.Name())
-	}
-	if len(foreign) == 0 {
-		return nil
-	}
-	return &RefusedError{ForeignManifests,
-		fmt.Errorf("%s is not empty: it holds %s", l.Manifests(), strings.Join(foreign, ", ")),
-		"move what does not belong there away; if it is meant to be there, add --ignore-preflight-errors=DirAvailable--etc-kubernetes-manifests"}
 }
 
 // checkSpace refuses to begin on a full disk.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -74,7 +75,7 @@ func diskIsFull(t *testing.T, put func(*testing.T, string)) {
 			ballast := b.layout.at("/etc/kubernetes/ballast")
 			o := b.optionsHere()
 			var full sync.Once
-			o.Layout.Hook = func(c DiskChange) error {
+			o.Layout.FS.Hook = func(c durable.Change) error {
 				if c.Op == "write" { // the first one: other programs fill the disk after our look at it
 					full.Do(func() { fill(t, ballast, pages*os.Getpagesize()) })
 				}
@@ -144,7 +145,7 @@ func TestManifestsOnAnotherFileSystem(t *testing.T) {
 	mount(t, b.layout.Manifests(), "size=1m,mode=700")
 	o := b.optionsHere()
 	var places []string
-	o.Layout.Hook = func(c DiskChange) error {
+	o.Layout.FS.Hook = func(c durable.Change) error {
 		if c.Op == "rename" && c.Done {
 			places = append(places, filepath.Base(filepath.Dir(c.Path)))
 		}
@@ -169,7 +170,7 @@ func TestReleaseAcrossFileSystems(t *testing.T) {
 	mount(t, b.layout.Manifests(), "size=1m,mode=700")
 	// A full target first: the staged one stays.
 	full := b.layout
-	full.Hook = func(c DiskChange) error {
+	full.FS.Hook = func(c durable.Change) error {
 		if c.Op == "write" {
 			return syscall.ENOSPC
 		}
@@ -178,7 +179,7 @@ func TestReleaseAcrossFileSystems(t *testing.T) {
 	require.ErrorIs(t, full.release(plan.Scheduler), syscall.ENOSPC)
 	require.NotEmpty(t, b.layout.stagedAt(plan.Scheduler))
 	// Ended between copy and removal: both are there and alike, which settles.
-	full.Hook = func(c DiskChange) error {
+	full.FS.Hook = func(c durable.Change) error {
 		if c.Op == "remove" {
 			return syscall.EIO
 		}
@@ -206,7 +207,7 @@ func TestReleaseReplacesNothing(t *testing.T) {
 	text, err := os.ReadFile(b.layout.Manifest(plan.Etcd))
 	require.NoError(t, err)
 	assert.Equal(t, "another", string(text))
-	require.Error(t, b.layout.rename(b.layout.stagedAt(plan.Etcd), b.layout.Manifest(plan.Etcd)), "nor between a look and the move")
+	require.Error(t, b.layout.FS.Rename(b.layout.stagedAt(plan.Etcd), b.layout.Manifest(plan.Etcd)), "nor between a look and the move")
 }
 
 // A damaged staged manifest is not given to the kubelet.

@@ -18,11 +18,11 @@ func (r *run) writeDurable(component string, changes []patch.Change) error {
 		return nil
 	}
 	for name, text := range patch.Durable(component, changes) {
-		if err := r.layout.mkdir(r.layout.Patches(), 0o755); err != nil {
+		if err := r.layout.FS.MkdirAll(r.layout.Patches(), 0o755); err != nil {
 			return fmt.Errorf("keep the changes for upgrades: %w", err)
 		}
 		path := filepath.Join(r.layout.Patches(), name)
-		if err := r.layout.writeFile(path, text, 0o644); err != nil {
+		if err := r.layout.FS.WriteFile(path, text, 0o644); err != nil {
 			return fmt.Errorf("keep the changes for upgrades: %w", err)
 		}
 	}

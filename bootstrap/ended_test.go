@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -27,7 +28,7 @@ func (b *fakeBoard) withSystemd() *fakeBoard {
 
 func (b *fakeBoard) optionsHere() Options {
 	o := b.options("--token=abcdef.0123456789abcdef")
-	o.Program = "/usr/local/bin/kubeadm-arm"
+	o.Program = packaged
 	return o
 }
 
@@ -114,7 +115,7 @@ func (b *fakeBoard) finishBy(o Options, want map[string]string) {
 		return
 	}
 	require.NoError(b.t, err)
-	o.Layout.Hook = nil
+	o.Layout.FS.Hook = nil
 	o.Resume = j
 	if j != nil {
 		o.Plan = j.Plan
@@ -126,10 +127,10 @@ func (b *fakeBoard) finishBy(o Options, want map[string]string) {
 
 // undisturbed returns the files of a run that nothing happened to, and how often
 // its hook is called.
-func undisturbed(t *testing.T) (want map[string]string, changes []DiskChange) {
+func undisturbed(t *testing.T) (want map[string]string, changes []durable.Change) {
 	b := newFakeBoard(t).withSystemd()
 	o := b.optionsHere()
-	o.Layout.Hook = func(c DiskChange) error {
+	o.Layout.FS.Hook = func(c durable.Change) error {
 		c.Path = strings.TrimPrefix(c.Path, b.layout.Root)
 		changes = append(changes, c)
 		return nil
@@ -150,7 +151,7 @@ func TestKilledHere(t *testing.T) {
 	_, err := fmt.Sscan(os.Getenv("KILLED_AT"), &at)
 	require.NoError(t, err)
 	o := b.optionsHere()
-	o.Layout.Hook = func(DiskChange) error {
+	o.Layout.FS.Hook = func(durable.Change) error {
 		if n++; n == at {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
@@ -195,7 +196,7 @@ func TestKilledAndBootedAnywhere(t *testing.T) {
 			o := b.optionsHere()
 			n := 0
 			ended := errors.New("ended")
-			o.Layout.Hook = func(DiskChange) error {
+			o.Layout.FS.Hook = func(durable.Change) error {
 				if n++; n > i {
 					return ended // and nothing is written any more, as after a kill
 				}
@@ -241,7 +242,7 @@ func TestDiskFailsAnywhere(t *testing.T) {
 					b := newFakeBoard(t).withSystemd()
 					o := b.optionsHere()
 					n := 0
-					o.Layout.Hook = func(c DiskChange) error {
+					o.Layout.FS.Hook = func(c durable.Change) error {
 						n++
 						if !c.Done && (n == i+1 || forGood && n > i) {
 							return fault

@@ -48,7 +48,7 @@ func joinNeeds(done, rest []string) []string {
 // end: --upload-certs, or the flag's older name.
 func (r *run) uploadsCerts() bool {
 	for _, name := range []string{"upload-certs", "experimental-upload-certs"} {
-		if v, given := r.Args.Get(name); given && v != "false" {
+		if r.Args.Bool(name) {
 			return true
 		}
 	}

@@ -33,7 +33,7 @@ func (r *run) keepHoldingBack() error {
 	if !r.layout.unitThere() {
 		return nil
 	}
-	if err := r.layout.writeFile(r.layout.HeldBack(), []byte(strings.Join(names, "\n")+"\n"), 0o600); err != nil {
+	if err := r.layout.FS.WriteFile(r.layout.HeldBack(), []byte(strings.Join(names, "\n")+"\n"), 0o600); err != nil {
 		return fmt.Errorf("have the board's later starts staged: %w", err)
 	}
 	return nil
@@ -91,11 +91,5 @@ func (l Layout) putBackHeld(held []string) (err error) {
 
 // removeHeldBack ends it.
 func (l Layout) removeHeldBack() error {
-	if !fileExists(l.HeldBack()) {
-		return nil
-	}
-	if err := l.remove(l.HeldBack()); err != nil {
-		return err
-	}
-	return l.syncDir(l.State())
+	return l.FS.Remove(l.HeldBack())
 }

@@ -15,7 +15,7 @@ import (
 func runningBoard(t *testing.T) *fakeBoard {
 	b := newFakeBoard(t).withSystemd()
 	o := b.options()
-	o.Program = "/usr/bin/kubeadm-arm"
+	o.Program = packaged
 	_, err := Run(context.Background(), o)
 	require.NoError(t, err)
 	put(t, b.layout.KubeletConfig(), "")

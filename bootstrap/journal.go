@@ -206,7 +206,7 @@ func (j *Journal) write(l Layout) error {
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
-	if err := l.writeFile(l.Journal(), append(text, '\n'), 0o600); err != nil {
+	if err := l.FS.WriteFile(l.Journal(), append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
 	return nil

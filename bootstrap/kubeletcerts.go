@@ -76,10 +76,10 @@ func (l Layout) moveKubeletCertificate() error {
 	if err != nil {
 		return fmt.Errorf("%s: the client certificate: %w", l.KubeletConf(), err)
 	}
-	if err := l.mkdir(l.at(kubeletPKI), 0o755); err != nil {
+	if err := l.FS.MkdirAll(l.at(kubeletPKI), 0o755); err != nil {
 		return err
 	}
-	if err := l.writeFile(l.at(kubeletPKI+"/"+name), append(cert, key...), 0o600); err != nil {
+	if err := l.FS.WriteFile(l.at(kubeletPKI+"/"+name), append(cert, key...), 0o600); err != nil {
 		return err
 	}
 	if err := l.pointTo(kubeletPKI+"/"+name, l.at(currentPEM)); err != nil {
@@ -91,7 +91,7 @@ func (l Layout) moveKubeletCertificate() error {
 	if text, err = yaml.Marshal(conf); err != nil {
 		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
 	}
-	return l.writeFile(l.KubeletConf(), text, 0o600)
+	return l.FS.WriteFile(l.KubeletConf(), text, 0o600)
 }
 
 // nodeName is the name that kubeadm gives the node
@@ -136,13 +136,13 @@ func (l Layout) makeServingCertificate(name string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := l.mkdir(l.at(kubeletPKI), 0o755); err != nil {
+	if err := l.FS.MkdirAll(l.at(kubeletPKI), 0o755); err != nil {
 		return err
 	}
-	if err := l.writeFile(base+".key", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}), 0o600); err != nil {
+	if err := l.FS.WriteFile(base+".key", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}), 0o600); err != nil {
 		return err
 	}
-	return l.writeFile(base+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644)
+	return l.FS.WriteFile(base+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644)
 }
 
 // pemName is the name that the kubelet gives the file of a client certificate;
@@ -167,7 +167,7 @@ func (l Layout) pointTo(target, link string) error {
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err := l.change("link", link, func() error {
+	err := l.FS.Do("link", link, func() error {
 		if err := os.Symlink(target, temp); err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (l Layout) pointTo(target, link string) error {
 	if err != nil {
 		return err
 	}
-	return l.syncDir(filepath.Dir(link))
+	return l.FS.SyncDir(filepath.Dir(link))
 }
 
 // currentUser returns the user of a kubeconfig's current context

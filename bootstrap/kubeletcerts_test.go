@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -118,7 +119,7 @@ func TestKubeletCertificatesKilled(t *testing.T) {
 	for at := 0; ; at++ {
 		b := pkiBoard(t)
 		r, n := &run{Options: b.options("--node-name=n"), layout: b.layout}, 0
-		r.layout.Hook = func(DiskChange) error {
+		r.layout.FS.Hook = func(durable.Change) error {
 			n++
 			if n > at {
 				return killed
@@ -133,7 +134,7 @@ func TestKubeletCertificatesKilled(t *testing.T) {
 		require.ErrorIs(t, err, killed)
 		_, _, ok := kubeconfigCA(b.layout.KubeletConf())
 		require.True(t, ok, "kubelet.conf is whole at every instant")
-		r.layout.Hook = nil
+		r.layout.FS.Hook = nil
 		require.NoError(t, r.kubeletCertificates(both))
 		requireRotatable(t, b)
 		requireServing(t, b, "n")

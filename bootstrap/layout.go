@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -13,8 +14,8 @@ import (
 // below one root, which is "/" but for tests.
 type Layout struct {
 	Root string
-	// Hook is a door for tests; see DiskHook.
-	Hook DiskHook
+	// FS makes the changes below it.
+	FS durable.FS
 }
 
 func (l Layout) at(path string) string { return filepath.Join(l.Root, path) }

@@ -138,7 +138,10 @@ func (r *run) putBack() error {
 // it did.
 func (r *run) keepWritten() error {
 	for _, dir := range []string{r.layout.Kubernetes(), filepath.Dir(r.layout.KubeletConfig())} {
-		if err := r.layout.syncTree(dir); err != nil {
+		if !fileExists(dir) {
+			continue
+		}
+		if err := r.layout.FS.SyncFS(dir); err != nil {
 			return err
 		}
 	}
@@ -171,7 +174,7 @@ func (r *run) discardTorn() {
 			continue
 		}
 		if _, err := patch.Inspect(text); err != nil {
-			_ = r.layout.remove(path)
+			_ = r.layout.FS.Remove(path)
 		}
 	}
 }
@@ -221,17 +224,11 @@ func (l Layout) tidy() error {
 		return fmt.Errorf("tidy up: %w", err)
 	}
 	for _, path := range []string{l.ConfigCopy(), l.Lock(), l.Journal()} {
-		if !fileExists(path) {
-			continue
-		}
-		if err := l.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := l.FS.Remove(path); err != nil {
 			return fmt.Errorf("tidy up: %w", err)
 		}
 	}
 	l.removeTemps()
-	if err := l.syncDir(l.State()); err != nil {
-		return fmt.Errorf("tidy up: %w", err)
-	}
 	l.removeStagedFolders()
 	// Goes only when it is empty.
 	_ = os.Remove(l.State())

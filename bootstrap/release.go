@@ -198,31 +198,45 @@ func Abort(l Layout) (released []string, err error) {
 
 // Reset runs kubeadm reset, under the lock where there is something of ours, and
 // after its success removes everything of ours: staged manifests, journal, the
-// configuration's copy, patches, unit. It returns what it removed and what it
-// left in our folder because it does not know it.
+// configuration's copy, patches, unit. Static pods that are not kubeadm's, which
+// kubeadm would remove, stay whether it succeeds or not. It returns what it
+// removed and what it left: those, and what it does not know in our folder.
 func Reset(l Layout, kubeadmReset func() error) (removed, left []string, err error) {
+	foreign, err := l.foreignPods()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the manifests folder: %w", err)
+	}
 	ours := fileExists(l.State()) || len(l.stagedNow()) > 0
-	if ours {
+	if ours || len(foreign) > 0 {
 		unlock, err := l.enter()
 		if err != nil {
 			return nil, nil, err
 		}
 		defer unlock()
 	}
-	if err := kubeadmReset(); err != nil {
-		return nil, nil, err
+	if err := l.keepForeign(); err != nil {
+		return nil, nil, fmt.Errorf("keep the static pods that are not kubeadm's: %w", err)
 	}
-	if !ours {
+	err = kubeadmReset()
+	left, back := l.putForeignBack()
+	if back != nil {
+		back = fmt.Errorf("put back the static pods that are not kubeadm's, which are in %s: %w", l.kept(), back)
+	}
+	if err := errors.Join(err, back); err != nil {
+		return nil, left, err
+	}
+	if !ours && len(foreign) == 0 {
 		removed, err := l.removeDropIns()
-		return removed, nil, errors.Join(err, l.removeUnit())
+		return removed, left, errors.Join(err, l.removeUnit())
 	}
-	return l.forget()
+	removed, unknown, err := l.forget()
+	return removed, append(left, unknown...), err
 }
 
 func (l Layout) forget() (removed, left []string, err error) {
 	for _, c := range plan.Components() {
 		for path := l.stagedAt(c); path != ""; path = l.stagedAt(c) {
-			if err := l.remove(path); err != nil {
+			if err := l.FS.Remove(path); err != nil {
 				return removed, nil, err
 			}
 			removed = append(removed, path)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -21,7 +22,7 @@ func stagedBoard(t *testing.T) *fakeBoard {
 	b := newFakeBoard(t).withSystemd()
 	put(t, b.layout.KubeletConfig(), "")
 	require.NoError(t, b.layout.openState())
-	require.NoError(t, b.layout.installUnit("/usr/bin/kubeadm-arm"))
+	require.NoError(t, b.layout.installUnit(packaged))
 	for _, c := range plan.Components() {
 		require.NoError(t, b.makeManifest(c))
 		if c != plan.Etcd {
@@ -80,27 +81,47 @@ func TestReleaseBeforeTheKubelet(t *testing.T) {
 // The unit in packaging/ is the one that init installs, for the packaged place.
 func TestPackagedUnit(t *testing.T) {
 	const path = "../packaging/" + unitName
+	want, err := Unit("/usr/bin/kubeadm-arm")
+	require.NoError(t, err)
 	if os.Getenv("UPDATE") != "" {
-		require.NoError(t, os.WriteFile(path, []byte(Unit("/usr/bin/kubeadm-arm")), 0o644))
+		require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
 	}
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	assert.Equal(t, Unit("/usr/bin/kubeadm-arm"), string(text))
+	assert.Equal(t, want, string(text))
 }
 
-// A program whose path systemd would read otherwise installs no unit.
+func packaged() (string, error) { return "/usr/bin/kubeadm-arm", nil }
+
+// A program that root's units must not name, or cannot, installs no unit.
 func TestUnitPaths(t *testing.T) {
 	b := newFakeBoard(t)
-	require.NoError(t, b.layout.installUnit("/usr/bin/kubeadm-arm"))
+	require.NoError(t, b.layout.installUnit(packaged))
 	file, _ := b.layout.unitPaths()
 	assert.NoFileExists(t, file, "no systemd here")
 	b.withSystemd()
-	for _, path := range []string{"", "/a b", "/a%n", "/a\nExecStart=/x"} {
-		require.NoError(t, b.layout.installUnit(path))
+	require.NoError(t, b.layout.installUnit(nil))
+	assert.NoFileExists(t, file)
+	for _, path := range []string{"", "a", "/a\nExecStart=/x", "/a'b", "/a$b"} {
+		require.Error(t, b.layout.installUnit(func() (string, error) { return path, nil }), path)
 		assert.NoFileExists(t, file, path)
 	}
-	require.NoError(t, b.layout.installUnit("/usr/bin/kubeadm-arm"))
-	require.NoError(t, b.layout.installUnit("/usr/bin/kubeadm-arm"), "again changes nothing")
+	untrusted := func() (string, error) {
+		return "", &systemd.UntrustedError{Program: "/tmp/x", Path: "/tmp", Why: "is anybody's"}
+	}
+	var refused *RefusedError
+	require.ErrorAs(t, b.layout.installUnit(untrusted), &refused)
+	assert.Equal(t, UntrustedProgram, refused.Reason)
+	assert.NoFileExists(t, file)
+	stages := plan.Plan{Steps: []plan.Step{plan.StageManifests{}}}
+	assert.ErrorAs(t, CheckProgram(b.layout, stages, untrusted), &refused)
+	assert.NoError(t, CheckProgram(b.layout, plan.Plan{}, untrusted), "a plan that stages nothing needs no unit")
+	require.NoError(t, b.layout.installUnit(func() (string, error) { return "/opt/my tools/100%", nil }))
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "\nExecStart=\"/opt/my tools/100%%\" release --wait\n")
+	require.NoError(t, b.layout.installUnit(packaged))
+	require.NoError(t, b.layout.installUnit(packaged), "again changes nothing")
 	assert.FileExists(t, file)
 	require.NoError(t, b.layout.removeUnit())
 	require.NoError(t, b.layout.removeUnit())
@@ -108,7 +129,7 @@ func TestUnitPaths(t *testing.T) {
 	// A package's own stays as it is.
 	put(t, b.layout.at("/lib/systemd/system/"+unitName), "packaged")
 	put(t, b.layout.at("/etc/systemd/system/multi-user.target.wants/"+unitName), "enabled")
-	require.NoError(t, b.layout.installUnit("/usr/bin/kubeadm-arm"))
+	require.NoError(t, b.layout.installUnit(packaged))
 	assert.NoFileExists(t, file)
 	require.NoError(t, b.layout.removeUnit())
 	assert.FileExists(t, b.layout.at("/etc/systemd/system/multi-user.target.wants/"+unitName))

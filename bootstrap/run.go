@@ -23,9 +23,10 @@ type Options struct {
 	Kubeadm   string
 	Behaviour kubeadm.Behaviour
 	Args      kubeadm.InitArgs
-	// Program is the path of this program for the unit that puts staged
-	// manifests back when the board starts; empty to install none.
-	Program string
+	// Program returns the path of this program for the unit that puts staged
+	// manifests back when the board starts, or why root's units must not name it
+	// ([systemd.TrustedProgram]); nil to install none.
+	Program func() (string, error)
 	// Config is the owner's configuration, nil without --config.
 	Config *kubeadm.Config
 	Plan   plan.Plan
@@ -120,7 +121,14 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 		return *r.outcome, err
 	}
 	defer unlock()
+	// After a reset that was cut off.
+	if _, err := r.layout.putForeignBack(); err != nil {
+		return *r.outcome, fmt.Errorf("put back the static pods in %s: %w", r.layout.kept(), err)
+	}
 	if err := r.checkAgain(); err != nil {
+		return *r.outcome, err
+	}
+	if err := CheckProgram(r.layout, r.Plan, r.Program); err != nil {
 		return *r.outcome, err
 	}
 	if err := r.prepare(ctx); err != nil {
@@ -162,7 +170,7 @@ func (r *run) storeConfig(c *kubeadm.Config) error {
 	}
 	// It may hold tokens and keys: nobody but root reads it, also while it is
 	// being written.
-	if err := r.layout.writeFile(r.layout.ConfigCopy(), text, 0o600); err != nil {
+	if err := r.layout.FS.WriteFile(r.layout.ConfigCopy(), text, 0o600); err != nil {
 		return fmt.Errorf("write kubeadm's configuration: %w", err)
 	}
 	return nil
@@ -310,7 +318,7 @@ func (r *run) patchManifests(s plan.PatchManifests) error {
 		if err := r.writeDurable(c, patched.Changes); err != nil {
 			return err
 		}
-		if err := r.layout.change("patch", path, patched.Write); err != nil {
+		if err := r.layout.FS.Do("patch", path, patched.Write); err != nil {
 			return err
 		}
 		r.outcome.Changes[c] = patched.Changes

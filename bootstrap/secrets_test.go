@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -87,9 +88,9 @@ func TestSecretsGoNowhere(t *testing.T) {
 			})
 			require.NoError(t, err)
 		}
-		o.Layout.Hook = func(c DiskChange) error { look(c.Op + " " + c.Path); return nil }
+		o.Layout.FS.Hook = func(c durable.Change) error { look(c.Op + " " + c.Path); return nil }
 		out, err := Run(context.Background(), o)
-		o.Layout.Hook = nil
+		o.Layout.FS.Hook = nil
 		look("at the end")
 		requireNoSecret(t, "what was said", said.String())
 		if err != nil {

@@ -66,10 +66,10 @@ func (r *run) tuneServices(s plan.TuneServices) error {
 		}
 		for unit, text := range texts {
 			path := r.layout.dropIn(unit)
-			if err := r.layout.mkdir(filepath.Dir(path), 0o755); err != nil {
+			if err := r.layout.FS.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				return fmt.Errorf("tune %s: %w", unit, err)
 			}
-			if err := r.layout.writeFile(path, text, 0o644); err != nil {
+			if err := r.layout.FS.WriteFile(path, text, 0o644); err != nil {
 				return fmt.Errorf("tune %s: %w", unit, err)
 			}
 		}
@@ -163,7 +163,7 @@ func (l Layout) removeDropIns() (removed []string, err error) {
 		if !fileExists(path) {
 			continue
 		}
-		if err := l.remove(path); err != nil {
+		if err := l.FS.Remove(path); err != nil {
 			return removed, err
 		}
 		removed = append(removed, path)

@@ -71,10 +71,7 @@ func (l Layout) settle(component string) error {
 	if !bytes.Equal(there, here) {
 		return &TwiceError{inPlace, staged}
 	}
-	if err := l.remove(staged); err != nil {
-		return err
-	}
-	return l.syncDir(filepath.Dir(staged))
+	return l.FS.Remove(staged)
 }
 
 // stage moves a component's manifest out of the kubelet's sight. A manifest
@@ -105,7 +102,7 @@ func (l Layout) stageFile(component string) error {
 	if err != nil {
 		return err
 	}
-	if err := l.mkdir(dir, 0o700); err != nil {
+	if err := l.FS.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	return l.move(from, filepath.Join(dir, component+".yaml"))
@@ -135,7 +132,7 @@ func (l Layout) releaseFile(component string) error {
 	if _, err := patch.Inspect(text); err != nil {
 		return fmt.Errorf("%s is damaged: %w", from, err)
 	}
-	if err := l.mkdir(l.Manifests(), 0o700); err != nil {
+	if err := l.FS.MkdirAll(l.Manifests(), 0o700); err != nil {
 		return err
 	}
 	return l.move(from, to)
@@ -146,17 +143,11 @@ func (l Layout) releaseFile(component string) error {
 // file systems, which happens only when something was mounted meanwhile, it is
 // copied whole before the source goes.
 func (l Layout) move(from, to string) error {
-	err := l.rename(from, to)
+	err := l.FS.Rename(from, to)
 	if errors.Is(err, unix.EXDEV) {
 		return l.moveAcross(from, to)
 	}
-	if err != nil {
-		return err
-	}
-	if err := l.syncDir(filepath.Dir(to)); err != nil {
-		return err
-	}
-	return l.syncDir(filepath.Dir(from))
+	return err
 }
 
 func (l Layout) moveAcross(from, to string) error {
@@ -171,13 +162,10 @@ func (l Layout) moveAcross(from, to string) error {
 	if _, err := os.Lstat(to); err == nil {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
 	}
-	if err := l.change("write", to, func() error { return patch.WriteFile(to, text, info) }); err != nil {
+	if err := l.FS.Do("write", to, func() error { return patch.WriteFile(to, text, info) }); err != nil {
 		return err
 	}
-	if err := l.remove(from); err != nil {
-		return err
-	}
-	return l.syncDir(filepath.Dir(from))
+	return l.FS.Remove(from)
 }
 
 // stagedNow lists the components whose manifests are staged, in the order in

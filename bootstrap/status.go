@@ -92,7 +92,7 @@ func (l Layout) removePatches() (removed []string, err error) {
 	for _, e := range entries {
 		if strings.Contains(e.Name(), "-kubeadm-arm") {
 			path := filepath.Join(l.Patches(), e.Name())
-			if err := l.remove(path); err != nil {
+			if err := l.FS.Remove(path); err != nil {
 				return removed, err
 			}
 			removed = append(removed, path)

@@ -53,7 +53,7 @@ func (r *run) sweep() error {
 		if r.wasThere(path) || !fileExists(path) {
 			continue
 		}
-		if err := r.layout.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := r.layout.FS.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove what the interrupted run left half done: %w", err)
 		}
 		r.Tell(Event{Time: r.now(), Kind: Note, Detail: "removed, half written when the last run ended: " + path})

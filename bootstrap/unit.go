@@ -6,7 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
 // unitName is the systemd unit that puts staged manifests back: those of a
@@ -14,8 +17,17 @@ import (
 // a slow board starts.
 const unitName = "kubeadm-arm-release.service"
 
-// Unit is the text of that unit for a program at path.
-func Unit(path string) string {
+// Unit is the text of that unit for a program at path. The error is for a path that
+// cannot stand in a unit.
+func Unit(path string) (string, error) {
+	holdBack, err := systemd.CommandLine(path, "release", "--hold-back")
+	if err != nil {
+		return "", err
+	}
+	wait, err := systemd.CommandLine(path, "release", "--wait")
+	if err != nil {
+		return "", err
+	}
 	return `[Unit]
 Description=Start the parts of a control plane one after the other
 Documentation=https://github.com/kubeadm-arm/kubeadm-arm man:kubeadm-arm(1)
@@ -32,14 +44,45 @@ Wants=kubelet.service
 
 [Service]
 Type=simple
-ExecStartPre=-` + path + ` release --hold-back
-ExecStart=` + path + ` release --wait
+ExecStartPre=-` + holdBack + `
+ExecStart=` + wait + `
 Restart=on-failure
 RestartSec=60
 
 [Install]
 WantedBy=multi-user.target
-`
+`, nil
+}
+
+// needsUnit tells whether a plan stages manifests on a board where this program has
+// to bring the unit.
+func (l Layout) needsUnit(p plan.Plan) bool {
+	stages := slices.ContainsFunc(p.Steps, func(s plan.Step) bool {
+		_, ok := s.(plan.StageManifests)
+		return ok
+	})
+	return stages && systemd.Booted(l.Root) && !l.unitPackaged()
+}
+
+// CheckProgram refuses a plan for which root's units would have to name a program
+// that others can replace. program is that of [Options]. It changes nothing.
+func CheckProgram(l Layout, p plan.Plan, program func() (string, error)) error {
+	if program == nil || !l.needsUnit(p) {
+		return nil
+	}
+	if _, err := program(); err != nil {
+		return refuseProgram(err)
+	}
+	return nil
+}
+
+func refuseProgram(err error) error {
+	help := ""
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		help = hinted.Hint()
+	}
+	return &RefusedError{UntrustedProgram, err, help}
 }
 
 // unitPaths are the unit's file and the link that has it started.
@@ -51,28 +94,31 @@ func (l Layout) unitPaths() (file, link string) {
 // installUnit installs the unit where systemd runs the board, unless a package
 // brought it. It is there before the first manifest is staged and goes after
 // the last one is back.
-func (l Layout) installUnit(program string) error {
-	if program == "" || strings.ContainsAny(program, " \t\n\"'\\%$") {
-		return nil // systemd would read such a path in its own way
-	}
-	if info, err := os.Stat(l.at("/run/systemd/system")); err != nil || !info.IsDir() {
-		return nil // sd_booted(3)
-	}
-	if l.unitPackaged() {
+func (l Layout) installUnit(program func() (string, error)) error {
+	if program == nil || !systemd.Booted(l.Root) || l.unitPackaged() {
 		return nil
 	}
+	// Asked again at each time: what was root's alone may not be so any more.
+	path, err := program()
+	if err != nil {
+		return refuseProgram(err)
+	}
+	text, err := Unit(path)
+	if err != nil {
+		return fmt.Errorf("install %s: %w", unitName, err)
+	}
 	file, link := l.unitPaths()
-	if err := l.mkdir(filepath.Dir(link), 0o755); err != nil {
+	if err := l.FS.MkdirAll(filepath.Dir(link), 0o755); err != nil {
 		return fmt.Errorf("install %s: %w", unitName, err)
 	}
-	if err := l.writeFile(file, []byte(Unit(program)), 0o644); err != nil {
+	if err := l.FS.WriteFile(file, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("install %s: %w", unitName, err)
 	}
-	err := l.change("link", link, func() error { return os.Symlink(filepath.Join("/etc/systemd/system", unitName), link) })
+	err = l.FS.Do("link", link, func() error { return os.Symlink(filepath.Join("/etc/systemd/system", unitName), link) })
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("install %s: %w", unitName, err)
 	}
-	if err := l.syncDir(filepath.Dir(link)); err != nil {
+	if err := l.FS.SyncDir(filepath.Dir(link)); err != nil {
 		return fmt.Errorf("install %s: %w", unitName, err)
 	}
 	return nil
@@ -98,12 +144,9 @@ func (l Layout) removeUnit() error {
 		return nil
 	}
 	for _, path := range []string{link, file} {
-		if !fileExists(path) {
-			continue
-		}
-		if err := l.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := l.FS.Remove(path); err != nil {
 			return fmt.Errorf("remove %s: %w", unitName, err)
 		}
 	}
-	return l.syncDir(filepath.Dir(file))
+	return nil
 }

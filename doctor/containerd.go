@@ -182,7 +182,7 @@ func cgroupDriver(f Facts) []Finding {
 		found.Edits = systemdCgroup(c)
 		found.Fix = []string{restartContainerd}
 	default:
-		found.Fix = []string{"# in a KubeletConfiguration that --config names:", "cgroupDriver: systemd"}
+		found.Fix = f.kubeletConfiguration("cgroupDriver: systemd")
 	}
 	return one(found)
 }

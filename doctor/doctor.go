@@ -62,15 +62,18 @@ type Ask struct {
 	PodSubnet, ServiceSubnet, ConfigFile string
 	// Ignore is --ignore-preflight-errors.
 	Ignore []string
-	// FailSwapOn, FailCgroupV1 and CgroupDriver are the kubelet's settings,
-	// empty unless set.
-	FailSwapOn, FailCgroupV1, CgroupDriver string
+	// FailSwapOn, FailCgroupV1, CgroupDriver and ResolvConf are the kubelet's
+	// settings, empty unless set.
+	FailSwapOn, FailCgroupV1, CgroupDriver, ResolvConf string
+	// Unknown are the fields of ConfigFile that kubeadm does not have.
+	Unknown []kubeadm.UnknownField
 }
 
-// checks is everything that is looked at, in the order in which a board comes
-// up: hardware, kernel, system, network, runtime, Kubernetes.
+// checks is everything that is looked at: the configuration that was given, then in
+// the order in which a board comes up: hardware, kernel, system, network, runtime, Kubernetes.
 func checks() []func(Facts) []Finding {
 	return []func(Facts) []Finding{
+		configFields,
 		programs, cpus, memory, power,
 		kernelRelease, kernelFeatures, pageSize, memoryCgroup, cgroupVersion,
 		swap, clock, storageSet, freshDisk, volumes, space,

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -200,7 +201,17 @@ func (f Facts) clusterHere() bool {
 // staticPods names the pods in the manifests folder that are not kubeadm's, such
 // as kube-vip's. kubeadm's preflight lets them be, and so does this program.
 func staticPods(f Facts) []Finding {
-	all := f.Host.Node.StaticPods
+	var all []string
+	for _, p := range f.Host.Node.StaticPods {
+		if slices.Contains([]string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}, p.Pod) && !f.Resuming {
+			return one(Finding{
+				ID: "static-pods", Severity: Fail, Rule: KubeletRule, Seen: "/etc/kubernetes/manifests/" + p.File + " is a second pod of the name " + p.Pod,
+				Means: "the kubelet reads files of any ending there, also a copy that an editor or you have kept, and takes one of the two",
+				Fix:   []string{"sudo mv /etc/kubernetes/manifests/" + shell.Quote(p.File) + " /root/"},
+			})
+		}
+		all = append(all, p.File)
+	}
 	if len(all) == 0 {
 		return nil
 	}

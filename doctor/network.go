@@ -173,19 +173,49 @@ func nameServers(f Facts) []Finding {
 			Fix:   []string{"echo 'nameserver 192.168.1.1' | sudo tee -a /etc/resolv.conf    # your router's address"},
 		})
 	}
+	loop, unreachable := "", 0
 	for _, s := range n.Servers {
 		if a, err := netip.ParseAddr(s); err == nil && a.IsLoopback() {
-			return one(Finding{
-				ID: "name-servers", Severity: Warning, Seen: n.ResolvConf + " names " + s,
-				Means: "CoreDNS would ask itself for ever and stop with \"Loop detected\": in a pod that address is the pod's own",
-				Fix: []string{
-					"# in a KubeletConfiguration that --config names, a file with your router's address:",
-					"resolvConf: /etc/kubernetes/resolv.conf",
-				},
-			})
+			loop = s
+		} else if err == nil && a.IsLinkLocalUnicast() {
+			unreachable++
 		}
 	}
+	switch {
+	case loop != "":
+		return one(Finding{
+			ID: "name-servers", Severity: Warning, Rule: OwnRule, Seen: n.ResolvConf + " names " + loop,
+			Means: "CoreDNS would ask itself for ever and stop with \"Loop detected\": in a pod that address is the pod's own",
+			Fix: append([]string{"echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv-pods.conf    # your router's address; then"},
+				f.kubeletConfiguration("resolvConf: /etc/resolv-pods.conf")...),
+		})
+	case unreachable == len(n.Servers):
+		return one(Finding{
+			ID: "name-servers", Severity: Warning, Rule: OwnRule, Seen: n.ResolvConf + " names " + strings.Join(n.Servers, ", ") + " alone",
+			Means: "a link-local address holds on the board's own interface; from a pod nobody answers there, so CoreDNS resolves nothing outside the cluster",
+			Fix: append([]string{"echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv-pods.conf    # your router's other address; then"},
+				f.kubeletConfiguration("resolvConf: /etc/resolv-pods.conf")...),
+		})
+	case n.Ignored > 0:
+		return one(Finding{
+			ID: "name-servers", Severity: Info, Seen: fmt.Sprintf("%s names %d name servers, of which three count", n.ResolvConf, len(n.Servers)+n.Ignored),
+			Means: "the kubelet says so with each pod (DNSConfigForming); nothing else comes of it",
+		})
+	}
 	return fine("name-servers", strings.Join(n.Servers, ", ")+" ("+n.ResolvConf+")")
+}
+
+// kubeletConfiguration is how to give the kubelet a setting with --config. kubeadm
+// takes no file with a KubeletConfiguration alone.
+func (f Facts) kubeletConfiguration(setting string) []string {
+	if f.Ask.ConfigFile != "" {
+		return []string{"# in " + f.Ask.ConfigFile + ", in the KubeletConfiguration:", setting}
+	}
+	return []string{
+		"# a file for --config:",
+		"apiVersion: kubeadm.k8s.io/" + f.Kubeadm.ConfigWrite(), "kind: ClusterConfiguration", "---",
+		"apiVersion: kubelet.config.k8s.io/v1beta1", "kind: KubeletConfiguration", setting,
+	}
 }
 
 // wantedPorts are those of a control plane, and what for.

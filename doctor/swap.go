@@ -24,7 +24,7 @@ func swap(f Facts) []Finding {
 	}
 	found := Finding{
 		ID: "swap", Severity: Fail, Rule: KubeletRule,
-		Means: "the kubelet exits with \"running with swap on is not supported\" (failSwapOn). To keep swap, put failSwapOn: false into a KubeletConfiguration and hand it over with --config",
+		Means: "the kubelet exits with \"running with swap on is not supported\" (failSwapOn). To keep swap, put failSwapOn: false into a KubeletConfiguration, beside a ClusterConfiguration, in a file for --config",
 	}
 	var makers []string
 	for _, m := range s.Makers {

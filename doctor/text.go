@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 )
 
 // textWidth is that of a serial console; lines to copy are never broken.
@@ -26,7 +28,7 @@ func Text(w io.Writer, r Report) error {
 	if r.Stopped {
 		b.WriteString("this system does not run: its files tell what its next start will do\n")
 	}
-	fmt.Fprintf(&b, "%s\n\n", r.Sum())
+	printable.Fprintf(&b, "%s\n\n", r.Sum())
 	for _, s := range []Severity{Fail, Warning, Info} {
 		of := r.Of(s)
 		slices.SortStableFunc(of, func(a, b Finding) int { return strings.Compare(fmt.Sprint(a.Brief), fmt.Sprint(b.Brief)) })
@@ -94,7 +96,7 @@ func (f Finding) write(b *strings.Builder) {
 	head := map[Severity]string{Fail: "FAIL     ", Warning: "warning  ", Info: "info     "}[f.Severity]
 	const indent = "         "
 	if f.Brief {
-		fmt.Fprintf(b, "%s%s: %s\n", head, f.ID, f.Seen)
+		printable.Fprintf(b, "%s%s: %s\n", head, f.ID, f.Seen)
 		return
 	}
 	wrap(b, head, indent, f.ID+": "+f.Seen)
@@ -102,13 +104,13 @@ func (f Finding) write(b *strings.Builder) {
 		wrap(b, indent, indent, f.Means)
 	}
 	for _, line := range f.Fix {
-		fmt.Fprintf(b, "%s  %s\n", indent, line)
+		printable.Fprintf(b, "%s  %s\n", indent, line)
 	}
 	if f.Severity == Fail && !strings.Contains(strings.Join(f.Fix, " "), "--ignore-preflight-errors") {
-		fmt.Fprintf(b, "%sgo on in spite of it: --ignore-preflight-errors=%s    # %s\n", indent, strings.Join(f.IgnoreNames(), ","), f.Rule.remark())
+		printable.Fprintf(b, "%sgo on in spite of it: --ignore-preflight-errors=%s    # %s\n", indent, strings.Join(f.IgnoreNames(), ","), f.Rule.remark())
 	}
 	if f.Ignored {
-		fmt.Fprintf(b, "%signored, as --ignore-preflight-errors says\n", indent)
+		printable.Fprintf(b, "%signored, as --ignore-preflight-errors says\n", indent)
 	}
 	b.WriteByte('\n')
 }

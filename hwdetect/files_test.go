@@ -28,7 +28,7 @@ func TestLinksStayOnTheCard(t *testing.T) {
 	assert.Equal(t, "/srv/ssd/none/at/all", f.real("/var/none/at/all"))
 	assert.Equal(t, []string{"etcd"}, f.names("/var"))
 	assert.True(t, f.exists("/etc/nowhere"), "a link to nowhere is a link")
-	assert.Empty(t, readNames(f).Hosts)
+	assert.Empty(t, readNames(f, "").Hosts)
 }
 
 // What lies in the folders of a running system on a card is old, and what is

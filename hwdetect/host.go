@@ -57,6 +57,8 @@ type HostOptions struct {
 	Folders []string
 	// Socket is the runtime's, when the owner named one.
 	Socket string
+	// ResolvConf is the kubelet's resolvConf, when its configuration sets it.
+	ResolvConf string
 	// Programs names programs by their path that count in place of what PATH
 	// has under the same name, such as the real kubeadm.
 	Programs map[string]string
@@ -79,17 +81,21 @@ func ReadHost(o HostOptions, kernel Kernel) Host {
 		fillSpace(f, &v)
 		h.Volumes = append(h.Volumes, v)
 	}
-	h.Names = readNames(f)
 	h.Services = readServices(f)
-	h.Kernel = readKernelParts(f, kernel.Release)
-	h.Network = readNetwork(f)
-	h.Identities = readIdentities(f)
-	h.Runtime = readRuntime(f, o.Socket)
 	etcd := "/var/lib/etcd"
 	if len(o.Folders) > 0 {
 		etcd = o.Folders[0]
 	}
 	h.Node = readNode(f, etcd)
+	resolvConf := h.Node.KubeletFlag("resolv-conf")
+	if resolvConf == "" {
+		resolvConf = o.ResolvConf
+	}
+	h.Names = readNames(f, resolvConf)
+	h.Kernel = readKernelParts(f, kernel.Release)
+	h.Network = readNetwork(f)
+	h.Identities = readIdentities(f)
+	h.Runtime = readRuntime(f, o.Socket)
 	h.Power = parseThrottled(f.line("/sys/devices/platform/soc/soc:firmware/get_throttled"))
 	h.Programs = ReadPrograms(o.Root, o.Path, o.Programs)
 	h.InPath = inPath(f, o.Path)

@@ -85,14 +85,14 @@ func TestNames(t *testing.T) {
 		"etc/nsswitch.conf":        "passwd: files\nhosts:          files mdns4_minimal [NOTFOUND=return] dns myhostname\n",
 		"etc/resolv.conf":          "# by hand\nsearch home\nnameserver 127.0.0.53\nnameserver x\nnameserver fe80::1%eth0\nnameserver 10.0.0.1\nnameserver 10.0.0.2\n",
 	})
-	n := readNames(filesIn(root))
+	n := readNames(filesIn(root), "")
 	assert.Equal(t, "Banana", n.Hostname)
 	assert.Equal(t, []string{"127.0.1.1"}, n.Hosts["banana"])
 	assert.NotContains(t, n.Hosts, "x")
 	assert.Equal(t, []string{"files", "mdns4_minimal", "dns", "myhostname"}, n.NSS)
 	assert.Equal(t, []string{"127.0.0.53", "fe80::1%eth0", "10.0.0.1"}, n.Servers, "three at most")
 	assert.Equal(t, "/etc/resolv.conf", n.ResolvConf)
-	n = readNames(filesIn(t.TempDir()))
+	n = readNames(filesIn(t.TempDir()), "")
 	assert.Equal(t, Names{Hosts: map[string][]string{}, NSS: []string{"files", "dns"}}, n)
 }
 

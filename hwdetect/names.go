@@ -16,9 +16,11 @@ type Names struct {
 	// where there is none.
 	NSS []string `json:"nss,omitempty"`
 	// ResolvConf is the file with the name servers that pods are given, and
-	// Servers are those in it.
+	// Servers are those in it that count, the first three; Ignored is how many
+	// more there are.
 	ResolvConf string   `json:"resolvConf,omitempty"`
 	Servers    []string `json:"servers,omitempty"`
+	Ignored    int      `json:"ignored,omitempty"`
 }
 
 // Resolves tells whether a name has an address without a name server: in
@@ -35,19 +37,26 @@ func (n Names) Resolves(name string) bool {
 	return false
 }
 
-func readNames(f files) Names {
+// readNames reads them; resolvConf is the file that the kubelet is told to take,
+// empty when it is told nothing.
+func readNames(f files, resolvConf string) Names {
 	n := Names{Hostname: f.line("/proc/sys/kernel/hostname"), Hosts: parseHosts(f.read("/etc/hosts")), NSS: parseNSS(f.read("/etc/nsswitch.conf"))}
 	if n.Hostname == "" {
 		n.Hostname = f.line("/etc/hostname")
 	}
 	// kubeadm points the kubelet at systemd-resolved's own list when that
 	// service is there (phases/kubelet and componentconfigs/kubelet.go).
-	for _, path := range []string{"/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"} {
+	paths := []string{"/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"}
+	if resolvConf != "" {
+		paths = []string{resolvConf}
+	}
+	for _, path := range paths {
 		text := f.read(path)
 		if text == nil {
 			continue
 		}
-		n.ResolvConf, n.Servers = path, parseResolvConf(text)
+		n.ResolvConf = path
+		n.Servers, n.Ignored = parseResolvConf(text)
 		break
 	}
 	return n
@@ -87,18 +96,22 @@ func parseNSS(text []byte) []string {
 	return []string{"files", "dns"}
 }
 
-// parseResolvConf reads the name servers of resolv.conf(5). Only the first
-// three count.
-func parseResolvConf(text []byte) []string {
-	var all []string
+// parseResolvConf reads the name servers of resolv.conf(5). Only the first three
+// count; ignored is how many more there are.
+func parseResolvConf(text []byte) (servers []string, ignored int) {
 	for _, line := range lines(text) {
 		w := strings.Fields(line)
-		if w[0] != "nameserver" || len(w) < 2 || len(all) == 3 {
+		if w[0] != "nameserver" || len(w) < 2 {
 			continue
 		}
-		if address, err := netip.ParseAddr(w[1]); err == nil {
-			all = append(all, address.String())
+		address, err := netip.ParseAddr(w[1])
+		switch {
+		case err != nil:
+		case len(servers) == 3:
+			ignored++
+		default:
+			servers = append(servers, address.String())
 		}
 	}
-	return all
+	return servers, ignored
 }

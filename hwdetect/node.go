@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	yaml "go.yaml.in/yaml/v3"
 )
 
 // Node is what of Kubernetes is on the board.
@@ -17,7 +19,7 @@ type Node struct {
 	KubeletArgs []string `json:"kubeletArgs,omitempty"`
 	// StaticPods are the files in the manifests folder that the kubelet reads
 	// and kubeadm has not made, such as kube-vip.yaml.
-	StaticPods []string `json:"staticPods,omitempty"`
+	StaticPods []StaticPod `json:"staticPods,omitempty"`
 	// Left are files of a kubeadm that ran here, in the order in which it makes
 	// them.
 	Left []string `json:"left,omitempty"`
@@ -30,6 +32,30 @@ type Node struct {
 	PKI       bool `json:"pki,omitempty"`
 	// CNI are the network configurations in /etc/cni/net.d.
 	CNI []string `json:"cni,omitempty"`
+}
+
+// StaticPod is a file in the manifests folder.
+type StaticPod struct {
+	File string `json:"file"`
+	// Pod is the name of the pod in kube-system that it describes, empty when it
+	// describes none.
+	Pod string `json:"pod,omitempty"`
+}
+
+// podName is the name of the pod in kube-system that a manifest describes.
+func podName(text []byte) (name string) {
+	defer func() {
+		if recover() != nil { // on some broken input the YAML reader panics
+			name = ""
+		}
+	}()
+	var pod struct {
+		Metadata struct{ Name, Namespace string }
+	}
+	if yaml.Unmarshal(text, &pod) != nil || pod.Metadata.Namespace != "kube-system" {
+		return ""
+	}
+	return pod.Metadata.Name
 }
 
 func readNode(f files, etcdFolder string) Node {
@@ -55,7 +81,7 @@ func readNode(f files, etcdFolder string) Node {
 		case slices.Contains([]string{"etcd.yaml", "kube-apiserver.yaml", "kube-controller-manager.yaml", "kube-scheduler.yaml"}, name):
 			n.Left = append(n.Left, "/etc/kubernetes/manifests/"+name)
 		case !strings.HasPrefix(name, ".") && !f.folder("/etc/kubernetes/manifests/"+name):
-			n.StaticPods = append(n.StaticPods, name)
+			n.StaticPods = append(n.StaticPods, StaticPod{name, podName(f.read("/etc/kubernetes/manifests/" + name))})
 		}
 	}
 	for _, name := range f.names("/etc/cni/net.d") {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 )
 
 // Text writes a board for people.
@@ -12,7 +14,7 @@ func Text(w io.Writer, b Board) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(t, "%s\t%s\n", name, value)
+			printable.Fprintf(t, "%s\t%s\n", name, value)
 		}
 	}
 	row("model", b.Model)
@@ -59,7 +61,8 @@ func ProgramsText(w io.Writer, b Board, all []Binary) error {
 		return nil
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nprogram\tbuilt for\tby")
+	printable.Fprintln(t)
+	printable.Row(t, "program", "built for", "by")
 	for _, p := range all {
 		arch := p.Arch.String()
 		if p.GOARM != "" {
@@ -68,7 +71,7 @@ func ProgramsText(w io.Writer, b Board, all []Binary) error {
 		if b.Runs(p) != nil {
 			arch += ", cannot run here"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", p.Path, arch, p.GoVersion)
+		printable.Fprintf(t, "%s\t%s\t%s\n", p.Path, arch, p.GoVersion)
 	}
 	return t.Flush()
 }

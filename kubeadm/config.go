@@ -124,15 +124,45 @@ func (c *Config) FitsInit(b Behaviour, file string) error {
 	if c == nil {
 		return nil
 	}
+	for _, d := range c.docs {
+		api, ours := strings.CutPrefix(c.api(d), apiGroup)
+		if !ours || b.ReadsConfig(api) || b.Nearest && !strings.Contains(api, "alpha") {
+			continue
+		}
+		err := fmt.Errorf("kubeadm %s does not read %s%s", b.Version, apiGroup, api)
+		if b.Nearest {
+			err = fmt.Errorf("no kubeadm since v1.%d reads %s%s", OldestMinor, apiGroup, api)
+		}
+		return &ConfigError{File: file, Line: d.Content[0].Line, Field: "apiVersion", Err: err, Help: otherVersion(api, file)}
+	}
 	if c.count(kindInit)+c.count(kindCluster) == 0 {
-		return &ConfigError{File: file, Err: errors.New("no InitConfiguration and no ClusterConfiguration in it")}
+		return &ConfigError{File: file, Err: errors.New("no InitConfiguration and no ClusterConfiguration in it"),
+			Help: "kubeadm wants one of the two beside others: add a document of two lines, apiVersion: " + apiGroup + b.ConfigWrite() + " and kind: ClusterConfiguration, after a line ---"}
 	}
-	api := c.API()
-	if b.Nearest || b.ReadsConfig(api) {
-		return nil
+	return nil
+}
+
+// otherVersion says which kubeadm an API version is for, and how to bring a file
+// to another one.
+func otherVersion(api, file string) string {
+	// kubeadm's own list of what was before the version table (util/config/common.go).
+	first, last := 0, map[string]int{"v1alpha1": 11, "v1alpha2": 12, "v1alpha3": 14}[api]
+	for minor := OldestMinor; minor <= NewestMinor; minor++ {
+		if b, err := BehaviourOf(Version{Major: 1, Minor: minor}); err == nil && b.ReadsConfig(api) {
+			if first == 0 {
+				first = minor
+			}
+			last = minor
+		}
 	}
-	return &ConfigError{File: file, Field: "apiVersion", Err: fmt.Errorf("kubeadm %s does not read %s%s", b.Version, apiGroup, api),
-		Help: "bring it to a version that it reads: kubeadm config migrate --old-config " + file + " --new-config new.yaml"}
+	anew := "write the file anew: kubeadm config print init-defaults"
+	switch {
+	case last == 0:
+		return "no kubeadm that this program knows reads it; " + anew
+	case last == NewestMinor:
+		return fmt.Sprintf("this file is for kubeadm v1.%d or newer; %s", first, anew)
+	}
+	return fmt.Sprintf("this file is for kubeadm v1.%d or older; that version's kubeadm config migrate --old-config %s --new-config new.yaml writes it for newer ones; or %s", last, file, anew)
 }
 
 // decodeNode turns the panics that the YAML reader has on some broken input

@@ -2,10 +2,13 @@ package kubeadm
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
 
 	yaml "go.yaml.in/yaml/v3"
 	"k8s.io/kubernetes/cmd/kubeadm/app/apis/kubeadm/v1beta3"
@@ -17,43 +20,90 @@ import (
 // carries it (v1beta3, v1beta4), so that a wrong type is found before anything
 // is started. Unknown fields pass: kubeadm itself only warns of them.
 func strict(doc *yaml.Node, kind, api, file string) error {
-	version, ours := strings.CutPrefix(api, apiGroup)
-	if !ours {
-		return nil
-	}
-	var into any
-	switch version + "/" + kind {
-	case "v1beta4/" + kindInit:
-		into = &v1beta4.InitConfiguration{}
-	case "v1beta4/" + kindCluster:
-		into = &v1beta4.ClusterConfiguration{}
-	case "v1beta3/" + kindInit:
-		into = &v1beta3.InitConfiguration{}
-	case "v1beta3/" + kindCluster:
-		into = &v1beta3.ClusterConfiguration{}
-	default:
+	into := documentType(api, kind)
+	if into == nil {
 		return nil
 	}
 	var text bytes.Buffer
 	enc := yaml.NewEncoder(&text)
 	err := enc.Encode(doc)
+	// As kubeadm decodes it: first to JSON, so that a number is none of the strings
+	// that sigsyaml.Unmarshal would make of it.
+	var data []byte
 	if err == nil {
-		err = sigsyaml.Unmarshal(text.Bytes(), into)
+		data, err = sigsyaml.YAMLToJSON(text.Bytes())
+	}
+	if err == nil {
+		err = json.Unmarshal(data, into)
 	}
 	if err == nil {
 		return nil
 	}
 	field, why := explain(err)
-	line := doc.Content[0].Line
 	if m := badDuration.FindStringSubmatch(err.Error()); m != nil {
 		if path, n := findValue(doc.Content[0], m[1], nil); n != nil {
 			return &ConfigError{File: file, Line: n.Line, Field: kind + "." + strings.Join(path, "."), Err: fmt.Errorf("%q is no duration such as 4m0s", m[1])}
 		}
 	}
-	if n := find(doc.Content[0], strings.Split(field, ".")...); n != nil {
+	line := doc.Content[0].Line
+	if n := findWrong(doc.Content[0], strings.Split(field, "."), jsonKind(err)); n != nil {
 		line = n.Line
 	}
 	return &ConfigError{File: file, Line: line, Field: strings.Trim(kind+"."+field, "."), Err: why}
+}
+
+// documentType is kubeadm's type for a document, nil where this program does not
+// carry it.
+func documentType(api, kind string) any {
+	version, ok := strings.CutPrefix(api, apiGroup)
+	if !ok {
+		return nil
+	}
+	switch version + "/" + kind {
+	case "v1beta4/" + kindInit:
+		return &v1beta4.InitConfiguration{}
+	case "v1beta4/" + kindCluster:
+		return &v1beta4.ClusterConfiguration{}
+	case "v1beta3/" + kindInit:
+		return &v1beta3.InitConfiguration{}
+	case "v1beta3/" + kindCluster:
+		return &v1beta3.ClusterConfiguration{}
+	}
+	return nil
+}
+
+// jsonKind is what encoding/json says that it met, such as "bool".
+func jsonKind(err error) string {
+	if m := goField.FindStringSubmatch(err.Error()); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// findWrong finds the value of a kind of JSON's at a path whose lists are not
+// counted: the first of that kind in any element.
+func findWrong(n *yaml.Node, path []string, kind string) *yaml.Node {
+	for n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch {
+	case n == nil:
+		return nil
+	case n.Kind == yaml.SequenceNode && (len(path) > 0 || kind != "array"):
+		for _, item := range n.Content {
+			if found := findWrong(item, path, kind); found != nil {
+				return found
+			}
+		}
+		return nil
+	case len(path) == 0:
+		tags := map[string][]string{"bool": {"!!bool"}, "number": {"!!int", "!!float"}, "string": {"!!str"}, "object": {"!!map"}, "array": {"!!seq"}}
+		if slices.Contains(tags[kind], n.ShortTag()) {
+			return n
+		}
+		return nil
+	}
+	return findWrong(find(n, path[0]), path[1:], kind)
 }
 
 // goField is the place that encoding/json names, such as "Go struct field
@@ -109,5 +159,17 @@ func explain(err error) (field string, why error) {
 		return "", errors.New(strings.TrimPrefix(err.Error(), "error unmarshaling JSON: while decoding JSON: "))
 	}
 	_, field, _ = strings.Cut(m[2], ".")
-	return field, fmt.Errorf("is a %s where kubeadm wants %s", m[1], strings.TrimPrefix(m[3], "v1."))
+	// encoding/json names embedded structs, which no file has.
+	parts := slices.DeleteFunc(strings.Split(field, "."), func(p string) bool { return p != "" && unicode.IsUpper(rune(p[0])) })
+	wants := strings.TrimPrefix(m[3], "v1.")
+	if strings.HasPrefix(wants, "[]") {
+		wants = "a list"
+	}
+	is := "a " + m[1]
+	if m[1] == "object" {
+		is = "a mapping"
+	} else if m[1] == "array" {
+		is = "a list"
+	}
+	return strings.Join(parts, "."), fmt.Errorf("is %s where kubeadm wants %s", is, wants)
 }

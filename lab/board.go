@@ -27,6 +27,9 @@ type board struct {
 	Disks    []extraDisk `json:"disks,omitempty"`
 	// Dilation is how many seconds here one second of a whole board takes; 0 is 1.
 	Dilation int `json:"timeDilation,omitempty"`
+	// Count is the nanoseconds that an instruction takes where the clock of a whole board
+	// counts them by choice; 0 is the board's own way.
+	Count int `json:"count,omitempty"`
 	// Owner is the process that the board is for; the board is taken down when
 	// another is made and its owner has ended. Zero is nobody: it stays.
 	Owner process `json:"owner,omitzero"`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -66,10 +68,8 @@ func build(ctx context.Context, t target) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	for _, p := range kubernetesPrograms() {
-		if err := buildKubernetes(ctx, t, p); err != nil {
-			return "", err
-		}
+	if err := buildKubernetes(ctx, t, kubernetesPrograms()...); err != nil {
+		return "", err
 	}
 	wanted, err := wantedImages(ctx, out, t)
 	if err != nil {
@@ -96,7 +96,7 @@ func build(ctx context.Context, t target) (string, error) {
 		if err != nil {
 			return err
 		}
-		return goBuild(ctx, dir, t, to, "pause", "-s -w")
+		return goBuild(ctx, dir, t, to, "-s -w", "pause")
 	})
 }
 
@@ -112,7 +112,7 @@ func buildModule(ctx context.Context, t target, out, program, module, pkg, versi
 		if err != nil {
 			return err
 		}
-		return goBuild(ctx, dir, t, to, pkg, "-s -w")
+		return goBuild(ctx, dir, t, to, "-s -w", pkg)
 	})
 }
 
@@ -128,9 +128,9 @@ func buildOnly(ctx context.Context, t target, program string) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, program)
+	file := filepath.Join(dir, program)
 	// Another lab that builds the rest need not be waited for.
-	if _, err := os.Stat(path); err != nil {
+	if !fileExists(file) {
 		unlock, err := lock(ctx, filepath.Join(dir, ".lock"))
 		if err != nil {
 			return err
@@ -140,43 +140,70 @@ func buildOnly(ctx context.Context, t target, program string) error {
 			return err
 		}
 	}
-	fmt.Println(path)
+	fmt.Println(file)
 	return nil
 }
 
-// buildKubernetes builds one command of Kubernetes unless it is there.
-func buildKubernetes(ctx context.Context, t target, program string) error {
+// buildKubernetes builds those commands of Kubernetes that are not there yet, all in
+// one call of go, which then links one while it compiles the next.
+func buildKubernetes(ctx context.Context, t target, programs ...string) (err error) {
 	out, err := folder("programs", t.String())
 	if err != nil {
 		return err
 	}
-	return once(filepath.Join(out, program), func(to string) error {
-		module, err := kubernetesModule(ctx, t.Version)
-		if err != nil {
+	missing := slices.DeleteFunc(slices.Clone(programs), func(p string) bool { return fileExists(filepath.Join(out, p)) })
+	if len(missing) == 0 {
+		return nil
+	}
+	module, err := kubernetesModule(ctx, t.Version)
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(out, ".new")
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
+		return err
+	}
+	var packages []string
+	for _, p := range missing {
+		packages = append(packages, "k8s.io/kubernetes/cmd/"+p)
+	}
+	// Those that need C are built in a call of their own.
+	withC := func(pkg string) bool { return needsC(t.Version, pkg) }
+	for _, some := range [][]string{slices.DeleteFunc(slices.Clone(packages), withC), slices.DeleteFunc(packages, func(p string) bool { return !withC(p) })} {
+		if len(some) == 0 {
+			continue
+		}
+		if err := goBuild(ctx, module, t, tmp+"/", stamp(t.Version), some...); err != nil {
 			return err
 		}
-		return goBuild(ctx, module, t, to, "k8s.io/kubernetes/cmd/"+program, stamp(t.Version))
-	})
+	}
+	for _, p := range missing {
+		if err := os.Rename(filepath.Join(tmp, p), filepath.Join(out, p)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // buildEtcd builds the etcd that an image tag such as 3.5.15-0 names. If there
 // is no module of that version, the newest of the same minor is taken.
 func buildEtcd(ctx context.Context, t target, tag, to string) error {
-	const path = "go.etcd.io/etcd/server/v3"
+	const module = "go.etcd.io/etcd/server/v3"
 	version := etcdVersion(tag)
-	dir, err := programModule(ctx, path, version, path)
+	dir, err := programModule(ctx, module, version, module)
 	if err != nil {
 		minor := version[:strings.LastIndexByte(version, '.')]
 		say("no etcd %s to be had, taking the newest %s", version, minor)
-		newest, errNewest := newestModule(ctx, path, minor)
+		newest, errNewest := newestModule(ctx, module, minor)
 		if errNewest != nil {
 			return fmt.Errorf("%w\n%w", err, errNewest)
 		}
-		if dir, err = programModule(ctx, path, newest, path); err != nil {
+		if dir, err = programModule(ctx, module, newest, module); err != nil {
 			return err
 		}
 	}
-	return goBuild(ctx, dir, t, to, path, "-s -w")
+	return goBuild(ctx, dir, t, to, "-s -w", module)
 }
 
 // newestOldEtcd stands in for every etcd before v3.5, which was the first whose
@@ -212,37 +239,63 @@ func needsC(version, pkg string) bool {
 	return minorOf(version) < firstWithModules && strings.HasSuffix(pkg, "/cmd/kubelet")
 }
 
-// goBuild builds a static program, but for those that need C.
-func goBuild(ctx context.Context, dir string, t target, to, pkg, ldflags string) error {
+// goBuild builds static programs, but for those that need C. They go to the file to,
+// or into that folder if it ends with a slash.
+func goBuild(ctx context.Context, dir string, t target, to, ldflags string, packages ...string) error {
 	toolchain, err := os.ReadFile(filepath.Join(dir, toolchainFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	args := []string{"build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags=" + ldflags, "-o", to}
+	args := []string{"build", "-v", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags=" + ldflags, "-o", to}
 	overlay := filepath.Join(dir, overlayFile)
 	if fileExists(overlay) {
 		args = append(args, "-overlay="+overlay)
 	}
-	cmd := goCommand(ctx, dir, append(args, pkg)...)
+	env := []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + t.Arch}
+	if needsC(t.Version, packages[0]) {
+		env[0] = "CGO_ENABLED=1"
+	}
 	if fileExists(overlay) {
 		// Without this, go looks into its index of downloaded modules, which
 		// knows of no overlay.
-		cmd.Env = append(cmd.Env, "GODEBUG=goindex=0")
+		env = append(env, "GODEBUG=goindex=0")
 	}
-	cgo := "CGO_ENABLED=0"
-	if needsC(t.Version, pkg) {
-		cgo = "CGO_ENABLED=1"
-	}
-	cmd.Env = append(cmd.Env, cgo, "GOOS=linux", "GOARCH="+t.Arch)
 	if t.ARM != "" {
-		cmd.Env = append(cmd.Env, "GOARM="+t.ARM)
+		env = append(env, "GOARM="+t.ARM)
 	}
 	if len(toolchain) > 0 {
-		cmd.Env = append(cmd.Env, "GOTOOLCHAIN="+string(toolchain))
+		env = append(env, "GOTOOLCHAIN="+string(toolchain))
 	}
-	what := fmt.Sprintf("building %s of Kubernetes %s for %s", strings.TrimSuffix(filepath.Base(to), ".new"), t.Version, strings.TrimSuffix(t.Arch+"v"+t.ARM, "v"))
-	return step(ctx, what, func() error { return runQuiet(cmd) })
+	var names []string
+	for _, p := range packages {
+		names = append(names, programName(p))
+	}
+	what := fmt.Sprintf("building %s of Kubernetes %s for %s", strings.Join(names, ", "), t.Version, strings.TrimSuffix(t.Arch+"v"+t.ARM, "v"))
+	return counting(ctx, what, func(p *progress) error {
+		list := goCommand(ctx, dir, append([]string{"list", "-mod=mod", "-deps"}, packages...)...)
+		list.Env = append(list.Env, env...)
+		// Only to tell how much is left.
+		if out, err := list.Output(); err == nil {
+			p.most.Store(int64(bytes.Count(out, []byte{'\n'})))
+		}
+		cmd := goCommand(ctx, dir, append(args, packages...)...)
+		cmd.Env = append(cmd.Env, env...)
+		return runCounting(cmd, p)
+	})
 }
+
+// programName is the name of the program that go makes of a package: the last part of
+// its path that is no version.
+func programName(pkg string) string {
+	name := path.Base(pkg)
+	if majorForm.MatchString(name) {
+		name = path.Base(path.Dir(pkg))
+	}
+	return name
+}
+
+// majorForm is a module's major version as part of its path.
+var majorForm = regexp.MustCompile(`^v\d+$`)
 
 // goCommand is a go command that no setting of the caller's shell bends.
 func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
@@ -260,6 +313,34 @@ func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd.WaitDelay = 10 * time.Second
 	return cmd
 }
+
+// runCounting runs go build -v, which prints the name of each package that it
+// compiles, and shows the rest of its output when it fails.
+func runCounting(cmd *exec.Cmd, p *progress) error {
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("run %s: %w", strings.Join(cmd.Args, " "), err)
+	}
+	var rest strings.Builder
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		if packageForm.MatchString(lines.Text()) {
+			p.done.Add(1)
+		} else {
+			rest.WriteString(lines.Text() + "\n")
+		}
+	}
+	if err := errors.Join(lines.Err(), cmd.Wait()); err != nil {
+		return fmt.Errorf("run %s in %s: %w\n%s", strings.Join(cmd.Args, " "), cmd.Dir, err, tail(rest.String(), 20))
+	}
+	return nil
+}
+
+// packageForm is a line that holds the path of a package and nothing else.
+var packageForm = regexp.MustCompile(`^[\w.~/-]+$`)
 
 // runQuiet runs a command and shows its output only when it fails.
 func runQuiet(cmd *exec.Cmd) error {

@@ -30,7 +30,7 @@ func TestSameInputsSameArchive(t *testing.T) {
 		dir, arm := t.TempDir(), target{"v1.37.2", "arm", "6"}
 		module, err := pauseModule()
 		require.NoError(t, err)
-		require.NoError(t, goBuild(t.Context(), module, arm, filepath.Join(dir, "pause"), "pause", "-s -w"))
+		require.NoError(t, goBuild(t.Context(), module, arm, filepath.Join(dir, "pause"), "-s -w", "pause"))
 		images := map[string]v1.Image{}
 		for _, p := range []string{"pause", "etcd", "coredns", "kube-scheduler"} {
 			if p != "pause" {

@@ -25,6 +25,7 @@ func neededPrograms() map[string]string {
 func emulatorPrograms() map[string]string {
 	return map[string]string{
 		"/usr/bin/qemu-system-arm": "qemu-system-arm", "/usr/bin/qemu-system-aarch64": "qemu-system-arm",
+		"/usr/bin/qemu-system-x86_64": "qemu-system-x86",
 	}
 }
 

@@ -186,6 +186,7 @@ func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	f.Var(bytesValue{&o.disk.Rate}, "disk-rate", "`bytes` a second that the disk reads and writes, such as 4MiB")
 	f.StringVar(&o.board, "board", "", "a whole emulated `board` instead: "+strings.Join(wholeBoards(), ", "))
 	f.IntVar(&o.dilation, "time-dilation", 1, "a second on an emulated board takes so many here, and so it is that much faster than QEMU; for boards with more or faster cores")
+	f.StringVar(&o.speed, "speed", "", "give an emulated board counted time and this `speed`: bananapi, bananapi*2, bananapi/4, …")
 	f.IntVar(&o.owner, "for", 0, "`process` that the board is for: once that has ended, the next lab up takes the board down")
 	f.Var(bytesList{&o.disks}, "disk", "`bytes` of one more disk of an emulated board, such as 256MiB; may be repeated")
 	return func(ctx context.Context, _ []string) (int, error) {

@@ -38,7 +38,7 @@ func buildCoreDNS(ctx context.Context, t target, tag, to string) error {
 		if err != nil {
 			return err
 		}
-		return goBuild(ctx, dir, t, to, coreDNS, "-s -w")
+		return goBuild(ctx, dir, t, to, "-s -w", coreDNS)
 	}
 	if version != oldCoreDNS {
 		say("CoreDNS %s cannot be built, taking %s", version, oldCoreDNS)
@@ -64,7 +64,7 @@ func buildCoreDNS(ctx context.Context, t target, tag, to string) error {
 	if err != nil {
 		return err
 	}
-	return goBuild(ctx, dir, t, to, coreDNS, "-s -w")
+	return goBuild(ctx, dir, t, to, "-s -w", coreDNS)
 }
 
 // oldCoreDNSModule is the go.mod for such a CoreDNS, made from the one of

@@ -19,6 +19,7 @@ type upOptions struct {
 	limits                limits
 	pace                  bool
 	dilation              int
+	speed                 string // of a board with counted time, empty for the board's own way
 	disk                  disk
 	programs              []string // files or folders for /usr/local/bin
 	board                 string   // kind of a whole emulated board, and the sizes of its disks

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -83,10 +82,16 @@ func upWhole(ctx context.Context, o upOptions) (err error) {
 	if err := e.Dilates(o.dilation); err != nil {
 		return err
 	}
+	count := 0
+	if o.speed != "" {
+		if count, err = emulate.ParseSpeed(o.speed); err != nil {
+			return fmt.Errorf("up: --speed: %w", err)
+		}
+	}
 	if err := needWhole(); err != nil {
 		return err
 	}
-	b := &board{Name: o.name, Version: o.version, NodeIP: o.nodeIP, Limits: o.limits, Emulated: o.board, Dilation: o.dilation, Owner: owner, dir: dir}
+	b := &board{Name: o.name, Version: o.version, NodeIP: o.nodeIP, Limits: o.limits, Emulated: o.board, Dilation: o.dilation, Count: count, Owner: owner, dir: dir}
 	for _, n := range o.disks {
 		b.Disks = append(b.Disks, extraDisk{Bytes: n})
 	}
@@ -113,7 +118,7 @@ func upWhole(ctx context.Context, o upOptions) (err error) {
 	if err := b.save(); err != nil {
 		return err
 	}
-	if err := runQuiet(exec.CommandContext(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", filepath.Join(dir, "root.qcow2"))); err != nil {
+	if err := b.machine(e).MakeRoot(ctx, base); err != nil {
 		return err
 	}
 	for i, d := range b.Disks {
@@ -143,6 +148,11 @@ func upWhole(ctx context.Context, o upOptions) (err error) {
 	return nil
 }
 
+// machine is what QEMU emulates for the board, without its further disks.
+func (b *board) machine(e emulate.Board) emulate.Machine {
+	return emulate.Machine{Board: e, Dir: b.dir, Cores: b.Limits.CPUs, Memory: b.Limits.Memory, Dilation: b.Dilation, Count: b.Count}
+}
+
 // startWhole starts QEMU and waits until the board has started and containerd
 // answers.
 func (b *board) startWhole(ctx context.Context, e emulate.Board, files map[string][]byte, programs map[string]string) error {
@@ -150,7 +160,8 @@ func (b *board) startWhole(ctx context.Context, e emulate.Board, files map[strin
 	if err != nil {
 		return err
 	}
-	m := emulate.Machine{Board: e, Dir: b.dir, Root: "root.qcow2", Format: "qcow2", Files: files, Programs: programs, Cores: b.Limits.CPUs, Memory: b.Limits.Memory, Dilation: b.Dilation}
+	m := b.machine(e)
+	m.Files, m.Programs = files, programs
 	for i, d := range b.Disks {
 		if !d.Removed {
 			m.Disks = append(m.Disks, emulate.Disk{Serial: "lab-disk-" + strconv.Itoa(i+1), File: diskFile(i + 1)})

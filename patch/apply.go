@@ -83,7 +83,7 @@ func (d *document) probe(name string) *yaml.Node {
 	return p
 }
 
-// probe raises the fields of one probe. A probe that is not there stays away.
+// probe brings one probe to its numbers. A probe that is not there stays away.
 func (a *applier) probe(name string, want *Probe) error {
 	p := a.d.probe(name)
 	if p == nil || want == nil {
@@ -92,7 +92,7 @@ func (a *applier) probe(name string, want *Probe) error {
 	if p.Kind != yaml.MappingNode {
 		return refuse(p.Line, "have kubeadm write the file again", "%s is not a mapping", name)
 	}
-	for _, f := range want.fields() {
+	for _, f := range want.total(numberOf(p, period), numberOf(p, failureThreshold)).fields() {
 		if f.want == 0 {
 			continue
 		}
@@ -120,7 +120,7 @@ func (a *applier) field(probe string, p *yaml.Node, f field) error {
 			have = n
 		}
 	}
-	if have >= f.want {
+	if have >= f.want && !f.exact || have == f.want {
 		return nil
 	}
 	if f.userSet {

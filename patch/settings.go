@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 )
 
 // Settings say what a component's manifest should reach. The zero value asks
@@ -22,9 +23,11 @@ type Settings struct {
 	Env            []Env  `json:"env,omitempty"`
 }
 
-// Probe holds the least values of a probe's fields: a manifest's own value is
-// never lowered. A zero field is left alone. The durations are whole seconds
-// (k8s.io/api/core/v1, Probe).
+// Probe holds what a probe should reach at least. Delay, period and timeout are
+// never lowered. With a FailureThreshold, what a component is given in all,
+// periodSeconds times failureThreshold, is the longer of this one's and the
+// manifest's: where the period grows, the threshold may shrink. A zero field is
+// left alone. The durations are whole seconds (k8s.io/api/core/v1, Probe).
 type Probe struct {
 	InitialDelay     int `json:"initialDelaySeconds,omitempty"`
 	Period           int `json:"periodSeconds,omitempty"`
@@ -115,11 +118,48 @@ type field struct {
 	want    int
 	reason  string
 	userSet bool
+	// exact is for a number that may be lowered, too.
+	exact bool
+}
+
+// total brings period and threshold to the longer one of two totals: that of the
+// manifest, whose numbers are given, and this one's. What the owner has set stays,
+// and the other number makes up for it.
+func (p Probe) total(havePeriod, haveThreshold int) Probe {
+	if p.FailureThreshold == 0 {
+		return p // without one it says nothing about the total
+	}
+	if p.Period == 0 {
+		p.Period = havePeriod
+	}
+	own, wish := int64(havePeriod)*int64(haveThreshold), int64(p.Period)*int64(p.FailureThreshold)
+	all := max(own, wish)
+	p.Period = max(p.Period, havePeriod)
+	switch setPeriod, setThreshold := slices.Contains(p.UserSet, period), slices.Contains(p.UserSet, failureThreshold); {
+	case setPeriod && setThreshold:
+		return p // both are listed as kept
+	case setPeriod:
+		p.FailureThreshold = upTo(all, havePeriod)
+	case setThreshold:
+		p.Period = min(p.Period, max(havePeriod, upTo(all, haveThreshold)))
+		p.FailureThreshold = haveThreshold
+	default:
+		p.FailureThreshold = upTo(all, p.Period)
+	}
+	if own > wish && p.Reason != "" {
+		p.Reason = fmt.Sprintf("%s in all, as the manifest had it; it would have been: %s", time.Duration(own)*time.Second, p.Reason)
+	}
+	return p
+}
+
+// upTo divides, rounding up, within what a probe's number can be.
+func upTo(all int64, by int) int {
+	return int(min((all+int64(by)-1)/int64(by), math.MaxInt32))
 }
 
 func (p Probe) fields() []field {
 	all := []field{
-		{name: failureThreshold, want: p.FailureThreshold},
+		{name: failureThreshold, want: p.FailureThreshold, exact: true},
 		{name: initialDelay, want: p.InitialDelay},
 		{name: period, want: p.Period},
 		{name: timeout, want: p.Timeout},

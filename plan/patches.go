@@ -19,13 +19,15 @@ func (m *maker) patches() PatchManifests {
 	}
 	handshake := m.handshakeCost()
 	steady := patch.Probe{Period: whole(max(period, m.steadyPeriod())), Timeout: whole(timeout), Reason: handshake}
+	liveness, readiness := steady, steady
+	liveness.FailureThreshold, readiness.FailureThreshold = livenessThreshold, readinessThreshold
 	m.profile()
 	m.decide("startup budget", budget.String(), "six times the expected API server start: nothing is gained by killing what is still starting")
 	m.decide("probe period", max(period, m.steadyPeriod()).String(), handshake)
 	m.decide("probe timeout", timeout.String(), "a probe's handshake and answer queue behind the work of a starting control plane")
 	p := PatchManifests{Settings: map[string]patch.Settings{}}
 	for _, c := range append(m.local(Etcd), m.stagedComponents()...) {
-		s, l, r := m.respect(c, "startupProbe", startup), m.respect(c, "livenessProbe", steady), m.respect(c, "readinessProbe", steady)
+		s, l, r := m.respect(c, "startupProbe", startup), m.respect(c, "livenessProbe", liveness), m.respect(c, "readinessProbe", readiness)
 		settings := patch.Settings{Startup: &s, Liveness: &l, Readiness: &r, NoStartupProbe: m.noStartupProbe()}
 		switch c {
 		case Etcd:
@@ -38,6 +40,13 @@ func (m *maker) patches() PatchManifests {
 	}
 	return p
 }
+
+// kubeadm's own failure thresholds (util/staticpod/utils.go): a slower period asks
+// as often before it gives up.
+const (
+	livenessThreshold  = 8
+	readinessThreshold = 3
+)
 
 // noStartupProbe: the kubelet takes notice of startup probes from v1.18 on,
 // where their feature gate is on (k8s.io/kubernetes/pkg/features), and may be

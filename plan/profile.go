@@ -51,7 +51,7 @@ func (m *maker) saving() bool {
 // (cmd/kubeadm/app/cmd/join.go).
 func (m *maker) single() bool {
 	_, given := m.f.Args.Get("control-plane-endpoint")
-	return !given && m.f.Config.Cluster("controlPlaneEndpoint") == ""
+	return !given && !m.f.Config.Means("controlPlaneEndpoint")
 }
 
 // alone tells whether the profile may leave out what several control-plane

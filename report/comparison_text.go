@@ -7,20 +7,21 @@ import (
 	"text/tabwriter"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 )
 
 // Text writes a comparison as a table for a terminal.
 func (c Comparison) Text(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, strings.Join(c.header(), "\t"))
+	printable.Row(t, c.header()...)
 	for _, row := range c.Rows {
-		fmt.Fprintln(t, strings.Join(row.text(), "\t"))
+		printable.Row(t, row.text()...)
 	}
 	if len(c.Warnings) > 0 {
-		fmt.Fprintln(t)
+		printable.Fprintln(t)
 	}
 	for _, warning := range c.Warnings {
-		fmt.Fprintln(t, "warning:", warning)
+		printable.Fprintln(t, "warning:", warning)
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("write comparison: %w", err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 )
 
 // Markdown writes a report for a repository or an issue: GitHub's tables, no HTML.
@@ -121,7 +122,12 @@ func (m *markdown) list(items []string) {
 	}
 }
 
-// inline makes any text safe within a table's cell.
+// markup are the characters that mean something in GitHub's Markdown, within a line,
+// and "://", of which it makes links by itself (github.github.com/gfm). The backslash
+// is one of them: it would take the meaning from ours.
+var markup = strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", "&", "&amp;", "*", `\*`, "`", "\\`", "[", `\[`, "://", `:\//`, "www.", `www\.`, "@", `\@`)
+
+// inline makes any text harmless within a table's cell.
 func inline(text string) string {
-	return strings.NewReplacer("\r", "", "\n", " ", "|", `\|`, "<", "&lt;", "*", `\*`, "`", "\\`", "[", `\[`).Replace(text)
+	return markup.Replace(printable.Line(strings.NewReplacer("\r", "", "\n", " ").Replace(text)))
 }

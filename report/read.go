@@ -3,14 +3,15 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
-	"syscall"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
 const what = "board report"
+
+// maxReport is a hundred times the largest report seen, in bytes.
+const maxReport = 16 << 20
 
 // reader turns the JSON of one schema into today's Report.
 type reader struct {
@@ -31,6 +32,9 @@ func readV1(text []byte) (Report, error) {
 	var r Report
 	if err := json.Unmarshal(text, &r); err != nil {
 		return Report{}, fmt.Errorf("read %s: %w", what, bench.NotJSON(err))
+	}
+	if err := bench.CheckRange(r); err != nil {
+		return Report{}, fmt.Errorf("read %s: %w", what, err)
 	}
 	return r, nil
 }
@@ -63,13 +67,7 @@ func Parse(text []byte) (Report, error) {
 
 // ReadFile is Parse for a file, named in the error.
 func ReadFile(path string) (Report, error) {
-	// A pipe that nobody writes to is empty instead of endless.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return Report{}, fmt.Errorf("read %s: %w", what, err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(f)
+	text, err := safefile.Read(path, maxReport)
 	if err != nil {
 		return Report{}, fmt.Errorf("read %s: %w", what, err)
 	}

@@ -87,8 +87,8 @@ func (r *Report) SetBoard(board any) error {
 
 // JSON writes r, indented, with a newline at the end.
 func JSON(w io.Writer, r Report) error {
+	// With < and > escaped: a page that takes the text in must not take it for markup.
 	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(r); err != nil {
 		return fmt.Errorf("write report: %w", err)

@@ -94,7 +94,7 @@ func clockText(seconds float64) string {
 	if seconds == 0 {
 		return "0"
 	}
-	text := time.Duration(seconds * float64(time.Second)).Round(100 * time.Millisecond).String()
+	text := time.Duration(min(seconds, 1e9) * float64(time.Second)).Round(100 * time.Millisecond).String()
 	for _, zero := range []string{"m0s", "h0m"} {
 		if n := len(text) - len(zero); n > 0 && text[n:] == zero {
 			text = text[:n+1]

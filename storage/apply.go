@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
 
 // Apply carries a plan out. It does again only what is not done yet, so that it
@@ -200,14 +202,14 @@ func (b Board) begin(p Plan, j *journal) error {
 	if err := b.save(j); err != nil {
 		return err
 	}
-	if j.Backup == "" || exists(j.Backup) {
+	if j.Backup == "" || durable.Exists(j.Backup) {
 		return nil
 	}
 	info, err := os.Stat(fstabPath)
 	if err != nil {
 		return err
 	}
-	if err := b.writeFile(j.Backup, p.Before, info.Mode().Perm()); err != nil {
+	if err := b.FS.WriteFile(j.Backup, p.Before, info.Mode().Perm()); err != nil {
 		return fmt.Errorf("keep a copy of fstab: %w", err)
 	}
 	return nil
@@ -216,7 +218,7 @@ func (b Board) begin(p Plan, j *journal) error {
 // free is a name that nothing has.
 func free(name string) string {
 	for n, at := 1, name; ; n++ {
-		if !exists(at) {
+		if !durable.Exists(at) {
 			return at
 		}
 		at = fmt.Sprintf("%s-%d", name, n)
@@ -241,7 +243,7 @@ func (b Board) mountDisk(ctx context.Context, p Plan, j *journal) error {
 		return err
 	}
 	b.tell("mounting %s at %s", p.Disk.Path, j.Mount)
-	err = b.change("mount", j.Mount, func() error {
+	err = b.FS.Do("mount", j.Mount, func() error {
 		_, err := b.Run(ctx, "mount", "-t", j.FSType, "-o", "noatime", p.Disk.Path, j.Mount)
 		return err
 	})
@@ -254,7 +256,7 @@ func (b Board) mountDisk(ctx context.Context, p Plan, j *journal) error {
 // makeFolders makes a folder and remembers, before it does, what it makes.
 func (b Board) makeFolders(j *journal, path string, mode os.FileMode) error {
 	changed := false
-	for at := path; !exists(at); at = filepath.Dir(at) {
+	for at := path; !durable.Exists(at); at = filepath.Dir(at) {
 		if !slices.Contains(j.Made, at) {
 			j.Made, changed = append(j.Made, at), true
 		}
@@ -265,8 +267,7 @@ func (b Board) makeFolders(j *journal, path string, mode os.FileMode) error {
 			return err
 		}
 	}
-	_, err := b.mkdirs(path, mode)
-	return err
+	return b.FS.MkdirAll(path, mode)
 }
 
 // quietMounted stops what works in the folders and takes mounts off them that a
@@ -289,7 +290,7 @@ func (b Board) umount(ctx context.Context, place string) error {
 	if err != nil || m.at(place) == nil {
 		return err
 	}
-	err = b.change("umount", place, func() error {
+	err = b.FS.Do("umount", place, func() error {
 		_, err := b.Run(ctx, "umount", place)
 		return err
 	})
@@ -324,14 +325,14 @@ func (b Board) place(ctx context.Context, j *journal, f *folder) error {
 	if err := b.makeFolders(j, filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
-	if exists(to) && !emptyFolder(to) {
-		if exists(f.Path) && !emptyFolder(f.Path) {
+	if durable.Exists(to) && !emptyFolder(to) {
+		if durable.Exists(f.Path) && !emptyFolder(f.Path) {
 			return unfit("look which of the two is the right one, and move the other one away", "both %s and %s hold data", f.Path, to)
 		}
 		f.Adopted, f.Placed = true, true
 		return b.save(j)
 	}
-	if !exists(f.Path) {
+	if !durable.Exists(f.Path) {
 		if err := b.makeFolders(j, to, 0o700); err != nil {
 			return err
 		}
@@ -347,10 +348,10 @@ func (b Board) place(ctx context.Context, j *journal, f *folder) error {
 	if err := b.save(j); err != nil {
 		return err
 	}
-	if err := b.remove(to); err != nil { // an empty one
+	if err := b.FS.Remove(to); err != nil { // an empty one
 		return err
 	}
-	if err := b.rename(part, to); err != nil {
+	if err := b.FS.Rename(part, to); err != nil {
 		return fmt.Errorf("put the copy in its place: %w", err)
 	}
 	f.Placed = true
@@ -390,7 +391,7 @@ func (b Board) writeFstab(ctx context.Context, text []byte) error {
 	if info, err := os.Stat(fstabPath); err == nil {
 		mode = info.Mode().Perm()
 	}
-	if err := b.writeFile(fstabPath, text, mode); err != nil {
+	if err := b.FS.WriteFile(fstabPath, text, mode); err != nil {
 		return fmt.Errorf("write fstab: %w", err)
 	}
 	return b.reload(ctx)
@@ -411,17 +412,17 @@ func (b Board) switchOver(ctx context.Context, j *journal, f *folder) error {
 			if err := b.makeGuard(guard, f.Path, "UUID="+j.UUID, f.Etcd); err != nil {
 				return err
 			}
-			if exists(f.Path) {
+			if durable.Exists(f.Path) {
 				err = b.exchange(f.Path, guard)
 			} else {
-				err = b.rename(guard, f.Path)
+				err = b.FS.Rename(guard, f.Path)
 			}
 			if err != nil {
 				return fmt.Errorf("put %s aside: %w", f.Path, err)
 			}
 		}
-		if exists(guard) {
-			if err := b.rename(guard, f.Before); err != nil {
+		if durable.Exists(guard) {
+			if err := b.FS.Rename(guard, f.Before); err != nil {
 				return fmt.Errorf("keep the old %s: %w", f.Path, err)
 			}
 		}
@@ -444,7 +445,7 @@ func (b Board) switchOver(ctx context.Context, j *journal, f *folder) error {
 	if m.bound(j.Mount, f.Path) {
 		return nil
 	}
-	err = b.change("mount", f.Path, func() error {
+	err = b.FS.Do("mount", f.Path, func() error {
 		_, err := b.Run(ctx, "mount", "--bind", j.on(f), f.Path)
 		return err
 	})

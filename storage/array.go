@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
 
 // An Array is an md array (Documentation/admin-guide/md.rst).
@@ -35,7 +37,7 @@ func readArrays(sys, name string) []Array {
 	if err != nil {
 		return nil
 	}
-	if exists(filepath.Join(dir, "partition")) {
+	if durable.Exists(filepath.Join(dir, "partition")) {
 		dir = filepath.Dir(dir)
 	}
 	read := func(file string) string {
@@ -46,7 +48,7 @@ func readArrays(sys, name string) []Array {
 		return strings.TrimSpace(string(text))
 	}
 	var all []Array
-	if exists(filepath.Join(dir, "md")) {
+	if durable.Exists(filepath.Join(dir, "md")) {
 		// "5" or, while it is reshaped, "6 (5)".
 		disks, _, _ := strings.Cut(read("raid_disks"), " ")
 		a := Array{Name: filepath.Base(dir), Level: read("level"), State: read("array_state"), Action: read("sync_action")}

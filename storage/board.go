@@ -5,14 +5,16 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
 
 // A Board is the doors to the machine that the package works on.
 type Board struct {
 	Run Runner
-	// Hook is nil outside of tests.
-	Hook Hook
-	Now  func() time.Time
+	// FS changes its files.
+	FS  durable.FS
+	Now func() time.Time
 	// Tell is told in a line what is being done; nil is silent.
 	Tell func(line string)
 	// Program is the path by which systemd starts this program; empty or unfit for

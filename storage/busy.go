@@ -225,7 +225,7 @@ func (b Board) quiet(ctx context.Context, j *journal, folders []string) error {
 		b.tell("stopping %s", strings.Join(running, ", "))
 	}
 	for i, s := range running {
-		err := b.change("service", s, func() error {
+		err := b.FS.Do("service", s, func() error {
 			_, err := b.Run(ctx, "systemctl", "stop", s)
 			return err
 		})
@@ -270,7 +270,7 @@ func (b Board) refuseBusy(folders []string) error {
 func (b Board) startAgain(ctx context.Context, j *journal) error {
 	for _, s := range slices.Backward(j.Stopped) {
 		b.tell("starting %s", s)
-		err := b.change("service", s, func() error {
+		err := b.FS.Do("service", s, func() error {
 			_, err := b.Run(ctx, "systemctl", "--no-block", "start", s)
 			return err
 		})

@@ -18,7 +18,7 @@ func (b Board) copyTree(ctx context.Context, from, to string) (fingerprint, erro
 	if err := room(from, to); err != nil {
 		return fingerprint{}, err
 	}
-	err := b.change("copy", to, func() error {
+	err := b.FS.Do("copy", to, func() error {
 		// -a keeps owners, modes, times, links, special files and extended
 		// attributes, ACLs among them; what it could not keep it does not tell,
 		// which is why the fingerprints are compared.
@@ -28,7 +28,7 @@ func (b Board) copyTree(ctx context.Context, from, to string) (fingerprint, erro
 	if err != nil {
 		return fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
 	}
-	if err := b.syncFS(to); err != nil {
+	if err := b.FS.SyncFS(to); err != nil {
 		return fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
 	}
 	return sameTree(from, to)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"syscall"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
 
 // journal is what is set up and how far a run came. It is on the disk before what
@@ -72,7 +74,7 @@ type folder struct {
 // copied tells whether the copy is at its place although the journal does not say
 // so yet.
 func (f *folder) copied(to string) bool {
-	return !f.Placed && f.Sum != "" && !exists(beside(to, "copy")) && exists(to)
+	return !f.Placed && f.Sum != "" && !durable.Exists(beside(to, "copy")) && durable.Exists(to)
 }
 
 // on is where the folder's data lies on the disk.
@@ -122,10 +124,10 @@ func (b Board) save(j *journal) error {
 	if err != nil {
 		return err
 	}
-	if _, err := b.mkdirs(stateFolder, 0o755); err != nil {
+	if err := b.FS.MkdirAll(stateFolder, 0o755); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
-	if err := b.writeFile(journalPath, append(text, '\n'), 0o600); err != nil {
+	if err := b.FS.WriteFile(journalPath, append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
 	return nil
@@ -133,11 +135,11 @@ func (b Board) save(j *journal) error {
 
 // drop removes the journal; the folder of the reports stays if it holds any.
 func (b Board) drop() error {
-	if err := b.remove(journalPath); err != nil {
+	if err := b.FS.Remove(journalPath); err != nil {
 		return fmt.Errorf("remove the journal: %w", err)
 	}
 	if emptyFolder(stateFolder) {
-		return b.remove(stateFolder)
+		return b.FS.Remove(stateFolder)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
@@ -260,7 +261,7 @@ func (p *Plan) chooseDisk(w Wish, j *journal, disks []Disk, m mounts) error {
 		asMount = path.Clean(w.Device)
 		i := m.at(asMount)
 		if i == nil {
-			if !exists(w.Device) {
+			if !durable.Exists(w.Device) {
 				return unfit(list, "%s: there is no such device or folder", w.Device)
 			}
 			return unfit(list, "%s is neither a block device nor a mount point", w.Device)
@@ -342,7 +343,7 @@ func (p *Plan) checkMount(j *journal, lines []fstabLine, m mounts) error {
 	case ok && j.UUID != "" && !j.OwnersLine:
 		return unfit("remove one of the two", "line %d of %s is a second one for %s: %s", l.Number, fstabPath, p.Mount, strings.TrimSpace(l.Text))
 	}
-	if here == nil && exists(p.Mount) && !emptyFolder(p.Mount) && !isGuard(p.Mount) {
+	if here == nil && durable.Exists(p.Mount) && !emptyFolder(p.Mount) && !isGuard(p.Mount) {
 		return unfit("choose another place with --mount", "%s is not empty: what is in it would be hidden", p.Mount)
 	}
 	if here == nil && len(p.Disk.MountedAt) == 0 {
@@ -461,7 +462,7 @@ func (p *Plan) addFolder(n *journal, name string, lines []fstabLine, m mounts) e
 // look sees what is in the folder and at its place on the disk.
 func (m *Move) look(f *folder, mounted bool) (err error) {
 	empty := true
-	if exists(m.Folder) {
+	if durable.Exists(m.Folder) {
 		empty = emptyFolder(m.Folder) || isGuard(m.Folder)
 		if m.Bytes, m.Files, err = usage(m.Folder); err != nil {
 			return fmt.Errorf("look into %s: %w", m.Folder, err)
@@ -469,8 +470,8 @@ func (m *Move) look(f *folder, mounted bool) (err error) {
 	} else if m.What = "create"; f.Sum == "" {
 		f.Fresh = true
 	}
-	f.Etcd = f.Etcd || strings.Contains(filepath.Base(m.Folder), "etcd") || exists(filepath.Join(m.Folder, etcdMember))
-	if f.Placed || f.copied(m.To) || !mounted || !exists(m.To) || emptyFolder(m.To) {
+	f.Etcd = f.Etcd || strings.Contains(filepath.Base(m.Folder), "etcd") || durable.Exists(filepath.Join(m.Folder, etcdMember))
+	if f.Placed || f.copied(m.To) || !mounted || !durable.Exists(m.To) || emptyFolder(m.To) {
 		return nil
 	}
 	if !empty {

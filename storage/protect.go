@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
 
 // A guard folder is what lies under a bind mount: it holds a file that says so,
@@ -39,22 +41,22 @@ func (b Board) makeGuard(path, folder, disk string, etcd bool) error {
 	if err := b.removeGuard(path); err != nil {
 		return err
 	}
-	if err := b.change("mkdir", path, func() error { return os.Mkdir(path, 0o700) }); err != nil {
+	if err := b.FS.Do("mkdir", path, func() error { return os.Mkdir(path, 0o700) }); err != nil {
 		return err
 	}
 	text := guardText(folder, disk)
 	if etcd {
-		if err := b.writeFile(filepath.Join(path, etcdMember), text, 0o444); err != nil {
+		if err := b.FS.WriteFile(filepath.Join(path, etcdMember), text, 0o444); err != nil {
 			return err
 		}
 	}
 	// Last, because it is what a guard folder is known by.
-	return b.writeFile(filepath.Join(path, guardFile), text, 0o444)
+	return b.FS.WriteFile(filepath.Join(path, guardFile), text, 0o444)
 }
 
 // removeGuard removes a guard folder or a half of one, and nothing else.
 func (b Board) removeGuard(path string) error {
-	if !exists(path) {
+	if !durable.Exists(path) {
 		return nil
 	}
 	if err := b.unprotect(path); err != nil {
@@ -70,7 +72,7 @@ func (b Board) removeGuard(path string) error {
 			return fmt.Errorf("remove %s: it holds %s, which is none of ours", path, e.Name())
 		}
 	}
-	return b.change("remove", path, func() error {
+	return b.FS.Do("remove", path, func() error {
 		// From its mark on it would not be known any more.
 		for _, e := range entries {
 			if e.Name() != guardFile {
@@ -110,7 +112,7 @@ func (b Board) flag(op, path string, on bool) (can bool, err error) {
 		return true, nil
 	}
 	can = true
-	err = b.change(op, path, func() error {
+	err = b.FS.Do(op, path, func() error {
 		err := unix.IoctlSetPointerInt(int(dir.Fd()), unix.FS_IOC_SETFLAGS, int(old&^immutable|map[bool]uint32{true: immutable}[on]))
 		if on && (errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EPERM)) {
 			can = false

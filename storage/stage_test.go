@@ -19,6 +19,8 @@ import (
 	"github.com/moby/sys/mountinfo"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
 
 // These tests work on real kernel objects: an SD card and a disk are loop devices
@@ -38,7 +40,7 @@ func victim(do string) int {
 	at, _ := strconv.Atoi(os.Getenv("STORAGE_TEST_KILL"))
 	n := 0
 	b := testBoard()
-	b.Hook = func(c Change) error {
+	b.FS.Hook = func(c durable.Change) error {
 		n++
 		if os.Getenv("STORAGE_TEST_LIST") != "" {
 			fmt.Println(n, c.Op, c.Path, c.Done)

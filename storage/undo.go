@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
 
 // Undo takes everything back: the data of now returns to its old places, fstab
@@ -100,7 +102,7 @@ func (b Board) undo(ctx context.Context, j *journal, stop bool) error {
 	}
 	if j.Backup != "" {
 		// fstab is its owner's again, byte for byte.
-		if err := b.remove(j.Backup); err != nil {
+		if err := b.FS.Remove(j.Backup); err != nil {
 			return err
 		}
 	}
@@ -155,7 +157,7 @@ func (b Board) needDisk(ctx context.Context, j *journal) error {
 	if err != nil {
 		return err
 	}
-	err = b.change("mount", j.Mount, func() error {
+	err = b.FS.Do("mount", j.Mount, func() error {
 		_, err := b.Run(ctx, "mount", "-t", j.FSType, "-o", "noatime", device, j.Mount)
 		return err
 	})
@@ -205,7 +207,7 @@ func (b Board) copyBack(ctx context.Context, j *journal, f *folder) error {
 		return nil
 	}
 	f.Newer = !isGuard(f.Path)
-	if f.Before != "" && exists(f.Before) && !isGuard(f.Before) {
+	if f.Before != "" && durable.Exists(f.Before) && !isGuard(f.Before) {
 		old, err := takeFingerprint(f.Before)
 		if err != nil {
 			return err
@@ -297,7 +299,7 @@ func (b Board) swapBack(j *journal, f *folder) error {
 
 // swapNewer swaps the old folder with the disk's newer data and keeps the old one.
 func (b Board) swapNewer(j *journal, f *folder) error {
-	if !exists(f.Back) {
+	if !durable.Exists(f.Back) {
 		return nil
 	}
 	now, err := takeFingerprint(f.Path)
@@ -313,7 +315,7 @@ func (b Board) swapNewer(j *journal, f *folder) error {
 	if err := b.save(j); err != nil {
 		return err
 	}
-	return b.rename(f.Back, f.Before)
+	return b.FS.Rename(f.Back, f.Before)
 }
 
 // removeGuardOnly removes a guard folder, or what a killed removal left of one.
@@ -321,7 +323,7 @@ func (b Board) removeGuardOnly(path string) error {
 	if isGuard(path) || emptyFolder(path) {
 		return b.removeGuard(path)
 	}
-	if exists(filepath.Join(path, etcdMember)) {
+	if durable.Exists(filepath.Join(path, etcdMember)) {
 		if info, err := os.Lstat(filepath.Join(path, etcdMember)); err == nil && info.Mode().IsRegular() {
 			return b.removeGuard(path)
 		}
@@ -332,17 +334,17 @@ func (b Board) removeGuardOnly(path string) error {
 // retire removes the disk's copy, whose equal now lies in the old place.
 func (b Board) retire(j *journal, f *folder) error {
 	to := j.on(f)
-	if !exists(to) {
+	if !durable.Exists(to) {
 		return nil
 	}
-	if exists(f.Path) && !f.stale {
+	if durable.Exists(f.Path) && !f.stale {
 		if _, err := sameTree(f.Path, to); err != nil {
 			kept := free(to + ".before-undo-" + b.Now().UTC().Format("20060102-150405"))
 			j.keep(kept)
 			if err := b.save(j); err != nil {
 				return err
 			}
-			return b.rename(to, kept)
+			return b.FS.Rename(to, kept)
 		}
 	} else if !f.stale && !emptyFolder(to) {
 		return nil
@@ -361,7 +363,7 @@ func (b Board) leaveDisk(ctx context.Context, j *journal) error {
 	if m.at(j.Mount) != nil {
 		for _, path := range slices.Backward(j.Made) {
 			if onDisk(path) && emptyFolder(path) {
-				if err := b.remove(path); err != nil {
+				if err := b.FS.Remove(path); err != nil {
 					return err
 				}
 			}
@@ -371,7 +373,7 @@ func (b Board) leaveDisk(ctx context.Context, j *journal) error {
 		if err := b.umount(ctx, j.Mount); err != nil {
 			return err
 		}
-		if exists(j.Mount) {
+		if durable.Exists(j.Mount) {
 			if err := b.unprotect(j.Mount); err != nil {
 				return err
 			}
@@ -379,7 +381,7 @@ func (b Board) leaveDisk(ctx context.Context, j *journal) error {
 	}
 	for _, path := range slices.Backward(j.Made) {
 		if !onDisk(path) && emptyFolder(path) {
-			if err := b.remove(path); err != nil {
+			if err := b.FS.Remove(path); err != nil {
 				return err
 			}
 		}
@@ -415,7 +417,7 @@ func (b Board) Clean() (removed, left []string, err error) {
 	}
 	var kept []string
 	for _, path := range j.Kept {
-		if !exists(path) {
+		if !durable.Exists(path) {
 			left = append(left, path+": not there; its disk is not mounted, or somebody has removed it")
 			continue
 		}

@@ -81,10 +81,10 @@ func (b Board) writeUnits(ctx context.Context, units map[string]string) error {
 		if old, err := os.ReadFile(path); err == nil && string(old) == units[path] {
 			continue
 		}
-		if _, err := b.mkdirs(filepath.Dir(path), 0o755); err != nil {
+		if err := b.FS.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return fmt.Errorf("write %s: %w", path, err)
 		}
-		if err := b.writeFile(path, []byte(units[path]), 0o644); err != nil {
+		if err := b.FS.WriteFile(path, []byte(units[path]), 0o644); err != nil {
 			return fmt.Errorf("write %s: %w", path, err)
 		}
 		changed = true
@@ -102,11 +102,11 @@ func (b Board) removeUnits(ctx context.Context) error {
 		return err
 	}
 	for _, path := range all {
-		if err := b.remove(path); err != nil {
+		if err := b.FS.Remove(path); err != nil {
 			return fmt.Errorf("remove %s: %w", path, err)
 		}
 		if emptyFolder(filepath.Dir(path)) {
-			if err := b.remove(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := b.FS.Remove(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
@@ -119,7 +119,7 @@ func (b Board) reload(ctx context.Context) error {
 	if !systemd() {
 		return nil
 	}
-	return b.change("reload", "systemd", func() error {
+	return b.FS.Do("reload", "systemd", func() error {
 		_, err := b.Run(ctx, "systemctl", "daemon-reload")
 		return err
 	})

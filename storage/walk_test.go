@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
 
 // TestWalkApply kills an apply with SIGKILL around each of its changes of the
@@ -48,7 +50,7 @@ func TestWalkApply(t *testing.T) {
 				s.reboot()
 			}
 			want, wrote := etcdWrites(t, before)
-			if next == "undo" && !exists(journalPath) {
+			if next == "undo" && !durable.Exists(journalPath) {
 				// Killed before there was a journal: nothing was changed.
 				require.Equal(t, want, pictures(t))
 				s.clear()
@@ -119,7 +121,7 @@ func TestWalkUndo(t *testing.T) {
 				s.reboot()
 			}
 			want, wrote := etcdWrites(t, before)
-			if exists(journalPath) {
+			if durable.Exists(journalPath) {
 				if j, err := readJournal(); err == nil && j.UUID != "" {
 					s.child("undo", 0, false)
 				}

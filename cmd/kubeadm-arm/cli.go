@@ -6,17 +6,24 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // invocation is one call of the program: what main was given, and nothing that
 // it would have to look up.
 type invocation struct {
-	args   []string
-	env    []string
-	stdin  io.Reader
-	stdout io.Writer
-	stderr io.Writer
+	args  []string
+	env   []string
+	stdin io.Reader
+	// What is printed there cannot steer a terminal.
+	stdout, stderr io.Writer
+	// The same as they are, for kubeadm itself and for what steers the terminal.
+	rawStdout, rawStderr io.Writer
 }
 
 func (v invocation) getenv(name string) string {
@@ -31,79 +38,85 @@ func (v invocation) getenv(name string) string {
 // run is the whole program. args[0] is the name it was called by: under the
 // name kubeadm it has no commands of its own.
 func run(args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	v := invocation{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
+	out, errs := printable.Writer(stdout), printable.Writer(stderr)
+	v := invocation{env: env, stdin: stdin, stdout: out, stderr: errs, rawStdout: stdout, rawStderr: stderr}
 	name := "kubeadm-arm"
 	if len(args) > 0 {
 		name = filepath.Base(args[0])
 		v.args = args[1:]
 	}
-	err := v.dispatch(name == "kubeadm")
-	return v.fail(err)
+	err := v.safely(name == "kubeadm")
+	return v.fail(errors.Join(err, out.Close(), errs.Close()))
+}
+
+// safely has a fault of the program end as an error does.
+func (v invocation) safely(asKubeadm bool) (err error) {
+	defer fault.Catch(&err)
+	return v.dispatch(asKubeadm)
 }
 
 // dispatch finds the command. Flags may stand before it, as in kubeadm -v5 init.
 func (v invocation) dispatch(asKubeadm bool) error {
-	at := v.commandIndex()
-	command := ""
+	all, _ := kubeadm.ParseArgs(v.args, everyFlag()) // what is wrong with them is for the command to say
+	at, name := all.FirstWord, ""
 	if at >= 0 {
-		command = v.args[at]
-	}
-	if command == "init" {
-		return v.init(append(append([]string{}, v.args[:at]...), v.args[at+1:]...))
-	}
-	if command == "reset" {
-		return v.reset(v.args)
-	}
-	if asKubeadm {
-		return v.passThrough(v.args)
-	}
-	if own, ok := ownCommands()[command]; ok && at == 0 {
-		return own(v, v.args[1:])
+		name = v.args[at]
 	}
 	switch {
-	case len(v.args) == 0, len(v.args) == 1 && (v.args[0] == "--help" || v.args[0] == "-h" || v.args[0] == "help"):
-		fmt.Fprint(v.stdout, helpText)
+	case name == "init":
+		return v.command(commandNamed(name), slices.Concat(v.args[:at], v.args[at+1:]))
+	case name == "reset":
+		return v.reset(v.args)
+	case asKubeadm:
+		return v.passThrough(v.args)
+	case at == 0 && name == "help" && len(all.Words) == 2 && commandNamed(all.Words[1]) != nil:
+		return v.ownCommand(all.Words[1], []string{"--help"})
+	case at == 0 && commandNamed(name) != nil:
+		return v.ownCommand(name, v.args[1:])
+	case len(v.args) == 0, len(v.args) == 1 && (name == "help" || all.Bool("help")):
+		fmt.Fprint(v.stdout, helpOfAll())
 		return nil
-	case len(v.args) == 1 && v.args[0] == "--version":
-		fmt.Fprintln(v.stdout, "kubeadm-arm "+version())
+	case len(v.args) == 1 && all.Bool("version"):
+		printable.Fprintln(v.stdout, "kubeadm-arm "+version())
 		return nil
 	}
 	return v.passThrough(v.args)
 }
 
-// commandIndex is where the first word that is not a flag stands, -1 without
-// one. Of kubeadm's global flags only -v, --rootfs and klog's take a value that
-// may be a word of its own.
-func (v invocation) commandIndex() int {
-	for i := 0; i < len(v.args); i++ {
-		a := v.args[i]
-		switch {
-		case a == "--":
-			return -1
-		case !strings.HasPrefix(a, "-"):
-			return i
-		case a == "-v" || a == "--v" || a == "--rootfs" || a == "--log-file" || a == "--vmodule" || a == "--arm-kubeadm" || a == "--arm-bench" || a == "--arm-report" || a == "--output" || a == "--profile" || a == "--storage":
-			i++
-		}
+// ownCommand runs a command that kubeadm does not have.
+func (v invocation) ownCommand(name string, args []string) error {
+	switch name {
+	case "images":
+		return v.images(args)
+	case "storage":
+		return v.storage(args)
 	}
-	return -1
+	return v.command(commandNamed(name), args)
 }
 
-// ownCommands are those that kubeadm does not have.
-func ownCommands() map[string]func(invocation, []string) error {
-	return map[string]func(invocation, []string) error{
-		"abort":   invocation.abort,
-		"bench":   invocation.bench,
-		"detect":  invocation.detect,
-		"doctor":  invocation.doctor,
-		"images":  invocation.images,
-		"patch":   invocation.patch,
-		"release": invocation.release,
-		"report":  invocation.report,
-		"resume":  invocation.resume,
-		"status":  invocation.status,
-		"storage": invocation.storage,
+// command parses a command's arguments and runs it, or prints its help.
+func (v invocation) command(c *command, args []string) error {
+	o, err := v.parse(c, args)
+	if err != nil {
+		return err
 	}
+	if o.help() && c.name != "init" {
+		fmt.Fprint(v.stdout, helpOf(c))
+		return nil
+	}
+	if err := o.check(); err != nil && !o.help() {
+		return err
+	}
+	return c.run(v, o)
+}
+
+// everyFlag are all flags that may stand before a command, ours and kubeadm's.
+func everyFlag() []kubeadm.FlagSpec {
+	all := append(kubeadm.InitFlags(), kubeadm.OtherFlags()...)
+	for _, f := range commandNamed("init").flags {
+		all = append(all, f.spec())
+	}
+	return append(all, kubeadm.FlagSpec{Name: "version", Switch: true})
 }
 
 // fail prints an error the way all of them are printed, one clear line and a
@@ -116,10 +129,11 @@ func (v invocation) fail(err error) int {
 	if errors.As(err, &said) {
 		return said.code
 	}
-	fmt.Fprintf(v.stderr, "kubeadm-arm: %v\n", err)
+	// Several errors in one are a line each.
+	printable.Fprintf(v.stderr, "kubeadm-arm: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		fmt.Fprintf(v.stderr, "hint: %s\n", hinted.Hint())
+		printable.Fprintf(v.stderr, "hint: %s\n", hinted.Hint())
 	}
 	return exitCode(err)
 }

@@ -2,10 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 
-	flag "github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
@@ -23,26 +20,14 @@ type detected struct {
 }
 
 // detect is `kubeadm-arm detect`.
-func (v invocation) detect(args []string) error {
-	f := flag.NewFlagSet("kubeadm-arm detect", flag.ContinueOnError)
-	f.SetOutput(v.stderr)
-	output := f.StringP("output", "o", "text", "text, json or yaml")
-	root := f.String("root", "/", "read the board's files below this folder")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return &problem{exitUsage, "see kubeadm-arm detect --help", err}
-	}
-	if f.NArg() > 0 {
-		return &problem{exitUsage, "see kubeadm-arm detect --help", fmt.Errorf("detect takes no arguments, got %q", f.Arg(0))}
-	}
-	board, err := hwdetect.Read(*root)
+func (v invocation) detect(o options) error {
+	root := o.text("root")
+	board, err := hwdetect.Read(root)
 	if err != nil {
 		return &problem{exitBadInput, "name a folder that holds proc/cpuinfo with --root", err}
 	}
-	doc := detected{detectSchema, board, hwdetect.ReadPrograms(*root, v.pathOf(), nil)}
-	switch *output {
+	doc := detected{detectSchema, board, hwdetect.ReadPrograms(root, v.pathOf(), nil)}
+	switch o.text("output") {
 	case "json":
 		enc := json.NewEncoder(v.stdout)
 		enc.SetIndent("", "  ")
@@ -54,11 +39,9 @@ func (v invocation) detect(args []string) error {
 		}
 		_, err = v.stdout.Write(text)
 		return err
-	case "text":
-		if err := hwdetect.Text(v.stdout, board); err != nil {
-			return err
-		}
-		return hwdetect.ProgramsText(v.stdout, board, doc.Programs)
 	}
-	return &problem{exitUsage, "see kubeadm-arm detect --help", fmt.Errorf("flag --output: %q is not text, json or yaml", *output)}
+	if err := hwdetect.Text(v.stdout, board); err != nil {
+		return err
+	}
+	return hwdetect.ProgramsText(v.stdout, board, doc.Programs)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
@@ -38,12 +39,12 @@ type display struct {
 }
 
 func (v invocation) display(output string) *display {
-	d := &display{mode: "plain", out: v.stderr, stop: make(chan struct{})}
+	d := &display{mode: "plain", out: v.rawStderr, stop: make(chan struct{})}
 	if output == "json" {
 		d.mode, d.out = "json", v.stdout
 		return d
 	}
-	if f, ok := v.stderr.(*os.File); ok && v.getenv("TERM") != "dumb" {
+	if f, ok := v.rawStderr.(*os.File); ok && v.getenv("TERM") != "dumb" {
 		if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil {
 			d.mode, d.width = "terminal", max(int(size.Col), 40)
 			d.ticker = time.NewTicker(time.Second)
@@ -87,18 +88,18 @@ func (d *display) plain(e bootstrap.Event) {
 	switch e.Kind {
 	case bootstrap.StepBegun:
 		d.lastPlain = e.Time
-		fmt.Fprintf(d.out, "[%d/%d] %s%s\n", e.Number, e.Total, e.Step, expected(e))
+		printable.Fprintf(d.out, "[%d/%d] %s%s\n", e.Number, e.Total, e.Step, expected(e))
 	case bootstrap.StepWaiting:
 		if e.Time.Sub(d.lastPlain) >= plainEvery {
 			d.lastPlain = e.Time
-			fmt.Fprintf(d.out, "[%d/%d] %s: %s, %s\n", e.Number, e.Total, e.Step, clock(e.Elapsed), e.Detail)
+			printable.Fprintf(d.out, "[%d/%d] %s: %s, %s\n", e.Number, e.Total, e.Step, clock(e.Elapsed), e.Detail)
 		}
 	case bootstrap.StepDone:
-		fmt.Fprintf(d.out, "[%d/%d] %s: done in %s\n", e.Number, e.Total, e.Step, clock(e.Elapsed))
+		printable.Fprintf(d.out, "[%d/%d] %s: done in %s\n", e.Number, e.Total, e.Step, clock(e.Elapsed))
 	case bootstrap.StepFailed:
-		fmt.Fprintf(d.out, "[%d/%d] %s: failed after %s\n", e.Number, e.Total, e.Step, clock(e.Elapsed))
+		printable.Fprintf(d.out, "[%d/%d] %s: failed after %s\n", e.Number, e.Total, e.Step, clock(e.Elapsed))
 	case bootstrap.Note:
-		fmt.Fprintf(d.out, "note: %s: %s\n", e.Step, e.Detail)
+		printable.Fprintf(d.out, "note: %s: %s\n", e.Step, e.Detail)
 	}
 }
 
@@ -119,12 +120,12 @@ func (d *display) terminal(e bootstrap.Event) {
 		d.redraw()
 	case bootstrap.StepDone:
 		d.current = nil
-		fmt.Fprintf(d.out, "\r\x1b[K  ok  %-44s %8s\n", e.Step, clock(e.Elapsed))
+		printable.Fprintf(d.out, "\r\x1b[K  ok  %-44s %8s\n", e.Step, clock(e.Elapsed))
 	case bootstrap.StepFailed:
 		d.current = nil
-		fmt.Fprintf(d.out, "\r\x1b[K FAIL %-44s %8s\n", e.Step, clock(e.Elapsed))
+		printable.Fprintf(d.out, "\r\x1b[K FAIL %-44s %8s\n", e.Step, clock(e.Elapsed))
 	case bootstrap.Note:
-		fmt.Fprintf(d.out, "\r\x1b[Knote: %s\n", e.Detail)
+		printable.Fprintf(d.out, "\r\x1b[Knote: %s\n", e.Detail)
 		d.redraw()
 	}
 }
@@ -142,7 +143,7 @@ func (d *display) redraw() {
 	if runes := []rune(line); len(runes) > d.width-1 {
 		line = string(runes[:d.width-2]) + "…"
 	}
-	fmt.Fprintf(d.out, "\r\x1b[K%s", line)
+	printable.Fprintf(d.out, "\r\x1b[K%s", line)
 }
 
 func (d *display) end() {
@@ -153,7 +154,7 @@ func (d *display) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.mode == "terminal" && d.current != nil {
-		fmt.Fprintln(d.out)
+		printable.Fprintln(d.out)
 	}
 }
 
@@ -179,20 +180,20 @@ func (d *display) plan(b boardRun) {
 	if name == "" {
 		name = "this board"
 	}
-	fmt.Fprintf(d.out, "kubeadm %s at %s on %s\n", b.behaviour.Version, b.path, name)
+	printable.Fprintf(d.out, "kubeadm %s at %s on %s\n", b.behaviour.Version, b.path, name)
 	for _, w := range b.plan.Warnings {
-		fmt.Fprintf(d.out, "warning: %s\n", w)
+		printable.Fprintf(d.out, "warning: %s\n", w)
 	}
 	if b.resume != nil {
-		fmt.Fprintf(d.out, "going on with the run that was interrupted after step %d of %d\n", b.resume.Done, len(b.plan.Steps))
+		printable.Fprintf(d.out, "going on with the run that was interrupted after step %d of %d\n", b.resume.Done, len(b.plan.Steps))
 		return
 	}
 	if b.reused {
-		fmt.Fprintln(d.out, reusedBench(b))
+		printable.Fprintln(d.out, reusedBench(b))
 	}
 	for _, x := range b.plan.Decisions {
 		if slices.Contains([]string{"slowdown", "expected API server start", "expected bootstrap", "staging", "key algorithm"}, x.Name) {
-			fmt.Fprintf(d.out, "%s: %s (%s)\n", x.Name, x.Value, x.Reason)
+			printable.Fprintf(d.out, "%s: %s (%s)\n", x.Name, x.Value, x.Reason)
 		}
 	}
 }
@@ -202,35 +203,35 @@ func (d *display) done(o bootstrap.Outcome, took time.Duration, report string) {
 	for _, n := range o.Restarts {
 		restarts += n
 	}
-	fmt.Fprintf(d.out, "control plane up in %s, restarts of its components: %d\n", clock(took), restarts)
+	printable.Fprintf(d.out, "control plane up in %s, restarts of its components: %d\n", clock(took), restarts)
 	own := ownCost()
 	digits := 1
 	if own.cpu < time.Second {
 		digits = 2 // on a fast board it is a tenth
 	}
-	fmt.Fprintf(d.out, "kubeadm-arm itself took %.*f s of CPU time and at most %.0f MB of memory\n", digits, own.cpu.Seconds(), float64(own.peak)/1e6)
+	printable.Fprintf(d.out, "kubeadm-arm itself took %.*f s of CPU time and at most %.0f MB of memory\n", digits, own.cpu.Seconds(), float64(own.peak)/1e6)
 	if report != "" {
-		fmt.Fprintf(d.out, "board report: %s\n", report)
+		printable.Fprintf(d.out, "board report: %s\n", report)
 	}
 }
 
 // writePlan prints a whole plan.
 func writePlan(w io.Writer, b boardRun) {
-	fmt.Fprintf(w, "Plan for kubeadm %s at %s\n\nDecisions\n", b.behaviour.Version, b.path)
+	printable.Fprintf(w, "Plan for kubeadm %s at %s\n\nDecisions\n", b.behaviour.Version, b.path)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, d := range b.plan.Decisions {
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", d.Name, d.Value, d.Reason)
+		printable.Fprintf(t, "  %s\t%s\t%s\n", d.Name, d.Value, d.Reason)
 	}
 	t.Flush()
 	if b.reused {
-		fmt.Fprintln(w, reusedBench(b))
+		printable.Fprintln(w, reusedBench(b))
 	}
 	for _, text := range b.plan.Warnings {
-		fmt.Fprintf(w, "warning: %s\n", text)
+		printable.Fprintf(w, "warning: %s\n", text)
 	}
-	fmt.Fprintln(w, "\nSteps")
+	printable.Fprintf(w, "\nSteps\n")
 	for i, s := range b.plan.Steps {
-		fmt.Fprintf(w, "  %2d. %s%s\n", i+1, s.Title(), stepDetail(s))
+		printable.Fprintf(w, "  %2d. %s%s\n", i+1, s.Title(), stepDetail(s))
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,82 +18,25 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-const doctorHelpText = `kubeadm-arm doctor names what on this board would stop kubeadm-arm init, what it means here, and the line that
-mends it. It takes the flags of kubeadm init, so that it knows what you are about to ask for, and:
-
-      --fix FINDING         change the files that a finding names, as its line says: one setting each, every other byte
-                            stays. Shows the difference and keeps a dated copy; several findings with commas between
-      --dry-run             with --fix: show the difference and change nothing
-      --output, -o FORMAT   text, json or yaml
-      --root DIR            look at the files below this folder instead, such as a mounted card; no program is run then
-      --arm-kubeadm PATH    the real kubeadm; else the first one in PATH (KUBEADM_ARM_KUBEADM)
-
-Without --fix it changes nothing. Exit codes: 0 all is well, 1 there are warnings, 2 init would fail; with --fix 0 when
-it was done.
-`
-
-// doctorFlags are our own flags of doctor.
-type doctorFlags struct {
-	output, root, kubeadm string
-	// fix are the findings to take away.
-	fix []string
-	// again are the flags to repeat the command with, quoted for the shell.
-	again string
-}
-
-func (v invocation) doctorFlags(args []string) (doctorFlags, kubeadm.InitArgs, error) {
-	f := doctorFlags{output: v.getenv("KUBEADM_ARM_OUTPUT"), root: "/"}
-	for i, a := range args {
-		if a == "-o" || strings.HasPrefix(a, "-o=") {
-			args = append(append(append([]string{}, args[:i]...), "--output"+strings.TrimPrefix(a, "-o")), args[i+1:]...)
-		}
-	}
-	var got string
-	args, got = stripFlag(args, "fix")
-	f.fix = strings.FieldsFunc(got, func(r rune) bool { return r == ',' })
-	f.again = repeated(args)
-	args, f.kubeadm = stripFlag(args, "arm-kubeadm")
-	if args, got = stripFlag(args, "output"); got != "" {
-		f.output = got
-	}
-	if args, got = stripFlag(args, "root"); got != "" {
-		f.root = got
-	}
-	bad := func(flag string, err error) (doctorFlags, kubeadm.InitArgs, error) {
-		return f, kubeadm.InitArgs{}, &problem{exitUsage, "see kubeadm-arm doctor --help", fmt.Errorf("flag %s: %w", flag, err)}
-	}
-	switch f.output {
-	case "":
-		f.output = "text"
-	case "text", "json", "yaml":
-	default:
-		return bad("--output", fmt.Errorf("%q is not text, json or yaml", f.output))
-	}
-	a, err := kubeadm.ParseInitArgs(args)
-	if err != nil {
-		return bad("of kubeadm init", err)
-	}
-	for _, flag := range a.Flags {
-		if !kubeadm.KnownInitFlag(flag.Name) {
-			return bad(flag.Tokens[0], errors.New("not known"))
-		}
-	}
-	if len(a.Words) > 0 {
-		return f, a, &problem{exitUsage, "see kubeadm-arm doctor --help", fmt.Errorf("doctor takes no arguments, got %q", a.Words[0])}
-	}
-	return f, a, nil
-}
-
-// repeated are arguments as they are written to give them again.
-func repeated(args []string) string {
-	args, _ = stripFlag(args, "output")
+// repeated are the flags to give again to a doctor that is called once more, each
+// after a blank and quoted for the shell.
+func repeated(theirs kubeadm.InitArgs, own ...string) string {
 	again := ""
-	for _, word := range args {
-		if word != "--dry-run" {
+	for i := 0; i+1 < len(own); i += 2 {
+		if own[i+1] != "" {
+			again += " --" + own[i] + " " + shell.Quote(own[i+1])
+		}
+	}
+	for _, flag := range theirs.Flags {
+		if flag.Name == "dry-run" {
+			continue
+		}
+		for _, word := range flag.Tokens {
 			again += " " + shell.Quote(word)
 		}
 	}
@@ -102,41 +44,52 @@ func repeated(args []string) string {
 }
 
 // doctor is `kubeadm-arm doctor`.
-func (v invocation) doctor(raw []string) error {
-	own, args, err := v.doctorFlags(raw)
-	if err != nil {
-		return err
+func (v invocation) doctor(o options) error {
+	args := o.theirs
+	for _, f := range args.Flags {
+		if !kubeadm.KnownInitFlag(f.Name) {
+			return o.usage(fmt.Errorf("flag %s: there is no such flag", f.Tokens[0]))
+		}
 	}
-	if args.Bool("help") || args.Bool("h") {
-		fmt.Fprint(v.stdout, doctorHelpText)
-		return nil
+	if len(args.Words) > 0 {
+		return o.usage(fmt.Errorf("doctor takes no arguments, got %q", args.Words[0]))
 	}
+	root := o.text("root")
 	var config *kubeadm.Config
 	if name, ok := args.Get("config"); ok {
+		var err error
 		if config, _, err = readConfigFile(name); err != nil {
 			return err
 		}
 	}
-	if info, err := os.Stat(own.root); err != nil || !info.IsDir() {
-		return &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder that can be read", own.root)}
+	if info, err := os.Stat(root); err != nil || !info.IsDir() {
+		return &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder that can be read", root)}
 	}
-	board, err := hwdetect.Read(own.root)
+	board, err := hwdetect.Read(root)
 	if err != nil {
 		return err
 	}
 	stop := listenForSignals()
 	defer stop.close()
-	e := examination{v: v, root: own.root, board: board, args: args, config: config, ask: true}
-	e.path, _ = v.realKubeadm(own.kubeadm)
-	e.again = own.again
-	r := doctor.Diagnose(e.facts(stop.ctx))
+	e := examination{v: v, root: root, board: board, args: args, config: config, ask: true}
+	e.path, _ = v.realKubeadm(o.text("arm-kubeadm"))
+	below := root
+	if filepath.Clean(root) == "/" {
+		below = ""
+	}
+	e.again = repeated(args, "root", below, "arm-kubeadm", o.text("arm-kubeadm"))
+	facts := e.facts(stop.ctx)
+	r := doctor.Diagnose(facts)
 	if sig := stop.signal(); sig != 0 {
 		return &problem{128 + int(sig), "run it again", fmt.Errorf("interrupted by %s", signalName(sig))}
 	}
-	if len(own.fix) > 0 {
-		return v.fixFindings(own, r, args.Bool("dry-run"))
+	if _, err := fitsInit(args, config, facts.Kubeadm, facts.Known); err != nil {
+		return err
 	}
-	if err := writeDoctor(v.stdout, r, own.output); err != nil {
+	if fix := o.text("fix"); fix != "" {
+		return v.fixFindings(root, strings.Split(fix, ","), r, args.Bool("dry-run"))
+	}
+	if err := writeDoctor(v.stdout, r, o.text("output")); err != nil {
 		return err
 	}
 	if code := r.ExitCode(); code != 0 {
@@ -149,7 +102,6 @@ func writeDoctor(w io.Writer, r doctor.Report, output string) error {
 	switch output {
 	case "json":
 		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
 		return enc.Encode(r)
 	case "yaml":
@@ -206,8 +158,9 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 	}
 	f.Host = hwdetect.ReadHost(hwdetect.HostOptions{
 		Root: e.root, Path: e.v.pathOf(), Now: time.Now(), Built: written(), Programs: named,
-		Folders: []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd"},
-		Socket:  strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
+		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd"},
+		ResolvConf: f.Ask.ResolvConf,
+		Socket:     strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
 	}, e.board.Kernel)
 	if e.behaviour != nil {
 		f.Kubeadm, f.Known = *e.behaviour, true
@@ -339,15 +292,16 @@ func (e examination) asked() doctor.Ask {
 		FailSwapOn:        c.Kubelet("failSwapOn"),
 		FailCgroupV1:      c.Kubelet("failCgroupV1"),
 		CgroupDriver:      c.Kubelet("cgroupDriver"),
+		ResolvConf:        c.Kubelet("resolvConf"),
+		Unknown:           c.UnknownFields(),
 	}
 	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Init("localAPIEndpoint", "bindPort"))); err == nil && n > 0 && n < 1<<16 {
 		a.APIPort = n
 	}
-	if c.KubeletExtraArg("fail-swap-on") == "false" {
-		a.FailSwapOn = "false"
-	}
-	if d := c.KubeletExtraArg("cgroup-driver"); d != "" {
-		a.CgroupDriver = d
+	for flag, setting := range map[string]*string{"fail-swap-on": &a.FailSwapOn, "cgroup-driver": &a.CgroupDriver, "resolv-conf": &a.ResolvConf} {
+		if value := c.KubeletExtraArg(flag); value != "" {
+			*setting = value
+		}
 	}
 	e.patched(&a)
 	return a
@@ -388,11 +342,7 @@ func (e examination) patched(a *doctor.Ask) {
 // certainly make it fail stop it here, warnings are told in a line each.
 func (v invocation) consult(ctx context.Context, own initFlags, b *boardRun) error {
 	e := examination{v: v, root: "/", board: b.board, args: b.args, config: b.config, path: b.path, behaviour: &b.behaviour, resuming: b.resume != nil}
-	var words []string
-	for _, flag := range b.args.Flags {
-		words = append(words, flag.Tokens...)
-	}
-	e.again = repeated(words)
+	e.again = repeated(b.args)
 	b.doctor = doctor.Diagnose(e.facts(ctx))
 	dry := b.args.Bool("dry-run")
 	if own.output == "json" && !dry {
@@ -405,7 +355,7 @@ func (v invocation) consult(ctx context.Context, own initFlags, b *boardRun) err
 	}
 	if own.output != "json" {
 		for _, f := range b.doctor.Of(doctor.Warning) {
-			fmt.Fprintf(v.stderr, "warning: %s: %s%s\n", f.ID, f.Seen, ignoredWord(f))
+			printable.Fprintf(v.stderr, "warning: %s: %s%s\n", f.ID, f.Seen, ignoredWord(f))
 		}
 	}
 	fails := b.doctor.Of(doctor.Fail)
@@ -444,13 +394,13 @@ func notReady(fails []doctor.Finding) error {
 
 // writeDoctorShort is doctor's part of a dry run.
 func writeDoctorShort(w io.Writer, r doctor.Report) {
-	fmt.Fprintf(w, "\nDoctor: %s\n", r.Sum())
+	printable.Fprintf(w, "\nDoctor: %s\n", r.Sum())
 	for _, s := range []doctor.Severity{doctor.Fail, doctor.Warning} {
 		for _, f := range r.Of(s) {
-			fmt.Fprintf(w, "  %s: %s: %s%s\n", s, f.ID, f.Seen, ignoredWord(f))
+			printable.Fprintf(w, "  %s: %s: %s%s\n", s, f.ID, f.Seen, ignoredWord(f))
 		}
 	}
 	if r.Verdict.Worse(doctor.Info) {
-		fmt.Fprintln(w, "  what to do about it: kubeadm-arm doctor, with the same flags")
+		printable.Fprintln(w, "  what to do about it: kubeadm-arm doctor, with the same flags")
 	}
 }

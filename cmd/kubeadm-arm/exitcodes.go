@@ -7,12 +7,14 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
 
 // The exit codes. A command of the real kubeadm keeps its own; 1 to 9 are never
-// ours but for doctor's. They are part of the interface: see the README.
+// ours but for doctor's. They are part of the interface, and exitCodes says what they mean.
 const (
 	exitUsage       = 10
 	exitNotRoot     = 11
@@ -34,7 +36,43 @@ const (
 	exitStorageGone = 28
 	exitStorageBusy = 29
 	exitInternal    = 30
+	exitUntrusted   = 31
+	exitPanic       = 32
 )
+
+// exitCodes are all codes and what they mean, in the words of the README.
+func exitCodes() []struct {
+	code    int
+	meaning string
+} {
+	return []struct {
+		code    int
+		meaning string
+	}{
+		{exitUsage, "a flag or environment variable of ours is wrong"},
+		{exitNotRoot, "not root"},
+		{exitNoKubeadm, "no real kubeadm found, or what was found does not tell its version"},
+		{exitBadConfig, "the `--config` file cannot be read or is malformed"},
+		{exitClusterHere, "a cluster is set up here already"},
+		{exitForeign, "the manifests folder cannot be read, or holds a second pod of a component; static pods of others, such as kube-vip's, are left alone"},
+		{exitDisk, "the disk is full or read-only"},
+		{exitIllegal, "a program was built for another CPU and would die"},
+		{exitStuck, "waiting was given up: nothing moved any more"},
+		{exitTooOld, "this kubeadm is older than v1.13"},
+		{exitMissing, "a program is missing, such as the kubelet"},
+		{exitLocked, "another kubeadm-arm is at work"},
+		{exitBadInput, "an input file (journal, report, benchmark, manifest, patch) is bad"},
+		{exitChanged, "something has changed since the run was interrupted"},
+		{exitNoRun, "no interrupted run is recorded"},
+		{exitNotReady, "`init`: doctor found what would make it fail; nothing was changed"},
+		{exitStorage, "storage: the device, a folder or fstab stands against it; nothing was changed"},
+		{exitStorageGone, "storage: a folder is not on its disk, or nothing is set up"},
+		{exitStorageBusy, "storage: something works in what is to be moved"},
+		{exitInternal, "anything else"},
+		{exitUntrusted, "this program lies where others than root can replace it, and systemd would have to start it; nothing was changed"},
+		{exitPanic, "a fault in kubeadm-arm itself"},
+	}
+}
 
 // exitCode maps an error to the exit code.
 func exitCode(err error) int {
@@ -47,7 +85,11 @@ func exitCode(err error) int {
 	var illegal *hwdetect.IllegalInstructionError
 	var refused *bootstrap.RefusedError
 	var unstored *storage.RefusedError
+	var panicked *fault.Error
+	var unread *safefile.RefusedError
 	switch {
+	case errors.As(err, &panicked):
+		return exitPanic
 	case errors.As(err, &p):
 		return p.code
 	case errors.As(err, &notFound):
@@ -64,6 +106,8 @@ func exitCode(err error) int {
 		return refusedCode(refused.Reason)
 	case errors.As(err, &unstored):
 		return storageCode(unstored.Reason)
+	case errors.As(err, &unread):
+		return exitBadInput
 	case errors.As(err, &cmd):
 		return cmd.ExitCode
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO), errors.Is(err, syscall.EDQUOT):
@@ -90,6 +134,8 @@ func refusedCode(r bootstrap.Reason) int {
 		return exitChanged
 	case bootstrap.NotRecorded:
 		return exitNoRun
+	case bootstrap.UntrustedProgram:
+		return exitUntrusted
 	}
 	return exitInternal
 }

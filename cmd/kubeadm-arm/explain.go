@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os/exec"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -30,11 +30,11 @@ func (v invocation) showSeen(o bootstrap.Outcome, err error) {
 	var stuck *bootstrap.StuckError
 	if !errors.As(err, &stuck) || stuck.Component != plan.APIServer {
 		for _, line := range o.APIServerLog {
-			fmt.Fprintf(v.stderr, "  %s: %s\n", plan.APIServer, line)
+			printable.Fprintf(v.stderr, "  %s: %s\n", plan.APIServer, line)
 		}
 	}
 	for _, f := range o.Findings {
-		fmt.Fprintf(v.stderr, "  seen: %s\n", f.What)
+		printable.Fprintf(v.stderr, "  seen: %s\n", f.What)
 	}
 }
 

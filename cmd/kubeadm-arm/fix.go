@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
@@ -32,23 +33,23 @@ type fixedFile struct {
 // fixFindings carries out the edits of some findings: all files are read and
 // changed in memory first, so that one that cannot be changed leaves all of them
 // as they are.
-func (v invocation) fixFindings(own doctorFlags, r doctor.Report, dry bool) error {
-	edits, next, err := chosenEdits(r, own.fix)
+func (v invocation) fixFindings(root string, ids []string, r doctor.Report, dry bool) error {
+	edits, next, err := chosenEdits(r, ids)
 	if err != nil {
 		return err
 	}
-	files, err := applyEdits(own.root, edits)
+	files, err := applyEdits(root, edits)
 	if err != nil {
 		return err
 	}
 	for _, f := range files {
-		fmt.Fprintf(v.stdout, "%s", diff.Diff(f.path, f.before, f.path+" (new)", f.after))
+		printable.Fprintf(v.stdout, "%s", diff.Diff(f.path, f.before, f.path+" (new)", f.after))
 	}
-	if dry {
+	if dry || len(files) == 0 {
 		fmt.Fprintln(v.stdout, "Nothing was changed.")
 		return nil
 	}
-	if !isRoot() && filepath.Clean(own.root) == "/" {
+	if !isRoot() && filepath.Clean(root) == "/" {
 		return &problem{exitNotRoot, "run it again with sudo", errors.New("doctor --fix must be run as root")}
 	}
 	for _, f := range files {
@@ -57,13 +58,13 @@ func (v invocation) fixFindings(own doctorFlags, r doctor.Report, dry bool) erro
 			return err
 		}
 		if kept != "" {
-			fmt.Fprintf(v.stdout, "%s was changed; as it was before: %s\n", f.path, kept)
+			printable.Fprintf(v.stdout, "%s was changed; as it was before: %s\n", f.path, kept)
 		} else {
-			fmt.Fprintf(v.stdout, "%s was made\n", f.path)
+			printable.Fprintf(v.stdout, "%s was made\n", f.path)
 		}
 	}
 	if len(next) > 0 {
-		fmt.Fprintf(v.stdout, "Now:\n  %s\n", strings.Join(next, "\n  "))
+		printable.Fprintf(v.stdout, "Now:\n  %s\n", strings.Join(next, "\n  "))
 	}
 	return nil
 }
@@ -82,7 +83,7 @@ func chosenEdits(r doctor.Report, ids []string) (edits []doctor.Edit, next []str
 		case at < 0:
 			return nil, nil, &problem{exitUsage, "see what there is with: kubeadm-arm doctor", fmt.Errorf("there is no finding %q", id)}
 		case r.Findings[at].Severity == doctor.OK:
-			return nil, nil, &problem{exitUsage, "see what there is with: kubeadm-arm doctor", fmt.Errorf("finding %s: all is well, there is nothing to change", id)}
+			continue // another finding's remedy was its own, too
 		}
 		return nil, nil, &problem{exitUsage, "its lines are for you to run: kubeadm-arm doctor", fmt.Errorf("finding %s is not about a setting in a file", id)}
 	}
@@ -110,38 +111,28 @@ func applyEdits(root string, edits []doctor.Edit) ([]fixedFile, error) {
 	return slices.DeleteFunc(files, func(f fixedFile) bool { return f.info != nil && bytes.Equal(f.before, f.after) }), nil
 }
 
-// readForFix reads a file that may be a link, or lie behind one: the file that it
-// leads to is changed, and below another root that is the root's own.
+// maxFixed bounds a configuration file; containerd's longest has 20 KiB.
+const maxFixed = 4 << 20
+
+// readForFix reads a file that may be a link, which is followed inside the root.
 func readForFix(root, path string) (fixedFile, error) {
-	f := fixedFile{path: path}
-	root, err := filepath.Abs(root)
+	below := safefile.Root(root)
+	resolved, err := below.Resolve(path)
 	if err != nil {
-		return f, err
+		return fixedFile{}, err
 	}
-	real, err := safefile.Root(root).Resolve(path)
-	if err != nil {
-		return f, err
-	}
-	f.target = filepath.Join(root, real)
-	info, err := os.Lstat(f.target)
-	if errors.Is(err, fs.ErrNotExist) {
+	f := fixedFile{path: path, target: below.At(resolved)}
+	if f.before, err = safefile.Read(f.target, maxFixed); errors.Is(err, fs.ErrNotExist) {
 		return f, nil
-	}
-	if err != nil {
-		return f, err
-	}
-	if !info.Mode().IsRegular() {
-		return f, errors.New("it is not a regular file")
-	}
-	f.info = info
-	if f.before, err = os.ReadFile(f.target); err != nil {
+	} else if err != nil {
 		return f, err
 	}
 	if f.before == nil {
-		f.before = []byte{}
+		f.before = []byte{} // empty, and there
 	}
 	f.after = f.before
-	return f, nil
+	f.info, err = os.Lstat(f.target)
+	return f, err
 }
 
 // write keeps the file as it is under a dated name beside it, which no program

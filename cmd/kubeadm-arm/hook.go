@@ -2,7 +2,7 @@
 
 package main
 
-import "github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+import "github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 
 // diskHook is nil but in the program that lab/walk builds to have it killed.
-func diskHook() bootstrap.DiskHook { return nil }
+func diskHook() durable.Hook { return nil }

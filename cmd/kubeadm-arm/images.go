@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"syscall"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // imagesProgram builds Kubernetes for boards, on a PC with Go. It is a program of
@@ -20,7 +21,7 @@ for a board's CPU. It is done on a PC with Go, by ` + imagesProgram + `, which s
 func (v invocation) images(args []string) error {
 	path, err := v.findImagesProgram()
 	if err != nil {
-		if len(args) == 0 || slices.Contains(args, "--help") || slices.Contains(args, "-h") {
+		if a, bad := kubeadm.ParseArgs(args, kubeadm.InitFlags()); len(args) == 0 || bad == nil && a.Bool("help") {
 			fmt.Fprint(v.stdout, imagesHelpText)
 			return nil
 		}

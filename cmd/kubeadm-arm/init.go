@@ -18,6 +18,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -31,8 +32,8 @@ type initFlags struct {
 	report  string
 	bench   string
 	profile plan.Profile
-	// storage is where etcd's data is to lie, empty to leave it.
-	storage string
+	// storage is where etcd's data is to lie, nil to leave it.
+	storage *storage.Wish
 	// journal is set when `resume` goes on by hand, anyway its flag.
 	journal *bootstrap.Journal
 	anyway  bool
@@ -41,94 +42,43 @@ type initFlags struct {
 // defaultReports is where board reports are kept.
 const defaultReports = "/var/lib/kubeadm-arm/reports"
 
-func (v invocation) initFlags(args []string) (initFlags, []string, error) {
-	f := initFlags{output: v.getenv("KUBEADM_ARM_OUTPUT"), report: v.getenv("KUBEADM_ARM_REPORT"), bench: v.getenv("KUBEADM_ARM_BENCH")}
-	for _, name := range []string{"arm-kubeadm", "arm-report", "arm-bench", "output", "profile"} {
-		if lacksValue(args, name) {
-			return f, nil, usage("--"+name, errors.New("it needs a value"))
-		}
-	}
-	from := func(flag, variable string) string {
-		if hasFlag(args, strings.TrimPrefix(flag, "--")) {
-			return flag
-		}
-		return variable
-	}
-	profileFrom, outputFrom, reportFrom := from("--profile", "KUBEADM_ARM_PROFILE"), from("--output", "KUBEADM_ARM_OUTPUT"), from("--arm-report", "KUBEADM_ARM_REPORT")
-	var got string
-	args, f.kubeadm = stripFlag(args, "arm-kubeadm")
-	if args, got = stripFlag(args, "arm-report"); got != "" {
-		f.report = got
-	}
-	if args, got = stripFlag(args, "arm-bench"); got != "" {
-		f.bench = got
-	}
-	if args, got = stripFlag(args, "output"); got != "" {
-		f.output = got
-	}
-	f.storage = v.getenv("KUBEADM_ARM_STORAGE")
-	if args, got = stripFlag(args, "storage"); got != "" {
-		f.storage = got
-	}
-	name := v.getenv("KUBEADM_ARM_PROFILE")
-	if args, got = stripFlag(args, "profile"); got != "" {
-		name = got
-	}
-	var err error
-	if f.profile, err = plan.ParseProfile(name); err != nil {
-		return f, nil, usage(profileFrom, err)
-	}
-	if f.output == "" {
-		f.output = "text"
-	}
-	if f.report == "" {
-		f.report = defaultReports
-	}
-	if f.output != "text" && f.output != "json" {
-		return f, nil, usage(outputFrom, fmt.Errorf("%q is neither text nor json", f.output))
-	}
+// initFlags reads those flags of init or resume.
+func (v invocation) initFlags(o options) (initFlags, error) {
+	f := initFlags{kubeadm: o.text("arm-kubeadm"), output: o.text("output"), report: o.text("arm-report")}
 	if info, err := os.Stat(f.report); err == nil && !info.IsDir() {
-		return f, nil, usage(reportFrom, fmt.Errorf("%s is not a folder", f.report))
+		return f, o.bad("arm-report", fmt.Errorf("%s is not a folder", f.report))
 	}
-	for _, a := range args {
-		if name, _, _ := strings.Cut(a, "="); strings.HasPrefix(name, "--arm-") {
-			return f, nil, usage(name, errors.New("there is no such flag"))
+	if o.command.name != "init" {
+		return f, nil
+	}
+	f.bench = o.text("arm-bench")
+	var err error
+	if f.profile, err = plan.ParseProfile(o.text("profile")); err != nil {
+		return f, o.bad("profile", err)
+	}
+	if text := o.text("storage"); text != "" {
+		w, err := parseStorage(text)
+		if err != nil {
+			return f, o.bad("storage", err)
 		}
+		f.storage = &w
 	}
-	return f, args, nil
-}
-
-// lacksValue tells whether a flag of ours stands at the end, without its value.
-func lacksValue(args []string, name string) bool {
-	return len(args) > 0 && args[len(args)-1] == "--"+name && !slices.Contains(args, "--") ||
-		slices.Contains(args, "--"+name+"=")
-}
-
-// usage is an error about a flag of init, or about the environment variable that
-// stands for one.
-func usage(name string, err error) error {
-	if strings.HasPrefix(name, "KUBEADM_ARM_") {
-		return &problem{exitUsage, "change it, or: unset " + name, fmt.Errorf("environment variable %s: %w", name, err)}
-	}
-	return &problem{exitUsage, "see kubeadm-arm init --help", fmt.Errorf("flag %s: %w", name, err)}
+	return f, nil
 }
 
 // init is the main job.
-func (v invocation) init(raw []string) error {
-	own, rest, err := v.initFlags(raw)
-	if err != nil {
-		return err
-	}
-	args, err := kubeadm.ParseInitArgs(rest)
-	if err != nil {
-		return usage("of kubeadm init", err)
-	}
-	if args.Bool("help") || args.Bool("h") {
-		return v.initHelp(own)
-	}
+func (v invocation) init(o options) error {
+	args := o.theirs
 	if len(args.Words) > 0 || hasRootfs(args) {
 		// init phase …, or another root folder: not a bootstrap of this board.
-		return v.passThrough(append([]string{"init"}, rest...))
+		return v.passThrough(slices.Concat([]string{"init"}, o.raw))
+	}
+	if o.help() {
+		return v.initHelp(o)
+	}
+	own, err := v.initFlags(o)
+	if err != nil {
+		return err
 	}
 	stop := listenForSignals()
 	defer stop.close()
@@ -209,12 +159,7 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	if b.behaviour, err = kubeadm.BehaviourOf(version); err != nil {
 		return b, err
 	}
-	if name, ok := args.Get("config"); ok {
-		if err := b.config.FitsInit(b.behaviour, name); err != nil {
-			return b, err
-		}
-	}
-	owned, err := ownersPatches(args, b.config)
+	owned, err := fitsInit(args, b.config, b.behaviour, true)
 	if err != nil {
 		return b, err
 	}
@@ -265,7 +210,7 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 			b.plan = plan.MakeInit(facts)
 		}
 	}
-	return b, nil
+	return b, bootstrap.CheckProgram(layout, b.plan, trustedProgram)
 }
 
 // recall fills in a benchmark that was made before.
@@ -307,6 +252,26 @@ func (b *boardRun) measure(ctx context.Context, folder string) error {
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
+}
+
+// fitsInit is the one judgement of the owner's files, for init and for doctor: a
+// configuration that this kubeadm refuses, or patches that it would stop at. It
+// returns the patches. Of a kubeadm whose version is not known it is only asked
+// what all of them ask.
+func fitsInit(args kubeadm.InitArgs, c *kubeadm.Config, b kubeadm.Behaviour, known bool) (patch.Owned, error) {
+	if name, ok := args.Get("config"); ok {
+		if !known {
+			var err error
+			if b, err = kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: kubeadm.NewestMinor}); err != nil {
+				return nil, err
+			}
+			b.Nearest = true
+		}
+		if err := c.FitsInit(b, name); err != nil {
+			return nil, err
+		}
+	}
+	return ownersPatches(args, c)
 }
 
 // ownersPatches reads the owner's folder of kubeadm patches, if one is named.
@@ -394,15 +359,15 @@ func (v invocation) dryRun(own initFlags, b boardRun) error {
 		return writeJSON(v.stdout, result{Kind: "plan", Plan: &b.plan, Storage: b.storage, Doctor: &b.doctor})
 	}
 	if b.storage != nil {
-		fmt.Fprintln(v.stdout, "Storage, before any phase")
+		printable.Fprintln(v.stdout, "Storage, before any phase")
 		if err := v.showPlan(*b.storage); err != nil {
 			return err
 		}
-		fmt.Fprintln(v.stdout)
+		printable.Fprintln(v.stdout)
 	}
 	writePlan(v.stdout, b)
 	writeDoctorShort(v.stdout, b.doctor)
-	fmt.Fprintf(v.stdout, "\nNothing was changed. kubeadm's own dry run, which writes files below /etc/kubernetes/tmp:\n  %s init --dry-run\n", b.path)
+	printable.Fprintf(v.stdout, "\nNothing was changed. kubeadm's own dry run, which writes files below /etc/kubernetes/tmp:\n  %s init --dry-run\n", b.path)
 	return nil
 }
 
@@ -418,7 +383,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	outcome, err := bootstrap.Run(stop.ctx, bootstrap.Options{
 		Layout: board(), Kubeadm: b.path, Behaviour: b.behaviour,
-		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Check: b.check, Program: thisProgram(),
+		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Check: b.check, Program: trustedProgram,
 		Runner: kubeadm.Exec, Env: v.env, Now: time.Now, Tell: show.event,
 		Output: v.kubeadmOutput(b.args), Logs: unitLog, Signal: stop.signal, Hold: bootstrap.HoldProcess,
 	})
@@ -429,7 +394,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 		var refused *bootstrap.RefusedError
 		if !outcome.Untouched && !errors.As(err, &refused) {
 			if err := v.saveReport(own, b, outcome, took, err); err != nil {
-				fmt.Fprintf(v.stderr, "(no board report: %v)\n", err)
+				printable.Fprintf(v.stderr, "(no board report: %v)\n", err)
 			}
 		}
 		return v.failed(stop, own, b, outcome, err)
@@ -458,7 +423,7 @@ func (v invocation) kubeadmOutput(a kubeadm.InitArgs) io.Writer {
 // failed explains a run that did not end well.
 func (v invocation) failed(stop *signals, own initFlags, b boardRun, o bootstrap.Outcome, err error) error {
 	if len(o.Released) > 0 {
-		fmt.Fprintf(v.stderr, "kubeadm-arm: put back into the manifests folder: %s\n", strings.Join(o.Released, ", "))
+		printable.Fprintf(v.stderr, "kubeadm-arm: put back into the manifests folder: %s\n", strings.Join(o.Released, ", "))
 	}
 	again := "repeat the same kubeadm-arm init to go on where it stopped (or: kubeadm-arm resume); start afresh with: kubeadm-arm reset"
 	if o.Untouched {
@@ -474,14 +439,14 @@ func (v invocation) failed(stop *signals, own initFlags, b boardRun, o bootstrap
 	var cmd *kubeadm.CommandError
 	if errors.As(err, &cmd) {
 		for _, line := range strings.Split(strings.TrimRight(cmd.Tail, "\n"), "\n") {
-			fmt.Fprintf(v.stderr, "  kubeadm: %s\n", bootstrap.Redact(line))
+			printable.Fprintf(v.stderr, "  kubeadm: %s\n", bootstrap.Redact(line))
 		}
 		return &problem{cmd.ExitCode, nextStep(o, again), err}
 	}
 	var stuck *bootstrap.StuckError
 	if errors.As(err, &stuck) {
 		for _, line := range stuck.Log {
-			fmt.Fprintf(v.stderr, "  %s: %s\n", stuck.Component, bootstrap.Redact(line))
+			printable.Fprintf(v.stderr, "  %s: %s\n", stuck.Component, bootstrap.Redact(line))
 		}
 		return &problem{exitStuck, nextStep(o, stuck.Hint()+"; then "+again), err}
 	}

@@ -96,6 +96,7 @@ type ended struct {
 const fakeKubeadm = `#!/bin/sh
 case "$*" in
 "version -o short") echo "${FAKE_VERSION-v1.37.2}"; exit ${FAKE_VERSION_EXIT:-0};;
+"init --help") echo "Flags:"; exit;;
 *--no-such-flag*) echo "unknown flag: --no-such-flag" >&2; exit 1;;
 init*skip-phases=preflight*)
 	[ "$FAKE_HANG" != wait ] || exit 0

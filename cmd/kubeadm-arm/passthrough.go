@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"slices"
 	"syscall"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
@@ -14,10 +14,10 @@ import (
 // passThrough becomes the real kubeadm: the same process, so that signals,
 // terminal, output and exit code are kubeadm's own.
 func (v invocation) passThrough(args []string) error {
-	if lacksValue(args, "arm-kubeadm") {
-		return usage("--arm-kubeadm", errors.New("it needs a value"))
+	args, asked, err := v.ownKubeadm(args)
+	if err != nil {
+		return err
 	}
-	args, asked := stripFlag(args, "arm-kubeadm")
 	path, err := v.realKubeadm(asked)
 	if err != nil {
 		return err
@@ -30,6 +30,38 @@ func (v invocation) passThrough(args []string) error {
 	}
 	err = syscall.Exec(path, append([]string{"kubeadm"}, args...), v.env)
 	return &kubeadm.NotFoundError{Asked: path, Err: fmt.Errorf("it cannot be run: %w", err)}
+}
+
+// ownKubeadm takes --arm-kubeadm out of a command line of kubeadm's, of which
+// nothing else is known.
+func (v invocation) ownKubeadm(args []string) (rest []string, value string, err error) {
+	const name = "arm-kubeadm"
+	rest, value, given := cut(args, name, []kubeadm.FlagSpec{{Name: name}})
+	if given && value == "" {
+		return nil, "", &problem{exitUsage, "see kubeadm-arm init --help", errors.New("flag --arm-kubeadm: it needs a value")}
+	}
+	return rest, value, nil
+}
+
+// cut takes a flag out of a command line and leaves everything else as it is, also
+// what cannot be parsed: that is for kubeadm to say. The last value counts.
+func cut(args []string, name string, known []kubeadm.FlagSpec) (rest []string, value string, given bool) {
+	a, err := kubeadm.ParseArgs(args, known)
+	rest = slices.Clone(args)
+	for i := len(a.Flags) - 1; i >= 0; i-- {
+		f := a.Flags[i]
+		if f.Name != name {
+			continue
+		}
+		if !given {
+			value, given = f.Value, true
+		}
+		rest = slices.Delete(rest, f.At, f.At+len(f.Tokens))
+	}
+	if err != nil && len(rest) > 0 && rest[len(rest)-1] == "--"+name {
+		return rest, "", true
+	}
+	return rest, value, given
 }
 
 // realKubeadm finds the kubeadm to run: by flag, by environment, along PATH.
@@ -52,24 +84,6 @@ func refuseIllegal(path string) error {
 		return nil
 	}
 	return board.Runs(built)
-}
-
-// stripFlag takes --name VALUE and --name=VALUE out of args, up to a "--".
-func stripFlag(args []string, name string) (rest []string, value string) {
-	for i := 0; i < len(args); i++ {
-		switch a := args[i]; {
-		case a == "--":
-			return append(rest, args[i:]...), value
-		case a == "--"+name && i+1 < len(args):
-			i++
-			value = args[i]
-		case strings.HasPrefix(a, "--"+name+"="):
-			value = strings.TrimPrefix(a, "--"+name+"=")
-		default:
-			rest = append(rest, a)
-		}
-	}
-	return rest, value
 }
 
 // isRoot is what kubeadm's own preflight check asks.

@@ -8,10 +8,9 @@ import (
 	"os"
 	"path/filepath"
 
-	flag "github.com/spf13/pflag"
-
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -19,32 +18,24 @@ import (
 
 // patch is `kubeadm-arm patch`: manifests brought to this board's numbers, from
 // standard input to standard output or in a folder.
-func (v invocation) patch(args []string) error {
-	f := flag.NewFlagSet("kubeadm-arm patch", flag.ContinueOnError)
-	f.SetOutput(v.stderr)
-	diff := f.Bool("diff", false, "show what would change, with reasons, and change nothing")
-	slowdown := f.Float64("slowdown", 0, "patch for a board this many times slower than the reference board instead of measuring this one")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return &problem{exitUsage, "see kubeadm-arm patch --help", err}
-	}
-	if f.NArg() > 1 {
-		return &problem{exitUsage, "kubeadm-arm patch [--diff] [FOLDER]", errors.New("patch: want at most one folder")}
-	}
-	if *slowdown < 0 {
-		return &problem{exitUsage, "see kubeadm-arm patch --help", fmt.Errorf("flag --slowdown: %g is less than nothing", *slowdown)}
-	}
-	settings, err := v.patchSettings(*slowdown)
+func (v invocation) patch(o options) error {
+	slowdown, err := o.number("slowdown", mostSlowdown)
 	if err != nil {
 		return err
 	}
-	if f.NArg() == 0 {
-		return v.patchStream(settings, *diff)
+	settings, err := v.patchSettings(slowdown)
+	if err != nil {
+		return err
 	}
-	return v.patchFolder(f.Arg(0), settings, *diff)
+	if len(o.all.Words) == 0 {
+		return v.patchStream(settings, o.on("diff"))
+	}
+	return v.patchFolder(o.all.Words[0], settings, o.on("diff"))
 }
+
+// mostSlowdown is far beyond any board: the slowest one seen is 200 times slower than
+// the reference board.
+const mostSlowdown = 1e4
 
 // patchSettings are those that init would use on this board.
 func (v invocation) patchSettings(slowdown float64) (map[string]patch.Settings, error) {
@@ -89,7 +80,7 @@ func (v invocation) patchStream(all map[string]patch.Settings, diff bool) error 
 	if diff {
 		return v.showDiff(about.Component, about.Component+".yaml", text, out, changes)
 	}
-	_, err = v.stdout.Write(out)
+	_, err = v.rawStdout.Write(out) // a file for the kubelet: every byte counts, and YAML has no control characters
 	return err
 }
 
@@ -188,7 +179,7 @@ func (v invocation) showDiff(component, name string, before, after []byte, chang
 // before it ends the component.
 func (v invocation) showChanges(component string, before, after []byte, changes []patch.Change) error {
 	if len(changes) == 0 {
-		_, err := fmt.Fprintf(v.stdout, "%s: nothing to change\n", component)
+		_, err := printable.Fprintf(v.stdout, "%s: nothing to change\n", component)
 		return err
 	}
 	for _, c := range changes {
@@ -200,7 +191,7 @@ func (v invocation) showChanges(component string, before, after []byte, changes 
 		if c.Kept {
 			arrow = "kept, not"
 		}
-		if _, err := fmt.Fprintf(v.stdout, "%s: %s %s %s  # %s\n", c.Path, old, arrow, c.New, c.Reason); err != nil {
+		if _, err := printable.Fprintf(v.stdout, "%s: %s %s %s  # %s\n", c.Path, old, arrow, c.New, c.Reason); err != nil {
 			return err
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
-	flag "github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
@@ -81,24 +80,16 @@ func (v invocation) saveReport(own initFlags, b boardRun, o bootstrap.Outcome, t
 
 // report is `kubeadm-arm report`: show a saved report again, or set several
 // side by side.
-func (v invocation) report(args []string) error {
-	f := flag.NewFlagSet("kubeadm-arm report", flag.ContinueOnError)
-	f.SetOutput(v.stderr)
-	output := f.StringP("output", "o", "", "show: markdown (default), html, json or yaml; compare: text (default), markdown, html or json")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return &problem{exitUsage, reportUsage, err}
-	}
-	switch words := f.Args(); {
+func (v invocation) report(o options) error {
+	output := o.text("output")
+	switch words := o.all.Words; {
 	case len(words) == 2 && words[0] == "show":
-		if *output == "" {
-			*output = "markdown"
+		if output == "" {
+			output = "markdown"
 		}
-		write, ok := reportWriters()[*output]
+		write, ok := reportWriters()[output]
 		if !ok {
-			return reportUse("--output", fmt.Errorf("%q is not markdown, html, json or yaml", *output))
+			return o.bad("output", notAmong(output, []string{"markdown", "html", "json", "yaml"}))
 		}
 		r, err := readReport(words[1])
 		if err != nil {
@@ -106,18 +97,12 @@ func (v invocation) report(args []string) error {
 		}
 		return write(v.stdout, r)
 	case len(words) >= 3 && words[0] == "compare":
-		if !slices.Contains([]string{"", "text", "markdown", "html", "json"}, *output) {
-			return reportUse("--output", fmt.Errorf("%q is not text, markdown, html or json", *output))
+		if forms := []string{"text", "markdown", "html", "json"}; output != "" && !slices.Contains(forms, output) {
+			return o.bad("output", notAmong(output, forms))
 		}
-		return v.compare(words[1:], *output)
+		return v.compare(words[1:], output)
 	}
-	return &problem{exitUsage, reportUsage, errors.New("report: want show with one file, or compare with two and more")}
-}
-
-const reportUsage = "kubeadm-arm report show FILE, or kubeadm-arm report compare A.json B.json"
-
-func reportUse(flag string, err error) error {
-	return &problem{exitUsage, reportUsage, fmt.Errorf("flag %s: %w", flag, err)}
+	return o.usage(errors.New("report: want show with one file, or compare with two and more"))
 }
 
 func readReport(path string) (report.Report, error) {

@@ -13,95 +13,91 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/diff"
-	flag "github.com/spf13/pflag"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
 
-const storageHelpText = `kubeadm-arm storage puts etcd's folder, and docker's and containerd's, on another disk than the SD card: bind
-mounts in /etc/fstab, data moved and proved equal, and nothing that could begin an empty database without the disk.
+// storageCommands are the commands of `kubeadm-arm storage`.
+func storageCommands() []*command {
+	output := outputFlag("text", "json")
+	stop := ownFlag{name: "stop", text: "stop the kubelet, its pods, docker and containerd for it, and start them again"}
+	wish := []ownFlag{
+		{name: "mount", value: "DIR", text: "where the disk is mounted (default " + storage.DefaultMount + ", or where it is already)"},
+		{name: "folder", value: "DIR", text: "folder to move; may be repeated (default /var/lib/etcd, and /var/lib/docker and /var/lib/containerd if they exist)"},
+		stop,
+	}
+	return []*command{
+		{name: "storage plan", words: 1, run: invocation.storagePlan, flags: append(slices.Clone(wish), output),
+			calls: []call{{"", "the board's disks, and which are fit"}, {"DEVICE [flags]", "what apply would do: fstab, units, data; changes nothing"}}},
+		{name: "storage apply", words: 1, run: invocation.storageApply, flags: append(slices.Clone(wish), ownFlag{name: "dry-run", text: "print the plan and change nothing"}),
+			calls: []call{{"DEVICE [flags]", "do it, or finish it after an interruption; again it changes nothing"}}},
+		{name: "storage status", run: invocation.storageStatus, flags: []ownFlag{output}, calls: []call{{"[-o json]", "what is set up, and what is wrong with it"}}},
+		{name: "storage undo", run: invocation.storageUndo, flags: []ownFlag{stop}, calls: []call{{"[--stop]", "bring the data back, and everything else as it was"}}},
+		{name: "storage clean", run: invocation.storageClean, calls: []call{{"", "remove the old data that apply kept"}}},
+		{name: "storage guard", words: 1 << 10, run: invocation.storageGuard,
+			calls: []call{{"[FOLDER]...", "fail unless the folders are on their disk (services ask this before they start)"}}},
+	}
+}
 
-  kubeadm-arm storage plan                    the board's disks, and which are fit
-  kubeadm-arm storage plan DEVICE [flags]     what apply would do: fstab, units, data; changes nothing
-  kubeadm-arm storage apply DEVICE [flags]    do it, or finish it after an interruption; again it changes nothing
-  kubeadm-arm storage status [-o json]        what is set up, and what is wrong with it
-  kubeadm-arm storage undo [--stop]           bring the data back, and everything else as it was
-  kubeadm-arm storage clean                   remove the old data that apply kept
-  kubeadm-arm storage guard [FOLDER]...       fail unless the folders are on their disk (services ask this before they start)
-
-DEVICE is UUID=…, LABEL=…, a device such as /dev/md0, or the mount point of a disk that you mount yourself.
-
-`
+// storageHelp is the help of all of them.
+func storageHelp() string {
+	all := command{name: "storage", flags: storageCommands()[0].flags[:3],
+		about: "kubeadm-arm storage puts etcd's folder, and docker's and containerd's, on another disk than the SD card: bind\n" +
+			"mounts in /etc/fstab, data moved and proved equal, and nothing that could begin an empty database without the disk.",
+		after: "DEVICE is UUID=…, LABEL=…, a device such as /dev/md0, or the mount point of a disk that you mount yourself."}
+	for _, c := range storageCommands() {
+		verb := strings.TrimPrefix(c.name, "storage ")
+		for _, call := range c.calls {
+			all.calls = append(all.calls, struct{ form, text string }{strings.TrimSpace(verb + " " + call.form), call.text})
+		}
+	}
+	return helpOf(&all)
+}
 
 // storage is `kubeadm-arm storage`.
 func (v invocation) storage(args []string) error {
-	verbs := map[string]func([]string) error{
-		"plan": v.storagePlan, "apply": v.storageApply, "status": v.storageStatus, "undo": v.storageUndo, "clean": v.storageClean, "guard": v.storageGuard,
-	}
-	if len(args) == 0 || slices.Contains([]string{"-h", "--help", "help"}, args[0]) {
-		fmt.Fprint(v.stdout, storageHelpText)
-		wishFlags(v.storageFlags("storage"), new(storage.Wish)).PrintDefaults()
-		return nil
-	}
-	verb, ok := verbs[args[0]]
-	if !ok {
-		return &problem{exitUsage, "see kubeadm-arm storage --help", fmt.Errorf("storage: no command %q", args[0])}
-	}
-	if args[0] != "guard" {
-		if err := needRoot("storage " + args[0]); err != nil && !slices.Contains(args, "--help") && !slices.Contains(args, "-h") {
-			return err
+	known := kubeadm.InitFlags() // for --help in all its forms
+	for _, c := range storageCommands() {
+		for _, f := range c.flags {
+			known = append(known, f.spec())
 		}
 	}
-	return verb(args[1:])
-}
-
-func (v invocation) storageFlags(name string) *flag.FlagSet {
-	f := flag.NewFlagSet("kubeadm-arm "+name, flag.ContinueOnError)
-	f.SetOutput(v.stdout)
-	f.SortFlags = false
-	return f
-}
-
-// wishFlags adds the flags that plan and apply share.
-func wishFlags(f *flag.FlagSet, w *storage.Wish) *flag.FlagSet {
-	f.StringVar(&w.Mount, "mount", "", "where the disk is mounted (default "+storage.DefaultMount+", or where it is already)")
-	f.StringSliceVar(&w.Folders, "folder", nil, "folder to move; may be repeated (default /var/lib/etcd, and /var/lib/docker and /var/lib/containerd if they exist)")
-	f.BoolVar(&w.Stop, "stop", false, "stop the kubelet, its pods, docker and containerd for it, and start them again")
-	return f
+	a, err := kubeadm.ParseArgs(args, known)
+	if len(args) == 0 || err == nil && (len(a.Words) == 0 && a.Bool("help") || a.FirstWord == 0 && a.Words[0] == "help") {
+		fmt.Fprint(v.stdout, storageHelp())
+		return nil
+	}
+	if a.FirstWord < 0 {
+		return &problem{exitUsage, "see kubeadm-arm storage --help", fmt.Errorf("storage: no command in %q", strings.Join(args, " "))}
+	}
+	for _, c := range storageCommands() {
+		if c.name == "storage "+a.Words[0] {
+			return v.command(c, slices.Concat(args[:a.FirstWord], args[a.FirstWord+1:]))
+		}
+	}
+	return &problem{exitUsage, "see kubeadm-arm storage --help", fmt.Errorf("storage: no command %q", a.Words[0])}
 }
 
 // storageBoard is the machine that this program runs on.
 func (v invocation) storageBoard() storage.Board {
-	b := storage.Board{Run: storage.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { fmt.Fprintln(v.stderr, line) }}
-	if hook := diskHook(); hook != nil {
-		b.Hook = func(c storage.Change) error { return hook(bootstrap.DiskChange(c)) }
-	}
-	return b
+	return storage.Board{FS: durable.FS{Hook: diskHook()}, Run: storage.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { printable.Fprintln(v.stderr, line) }}
 }
 
-// wish parses plan's and apply's command line.
-func (v invocation) wish(f *flag.FlagSet, name string, args []string, w *storage.Wish) (help bool, err error) {
-	err = f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return true, nil
-	}
-	if err == nil && f.NArg() > 1 {
-		err = fmt.Errorf("%s takes one device, got %q too", name, f.Arg(1))
-	}
-	if err != nil {
-		return false, &problem{exitUsage, "see kubeadm-arm " + name + " --help", err}
-	}
-	if f.NArg() == 1 {
-		w.Device = f.Arg(0)
-		return false, nil
+// wish is what plan's and apply's command line asks for.
+func (v invocation) wish(o options) (storage.Wish, error) {
+	w := storage.Wish{Mount: o.text("mount"), Folders: o.list("folder"), Stop: o.on("stop")}
+	if len(o.all.Words) > 0 {
+		w.Device = o.all.Words[0]
+		return w, nil
 	}
 	if env := v.getenv("KUBEADM_ARM_STORAGE"); env != "" {
 		from, err := parseStorage(env)
 		if err != nil {
-			return false, usage("KUBEADM_ARM_STORAGE", err)
+			return w, &problem{exitUsage, "change it, or: unset KUBEADM_ARM_STORAGE", fmt.Errorf("environment variable KUBEADM_ARM_STORAGE: %w", err)}
 		}
 		w.Device = from.Device
 		if w.Mount == "" {
@@ -111,10 +107,10 @@ func (v invocation) wish(f *flag.FlagSet, name string, args []string, w *storage
 			w.Folders = from.Folders
 		}
 	}
-	if w.Device == "" && name == "storage apply" {
-		return false, &problem{exitUsage, "list the disks with: kubeadm-arm storage plan", errors.New(name + " needs to be told which disk")}
+	if w.Device == "" && o.command.name == "storage apply" {
+		return w, &problem{exitUsage, "list the disks with: kubeadm-arm storage plan", errors.New("storage apply needs to be told which disk")}
 	}
-	return false, nil
+	return w, nil
 }
 
 // parseStorage reads what init's --storage says: a device, then folders and the
@@ -140,14 +136,11 @@ func parseStorage(text string) (storage.Wish, error) {
 }
 
 // initStorage is --storage of init: apply, or in a dry run its plan.
-func (v invocation) initStorage(ctx context.Context, text string, c *kubeadm.Config, dry bool) (*storage.Plan, error) {
-	if text == "" {
+func (v invocation) initStorage(ctx context.Context, wish *storage.Wish, c *kubeadm.Config, dry bool) (*storage.Plan, error) {
+	if wish == nil {
 		return nil, nil
 	}
-	w, err := parseStorage(text)
-	if err != nil {
-		return nil, usage("--storage", err)
-	}
+	w := *wish
 	if etcd := etcdFolder(c); len(w.Folders) == 0 && etcd != "/var/lib/etcd" {
 		w.Folders = []string{etcd}
 	}
@@ -162,28 +155,20 @@ func (v invocation) initStorage(ctx context.Context, text string, c *kubeadm.Con
 	p, err := b.Apply(ctx, w)
 	if err == nil && !p.Nothing {
 		forgetBench()
-		fmt.Fprintf(v.stderr, "storage: the data lies on %s now, mounted at %s\n", p.Disk.Name(), p.Mount)
+		printable.Fprintf(v.stderr, "storage: the data lies on %s now, mounted at %s\n", p.Disk.Name(), p.Mount)
 	}
 	return &p, err
 }
 
-func (v invocation) outputIs(name, output string) error {
-	if output != "text" && output != "json" {
-		return &problem{exitUsage, "see kubeadm-arm " + name + " --help", fmt.Errorf("flag --output: %q is neither text nor json", output)}
-	}
-	return nil
-}
-
-func (v invocation) storagePlan(args []string) error {
-	var w storage.Wish
-	f := wishFlags(v.storageFlags("storage plan"), &w)
-	output := f.StringP("output", "o", "text", "text or json")
-	if help, err := v.wish(f, "storage plan", args, &w); help || err != nil {
+func (v invocation) storagePlan(o options) error {
+	w, err := v.wish(o)
+	if err != nil {
 		return err
 	}
-	if err := v.outputIs("storage plan", *output); err != nil {
+	if err := needRoot("storage plan"); err != nil {
 		return err
 	}
+	output := o.text("output")
 	stop := listenForSignals()
 	defer stop.close()
 	b := v.storageBoard()
@@ -193,13 +178,13 @@ func (v invocation) storagePlan(args []string) error {
 		return err
 	}
 	if w.Device == "" && s.State == "none" {
-		return v.listDisks(stop.ctx, b, *output)
+		return v.listDisks(stop.ctx, b, output)
 	}
 	p, err := b.Decide(stop.ctx, w)
 	if err != nil {
 		return err
 	}
-	if *output == "json" {
+	if output == "json" {
 		return writeIndented(v.stdout, struct {
 			storage.Plan
 			Fstab string `json:"fstabDiff"`
@@ -224,7 +209,7 @@ func (v invocation) listDisks(ctx context.Context, b storage.Board, output strin
 		return writeIndented(v.stdout, disks)
 	}
 	w := tabwriter.NewWriter(v.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "DEVICE\tSIZE\tWHAT\tFILE SYSTEM\tLABEL\tUUID\tFIT")
+	printable.Row(w, "DEVICE", "SIZE", "WHAT", "FILE SYSTEM", "LABEL", "UUID", "FIT")
 	for _, d := range disks {
 		if d.Bytes == 0 {
 			continue
@@ -235,12 +220,12 @@ func (v invocation) listDisks(ctx context.Context, b storage.Board, output strin
 		} else if len(d.MountedAt) > 0 {
 			fit = "mounted: choose " + d.MountedAt[0]
 		}
-		fmt.Fprintf(w, "%s\t%.1f GB\t%s\t%s\t%s\t%s\t%s\n", d.Path, float64(d.Bytes)/1e9, diskKind(d), orDash(d.FSType), orDash(d.Label), orDash(d.UUID), fit)
+		printable.Fprintf(w, "%s\t%.1f GB\t%s\t%s\t%s\t%s\t%s\n", d.Path, float64(d.Bytes)/1e9, diskKind(d), orDash(d.FSType), orDash(d.Label), orDash(d.UUID), fit)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(v.stdout, "\nNext: kubeadm-arm storage plan UUID=…")
+	printable.Fprintf(v.stdout, "\nNext: kubeadm-arm storage plan UUID=…\n")
 	return nil
 }
 
@@ -276,21 +261,21 @@ func patchText(name string, before, after []byte) string {
 // showPlan prints a plan.
 func (v invocation) showPlan(p storage.Plan) error {
 	if p.Nothing {
-		fmt.Fprintf(v.stdout, "All of it is done already: see kubeadm-arm storage status.\n")
+		printable.Fprintf(v.stdout, "All of it is done already: see kubeadm-arm storage status.\n")
 		return nil
 	}
 	if p.Unfinished != "" {
-		fmt.Fprintf(v.stdout, "An %s was interrupted; it would be finished.\n\n", p.Unfinished)
+		printable.Fprintf(v.stdout, "An %s was interrupted; it would be finished.\n\n", p.Unfinished)
 	}
-	fmt.Fprintf(v.stdout, "Disk: %s, %s, %.1f GB, %s, mounted at %s\n\n", p.Disk.Path, diskKind(p.Disk), float64(p.Disk.Bytes)/1e9, p.Disk.FSType, p.Mount)
+	printable.Fprintf(v.stdout, "Disk: %s, %s, %.1f GB, %s, mounted at %s\n\n", p.Disk.Path, diskKind(p.Disk), float64(p.Disk.Bytes)/1e9, p.Disk.FSType, p.Mount)
 	w := tabwriter.NewWriter(v.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "FOLDER\tTO\tNOW\t")
+	printable.Row(w, "FOLDER", "TO", "NOW", "")
 	for _, m := range p.Moves {
 		now := map[string]string{
 			"copy": fmt.Sprintf("%.1f MB in %d files, copied and compared", float64(m.Bytes)/1e6, m.Files), "adopt": "empty; the disk's data is taken up",
 			"create": "not there, made empty", "done": "on the disk",
 		}[m.What]
-		fmt.Fprintf(w, "%s\t%s\t%s\t\n", m.Folder, m.To, now)
+		printable.Fprintf(w, "%s\t%s\t%s\t\n", m.Folder, m.To, now)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -298,9 +283,9 @@ func (v invocation) showPlan(p storage.Plan) error {
 	if text := fstabDiff(p); text != "" {
 		fmt.Fprintf(v.stdout, "\n%s", text)
 	}
-	fmt.Fprintln(v.stdout)
+	printable.Fprintln(v.stdout)
 	for _, r := range p.Reasons {
-		fmt.Fprintf(v.stdout, "  %s: %s\n", r.Option, r.Reason)
+		printable.Fprintf(v.stdout, "  %s: %s\n", r.Option, r.Reason)
 	}
 	for _, path := range sortedKeys(p.Units) {
 		if text := patchText(path, []byte(p.Old[path]), []byte(p.Units[path])); text != "" {
@@ -308,14 +293,14 @@ func (v invocation) showPlan(p storage.Plan) error {
 		}
 	}
 	if len(p.Running) > 0 {
-		fmt.Fprintf(v.stdout, "\nRunning, needs --stop: %s\n", strings.Join(p.Running, ", "))
+		printable.Fprintf(v.stdout, "\nRunning, needs --stop: %s\n", strings.Join(p.Running, ", "))
 	}
-	fmt.Fprintln(v.stdout)
+	printable.Fprintln(v.stdout)
 	for _, text := range p.Warnings {
-		fmt.Fprintf(v.stdout, "warning: %s\n", text)
+		printable.Fprintf(v.stdout, "warning: %s\n", text)
 	}
-	fmt.Fprintf(v.stdout, "Old data stays beside its folder, as FOLDER.before-storage-…, until: kubeadm-arm storage clean\n")
-	fmt.Fprintf(v.stdout, "Nothing was changed. Measure before and after: %s\n", benchCommand(p))
+	printable.Fprintf(v.stdout, "Old data stays beside its folder, as FOLDER.before-storage-…, until: kubeadm-arm storage clean\n")
+	printable.Fprintf(v.stdout, "Nothing was changed. Measure before and after: %s\n", benchCommand(p))
 	return nil
 }
 
@@ -333,17 +318,18 @@ func sortedKeys(m map[string]string) []string {
 	return all
 }
 
-func (v invocation) storageApply(args []string) error {
-	var w storage.Wish
-	f := wishFlags(v.storageFlags("storage apply"), &w)
-	dry := f.Bool("dry-run", false, "print the plan and change nothing")
-	if help, err := v.wish(f, "storage apply", args, &w); help || err != nil {
+func (v invocation) storageApply(o options) error {
+	w, err := v.wish(o)
+	if err != nil {
+		return err
+	}
+	if err := needRoot("storage apply"); err != nil {
 		return err
 	}
 	stop := listenForSignals()
 	defer stop.close()
 	b := v.storageBoard()
-	if *dry {
+	if o.on("dry-run") {
 		w.Stop = true
 		p, err := b.Decide(stop.ctx, w)
 		if err != nil {
@@ -368,31 +354,26 @@ func (v invocation) storageApply(args []string) error {
 // applied says how it ended.
 func (v invocation) applied(p storage.Plan) {
 	if p.Nothing {
-		fmt.Fprintln(v.stdout, "nothing to do: all of it is set up already")
+		printable.Fprintln(v.stdout, "nothing to do: all of it is set up already")
 		return
 	}
 	var names []string
 	for _, m := range p.Moves {
 		names = append(names, m.Folder)
 	}
-	fmt.Fprintf(v.stdout, "on %s now: %s\n", p.Disk.Name(), strings.Join(names, ", "))
-	fmt.Fprintf(v.stdout, "see: kubeadm-arm storage status; back again: kubeadm-arm storage undo\n")
+	printable.Fprintf(v.stdout, "on %s now: %s\n", p.Disk.Name(), strings.Join(names, ", "))
+	printable.Fprintf(v.stdout, "see: kubeadm-arm storage status; back again: kubeadm-arm storage undo\n")
 }
 
-func (v invocation) storageStatus(args []string) error {
-	f := v.storageFlags("storage status")
-	output := f.StringP("output", "o", "text", "text or json")
-	if help, err := v.words(f, "storage status", args); help || err != nil {
-		return err
-	}
-	if err := v.outputIs("storage status", *output); err != nil {
+func (v invocation) storageStatus(o options) error {
+	if err := needRoot("storage status"); err != nil {
 		return err
 	}
 	s, err := v.storageBoard().ReadStatus(context.Background())
 	if err != nil {
 		return err
 	}
-	if *output == "json" {
+	if o.text("output") == "json" {
 		return writeIndented(v.stdout, s)
 	}
 	return v.showStorage(s)
@@ -401,34 +382,34 @@ func (v invocation) storageStatus(args []string) error {
 func (v invocation) showStorage(s storage.Status) error {
 	w := tabwriter.NewWriter(v.stdout, 0, 0, 2, ' ', 0)
 	if s.State == "none" {
-		fmt.Fprintln(w, "nothing is set up (see: kubeadm-arm storage plan)")
+		printable.Fprintln(w, "nothing is set up (see: kubeadm-arm storage plan)")
 	} else {
-		fmt.Fprintf(w, "state\t%s\n", s.State)
-		fmt.Fprintf(w, "disk\t%s, %s\n", s.Disk, cond(s.Device != "", s.Device, "not there"))
+		printable.Fprintf(w, "state\t%s\n", s.State)
+		printable.Fprintf(w, "disk\t%s, %s\n", s.Disk, cond(s.Device != "", s.Device, "not there"))
 		for _, a := range s.Arrays {
-			fmt.Fprintf(w, "array\t%s\n", a)
+			printable.Fprintf(w, "array\t%s\n", a)
 		}
 		space := ""
 		if s.Bytes > 0 {
 			space = fmt.Sprintf(", %.1f of %.1f GB free", float64(s.FreeBytes)/1e9, float64(s.Bytes)/1e9)
 		}
-		fmt.Fprintf(w, "mount\t%s, %s%s\n", s.Mount, cond(s.Mounted, "mounted", "not mounted"), space)
+		printable.Fprintf(w, "mount\t%s, %s%s\n", s.Mount, cond(s.Mounted, "mounted", "not mounted"), space)
 		for _, x := range s.Folders {
 			state := cond(x.OnDisk, "on the disk", cond(x.Guarded, "NOT on the disk; guarded, nothing can begin there", "NOT on the disk"))
-			fmt.Fprintf(w, "folder\t%s, %s\n", x.Folder, state)
+			printable.Fprintf(w, "folder\t%s, %s\n", x.Folder, state)
 		}
 	}
 	for _, k := range s.Kept {
-		fmt.Fprintf(w, "old data\t%s (remove it with: kubeadm-arm storage clean)\n", k)
+		printable.Fprintf(w, "old data\t%s (remove it with: kubeadm-arm storage clean)\n", k)
 	}
 	if s.Backup != "" {
-		fmt.Fprintf(w, "fstab before\t%s\n", s.Backup)
+		printable.Fprintf(w, "fstab before\t%s\n", s.Backup)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	for _, x := range s.Findings {
-		fmt.Fprintf(v.stdout, "%s: %s\n  hint: %s\n", x.Level, x.Text, x.Hint)
+		printable.Fprintf(v.stdout, "%s: %s\n  hint: %s\n", x.Level, x.Text, x.Hint)
 	}
 	return nil
 }
@@ -454,49 +435,40 @@ func cond(yes bool, a, b string) string {
 	return b
 }
 
-func (v invocation) storageUndo(args []string) error {
-	f := v.storageFlags("storage undo")
-	stopServices := f.Bool("stop", false, "stop the kubelet, its pods, docker and containerd for it, and start them again")
-	if help, err := v.words(f, "storage undo", args); help || err != nil {
+func (v invocation) storageUndo(o options) error {
+	if err := needRoot("storage undo"); err != nil {
 		return err
 	}
 	stop := listenForSignals()
 	defer stop.close()
-	if err := v.storageBoard().Undo(stop.ctx, *stopServices); err != nil {
+	if err := v.storageBoard().Undo(stop.ctx, o.on("stop")); err != nil {
 		if sig := stop.signal(); sig != 0 {
 			return &problem{128 + int(sig), "finish it with: kubeadm-arm storage undo", fmt.Errorf("interrupted by %s: %w", signalName(sig), err)}
 		}
 		return err
 	}
 	forgetBench()
-	fmt.Fprintln(v.stdout, "the data is back in its old places, and fstab as it was")
+	printable.Fprintln(v.stdout, "the data is back in its old places, and fstab as it was")
 	return nil
 }
 
-func (v invocation) storageClean(args []string) error {
-	f := v.storageFlags("storage clean")
-	if help, err := v.words(f, "storage clean", args); help || err != nil {
+func (v invocation) storageClean(options) error {
+	if err := needRoot("storage clean"); err != nil {
 		return err
 	}
 	removed, left, err := v.storageBoard().Clean()
 	for _, r := range removed {
-		fmt.Fprintf(v.stdout, "removed %s\n", r)
+		printable.Fprintf(v.stdout, "removed %s\n", r)
 	}
 	for _, l := range left {
-		fmt.Fprintf(v.stdout, "left %s\n", l)
+		printable.Fprintf(v.stdout, "left %s\n", l)
 	}
 	if err == nil && len(removed)+len(left) == 0 {
-		fmt.Fprintln(v.stdout, "nothing to remove")
+		printable.Fprintln(v.stdout, "nothing to remove")
 	}
 	return err
 }
 
-func (v invocation) storageGuard(args []string) error {
-	f := v.storageFlags("storage guard")
-	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return nil
-	} else if err != nil {
-		return &problem{exitUsage, "see kubeadm-arm storage --help", err}
-	}
-	return v.storageBoard().Guard(context.Background(), f.Args())
+func (v invocation) storageGuard(o options) error {
+	return v.storageBoard().Guard(context.Background(), o.all.Words)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
@@ -21,9 +22,10 @@ const mergedPatches = "/run/kubeadm-arm/patches"
 // patches that init laid down, because an upgrade writes the manifests anew. An
 // owner's own folder is merged with ours and wins where both set the same.
 func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
-	if len(args) < 2 || args[0] != "upgrade" || args[1] != "apply" && args[1] != "node" ||
-		slices.Contains(args, "--help") || slices.Contains(args, "-h") {
-		return args, nil
+	known := append(kubeadm.InitFlags(), kubeadm.OtherFlags()...)
+	a, err := kubeadm.ParseArgs(args, known)
+	if err != nil || len(a.Words) < 2 || a.Words[0] != "upgrade" || a.Words[1] != "apply" && a.Words[1] != "node" || a.Bool("help") {
+		return args, nil // kubeadm says what is wrong
 	}
 	ours, err := bootstrap.Layout{Root: "/"}.DurablePatches()
 	if err != nil || len(ours) == 0 {
@@ -33,23 +35,32 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 	if err != nil {
 		return args, err
 	}
-	v.warnOfTestJob(b, args)
+	v.warnOfTestJob(b, a)
 	flag := strings.TrimPrefix(b.Value(kubeadm.PatchesRoute), "--")
 	if !strings.HasSuffix(flag, "patches") {
 		return args, nil
 	}
-	if hasFlag(args, "config") {
-		fmt.Fprintf(v.stderr, "kubeadm-arm: --config forbids a patches flag; keep this board's changes with patches.directory: %s\n", bootstrap.Layout{Root: "/"}.Patches())
+	if _, given := a.Get("config"); given {
+		printable.Fprintf(v.stderr, "kubeadm-arm: --config forbids a patches flag; keep this board's changes with patches.directory: %s\n", bootstrap.Layout{Root: "/"}.Patches())
 		return args, nil
 	}
-	rest, theirs := stripFlag(args, flag)
+	rest, theirs, _ := cut(args, flag, known)
 	if theirs == "" {
-		return append(slices.Clone(args), "--"+flag+"="+bootstrap.Layout{Root: "/"}.Patches()), nil
+		return before(args, "--"+flag+"="+bootstrap.Layout{Root: "/"}.Patches()), nil
 	}
 	if err := v.mergePatches(ours, theirs); err != nil {
 		return nil, err
 	}
-	return append(rest, "--"+flag+"="+mergedPatches), nil
+	return before(rest, "--"+flag+"="+mergedPatches), nil
+}
+
+// before adds a flag at the end, but before a "--", after which there are no flags.
+func before(args []string, flag string) []string {
+	at := slices.Index(args, "--")
+	if at < 0 {
+		at = len(args)
+	}
+	return slices.Insert(slices.Clone(args), at, flag)
 }
 
 // behaviourOf asks a kubeadm for its version and looks it up.
@@ -63,16 +74,15 @@ func (v invocation) behaviourOf(path string) (kubeadm.Behaviour, error) {
 
 // warnOfTestJob says beforehand how to get past a preflight check of `upgrade
 // apply` whose time is fixed: it starts a Job and waits for its end.
-func (v invocation) warnOfTestJob(b kubeadm.Behaviour, args []string) {
+func (v invocation) warnOfTestJob(b kubeadm.Behaviour, a kubeadm.InitArgs) {
 	limit := b.Value(kubeadm.UpgradeJob)
-	if limit == "" || args[1] != "apply" || slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, "CreateJob") }) {
+	ignored := slices.ContainsFunc(a.List("ignore-preflight-errors"), func(s string) bool {
+		return strings.EqualFold(s, "CreateJob") || strings.EqualFold(s, "all")
+	})
+	if limit == "" || a.Words[1] != "apply" || ignored {
 		return
 	}
-	fmt.Fprintf(v.stderr, "kubeadm-arm: kubeadm gives a test Job %s, whatever the config says; should the check CreateJob fail, repeat with --ignore-preflight-errors=CreateJob\n", limit)
-}
-
-func hasFlag(args []string, name string) bool {
-	return slices.ContainsFunc(args, func(a string) bool { return a == "--"+name || strings.HasPrefix(a, "--"+name+"=") })
+	printable.Fprintf(v.stderr, "kubeadm-arm: kubeadm gives a test Job %s, whatever the config says; should the check CreateJob fail, repeat with --ignore-preflight-errors=CreateJob\n", limit)
 }
 
 // mergePatches writes the merged folder and names each conflict.
@@ -86,7 +96,7 @@ func (v invocation) mergePatches(ours map[string][]byte, theirs string) error {
 		return err
 	}
 	for _, c := range conflicts {
-		fmt.Fprintln(v.stderr, "kubeadm-arm:", c)
+		printable.Fprintln(v.stderr, "kubeadm-arm:", c)
 	}
 	if err := os.RemoveAll(mergedPatches); err != nil {
 		return fmt.Errorf("merge patches: %w", err)

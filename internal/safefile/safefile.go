@@ -1,6 +1,7 @@
 package safefile
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -77,6 +78,10 @@ const openFlags = os.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
 func open(path string, stat func(string) (fs.FileInfo, error), opened func() (*os.File, error)) (*os.File, error) {
 	info, err := stat(path)
 	if err != nil {
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			p.Op = "open" // what the caller asked for
+		}
 		return nil, err
 	}
 	if err := regular(path, info); err != nil {

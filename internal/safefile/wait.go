@@ -1,15 +1,18 @@
 package safefile
 
-import "context"
+import (
+	"context"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
+)
 
 // Wait calls read in a goroutine of its own and returns what it does, or the
 // context's error as soon as the context ends. A read that does not return by then
-// is left behind; it must change nothing. A panic in it is one of the caller.
+// is left behind; it must change nothing. A panic in it is an error here.
 func Wait[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type result struct {
-		value    T
-		err      error
-		panicked any
+		value T
+		err   error
 	}
 	var none T
 	if err := ctx.Err(); err != nil {
@@ -18,17 +21,12 @@ func Wait[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	done := make(chan result, 1)
 	go func() {
 		var r result
-		defer func() {
-			r.panicked = recover()
-			done <- r
-		}()
+		defer func() { done <- r }()
+		defer fault.Catch(&r.err)
 		r.value, r.err = read()
 	}()
 	select {
 	case r := <-done:
-		if r.panicked != nil {
-			panic(r.panicked)
-		}
 		return r.value, r.err
 	case <-ctx.Done():
 		return none, ctx.Err()

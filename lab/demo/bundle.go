@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 )
 
 // bare takes away what lab has put on a board of Kubernetes, but for the
@@ -28,7 +27,7 @@ func (d *demo) unpack(r *run) error {
 	if err != nil {
 		return err
 	}
-	start, size := time.Now(), int64(0)
+	size := int64(0)
 	for _, f := range files {
 		info, err := f.Info()
 		if err != nil {
@@ -39,7 +38,7 @@ func (d *demo) unpack(r *run) error {
 			return fmt.Errorf("copy %s: %w: %s", f.Name(), err, out)
 		}
 	}
-	r.Deeds = append(r.Deeds, deed{fmt.Sprintf("%d MB copied to it", size/1e6), d.since(start)})
+	d.say("%d MB copied to it", size/1e6)
 	for _, deed := range []struct{ what, script string }{
 		{"sha256sum --check SHA256SUMS", "sha256sum --check SHA256SUMS"},
 		{"tar -xzf kubernetes-….tar.gz -C /", "tar -xzf kubernetes-*.tar.gz -C /\nkubeadm version -o short; kubelet --version"},

@@ -4,18 +4,15 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // install installs kubeadm-arm's package as an owner does. Its unit is then
 // enabled, and was not started: an init that is under way would be disturbed.
 func (d *demo) install(r *run) error {
 	at := "/usr/local/bin/" + filepath.Base(d.deb)
-	start := time.Now()
-	if out, err := d.onBoard(10*time.Minute, "dpkg", "--install", at); err != nil {
-		return fmt.Errorf("install the package: %w: %s", err, out)
+	if err := d.ask(r, "its package is installed", "dpkg --install "+at); err != nil {
+		return err
 	}
-	r.Deeds = append(r.Deeds, deed{"its package is installed", d.since(start)})
 	return d.ask(r, "its unit is enabled and has not run", `
 rm `+at+`
 test "$(systemctl is-enabled kubeadm-arm-release.service)" = enabled
@@ -42,12 +39,11 @@ test "$(ls /etc/kubernetes/manifests | wc -l)" = 4`)
 
 // ask has the board show something, and notes it.
 func (d *demo) ask(r *run, what, script string) error {
-	start := time.Now()
-	script = strings.ReplaceAll(script, "LIMIT", d.limit.String())
-	if out, err := d.onBoard(2*d.limit, "sh", "-exc", script); err != nil {
+	script = strings.ReplaceAll(script, "LIMIT", d.patience(d.limit)+"s")
+	out, took, err := d.timed(2*d.limit, "bash", "-exc", script)
+	if err != nil {
 		return fmt.Errorf("%s: %w: %s", what, err, out)
 	}
-	took := d.since(start)
 	d.say("%s: %.1f s", what, took)
 	r.Deeds = append(r.Deeds, deed{what, took})
 	return nil

@@ -31,6 +31,7 @@ func main() {
 	flag.StringSliceVar(&cpus, "cpu", []string{"5%"}, "shares of one core that a board gets, one after the other")
 	flag.BoolVar(&d.pace, "pace", false, "give boards the CPU time with which their work is that of their share (lab up --pace): for hosts that are not quiet")
 	flag.StringVar(&d.kind, "board", "", "whole emulated boards of this kind (lab up --board) instead of shares of a core")
+	flag.StringVar(&d.speed, "speed", "", "give emulated boards counted time and this speed (lab up --speed), such as bananapi or bananapi/4")
 	flag.IntVar(&d.dilation, "time-dilation", 1, "a second on an emulated board takes so many here (lab up --time-dilation); times are the board's")
 	flag.StringVar(&d.deb, "deb", "", "install kubeadm-arm on an emulated board from this Debian package instead")
 	flag.StringVar(&d.bundle, "bundle", "", "folder of kubeadm-arm images build, to be unpacked and imported on an emulated board in place of its Kubernetes")
@@ -69,7 +70,7 @@ func main() {
 		os.Exit(2)
 	}
 	if d.kind != "" {
-		cpus = []string{d.kind}
+		cpus = []string{strings.TrimSpace(d.kind + " " + d.speed)}
 	}
 	if len(from) > 0 {
 		if err := documentOf(from, document); err != nil {

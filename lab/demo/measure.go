@@ -17,12 +17,13 @@ type usage struct {
 	CPU       float64            `json:"cpuSeconds"`
 	ByProgram map[string]float64 `json:"cpuSecondsByProgram"`
 	Written   int64              `json:"writtenBytes"`
-	Cores     int                `json:"cores"` // of an emulated board
+	// Uptime is the board's clock, in seconds; Cores are told of emulated boards.
+	Uptime float64 `json:"uptimeSeconds"`
+	Cores  int     `json:"cores"`
 	// Pace is of a paced board.
 	Pace struct {
 		Costs []float64 `json:"costs"`
 	} `json:"pace"`
-	at time.Time
 }
 
 // allBoards asks lab for the boards that args choose.
@@ -45,7 +46,9 @@ func (d *demo) usage() (usage, error) {
 	}
 	for _, u := range all {
 		if u.Name == d.board {
-			u.at = time.Now()
+			if d.kind == "" {
+				u.Uptime = time.Since(d.began).Seconds()
+			}
 			return u, nil
 		}
 	}
@@ -69,16 +72,6 @@ func (u usage) since(before usage) (float64, map[string]float64) {
 	return total, by
 }
 
-// since is how many of the board's seconds have gone by.
-func (d *demo) since(start time.Time) float64 {
-	return time.Since(start).Seconds() / float64(d.dilation)
-}
-
-// here is how long a time on the board takes here.
-func (d *demo) here(onBoard time.Duration) time.Duration {
-	return time.Duration(d.dilation) * onBoard
-}
-
 // idle is the load of a control plane that nobody asks for anything, in
 // thousandths of a core.
 type idle struct {
@@ -100,23 +93,41 @@ func (i idle) share() float64 {
 // measureIdle waits and measures.
 func (d *demo) measureIdle(settle, length time.Duration) (*idle, error) {
 	d.say("waiting %s for the board to settle, then measuring its idle load for %s", settle, length)
-	time.Sleep(d.here(settle))
-	before, err := d.usage()
+	before, after, err := d.idling(settle, length)
 	if err != nil {
 		return nil, err
 	}
-	time.Sleep(d.here(length))
-	after, err := d.usage()
-	if err != nil {
-		return nil, err
-	}
-	i := idle{Seconds: after.at.Sub(before.at).Seconds() / float64(d.dilation), Cores: after.Cores}
+	i := idle{Seconds: after.Uptime - before.Uptime, Cores: after.Cores}
 	total, by := after.since(before)
 	i.MilliCPU, i.ByProgram = 1000*total/i.Seconds, by
 	for program := range by {
 		by[program] *= 1000 / i.Seconds
 	}
 	return &i, nil
+}
+
+// idling returns what the board had used by the beginning and by the end of a time
+// in which nobody asked it for anything.
+func (d *demo) idling(settle, length time.Duration) (before, after usage, err error) {
+	if d.kind == "" {
+		time.Sleep(settle)
+		if before, err = d.usage(); err != nil {
+			return before, after, err
+		}
+		time.Sleep(length)
+		after, err = d.usage()
+		return before, after, err
+	}
+	const script = `sleep $0; /usr/lib/lab/guest usage; sleep $1; /usr/lib/lab/guest usage`
+	out, err := d.onBoard(2*(settle+length)+time.Hour, "sh", "-ec", script, fmt.Sprint(settle.Seconds()), fmt.Sprint(length.Seconds()))
+	if err != nil {
+		return before, after, fmt.Errorf("measure the idle load: %w: %s", err, out)
+	}
+	lines := json.NewDecoder(strings.NewReader(out))
+	if err := errors.Join(lines.Decode(&before), lines.Decode(&after)); err != nil {
+		return before, after, fmt.Errorf("read the idle load: %w: %s", err, out)
+	}
+	return before, after, nil
 }
 
 // connections are the TCP connections opened on the board so far; in a control

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -46,6 +45,8 @@ type run struct {
 	Manifests   []string       `json:"manifests"`
 	// Left are files of ours that stayed in /etc/kubernetes.
 	Left []string `json:"left"`
+	// LastWords are why components were started again: exit codes and ends of logs.
+	LastWords []string `json:"lastWords,omitempty"`
 	// PowerCuts and Interrupts are those in the middle of it.
 	PowerCuts  int `json:"powerCuts,omitempty"`
 	Interrupts int `json:"interrupts,omitempty"`
@@ -96,9 +97,10 @@ type demo struct {
 	detail bool
 	// pace has throttled boards do their share's work, whatever that costs here.
 	pace bool
-	// kind is of whole emulated boards, empty for throttled ones; cut says to cut
-	// the power in the middle of every kubeadm-arm run and repeat it.
-	kind, deb string
+	// kind is of emulated boards, empty for throttled ones, and speed that of those with
+	// counted time, empty for the kind's own; cut says to cut the power in the middle of
+	// every kubeadm-arm run and repeat it.
+	kind, speed, deb string
 	// dilation is how many seconds here one of an emulated board's takes.
 	dilation    int
 	reboot, cut bool
@@ -114,6 +116,9 @@ func (d *demo) place() string {
 	if d.kind != "" {
 		if d.dilation > 1 {
 			return fmt.Sprintf("an emulated %s whose seconds take %d", d.kind, d.dilation)
+		}
+		if d.speed != "" {
+			return fmt.Sprintf("an emulated %s with counted time, as fast as %s", d.kind, d.speed)
 		}
 		return "an emulated " + d.kind
 	}
@@ -225,27 +230,7 @@ func (d *demo) rounds(n int) ([]run, error) {
 // once makes a board, bootstraps it and takes it down.
 func (d *demo) once(t tool) (r run, err error) {
 	r.Tool, r.Version, r.Board = t.Name, d.version, d.cpu
-	speed := []string{"--cpu", d.cpu}
-	if d.kind != "" {
-		speed = []string{"--board", d.kind, "--time-dilation", strconv.Itoa(d.dilation)}
-	}
-	if d.pace {
-		speed = append(speed, "--pace")
-	}
-	programs := slices.Clone(d.programs)
-	switch {
-	case d.deb == "":
-		programs = append(programs, d.kubeadmArm)
-	case t.needsArm():
-		// A serial line would take minutes.
-		programs = append(programs, d.deb)
-	}
-	for _, p := range programs {
-		speed = append(speed, "--bin", p)
-	}
-	up := exec.Command(d.lab, append([]string{"up", "--name", d.board, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", d.version}, speed...)...)
-	up.Stdout, up.Stderr = os.Stderr, os.Stderr
-	if err := up.Run(); err != nil {
+	if err := d.up(t); err != nil {
 		return r, fmt.Errorf("make a board: %w", err)
 	}
 	defer func() {
@@ -253,22 +238,10 @@ func (d *demo) once(t tool) (r run, err error) {
 			err = e
 		}
 	}()
-	if d.deb != "" && t.needsArm() {
-		if err := d.install(&r); err != nil {
-			return r, err
-		}
-	}
-	if d.bundle != "" {
-		if err := d.unpack(&r); err != nil {
-			return r, err
-		}
-	}
-	d.say("%s on %s", t.Name, d.place())
-	before, err := d.usage()
-	if err != nil {
+	if err := d.prepare(t, &r); err != nil {
 		return r, err
 	}
-	start := time.Now()
+	d.say("%s on %s", t.Name, d.place())
 	if d.interrupt && isArm(t.Name) {
 		r.Interrupts++
 		if err := d.interrupted(t); err != nil {
@@ -279,50 +252,91 @@ func (d *demo) once(t tool) (r run, err error) {
 		if err := d.cutInTheMiddle(t, &r); err != nil {
 			return r, err
 		}
-		// Its clocks began anew.
-		if before, err = d.usage(); err != nil {
-			return r, err
+	}
+	return r, d.bootstrapTo(t, &r)
+}
+
+// up makes the board.
+func (d *demo) up(t tool) error {
+	words := []string{"up", "--name", d.board, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", d.version}
+	if d.kind != "" {
+		words = append(words, "--board", d.kind, "--time-dilation", strconv.Itoa(d.dilation))
+	} else {
+		words = append(words, "--cpu", d.cpu)
+	}
+	if d.speed != "" {
+		words = append(words, "--speed", d.speed)
+	}
+	if d.pace {
+		words = append(words, "--pace")
+	}
+	programs := slices.Clone(d.programs)
+	switch {
+	case d.deb == "":
+		programs = append(programs, d.kubeadmArm)
+	case t.needsArm():
+		// A serial line would take minutes.
+		programs = append(programs, d.deb)
+	}
+	for _, p := range programs {
+		words = append(words, "--bin", p)
+	}
+	cmd := exec.Command(d.lab, words...)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	return cmd.Run()
+}
+
+// prepare installs what the board is to have beyond what lab gives it.
+func (d *demo) prepare(t tool, r *run) error {
+	if d.deb != "" && t.needsArm() {
+		if err := d.install(r); err != nil {
+			return err
 		}
-		start = time.Now()
+	}
+	if d.bundle != "" {
+		return d.unpack(r)
+	}
+	return nil
+}
+
+// bootstrapTo runs the tool, waits for the node, and notes in r how both went.
+func (d *demo) bootstrapTo(t tool, r *run) error {
+	before, err := d.usage()
+	if err != nil {
+		return err
 	}
 	out, runErr := d.bootstrap(t, "", nil)
-	r.Seconds = d.since(start)
-	after, err := d.usage()
+	seen, err := d.milestones(before)
 	if err != nil {
-		return r, err
+		return fmt.Errorf("%w\n%s", err, out)
 	}
-	r.CPUSeconds, r.ByProgram = after.since(before)
-	r.SliceCosts = after.Pace.Costs
-	r.OK = runErr == nil
-	if runErr != nil {
+	began, done := seen["began"], seen["done"]
+	r.Seconds = done.Uptime - began.Uptime
+	r.CPUSeconds, r.ByProgram = done.since(began)
+	r.SliceCosts = done.Pace.Costs
+	ready, waited := seen["ready"]
+	r.OK = waited
+	if !waited {
 		r.Reason = reason(out, runErr)
 		d.say("%s failed after %.0f s: %s", t.Name, r.Seconds, r.Reason)
-		err := d.countRestarts(&r)
-		return r, err
+		return d.countRestarts(r)
 	}
 	if m := ownCost.FindStringSubmatch(out); m != nil {
 		r.OwnCPUSeconds, _ = strconv.ParseFloat(m[1], 64)
 		r.OwnMB, _ = strconv.ParseFloat(m[2], 64)
 	}
-	// One process that watches: asking again and again would cost the slow
-	// board more than what it waits for.
-	_, waitErr := d.onBoard(d.limit, d.waitReady()...)
-	r.ReadySeconds = d.since(start)
-	if after, err = d.usage(); err != nil {
-		return r, err
+	r.CPUAtReady, r.ByProgram = ready.since(began)
+	r.Written = ready.Written
+	// Its exit code was that of the wait for the node.
+	r.NodeReady = runErr == nil
+	if r.NodeReady {
+		r.ReadySeconds = ready.Uptime - began.Uptime
+		d.say("%s: node Ready after %.1f s", t.Name, r.ReadySeconds)
+	} else {
+		d.say("%s: the node was not Ready within %s of the end of init", t.Name, d.limit)
 	}
-	r.CPUAtReady, r.ByProgram = after.since(before)
-	r.Written, r.SliceCosts = after.Written, after.Pace.Costs
-	r.NodeReady = waitErr == nil
-	d.say("%s: node Ready after %.1f s", t.Name, r.ReadySeconds)
-	d.afterwards(t, &r)
-	return r, nil
-}
-
-// waitReady is a command that waits for the board's only node. It names the node,
-// since the kubectl of v1.13 does not know --all.
-func (d *demo) waitReady() []string {
-	return []string{"kubectl", "wait", "--for=condition=Ready", "node/" + d.board, "--timeout=" + d.limit.String()}
+	d.afterwards(t, r)
+	return nil
 }
 
 // ownCost is kubeadm-arm's line about itself.
@@ -331,7 +345,11 @@ var ownCost = regexp.MustCompile(`kubeadm-arm itself took ([0-9.]+) s of CPU tim
 // interrupted starts kubeadm-arm and sends it SIGINT in the middle of the
 // longest wait. Afterwards all four manifests have to be in their folder.
 func (d *demo) interrupted(t tool) error {
-	out, err := d.bootstrap(t, middle, func(lab *os.Process) { _ = lab.Signal(os.Interrupt) })
+	out, err := d.bootstrap(t, middle, func() {
+		if out, err := d.onBoard(time.Minute, "pkill", "-INT", "-x", "kubeadm-arm"); err != nil {
+			d.say("interrupt kubeadm-arm: %v: %s", err, out)
+		}
+	})
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 130 {
 		return fmt.Errorf("interrupt kubeadm-arm: want exit code 130, got: %v\n%s", err, out)
@@ -350,24 +368,15 @@ func (d *demo) interrupted(t tool) error {
 // middle is what kubeadm-arm says at the start of its longest wait.
 const middle = "wait for kube-apiserver: "
 
-// bootstrap runs the tool, showing its progress and keeping what it says. Once
-// it has said at, then is called with the lab that runs it.
-func (d *demo) bootstrap(t tool, at string, then func(lab *os.Process)) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), d.here(d.limit))
-	defer cancel()
-	cmd := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, t.wordsFor(d.version)...)...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 30 * time.Second
+// bootstrap runs the tool, showing its progress and keeping what it says, and after
+// its success waits for the node. Once it has said at, then is called.
+func (d *demo) bootstrap(t tool, at string, then func()) (string, error) {
+	words := append([]string{"run", "--name", d.board, "--", "sh", "-c", bootstrapScript, d.board, d.patience(d.limit)}, t.wordsFor(d.version)...)
+	cmd := exec.Command(d.lab, words...)
 	var out bytes.Buffer
-	w := &progress{d: d, out: &out, quiet: !isArm(t.Name)}
+	w := &progress{d: d, out: &out, quiet: !isArm(t.Name), trigger: []byte(at), then: then}
 	cmd.Stdout, cmd.Stderr = w, w
-	if then != nil {
-		w.trigger, w.then = []byte(at), func() { then(cmd.Process) }
-	}
 	err := cmd.Run()
-	if ctx.Err() != nil {
-		err = fmt.Errorf("not done within %s", d.limit)
-	}
 	return out.String(), err
 }
 
@@ -402,14 +411,6 @@ func (p *progress) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// onBoard runs a command on the board and returns what it printed.
-func (d *demo) onBoard(limit time.Duration, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), d.here(limit))
-	defer cancel()
-	out, err := exec.CommandContext(ctx, d.lab, append([]string{"run", "--name", d.board, "--"}, args...)...).CombinedOutput()
-	return string(out), err
-}
-
 // inspect looks at what the run left on the board.
 func (d *demo) inspect(r *run) error {
 	list, err := d.onBoard(time.Minute, "find", "/etc/kubernetes", "-mindepth", "1", "-not", "-path", "*/pki/*")
@@ -439,47 +440,6 @@ func (r *run) startsAgain(component string) int {
 		n += r.Interrupts
 	}
 	return n
-}
-
-// countRestarts is asked of failed runs, too: it needs no API server.
-func (d *demo) countRestarts(r *run) error {
-	// Where no kubelet has ever run, there is no such folder.
-	logs, err := d.onBoard(time.Minute, "sh", "-c", "! test -d /var/log/pods || find /var/log/pods -name '*.log'")
-	if err != nil {
-		return fmt.Errorf("look at the pods' logs: %w: %s", err, logs)
-	}
-	r.Restarts = restarts(strings.Fields(logs))
-	return nil
-}
-
-// staticPodLog is the log folder of a static pod's container; the kubelet of
-// v1.13 names the pod by its UID alone, a hash.
-var staticPodLog = regexp.MustCompile(`/(kube-system_[^/]+|[0-9a-f]{32})/[^/]+/[^/]+$`)
-
-// restarts counts from the kubelet's log files, N.log for start number N, of
-// all pods of a component.
-func restarts(logs []string) map[string]int {
-	count := map[string]int{"etcd": 0, "kube-apiserver": 0, "kube-controller-manager": 0, "kube-scheduler": 0}
-	starts := map[string]int{}
-	for _, path := range logs {
-		component := filepath.Base(filepath.Dir(path))
-		if _, ours := count[component]; ours && staticPodLog.MatchString(path) {
-			var n int
-			if _, err := fmt.Sscanf(filepath.Base(path), "%d.log", &n); err == nil {
-				key := filepath.Dir(path)
-				if n+1 > starts[key] {
-					starts[key] = n + 1
-				}
-			}
-		}
-	}
-	for dir, n := range starts {
-		count[filepath.Base(dir)] += n
-	}
-	for component, n := range count {
-		count[component] = max(0, n-1)
-	}
-	return count
 }
 
 func (d *demo) down() error {

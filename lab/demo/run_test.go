@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -175,8 +174,41 @@ func TestDocument(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(string(text), "| readiness period |"), "equal plans stand there once")
 }
 
-// The kubectl of v1.13 knows no --all there.
-func TestWaitReadyNamesTheNode(t *testing.T) {
-	d := demo{board: "demo-1-0-0", limit: time.Minute}
-	assert.Equal(t, "kubectl wait --for=condition=Ready node/demo-1-0-0 --timeout=1m0s", strings.Join(d.waitReady(), " "))
+// fakeKubectl fails as often as the file "failures" has lines left, and keeps its
+// arguments.
+const fakeKubectl = `#!/bin/sh
+echo "$@" >> "$LAB_TIMES/calls"
+test -s "$LAB_TIMES/failures" || exit 0
+sed -i 1d "$LAB_TIMES/failures"
+echo "Unable to connect to the server: unexpected EOF" >&2
+exit 1
+`
+
+func TestTheWaitForTheNodeSurvivesALostConnection(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(dir+"/kubectl", []byte(fakeKubectl), 0o755))
+	require.NoError(t, os.WriteFile(dir+"/failures", []byte("one\n"), 0o644))
+	cmd := exec.Command("sh", "-c", bootstrapScript, "demo-1-0-0", "600", "echo", "done")
+	cmd.Env = append(os.Environ(), "LAB_TIMES="+dir, "PATH="+dir+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	calls, err := os.ReadFile(dir + "/calls")
+	require.NoError(t, err)
+	// The kubectl of v1.13 does not know --all there.
+	want := "wait --for=condition=Ready node/demo-1-0-0 --timeout=600s\n"
+	assert.Equal(t, want+want, string(calls))
+	for _, name := range []string{"began", "done", "ready"} {
+		assert.FileExists(t, dir+"/lab-"+name)
+	}
+}
+
+func TestAFailedBootstrapDoesNotWaitForTheNode(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command("sh", "-c", bootstrapScript, "demo-1-0-0", "600", "sh", "-c", "exit 7")
+	cmd.Env = append(os.Environ(), "LAB_TIMES="+dir)
+	var exit *exec.ExitError
+	require.ErrorAs(t, cmd.Run(), &exit)
+	assert.Equal(t, 7, exit.ExitCode())
+	assert.FileExists(t, dir+"/lab-done")
+	assert.NoFileExists(t, dir+"/lab-ready")
 }

@@ -34,6 +34,9 @@ func printTable(w io.Writer, place, version string, runs []run) {
 		if r.Reboot != nil {
 			fmt.Fprintf(w, "\nafter a power cut: started in %.0f s, API server ready %s, node %s\n", r.Reboot.UpSeconds, r.Reboot.since(r.Reboot.ReadySeconds), r.Reboot.since(r.Reboot.NodeSeconds))
 		}
+		for _, words := range r.LastWords {
+			fmt.Fprintf(w, "\n%s: %s\n", r.Tool, words)
+		}
 		if !r.OK {
 			fmt.Fprintf(w, "\n%s said: %s\n", r.Tool, r.Reason)
 		}

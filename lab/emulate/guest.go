@@ -24,7 +24,7 @@ func (b Board) Guest(ctx context.Context, cache string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	texts := map[string][]byte{"go.mod": []byte("module guest\n\ngo 1.24\n")}
+	texts := map[string][]byte{"go.mod": []byte("module guest\n\ngo 1.25\n")}
 	sum := sha256.New()
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), "_test.go") {

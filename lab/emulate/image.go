@@ -38,7 +38,7 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 	if err := b.makeDisk(ctx, cache, system, work, raw, image); err != nil {
 		return fmt.Errorf("make the disk of %s: %w", b.Name, err)
 	}
-	m := Machine{Board: b.maker(), Dir: work, Root: "root.img", Format: "raw", Forget: true,
+	m := Machine{Board: b.maker(), Dir: work, Image: "root.img", Forget: true,
 		Disks: []Disk{{Serial: "lab-images", File: image.Archive, ReadOnly: true}}}
 	cmd, err := m.Prepare(ctx, cache)
 	if err != nil {

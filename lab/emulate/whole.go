@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -37,9 +38,10 @@ type Machine struct {
 	Board Board
 	// Dir is the folder with the board's files. Run finds its ports there.
 	Dir string
-	// Root is the disk's image and Format its form: raw or qcow2.
-	Root, Format string
-	Disks        []Disk
+	// Image is the raw image of the disk, in Dir, while that is made; else the disk is
+	// the one that MakeRoot has made.
+	Image string
+	Disks []Disk
 	// Files and Programs are put on the root file system before it starts:
 	// contents, and paths on this machine, by path on the board.
 	Files    map[string][]byte
@@ -49,6 +51,9 @@ type Machine struct {
 	Memory int64
 	// Dilation is how many seconds here one second on the board takes; 0 is 1.
 	Dilation int
+	// Count is how many nanoseconds of the board's time an instruction takes, a power
+	// of two; 0 leaves the board the host's clock, unless it has none but a counted one.
+	Count int
 	// Forget says that nothing needs to outlive this machine's power.
 	Forget bool
 }
@@ -88,8 +93,14 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	if m.Memory > 0 {
 		memory = m.Memory
 	}
-	args := append([]string{}, b.whole...)
-	args = append(args, "-smp", strconv.Itoa(cores), "-m", strconv.FormatInt(memory>>20, 10), "-display", "none", "-monitor", "none", "-nic", "none")
+	count := m.count()
+	args := slices.Clone(b.whole)
+	if count > 0 {
+		args = append(args, countedArguments(count)...)
+	} else {
+		args = append(args, "-accel", "tcg,thread=multi")
+	}
+	args = append(args, "-smp", strconv.Itoa(cores), "-m", m.memory(memory), "-display", "none", "-monitor", "none", "-nic", "none")
 	if m.Dilation > 1 {
 		if args, err = m.dilated(ctx, args); err != nil {
 			return nil, err
@@ -100,15 +111,14 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 		// commands that are gone.
 		"-no-reboot", "-kernel", kernel, "-initrd", initramfs,
 		"-chardev", "socket,id=console,path=console,server=on,wait=off,logfile=console.log,logappend=on")
-	root := fmt.Sprintf("file=%s,format=%s,cache=%s", m.Root, m.Format, cacheMode)
 	if b.card {
-		more, err := m.cardArguments(packages, root)
+		more, err := m.cardArguments(packages, m.drive(cacheMode))
 		if err != nil {
 			return nil, err
 		}
 		args = append(args, more...)
 	} else {
-		args = append(args, m.virtioArguments(root, cacheMode)...)
+		args = append(args, m.virtioArguments(cacheMode)...)
 	}
 	cmd := exec.Command(b.system(), args...)
 	// Paths of sockets are short; the folder's is not always.
@@ -121,19 +131,55 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 // kernelWords are on every whole board's kernel command line.
 const kernelWords = "rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0"
 
+// drive is QEMU's description of the root file system's image.
+func (m Machine) drive(cacheMode string) string {
+	file, format := rootOverlay, "qcow2"
+	if m.Image != "" {
+		file, format = m.Image, "raw"
+	}
+	return fmt.Sprintf("file=%s,format=%s,cache=%s", file, format, cacheMode)
+}
+
+// Names of the root file system's image in the board's folder: what differs from
+// the image that it was made from, or a copy.
+const (
+	rootOverlay = "root.qcow2"
+	rootCopy    = "root.img"
+)
+
+// MakeRoot makes the board's disk from the image base, which stays as it is.
+func (m Machine) MakeRoot(ctx context.Context, base string) error {
+	if m.Board.pc() && m.count() > 0 {
+		return quietly(ctx, "cp", "--sparse=always", "--reflink=auto", base, filepath.Join(m.Dir, rootCopy))
+	}
+	return quietly(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", filepath.Join(m.Dir, rootOverlay))
+}
+
 // virtioArguments are those of QEMU's own board, which takes any number of disks
 // and ports.
-func (m Machine) virtioArguments(root, cacheMode string) []string {
-	args := []string{"-accel", "tcg,thread=multi", "-append", "console=ttyAMA0 " + kernelWords, "-serial", "chardev:console",
-		"-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng",
-		"-drive", "id=root,if=none,discard=unmap," + root, "-device", "virtio-blk-device,drive=root,serial=" + rootSerial,
-		"-device", "virtio-serial-device,max_ports=" + strconv.Itoa(ports+1)}
+func (m Machine) virtioArguments(cacheMode string) []string {
+	bus, console := "device", "console=ttyAMA0 "
+	if m.Board.pc() {
+		bus, console = "pci", "console=ttyS0 mitigations=off "
+	}
+	args := []string{"-append", console + kernelWords, "-serial", "chardev:console",
+		"-object", "rng-builtin,id=rng", "-device", "virtio-rng-" + bus + ",rng=rng",
+		"-device", "virtio-serial-" + bus + ",max_ports=" + strconv.Itoa(ports+1)}
+	switch {
+	case m.count() == 0:
+		args = append(args, "-drive", "id=root,if=none,discard=unmap,"+m.drive(cacheMode),
+			"-device", "virtio-blk-"+bus+",drive=root,serial="+rootSerial)
+	case m.Board.pc():
+		args = append(args, m.memoryArguments()...)
+	default:
+		args = append(args, "-device", "sdhci-pci", "-drive", "id=root,if=none,"+m.drive(cacheMode), "-device", "sd-card,drive=root")
+	}
 	for i, d := range m.Disks {
 		drive := fmt.Sprintf("id=disk%d,if=none,file=%s,format=raw,cache=%s,discard=unmap", i, d.File, cacheMode)
 		if d.ReadOnly {
 			drive += ",readonly=on"
 		}
-		args = append(args, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-device,drive=disk%d,serial=%s", i, d.Serial))
+		args = append(args, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-%s,drive=disk%d,serial=%s", bus, i, d.Serial))
 	}
 	for i := range ports {
 		args = append(args, "-chardev", portSocket(i), "-device", fmt.Sprintf("virtserialport,chardev=%s,name=lab%dof%d", portName(i), i, ports))
@@ -168,11 +214,6 @@ func (m Machine) cardArguments(packages, root string) ([]string, error) {
 		return nil, err
 	}
 	return []string{"-dtb", own,
-		// Its timer matches a count, as the real one: on a host that is busy for a
-		// moment the count is past it when it is set, and comes round in 71 minutes.
-		// With a clock that counts instructions, 4 ns each, nothing is ever late; a
-		// real one, with 700 MHz, takes about 3 ns.
-		"-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off",
 		"-chardev", portSocket(0), "-serial", "chardev:" + portName(0), "-serial", "chardev:console",
 		// Of the power management's drivers the one for domains hangs on what QEMU
 		// emulates; the other one switches the board off.
@@ -196,11 +237,21 @@ func (m Machine) initramfs(ctx context.Context, cache, packages string) (string,
 		// Clock is the time in seconds, for a board that does not know it.
 		Clock int64 `json:"clock,omitempty"`
 	}{Root: rootSerial}
-	names := []string{"virtio_mmio", "virtio_blk", "crc32c_generic", "ext4", "rtc-pl031"}
-	if m.Board.card {
-		names = []string{"bcm2835", "mmc_block", "crc32c_generic", "ext4"}
+	var names []string
+	switch counted := m.count() > 0; {
+	case m.Board.card:
+		names = []string{"bcm2835", "mmc_block"}
 		first.Root, first.Clock = cardRoot, time.Now().Unix()
+	case m.Board.pc() && counted:
+		names, first.Root = []string{"nfit", "nd_pmem"}, memoryRoot
+	case m.Board.pc():
+		names = []string{"virtio_pci", "virtio_blk"}
+	case counted:
+		names, first.Root = []string{"sdhci-pci", "mmc_block", "rtc-pl031"}, cardRoot
+	default:
+		names = []string{"virtio_mmio", "virtio_blk", "rtc-pl031"}
 	}
+	names = append(names, "crc32c_generic", "ext4")
 	needed, err := modules(packages, names)
 	if err != nil {
 		return "", err

@@ -19,16 +19,23 @@ func main() {
 		fmt.Fprintln(os.Stderr, "guest:", serve())
 		os.Exit(1)
 	case os.Getpid() != 1 && len(os.Args) == 2 && os.Args[1] == "usage":
-		if err := printUsage(); err != nil {
-			fmt.Fprintln(os.Stderr, "guest:", err)
-			os.Exit(1)
-		}
-		return
+		end(printUsage())
+	case os.Getpid() != 1 && len(os.Args) > 2 && os.Args[1] == "stall":
+		end(stall(os.Args[2:]))
 	case os.Getpid() != 1:
 		fmt.Fprintln(os.Stderr, "guest: this is lab's program on an emulated board")
 		os.Exit(2)
 	}
 	first()
+}
+
+// end ends the program.
+func end(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "guest:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // first is the first program of a root file system in memory. It does not end.

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// All times are those of the board's own clock, read on the board: where that counts
+// instructions, what lab and this program take from command to command is nothing
+// that the board knows of, or much of its time when it is idle.
+
+// bootstrapScript runs a command and, once that has succeeded, waits for the node $0,
+// each for at most $1 seconds. It leaves the times and, on an emulated board, what was
+// used until then in /run. One process watches the node, since asking again and again
+// would cost a slow board more than what it waits for; a lost connection ends it.
+const bootstrapScript = `
+limit=$1; shift
+at=${LAB_TIMES:-/run}
+rm -f $at/lab-*
+seen() {
+	if test -x /usr/lib/lab/guest; then /usr/lib/lab/guest usage > $at/lab-$1; return; fi
+	read -r now rest < /proc/uptime
+	echo "{\"uptimeSeconds\": $now}" > $at/lab-$1
+}
+seen began
+timeout --foreground --signal=INT --kill-after=60 "$limit" "$@"
+code=$?
+seen done
+test $code = 0 || exit $code
+timeout --foreground "$limit" sh -c 'until kubectl wait --for=condition=Ready "node/$0" --timeout="$1s"; do sleep 2; done' "$0" "$limit"
+code=$?
+seen ready
+exit $code
+`
+
+// milestones are what bootstrapScript has noted: "began", "done" and, after a success,
+// "ready". What a throttled board has used is known from here only: before the script
+// and now.
+func (d *demo) milestones(before usage) (map[string]usage, error) {
+	seen := map[string]usage{}
+	after, err := d.usage()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"began", "done", "ready"} {
+		text, err := d.onBoard(10*time.Minute, "sh", "-c", "! test -e /run/lab-$0 || cat /run/lab-$0", name)
+		if err != nil {
+			return nil, fmt.Errorf("look at the times of the bootstrap: %w: %s", err, text)
+		}
+		if text == "" {
+			continue
+		}
+		u := after
+		if name == "began" {
+			u = before
+		}
+		if d.kind != "" {
+			u = usage{}
+		}
+		if err := json.Unmarshal([]byte(text), &u); err != nil {
+			return nil, fmt.Errorf("read the times of the bootstrap: %w: %s", err, text)
+		}
+		seen[name] = u
+	}
+	if _, ok := seen["done"]; !ok {
+		return nil, fmt.Errorf("the board does not say when %s ended", d.board)
+	}
+	return seen, nil
+}
+
+// patience is how many seconds of the board's clock to wait for something that takes
+// at most limit. A throttled board's clock is this machine's, which other work may
+// hold up for any time: there it only ends what would never end.
+func (d *demo) patience(limit time.Duration) string {
+	if d.kind == "" {
+		limit *= 100
+	}
+	return strconv.Itoa(int(limit.Seconds()))
+}
+
+// onBoard runs a command on the board and returns what it printed. It has so much of
+// the board's time.
+func (d *demo) onBoard(limit time.Duration, args ...string) (string, error) {
+	words := append([]string{"run", "--name", d.board, "--", "timeout", "--foreground", d.patience(limit)}, args...)
+	out, err := exec.Command(d.lab, words...).CombinedOutput()
+	return string(out), err
+}
+
+// timed is onBoard, which also returns how many seconds it took by the board's clock.
+func (d *demo) timed(limit time.Duration, args ...string) (out string, seconds float64, err error) {
+	const script = `read -r began rest < /proc/uptime; "$@"; code=$?; read -r ended rest < /proc/uptime
+echo; echo "$began $ended"; exit $code`
+	out, err = d.onBoard(limit, append([]string{"sh", "-c", script, "sh"}, args...)...)
+	text := strings.TrimRight(out, "\n")
+	i := strings.LastIndexByte(text, '\n')
+	var began, ended float64
+	if _, scanErr := fmt.Sscan(text[i+1:], &began, &ended); scanErr != nil {
+		return out, 0, err // it was ended
+	}
+	return strings.TrimSuffix(text[:max(i, 0)], "\n"), ended - began, err
+}

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestWhatIsLeftOfABuild(t *testing.T) {
+	var p progress
+	assert.Empty(t, p.left(time.Minute), "nothing is known yet")
+	p.most.Store(1600)
+	assert.Empty(t, p.left(time.Minute))
+	p.done.Store(400)
+	assert.Equal(t, "; 400 of at most 1600 packages, at most 3m0s left at this rate", p.left(time.Minute))
+	p.done.Store(1600)
+	assert.Empty(t, p.left(time.Minute), "the linker is left")
+}
+
+func TestProgramName(t *testing.T) {
+	assert.Equal(t, "kubelet", programName("k8s.io/kubernetes/cmd/kubelet"))
+	assert.Equal(t, "server", programName("go.etcd.io/etcd/server/v3"))
+	assert.Equal(t, "pause", programName("pause"))
+}
