@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -100,7 +101,7 @@ func (f Facts) renewKubelet(found *Finding) {
 	}
 	found.Fix = []string{
 		"sudo sh -c 'mkdir -p /root/kubelet-before && mv /etc/kubernetes/kubelet.conf /var/lib/kubelet/pki/kubelet-client-* /root/kubelet-before/'",
-		"sudo kubeadm-arm init phase kubeconfig kubelet --node-name " + kubeadm.Quote(f.nodeName()) + "    # signed with the CA's key, which this board has",
+		"sudo kubeadm-arm init phase kubeconfig kubelet --node-name " + shell.Quote(f.nodeName()) + "    # signed with the CA's key, which this board has",
 		"sudo systemctl restart kubelet    # it asks for a new one of its own, in /var/lib/kubelet/pki",
 		"kubectl --kubeconfig /etc/kubernetes/admin.conf get csr    # approve what is Pending: kubectl certificate approve NAME",
 	}

@@ -66,6 +66,9 @@ func (f Facts) sysctls() []sysctl {
 
 func kernelSettings(f Facts) []Finding {
 	var all []Finding
+	if f.Host.Stopped {
+		return f.settingsAtStart()
+	}
 	if len(f.Host.Network.Sysctl) == 0 {
 		return nil // the kernel's settings could not be read at all
 	}
@@ -154,13 +157,13 @@ func defaultRoute(f Facts) []Finding {
 func nameServers(f Facts) []Finding {
 	n := f.Host.Names
 	if n.ResolvConf == "" {
-		if len(n.Hosts) == 0 {
-			return nil // nothing of /etc could be read
+		if len(n.Hosts) == 0 || f.Host.Stopped {
+			return nil // nothing of /etc could be read, or it is made at the start
 		}
 		return one(Finding{
 			ID: "name-servers", Severity: Fail, Rule: KubeletRule, Seen: "there is no /etc/resolv.conf (or it is a link to nowhere)",
 			Means: "the kubelet cannot start any pod without it",
-			Fix:   []string{"ls -l /etc/resolv.conf", "echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv.conf    # your router's address"},
+			Fix:   []string{"ls -l /etc/resolv.conf", "sudo rm -f /etc/resolv.conf && echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv.conf    # your router's address"},
 		})
 	}
 	if len(n.Servers) == 0 {
@@ -229,8 +232,8 @@ func (f Facts) wantedPorts() map[int]string {
 }
 
 func ports(f Facts) []Finding {
-	if f.Resuming || f.clusterHere() {
-		return nil // the run, or the cluster, holds them itself
+	if f.Resuming || f.clusterHere() || f.Host.Stopped {
+		return nil // the run, or the cluster, holds them itself, or nobody does
 	}
 	wanted := f.wantedPorts()
 	taken := map[int]bool{}

@@ -101,6 +101,9 @@ func (f Facts) installed(name string) bool {
 const restartContainerd = "sudo systemctl restart containerd"
 
 func runtimeAnswers(f Facts) []Finding {
+	if f.Host.Stopped {
+		return f.runtimeAtStart()
+	}
 	c := f.choose()
 	switch {
 	case len(c.rivals) > 0:

@@ -106,12 +106,6 @@ func (f files) exists(path string) bool {
 	return err == nil
 }
 
-// folder tells whether a path is a folder itself, and no link to one.
-func (f files) folder(path string) bool {
-	info, ok := f.stat(path)
-	return ok && info.IsDir()
-}
-
 // stat is what a path leads to.
 func (f files) stat(path string) (os.FileInfo, bool) {
 	if f.hidden(path) {
@@ -132,6 +126,12 @@ func (f files) link(path string) string {
 		return ""
 	}
 	return to
+}
+
+// folder tells whether a path leads to a folder.
+func (f files) folder(path string) bool {
+	info, ok := f.stat(path)
+	return ok && info.IsDir()
 }
 
 // names lists a folder.

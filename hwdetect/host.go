@@ -13,6 +13,9 @@ import (
 // whether Kubernetes can run on it. It holds no identifier and no address of the
 // board.
 type Host struct {
+	// Stopped is set for a system that does not run, such as a card's in another
+	// machine: then nothing is known but what its files say.
+	Stopped    bool        `json:"stopped,omitempty"`
 	Cmdline    []string    `json:"cmdline,omitempty"`
 	BootFile   *BootFile   `json:"bootFile,omitempty"`
 	Cgroups    CgroupState `json:"cgroups"`
@@ -29,6 +32,9 @@ type Host struct {
 	// Programs are what was found along PATH of ProgramNames, by name; Broken
 	// are those that are there and are no programs for any CPU.
 	Programs []Binary `json:"programs,omitempty"`
+	// Services tells of the units of container runtimes and the kubelet how they
+	// stand; those that are not there are absent.
+	Services map[string]UnitState `json:"services,omitempty"`
 	// InPath tells which of the small programs that kubeadm's preflight asks
 	// for are there.
 	InPath map[string]bool `json:"-"`
@@ -64,18 +70,20 @@ type HostOptions struct {
 // files.
 func ReadHost(o HostOptions, kernel Kernel) Host {
 	f := filesOf(o.Root)
-	h := Host{Cmdline: strings.Fields(string(f.read("/proc/cmdline"))), BootFile: readBootFile(f)}
+	h := Host{Stopped: f.stopped, Cmdline: strings.Fields(string(f.read("/proc/cmdline")))}
+	h.BootFile = readBootFile(f, h.Cmdline, f.line("/proc/device-tree/model"))
+	h.Swap = readSwap(f)
 	mounts := parseMountInfo(f.read("/proc/self/mountinfo"))
 	if len(mounts) == 0 {
 		mounts = parseMountInfo(f.read("/proc/1/mountinfo"))
 	}
 	h.Cgroups = readCgroups(f, mounts)
-	h.Swap = readSwap(f)
 	for _, path := range append([]string{"/"}, o.Folders...) {
 		v := readVolume(f, mounts, path)
 		fillSpace(f, &v)
 		h.Volumes = append(h.Volumes, v)
 	}
+	h.Services = readServices(f)
 	etcd := "/var/lib/etcd"
 	if len(o.Folders) > 0 {
 		etcd = o.Folders[0]

@@ -28,24 +28,37 @@ func userland(f files, machine string) string {
 	if machine != "aarch64" && machine != "x86_64" {
 		return ""
 	}
-	for _, path := range []string{"sbin/init", "bin/sh", "usr/bin/sh"} {
+	if b, class := systemProgram(f); b.Machine != "" && class == elf.ELFCLASS32 {
+		return "32-bit"
+	}
+	return ""
+}
+
+// systemMachine is the machine type of the system's own programs.
+func systemMachine(f files) string {
+	b, _ := systemProgram(f)
+	return b.Machine
+}
+
+// systemProgram is a program that every system has, and its word size.
+func systemProgram(f files) (Binary, elf.Class) {
+	for _, path := range []string{"/sbin/init", "/bin/sh", "/usr/bin/sh"} {
 		file, err := f.root.Open(path)
 		if err != nil {
 			continue
 		}
-		program, err := elf.NewFile(io.NewSectionReader(file, 0, maxProgram))
+		defer file.Close()
+		text := io.NewSectionReader(file, 0, maxProgram)
+		program, err := elf.NewFile(text)
 		if err != nil {
-			_ = file.Close()
 			continue
 		}
-		class := program.Class
-		_ = file.Close()
-		if class == elf.ELFCLASS32 {
-			return "32-bit"
+		b, err := readELF(text)
+		if err == nil {
+			return b, program.Class
 		}
-		return ""
 	}
-	return ""
+	return Binary{}, 0
 }
 
 // virtual names what the machine runs in, by its own signs: QEMU's virt

@@ -30,7 +30,10 @@ type Node struct {
 	// EtcdData tells whether etcd's folder holds anything, and PKI whether
 	// there are keys of a cluster.
 	EtcdData bool `json:"etcdData,omitempty"`
-	PKI      bool `json:"pki,omitempty"`
+	// EtcdFresh is set when it holds nothing but the lost+found of a file system
+	// that was just made.
+	EtcdFresh bool `json:"etcdFresh,omitempty"`
+	PKI       bool `json:"pki,omitempty"`
 	// CAKey tells whether the key that signs a node's certificates is here.
 	CAKey bool `json:"caKey,omitempty"`
 	// CNI are the network configurations in /etc/cni/net.d.
@@ -63,6 +66,7 @@ func podName(text []byte) (name string) {
 
 func readNode(f files, etcdFolder string) Node {
 	n := Node{Systemd: f.exists("/run/systemd/system"), EtcdData: len(f.names(etcdFolder)) > 0}
+	n.EtcdFresh = slices.Equal(f.names(etcdFolder), []string{"lost+found"})
 	u := readUnit(f, "kubelet.service")
 	n.KubeletUnit, n.KubeletArgs = u.path, kubeletArgs(f, u)
 	n.KubeletConfig = kubeletConfig(f, n)

@@ -20,6 +20,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -29,7 +30,7 @@ func repeated(theirs kubeadm.InitArgs, own ...string) string {
 	again := ""
 	for i := 0; i+1 < len(own); i += 2 {
 		if own[i+1] != "" {
-			again += " --" + own[i] + " " + kubeadm.Quote(own[i+1])
+			again += " --" + own[i] + " " + shell.Quote(own[i+1])
 		}
 	}
 	for _, flag := range theirs.Flags {
@@ -37,7 +38,7 @@ func repeated(theirs kubeadm.InitArgs, own ...string) string {
 			continue
 		}
 		for _, word := range flag.Tokens {
-			again += " " + kubeadm.Quote(word)
+			again += " " + shell.Quote(word)
 		}
 	}
 	return again
@@ -175,6 +176,11 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 		f.Kubeadm, f.Known = *e.behaviour, true
 	}
 	f.Journal = exists(bootstrap.Layout{Root: e.root}.Journal())
+	if f.Host.Stopped {
+		if f.Under, _ = filepath.Abs(e.root); f.Under == "" {
+			f.Under = e.root
+		}
+	}
 	if !real {
 		packagedVersions(&f)
 		return f
