@@ -45,14 +45,16 @@ func (l Layout) foreignPods() ([]string, error) {
 func checkForeign(l Layout) error {
 	all, err := l.foreignPods()
 	if err != nil {
-		return &RefusedError{ForeignManifests, fmt.Errorf("read the manifests folder: %w", err), "it has to be a folder that root can read, or not be there: ls -ld " + l.Manifests()}
+		return &RefusedError{ForeignManifests, fmt.Errorf("read the manifests folder: %w", err), "it has to be a " +
+			"folder that root can read, or not be there: ls -ld " + l.Manifests()}
 	}
 	for _, name := range all {
 		path := filepath.Join(l.Manifests(), name)
 		if component := podOf(path); slices.Contains(plan.Components(), component) {
 			return &RefusedError{ForeignManifests,
 				fmt.Errorf("%s is a second pod of the name %s: the kubelet would take one of the two", path, component),
-				"move it to another folder, also when it is a copy that an editor or you have kept: the kubelet reads files of any ending"}
+				"move it to another folder, also when it is a copy that an editor or you have kept: the kubelet " +
+					"reads files of any ending"}
 		}
 	}
 	return nil

@@ -75,11 +75,13 @@ func (f Facts) renewCertificates(found *Finding) {
 	found.Fix = []string{"sudo kubeadm-arm " + f.Kubeadm.Value(kubeadm.RenewCerts)}
 	if f.Kubeadm.Value(kubeadm.RenewKubeconfigs) == "no" && strings.Contains(found.Seen, ".conf (") {
 		found.Fix = append(found.Fix,
-			"sudo mv /etc/kubernetes/admin.conf /etc/kubernetes/controller-manager.conf /etc/kubernetes/scheduler.conf /root/",
+			"sudo mv /etc/kubernetes/admin.conf /etc/kubernetes/controller-manager.conf "+
+				"/etc/kubernetes/scheduler.conf /root/",
 			"sudo kubeadm-arm init phase kubeconfig all    # it makes those that are missing")
 	}
 	found.Fix = append(found.Fix,
-		"sudo crictl ps -q --name '^(etcd|kube-(apiserver|controller-manager|scheduler))$' | xargs -r sudo crictl stop    # the kubelet starts them again, with the new ones",
+		"sudo crictl ps -q --name '^(etcd|kube-(apiserver|controller-manager|scheduler))$' | xargs -r sudo crictl "+
+			"stop    # the kubelet starts them again, with the new ones",
 		"sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) ~/.kube/config")
 }
 
@@ -88,9 +90,11 @@ func (f Facts) renewCertificates(found *Finding) {
 // Troubleshooting kubeadm, "Kubelet client certificate rotation fails").
 func (f Facts) renewKubelet(found *Finding) {
 	found.Rule = KubeletRule
-	found.Means = "the API server does not let this kubelet in any more: the node becomes NotReady, and its pods are not updated. kubeadm certs renew does not renew this one"
+	found.Means = "the API server does not let this kubelet in any more: the node becomes NotReady, and its pods " +
+		"are not updated. kubeadm certs renew does not renew this one"
 	if found.Severity == Warning {
-		found.Means = "the kubelet should have renewed it by itself long ago; once it has expired the node becomes NotReady. kubeadm certs renew does not renew this one"
+		found.Means = "the kubelet should have renewed it by itself long ago; once it has expired the node becomes " +
+			"NotReady. kubeadm certs renew does not renew this one"
 	}
 	if !f.Host.Node.CAKey {
 		found.Fix = []string{
@@ -100,14 +104,18 @@ func (f Facts) renewKubelet(found *Finding) {
 		return
 	}
 	found.Fix = []string{
-		"sudo sh -c 'mkdir -p /root/kubelet-before && mv /etc/kubernetes/kubelet.conf /var/lib/kubelet/pki/kubelet-client-* /root/kubelet-before/'",
-		"sudo kubeadm-arm init phase kubeconfig kubelet --node-name " + shell.Quote(f.nodeName()) + "    # signed with the CA's key, which this board has",
+		"sudo sh -c 'mkdir -p /root/kubelet-before && mv /etc/kubernetes/kubelet.conf " +
+			"/var/lib/kubelet/pki/kubelet-client-* /root/kubelet-before/'",
+		"sudo kubeadm-arm init phase kubeconfig kubelet --node-name " + shell.Quote(f.nodeName()) + "    # signed " +
+			"with the CA's key, which this board has",
 		"sudo systemctl restart kubelet    # it asks for a new one of its own, in /var/lib/kubelet/pki",
-		"kubectl --kubeconfig /etc/kubernetes/admin.conf get csr    # approve what is Pending: kubectl certificate approve NAME",
+		"kubectl --kubeconfig /etc/kubernetes/admin.conf get csr    # approve what is Pending: kubectl certificate " +
+			"approve NAME",
 	}
 }
 
 func renewCA(found *Finding) {
 	found.Means = "nothing renews a cluster's own authority: every certificate that it has signed ends with it"
-	found.Fix = []string{"# a new CA has to be brought in by hand: https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/"}
+	found.Fix = []string{"# a new CA has to be brought in by hand: " +
+		"https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/"}
 }

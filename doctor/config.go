@@ -37,7 +37,8 @@ func configFields(f Facts) []Finding {
 	found.Seen = "unknown fields: " + strings.Join(seen, ", ")
 	found.Means = "kubeadm warns of them and goes on without them"
 	if len(kept) > 0 {
-		found.Means += "; the cluster keeps what it is given for " + strings.Join(kept, ", ") + ": it cannot be set later"
+		found.Means += "; the cluster keeps what it is given for " + strings.Join(kept, ", ") + ": it cannot be " +
+			"set later"
 	}
 	return []Finding{found}
 }

@@ -97,7 +97,8 @@ func containerdConfig(f Facts) []Finding {
 	case len(c.DisabledIn) > 0:
 		found.Seen = strings.Join(c.DisabledIn, ", ") + " switches the CRI plugin off (disabled_plugins)"
 		found.Means = "Docker's package containerd.io ships it so; the kubelet talks to that very plugin"
-		names := keyOf("cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images")
+		names := keyOf("cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime",
+			"io.containerd.cri.v1.images")
 		for _, path := range c.DisabledIn {
 			found.Edits = append(found.Edits, Edit{path, removeTOML{"disabled_plugins", names}})
 		}
@@ -109,7 +110,8 @@ func containerdConfig(f Facts) []Finding {
 		found.Fix = []string{restartContainerd}
 	case f.oldCgroup():
 		found.Seen = criFile(c).Path + " has systemd_cgroup = true, which is for runtimes of containerd 1.2 only"
-		found.Means = `containerd does not load its CRI plugin then ("systemd_cgroup only works for runtime ` + oldShim + `"); the runtime's own SystemdCgroup is what is meant`
+		found.Means = `containerd does not load its CRI plugin then ("systemd_cgroup only works for runtime ` +
+			oldShim + `"); the runtime's own SystemdCgroup is what is meant`
 		found.Edits = append([]Edit{criEdit(c, false, "systemd_cgroup")}, systemdCgroup(c)...)
 		found.Fix = []string{restartContainerd}
 	case c.Described && c.RuntimeType == "" && strings.HasPrefix(f.RuntimeVersion, "1."):
@@ -146,7 +148,8 @@ func dockerConfig(f Facts) []Finding {
 	if problem := f.Host.Runtime.Docker.Problem; problem != "" && (f.uses("Docker") || f.uses("cri-dockerd")) {
 		return one(Finding{
 			ID: "docker-config", Severity: Warning, Rule: OwnRule, Seen: hwdetect.DockerConfigPath + ": " + problem,
-			Means: "Docker does not start with such a file", Fix: []string{"sudo nano " + hwdetect.DockerConfigPath, "sudo systemctl restart docker"},
+			Means: "Docker does not start with such a file",
+			Fix:   []string{"sudo nano " + hwdetect.DockerConfigPath, "sudo systemctl restart docker"},
 		})
 	}
 	return nil
@@ -156,7 +159,11 @@ func cgroupDriver(f Facts) []Finding {
 	c := f.Host.Runtime.Containerd
 	shim := f.uses("cri-dockerd") // Docker's containers, and Docker's driver
 	docker := f.uses("Docker") || shim
-	if !f.Host.Node.Systemd || !docker && (!f.uses("containerd") || c.Problem != "") || docker && f.Host.Runtime.Docker.Problem != "" {
+	unread := c.Problem
+	if docker {
+		unread = f.Host.Runtime.Docker.Problem
+	}
+	if !f.Host.Node.Systemd || unread != "" || !docker && !f.uses("containerd") {
 		return nil
 	}
 	kubelet := f.kubeletSetting("cgroup-driver", f.Ask.CgroupDriver)
@@ -179,22 +186,28 @@ func cgroupDriver(f Facts) []Finding {
 		return fine("cgroup-driver", "kubelet and "+name+": "+kubelet)
 	}
 	found := Finding{
-		ID: "cgroup-driver", Severity: Warning, Rule: OwnRule, Seen: fmt.Sprintf("cgroup drivers differ: the kubelet's is %s, that of %s is %s", kubelet, name, runtime),
-		Means: "two managers of one tree: the control plane's containers are killed and started again every few minutes",
+		ID: "cgroup-driver", Severity: Warning, Rule: OwnRule,
+		Seen: fmt.Sprintf("cgroup drivers differ: the kubelet's is %s, that of %s is %s", kubelet, name, runtime),
+		Means: "two managers of one tree: the control plane's containers are killed and started again every few " +
+			"minutes",
 	}
 	switch {
 	case runtime == "cgroupfs" && docker:
 		found.Severity, found.Rule = Fail, KubeletRule
-		found.Means = "the kubelet exits: misconfiguration: kubelet cgroup driver is different from docker cgroup driver"
+		found.Means = "the kubelet exits: misconfiguration: kubelet cgroup driver is different from docker cgroup " +
+			"driver"
 		if shim {
-			found.Means = "no pod starts: Docker refuses the names that the kubelet gives to cgroups (cgroup-parent for systemd cgroup should be a valid slice)"
+			found.Means = "no pod starts: Docker refuses the names that the kubelet gives to cgroups " +
+				"(cgroup-parent for systemd cgroup should be a valid slice)"
 		}
 		found.Edits = []Edit{{hwdetect.DockerConfigPath, setExecOpt{"native.cgroupdriver", "systemd"}}}
 		found.Fix = []string{"sudo systemctl restart docker"}
 	case runtime == "cgroupfs":
 		if f.kubeletFacts().Has(kubeadm.DriverFromCRI) && strings.HasPrefix(f.RuntimeVersion, "2.") {
-			found.Severity, found.Seen = Info, "the cgroup driver of "+name+" is cgroupfs, and the kubelet takes it from there"
-			found.Means = "it works; systemd and the kubelet then manage one tree of cgroups side by side, which costs stability when memory is short"
+			found.Severity, found.Seen = Info, "the cgroup driver of "+name+" is cgroupfs, and the kubelet takes "+
+				"it from there"
+			found.Means = "it works; systemd and the kubelet then manage one tree of cgroups side by side, which " +
+				"costs stability when memory is short"
 		}
 		found.Edits = systemdCgroup(c)
 		found.Fix = []string{restartContainerd}

@@ -34,7 +34,8 @@ func readCertificates(f files, pki string) []Certificate {
 	} {
 		add(path.Join(pki, name), f.read(path.Join(pki, name)))
 	}
-	for _, name := range []string{"admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf", "kubelet.conf"} {
+	for _, name := range []string{"admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf",
+		"kubelet.conf"} {
 		add("/etc/kubernetes/"+name, parseKubeconfig(f.read("/etc/kubernetes/"+name)))
 	}
 	add(kubeletClient, f.read(kubeletClient))

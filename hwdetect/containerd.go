@@ -85,7 +85,8 @@ func (f ContainerdFile) imagesPlugin() string {
 
 // NamesCRI tells whether an entry of disabled_plugins is the CRI plugin.
 func NamesCRI(plugin string) bool {
-	return slices.Contains([]string{"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"}, plugin)
+	return slices.Contains([]string{"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime",
+		"io.containerd.cri.v1.images"}, plugin)
 }
 
 const containerdPath = "/etc/containerd/config.toml"
@@ -109,7 +110,8 @@ func readContainerdConfig(f files) ContainerdConfig {
 			continue
 		}
 		if !f.exists(name) {
-			return ContainerdConfig{Path: containerdPath, Problem: fmt.Sprintf("it imports %s, and there is no such file", name)}
+			return ContainerdConfig{Path: containerdPath, Problem: fmt.Sprintf("it imports %s, and there is no "+
+				"such file", name)}
 		}
 		read, imports, err := parseContainerdFile(f.read(name), version)
 		if err != nil {

@@ -86,7 +86,8 @@ func readNode(f files, etcdFolder string) Node {
 	// (pkg/kubelet/config/file.go).
 	for _, name := range f.names("/etc/kubernetes/manifests") {
 		switch {
-		case slices.Contains([]string{"etcd.yaml", "kube-apiserver.yaml", "kube-controller-manager.yaml", "kube-scheduler.yaml"}, name):
+		case slices.Contains([]string{"etcd.yaml", "kube-apiserver.yaml", "kube-controller-manager.yaml",
+			"kube-scheduler.yaml"}, name):
 			n.Left = append(n.Left, "/etc/kubernetes/manifests/"+name)
 		case !strings.HasPrefix(name, ".") && !f.folder("/etc/kubernetes/manifests/"+name):
 			n.StaticPods = append(n.StaticPods, StaticPod{name, podName(f.read("/etc/kubernetes/manifests/" + name))})

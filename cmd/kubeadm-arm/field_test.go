@@ -173,12 +173,14 @@ func (c fieldCase) carryOut(t *testing.T, before fieldReport) {
 		}
 		for _, g := range c.report(t).Findings {
 			if g.ID == f.ID {
-				assert.Contains(t, []string{"ok", "info"}, g.Severity, "%s is still there after %q: %s", f.ID, f.Fix, g.Seen)
+				assert.Contains(t, []string{"ok", "info"}, g.Severity, "%s is still there after %q: %s", f.ID, f.Fix,
+					g.Seen)
 			}
 		}
 	}
 	for _, f := range c.report(t).Findings {
-		assert.True(t, f.Severity == "ok" || f.Severity == "info" || had[f.ID], "%s came with the fixes of others: %s", f.ID, f.Seen)
+		assert.True(t, f.Severity == "ok" || f.Severity == "info" || had[f.ID], "%s came with the fixes of others: " +
+			"%s", f.ID, f.Seen)
 	}
 }
 
@@ -223,7 +225,8 @@ sudo() {
 sysctl() {
 	for f in "$R"/etc/sysctl.d/*.conf "$R"/etc/sysctl.conf; do
 		[ -f "$f" ] || continue
-		tr -d '\r' <"$f" | sed 's/^[[:blank:]]*-//; s/[[:blank:]]*=[[:blank:]]*/ /' | while read -r key value || [ -n "$key" ]; do
+		tr -d '\r' <"$f" | sed 's/^[[:blank:]]*-//; s/[[:blank:]]*=[[:blank:]]*/ /' | while read -r key value ||
+			[ -n "$key" ]; do
 			p=$R/proc/sys/$(echo "$key" | tr . /)
 			case $key in net[./]*) mkdir -p "$(dirname "$p")"; echo "$value" >"$p";; esac
 		done
@@ -262,7 +265,8 @@ func (c fieldCase) paste(t *testing.T, line string) {
 		rest, _, _ = strings.Cut(rest, "    # ")
 		words := append([]string{"kubeadm-arm", "doctor"}, strings.Fields(rest)...)
 		var out, errs bytes.Buffer
-		require.Zero(t, run(words, []string{"PATH=/usr/bin:/usr/sbin"}, nil, &out, &errs), "%s: %s", line, errs.String())
+		require.Zero(t, run(words, []string{"PATH=/usr/bin:/usr/sbin"}, nil, &out, &errs), "%s: %s", line,
+			errs.String())
 		return
 	}
 	script := boardShell + boardPath.ReplaceAllString(line, "${1}"+c.root+"${2}") + "\n"
