@@ -179,7 +179,7 @@ func (c fieldCase) carryOut(t *testing.T, before fieldReport) {
 		}
 	}
 	for _, f := range c.report(t).Findings {
-		assert.True(t, f.Severity == "ok" || f.Severity == "info" || had[f.ID], "%s came with the fixes of others: " +
+		assert.True(t, f.Severity == "ok" || f.Severity == "info" || had[f.ID], "%s came with the fixes of others: "+
 			"%s", f.ID, f.Seen)
 	}
 }

@@ -149,8 +149,13 @@ func (f fixedFile) write(now time.Time) (kept string, err error) {
 		}
 		return "", renameio.WriteFile(f.target, f.after, 0o644)
 	}
-	kept = f.path + ".before-" + now.Format("20060102-150405")
-	return kept, errors.Join(
-		patch.WriteFile(f.target+strings.TrimPrefix(kept, f.path), f.before, f.info),
-		patch.WriteFile(f.target, f.after, f.info))
+	dated := f.target + ".before-" + now.Format("20060102-150405")
+	kept = dated
+	for n := 2; exists(kept); n++ {
+		kept = fmt.Sprintf("%s-%d", dated, n) // two within a second: the first one stays, too
+	}
+	if err := patch.WriteFile(kept, f.before, f.info); err != nil {
+		return "", err
+	}
+	return kept, patch.WriteFile(f.target, f.after, f.info)
 }
