@@ -99,7 +99,7 @@ func Exec(ctx context.Context, c Command) (Result, error) {
 	if c.Patience > 0 {
 		return report(ctx, c)
 	}
-	return execute(ctx, c, 10*time.Second)
+	return execute(ctx, c)
 }
 
 // report runs a command within its limits.
@@ -112,7 +112,7 @@ func report(ctx context.Context, c Command) (Result, error) {
 	c.Output = &counted{to: c.Output, left: reportBytes, over: func() {
 		end(fmt.Errorf("it printed more than %d MiB", reportBytes>>20))
 	}}
-	res, err := execute(limited, c, 100*time.Millisecond)
+	res, err := execute(limited, c)
 	var failed *CommandError
 	if cause := context.Cause(limited); cause != nil && ctx.Err() == nil && errors.As(err, &failed) {
 		failed.Err, failed.Tail = cause, ""
@@ -138,7 +138,7 @@ func (c *counted) Write(p []byte) (int, error) {
 	return c.to.Write(p)
 }
 
-func execute(ctx context.Context, c Command, delay time.Duration) (Result, error) {
+func execute(ctx context.Context, c Command) (Result, error) {
 	// Pdeathsig is delivered when the creating thread ends, not the process:
 	// the thread has to stay.
 	runtime.LockOSThread()
@@ -157,7 +157,9 @@ func execute(ctx context.Context, c Command, delay time.Duration) (Result, error
 		}
 		return nil
 	}
-	cmd.WaitDelay = delay
+	// What a child has left running may hold its output open. On a busy machine the last
+	// of it is read some time after the child has ended.
+	cmd.WaitDelay = 10 * time.Second
 	stdout := &lastBytes{max: keptBytes}
 	tail := &lastBytes{max: tailBytes}
 	out := c.Output
