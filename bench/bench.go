@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -99,7 +98,7 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 	}
 	start, startCPU := c.Now(), c.CPU()
 	if o.Root == nil {
-		o.Root = os.DirFS("/")
+		o.Root = Machine()
 	}
 	quotaBefore, quotaKnown := readCgroupCPU(o.Root)
 	if o.Budget <= 0 {

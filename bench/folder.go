@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
 // FolderError says why the disk under a folder could not be measured.
@@ -158,7 +160,7 @@ func (s *scratch) sync() error {
 // removeStale removes the files of earlier runs that were killed. That it may
 // fail is of no interest here: creating our own file fails for the same reason.
 func removeStale(folder string) {
-	entries, err := os.ReadDir(folder)
+	entries, err := safefile.List(folder, maxListed)
 	if err != nil {
 		return
 	}
@@ -167,7 +169,7 @@ func removeStale(folder string) {
 			continue
 		}
 		name := filepath.Join(folder, entry.Name())
-		file, err := os.OpenFile(name, os.O_WRONLY|unix.O_NOFOLLOW, 0)
+		file, err := os.OpenFile(name, os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 		if err != nil {
 			continue
 		}

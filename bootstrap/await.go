@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -162,7 +163,7 @@ func (r *run) logsBefore() map[string]int {
 // proberFor builds the health prober of a component from its manifest: the
 // same port and path that the kubelet will ask.
 func (r *run) proberFor(component string, patience time.Duration) (*prober, error) {
-	text, err := os.ReadFile(r.layout.Manifest(component))
+	text, err := safefile.Read(r.layout.Manifest(component), maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("find the health endpoint of %s: %w", component, err)
 	}
@@ -207,7 +208,7 @@ func (r *run) etcdByClientPort(component string, patience time.Duration) (*probe
 		return nil, fmt.Errorf("find the health endpoint of %s: its manifest has no HTTP probe", component)
 	}
 	dir := filepath.Join(r.layout.Certificates(r.Config, r.Args), "etcd")
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "healthcheck-client.crt"), filepath.Join(dir, "healthcheck-client.key"))
+	pair, err := loadKeyPair(filepath.Join(dir, "healthcheck-client.crt"), filepath.Join(dir, "healthcheck-client.key"))
 	if err != nil {
 		return nil, fmt.Errorf("find the health endpoint of etcd: %w", err)
 	}

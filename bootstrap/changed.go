@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -24,7 +25,8 @@ func (l Layout) untouched(j *Journal) bool {
 			return false // drop-ins bind nobody: the next run writes them anew
 		}
 	}
-	return slices.Equal(l.files(), j.Before) && len(l.stagedNow()) == 0
+	now, err := l.files()
+	return err == nil && slices.Equal(now, j.Before) && len(l.stagedNow()) == 0
 }
 
 // unchanged compares the present with what an interrupted run was begun with and
@@ -79,7 +81,7 @@ func (l Layout) damagedFiles(j *Journal) error {
 			path = staged
 		}
 		was, known := j.Written[l.Manifest(c)]
-		text, err := os.ReadFile(path)
+		text, err := safefile.Read(path, maxFile)
 		if err != nil || !known || hashFile(path) == was {
 			continue
 		}
@@ -99,7 +101,7 @@ func (l Layout) addressStays(have []string) error {
 	if have == nil {
 		return nil
 	}
-	text, err := os.ReadFile(l.Manifest(plan.Etcd))
+	text, err := safefile.Read(l.Manifest(plan.Etcd), maxFile)
 	if err != nil {
 		return nil // an etcd elsewhere, or none yet
 	}

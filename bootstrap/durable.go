@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
@@ -32,7 +33,7 @@ func (r *run) writeDurable(component string, changes []patch.Change) error {
 // DurablePatches returns the patches that an earlier run laid down, by file
 // name; none is no error.
 func (l Layout) DurablePatches() (map[string][]byte, error) {
-	entries, err := os.ReadDir(l.Patches())
+	entries, err := safefile.List(l.Patches(), maxListed)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -44,7 +45,7 @@ func (l Layout) DurablePatches() (map[string][]byte, error) {
 		if e.IsDir() || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(l.Patches(), e.Name()))
+		text, err := safefile.Read(filepath.Join(l.Patches(), e.Name()), maxFile)
 		if err != nil {
 			return nil, fmt.Errorf("read the board's patches: %w", err)
 		}

@@ -3,13 +3,13 @@ package bootstrap
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -62,7 +62,7 @@ func (l Layout) readPressure() pressure {
 }
 
 func read(path string) []byte {
-	text, err := os.ReadFile(path)
+	text, err := safefile.Read(path, maxFile)
 	if err != nil {
 		return nil
 	}

@@ -10,12 +10,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"syscall"
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
 // Reach says how far a health request came. Each value implies those before.
@@ -148,7 +149,7 @@ type credentials struct {
 // readKubeconfig reads server, CA and client certificate of the first cluster
 // and user in a kubeconfig that kubeadm wrote (all data inline).
 func readKubeconfig(path string) (credentials, error) {
-	text, err := os.ReadFile(path)
+	text, err := safefile.Read(path, maxFile)
 	if err != nil {
 		return credentials{}, fmt.Errorf("read kubeconfig: %w", err)
 	}

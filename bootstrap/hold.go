@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -129,7 +130,7 @@ func (s *stillness) begin() {
 // watched tells whether systemd wants regular words from a process
 // (sd_watchdog_enabled(3)).
 func (s *stillness) watched(pid int) bool {
-	environ, err := os.ReadFile(filepath.Join(s.layout.Proc(), strconv.Itoa(pid), "environ"))
+	environ, err := safefile.Read(filepath.Join(s.layout.Proc(), strconv.Itoa(pid), "environ"), maxFile)
 	if err != nil {
 		return !errors.Is(err, os.ErrNotExist)
 	}
@@ -138,7 +139,7 @@ func (s *stillness) watched(pid int) bool {
 
 // timerSlack is that of a process's first thread (proc_pid_timerslack_ns(5)).
 func (l Layout) timerSlack(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(filepath.Join(l.Proc(), strconv.Itoa(pid), "timerslack_ns"))
+	text, err := safefile.Read(filepath.Join(l.Proc(), strconv.Itoa(pid), "timerslack_ns"), maxFile)
 	if err != nil {
 		return 0, fmt.Errorf("read timer slack: %w", err)
 	}

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -42,7 +42,7 @@ func (r *run) keepHoldingBack() error {
 // heldBack reads that list. What is no component of a control plane is not
 // heeded: then that one starts as it would without the list.
 func (l Layout) heldBack() ([]string, error) {
-	text, err := os.ReadFile(l.HeldBack())
+	text, err := safefile.Read(l.HeldBack(), maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

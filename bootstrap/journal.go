@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -214,7 +215,7 @@ func (j *Journal) write(l Layout) error {
 
 // hashFile returns the SHA-256 of a file, empty if it cannot be read.
 func hashFile(path string) string {
-	text, err := os.ReadFile(path)
+	text, err := safefile.Read(path, maxFile)
 	if err != nil {
 		return ""
 	}

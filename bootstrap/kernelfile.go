@@ -11,15 +11,18 @@ import (
 // what kubeadm-arm costs. os.ReadFile asks the kernel seven times for each file,
 // four of them to find out whether it is one that can be waited for.
 
+// maxKernelFile is about how much of one of these files is read, in bytes.
+const maxKernelFile = 64 << 10
+
 // readKernelFile reads a short file of /proc or /sys with three calls. What it
 // returns is an *os.PathError, as os.ReadFile's is.
 func readKernelFile(path string) ([]byte, error) {
-	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	// A file that fills it is read on: a command line can be long.
+	// A file that fills it is read on, up to a limit: a command line can have megabytes.
 	buf := make([]byte, 0, 1024)
 	for {
 		n, err := ignoringEINTR(func() (int, error) { return unix.Read(fd, buf[len(buf):cap(buf)]) })
@@ -28,7 +31,7 @@ func readKernelFile(path string) ([]byte, error) {
 		}
 		buf = buf[:len(buf)+n]
 		// These files are made whole for a reader who has room for them.
-		if n == 0 || len(buf) < cap(buf) {
+		if n == 0 || len(buf) < cap(buf) || len(buf) >= maxKernelFile {
 			return buf, nil
 		}
 		buf = append(buf, 0)[:len(buf)]
@@ -48,14 +51,18 @@ func writeKernelFile(path, text string) error {
 	return nil
 }
 
+// maxNames bounds a listing: /proc has as many processes as the kernel allows
+// (pid_max), the folder of pod logs as many pods as there ever were.
+const maxNames = 1 << 17
+
 // namesIn returns what lies in a folder, in no order; nothing of one that is not there.
 func namesIn(dir string) []string {
-	f, err := os.Open(dir)
+	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	names, _ := f.Readdirnames(-1)
+	names, _ := f.Readdirnames(maxNames)
 	return names
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -52,7 +53,7 @@ func (r *run) kubeletCertificates(s plan.KubeletCertificates) error {
 // in a file that the kubelet can renew, and kubelet.conf pointing there. Done
 // before the kubelet's first start it costs no second one.
 func (l Layout) moveKubeletCertificate() error {
-	text, err := os.ReadFile(l.KubeletConf())
+	text, err := safefile.Read(l.KubeletConf(), maxFile)
 	if err != nil {
 		return err
 	}

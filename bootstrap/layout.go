@@ -10,6 +10,13 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
+// Limits of what is read: the largest file, a kubeconfig, has a few kilobytes, and the
+// fullest folder some dozen entries.
+const (
+	maxFile   = 4 << 20
+	maxListed = 10000
+)
+
 // Layout names the files of the board that a bootstrap reads and writes, all
 // below one root, which is "/" but for tests.
 type Layout struct {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
 // Holder names a process for ever: its number, when it was started in clock
@@ -26,7 +28,7 @@ func (h Holder) String() string { return fmt.Sprintf("pid %d", h.PID) }
 // me is this process.
 func (l Layout) me() Holder {
 	h := Holder{PID: os.Getpid(), BootID: l.bootID()}
-	if stat, err := os.ReadFile(fmt.Sprintf("%s/%d/stat", l.Proc(), h.PID)); err == nil {
+	if stat, err := safefile.Read(fmt.Sprintf("%s/%d/stat", l.Proc(), h.PID), maxFile); err == nil {
 		if p, err := parseStat(stat); err == nil {
 			h.Ticks = p.Started
 		}
@@ -35,7 +37,7 @@ func (l Layout) me() Holder {
 }
 
 func (l Layout) bootID() string {
-	text, err := os.ReadFile(filepath.Join(l.Proc(), "sys/kernel/random/boot_id"))
+	text, err := safefile.Read(filepath.Join(l.Proc(), "sys/kernel/random/boot_id"), maxFile)
 	if err != nil {
 		return ""
 	}
@@ -47,7 +49,7 @@ func (l Layout) alive(h Holder) bool {
 	if h.PID <= 0 || h.BootID != l.bootID() {
 		return false
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("%s/%d/stat", l.Proc(), h.PID))
+	stat, err := safefile.Read(fmt.Sprintf("%s/%d/stat", l.Proc(), h.PID), maxFile)
 	if err != nil {
 		return false
 	}

@@ -80,7 +80,7 @@ func TestClosingWords(t *testing.T) {
 // What is told of kubeadm's output must never hold the token.
 func TestLineTellerKeepsSecretsOut(t *testing.T) {
 	var told []string
-	l := &lineTeller{tell: func(s string) { told = append(told, s) }}
+	l := lineTeller(func(s string) { told = append(told, s) }, nil)
 	for _, part := range []string{"[certs] Generating \"ca\"", " certificate and key\n[bootstrap-token] Using token: abcdef.0123456789abcdef\n",
 		"kubeadm join 10.0.0.2:6443 --token abcdef.0123456789abcdef\n[upload-certs] Using certificate key:\n0123456789\n"} {
 		_, err := l.Write([]byte(part))

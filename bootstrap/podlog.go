@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"bytes"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -106,18 +106,7 @@ func readPodLog(pods, component string, from map[string]int) podLog {
 // lastLines returns the last n lines of a container log without the runtime's
 // prefix ("TIME stream F ", the CRI log format) and at most 16 KiB.
 func lastLines(path string, n int) []string {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	const most = 16 << 10
-	if info, err := f.Stat(); err == nil && info.Size() > most {
-		if _, err := f.Seek(-most, io.SeekEnd); err != nil {
-			return nil
-		}
-	}
-	text, err := io.ReadAll(io.LimitReader(f, most))
+	text, err := safefile.Tail(path, 16<<10)
 	if err != nil {
 		return nil
 	}

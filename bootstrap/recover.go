@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -33,8 +34,12 @@ func (r *run) prepare(ctx context.Context) error {
 		r.journal = r.Resume
 	} else {
 		kept, omitted := keepArgs(r.Args)
+		before, err := r.layout.files()
+		if err != nil {
+			return err
+		}
 		r.journal = &Journal{Version: journalVersion, Started: r.now(), Request: r.Check.Request, Plan: r.Plan,
-			Args: kept, Omitted: omitted, Board: r.Check.Board, Before: r.layout.files(), LogsBefore: r.layout.podLogsSoFar(), Written: map[string]string{},
+			Args: kept, Omitted: omitted, Board: r.Check.Board, Before: before, LogsBefore: r.layout.podLogsSoFar(), Written: map[string]string{},
 			Kubeadm: r.Kubeadm, KubeadmVersion: r.Behaviour.Version.String()}
 	}
 	r.journal.Writer = r.layout.me()
@@ -169,7 +174,7 @@ func (r *run) record() {
 func (r *run) discardTorn() {
 	for _, c := range plan.Components() {
 		path := r.layout.Manifest(c)
-		text, err := os.ReadFile(path)
+		text, err := safefile.Read(path, maxFile)
 		if err != nil || r.wasThere(path) {
 			continue
 		}
@@ -180,26 +185,15 @@ func (r *run) discardTorn() {
 }
 
 // files lists the files below /etc/kubernetes that are not ours, by path below
-// that folder.
-func (l Layout) files() []string {
-	var all []string
-	// What cannot be read is not listed, and then not touched either: sweep
-	// reads a file before it removes it.
-	_ = filepath.WalkDir(l.Kubernetes(), func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return nil
-		case path == l.State():
-			return fs.SkipDir
-		case d.IsDir():
-			return nil
-		}
-		if rel, err := filepath.Rel(l.Kubernetes(), path); err == nil {
-			all = append(all, rel)
-		}
-		return nil
-	})
-	return all
+// that folder. What cannot be read is not listed, and then not touched either: sweep
+// reads a file before it removes it.
+func (l Layout) files() ([]string, error) {
+	all, err := safefile.Files(l.Kubernetes(), maxListed)
+	if err != nil {
+		return nil, err
+	}
+	ours := filepath.Base(l.State()) + "/"
+	return slices.DeleteFunc(all, func(path string) bool { return strings.HasPrefix(path, ours) }), nil
 }
 
 func (r *run) wasThere(path string) bool {

@@ -266,5 +266,6 @@ func (l Layout) forget() (removed, left []string, err error) {
 	if err := l.tidy(); err != nil {
 		return removed, nil, err
 	}
-	return removed, l.unknown(), nil
+	left, err = l.unknown()
+	return removed, left, err
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -335,7 +336,7 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, again bool, tell 
 	}
 	args := r.phaseArgs(s, again)
 	for attempt := 1; ; attempt++ {
-		lines := &lineTeller{tell: tell, next: r.Output}
+		lines := lineTeller(tell, r.Output)
 		res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env, Output: lines, Signal: r.Signal})
 		r.outcome.KubeadmCPU += res.CPU
 		if err == nil {
@@ -430,7 +431,7 @@ var imageTag = regexp.MustCompile(`(?m)^\s*image:\s*["']?\S*?:(v\d+\.\d+\.\d+\S*
 // and could find another answer the second time.
 func (r *run) pinnedVersion() string {
 	for _, path := range r.manifestPlaces(plan.APIServer) {
-		text, err := os.ReadFile(path)
+		text, err := safefile.Read(path, maxFile)
 		if err != nil {
 			continue
 		}
@@ -458,7 +459,7 @@ func (r *run) pinVersion() error {
 	if v == "" {
 		return nil
 	}
-	f, err := os.Open(r.layout.ConfigCopy())
+	f, err := safefile.Open(r.layout.ConfigCopy())
 	if err != nil {
 		return fmt.Errorf("pin the Kubernetes version: %w", err)
 	}

@@ -1,10 +1,11 @@
 package bootstrap
 
 import (
-	"bytes"
 	"io"
 	"regexp"
 	"sync"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // Secrets that kubeadm prints: bootstrap tokens (the part after the dot is the
@@ -29,26 +30,25 @@ func Redact(text string) string {
 }
 
 // Redacting passes whole lines on to w without their secrets.
-func Redacting(w io.Writer) io.Writer { return &redacting{to: w} }
-
-type redacting struct {
-	mu   sync.Mutex
-	to   io.Writer
-	rest []byte
+func Redacting(w io.Writer) io.Writer {
+	return &oneAtATime{to: kubeadm.Lines(func(line []byte, cut bool) error {
+		text := Redact(string(line))
+		if cut {
+			text += " …"
+		}
+		_, err := io.WriteString(w, text+"\n")
+		return err
+	})}
 }
 
-func (r *redacting) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.rest = append(r.rest, p...)
-	for {
-		i := bytes.IndexByte(r.rest, '\n')
-		if i < 0 {
-			return len(p), nil
-		}
-		if _, err := io.WriteString(r.to, Redact(string(r.rest[:i+1]))); err != nil {
-			return 0, err
-		}
-		r.rest = r.rest[i+1:]
-	}
+// oneAtATime is a writer for several goroutines.
+type oneAtATime struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (o *oneAtATime) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.to.Write(p)
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -57,14 +58,14 @@ func (l Layout) settle(component string) error {
 	if staged == "" {
 		return nil
 	}
-	there, err := os.ReadFile(inPlace)
+	there, err := safefile.Read(inPlace, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	here, err := os.ReadFile(staged)
+	here, err := safefile.Read(staged, maxFile)
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (l Layout) releaseFile(component string) error {
 		_, err := os.Lstat(to)
 		return err
 	}
-	text, err := os.ReadFile(from)
+	text, err := safefile.Read(from, maxFile)
 	if err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func (l Layout) move(from, to string) error {
 }
 
 func (l Layout) moveAcross(from, to string) error {
-	text, err := os.ReadFile(from)
+	text, err := safefile.Read(from, maxFile)
 	if err != nil {
 		return err
 	}
@@ -185,11 +186,11 @@ func (l Layout) stagedNow() []string {
 func (l Layout) releasable() error {
 	for _, c := range l.stagedNow() {
 		staged, inPlace := l.stagedAt(c), l.Manifest(c)
-		text, err := os.ReadFile(staged)
+		text, err := safefile.Read(staged, maxFile)
 		if err != nil {
 			return fmt.Errorf("release %s: %w", c, err)
 		}
-		switch there, err := os.ReadFile(inPlace); {
+		switch there, err := safefile.Read(inPlace, maxFile); {
 		case err == nil && !bytes.Equal(there, text):
 			return &RefusedError{BadManifest, &TwiceError{inPlace, staged}, (&TwiceError{inPlace, staged}).Hint()}
 		case err == nil:
@@ -241,7 +242,7 @@ func (l Layout) removeTemps() {
 		ours = append(ours, "."+c+".yaml")
 	}
 	for _, dir := range append(l.stagedPlaces(), l.State(), l.Manifests()) {
-		entries, err := os.ReadDir(dir)
+		entries, err := safefile.List(dir, maxListed)
 		if err != nil {
 			continue
 		}

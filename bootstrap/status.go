@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -82,7 +83,7 @@ func ReadStatus(l Layout) (Status, error) {
 
 // removePatches removes the patches for kubeadm that are ours by their names.
 func (l Layout) removePatches() (removed []string, err error) {
-	entries, err := os.ReadDir(l.Patches())
+	entries, err := safefile.List(l.Patches(), maxListed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -103,13 +104,10 @@ func (l Layout) removePatches() (removed []string, err error) {
 }
 
 // unknown lists what is in our folder and not ours.
-func (l Layout) unknown() []string {
-	var all []string
-	_ = filepath.WalkDir(l.State(), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			all = append(all, path)
-		}
-		return nil
-	})
-	return all
+func (l Layout) unknown() ([]string, error) {
+	all, err := safefile.Files(l.State(), maxListed)
+	for i, name := range all {
+		all[i] = filepath.Join(l.State(), name)
+	}
+	return all, err
 }

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -42,7 +42,7 @@ func (r *run) sweep() error {
 	}
 	if slices.Contains(step.Keep, "control-plane") || step.Name == "all" {
 		for _, c := range plan.Components() {
-			if text, err := os.ReadFile(r.layout.Manifest(c)); err == nil {
+			if text, err := safefile.Read(r.layout.Manifest(c), maxFile); err == nil {
 				if _, err := patch.Inspect(text); err != nil {
 					torn = append(torn, r.layout.Manifest(c))
 				}
@@ -101,9 +101,22 @@ func (r *run) tornCertificates() []string {
 	return torn
 }
 
+// loadKeyPair is [tls.LoadX509KeyPair] within limits.
+func loadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
+	cert, err := safefile.Read(certFile, maxFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := safefile.Read(keyFile, maxFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
+
 // readPair reads BASE.crt and BASE.key and tells whether they belong together.
 func readPair(base string) (*x509.Certificate, bool) {
-	pair, err := tls.LoadX509KeyPair(base+".crt", base+".key")
+	pair, err := loadKeyPair(base+".crt", base+".key")
 	if err != nil {
 		return nil, false
 	}
@@ -112,7 +125,7 @@ func readPair(base string) (*x509.Certificate, bool) {
 }
 
 func readCertificate(path string) *x509.Certificate {
-	text, err := os.ReadFile(path)
+	text, err := safefile.Read(path, maxFile)
 	if err != nil {
 		return nil
 	}
@@ -128,7 +141,7 @@ func readCertificate(path string) *x509.Certificate {
 }
 
 func readableKey(path string) bool {
-	text, err := os.ReadFile(path)
+	text, err := safefile.Read(path, maxFile)
 	if err != nil {
 		return false
 	}
@@ -139,7 +152,7 @@ func readableKey(path string) bool {
 // tornKubeconfigs lists kubeconfigs that cannot be read or that carry another CA
 // than the one in the folder of certificates.
 func (r *run) tornKubeconfigs() []string {
-	ca, _ := os.ReadFile(filepath.Join(r.layout.Certificates(r.Config, r.Args), "ca.crt"))
+	ca, _ := safefile.Read(filepath.Join(r.layout.Certificates(r.Config, r.Args), "ca.crt"), maxFile)
 	var torn []string
 	for _, name := range []string{"admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf", "scheduler.conf"} {
 		path := r.layout.at("/etc/kubernetes/" + name)
@@ -158,7 +171,7 @@ func (r *run) tornKubeconfigs() []string {
 // rotated says that the client certificate lies in a file of its own, as in
 // kubelet.conf once kubelet-finalize has been there.
 func kubeconfigCA(path string) (ca []byte, rotated, ok bool) {
-	text, err := os.ReadFile(path)
+	text, err := safefile.Read(path, maxFile)
 	if err != nil {
 		return nil, false, false
 	}

@@ -1,7 +1,6 @@
 package bootstrap
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -44,29 +43,17 @@ func lastError(err error) string {
 }
 
 // lineTeller tells each whole line that kubeadm prints as the detail of the
-// step, and passes everything on.
-type lineTeller struct {
-	tell func(string)
-	next io.Writer
-	rest []byte
-}
-
-func (l *lineTeller) Write(p []byte) (int, error) {
-	if l.next != nil {
-		if _, err := l.next.Write(p); err != nil {
-			return 0, err
-		}
-	}
-	l.rest = append(l.rest, p...)
-	for {
-		i := bytes.IndexByte(l.rest, '\n')
-		if i < 0 {
-			return len(p), nil
-		}
+// step, and passes everything on to next, which may be nil.
+func lineTeller(tell func(string), next io.Writer) io.Writer {
+	lines := kubeadm.Lines(func(text []byte, _ bool) error {
 		// Only kubeadm's own "[phase] …" lines: others may hold the token.
-		if line := strings.TrimSpace(string(l.rest[:i])); strings.HasPrefix(line, "[") && !strings.Contains(strings.ToLower(line), "token:") && !strings.Contains(line, "certificate key") {
-			l.tell(Redact(line))
+		if line := strings.TrimSpace(string(text)); strings.HasPrefix(line, "[") && !strings.Contains(strings.ToLower(line), "token:") && !strings.Contains(line, "certificate key") {
+			tell(oneLine(Redact(line)))
 		}
-		l.rest = l.rest[i+1:]
+		return nil
+	})
+	if next == nil {
+		return lines
 	}
+	return io.MultiWriter(next, lines)
 }

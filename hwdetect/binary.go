@@ -5,9 +5,10 @@ import (
 	"debug/elf"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
 // Binary is what a program was built for.
@@ -23,6 +24,10 @@ type Binary struct {
 	Evidence string `json:"evidence"`
 }
 
+// maxProgram is how much of a program is looked at, in bytes: eight times the largest
+// kubelet.
+const maxProgram = 1 << 30
+
 // ReadBinary reads an ELF file; links are followed. A file that is no ELF, such
 // as a wrapper script, is an error.
 //
@@ -30,12 +35,12 @@ type Binary struct {
 // same for every GOARM; only the build settings tell (cmd/go, since Go 1.18). A
 // C or cgo program has its attributes in a section of its own.
 func ReadBinary(path string) (Binary, error) {
-	f, err := os.Open(path)
+	f, err := safefile.Open(path)
 	if err != nil {
 		return Binary{Path: path}, fmt.Errorf("read program: %w", err)
 	}
 	defer f.Close()
-	b, err := readELF(f)
+	b, err := readELF(io.NewSectionReader(f, 0, maxProgram))
 	b.Path = path
 	if err != nil {
 		return b, fmt.Errorf("read program %s: %w", path, err)

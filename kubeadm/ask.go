@@ -10,7 +10,7 @@ import (
 // AskVersion asks a kubeadm binary for its version with
 // `kubeadm version -o short`, which every kubeadm since v1.9 answers offline.
 func AskVersion(ctx context.Context, run Runner, path string) (Version, error) {
-	res, err := run(ctx, Command{Path: path, Args: []string{"version", "-o", "short"}})
+	res, err := run(ctx, Command{Path: path, Args: []string{"version", "-o", "short"}, Patience: AskPatience})
 	if ctx.Err() != nil {
 		return Version{}, err
 	}

@@ -49,8 +49,8 @@ func (e *ConfigError) Hint() string {
 	return "compare it with the output of: kubeadm config print init-defaults"
 }
 
-// maxConfig bounds a config file; kubeadm's own are a few kilobytes.
-const maxConfig = 4 << 20
+// MaxConfig bounds a config file, in bytes; kubeadm's own are a few kilobytes.
+const MaxConfig = 4 << 20
 
 // The kinds of documents that `kubeadm init` reads.
 const (
@@ -63,11 +63,11 @@ const (
 // errors, which are [*ConfigError]. Documents of other groups (the kubelet's,
 // kube-proxy's) are kept untouched.
 func ReadConfig(r io.Reader, file string) (*Config, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxConfig+1))
+	text, err := io.ReadAll(io.LimitReader(r, MaxConfig+1))
 	if err != nil {
 		return nil, &ConfigError{File: file, Err: err, Help: "name a readable file with --config"}
 	}
-	if len(text) > maxConfig {
+	if len(text) > MaxConfig {
 		return nil, &ConfigError{File: file, Err: errors.New("larger than 4 MiB")}
 	}
 	c := &Config{}

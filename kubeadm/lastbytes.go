@@ -17,18 +17,24 @@ type lastBytes struct {
 func (l *lastBytes) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.buf = append(l.buf, p...)
-	if over := len(l.buf) - l.max; over > 0 {
-		l.buf = append(l.buf[:0], l.buf[over:]...)
+	n := len(p)
+	p = p[max(0, n-l.max):]
+	// Twice as much as is wanted, so that not every write moves all of it.
+	if len(l.buf)+len(p) > 2*l.max {
+		l.buf = append(l.buf[:0], l.last(l.max-len(p))...)
 	}
-	return len(p), nil
+	l.buf = append(l.buf, p...)
+	return n, nil
 }
 
 func (l *lastBytes) bytes() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return bytes.Clone(l.buf)
+	return bytes.Clone(l.last(l.max))
 }
+
+// last are the last n bytes, or all.
+func (l *lastBytes) last(n int) []byte { return l.buf[max(0, len(l.buf)-n):] }
 
 // guarded lets one goroutine at a time write.
 type guarded struct {

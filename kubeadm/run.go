@@ -1,7 +1,6 @@
 package kubeadm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +25,15 @@ type Command struct {
 	Output io.Writer
 	// Signal is sent when the context ends; the zero value means SIGTERM.
 	Signal func() syscall.Signal
+	// Patience is how long a command may take that only reports something; it is
+	// killed then, and when it prints more than reportBytes. 0 is for commands that
+	// work: they end by themselves or with the context.
+	Patience time.Duration
 }
+
+// AskPatience is the Patience for a question such as a program's version. The
+// slowest board seen needs ten seconds for a kubelet's.
+const AskPatience = 30 * time.Second
 
 // String is the command ready to paste into a shell, but for the values of
 // secret flags: errors are shown and kept.
@@ -50,6 +57,7 @@ func (c Command) String() string {
 
 // A Result is what a finished command left.
 type Result struct {
+	// Stdout is what it printed to standard output, the last keptBytes of it.
 	Stdout []byte
 	// Tail holds the last lines of both streams, at most tailBytes.
 	Tail []byte
@@ -57,7 +65,11 @@ type Result struct {
 	CPU time.Duration
 }
 
-const tailBytes = 32 << 10
+const (
+	tailBytes   = 32 << 10
+	keptBytes   = 1 << 20
+	reportBytes = 4 << 20
+)
 
 // CommandError says that a command failed. Its text carries the command as it
 // can be pasted and the last lines that it printed.
@@ -81,9 +93,52 @@ type Runner func(ctx context.Context, c Command) (Result, error)
 
 // Exec runs c in its own process group, so that a Ctrl-C at the terminal
 // reaches this program only, which then decides what its child is told. When
-// ctx ends, c gets its Signal and, ten seconds later, SIGKILL. A failure is a
-// [*CommandError].
+// ctx ends, that group gets c's Signal and, ten seconds later, c gets SIGKILL. What
+// only reports gets it at once. A failure is a [*CommandError].
 func Exec(ctx context.Context, c Command) (Result, error) {
+	if c.Patience > 0 {
+		return report(ctx, c)
+	}
+	return execute(ctx, c)
+}
+
+// report runs a command within its limits.
+func report(ctx context.Context, c Command) (Result, error) {
+	limited, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	timer := time.AfterFunc(c.Patience, func() { end(fmt.Errorf("it did not answer within %s", c.Patience)) })
+	defer timer.Stop()
+	c.Signal = func() syscall.Signal { return syscall.SIGKILL }
+	c.Output = &counted{to: c.Output, left: reportBytes, over: func() {
+		end(fmt.Errorf("it printed more than %d MiB", reportBytes>>20))
+	}}
+	res, err := execute(limited, c)
+	var failed *CommandError
+	if cause := context.Cause(limited); cause != nil && ctx.Err() == nil && errors.As(err, &failed) {
+		failed.Err, failed.Tail = cause, ""
+	}
+	return res, err
+}
+
+// counted calls over once more than left bytes have been written.
+type counted struct {
+	to   io.Writer // nil to drop them
+	left int
+	over func()
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	if c.left -= len(p); c.left < 0 {
+		c.over()
+		return len(p), nil
+	}
+	if c.to == nil {
+		return len(p), nil
+	}
+	return c.to.Write(p)
+}
+
+func execute(ctx context.Context, c Command) (Result, error) {
 	// Pdeathsig is delivered when the creating thread ends, not the process:
 	// the thread has to stay.
 	runtime.LockOSThread()
@@ -97,10 +152,15 @@ func Exec(ctx context.Context, c Command) (Result, error) {
 		if c.Signal != nil && c.Signal() != 0 {
 			sig = c.Signal()
 		}
-		return cmd.Process.Signal(sig)
+		if err := syscall.Kill(-cmd.Process.Pid, sig); err != nil {
+			return os.ErrProcessDone
+		}
+		return nil
 	}
+	// What a child has left running may hold its output open. On a busy machine the last
+	// of it is read some time after the child has ended.
 	cmd.WaitDelay = 10 * time.Second
-	var stdout bytes.Buffer
+	stdout := &lastBytes{max: keptBytes}
 	tail := &lastBytes{max: tailBytes}
 	out := c.Output
 	if out == nil {
@@ -108,10 +168,10 @@ func Exec(ctx context.Context, c Command) (Result, error) {
 	}
 	// The two streams are copied by two goroutines.
 	out = &guarded{to: out}
-	cmd.Stdout = io.MultiWriter(&stdout, tail, out)
+	cmd.Stdout = io.MultiWriter(stdout, tail, out)
 	cmd.Stderr = io.MultiWriter(tail, out)
 	err := cmd.Run()
-	res := Result{Stdout: stdout.Bytes(), Tail: tail.bytes()}
+	res := Result{Stdout: stdout.bytes(), Tail: tail.bytes()}
 	if cmd.ProcessState != nil {
 		res.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	}

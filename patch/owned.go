@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,6 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	yamlv3 "go.yaml.in/yaml/v3"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
 // Owned tells what an owner's folder of kubeadm patches sets in the manifests,
@@ -68,12 +69,15 @@ func (o Owned) Env(component, name string) string {
 // (cmd/kubeadm/app/util/patches/patches.go, parseFilename).
 var patchFile = regexp.MustCompile(`^(etcd|kube-apiserver|kube-controller-manager|kube-scheduler)[^.+\n]*(?:\+(strategic|merge|json))?\.(?:json|yaml)$`)
 
+// maxPatches is how many files a folder of patches may hold.
+const maxPatches = 10000
+
 // ReadOwned reads a folder for `kubeadm init --patches`. Files that kubeadm
 // would not apply to a control-plane component are passed over; one that cannot
 // be read as a patch is an error that names it, because kubeadm would stop at it
 // in the middle of its work.
 func ReadOwned(dir string) (Owned, error) {
-	entries, err := os.ReadDir(dir)
+	entries, err := safefile.List(dir, maxPatches)
 	if err != nil {
 		return nil, fmt.Errorf("read the folder of patches: %w", err)
 	}
@@ -84,7 +88,7 @@ func ReadOwned(dir string) (Owned, error) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		text, err := os.ReadFile(path)
+		text, err := safefile.Read(path, maxManifest)
 		if err != nil {
 			return nil, fmt.Errorf("read the patch: %w", err)
 		}

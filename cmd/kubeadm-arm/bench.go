@@ -18,7 +18,7 @@ func (v invocation) bench(o options) error {
 		return err
 	}
 	output := o.text("output")
-	stop := listenForSignals()
+	stop := v.listen()
 	defer stop.close()
 	var places []string
 	for _, dir := range o.list("folder") {

@@ -19,6 +19,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
@@ -54,40 +55,17 @@ func (v invocation) doctor(o options) error {
 	if len(args.Words) > 0 {
 		return o.usage(fmt.Errorf("doctor takes no arguments, got %q", args.Words[0]))
 	}
-	root := o.text("root")
-	var config *kubeadm.Config
-	if name, ok := args.Get("config"); ok {
-		var err error
-		if config, _, err = readConfigFile(name); err != nil {
-			return err
-		}
-	}
-	if info, err := os.Stat(root); err != nil || !info.IsDir() {
-		return &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder that can be read", root)}
-	}
-	board, err := hwdetect.Read(root)
-	if err != nil {
-		return err
-	}
-	stop := listenForSignals()
+	stop := v.listen()
 	defer stop.close()
-	e := examination{v: v, root: root, board: board, args: args, config: config, ask: true}
-	e.path, _ = v.realKubeadm(o.text("arm-kubeadm"))
-	below := root
-	if filepath.Clean(root) == "/" {
-		below = ""
-	}
-	e.again = repeated(args, "root", below, "arm-kubeadm", o.text("arm-kubeadm"))
-	facts := e.facts(stop.ctx)
-	r := doctor.Diagnose(facts)
+	r, err := safefile.Wait(stop.ctx, func() (doctor.Report, error) { return v.diagnose(stop.ctx, o) })
 	if sig := stop.signal(); sig != 0 {
 		return &problem{128 + int(sig), "run it again", fmt.Errorf("interrupted by %s", signalName(sig))}
 	}
-	if _, err := fitsInit(args, config, facts.Kubeadm, facts.Known); err != nil {
+	if err != nil {
 		return err
 	}
 	if fix := o.text("fix"); fix != "" {
-		return v.fixFindings(root, strings.Split(fix, ","), r, args.Bool("dry-run"))
+		return v.fixFindings(o.text("root"), strings.Split(fix, ","), r, args.Bool("dry-run"))
 	}
 	if err := writeDoctor(v.stdout, r, o.text("output")); err != nil {
 		return err
@@ -96,6 +74,36 @@ func (v invocation) doctor(o options) error {
 		return &saidError{code}
 	}
 	return nil
+}
+
+// diagnose reads and judges; it changes nothing.
+func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, error) {
+	root := o.text("root")
+	var config *kubeadm.Config
+	if name, ok := o.theirs.Get("config"); ok {
+		var err error
+		if config, _, err = readConfigFile(name); err != nil {
+			return doctor.Report{}, err
+		}
+	}
+	if info, err := os.Stat(root); err != nil || !info.IsDir() {
+		return doctor.Report{}, &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder that can be read", root)}
+	}
+	board, err := hwdetect.Read(root)
+	if err != nil {
+		return doctor.Report{}, err
+	}
+	e := examination{v: v, root: root, board: board, args: o.theirs, config: config, ask: true}
+	e.path, _ = v.realKubeadm(o.text("arm-kubeadm"))
+	below := root
+	if filepath.Clean(root) == "/" {
+		below = ""
+	}
+	e.again = repeated(o.theirs, "root", below, "arm-kubeadm", o.text("arm-kubeadm"))
+	facts := e.facts(ctx)
+	r := doctor.Diagnose(facts)
+	_, err = fitsInit(o.theirs, config, facts.Kubeadm, facts.Known)
+	return r, err
 }
 
 func writeDoctor(w io.Writer, r doctor.Report, output string) error {
@@ -207,19 +215,18 @@ func packagedVersions(f *doctor.Facts) {
 	}
 }
 
-// askPatience bounds what starting one program may take: the slowest board seen
-// needs ten seconds for a kubelet's --version.
-const askPatience = time.Minute
+// askPatience bounds what starting one program may take.
+const askPatience = kubeadm.AskPatience
 
 // askPrograms starts those that this CPU can run, for what only they can tell.
 func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
-	ctx, cancel := context.WithTimeout(ctx, 2*askPatience)
+	ctx, cancel := context.WithTimeout(ctx, 4*askPatience)
 	defer cancel()
 	answer := func(path string, args ...string) string {
 		if built, err := hwdetect.ReadBinary(path); err == nil && e.board.Runs(built) != nil {
 			return ""
 		}
-		res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: path, Args: args, Env: e.v.env})
+		res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: path, Args: args, Env: e.v.env, Patience: askPatience})
 		if err != nil {
 			return ""
 		}
@@ -245,7 +252,7 @@ func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
 	}
 	for _, s := range f.Host.Runtime.Sockets {
 		if ctr := hwdetect.Find(e.v.pathOf(), "ctr"); ctr != "" && s.Runtime == "containerd" && s.Answers && isRoot() {
-			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io", "images", "list", "--quiet"}, Env: e.v.env})
+			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io", "images", "list", "--quiet"}, Env: e.v.env, Patience: askPatience})
 			f.ImagesTold = err == nil
 			f.Images = strings.Fields(string(res.Stdout))
 		}
@@ -318,12 +325,12 @@ func (e examination) patched(a *doctor.Ask) {
 	if dir == "" {
 		return
 	}
-	entries, err := os.ReadDir(dir)
+	entries, err := safefile.List(dir, maxPatches)
 	if err != nil {
 		return
 	}
 	for _, entry := range entries {
-		text, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		text, err := safefile.Read(filepath.Join(dir, entry.Name()), maxStream)
 		if err != nil {
 			continue
 		}

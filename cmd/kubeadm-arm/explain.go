@@ -3,25 +3,29 @@ package main
 import (
 	"context"
 	"errors"
-	"os/exec"
-	"time"
+	"os"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
 // unitLog returns the last lines of a unit's log, or nothing where there is no
 // systemd or no answer in time.
-func unitLog(unit string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "journalctl", "-u", unit, "--boot", "--lines=400", "--no-pager", "--output=cat").Output()
+func unitLog(ctx context.Context, unit string) string {
+	path := hwdetect.Find("/usr/local/bin:/usr/bin:/bin", "journalctl")
+	if path == "" {
+		return ""
+	}
+	res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: path, Args: []string{"-u", unit, "--boot", "--lines=400", "--no-pager", "--output=cat"},
+		Env: os.Environ(), Patience: kubeadm.AskPatience})
 	if err != nil {
 		return ""
 	}
 	const most = 256 << 10
-	return string(out[max(0, len(out)-most):])
+	return string(res.Stdout[max(0, len(res.Stdout)-most):])
 }
 
 // showSeen prints what was seen on the board when a run failed: the API server's

@@ -19,6 +19,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -80,7 +81,7 @@ func (v invocation) init(o options) error {
 	if err != nil {
 		return err
 	}
-	stop := listenForSignals()
+	stop := v.listen()
 	defer stop.close()
 	b, err := v.readBoard(stop.ctx, own, args)
 	if sig := stop.signal(); sig != 0 {
@@ -107,8 +108,10 @@ type boardRun struct {
 	behaviour kubeadm.Behaviour
 	args      kubeadm.InitArgs
 	config    *kubeadm.Config
-	board     hwdetect.Board
-	bench     bench.Result
+	// owned is what the owner's own patches set.
+	owned patch.Owned
+	board hwdetect.Board
+	bench bench.Result
 	// reused says that bench was made before this run; see keptBench.
 	reused bool
 	speed  plan.Speed
@@ -126,6 +129,44 @@ type boardRun struct {
 // readBoard finds out, measures and decides. It changes nothing but for the
 // benchmark's own file, which it removes; in a dry run not even that.
 func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.InitArgs) (boardRun, error) {
+	b, err := safefile.Wait(ctx, func() (boardRun, error) { return v.gather(ctx, own, args) })
+	if err != nil || b.resume != nil {
+		return b, err
+	}
+	dry := args.Bool("dry-run")
+	// Before the benchmark, which measures the disk that etcd will have.
+	if b.storage, err = v.initStorage(ctx, own.storage, b.config, dry); err != nil {
+		return b, err
+	}
+	folder := ""
+	if !dry {
+		folder = bench.NearestFolder(etcdFolder(b.config))
+	}
+	switch {
+	case own.bench != "":
+	case b.reuse(folder):
+	default:
+		err = b.measure(ctx, folder)
+	}
+	if err != nil {
+		return b, err
+	}
+	layout := board()
+	facts := plan.Facts{Board: b.board, Speed: b.speed, Kubeadm: b.behaviour, Args: args, Config: b.config, Profile: own.profile, Cores: b.bench.Cores.Quota, Owned: b.owned, HasCA: exists(filepath.Join(layout.Certificates(b.config, args), "ca.crt"))}
+	b.plan = plan.MakeInit(facts)
+	if b.plan.Config != nil {
+		// Flags that have no place in a config leave only the way of passing
+		// everything on as it came.
+		if _, err := bootstrap.MakeConfig(b.plan.Config, b.config, args, b.behaviour); err != nil {
+			facts.NoConfig = err.Error()
+			b.plan = plan.MakeInit(facts)
+		}
+	}
+	return b, bootstrap.CheckProgram(layout, b.plan, trustedProgram)
+}
+
+// gather only reads: files that others may have made, on disks that may not answer.
+func (v invocation) gather(ctx context.Context, own initFlags, args kubeadm.InitArgs) (boardRun, error) {
 	b := boardRun{args: args}
 	dry := args.Bool("dry-run")
 	if !dry && !isRoot() {
@@ -159,8 +200,7 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	if b.behaviour, err = kubeadm.BehaviourOf(version); err != nil {
 		return b, err
 	}
-	owned, err := fitsInit(args, b.config, b.behaviour, true)
-	if err != nil {
+	if b.owned, err = fitsInit(args, b.config, b.behaviour, true); err != nil {
 		return b, err
 	}
 	layout := board()
@@ -183,34 +223,7 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 		b.plan = b.resume.Plan
 		return b, nil
 	}
-	// Before the benchmark, which measures the disk that etcd will have.
-	if b.storage, err = v.initStorage(ctx, own.storage, b.config, dry); err != nil {
-		return b, err
-	}
-	folder := ""
-	if !dry {
-		folder = bench.NearestFolder(etcdFolder(b.config))
-	}
-	switch {
-	case own.bench != "":
-	case b.reuse(folder):
-	default:
-		err = b.measure(ctx, folder)
-	}
-	if err != nil {
-		return b, err
-	}
-	facts := plan.Facts{Board: b.board, Speed: b.speed, Kubeadm: b.behaviour, Args: args, Config: b.config, Profile: own.profile, Cores: b.bench.Cores.Quota, Owned: owned, HasCA: exists(filepath.Join(layout.Certificates(b.config, args), "ca.crt"))}
-	b.plan = plan.MakeInit(facts)
-	if b.plan.Config != nil {
-		// Flags that have no place in a config leave only the way of passing
-		// everything on as it came.
-		if _, err := bootstrap.MakeConfig(b.plan.Config, b.config, args, b.behaviour); err != nil {
-			facts.NoConfig = err.Error()
-			b.plan = plan.MakeInit(facts)
-		}
-	}
-	return b, bootstrap.CheckProgram(layout, b.plan, trustedProgram)
+	return b, nil
 }
 
 // recall fills in a benchmark that was made before.
@@ -332,12 +345,13 @@ func inPath(pathList, name string) bool {
 }
 
 func readConfigFile(name string) (*kubeadm.Config, []byte, error) {
-	// kubeadm reads it several times, and a run that goes on once more.
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return nil, nil, &kubeadm.ConfigError{File: name, Err: errors.New("not a regular file, and it is read several times"), Help: "write it to a file first, and name that with --config"}
-	}
-	text, err := os.ReadFile(name)
-	if err != nil {
+	text, err := safefile.Read(name, kubeadm.MaxConfig)
+	var refused *safefile.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		// kubeadm reads it several times, and a run that goes on once more.
+		return nil, nil, &kubeadm.ConfigError{File: name, Err: errors.New("it " + refused.Why), Help: "name a file of kubeadm configuration with --config; it is read several times, so a pipe does not do"}
+	case err != nil:
 		return nil, nil, &kubeadm.ConfigError{File: name, Err: unwrapPath(err), Help: "name a readable file with --config"}
 	}
 	c, err := kubeadm.ReadConfig(bytes.NewReader(text), name)
@@ -378,18 +392,18 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 	}
 	show := v.display(own.output)
 	show.plan(b)
-	began, busy := time.Now(), bench.BusyCPU(os.DirFS("/"))
+	began, busy := time.Now(), bench.BusyCPU(bench.Machine())
 	// It waits from here on: more threads would only wake each other.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	outcome, err := bootstrap.Run(stop.ctx, bootstrap.Options{
 		Layout: board(), Kubeadm: b.path, Behaviour: b.behaviour,
 		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Check: b.check, Program: trustedProgram,
 		Runner: kubeadm.Exec, Env: v.env, Now: time.Now, Tell: show.event,
-		Output: v.kubeadmOutput(b.args), Logs: unitLog, Signal: stop.signal, Hold: bootstrap.HoldProcess,
+		Output: v.kubeadmOutput(b.args), Logs: func(unit string) string { return unitLog(stop.ctx, unit) }, Signal: stop.signal, Hold: bootstrap.HoldProcess,
 	})
 	show.end()
 	took := time.Since(began)
-	b.used = bench.BusyCPU(os.DirFS("/")) - busy
+	b.used = bench.BusyCPU(bench.Machine()) - busy
 	if err != nil {
 		var refused *bootstrap.RefusedError
 		if !outcome.Untouched && !errors.As(err, &refused) {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -38,12 +39,12 @@ func keepBench(r bench.Result) error {
 // would: of the same boot, under the same CPU quota, undisturbed, with the disk
 // that etcd's data will lie on unless folder is empty.
 func (b *boardRun) reuse(folder string) bool {
-	text, err := os.ReadFile(keptBench)
+	text, err := safefile.Read(keptBench, 16<<20)
 	if err != nil {
 		return false
 	}
 	r, err := bench.Parse(text)
-	if err != nil || !r.StillHolds(os.DirFS("/")) {
+	if err != nil || !r.StillHolds(bench.Machine()) {
 		return false
 	}
 	measured := slices.ContainsFunc(r.Folders, func(f bench.Folder) bool { return f.Path == folder })

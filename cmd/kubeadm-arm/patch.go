@@ -11,6 +11,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -43,7 +44,7 @@ func (v invocation) patchSettings(slowdown float64) (map[string]patch.Settings, 
 	if slowdown > 0 {
 		speed = speed.Times(slowdown)
 	} else {
-		stop := listenForSignals()
+		stop := v.listen()
 		defer stop.close()
 		res, err := bench.Run(stop.ctx, bench.Options{Short: true})
 		if err != nil {
@@ -65,9 +66,9 @@ func (v invocation) patchSettings(slowdown float64) (map[string]patch.Settings, 
 const maxStream = 16 << 20
 
 func (v invocation) patchStream(all map[string]patch.Settings, diff bool) error {
-	text, err := io.ReadAll(io.LimitReader(v.stdin, maxStream))
+	text, err := safefile.ReadAll(v.stdin, "standard input", maxStream)
 	if err != nil {
-		return fmt.Errorf("read standard input: %w", err)
+		return fmt.Errorf("read manifest: %w", err)
 	}
 	about, err := patch.Inspect(text)
 	if err != nil {
@@ -108,7 +109,7 @@ func (v invocation) patchFolder(dir string, all map[string]patch.Settings, diff 
 	found := map[string][]byte{}
 	for _, c := range plan.Components() {
 		path := filepath.Join(dir, c+".yaml")
-		text, err := os.ReadFile(path)
+		text, err := safefile.Read(path, maxStream)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}

@@ -98,7 +98,7 @@ func (v invocation) resume(o options) error {
 	if own.kubeadm == "" && exists(own.journal.Kubeadm) {
 		own.kubeadm = own.journal.Kubeadm
 	}
-	stop := listenForSignals()
+	stop := v.listen()
 	defer stop.close()
 	b, err := v.readBoard(stop.ctx, own, args)
 	if err != nil {
@@ -194,7 +194,7 @@ func (v invocation) release(o options) error {
 		}
 		return err
 	}
-	stop := listenForSignals()
+	stop := v.listen()
 	defer stop.close()
 	_, err = bootstrap.Release(stop.ctx, bootstrap.ReleaseOptions{
 		Layout: board(), Wait: o.on("wait"), Patience: patience, Poll: 5 * time.Second, Now: time.Now, Hold: bootstrap.HoldProcess,

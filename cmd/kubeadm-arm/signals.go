@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // signals ends a context at the first SIGINT, SIGTERM or SIGHUP and remembers
@@ -17,10 +19,16 @@ type signals struct {
 	cancel context.CancelFunc
 	got    atomic.Int32
 	in     chan os.Signal
+	answer *time.Timer
+	ended  chan struct{}
 }
 
-func listenForSignals() *signals {
-	s := &signals{in: make(chan os.Signal, 4)}
+// answerWithin is when somebody who presses Ctrl-C hears that it was seen, where the
+// end takes longer.
+const answerWithin = 700 * time.Millisecond
+
+func (v invocation) listen() *signals {
+	s := &signals{in: make(chan os.Signal, 4), ended: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	listen := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -32,11 +40,18 @@ func listenForSignals() *signals {
 			if sig == syscall.SIGPIPE {
 				continue
 			}
-			if n, ok := sig.(syscall.Signal); ok {
-				s.got.CompareAndSwap(0, int32(n))
+			if n, ok := sig.(syscall.Signal); ok && s.got.CompareAndSwap(0, int32(n)) {
+				s.answer = time.AfterFunc(answerWithin, func() {
+					// One write, on a line of its own: a step's line may stand there.
+					_, _ = io.WriteString(v.rawStderr, "\nkubeadm-arm: ending; what is at work has 10 s to stop\n")
+				})
 			}
 			s.cancel()
 		}
+		if s.answer != nil {
+			s.answer.Stop()
+		}
+		close(s.ended)
 	}()
 	return s
 }
@@ -46,5 +61,6 @@ func (s *signals) signal() syscall.Signal { return syscall.Signal(s.got.Load()) 
 func (s *signals) close() {
 	signal.Stop(s.in)
 	close(s.in)
+	<-s.ended
 	s.cancel()
 }

@@ -169,7 +169,7 @@ func (v invocation) storagePlan(o options) error {
 		return err
 	}
 	output := o.text("output")
-	stop := listenForSignals()
+	stop := v.listen()
 	defer stop.close()
 	b := v.storageBoard()
 	w.Stop = true // a plan disturbs nobody
@@ -326,7 +326,7 @@ func (v invocation) storageApply(o options) error {
 	if err := needRoot("storage apply"); err != nil {
 		return err
 	}
-	stop := listenForSignals()
+	stop := v.listen()
 	defer stop.close()
 	b := v.storageBoard()
 	if o.on("dry-run") {
@@ -439,7 +439,7 @@ func (v invocation) storageUndo(o options) error {
 	if err := needRoot("storage undo"); err != nil {
 		return err
 	}
-	stop := listenForSignals()
+	stop := v.listen()
 	defer stop.close()
 	if err := v.storageBoard().Undo(stop.ctx, o.on("stop")); err != nil {
 		if sig := stop.signal(); sig != 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
@@ -17,6 +18,9 @@ import (
 // mergedPatches holds our patches beside the owner's for one upgrade; it is
 // gone after the next start of the board.
 const mergedPatches = "/run/kubeadm-arm/patches"
+
+// maxPatches is how many files a folder of patches may hold.
+const maxPatches = 10000
 
 // upgradeArgs gives `kubeadm upgrade apply` and `upgrade node` the folder of
 // patches that init laid down, because an upgrade writes the manifests anew. An
@@ -104,7 +108,7 @@ func (v invocation) mergePatches(ours map[string][]byte, theirs string) error {
 	if err := os.MkdirAll(mergedPatches, 0o700); err != nil {
 		return fmt.Errorf("merge patches: %w", err)
 	}
-	entries, err := os.ReadDir(theirs)
+	entries, err := safefile.List(theirs, maxPatches)
 	if err != nil {
 		return fmt.Errorf("merge patches: %w", err)
 	}
@@ -112,7 +116,7 @@ func (v invocation) mergePatches(ours map[string][]byte, theirs string) error {
 		if e.IsDir() {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(theirs, e.Name()))
+		text, err := safefile.Read(filepath.Join(theirs, e.Name()), maxStream)
 		if err != nil {
 			return fmt.Errorf("merge patches: %w", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -180,9 +181,44 @@ func list(dir *os.File, path string, limit int) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	if len(entries) > limit {
-		return nil, &RefusedError{path, fmt.Sprintf("holds more than %d entries, the most that are listed", limit),
-			"see what wrote them: ls -U " + path + " | head"}
+		return nil, tooMany(path, limit)
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return entries, nil
+}
+
+func tooMany(path string, limit int) error {
+	return &RefusedError{path, fmt.Sprintf("holds more than %d entries, the most that are listed", limit), "see what wrote them: ls -U " + path + " | head"}
+}
+
+// Files lists all files below a folder that are no folders, by their paths relative to
+// it, and refuses more than limit of them. Links are listed and not followed. A folder
+// that cannot be read is left out; dir itself may be missing.
+func Files(dir string, limit int) ([]string, error) { return files(dir, "", limit) }
+
+func files(dir, below string, limit int) ([]string, error) {
+	entries, err := List(filepath.Join(dir, below), limit)
+	var refused *RefusedError
+	switch {
+	case errors.As(err, &refused):
+		return nil, err
+	case err != nil:
+		return nil, nil
+	}
+	var all []string
+	for _, e := range entries {
+		name := filepath.Join(below, e.Name())
+		if !e.IsDir() {
+			all = append(all, name)
+			continue
+		}
+		more, err := files(dir, name, limit)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, more...); len(all) > limit {
+			return nil, tooMany(filepath.Join(dir, below), limit)
+		}
+	}
+	return all, nil
 }

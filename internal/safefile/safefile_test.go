@@ -106,6 +106,23 @@ func TestList(t *testing.T) {
 	assert.ErrorIs(t, err, unix.ENOTDIR)
 }
 
+func TestFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"pki/ca.crt", "pki/etcd/ca.crt", "admin.conf", "empty/x/y"} {
+		write(t, filepath.Join(dir, name), "")
+	}
+	require.NoError(t, os.Remove(filepath.Join(dir, "empty/x/y")))
+	require.NoError(t, os.Symlink("..", filepath.Join(dir, "pki/loop")))
+	all, err := Files(dir, 4)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"admin.conf", "pki/ca.crt", "pki/etcd/ca.crt", "pki/loop"}, all)
+	_, err = Files(dir, 3)
+	assert.ErrorContains(t, err, "holds more than 3 entries")
+	all, err = Files(filepath.Join(dir, "none"), 3)
+	assert.NoError(t, err)
+	assert.Empty(t, all)
+}
+
 // TestRoot follows links as a program does that has the folder for its root.
 func TestRoot(t *testing.T) {
 	outside := t.TempDir()

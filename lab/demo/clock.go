@@ -26,14 +26,30 @@ seen() {
 	read -r now rest < /proc/uptime
 	echo "{\"uptimeSeconds\": $now}" > $at/lab-$1
 }
+run() { timeout --foreground --signal=INT --kill-after=60 "$limit" "$@"; }
 seen began
-timeout --foreground --signal=INT --kill-after=60 "$limit" "$@"
-code=$?
+if test -z "$LAB_STALL_AT"; then
+	run "$@"
+	code=$?
+else
+	# The board is kept from working when the command has said something.
+	mkfifo $at/lab-pipe
+	tee $at/lab-output < $at/lab-pipe &
+	/usr/lib/lab/guest stall --for "$LAB_STALL_FOR" --share "$LAB_STALL_SHARE" --when "$LAB_STALL_AT" --in $at/lab-output &
+	stall=$!
+	run "$@" > $at/lab-pipe 2>&1
+	code=$?
+fi
 seen done
 test $code = 0 || exit $code
 timeout --foreground "$limit" sh -c 'until kubectl wait --for=condition=Ready "node/$0" --timeout="$1s"; do sleep 2; done' "$0" "$limit"
 code=$?
 seen ready
+if test -n "$LAB_STALL_AT"; then
+	# What it has done to the board shows later.
+	wait $stall
+	sleep 180
+fi
 exit $code
 `
 

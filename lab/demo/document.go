@@ -125,7 +125,7 @@ type runGroup struct {
 
 // good are the runs that ended with a Ready node.
 func (g runGroup) good() []run {
-	return slices.DeleteFunc(slices.Clone(g.runs), func(r run) bool { return !r.OK || !r.NodeReady })
+	return slices.DeleteFunc(slices.Clone(g.runs), func(r run) bool { return !r.OK || !r.NodeReady || r.Invalid != "" })
 }
 
 // group keeps the order of first appearance.

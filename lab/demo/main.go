@@ -23,7 +23,7 @@ func main() {
 	var rounds int
 	var cpus, versions []string
 	var tools, results, document string
-	var from []string
+	var from, stalls, stallAt []string
 	var expect expectations
 	flag.StringVar(&d.lab, "lab", "lab", "the lab program")
 	flag.StringVar(&d.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static, for this machine")
@@ -32,6 +32,8 @@ func main() {
 	flag.BoolVar(&d.pace, "pace", false, "give boards the CPU time with which their work is that of their share (lab up --pace): for hosts that are not quiet")
 	flag.StringVar(&d.kind, "board", "", "whole emulated boards of this kind (lab up --board) instead of shares of a core")
 	flag.StringVar(&d.speed, "speed", "", "give emulated boards counted time and this speed (lab up --speed), such as bananapi or bananapi/4")
+	flag.StringSliceVar(&stalls, "stall", nil, "keep emulated boards from working for so long, or leave them a share of their cores, such as 30s,1m@10%")
+	flag.StringSliceVar(&stallAt, "stall-at", nil, "do so when the tool says this; several texts with | between, one for each tool")
 	flag.IntVar(&d.dilation, "time-dilation", 1, "a second on an emulated board takes so many here (lab up --time-dilation); times are the board's")
 	flag.StringVar(&d.deb, "deb", "", "install kubeadm-arm on an emulated board from this Debian package instead")
 	flag.StringVar(&d.bundle, "bundle", "", "folder of kubeadm-arm images build, to be unpacked and imported on an emulated board in place of its Kubernetes")
@@ -71,6 +73,20 @@ func main() {
 	}
 	if d.kind != "" {
 		cpus = []string{strings.TrimSpace(d.kind + " " + d.speed)}
+	}
+	if len(stalls) > 0 {
+		if d.stalls, err = parseStalls(stalls, stallAt); err == nil && d.kind == "" {
+			err = errors.New("--stall is for --board")
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "demo:", err)
+			os.Exit(2)
+		}
+		board := cpus[0]
+		cpus = nil
+		for _, s := range d.stalls {
+			cpus = append(cpus, board+", "+s.String())
+		}
 	}
 	if len(from) > 0 {
 		if err := documentOf(from, document); err != nil {
@@ -115,7 +131,18 @@ func main() {
 		fmt.Fprintln(os.Stderr, "demo: not as expected:", err)
 		os.Exit(1)
 	}
+	for _, r := range runs {
+		if r.Invalid != "" {
+			fmt.Fprintf(os.Stderr, "demo: this machine is not fit for timing: %d of %d runs of %s are not valid: %s\n", tries, tries, r.Tool, r.Invalid)
+			fmt.Fprintln(os.Stderr, "hint: boards with counted time (--board amd64) are the same on every machine")
+			os.Exit(exitUnfit)
+		}
+	}
 }
+
+// exitUnfit is the exit code when nothing can be said about a tool, since this
+// machine's own speed changed too much.
+const exitUnfit = 4
 
 // expectations are what a run of the demo must show.
 type expectations struct {
@@ -131,6 +158,9 @@ func (e expectations) check(runs []run) error {
 	var missed error
 	miss := func(format string, args ...any) { missed = errors.Join(missed, fmt.Errorf(format, args...)) }
 	for _, r := range runs {
+		if r.Invalid != "" {
+			continue
+		}
 		for _, m := range r.Missed {
 			miss("%s: %s", r.Tool, m)
 		}

@@ -56,8 +56,12 @@ type run struct {
 	// SliceCosts are how many times the CPU time that work took in the slices of a
 	// paced board (lab up --pace), measured every ten seconds.
 	SliceCosts []float64 `json:"sliceCosts,omitempty"`
-	Reason     string    `json:"reason,omitempty"`
-	Pods       string    `json:"pods,omitempty"`
+	// Lost is the part of the run for which this machine was kept from working.
+	Lost float64 `json:"lost,omitempty"`
+	// Invalid says why the run shows nothing about the tool; see invalid.
+	Invalid string `json:"invalid,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Pods    string `json:"pods,omitempty"`
 	// Deeds are what the cluster was seen doing, Missed what it was to do and did
 	// not, once it was Ready.
 	Deeds  []deed   `json:"deeds,omitempty"`
@@ -107,6 +111,10 @@ type demo struct {
 	// bundle is a folder of kubeadm-arm images build, which takes the place of the
 	// Kubernetes on an emulated board.
 	bundle string
+	// stalls are what keeps the boards from working, one after the other, and stall
+	// the one of now.
+	stalls []stall
+	stall  stall
 	// programs are more that a board gets.
 	programs []string
 }
@@ -116,6 +124,9 @@ func (d *demo) place() string {
 	if d.kind != "" {
 		if d.dilation > 1 {
 			return fmt.Sprintf("an emulated %s whose seconds take %d", d.kind, d.dilation)
+		}
+		if d.speed != "" && d.stall.length > 0 {
+			return "an emulated " + d.cpu
 		}
 		if d.speed != "" {
 			return fmt.Sprintf("an emulated %s with counted time, as fast as %s", d.kind, d.speed)
@@ -164,6 +175,9 @@ func (d *demo) shares(all, versions []string, rounds int) ([]run, error) {
 	return each(len(all), d.atOnce, func(i int) ([]run, error) {
 		one := *d
 		one.cpu = all[i]
+		if len(d.stalls) > 0 {
+			one.stall = d.stalls[i]
+		}
 		if len(all) > 1 {
 			one.board = boardOf(d.board, i)
 		}
@@ -216,8 +230,7 @@ func (d *demo) rounds(n int) ([]run, error) {
 			if d.sideBySide {
 				one.prefix += tools[i].Name + ": "
 			}
-			r, err := one.once(tools[i])
-			return []run{r}, err
+			return one.valid(tools[i])
 		})
 		if err != nil {
 			return all, err
@@ -305,7 +318,9 @@ func (d *demo) bootstrapTo(t tool, r *run) error {
 	if err != nil {
 		return err
 	}
+	machine, begin := readStandstill(), time.Now()
 	out, runErr := d.bootstrap(t, "", nil)
+	r.Lost = readStandstill().minus(machine).seconds() / time.Since(begin).Seconds()
 	seen, err := d.milestones(before)
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
@@ -371,8 +386,9 @@ const middle = "wait for kube-apiserver: "
 // bootstrap runs the tool, showing its progress and keeping what it says, and after
 // its success waits for the node. Once it has said at, then is called.
 func (d *demo) bootstrap(t tool, at string, then func()) (string, error) {
-	words := append([]string{"run", "--name", d.board, "--", "sh", "-c", bootstrapScript, d.board, d.patience(d.limit)}, t.wordsFor(d.version)...)
-	cmd := exec.Command(d.lab, words...)
+	words := append([]string{"run", "--name", d.board}, d.stall.environment()...)
+	words = append(words, "--", "sh", "-c", bootstrapScript, d.board, d.patience(d.limit))
+	cmd := exec.Command(d.lab, append(words, t.wordsFor(d.version)...)...)
 	var out bytes.Buffer
 	w := &progress{d: d, out: &out, quiet: !isArm(t.Name), trigger: []byte(at), then: then}
 	cmd.Stdout, cmd.Stderr = w, w

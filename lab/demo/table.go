@@ -15,7 +15,10 @@ func printTable(w io.Writer, place, version string, runs []run) {
 	fmt.Fprintln(t, "command\toutcome\ttime\tnode Ready after\tCPU\trestarts")
 	for _, r := range runs {
 		outcome, ready := "failed", "-"
-		if r.OK {
+		if r.Invalid != "" {
+			outcome = "not valid"
+		}
+		if r.OK && r.Invalid == "" {
 			outcome, ready = "worked", fmt.Sprintf("%.1f s", r.ReadySeconds)
 			if !r.NodeReady {
 				ready = "never"
@@ -61,7 +64,7 @@ func total(m map[string]int) int {
 func median(runs []run, tool string) float64 {
 	var all []float64
 	for _, r := range runs {
-		if r.Tool == tool && r.OK {
+		if r.Tool == tool && r.OK && r.Invalid == "" {
 			all = append(all, r.Seconds)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,7 +21,7 @@ func stall(args []string) error {
 	f := flag.NewFlagSet("stall", flag.ContinueOnError)
 	length := f.Duration("for", 30*time.Second, "how long")
 	share := f.Float64("share", 0, "what the rest keeps of each core, from 0 to less than 1")
-	text := f.String("when", "", "wait until the file --in holds this text")
+	texts := f.String("when", "", "wait until the file --in holds one of these texts, with | between")
 	file := f.String("in", "", "see --when")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -28,10 +29,7 @@ func stall(args []string) error {
 	if *share < 0 || *share >= 1 || *length < 0 {
 		return errors.New("stall: want a length, and a share from 0 to less than 1")
 	}
-	for *text != "" {
-		if seen, err := os.ReadFile(*file); err == nil && strings.Contains(string(seen), *text) {
-			break
-		}
+	for *texts != "" && !holds(*file, strings.Split(*texts, "|")) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	// Without this the kernel leaves others a twentieth.
@@ -50,6 +48,12 @@ func stall(args []string) error {
 	}
 	group.Wait()
 	return errors.Join(append(errs, os.WriteFile(limit, before, 0))...)
+}
+
+// holds tells whether a file holds one of the texts.
+func holds(file string, texts []string) bool {
+	seen, err := os.ReadFile(file)
+	return err == nil && slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(string(seen), t) })
 }
 
 // occupy keeps a core busy in turns of 100 ms, of which the rest gets its share.
