@@ -24,7 +24,7 @@ import (
 // reads and neither kubeadm nor this program has made. The kubelet reads neither
 // dotted names nor folders (pkg/kubelet/config/file.go).
 func (l Layout) foreignPods() ([]string, error) {
-	entries, err := os.ReadDir(l.Manifests())
+	entries, err := safefile.List(l.Manifests(), maxListed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -104,7 +104,7 @@ func (l Layout) keepForeign() error {
 // putForeignBack puts them back where they are gone, and returns where they are.
 // After a power cut in the middle of a reset the next reset or init does it.
 func (l Layout) putForeignBack() ([]string, error) {
-	entries, err := os.ReadDir(l.kept())
+	entries, err := safefile.List(l.kept(), maxListed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -12,8 +12,8 @@ import (
 func cniPlugins(f Facts) []Finding {
 	c, cni := f.Host.Runtime.Containerd, f.Host.Runtime.CNI
 	dirs := c.BinDirs
-	if f.uses("Docker") {
-		dirs = []string{"/opt/cni/bin"} // the kubelet's own default, up to v1.23
+	if f.uses("Docker") || f.uses("cri-dockerd") {
+		dirs = []string{"/opt/cni/bin"} // the default of the kubelet up to v1.23, and of cri-dockerd
 	} else if !f.uses("containerd") || c.Problem != "" {
 		return nil
 	}

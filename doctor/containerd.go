@@ -18,10 +18,15 @@ const (
 )
 
 // kubeletSetting is a setting of the kubelet: its flag where one is given, else
-// what the configuration says.
+// what its configuration on a board with a cluster says, else what the one for
+// init says.
 func (f Facts) kubeletSetting(flag, configured string) string {
-	if v := f.Host.Node.KubeletFlag(flag); v != "" {
-		return v
+	name := map[string]string{"fail-swap-on": "failSwapOn", "cgroup-driver": "cgroupDriver"}[flag]
+	switch here := f.Host.Node.KubeletConfig[name]; {
+	case f.Host.Node.KubeletFlag(flag) != "":
+		return f.Host.Node.KubeletFlag(flag)
+	case here != "" && f.clusterHere():
+		return here
 	}
 	return configured
 }
@@ -56,11 +61,15 @@ func criEdit(c hwdetect.ContainerdConfig, value any, path ...string) Edit {
 // containerd 1 takes a runtime that the file describes in part for described in
 // full: without its type no pod would start.
 func systemdCgroup(c hwdetect.ContainerdConfig) []Edit {
+	table := []string{"containerd", "runtimes", c.Runtime}
+	if c.Unnamed {
+		table = []string{"containerd", "default_runtime"}
+	}
 	var all []Edit
 	if !c.Described {
-		all = append(all, criEdit(c, "io.containerd.runc.v2", "containerd", "runtimes", c.Runtime, "runtime_type"))
+		all = append(all, criEdit(c, "io.containerd.runc.v2", append(table, "runtime_type")...))
 	}
-	return append(all, criEdit(c, true, "containerd", "runtimes", c.Runtime, "options", "SystemdCgroup"))
+	return append(all, criEdit(c, true, append(table, "options", "SystemdCgroup")...))
 }
 
 // oldShim is containerd's first kind of runtime, the only one that
@@ -134,7 +143,7 @@ func (f Facts) dockerDriver() string {
 }
 
 func dockerConfig(f Facts) []Finding {
-	if problem := f.Host.Runtime.Docker.Problem; problem != "" && f.uses("Docker") {
+	if problem := f.Host.Runtime.Docker.Problem; problem != "" && (f.uses("Docker") || f.uses("cri-dockerd")) {
 		return one(Finding{
 			ID: "docker-config", Severity: Warning, Rule: OwnRule, Seen: hwdetect.DockerConfigPath + ": " + problem,
 			Means: "Docker does not start with such a file", Fix: []string{"sudo nano " + hwdetect.DockerConfigPath, "sudo systemctl restart docker"},
@@ -145,7 +154,8 @@ func dockerConfig(f Facts) []Finding {
 
 func cgroupDriver(f Facts) []Finding {
 	c := f.Host.Runtime.Containerd
-	docker := f.uses("Docker")
+	shim := f.uses("cri-dockerd") // Docker's containers, and Docker's driver
+	docker := f.uses("Docker") || shim
 	if !f.Host.Node.Systemd || !docker && (!f.uses("containerd") || c.Problem != "") || docker && f.Host.Runtime.Docker.Problem != "" {
 		return nil
 	}
@@ -156,7 +166,7 @@ func cgroupDriver(f Facts) []Finding {
 	name, runtime := "containerd", containerdDriver(c)
 	if docker {
 		name, runtime = "Docker", f.dockerDriver()
-		if f.Kubeadm.Value(kubeadm.DockerDriver) == "Docker's" {
+		if !shim && f.Kubeadm.Value(kubeadm.DockerDriver) == "Docker's" {
 			return fine("cgroup-driver", "the kubelet takes Docker's: "+runtime)
 		}
 	} else if c.Runtime != "runc" {
@@ -176,6 +186,9 @@ func cgroupDriver(f Facts) []Finding {
 	case runtime == "cgroupfs" && docker:
 		found.Severity, found.Rule = Fail, KubeletRule
 		found.Means = "the kubelet exits: misconfiguration: kubelet cgroup driver is different from docker cgroup driver"
+		if shim {
+			found.Means = "no pod starts: Docker refuses the names that the kubelet gives to cgroups (cgroup-parent for systemd cgroup should be a valid slice)"
+		}
 		found.Edits = []Edit{{hwdetect.DockerConfigPath, setExecOpt{"native.cgroupdriver", "systemd"}}}
 		found.Fix = []string{"sudo systemctl restart docker"}
 	case runtime == "cgroupfs":

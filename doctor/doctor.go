@@ -76,7 +76,7 @@ func checks() []func(Facts) []Finding {
 		configFields,
 		programs, cpus, memory, power,
 		kernelRelease, kernelFeatures, pageSize, memoryCgroup, cgroupVersion,
-		swap, clock, storageSet, freshDisk, volumes, space,
+		swap, clock, certificates, storageSet, freshDisk, volumes, space,
 		hostname, hostnameResolves, copies,
 		kernelSettings, defaultRoute, nameServers, ports,
 		runtimeAnswers, containerdConfig, runtimeVersion, dockerConfig, cgroupDriver, sandboxImage, cniPlugins,
@@ -108,8 +108,12 @@ func Diagnose(f Facts) Report {
 			found.Fix = append([]string{f.fixLine(*found)}, found.Fix...)
 		}
 		if found.Rule == "" && found.Severity.Worse(OK) {
-			found.Rule = OwnRule
-			if len(found.Checks) > 0 {
+			switch {
+			case len(found.Checks) == 0:
+				found.Rule = OwnRule
+			case slices.Contains(found.Checks, found.ID):
+				found.Rule = KubeletRule // ignoring kubeadm's checks is not enough
+			default:
 				found.Rule = PreflightRule
 			}
 		}

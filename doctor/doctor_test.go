@@ -392,3 +392,25 @@ func FuzzDiagnose(f *testing.F) {
 		}
 	})
 }
+
+// A change of a file that is none of its kind is an error, and a second one
+// changes nothing.
+func FuzzChanges(f *testing.F) {
+	for _, text := range []string{"", "{}", "{\"exec-opts\": [\"native.cgroupdriver=cgroupfs\"]}", "version = 2\ndisabled_plugins = [\"cri\"]\n", "net.ipv4.ip_forward = 0\r\n# x"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, c := range []Change{
+			setExecOpt{"native.cgroupdriver", "systemd"}, setLine{"net.ipv4.ip_forward", "1"}, removeTOML{"disabled_plugins", keyOf("cri", "x")},
+			setTOML{Key: keyOf("plugins", "cri", "SystemdCgroup"), Value: true, Missing: newContainerdFile},
+		} {
+			once, err := c.Apply(text)
+			if err != nil {
+				continue
+			}
+			if twice, err := c.Apply(once); err != nil || !bytes.Equal(once, twice) {
+				t.Fatalf("%s: %q, then %q: %v", c, once, twice, err)
+			}
+		}
+	})
+}

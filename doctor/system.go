@@ -46,15 +46,6 @@ func clock(f Facts) []Finding {
 		}
 		return one(found)
 	}
-	for _, cert := range c.Certificates {
-		if c.Now.After(cert.NotAfter) {
-			return one(Finding{
-				ID: "certificates", Severity: Warning, Seen: fmt.Sprintf("%s expired on %s; the clock says %s", cert.Path, cert.NotAfter.UTC().Format("2006-01-02"), now),
-				Means: "if the clock is right, the cluster's certificates have to be renewed",
-				Fix:   []string{"sudo kubeadm-arm certs renew all"},
-			})
-		}
-	}
 	if !c.RTC {
 		return one(Finding{
 			ID: "clock", Severity: Info, Brief: true, Seen: now + " UTC, plausible; no battery-backed clock",

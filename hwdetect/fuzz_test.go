@@ -52,6 +52,8 @@ func FuzzHostFiles(f *testing.F) {
 		parseDockerConfig(text)
 		_ = (&CNI{}).parse(text)
 		parseCertificate(text)
+		parseCertificate(parseKubeconfig(text))
+		podName(text)
 		parseThrottled(string(text))
 		for _, kind := range bootKinds() {
 			s, ok := ParseBootFile(string(text), kind)

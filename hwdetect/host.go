@@ -59,6 +59,8 @@ type HostOptions struct {
 	Socket string
 	// ResolvConf is the kubelet's resolvConf, when its configuration sets it.
 	ResolvConf string
+	// PKI is kubeadm's folder of certificates, /etc/kubernetes/pki when empty.
+	PKI string
 	// Programs names programs by their path that count in place of what PATH
 	// has under the same name, such as the real kubeadm.
 	Programs map[string]string
@@ -100,7 +102,7 @@ func ReadHost(o HostOptions, kernel Kernel) Host {
 	h.Programs = ReadPrograms(o.Root, o.Path, o.Programs)
 	h.InPath = inPath(f, o.Path)
 	h.Packages = readPackages(f)
-	h.Clock = readClock(f, o.Now, o.Built, h.Programs)
+	h.Clock = readClock(f, o.Now, o.Built, h.Programs, o.PKI)
 	return h
 }
 

@@ -205,12 +205,12 @@ func TestClock(t *testing.T) {
 	built := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	root := tree(t, map[string]string{"etc/fake-hwclock.data": "x", "etc/kubernetes/pki/ca.crt": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"})
 	require.NoError(t, os.Chtimes(root+"/etc/fake-hwclock.data", built.AddDate(0, 0, -9), built.AddDate(0, 0, -9)))
-	c := readClock(filesIn(root), now, built, nil)
+	c := readClock(filesIn(root), now, built, nil, "")
 	assert.Equal(t, built, c.Epoch)
 	assert.False(t, c.RTC)
 	assert.Empty(t, c.Certificates, "half a certificate")
 	require.NoError(t, os.Chtimes(root+"/etc/fake-hwclock.data", built.AddDate(0, 0, 9), built.AddDate(0, 0, 9)))
-	assert.Contains(t, readClock(filesIn(root), now, built, nil).EpochFrom, "fake-hwclock.data")
+	assert.Contains(t, readClock(filesIn(root), now, built, nil, "").EpochFrom, "fake-hwclock.data")
 }
 
 func TestPower(t *testing.T) {

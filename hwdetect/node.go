@@ -1,6 +1,7 @@
 package hwdetect
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +18,9 @@ type Node struct {
 	// KubeletArgs are the flags that the kubelet is started with, from its unit,
 	// the unit's drop-ins and the files of variables that these name.
 	KubeletArgs []string `json:"kubeletArgs,omitempty"`
+	// KubeletConfig are settings in the kubelet's configuration file and in the
+	// files of its folder of drop-ins, by their names.
+	KubeletConfig map[string]string `json:"kubeletConfig,omitempty"`
 	// StaticPods are the files in the manifests folder that the kubelet reads
 	// and kubeadm has not made, such as kube-vip.yaml.
 	StaticPods []StaticPod `json:"staticPods,omitempty"`
@@ -30,6 +34,8 @@ type Node struct {
 	// that was just made.
 	EtcdFresh bool `json:"etcdFresh,omitempty"`
 	PKI       bool `json:"pki,omitempty"`
+	// CAKey tells whether the key that signs a node's certificates is here.
+	CAKey bool `json:"caKey,omitempty"`
 	// CNI are the network configurations in /etc/cni/net.d.
 	CNI []string `json:"cni,omitempty"`
 }
@@ -63,6 +69,8 @@ func readNode(f files, etcdFolder string) Node {
 	n.EtcdFresh = slices.Equal(f.names(etcdFolder), []string{"lost+found"})
 	u := readUnit(f, "kubelet.service")
 	n.KubeletUnit, n.KubeletArgs = u.path, kubeletArgs(f, u)
+	n.KubeletConfig = kubeletConfig(f, n)
+	n.CAKey = f.exists("/etc/kubernetes/pki/ca.key")
 	n.PKI = f.exists("/etc/kubernetes/pki/ca.crt") || f.exists("/etc/kubernetes/pki/ca.key")
 	for _, path := range []string{
 		"/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/pki/etcd/ca.crt",
@@ -102,6 +110,37 @@ func kubeletArgs(f files, u unit) []string {
 	var all []string
 	for _, path := range []string{"/etc/default/kubelet", "/etc/sysconfig/kubelet"} {
 		all = append(all, unitWords(parseEnvironment(f.read(path))["KUBELET_EXTRA_ARGS"])...)
+	}
+	return all
+}
+
+// kubeletConfig reads the kubelet's configuration (kubelet.config.k8s.io) and then
+// its drop-ins, files ending in .conf in the order of their names
+// (pkg/kubelet/kubelet.go, --config-dir).
+func kubeletConfig(f files, n Node) map[string]string {
+	all := map[string]string{}
+	read := func(path string) {
+		defer func() { _ = recover() }() // on some broken input the YAML reader panics
+		var doc map[string]any
+		if yaml.Unmarshal(f.read(path), &doc) == nil {
+			for _, name := range []string{"failSwapOn", "failCgroupV1", "cgroupDriver"} {
+				if v, ok := doc[name]; ok && v != nil {
+					all[name] = fmt.Sprint(v)
+				}
+			}
+		}
+	}
+	main := n.KubeletFlag("config")
+	if main == "" {
+		main = "/var/lib/kubelet/config.yaml"
+	}
+	read(main)
+	if dir := n.KubeletFlag("config-dir"); dir != "" {
+		for _, name := range f.names(dir) {
+			if filepath.Ext(name) == ".conf" {
+				read(filepath.Join(dir, name))
+			}
+		}
 	}
 	return all
 }

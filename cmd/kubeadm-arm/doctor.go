@@ -101,9 +101,10 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 	}
 	e.again = repeated(o.theirs, "root", below, "arm-kubeadm", o.text("arm-kubeadm"))
 	facts := e.facts(ctx)
-	r := doctor.Diagnose(facts)
-	_, err = fitsInit(o.theirs, config, facts.Kubeadm, facts.Known)
-	return r, err
+	if _, err := fitsInit(o.theirs, config, facts.Kubeadm, facts.Known); err != nil {
+		return doctor.Report{}, err
+	}
+	return doctor.Diagnose(facts), nil
 }
 
 func writeDoctor(w io.Writer, r doctor.Report, output string) error {
@@ -168,6 +169,7 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 		Root: e.root, Path: e.v.pathOf(), Now: time.Now(), Built: written(), Programs: named,
 		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd"},
 		ResolvConf: f.Ask.ResolvConf,
+		PKI:        kubeadm.CertificatesDir(e.config, e.args),
 		Socket:     strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
 	}, e.board.Kernel)
 	if e.behaviour != nil {
