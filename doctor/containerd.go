@@ -192,6 +192,10 @@ func cgroupDriver(f Facts) []Finding {
 		found.Edits = []Edit{{hwdetect.DockerConfigPath, setExecOpt{"native.cgroupdriver", "systemd"}}}
 		found.Fix = []string{"sudo systemctl restart docker"}
 	case runtime == "cgroupfs":
+		if f.kubeletFacts().Has(kubeadm.DriverFromCRI) && strings.HasPrefix(f.RuntimeVersion, "2.") {
+			found.Severity, found.Seen = Info, "the cgroup driver of "+name+" is cgroupfs, and the kubelet takes it from there"
+			found.Means = "it works; systemd and the kubelet then manage one tree of cgroups side by side, which costs stability when memory is short"
+		}
 		found.Edits = systemdCgroup(c)
 		found.Fix = []string{restartContainerd}
 	default:

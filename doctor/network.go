@@ -163,15 +163,23 @@ func nameServers(f Facts) []Finding {
 		return one(Finding{
 			ID: "name-servers", Severity: Fail, Rule: KubeletRule, Seen: "there is no /etc/resolv.conf (or it is a link to nowhere)",
 			Means: "the kubelet cannot start any pod without it",
-			Fix:   []string{"ls -l /etc/resolv.conf", "sudo rm -f /etc/resolv.conf && echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv.conf    # your router's address"},
+			Fix:   []string{"ls -l /etc/resolv.conf", "sudo rm -f /etc/resolv.conf && " + f.nameServerLine("/etc/resolv.conf")},
 		})
 	}
 	if len(n.Servers) == 0 {
-		return one(Finding{
-			ID: "name-servers", Severity: Warning, Seen: n.ResolvConf + " names no name server",
+		found := Finding{
+			ID: "name-servers", Severity: Warning, Rule: OwnRule, Seen: n.ResolvConf + " names no name server",
 			Means: "images cannot be pulled by name, and CoreDNS has nobody to ask",
-			Fix:   []string{"echo 'nameserver 192.168.1.1' | sudo tee -a /etc/resolv.conf    # your router's address"},
-		})
+		}
+		switch router := f.Host.Network.Gateway; {
+		case strings.HasPrefix(n.ResolvConf, "/run/"):
+			found.Fix = []string{"# systemd-resolved has been given none; for a board with a cable: sudo resolvectl dns eth0 " + f.router()}
+		case router.IsValid():
+			found.Edits = []Edit{{n.ResolvConf, addLine{"nameserver " + router.String()}}}
+		default:
+			found.Fix = []string{"# add to " + n.ResolvConf + " a line of the form: nameserver " + f.router()}
+		}
+		return one(found)
 	}
 	loop, unreachable := "", 0
 	for _, s := range n.Servers {
@@ -186,14 +194,14 @@ func nameServers(f Facts) []Finding {
 		return one(Finding{
 			ID: "name-servers", Severity: Warning, Rule: OwnRule, Seen: n.ResolvConf + " names " + loop,
 			Means: "CoreDNS would ask itself for ever and stop with \"Loop detected\": in a pod that address is the pod's own",
-			Fix: append([]string{"echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv-pods.conf    # your router's address; then"},
+			Fix: append([]string{f.nameServerLine("/etc/resolv-pods.conf")},
 				f.kubeletConfiguration("resolvConf: /etc/resolv-pods.conf")...),
 		})
 	case unreachable == len(n.Servers):
 		return one(Finding{
 			ID: "name-servers", Severity: Warning, Rule: OwnRule, Seen: n.ResolvConf + " names " + strings.Join(n.Servers, ", ") + " alone",
 			Means: "a link-local address holds on the board's own interface; from a pod nobody answers there, so CoreDNS resolves nothing outside the cluster",
-			Fix: append([]string{"echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv-pods.conf    # your router's other address; then"},
+			Fix: append([]string{f.nameServerLine("/etc/resolv-pods.conf")},
 				f.kubeletConfiguration("resolvConf: /etc/resolv-pods.conf")...),
 		})
 	case n.Ignored > 0:
@@ -203,6 +211,20 @@ func nameServers(f Facts) []Finding {
 		})
 	}
 	return fine("name-servers", strings.Join(n.Servers, ", ")+" ("+n.ResolvConf+")")
+}
+
+// router is the default route's next hop, or an example of one.
+func (f Facts) router() string {
+	if a := f.Host.Network.Gateway; a.IsValid() {
+		return a.String()
+	}
+	return "192.168.1.1"
+}
+
+// nameServerLine writes a file with the router as name server. The file is one
+// that is not there, or this program's own.
+func (f Facts) nameServerLine(path string) string {
+	return "echo 'nameserver " + f.router() + "' | sudo tee " + path + "    # your router's address, if it is another one"
 }
 
 // kubeletConfiguration is how to give the kubelet a setting with --config. kubeadm
