@@ -132,7 +132,7 @@ func (c bootWords) counts(text string, at int) bool {
 func (f Facts) withBoot(found Finding, params string) Finding {
 	b := f.Host.BootFile
 	if b == nil {
-		found.Fix = append(found.Fix, "# add to the kernel's command line, wherever this board's boot loader keeps it: "+params)
+		found.Fix = append(found.Fix, "# add to the kernel's command line, wherever this board's boot loader keeps it: "+params, "sudo reboot")
 		return found
 	}
 	change := bootWords{b.Kind, params}

@@ -52,7 +52,7 @@ func kubeletUnit(f Facts) []Finding {
 		})
 	case f.Host.Services["kubelet.service"] == hwdetect.UnitDisabled && f.Host.Stopped:
 		return one(Finding{
-			ID: "kubelet-unit", Severity: Warning, Seen: "kubelet.service is not enabled",
+			ID: "kubelet-unit", Severity: Info, Seen: "kubelet.service is not enabled",
 			Means: "nothing starts the kubelet at the next start",
 			Fix:   []string{f.systemctl("enable", "kubelet.service")},
 		})

@@ -131,8 +131,6 @@ func (f Facts) hasOwnVolume(path string) bool {
 // control plane and their unpacked files take about imagesRoom; the kubelet
 // evicts below evictShare of free room (eviction.go: nodefs.available<10%).
 const (
-	runtimeFolder = "/var/lib/containerd"
-
 	leastFree  = 16 << 20
 	imagesRoom = 1 << 30
 	evictShare = 10
@@ -146,7 +144,7 @@ func space(f Facts) []Finding {
 			continue
 		}
 		id := fmt.Sprint(v.Size, v.Free) // the same file system once
-		images := v.Path == runtimeFolder
+		images := v.Path == hwdetect.RuntimeFolder || v.Path == f.Host.Runtime.Containerd.Root
 		if said[id] && !images {
 			continue
 		}

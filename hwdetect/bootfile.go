@@ -73,7 +73,7 @@ func readBootFile(f files, cmdline []string, model string) *BootFile {
 	for _, c := range bootCandidates(f, model) {
 		text := string(f.read(c.path))
 		s, ok := ParseBootFile(text, c.kind)
-		file := BootFile{Path: f.real(c.path), Kind: c.kind, Text: text, Setting: s, Generator: generatorOf(c), Unsure: c.weak}
+		file := BootFile{Path: f.real(c.path), Kind: c.kind, Text: text, Setting: s, Generator: generatorOf(f, c), Unsure: c.weak}
 		if !ok || slices.ContainsFunc(all, func(x BootFile) bool { return x.Path == file.Path }) {
 			continue
 		}
@@ -115,12 +115,14 @@ func (b BootFile) resembles(cmdline []string) int {
 	return -1
 }
 
-func generatorOf(c bootCandidate) string {
+func generatorOf(f files, c bootCandidate) string {
 	switch {
 	case c.kind == BootMenu || c.path == kernelCmdline:
 		return "u-boot-update"
 	case c.kind == BootFlashKernel:
 		return "flash-kernel"
+	case c.kind == BootGRUB && f.exists("/boot/grub2/grub.cfg"):
+		return "grub2-mkconfig -o /boot/grub2/grub.cfg"
 	case c.kind == BootGRUB:
 		return "update-grub"
 	}

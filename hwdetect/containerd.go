@@ -20,6 +20,9 @@ type ContainerdConfig struct {
 	Problem string `json:"problem,omitempty"`
 	// Files are Path and its imports, in the order in which they are read.
 	Files []ContainerdFile `json:"files,omitempty"`
+	// Root is where containerd keeps images and containers, empty when not set:
+	// then it is /var/lib/containerd.
+	Root string `json:"root,omitempty"`
 	// DisabledIn are the files whose disabled_plugins name the CRI plugin, as
 	// that of Docker's package containerd.io does.
 	DisabledIn []string `json:"disabledIn,omitempty"`
@@ -198,6 +201,9 @@ func mergeContainerd(all []ContainerdFile) ContainerdConfig {
 	merges := slices.ContainsFunc(all, func(f ContainerdFile) bool { return f.Version >= 3 })
 	runtimes, unnamed := map[string]any{}, map[string]any{}
 	for _, f := range all {
+		if root, ok := f.doc["root"].(string); ok && root != "" {
+			c.Root = root
+		}
 		if slices.ContainsFunc(texts(f.doc["disabled_plugins"]), NamesCRI) {
 			c.DisabledIn = append(c.DisabledIn, f.Path)
 		}

@@ -29,9 +29,6 @@ type files struct {
 
 // filesOf looks below a root folder, and at whether the system in it runs.
 func filesOf(root string) files {
-	if whole, err := filepath.Abs(root); err == nil {
-		root = whole
-	}
 	f := files{root: safefile.Root(root)}
 	f.stopped = !f.runs()
 	return f

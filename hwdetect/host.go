@@ -66,6 +66,9 @@ type HostOptions struct {
 	Programs map[string]string
 }
 
+// RuntimeFolder is containerd's, unless its configuration names another one.
+const RuntimeFolder = "/var/lib/containerd"
+
 // ReadHost reads how a board is set up. Like [Read] it never fails on missing
 // files.
 func ReadHost(o HostOptions, kernel Kernel) Host {
@@ -78,7 +81,11 @@ func ReadHost(o HostOptions, kernel Kernel) Host {
 		mounts = parseMountInfo(f.read("/proc/1/mountinfo"))
 	}
 	h.Cgroups = readCgroups(f, mounts)
+	h.Runtime = readRuntime(f, o.Socket)
 	for _, path := range append([]string{"/"}, o.Folders...) {
+		if root := h.Runtime.Containerd.Root; root != "" && path == RuntimeFolder {
+			path = root
+		}
 		v := readVolume(f, mounts, path)
 		fillSpace(f, &v)
 		h.Volumes = append(h.Volumes, v)
@@ -97,7 +104,6 @@ func ReadHost(o HostOptions, kernel Kernel) Host {
 	h.Kernel = readKernelParts(f, kernel.Release)
 	h.Network = readNetwork(f)
 	h.Identities = readIdentities(f)
-	h.Runtime = readRuntime(f, o.Socket)
 	h.Power = parseThrottled(f.line("/sys/devices/platform/soc/soc:firmware/get_throttled"))
 	h.Programs = ReadPrograms(o.Root, o.Path, o.Programs)
 	h.InPath = inPath(f, o.Path)

@@ -1,7 +1,6 @@
 package hwdetect
 
 import (
-	"debug/elf"
 	"io"
 	"path/filepath"
 	"strings"
@@ -28,37 +27,26 @@ func userland(f files, machine string) string {
 	if machine != "aarch64" && machine != "x86_64" {
 		return ""
 	}
-	if b, class := systemProgram(f); b.Machine != "" && class == elf.ELFCLASS32 {
+	if program := systemMachine(f); program == "arm" || program == "386" {
 		return "32-bit"
 	}
 	return ""
 }
 
-// systemMachine is the machine type of the system's own programs.
+// systemMachine is the machine type of a program that every system has.
 func systemMachine(f files) string {
-	b, _ := systemProgram(f)
-	return b.Machine
-}
-
-// systemProgram is a program that every system has, and its word size.
-func systemProgram(f files) (Binary, elf.Class) {
 	for _, path := range []string{"/sbin/init", "/bin/sh", "/usr/bin/sh"} {
 		file, err := f.root.Open(path)
 		if err != nil {
 			continue
 		}
-		defer file.Close()
-		text := io.NewSectionReader(file, 0, maxProgram)
-		program, err := elf.NewFile(text)
-		if err != nil {
-			continue
-		}
-		b, err := readELF(text)
+		b, err := readELF(io.NewSectionReader(file, 0, maxProgram))
+		_ = file.Close()
 		if err == nil {
-			return b, program.Class
+			return b.Machine
 		}
 	}
-	return Binary{}, 0
+	return ""
 }
 
 // virtual names what the machine runs in, by its own signs: QEMU's virt

@@ -3,6 +3,7 @@ package hwdetect
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -110,7 +111,7 @@ func (f files) makesSwap(u enabledUnit) bool {
 	if filepath.Ext(u.name) == ".swap" {
 		return true
 	}
-	if filepath.Ext(u.name) != ".service" || strings.HasPrefix(u.name, "systemd-") {
+	if filepath.Ext(u.name) != ".service" {
 		return false
 	}
 	switch u.name {
@@ -133,7 +134,25 @@ func (f files) makesSwap(u enabledUnit) bool {
 	}
 	calls, plain := f.callsSwapon(file.settings)
 	about := strings.ToLower(u.name + " " + settingOf(file.settings, "Description") + " " + settingOf(file.settings, "ExecStart"))
-	return calls || !plain && (strings.Contains(about, "swap") || strings.Contains(about, "zram"))
+	return calls || !plain && aboutSwap.MatchString(hotSwap.ReplaceAllString(about, ""))
+}
+
+// aboutSwap finds words such as zramswap and mkswap.
+var aboutSwap = regexp.MustCompile(`swap|zram`)
+
+// hotSwap is about disks that are exchanged.
+var hotSwap = regexp.MustCompile(`hot[ _-]?swap`)
+
+// startsSwap tells whether a command line calls swapon(8) for more than to list what
+// is in use.
+func startsSwap(line string) bool {
+	for _, rest := range strings.Split(line, "swapon")[1:] {
+		rest = strings.TrimLeft(rest, " \t\"'")
+		if !strings.HasPrefix(rest, "-s") && !strings.HasPrefix(rest, "--s") && !strings.HasPrefix(rest, "--help") {
+			return true
+		}
+	}
+	return false
 }
 
 // callsSwapon looks for swapon(8) in the commands of a unit, and in the scripts that
@@ -141,9 +160,10 @@ func (f files) makesSwap(u enabledUnit) bool {
 func (f files) callsSwapon(unit []setting) (calls, plain bool) {
 	for _, key := range []string{"ExecStartPre", "ExecStart", "ExecStartPost"} {
 		for _, command := range settingsOf(unit, key) {
-			if strings.Contains(command, "swapon") {
+			if startsSwap(command) {
 				return true, false
 			}
+			plain = plain || strings.Contains(command, "swapoff")
 			for _, word := range strings.Fields(strings.TrimLeft(command, "-@:+!|")) {
 				script := f.read(strings.Trim(word, `"'`))
 				if !strings.HasPrefix(string(script), "#!") {
@@ -151,7 +171,7 @@ func (f files) callsSwapon(unit []setting) (calls, plain bool) {
 				}
 				body := lines(script)
 				for _, line := range body {
-					if strings.Contains(line, "swapon") {
+					if startsSwap(line) {
 						return true, false
 					}
 				}
@@ -246,7 +266,7 @@ func swapScripts(f files) []SwapMaker {
 		}
 	}
 	for _, name := range sysvEnabled(f) {
-		if script := string(f.read("/etc/init.d/" + name)); strings.Contains(script, "swapon") || strings.Contains(name, "swap") || strings.Contains(name, "zram") {
+		if script := string(f.read("/etc/init.d/" + name)); startsSwap(script) || strings.Contains(name, "swap") || strings.Contains(name, "zram") {
 			if name == "dphys-swapfile" && !f.makesSwap(enabledUnit{name: "dphys-swapfile.service"}) {
 				continue
 			}
@@ -262,7 +282,7 @@ func swaponLines(f files, path, and string) []SwapMaker {
 	var all []SwapMaker
 	for n, line := range strings.Split(string(f.read(path)), "\n") {
 		code, _, _ := strings.Cut(line, "#")
-		if strings.Contains(code, "swapon") && strings.Contains(code, and) {
+		if startsSwap(code) && strings.Contains(code, and) {
 			all = append(all, SwapMaker{Kind: SwapLine, Name: strings.TrimSpace(code), Path: f.real(path), Line: n + 1, Text: strings.TrimSuffix(line, "\r"), Script: and == ""})
 		}
 	}

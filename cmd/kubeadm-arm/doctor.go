@@ -167,7 +167,7 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 	}
 	f.Host = hwdetect.ReadHost(hwdetect.HostOptions{
 		Root: e.root, Path: e.v.pathOf(), Now: time.Now(), Built: written(), Programs: named,
-		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd"},
+		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", hwdetect.RuntimeFolder},
 		ResolvConf: f.Ask.ResolvConf,
 		PKI:        kubeadm.CertificatesDir(e.config, e.args),
 		Socket:     strings.TrimPrefix(f.Ask.CRISocket, "unix://"),

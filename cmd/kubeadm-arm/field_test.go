@@ -225,8 +225,7 @@ sudo() {
 sysctl() {
 	for f in "$R"/etc/sysctl.d/*.conf "$R"/etc/sysctl.conf; do
 		[ -f "$f" ] || continue
-		tr -d '\r' <"$f" | sed 's/^[[:blank:]]*-//; s/[[:blank:]]*=[[:blank:]]*/ /' | while read -r key value ||
-			[ -n "$key" ]; do
+		tr -d '\r' <"$f" | sed 's/^[[:blank:]]*-//; s/[[:blank:]]*=[[:blank:]]*/ /' | while read -r key value || [ -n "$key" ]; do
 			p=$R/proc/sys/$(echo "$key" | tr . /)
 			case $key in net[./]*) mkdir -p "$(dirname "$p")"; echo "$value" >"$p";; esac
 		done

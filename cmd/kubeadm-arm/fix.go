@@ -43,7 +43,7 @@ func (v invocation) fixFindings(root string, ids []string, r doctor.Report, dry 
 		return err
 	}
 	for _, f := range files {
-		printable.Fprintf(v.stdout, "%s", diff.Diff(f.path, f.before, f.path+" (new)", f.after))
+		fmt.Fprint(v.stdout, printable.Text(string(diff.Diff(f.path, f.before, f.path+" (new)", f.after))))
 	}
 	if dry || len(files) == 0 {
 		fmt.Fprintln(v.stdout, "Nothing was changed.")
