@@ -24,7 +24,7 @@ import (
 // reads and neither kubeadm nor this program has made. The kubelet reads neither
 // dotted names nor folders (pkg/kubelet/config/file.go).
 func (l Layout) foreignPods() ([]string, error) {
-	entries, err := os.ReadDir(l.Manifests())
+	entries, err := safefile.List(l.Manifests(), maxListed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -45,14 +45,16 @@ func (l Layout) foreignPods() ([]string, error) {
 func checkForeign(l Layout) error {
 	all, err := l.foreignPods()
 	if err != nil {
-		return &RefusedError{ForeignManifests, fmt.Errorf("read the manifests folder: %w", err), "it has to be a folder that root can read, or not be there: ls -ld " + l.Manifests()}
+		return &RefusedError{ForeignManifests, fmt.Errorf("read the manifests folder: %w", err), "it has to be a " +
+			"folder that root can read, or not be there: ls -ld " + l.Manifests()}
 	}
 	for _, name := range all {
 		path := filepath.Join(l.Manifests(), name)
 		if component := podOf(path); slices.Contains(plan.Components(), component) {
 			return &RefusedError{ForeignManifests,
 				fmt.Errorf("%s is a second pod of the name %s: the kubelet would take one of the two", path, component),
-				"move it to another folder, also when it is a copy that an editor or you have kept: the kubelet reads files of any ending"}
+				"move it to another folder, also when it is a copy that an editor or you have kept: the kubelet " +
+					"reads files of any ending"}
 		}
 	}
 	return nil
@@ -104,7 +106,7 @@ func (l Layout) keepForeign() error {
 // putForeignBack puts them back where they are gone, and returns where they are.
 // After a power cut in the middle of a reset the next reset or init does it.
 func (l Layout) putForeignBack() ([]string, error) {
-	entries, err := os.ReadDir(l.kept())
+	entries, err := safefile.List(l.kept(), maxListed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -12,8 +12,8 @@ import (
 func cniPlugins(f Facts) []Finding {
 	c, cni := f.Host.Runtime.Containerd, f.Host.Runtime.CNI
 	dirs := c.BinDirs
-	if f.uses("Docker") {
-		dirs = []string{"/opt/cni/bin"} // the kubelet's own default, up to v1.23
+	if f.uses("Docker") || f.uses("cri-dockerd") {
+		dirs = []string{"/opt/cni/bin"} // the default of the kubelet up to v1.23, and of cri-dockerd
 	} else if !f.uses("containerd") || c.Problem != "" {
 		return nil
 	}
@@ -23,7 +23,8 @@ func cniPlugins(f Facts) []Finding {
 	if cni.Problem != "" {
 		return one(Finding{
 			ID: "cni-plugins", Severity: Warning, Rule: ContainerdRule, Seen: cni.Config + ": " + cni.Problem,
-			Means: "the node stays NotReady: the pod network's configuration cannot be read", Fix: []string{"sudo nano " + cni.Config},
+			Means: "the node stays NotReady: the pod network's configuration cannot be read",
+			Fix:   []string{"sudo nano " + cni.Config},
 		})
 	}
 	needed := cni.Plugins
@@ -34,7 +35,8 @@ func cniPlugins(f Facts) []Finding {
 	elsewhere := ""
 	for _, name := range needed {
 		where := cni.Where[name]
-		if slices.ContainsFunc(where, func(dir string) bool { return slices.Contains(dirs, dir) }) || slices.Contains(missing, name) {
+		if slices.ContainsFunc(where, func(dir string) bool { return slices.Contains(dirs, dir) }) ||
+			slices.Contains(missing, name) {
 			continue
 		}
 		missing = append(missing, name)
@@ -62,7 +64,8 @@ func cniPlugins(f Facts) []Finding {
 		found.Fix = []string{packageOf(dirs)}
 	default:
 		found.Fix = []string{
-			"# the pod network's own installer brings " + strings.Join(missing, ", ") + ": apply its manifest, or install it again;",
+			"# the pod network's own installer brings " + strings.Join(missing, ", ") + ": apply its manifest, or " +
+				"install it again;",
 			"# it has to put it into " + dirs[0],
 		}
 	}
@@ -86,5 +89,6 @@ func packageOf(dirs []string) string {
 	case slices.Contains(dirs, "/usr/lib/cni"):
 		return "sudo apt install containernetworking-plugins    # Debian's, into /usr/lib/cni"
 	}
-	return "sudo apt install containernetworking-plugins    # Debian's, into /usr/lib/cni; then set bin_dir in " + containerdFile
+	return "sudo apt install containernetworking-plugins    # Debian's, into /usr/lib/cni; then set bin_dir in " +
+		containerdFile
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -16,6 +17,15 @@ func configFields(f Facts) []Finding {
 	var seen, kept []string
 	for _, u := range f.Ask.Unknown {
 		where := fmt.Sprintf("%s:%d", f.Ask.ConfigFile, u.Line)
+		if u.Lasting {
+			found.Severity = Fail
+			kept = append(kept, cmp.Or(u.Nearest, u.Path))
+		}
+		if u.Elsewhere != "" {
+			seen = append(seen, where+": "+u.Path+" (it belongs into the document of kind "+u.Elsewhere+")")
+			found.Fix = append(found.Fix, "# move "+u.Path+" from "+where+" into the document of kind "+u.Elsewhere)
+			continue
+		}
 		if u.Nearest == "" {
 			seen = append(seen, where+": "+u.Path)
 			found.Fix = append(found.Fix, "# take "+u.Path+" out of "+where)
@@ -23,15 +33,12 @@ func configFields(f Facts) []Finding {
 		}
 		seen = append(seen, where+": "+u.Path+" (probably "+u.Nearest+")")
 		found.Fix = append(found.Fix, "# "+where+": write "+last(u.Nearest)+" for "+last(u.Path))
-		if u.Lasting {
-			found.Severity = Fail
-			kept = append(kept, u.Nearest)
-		}
 	}
 	found.Seen = "unknown fields: " + strings.Join(seen, ", ")
 	found.Means = "kubeadm warns of them and goes on without them"
 	if len(kept) > 0 {
-		found.Means += "; the cluster keeps what it is given for " + strings.Join(kept, ", ") + ": it cannot be set later"
+		found.Means += "; the cluster keeps what it is given for " + strings.Join(kept, ", ") + ": it cannot be " +
+			"set later"
 	}
 	return []Finding{found}
 }

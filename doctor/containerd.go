@@ -18,10 +18,15 @@ const (
 )
 
 // kubeletSetting is a setting of the kubelet: its flag where one is given, else
-// what the configuration says.
+// what its configuration on a board with a cluster says, else what the one for
+// init says.
 func (f Facts) kubeletSetting(flag, configured string) string {
-	if v := f.Host.Node.KubeletFlag(flag); v != "" {
-		return v
+	name := map[string]string{"fail-swap-on": "failSwapOn", "cgroup-driver": "cgroupDriver"}[flag]
+	switch here := f.Host.Node.KubeletConfig[name]; {
+	case f.Host.Node.KubeletFlag(flag) != "":
+		return f.Host.Node.KubeletFlag(flag)
+	case here != "" && f.clusterHere():
+		return here
 	}
 	return configured
 }
@@ -56,11 +61,15 @@ func criEdit(c hwdetect.ContainerdConfig, value any, path ...string) Edit {
 // containerd 1 takes a runtime that the file describes in part for described in
 // full: without its type no pod would start.
 func systemdCgroup(c hwdetect.ContainerdConfig) []Edit {
+	table := []string{"containerd", "runtimes", c.Runtime}
+	if c.Unnamed {
+		table = []string{"containerd", "default_runtime"}
+	}
 	var all []Edit
 	if !c.Described {
-		all = append(all, criEdit(c, "io.containerd.runc.v2", "containerd", "runtimes", c.Runtime, "runtime_type"))
+		all = append(all, criEdit(c, "io.containerd.runc.v2", append(table, "runtime_type")...))
 	}
-	return append(all, criEdit(c, true, "containerd", "runtimes", c.Runtime, "options", "SystemdCgroup"))
+	return append(all, criEdit(c, true, append(table, "options", "SystemdCgroup")...))
 }
 
 // oldShim is containerd's first kind of runtime, the only one that
@@ -88,7 +97,8 @@ func containerdConfig(f Facts) []Finding {
 	case len(c.DisabledIn) > 0:
 		found.Seen = strings.Join(c.DisabledIn, ", ") + " switches the CRI plugin off (disabled_plugins)"
 		found.Means = "Docker's package containerd.io ships it so; the kubelet talks to that very plugin"
-		names := keyOf("cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images")
+		names := keyOf("cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime",
+			"io.containerd.cri.v1.images")
 		for _, path := range c.DisabledIn {
 			found.Edits = append(found.Edits, Edit{path, removeTOML{"disabled_plugins", names}})
 		}
@@ -100,7 +110,8 @@ func containerdConfig(f Facts) []Finding {
 		found.Fix = []string{restartContainerd}
 	case f.oldCgroup():
 		found.Seen = criFile(c).Path + " has systemd_cgroup = true, which is for runtimes of containerd 1.2 only"
-		found.Means = `containerd does not load its CRI plugin then ("systemd_cgroup only works for runtime ` + oldShim + `"); the runtime's own SystemdCgroup is what is meant`
+		found.Means = `containerd does not load its CRI plugin then ("systemd_cgroup only works for runtime ` +
+			oldShim + `"); the runtime's own SystemdCgroup is what is meant`
 		found.Edits = append([]Edit{criEdit(c, false, "systemd_cgroup")}, systemdCgroup(c)...)
 		found.Fix = []string{restartContainerd}
 	case c.Described && c.RuntimeType == "" && strings.HasPrefix(f.RuntimeVersion, "1."):
@@ -134,10 +145,11 @@ func (f Facts) dockerDriver() string {
 }
 
 func dockerConfig(f Facts) []Finding {
-	if problem := f.Host.Runtime.Docker.Problem; problem != "" && f.uses("Docker") {
+	if problem := f.Host.Runtime.Docker.Problem; problem != "" && (f.uses("Docker") || f.uses("cri-dockerd")) {
 		return one(Finding{
 			ID: "docker-config", Severity: Warning, Rule: OwnRule, Seen: hwdetect.DockerConfigPath + ": " + problem,
-			Means: "Docker does not start with such a file", Fix: []string{"sudo nano " + hwdetect.DockerConfigPath, "sudo systemctl restart docker"},
+			Means: "Docker does not start with such a file",
+			Fix:   []string{"sudo nano " + hwdetect.DockerConfigPath, "sudo systemctl restart docker"},
 		})
 	}
 	return nil
@@ -145,8 +157,13 @@ func dockerConfig(f Facts) []Finding {
 
 func cgroupDriver(f Facts) []Finding {
 	c := f.Host.Runtime.Containerd
-	docker := f.uses("Docker")
-	if !f.Host.Node.Systemd || !docker && (!f.uses("containerd") || c.Problem != "") || docker && f.Host.Runtime.Docker.Problem != "" {
+	shim := f.uses("cri-dockerd") // Docker's containers, and Docker's driver
+	docker := f.uses("Docker") || shim
+	unread := c.Problem
+	if docker {
+		unread = f.Host.Runtime.Docker.Problem
+	}
+	if !f.Host.Node.Systemd || unread != "" || !docker && !f.uses("containerd") {
 		return nil
 	}
 	kubelet := f.kubeletSetting("cgroup-driver", f.Ask.CgroupDriver)
@@ -156,7 +173,7 @@ func cgroupDriver(f Facts) []Finding {
 	name, runtime := "containerd", containerdDriver(c)
 	if docker {
 		name, runtime = "Docker", f.dockerDriver()
-		if f.Kubeadm.Value(kubeadm.DockerDriver) == "Docker's" {
+		if !shim && f.Kubeadm.Value(kubeadm.DockerDriver) == "Docker's" {
 			return fine("cgroup-driver", "the kubelet takes Docker's: "+runtime)
 		}
 	} else if c.Runtime != "runc" {
@@ -169,16 +186,29 @@ func cgroupDriver(f Facts) []Finding {
 		return fine("cgroup-driver", "kubelet and "+name+": "+kubelet)
 	}
 	found := Finding{
-		ID: "cgroup-driver", Severity: Warning, Rule: OwnRule, Seen: fmt.Sprintf("cgroup drivers differ: the kubelet's is %s, that of %s is %s", kubelet, name, runtime),
-		Means: "two managers of one tree: the control plane's containers are killed and started again every few minutes",
+		ID: "cgroup-driver", Severity: Warning, Rule: OwnRule,
+		Seen: fmt.Sprintf("cgroup drivers differ: the kubelet's is %s, that of %s is %s", kubelet, name, runtime),
+		Means: "two managers of one tree: the control plane's containers are killed and started again every few " +
+			"minutes",
 	}
 	switch {
 	case runtime == "cgroupfs" && docker:
 		found.Severity, found.Rule = Fail, KubeletRule
-		found.Means = "the kubelet exits: misconfiguration: kubelet cgroup driver is different from docker cgroup driver"
+		found.Means = "the kubelet exits: misconfiguration: kubelet cgroup driver is different from docker cgroup " +
+			"driver"
+		if shim {
+			found.Means = "no pod starts: Docker refuses the names that the kubelet gives to cgroups " +
+				"(cgroup-parent for systemd cgroup should be a valid slice)"
+		}
 		found.Edits = []Edit{{hwdetect.DockerConfigPath, setExecOpt{"native.cgroupdriver", "systemd"}}}
 		found.Fix = []string{"sudo systemctl restart docker"}
 	case runtime == "cgroupfs":
+		if f.kubeletFacts().Has(kubeadm.DriverFromCRI) && strings.HasPrefix(f.RuntimeVersion, "2.") {
+			found.Severity, found.Seen = Info, "the cgroup driver of "+name+" is cgroupfs, and the kubelet takes "+
+				"it from there"
+			found.Means = "it works; systemd and the kubelet then manage one tree of cgroups side by side, which " +
+				"costs stability when memory is short"
+		}
 		found.Edits = systemdCgroup(c)
 		found.Fix = []string{restartContainerd}
 	default:

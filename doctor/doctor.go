@@ -33,6 +33,9 @@ type Facts struct {
 	Ask     Ask
 	// Storage is what is wrong with the disk of kubeadm-arm storage.
 	Storage []StorageProblem
+	// Under is the folder that a stopped system was looked at below, such as a
+	// mounted card's; empty for a running one, whose own paths are printed.
+	Under string
 	// Root tells whether the facts were read with root's rights.
 	Root bool
 	// Journal tells whether a run of kubeadm-arm was interrupted here, and
@@ -72,8 +75,8 @@ func checks() []func(Facts) []Finding {
 	return []func(Facts) []Finding{
 		configFields,
 		programs, cpus, memory, power,
-		kernelRelease, kernelFeatures, memoryCgroup, cgroupVersion,
-		swap, clock, storageSet, volumes, space,
+		kernelRelease, kernelFeatures, pageSize, memoryCgroup, cgroupVersion,
+		swap, clock, certificates, storageSet, freshDisk, volumes, space,
 		hostname, hostnameResolves, copies,
 		kernelSettings, defaultRoute, nameServers, ports,
 		runtimeAnswers, containerdConfig, runtimeVersion, dockerConfig, cgroupDriver, sandboxImage, cniPlugins,
@@ -84,7 +87,7 @@ func checks() []func(Facts) []Finding {
 // Diagnose makes findings from facts, the worst first, each severity in the order of
 // the checks. It is a pure function.
 func Diagnose(f Facts) Report {
-	r := Report{Schema: Schema, Verdict: OK, Board: f.Board.Model, Runtime: f.RuntimeVersion, Findings: []Finding{}}
+	r := Report{Schema: Schema, Verdict: OK, Stopped: f.Host.Stopped, Board: f.Board.Model, Runtime: f.RuntimeVersion, Findings: []Finding{}}
 	if f.Known {
 		r.Kubeadm = f.Kubeadm.Version.String()
 	} else if newest, err := kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: kubeadm.NewestMinor}); err == nil {
@@ -98,12 +101,19 @@ func Diagnose(f Facts) Report {
 	}
 	for i := range r.Findings {
 		found := &r.Findings[i]
+		if f.Host.Stopped {
+			found.Fix = f.atRest(found.Fix)
+		}
 		if len(found.Edits) > 0 {
 			found.Fix = append([]string{f.fixLine(*found)}, found.Fix...)
 		}
 		if found.Rule == "" && found.Severity.Worse(OK) {
-			found.Rule = OwnRule
-			if len(found.Checks) > 0 {
+			switch {
+			case len(found.Checks) == 0:
+				found.Rule = OwnRule
+			case slices.Contains(found.Checks, found.ID):
+				found.Rule = KubeletRule // ignoring kubeadm's checks is not enough
+			default:
 				found.Rule = PreflightRule
 			}
 		}
@@ -126,6 +136,10 @@ func Diagnose(f Facts) Report {
 // unknown lists what could not be told, so that silence is not taken for health.
 func unknown(f Facts) []string {
 	all := append([]string{}, f.Board.Unknown...)
+	if f.Host.Stopped {
+		all = []string{"what only a running system tells: CPU, memory, clock, routes, ports, sockets"}
+		f.Host.Cgroups.Told, f.Host.Network.Told = true, true
+	}
 	for _, x := range []struct {
 		name    string
 		missing bool

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -352,73 +351,6 @@ func TestPrograms(t *testing.T) {
 	assert.Equal(t, Warning, all[1].Severity)
 }
 
-// The lines that change the boot file do what they say: each is carried out on a
-// copy, and the file is read again.
-func TestBootLinesWork(t *testing.T) {
-	if _, err := exec.LookPath("sed"); err != nil {
-		t.Skip("no sed here")
-	}
-	for name, c := range map[string]struct{ path, before, want string }{
-		"cmdline.txt":          {"/boot/cmdline.txt", "console=tty1 root=/dev/x cgroup_disable=memory rootwait\n", "console=tty1 root=/dev/x rootwait cgroup_enable=memory cgroup_memory=1\n"},
-		"armbianEnv.txt":       {"/boot/armbianEnv.txt", "verbosity=1\nextraargs=quiet\n", "verbosity=1\nextraargs=quiet cgroup_enable=memory cgroup_memory=1\n"},
-		"armbianEnv.txt, bare": {"/boot/armbianEnv.txt", "verbosity=1\n", "verbosity=1\nextraargs=cgroup_enable=memory cgroup_memory=1\n"},
-		"extlinux.conf":        {"/boot/extlinux/extlinux.conf", "label l0\n\tlinux /vmlinuz\n\tappend root=/dev/x ro\n", "label l0\n\tlinux /vmlinuz\n\tappend root=/dev/x ro cgroup_enable=memory cgroup_memory=1\n"},
-		"u-boot-menu":          {"/etc/default/u-boot", "# x\n", "# x\nU_BOOT_PARAMETERS=\"cgroup_enable=memory cgroup_memory=1\"\n"},
-		"flash-kernel":         {"/etc/default/flash-kernel", "LINUX_KERNEL_CMDLINE=\"quiet\"\n", "LINUX_KERNEL_CMDLINE=\"cgroup_enable=memory cgroup_memory=1 quiet\"\n"},
-		"GRUB":                 {"/etc/default/grub", "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX=\"\"\n", "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX=\"cgroup_enable=memory cgroup_memory=1 \"\n"},
-	} {
-		root := t.TempDir()
-		require.NoError(t, os.MkdirAll(filepath.Dir(root+c.path), 0o755))
-		require.NoError(t, os.WriteFile(root+c.path, []byte(c.before), 0o644))
-		h := hwdetect.ReadHost(hwdetect.HostOptions{Root: root}, hwdetect.Kernel{})
-		require.NotNil(t, h.BootFile, name)
-		paste(t, bootLines(h.BootFile, memoryOn), c.path, root)
-		got, err := os.ReadFile(root + c.path)
-		require.NoError(t, err)
-		assert.Equal(t, c.want, string(got), name)
-	}
-}
-
-// paste runs those of the lines that change a file, below root and without sudo.
-func paste(t *testing.T, lines []string, path, root string) {
-	t.Helper()
-	for _, line := range lines {
-		if !strings.Contains(line, path) {
-			continue
-		}
-		line = strings.ReplaceAll(line, "sudo ", "")
-		out, err := exec.Command("sh", "-ec", strings.ReplaceAll(line, path, root+path)).CombinedOutput()
-		require.NoError(t, err, "%s: %s", line, out)
-	}
-}
-
-func TestOtherLinesWork(t *testing.T) {
-	if _, err := exec.LookPath("sed"); err != nil {
-		t.Skip("no sed here")
-	}
-	for path, c := range map[string]struct {
-		before, want string
-		facts        func(*Facts)
-		id           string
-	}{
-		"/etc/fstab":                       {"UUID=1 / ext4 defaults 0 1\nUUID=2\tnone\tswap\tsw\t0 0\n", "UUID=1 / ext4 defaults 0 1\n#UUID=2\tnone\tswap\tsw\t0 0\n", func(f *Facts) { f.Host.Swap.Fstab = []string{"UUID=2"} }, "swap"},
-		"/etc/default/armbian-zram-config": {"# SWAP=false\nZRAM_PERCENTAGE=50\n", "SWAP=false\nZRAM_PERCENTAGE=50\n", func(f *Facts) { f.Host.Swap.Services = []string{"armbian-zram-config"} }, "swap"},
-		"/etc/hosts": {"127.0.0.1 localhost\n", "127.0.0.1 localhost\n127.0.1.1 banana\n", func(f *Facts) {
-			f.Host.Names.Hostname, f.Host.Names.Hosts = "banana", map[string][]string{"localhost": {"127.0.0.1"}}
-		}, "hostname-resolves"},
-	} {
-		root := t.TempDir()
-		require.NoError(t, os.MkdirAll(filepath.Dir(root+path), 0o755))
-		require.NoError(t, os.WriteFile(root+path, []byte(c.before), 0o644))
-		var f Facts
-		c.facts(&f)
-		paste(t, find(Diagnose(f), c.id).Fix, path, root)
-		got, err := os.ReadFile(root + path)
-		require.NoError(t, err)
-		assert.Equal(t, c.want, string(got), path)
-	}
-}
-
 func TestJSON(t *testing.T) {
 	f, _ := boardFacts(t, "testdata/healthy.txtar")
 	text, err := json.Marshal(Diagnose(f))
@@ -457,6 +389,28 @@ func FuzzDiagnose(f *testing.F) {
 		facts.Host.Runtime.Sockets = []hwdetect.Socket{{Path: swap, Runtime: "containerd", Answers: true}}
 		if err := Text(&bytes.Buffer{}, Diagnose(facts)); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// A change of a file that is none of its kind is an error, and a second one
+// changes nothing.
+func FuzzChanges(f *testing.F) {
+	for _, text := range []string{"", "{}", "{\"exec-opts\": [\"native.cgroupdriver=cgroupfs\"]}", "version = 2\ndisabled_plugins = [\"cri\"]\n", "net.ipv4.ip_forward = 0\r\n# x"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, c := range []Change{
+			setExecOpt{"native.cgroupdriver", "systemd"}, setLine{"net.ipv4.ip_forward", "1"}, removeTOML{"disabled_plugins", keyOf("cri", "x")},
+			setTOML{Key: keyOf("plugins", "cri", "SystemdCgroup"), Value: true, Missing: newContainerdFile},
+		} {
+			once, err := c.Apply(text)
+			if err != nil {
+				continue
+			}
+			if twice, err := c.Apply(once); err != nil || !bytes.Equal(once, twice) {
+				t.Fatalf("%s: %q, then %q: %v", c, once, twice, err)
+			}
 		}
 	})
 }

@@ -3,11 +3,13 @@ package doctor
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/tomledit"
 )
 
@@ -102,17 +104,25 @@ func (c setLine) String() string { return c.Key + "=" + c.Value }
 func (c setLine) Apply(text []byte) ([]byte, error) {
 	done := false
 	after := eachLine(text, func(line string) string {
-		key, _, ok := strings.Cut(line, "=")
-		if !ok || strings.TrimSpace(key) != c.Key {
+		key, value, ok := strings.Cut(line, "=")
+		if !ok || sysctlName(key) != sysctlName(c.Key) {
 			return line
 		}
 		done = true
-		return key[:len(key)-len(strings.TrimLeft(key, " \t"))] + c.String()
+		old := strings.TrimSpace(value)
+		at := len(line) - len(strings.TrimLeft(value, " \t"))
+		return line[:at] + c.Value + line[at+len(old):]
 	})
 	if done {
 		return after, nil
 	}
 	return appendLine(text, c.String()), nil
+}
+
+// sysctlName is a setting's name as sysctl(8) has it: files may write it with slashes
+// and with a hyphen before it (sysctl.d(5)).
+func sysctlName(key string) string {
+	return strings.ReplaceAll(strings.TrimLeft(strings.TrimSpace(key), "-"), "/", ".")
 }
 
 // addLine puts a line at the end of a file.
@@ -143,4 +153,59 @@ func eachLine(text []byte, change func(string) string) []byte {
 		out = append(append(out, change(string(bare))...), line[len(bare):]...)
 	}
 	return out
+}
+
+// setShell sets a variable of a file that a shell reads.
+type setShell struct{ Name, Value string }
+
+func (c setShell) String() string { return c.Name + "=" + c.Value }
+
+func (c setShell) Apply(text []byte) ([]byte, error) {
+	after := appendLine(text, c.String())
+	if s, ok := hwdetect.ShellSetting(string(text), c.Name); ok {
+		after = slices.Concat(text[:s.From], []byte(c.Value), text[s.To:])
+	}
+	if s, _ := hwdetect.ShellSetting(string(after), c.Name); strings.Join(s.Words, " ") != c.Value {
+		return nil, errors.New("it is not written as a shell reads it")
+	}
+	return after, nil
+}
+
+// commentOut makes a comment of a line. Script is set for a shell script.
+type commentOut struct {
+	Line   string
+	Script bool
+}
+
+func (c commentOut) String() string { return "# before: " + strings.TrimSpace(c.Line) }
+
+func (c commentOut) Apply(text []byte) ([]byte, error) {
+	done := false
+	before := ""
+	after := eachLine(text, func(line string) string {
+		goesOn := strings.HasSuffix(before, `\`)
+		before = line
+		if done || goesOn || line != c.Line {
+			return line
+		}
+		done = true
+		return "#" + line
+	})
+	switch {
+	case !done:
+		return nil, fmt.Errorf("there is no line %q of its own", c.Line)
+	case strings.HasSuffix(c.Line, `\`), c.Script && inBlock(c.Line):
+		// A block without a command is an error.
+		return nil, fmt.Errorf("the line %q is part of a longer command", c.Line)
+	}
+	return after, nil
+}
+
+// inBlock tells whether a line of a shell script belongs to a block, by its
+// indentation or its words.
+func inBlock(line string) bool {
+	words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' || r == ';' })
+	return strings.TrimLeft(line, " \t") != line || strings.ContainsAny(line, "{}") || slices.ContainsFunc(words, func(w string) bool {
+		return slices.Contains([]string{"if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac"}, w)
+	})
 }

@@ -39,6 +39,9 @@ type Finding struct {
 	// the finding's own ID among them when ignoring those is not enough, because
 	// it is the kubelet that stops.
 	Checks []string `json:"checks,omitempty"`
+	// Brief says that it is an information which is nearly always there: people see
+	// it in one line.
+	Brief bool `json:"brief,omitempty"`
 	// Ignored is set when the owner asked to ignore it: a fail that became a
 	// warning.
 	Ignored bool `json:"ignored,omitempty"`
@@ -68,10 +71,13 @@ type Report struct {
 	Verdict Severity `json:"verdict"`
 	// Board, Kubeadm, Kubelet and Runtime are what was looked at; empty when
 	// not known.
-	Board    string    `json:"board,omitempty"`
-	Kubeadm  string    `json:"kubeadm,omitempty"`
-	Kubelet  string    `json:"kubelet,omitempty"`
-	Runtime  string    `json:"runtime,omitempty"`
+	Board   string `json:"board,omitempty"`
+	Kubeadm string `json:"kubeadm,omitempty"`
+	Kubelet string `json:"kubelet,omitempty"`
+	Runtime string `json:"runtime,omitempty"`
+	// Stopped is set for a system that does not run: then findings are about its
+	// next start.
+	Stopped  bool      `json:"stopped,omitempty"`
 	Findings []Finding `json:"findings"`
 	// Unknown lists what could not be told.
 	Unknown []string `json:"unknown,omitempty"`

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -99,16 +98,19 @@ func features() []feature {
 
 func kernelFeatures(f Facts) []Finding {
 	k := f.Host.Kernel
-	var missing, wanted []string
+	var missing, wanted, absent []string
 	for _, x := range features() {
 		if x.options[0] == "CPUSETS" && f.Host.Cgroups.Version == 2 {
 			continue // cgroup-controllers tells, and what it means
 		}
 		lacks := k.Lacks(x.options...)
 		if k.ConfigFrom == "" && x.module != "" {
-			lacks = k.LacksModule(x.module)
+			lacks = k.LacksModule(x.module) && !k.Replaced
 		}
 		if !lacks {
+			if f.lacksFile(x) {
+				absent = append(absent, fmt.Sprintf("%s (%s)", x.module, x.need))
+			}
 			continue
 		}
 		if x.certain {
@@ -118,22 +120,26 @@ func kernelFeatures(f Facts) []Finding {
 		}
 	}
 	// kube-proxy and pod networks get by with either.
+	tables := feature{module: "nf_tables", options: []string{"NF_TABLES"}}
+	legacy := feature{module: "ip_tables", options: []string{"IP_NF_IPTABLES", "IP_NF_IPTABLES_LEGACY"}}
+	if f.lacksFile(tables) && f.lacksFile(legacy) {
+		absent = append(absent, "nf_tables or ip_tables (kube-proxy and every pod network)")
+	}
 	if k.ConfigFrom != "" && k.Lacks("NF_TABLES") && k.Lacks("IP_NF_IPTABLES", "IP_NF_IPTABLES_LEGACY") ||
 		k.ConfigFrom == "" && k.LacksModule("nf_tables") && k.LacksModule("ip_tables") {
 		wanted = append(wanted, "CONFIG_NF_TABLES or CONFIG_IP_NF_IPTABLES (kube-proxy and every pod network)")
 	}
-	another := []string{"# another kernel is needed: your distribution's current one (Armbian: armbian-config, Debian: apt install linux-image-armmp)"}
-	var all []Finding
+	all := f.absentModules(absent)
 	if len(missing) > 0 {
 		all = append(all, Finding{
 			ID: "kernel-features", Severity: Fail, Seen: "the kernel lacks " + strings.Join(missing, ", ") + " (" + k.ConfigFrom + ")", Checks: []string{systemCheck},
-			Means: "no container can run on it", Fix: another,
+			Means: "no container can run on it", Fix: anotherKernel(),
 		})
 	}
 	if len(wanted) > 0 {
 		all = append(all, Finding{
 			ID: "kernel-options", Severity: Warning, Seen: "the kernel lacks " + strings.Join(wanted, ", "),
-			Means: "the control plane may come up; what is named in brackets will not work", Fix: another,
+			Means: "the control plane may come up; what is named in brackets will not work", Fix: anotherKernel(),
 		})
 	}
 	if len(all) == 0 && (k.ConfigFrom != "" || k.ModulesTold) {
@@ -142,12 +148,76 @@ func kernelFeatures(f Facts) []Finding {
 	return all
 }
 
-// memoryOn are the parameters that switch the memory cgroup on: the first is
-// the kernel's own, the second the Raspberry Pi kernel's since 4.19.
-const memoryOn = "cgroup_enable=memory cgroup_memory=1"
+func anotherKernel() []string {
+	return []string{"# another kernel is needed: your distribution's current one (Armbian: armbian-config, Debian: apt install linux-image-armmp)"}
+}
+
+// lacksFile tells whether a feature is a module (=m) whose file is not there. Where
+// the configuration is not known, an upgrade that took the modules away tells.
+func (f Facts) lacksFile(x feature) bool {
+	k := f.Host.Kernel
+	if x.module == "" || k.Modules[x.module] || k.ConfigFrom == "" && !(k.Replaced && k.Modular) {
+		return false
+	}
+	for _, o := range x.options {
+		if k.Config[o] == "y" {
+			return false
+		}
+	}
+	return k.ModulesTold || k.Replaced
+}
+
+// absentModules is the finding of modules that the kernel was built with and that
+// are not on the disk.
+func (f Facts) absentModules(list []string) []Finding {
+	k := f.Host.Kernel
+	if len(list) == 0 {
+		return nil
+	}
+	found := Finding{
+		ID: "kernel-modules", Severity: Warning, Seen: "the kernel has as a module whose file is missing: " + strings.Join(list, ", "),
+		Means: "it cannot be loaded, so what is named in brackets will not work",
+		Fix:   []string{"sudo apt install --reinstall linux-image-" + k.Release + "    # or what brought this kernel"},
+	}
+	switch {
+	case k.Replaced:
+		found.Seen = fmt.Sprintf("the modules of the running kernel, %s, are gone; there are those of %s. Not loaded: %s", k.Release, strings.Join(k.Installed, ", "), strings.Join(list, ", "))
+		found.Means = "the kernel was upgraded since the board's start: until the restart nothing more can be loaded"
+		found.Fix = []string{"sudo reboot"}
+	case strings.HasSuffix(k.Release, "-raspi"):
+		found.Fix = []string{"sudo apt install linux-modules-extra-raspi    # Ubuntu keeps them in a package of their own"}
+	case ubuntuKernel.MatchString(k.Release):
+		found.Fix = []string{"sudo apt install linux-modules-extra-" + k.Release + "    # Ubuntu keeps them in a package of their own"}
+	}
+	return one(found)
+}
+
+// ubuntuKernel matches Ubuntu's releases, such as 6.8.0-45-generic.
+var ubuntuKernel = regexp.MustCompile(`^\d+\.\d+\.0-\d+-[a-z]`)
+
+// pageSize names kernels with pages larger than the 4 KiB that programs for ARM are
+// mostly built for.
+func pageSize(f Facts) []Finding {
+	size := f.Host.Kernel.PageSize
+	if size <= 4<<10 {
+		return nil
+	}
+	found := Finding{
+		ID: "page-size", Severity: Info, Seen: fmt.Sprintf("the kernel has pages of %d KiB", size>>10),
+		Means: "Kubernetes runs on it. Images whose programs were built for 4 KiB stop at once, such as those with jemalloc (\"Unsupported system page size\": Redis, MongoDB and others) and many of 32-bit ARM",
+		Fix:   []string{"# another kernel is needed for those; with 4 KiB it is usually the one without -16k or -64k in its name"},
+	}
+	if strings.Contains(f.Host.Kernel.Release, "2712") {
+		found.Fix = []string{"# in config.txt on the boot partition, below [all], if those are wanted: kernel=kernel8.img"}
+	}
+	return one(found)
+}
 
 func memoryCgroup(f Facts) []Finding {
 	c := f.Host.Cgroups
+	if f.Host.Stopped {
+		return f.memoryCgroupAtStart()
+	}
 	if !c.Told {
 		return nil
 	}
@@ -174,15 +244,7 @@ func memoryCgroup(f Facts) []Finding {
 		})
 	}
 	if !c.Has("memory") {
-		found := Finding{
-			ID: "memory-cgroup", Severity: Fail, Seen: "the memory cgroup is off", Checks: []string{"memory-cgroup", systemCheck},
-			Means: "the kubelet does not start without it; Raspberry Pi OS and others leave it off",
-			Fix:   bootLines(f.Host.BootFile, memoryOn),
-		}
-		if slices.Contains(f.Host.Cmdline, "cgroup_disable=memory") {
-			found.Seen += ": cgroup_disable=memory in /proc/cmdline"
-		}
-		all = append(all, found)
+		all = append(all, f.memoryCgroupOff())
 	}
 	if len(all) == 0 {
 		return fine("memory-cgroup", "cgroup controllers: "+strings.Join(c.Controllers, ", "))
@@ -190,48 +252,12 @@ func memoryCgroup(f Facts) []Finding {
 	return all
 }
 
-// bootLines are the commands that add parameters to the kernel's command line in
-// the board's own boot file.
-func bootLines(b *hwdetect.BootFile, params string) []string {
-	const reboot = "sudo reboot"
-	if b == nil {
-		return []string{"# add to the kernel's command line, wherever this board's boot loader keeps it: " + params, reboot}
-	}
-	var lines []string
-	if b.DisablesMemory {
-		lines = append(lines, "sudo sed -i 's/cgroup_disable=memory *//' "+b.Path)
-	}
-	appendTo := func(pattern, otherwise string) {
-		if b.HasLine {
-			lines = append(lines, "sudo sed -i '"+pattern+"' "+b.Path)
-		} else {
-			lines = append(lines, "echo '"+otherwise+"' | sudo tee -a "+b.Path)
+func cgroupVersion(f Facts) []Finding {
+	if f.Host.Stopped {
+		if f.Host.Cgroups.Version = f.cgroupVersionAtStart(); f.Host.Cgroups.Version == 0 {
+			return nil
 		}
 	}
-	switch b.Kind {
-	case hwdetect.BootCmdline:
-		lines = append(lines, "sudo sed -i '1 s/$/ "+params+"/' "+b.Path)
-	case hwdetect.BootEnv:
-		appendTo("/^extraargs=/ s/$/ "+params+"/", "extraargs="+params)
-	case hwdetect.BootExtlinux:
-		lines = append(lines, "sudo sed -i '/^[[:blank:]]*append[[:blank:]]/I s/$/ "+params+"/' "+b.Path)
-	case hwdetect.BootMenu:
-		appendTo(`s/^U_BOOT_PARAMETERS="/&`+params+` /`, `U_BOOT_PARAMETERS="`+params+`"`)
-		lines = append(lines, "sudo u-boot-update")
-	case hwdetect.BootFlashKernel:
-		appendTo(`s/^LINUX_KERNEL_CMDLINE="/&`+params+` /`, `LINUX_KERNEL_CMDLINE="`+params+`"`)
-		lines = append(lines, "sudo flash-kernel")
-	case hwdetect.BootGRUB:
-		appendTo(`s/^GRUB_CMDLINE_LINUX="/&`+params+` /`, `GRUB_CMDLINE_LINUX="`+params+`"`)
-		lines = append(lines, "sudo update-grub")
-	}
-	return append(lines, reboot)
-}
-
-// unified makes systemd boot with cgroup v2 (systemd(1)).
-const unified = "systemd.unified_cgroup_hierarchy=1"
-
-func cgroupVersion(f Facts) []Finding {
 	switch f.Host.Cgroups.Version {
 	case 0:
 		if !f.Host.Cgroups.Told {
@@ -244,11 +270,10 @@ func cgroupVersion(f Facts) []Finding {
 		})
 	case 2:
 		if v := f.kubeletFacts().Value(kubeadm.CgroupV2); v != "yes" {
-			return one(Finding{
+			return one(f.withBoot(Finding{
 				ID: "cgroup-version", Severity: Warning, Seen: "cgroup v2",
 				Means: fmt.Sprintf("a kubelet of %s expects cgroup v1; its support of v2 was finished in v1.25", f.version()),
-				Fix:   bootLines(f.Host.BootFile, "systemd.unified_cgroup_hierarchy=0"),
-			})
+			}, "systemd.unified_cgroup_hierarchy=0"))
 		}
 		return fine("cgroup-version", "cgroup v2")
 	}
@@ -256,10 +281,10 @@ func cgroupVersion(f Facts) []Finding {
 	case "yes":
 		return fine("cgroup-version", "cgroup v1")
 	case "maintenance mode":
-		return one(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1", Means: "it still works with this kubelet; from v1.35 on it is refused unless asked for", Fix: bootLines(f.Host.BootFile, unified)})
+		return one(f.withBoot(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1", Means: "it still works with this kubelet; from v1.35 on it is refused unless asked for"}, unified))
 	}
 	if f.clusterHere() {
-		return one(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1, and a kubelet that runs on it", Means: "a kubelet from v1.35 on does so only with failCgroupV1: false", Fix: bootLines(f.Host.BootFile, unified)})
+		return one(f.withBoot(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1, and a kubelet that runs on it", Means: "a kubelet from v1.35 on does so only with failCgroupV1: false"}, unified))
 	}
 	if f.Ask.FailCgroupV1 == "false" {
 		return one(Finding{
@@ -268,9 +293,8 @@ func cgroupVersion(f Facts) []Finding {
 			Fix:   []string{"kubeadm-arm init --ignore-preflight-errors=" + f.ignoring(systemCheck) + "    # beside your --config"},
 		})
 	}
-	return one(Finding{
+	return one(f.withBoot(Finding{
 		ID: "cgroup-version", Severity: Fail, Seen: "cgroup v1", Checks: []string{"cgroup-version"},
 		Means: fmt.Sprintf("the kubelet of %s does not start on it; cgroup v2 is one line away, or set failCgroupV1: false in a KubeletConfiguration and ignore %s", f.version(), systemCheck),
-		Fix:   bootLines(f.Host.BootFile, unified),
-	})
+	}, unified))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -41,8 +42,20 @@ func neededPrograms(f Facts) []Finding {
 
 func kubeletUnit(f Facts) []Finding {
 	switch {
-	case !f.Host.Node.Systemd:
+	case !f.Host.Node.Systemd && !f.Host.Stopped:
 		return one(Finding{ID: "kubelet-unit", Severity: Info, Seen: "no systemd runs here", Means: "kubeadm cannot start the kubelet: something else has to, as soon as /var/lib/kubelet/config.yaml is there"})
+	case f.Host.Services["kubelet.service"] == hwdetect.UnitMasked:
+		return one(Finding{
+			ID: "kubelet-unit", Severity: Fail, Seen: "kubelet.service is masked", Rule: KubeletRule,
+			Means: "nothing can start the kubelet, and init waits for it in vain",
+			Fix:   []string{f.systemctl("unmask", "kubelet.service")},
+		})
+	case f.Host.Services["kubelet.service"] == hwdetect.UnitDisabled && f.Host.Stopped:
+		return one(Finding{
+			ID: "kubelet-unit", Severity: Info, Seen: "kubelet.service is not enabled",
+			Means: "nothing starts the kubelet at the next start",
+			Fix:   []string{f.systemctl("enable", "kubelet.service")},
+		})
 	case f.Host.Node.KubeletUnit == "":
 		return one(Finding{
 			ID: "kubelet-unit", Severity: Fail, Seen: "there is no kubelet.service",
@@ -182,7 +195,7 @@ func (f Facts) clusterHere() bool {
 	for _, l := range f.Host.Network.Listeners {
 		port = port || l.Port == f.Ask.APIPort
 	}
-	return conf && manifest && port
+	return conf && manifest && (port || f.Host.Stopped)
 }
 
 // staticPods names the pods in the manifests folder that are not kubeadm's, such
@@ -194,7 +207,7 @@ func staticPods(f Facts) []Finding {
 			return one(Finding{
 				ID: "static-pods", Severity: Fail, Rule: KubeletRule, Seen: "/etc/kubernetes/manifests/" + p.File + " is a second pod of the name " + p.Pod,
 				Means: "the kubelet reads files of any ending there, also a copy that an editor or you have kept, and takes one of the two",
-				Fix:   []string{"sudo mv /etc/kubernetes/manifests/" + kubeadm.Quote(p.File) + " /root/"},
+				Fix:   []string{"sudo mv /etc/kubernetes/manifests/" + shell.Quote(p.File) + " /root/"},
 			})
 		}
 		all = append(all, p.File)
@@ -214,7 +227,7 @@ func leftovers(f Facts) []Finding {
 	case f.Resuming:
 		return nil
 	case f.clusterHere():
-		return one(Finding{ID: "cluster", Severity: Info, Seen: "a control plane runs on this board", Means: "init would refuse; a second one is not begun beside it"})
+		return one(Finding{ID: "cluster", Severity: Info, Seen: "a control plane is set up on this board", Means: "init would refuse; a second one is not begun beside it"})
 	case f.Journal:
 		return one(Finding{
 			ID: "leftovers", Severity: Info, Seen: "a run of kubeadm-arm init was interrupted here", Means: "it goes on where it stopped",
@@ -236,7 +249,7 @@ func leftovers(f Facts) []Finding {
 			checks = append(checks, name)
 		}
 	}
-	if n.EtcdData && !f.Ask.ExternalEtcd {
+	if n.EtcdData && !n.EtcdFresh && !f.Ask.ExternalEtcd {
 		left = append(left, f.Ask.EtcdFolder+" (not empty)")
 		checks = append(checks, "DirAvailable-"+strings.ReplaceAll(f.Ask.EtcdFolder, "/", "-"))
 	}

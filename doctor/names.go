@@ -75,8 +75,8 @@ func hostnameResolves(f Facts) []Finding {
 	found := Finding{
 		ID: "hostname-resolves", Severity: Warning, Seen: name + " is not in /etc/hosts",
 		Means: "the kubelet looks it up for every static pod; without a name server that knows it each stalls for 10 s, and a whole bootstrap was seen to fail from that alone",
-		Fix:   []string{fmt.Sprintf("echo '127.0.1.1 %s' | sudo tee -a /etc/hosts", name)},
 	}
+	found.Edits = []Edit{{"/etc/hosts", addLine{"127.0.1.1 " + name}}}
 	if slices.Contains(f.Host.Names.NSS, "myhostname") {
 		found.Severity = Info
 		found.Seen += "; only nss-myhostname knows it"
@@ -95,6 +95,9 @@ func copies(f Facts) []Finding {
 	for _, i := range f.Host.Identities {
 		switch i.State {
 		case "empty", "missing":
+			if f.Host.Stopped {
+				continue // it is made at the next start
+			}
 			all = append(all, Finding{
 				ID: i.Name, Severity: Warning, Seen: i.Path + " is " + i.State,
 				Means: "the kubelet takes it for the node's identity; pod networks and log collectors tell nodes apart by it",
@@ -112,7 +115,7 @@ func copies(f Facts) []Finding {
 	}
 	if len(prints) > 0 {
 		all = append(all, Finding{
-			ID: "copied-card", Severity: Info, Seen: "fingerprints: " + strings.Join(prints, ", "),
+			ID: "copied-card", Severity: Info, Brief: true, Seen: "fingerprints: " + strings.Join(prints, ", "),
 			Means: "compare them with those of your other boards: an equal one means a copied card, and such nodes disturb each other. On the copy:",
 			Fix:   append(newIdentity("machine-id"), newIdentity("ssh-host-key")...),
 		})

@@ -58,7 +58,8 @@ func (f Facts) sysctls() []sysctl {
 	return []sysctl{
 		{"ip-forward", "net.ipv4.ip_forward", four, four || old, pods},
 		{"ipv6-forward", "net.ipv6.conf.default.forwarding", six, asked6, pods},
-		{"ipv6-forward-all", "net.ipv6.conf.all.forwarding", six, false, pods + ": it is what switches forwarding on for the interfaces that are there"},
+		{"ipv6-forward-all", "net.ipv6.conf.all.forwarding", six, false, pods + ": it is what switches forwarding " +
+			"on for the interfaces that are there"},
 		{"bridge-netfilter", "net.bridge.bridge-nf-call-iptables", four, bridge && (four || old), bridged},
 		{"bridge-netfilter-ipv6", "net.bridge.bridge-nf-call-ip6tables", six, bridge && asked6, bridged},
 	}
@@ -66,6 +67,9 @@ func (f Facts) sysctls() []sysctl {
 
 func kernelSettings(f Facts) []Finding {
 	var all []Finding
+	if f.Host.Stopped {
+		return f.settingsAtStart()
+	}
 	if len(f.Host.Network.Sysctl) == 0 {
 		return nil // the kernel's settings could not be read at all
 	}
@@ -90,9 +94,11 @@ func kernelSettings(f Facts) []Finding {
 // noIPv6 is the finding that the kernel has no IPv6 at all.
 func (f Facts) noIPv6(s sysctl) Finding {
 	return Finding{
-		ID: s.id, Severity: Fail, Seen: "the kernel has no " + s.name + ": IPv6 is switched off", Checks: []string{preflightFile(s.name)},
-		Means: "kubeadm's preflight asks for it, because the configuration has IPv6 addresses",
-		Fix:   []string{"# take ipv6.disable=1 out of the kernel's command line and start again, or give the cluster IPv4 subnets only"},
+		ID: s.id, Severity: Fail, Seen: "the kernel has no " + s.name + ": IPv6 is switched off",
+		Checks: []string{preflightFile(s.name)},
+		Means:  "kubeadm's preflight asks for it, because the configuration has IPv6 addresses",
+		Fix: []string{"# take ipv6.disable=1 out of the kernel's command line and start again, or give the " +
+			"cluster IPv4 subnets only"},
 	}
 }
 
@@ -104,7 +110,8 @@ func preflightFile(name string) string {
 // sysctlFinding is what to say of a setting that is not 1.
 func (f Facts) sysctlFinding(s sysctl, v string, bridge bool) Finding {
 	found := Finding{
-		ID: s.id, Severity: Warning, Rule: OwnRule, Seen: s.name + " is " + v, Means: s.means + "; this kubeadm does not ask for it",
+		ID: s.id, Severity: Warning, Rule: OwnRule, Seen: s.name + " is " + v, Means: s.means + "; this kubeadm " +
+			"does not ask for it",
 		Fix: []string{"sudo sysctl --system"},
 	}
 	if bridge {
@@ -124,7 +131,8 @@ func (f Facts) sysctlFinding(s sysctl, v string, bridge bool) Finding {
 	if file := f.Host.Network.SysctlFiles[s.name]; file.Path != "" && file.Value != "1" {
 		found.Seen += ", as " + file.Path + " says"
 		if file.Path != own && strings.HasPrefix(file.Path, "/etc/") {
-			found.Edits = append(found.Edits, Edit{file.Path, setLine{strings.TrimSpace(strings.Split(file.Line, "=")[0]), "1"}})
+			key, _, _ := strings.Cut(file.Line, "=")
+			found.Edits = append(found.Edits, Edit{file.Path, setLine{strings.TrimSpace(key), "1"}})
 		}
 	}
 	return found
@@ -138,15 +146,18 @@ func defaultRoute(f Facts) []Finding {
 	case n.DefaultRoute:
 		return fine("default-route", "there is a default route")
 	case f.Ask.AdvertiseAddress != "":
-		return one(Finding{ID: "default-route", Severity: Warning, Seen: "there is no default route", Means: "images cannot be pulled; they have to be on the board"})
+		return one(Finding{ID: "default-route", Severity: Warning, Seen: "there is no default route",
+			Means: "images cannot be pulled; they have to be on the board"})
 	}
 	return one(Finding{
 		ID: "default-route", Severity: Fail, Rule: KubeadmRule, Seen: "there is no default route",
-		Means: "kubeadm takes the address of the board from it, and stops with: cannot use \"0.0.0.0\" as the bind address for the API Server",
+		Means: "kubeadm takes the address of the board from it, and stops with: cannot use \"0.0.0.0\" as the bind " +
+			"address for the API Server",
 		Fix: []string{
 			"ip -brief address    # is the cable in, has the board an address?",
 			"sudo ip route add default via 192.168.1.1    # your router's address",
-			"kubeadm-arm init --apiserver-advertise-address=192.168.1.5    # or name the board's own; images must be on the board then",
+			"kubeadm-arm init --apiserver-advertise-address=192.168.1.5    # or name the board's own; images must " +
+				"be on the board then",
 		},
 	})
 }
@@ -154,21 +165,32 @@ func defaultRoute(f Facts) []Finding {
 func nameServers(f Facts) []Finding {
 	n := f.Host.Names
 	if n.ResolvConf == "" {
-		if len(n.Hosts) == 0 {
-			return nil // nothing of /etc could be read
+		if len(n.Hosts) == 0 || f.Host.Stopped {
+			return nil // nothing of /etc could be read, or it is made at the start
 		}
 		return one(Finding{
-			ID: "name-servers", Severity: Fail, Rule: KubeletRule, Seen: "there is no /etc/resolv.conf (or it is a link to nowhere)",
+			ID: "name-servers", Severity: Fail, Rule: KubeletRule, Seen: "there is no /etc/resolv.conf (or it is a " +
+				"link to nowhere)",
 			Means: "the kubelet cannot start any pod without it",
-			Fix:   []string{"ls -l /etc/resolv.conf", "echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv.conf    # your router's address"},
+			Fix: []string{"ls -l /etc/resolv.conf", "sudo rm -f /etc/resolv.conf && " +
+				f.nameServerLine("/etc/resolv.conf")},
 		})
 	}
 	if len(n.Servers) == 0 {
-		return one(Finding{
-			ID: "name-servers", Severity: Warning, Seen: n.ResolvConf + " names no name server",
+		found := Finding{
+			ID: "name-servers", Severity: Warning, Rule: OwnRule, Seen: n.ResolvConf + " names no name server",
 			Means: "images cannot be pulled by name, and CoreDNS has nobody to ask",
-			Fix:   []string{"echo 'nameserver 192.168.1.1' | sudo tee -a /etc/resolv.conf    # your router's address"},
-		})
+		}
+		switch router := f.Host.Network.Gateway; {
+		case strings.HasPrefix(n.ResolvConf, "/run/"):
+			found.Fix = []string{"# systemd-resolved has been given none; for a board with a cable: sudo " +
+				"resolvectl dns eth0 " + f.router()}
+		case router.IsValid():
+			found.Edits = []Edit{{n.ResolvConf, addLine{"nameserver " + router.String()}}}
+		default:
+			found.Fix = []string{"# add to " + n.ResolvConf + " a line of the form: nameserver " + f.router()}
+		}
+		return one(found)
 	}
 	loop, unreachable := "", 0
 	for _, s := range n.Servers {
@@ -182,24 +204,43 @@ func nameServers(f Facts) []Finding {
 	case loop != "":
 		return one(Finding{
 			ID: "name-servers", Severity: Warning, Rule: OwnRule, Seen: n.ResolvConf + " names " + loop,
-			Means: "CoreDNS would ask itself for ever and stop with \"Loop detected\": in a pod that address is the pod's own",
-			Fix: append([]string{"echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv-pods.conf    # your router's address; then"},
+			Means: "CoreDNS would ask itself for ever and stop with \"Loop detected\": in a pod that address is " +
+				"the pod's own",
+			Fix: append([]string{f.nameServerLine("/etc/resolv-pods.conf")},
 				f.kubeletConfiguration("resolvConf: /etc/resolv-pods.conf")...),
 		})
 	case unreachable == len(n.Servers):
 		return one(Finding{
-			ID: "name-servers", Severity: Warning, Rule: OwnRule, Seen: n.ResolvConf + " names " + strings.Join(n.Servers, ", ") + " alone",
-			Means: "a link-local address holds on the board's own interface; from a pod nobody answers there, so CoreDNS resolves nothing outside the cluster",
-			Fix: append([]string{"echo 'nameserver 192.168.1.1' | sudo tee /etc/resolv-pods.conf    # your router's other address; then"},
+			ID: "name-servers", Severity: Warning, Rule: OwnRule, Seen: n.ResolvConf + " names " +
+				strings.Join(n.Servers, ", ") + " alone",
+			Means: "a link-local address holds on the board's own interface; from a pod nobody answers there, so " +
+				"CoreDNS resolves nothing outside the cluster",
+			Fix: append([]string{f.nameServerLine("/etc/resolv-pods.conf")},
 				f.kubeletConfiguration("resolvConf: /etc/resolv-pods.conf")...),
 		})
 	case n.Ignored > 0:
 		return one(Finding{
-			ID: "name-servers", Severity: Info, Seen: fmt.Sprintf("%s names %d name servers, of which three count", n.ResolvConf, len(n.Servers)+n.Ignored),
+			ID: "name-servers", Severity: Info, Seen: fmt.Sprintf("%s names %d name servers, of which three count",
+				n.ResolvConf, len(n.Servers)+n.Ignored),
 			Means: "the kubelet says so with each pod (DNSConfigForming); nothing else comes of it",
 		})
 	}
 	return fine("name-servers", strings.Join(n.Servers, ", ")+" ("+n.ResolvConf+")")
+}
+
+// router is the default route's next hop, or an example of one.
+func (f Facts) router() string {
+	if a := f.Host.Network.Gateway; a.IsValid() {
+		return a.String()
+	}
+	return "192.168.1.1"
+}
+
+// nameServerLine writes a file with the router as name server. The file is one
+// that is not there, or this program's own.
+func (f Facts) nameServerLine(path string) string {
+	return "echo 'nameserver " + f.router() + "' | sudo tee " + path + "    # your router's address, if it is " +
+		"another one"
 }
 
 // kubeletConfiguration is how to give the kubelet a setting with --config. kubeadm
@@ -229,8 +270,8 @@ func (f Facts) wantedPorts() map[int]string {
 }
 
 func ports(f Facts) []Finding {
-	if f.Resuming || f.clusterHere() {
-		return nil // the run, or the cluster, holds them itself
+	if f.Resuming || f.clusterHere() || f.Host.Stopped {
+		return nil // the run, or the cluster, holds them itself, or nobody does
 	}
 	wanted := f.wantedPorts()
 	taken := map[int]bool{}
@@ -238,7 +279,8 @@ func ports(f Facts) []Finding {
 		// etcd listens on the node's address and on loopback; a listener on
 		// another one is not in its way.
 		etcd := l.Port == 2379 || l.Port == 2380
-		elsewhere := l.Address.IsValid() && !l.Address.IsUnspecified() && !l.Address.IsLoopback() && l.Address.String() != f.Ask.AdvertiseAddress
+		elsewhere := l.Address.IsValid() && !l.Address.IsUnspecified() && !l.Address.IsLoopback() &&
+			l.Address.String() != f.Ask.AdvertiseAddress
 		if wanted[l.Port] != "" && !(etcd && elsewhere) {
 			taken[l.Port] = true
 		}
@@ -268,10 +310,12 @@ func ports(f Facts) []Finding {
 		Fix:   []string{fmt.Sprintf("sudo ss -ltnp 'sport = :%d'    # who it is; stop that program", list[0])},
 	}
 	if ours {
-		found.Fix = append(found.Fix, "sudo kubeadm-arm reset    # if it is left of an older cluster: it takes that away")
+		found.Fix = append(found.Fix, "sudo kubeadm-arm reset    # if it is left of an older cluster: it takes "+
+			"that away")
 	}
 	if slices.Contains(list, f.Ask.APIPort) && !ours {
-		found.Fix = append(found.Fix, "kubeadm-arm init --apiserver-bind-port=7443    # or another port for the API server")
+		found.Fix = append(found.Fix, "kubeadm-arm init --apiserver-bind-port=7443    # or another port for the "+
+			"API server")
 	}
 	return one(found)
 }

@@ -101,6 +101,9 @@ func (f Facts) installed(name string) bool {
 const restartContainerd = "sudo systemctl restart containerd"
 
 func runtimeAnswers(f Facts) []Finding {
+	if f.Host.Stopped {
+		return f.runtimeAtStart()
+	}
 	c := f.choose()
 	switch {
 	case len(c.rivals) > 0:
@@ -108,7 +111,8 @@ func runtimeAnswers(f Facts) []Finding {
 	case c.socket.Answers:
 		return fine("runtime", c.socket.Runtime+" answers at "+c.socket.Path)
 	}
-	found := Finding{ID: "runtime", Severity: Fail, Checks: []string{"CRI"}, Means: "kubeadm's preflight refuses it: nothing would start containers"}
+	found := Finding{ID: "runtime", Severity: Fail, Checks: []string{"CRI"}, Means: "kubeadm's preflight refuses " +
+		"it: nothing would start containers"}
 	if f.Resuming {
 		// After a power cut it may still be on its way.
 		found.Severity, found.Means = Warning, "nothing starts containers until it answers"
@@ -118,18 +122,22 @@ func runtimeAnswers(f Facts) []Finding {
 	case c.socket.Path != "":
 		found.doesNotAnswer(c.socket)
 	case f.Ask.CRISocket != "" && socketPath(f.Ask.CRISocket) == dockershimSocket && f.Kubeadm.Has(kubeadm.Dockershim):
-		found.Seen = "Docker does not run: there is no /run/docker.sock, which the kubelet's own " + dockershimSocket + " stands for"
+		found.Seen = "Docker does not run: there is no /run/docker.sock, which the kubelet's own " +
+			dockershimSocket + " stands for"
 		found.Fix = []string{"sudo systemctl enable --now docker"}
 	case f.Ask.CRISocket != "":
 		found.Seen = "there is no socket " + f.Ask.CRISocket
-		found.Fix = []string{"ls -l /run/*/*.sock /run/*.sock    # which runtime is there? name its socket with --cri-socket"}
+		found.Fix = []string{"ls -l /run/*/*.sock /run/*.sock    # which runtime is there? name its socket with " +
+			"--cri-socket"}
 		if socketPath(f.Ask.CRISocket) == dockershimSocket {
 			found.Seen += ", and no kubelet makes it since v1.24"
-			found.Fix = []string{"sudo apt install containerd    # and leave --cri-socket out; Docker itself needs cri-dockerd"}
+			found.Fix = []string{"sudo apt install containerd    # and leave --cri-socket out; Docker itself needs " +
+				"cri-dockerd"}
 		}
 	case docker && !f.installed("containerd") && !f.installed("crio"):
 		found.Seen = "Docker runs, and nothing that this kubelet can talk to"
-		found.Means = "since Kubernetes v1.24 the kubelet does not talk to Docker; the containerd that Docker brought along will do"
+		found.Means = "since Kubernetes v1.24 the kubelet does not talk to Docker; the containerd that Docker " +
+			"brought along will do"
 		found.Fix = []string{"sudo apt install containerd"}
 	case f.installed("containerd"):
 		found.Seen = "containerd is installed and does not run"
@@ -148,7 +156,8 @@ func runtimeAnswers(f Facts) []Finding {
 func (found *Finding) doesNotAnswer(s hwdetect.Socket) {
 	found.Seen = fmt.Sprintf("%s does not answer at %s: %s", s.Runtime, s.Path, s.Problem)
 	unit := strings.ToLower(strings.ReplaceAll(s.Runtime, "CRI-O", "crio"))
-	found.Fix = []string{"sudo systemctl restart " + unit + "; systemctl status " + unit, "journalctl -u " + unit + " | tail -20"}
+	found.Fix = []string{"sudo systemctl restart " + unit + "; systemctl status " + unit, "journalctl -u " + unit +
+		" | tail -20"}
 	if strings.Contains(s.Problem, "permission denied") {
 		found.Severity, found.Checks = Info, nil
 		found.Means, found.Fix = "only root may ask it", []string{"sudo kubeadm-arm doctor"}
@@ -179,7 +188,8 @@ func (f Facts) rivals(all []hwdetect.Socket) Finding {
 		}
 		return found
 	}
-	found.Fix = append([]string{"# one of these lines into the InitConfiguration in " + f.Ask.ConfigFile + ":"}, found.Fix...)
+	found.Fix = append([]string{"# one of these lines into the InitConfiguration in " + f.Ask.ConfigFile + ":"},
+		found.Fix...)
 	return found
 }
 
@@ -232,10 +242,12 @@ func runtimeVersion(f Facts) []Finding {
 	if slices.Contains(api, "v1") && hasV1 || slices.Contains(api, "v1alpha2") && hasAlpha {
 		return fine("runtime-version", "containerd "+f.RuntimeVersion)
 	}
-	found := Finding{ID: "runtime-version", Severity: Fail, Seen: "containerd " + f.RuntimeVersion, Checks: []string{"CRI"}}
+	found := Finding{ID: "runtime-version", Severity: Fail, Seen: "containerd " + f.RuntimeVersion,
+		Checks: []string{"CRI"}}
 	if !hasV1 {
 		found.Means = "this kubelet speaks CRI v1 only, which containerd has since 1.6"
-		found.Fix = []string{"sudo apt install -t bookworm-backports containerd    # or Debian 12's, or containerd.io from download.docker.com"}
+		found.Fix = []string{"sudo apt install -t bookworm-backports containerd    # or Debian 12's, or " +
+			"containerd.io from download.docker.com"}
 	} else {
 		found.Means = "this kubelet speaks CRI v1alpha2 only, which containerd dropped in 2.0"
 		found.Fix = []string{"# install containerd 1.6 or 1.7, or a Kubernetes from v1.23 on"}
@@ -256,7 +268,8 @@ func sandboxImage(f Facts) []Finding {
 	if image == "" {
 		image = "the pause image"
 	}
-	found := Finding{ID: "sandbox-image", Severity: Info, Seen: image + " is not on the board", Means: "every pod needs it; it is pulled with the first one"}
+	found := Finding{ID: "sandbox-image", Severity: Info, Seen: image + " is not on the board", Means: "every pod " +
+		"needs it; it is pulled with the first one"}
 	if f.Host.Network.Told && !f.Host.Network.DefaultRoute {
 		found.Severity = Warning
 		found.Means = "every pod needs it, and without a network it cannot be pulled"

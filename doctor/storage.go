@@ -1,5 +1,7 @@
 package doctor
 
+import "strings"
+
 // A StorageProblem is what kubeadm-arm storage finds wrong with what it set up.
 type StorageProblem struct {
 	// Bad says that data is not where it belongs, and not only in danger.
@@ -20,4 +22,21 @@ func storageSet(f Facts) []Finding {
 		all = append(all, found)
 	}
 	return all
+}
+
+// freshDisk is about etcd's folder being the root of a new file system, which has a
+// folder lost+found: kubeadm's preflight wants it empty.
+func freshDisk(f Facts) []Finding {
+	if !f.Host.Node.EtcdFresh || f.Ask.ExternalEtcd || f.Resuming || f.clusterHere() {
+		return nil
+	}
+	folder := f.Ask.EtcdFolder
+	return one(Finding{
+		ID: "etcd-folder", Severity: Fail, Seen: folder + " holds lost+found and nothing else: an empty disk is mounted there", Checks: []string{"DirAvailable-" + strings.ReplaceAll(folder, "/", "-")},
+		Means: "kubeadm's preflight wants the folder empty (kubeadm#2127). Give etcd a folder below the mount point",
+		Fix: []string{
+			"# in the ClusterConfiguration that --config names:",
+			"etcd: {local: {dataDir: " + folder + "/data}}",
+		},
+	})
 }

@@ -6,71 +6,7 @@ import (
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
-	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
-
-// allowsSwap tells whether the kubelet was told to run with swap on: by a flag,
-// which counts more than its configuration file.
-func (f Facts) allowsSwap() bool { return isFalse(f.kubeletSetting("fail-swap-on", f.Ask.FailSwapOn)) }
-
-func swap(f Facts) []Finding {
-	s := f.Host.Swap
-	if f.allowsSwap() {
-		if len(s.On) > 0 {
-			return fine("swap", "swap is on, and the kubelet is told to run with it")
-		}
-		return fine("swap", "no swap")
-	}
-	var fix []string
-	if len(s.On) > 0 {
-		fix = append(fix, "sudo swapoff -a")
-	}
-	if len(s.Fstab) > 0 {
-		fix = append(fix, `sudo sed -i '/^[^#].*[[:blank:]]swap[[:blank:]]/ s/^/#/' /etc/fstab    # or it is back after the next start`)
-	}
-	for _, service := range s.Services {
-		switch service {
-		case "dphys-swapfile":
-			fix = append(fix, "sudo systemctl disable --now dphys-swapfile    # or it is back after the next start")
-		case "zramswap":
-			fix = append(fix, "sudo systemctl disable --now zramswap    # or it is back after the next start")
-		case "armbian-zram-config":
-			fix = append(fix, "sudo sed -i 's/^#* *SWAP=.*/SWAP=false/' /etc/default/armbian-zram-config    # or it is back after the next start")
-		case "zram-generator":
-			fix = append(fix, "sudo mv /etc/systemd/zram-generator.conf /etc/systemd/zram-generator.conf.off    # or it is back after the next start")
-		case "rpi-swap":
-			fix = append(fix, "sudo apt purge rpi-swap    # or it is back after the next start")
-		}
-	}
-	if len(s.On) > 0 {
-		var names []string
-		zram := false
-		for _, x := range s.On {
-			names = append(names, fmt.Sprintf("%s, %d MiB", x.Name, x.Size>>20))
-			zram = zram || strings.Contains(x.Name, "zram")
-		}
-		found := Finding{
-			ID: "swap", Severity: Fail, Rule: KubeletRule, Seen: "swap is on: " + strings.Join(names, "; "),
-			Means: "the kubelet exits with \"running with swap on is not supported\" (failSwapOn). To keep swap, put failSwapOn: false into a KubeletConfiguration, beside a ClusterConfiguration, in a file for --config",
-			Fix:   fix,
-		}
-		if zram {
-			found.Means = "compressed memory counts, too: " + found.Means
-		}
-		if f.Kubeadm.Value(kubeadm.SwapCheck) == "error" {
-			found.Checks = []string{"Swap"}
-		}
-		return one(found)
-	}
-	if len(fix) > 0 {
-		what := append(append([]string{}, s.Services...), s.Fstab...)
-		return one(Finding{
-			ID: "swap", Severity: Warning, Seen: "swap is off now, and comes back at the next start: " + strings.Join(what, ", "),
-			Means: "after that start the kubelet refuses to run (failSwapOn)", Fix: fix,
-		})
-	}
-	return fine("swap", "no swap")
-}
 
 // A clock that is off by more than a year makes certificates that have expired
 // once it is set right: kubeadm's live one year.
@@ -82,7 +18,7 @@ const clockSlack = 24 * time.Hour
 
 func clock(f Facts) []Finding {
 	c := f.Host.Clock
-	if c.Now.IsZero() {
+	if c.Now.IsZero() || f.Host.Stopped {
 		return nil
 	}
 	now := c.Now.UTC().Format("2006-01-02 15:04")
@@ -110,18 +46,9 @@ func clock(f Facts) []Finding {
 		}
 		return one(found)
 	}
-	for _, cert := range c.Certificates {
-		if c.Now.After(cert.NotAfter) {
-			return one(Finding{
-				ID: "certificates", Severity: Warning, Seen: fmt.Sprintf("%s expired on %s; the clock says %s", cert.Path, cert.NotAfter.UTC().Format("2006-01-02"), now),
-				Means: "if the clock is right, the cluster's certificates have to be renewed",
-				Fix:   []string{"sudo kubeadm-arm certs renew all"},
-			})
-		}
-	}
 	if !c.RTC {
 		return one(Finding{
-			ID: "clock", Severity: Info, Seen: now + " UTC, plausible; no battery-backed clock",
+			ID: "clock", Severity: Info, Brief: true, Seen: now + " UTC, plausible; no battery-backed clock",
 			Means: "after each start the clock is wrong until the network sets it; certificates may look unborn for so long",
 			Fix:   []string{"sudo timedatectl set-ntp true"},
 		})
@@ -152,7 +79,7 @@ func volumes(f Facts) []Finding {
 		}
 	}
 	etcd, ok := f.volume(f.Ask.EtcdFolder)
-	if !ok || f.Ask.ExternalEtcd {
+	if !ok || f.Ask.ExternalEtcd || f.Host.Stopped && etcd.FSType == "" {
 		return all
 	}
 	switch {
@@ -204,8 +131,6 @@ func (f Facts) hasOwnVolume(path string) bool {
 // control plane and their unpacked files take about imagesRoom; the kubelet
 // evicts below evictShare of free room (eviction.go: nodefs.available<10%).
 const (
-	runtimeFolder = "/var/lib/containerd"
-
 	leastFree  = 16 << 20
 	imagesRoom = 1 << 30
 	evictShare = 10
@@ -219,7 +144,7 @@ func space(f Facts) []Finding {
 			continue
 		}
 		id := fmt.Sprint(v.Size, v.Free) // the same file system once
-		images := v.Path == runtimeFolder
+		images := v.Path == hwdetect.RuntimeFolder || v.Path == f.Host.Runtime.Containerd.Root
 		if said[id] && !images {
 			continue
 		}

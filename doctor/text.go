@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
@@ -11,8 +12,8 @@ import (
 // textWidth is that of a serial console; lines to copy are never broken.
 const textWidth = 79
 
-// Text writes a report for people: what is bad in full and first, what is well
-// in one paragraph.
+// Text writes a report for people: a line that sums it up, then what is bad in full
+// and the worst first, what is well in one paragraph.
 func Text(w io.Writer, r Report) error {
 	var b strings.Builder
 	var about []string
@@ -23,10 +24,15 @@ func Text(w io.Writer, r Report) error {
 	}
 	if len(about) > 0 {
 		wrap(&b, "", "", strings.Join(about, ", "))
-		b.WriteByte('\n')
 	}
+	if r.Stopped {
+		b.WriteString("this system does not run: its files tell what its next start will do\n")
+	}
+	printable.Fprintf(&b, "%s\n\n", r.Sum())
 	for _, s := range []Severity{Fail, Warning, Info} {
-		for _, f := range r.Of(s) {
+		of := r.Of(s)
+		slices.SortStableFunc(of, func(a, b Finding) int { return strings.Compare(fmt.Sprint(a.Brief), fmt.Sprint(b.Brief)) })
+		for _, f := range of {
 			f.write(&b)
 		}
 	}
@@ -40,7 +46,6 @@ func Text(w io.Writer, r Report) error {
 	if len(r.Unknown) > 0 {
 		wrap(&b, "unknown  ", "         ", strings.Join(r.Unknown, ", "))
 	}
-	printable.Fprintf(&b, "\n%s\n", r.Sum())
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -90,6 +95,10 @@ func (r Rule) remark() string {
 func (f Finding) write(b *strings.Builder) {
 	head := map[Severity]string{Fail: "FAIL     ", Warning: "warning  ", Info: "info     "}[f.Severity]
 	const indent = "         "
+	if f.Brief {
+		printable.Fprintf(b, "%s%s: %s\n", head, f.ID, f.Seen)
+		return
+	}
 	wrap(b, head, indent, f.ID+": "+f.Seen)
 	if f.Means != "" {
 		wrap(b, indent, indent, f.Means)

@@ -15,6 +15,7 @@ const (
 	ARMv8       Arch = "ARMv8"
 	AMD64       Arch = "AMD64"
 	I386        Arch = "386"
+	RISCV64     Arch = "RISC-V"
 )
 
 func (a Arch) String() string {

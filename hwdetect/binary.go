@@ -61,6 +61,8 @@ func readELF(r io.ReaderAt) (Binary, error) {
 		b.Machine, b.Arch, b.Evidence = "386", I386, "ELF machine"
 	case elf.EM_AARCH64:
 		b.Machine, b.Arch, b.Evidence = "arm64", ARMv8, "ELF machine"
+	case elf.EM_RISCV:
+		b.Machine, b.Arch, b.Evidence = "riscv64", RISCV64, "ELF machine"
 	case elf.EM_ARM:
 		b.Machine = "arm"
 	default:
@@ -97,6 +99,49 @@ func readELF(r io.ReaderAt) (Binary, error) {
 	return b, nil
 }
 
+// target is what a program was built for, in a word.
+func (p Binary) target() string {
+	if p.Arch == ArchUnknown {
+		return p.Machine
+	}
+	return p.Arch.String()
+}
+
+// machine is the machine type that the system's programs are of, in the words of
+// ELF files here: the kernel's, or where that is not known the CPU's or that of the
+// system's own programs; empty when none tells, as for an ARMv8 core, which may
+// run a 32-bit system.
+func (b Board) machine() string {
+	m := b.Kernel.Machine
+	switch {
+	case m == "aarch64":
+		return "arm64"
+	case strings.HasPrefix(m, "arm"):
+		return "arm"
+	case m == "x86_64", m == "" && b.CPU.Arch == AMD64:
+		return "amd64"
+	case m == "i386", m == "i486", m == "i586", m == "i686", m == "" && b.CPU.Arch == I386:
+		return "386"
+	case m == "" && b.CPU.Arch == RISCV64:
+		return "riscv64"
+	case m == "" && b.CPU.Arch != ArchUnknown && b.CPU.Arch.armVersion() < 8:
+		return "arm"
+	case m == "":
+		return b.systemMachine
+	}
+	return m
+}
+
+// runsMachine tells whether programs of a machine type run on a system of another:
+// 64-bit ones of ARM and x86 also run 32-bit programs, if their kernel does.
+func runsMachine(system, program string) bool {
+	switch {
+	case system == "arm64" && program == "arm", system == "amd64" && program == "386":
+		return true
+	}
+	return strings.HasPrefix(system, program) || strings.HasPrefix(program, system) && program != "arm64"
+}
+
 // needsFloat tells whether a 32-bit ARM program uses a floating-point unit: with
 // GOARM=6 and 7 Go's do, unless softfloat is added (go.dev/wiki/GoArm).
 func (p Binary) needsFloat() bool {
@@ -119,6 +164,9 @@ func (e *IllegalInstructionError) Error() string {
 		about = append(about, e.Board.Model)
 	}
 	cpu := e.Board.CPU.Arch.String()
+	if e.Board.CPU.Arch == ArchUnknown {
+		return fmt.Sprintf("%s at %s was built for %s; this system is one of %s: it cannot run here", filepath.Base(e.Binary.Path), e.Binary.Path, e.Binary.target(), e.Board.machine())
+	}
 	if len(about) > 0 {
 		cpu += " (" + strings.Join(about, ", ") + ")"
 	}
@@ -129,7 +177,7 @@ func (e *IllegalInstructionError) Error() string {
 	if e.Binary.Arch.armVersion() <= e.Board.CPU.Arch.armVersion() && e.Board.CPU.noFloat && e.Binary.needsFloat() {
 		return fmt.Sprintf("%s at %s uses a floating-point unit (VFP), which this CPU, %s, lacks: %s", filepath.Base(e.Binary.Path), e.Binary.Path, cpu, fate)
 	}
-	return fmt.Sprintf("%s at %s was built for %s; this CPU is %s: %s", filepath.Base(e.Binary.Path), e.Binary.Path, e.Binary.Arch, cpu, fate)
+	return fmt.Sprintf("%s at %s was built for %s; this CPU is %s: %s", filepath.Base(e.Binary.Path), e.Binary.Path, e.Binary.target(), cpu, fate)
 }
 
 // Hint says what can be done.
@@ -147,6 +195,8 @@ func (e *IllegalInstructionError) Hint() string {
 		}
 	case e.Board.CPU.Arch == AMD64:
 		cpu = "amd64"
+	case e.Board.CPU.Arch == ArchUnknown:
+		return "install the build of " + filepath.Base(e.Binary.Path) + " for " + e.Board.machine()
 	default:
 		return "install the build of " + filepath.Base(e.Binary.Path) + " for " + e.Board.CPU.Arch.String()
 	}
@@ -157,10 +207,13 @@ func (e *IllegalInstructionError) Hint() string {
 // [*IllegalInstructionError]. What is not known is let pass: the kernel will
 // judge.
 func (b Board) Runs(p Binary) error {
+	bad := &IllegalInstructionError{p, b}
+	if machine := b.machine(); machine != "" && p.Machine != "" && !runsMachine(machine, p.Machine) {
+		return bad
+	}
 	if p.Arch == ArchUnknown || b.CPU.Arch == ArchUnknown {
 		return nil
 	}
-	bad := &IllegalInstructionError{p, b}
 	need, have := p.Arch.armVersion(), b.CPU.Arch.armVersion()
 	switch {
 	case need == 0 && have == 0:

@@ -24,6 +24,9 @@ type Board struct {
 	Userland string `json:"userland,omitempty"`
 	// Virtual names the hypervisor or emulator, empty on a real board.
 	Virtual string `json:"virtual,omitempty"`
+	// systemMachine is what the system's own programs were built for, where no
+	// kernel tells.
+	systemMachine string
 	// Unknown lists what could not be told.
 	Unknown []string `json:"unknown,omitempty"`
 }
@@ -92,6 +95,9 @@ func Read(root string) (Board, error) {
 	}
 	b.CPU.MaxHz = maxClock(f)
 	b.Userland = userland(f, b.Kernel.Machine)
+	if b.Kernel.Machine == "" {
+		b.systemMachine = systemMachine(f)
+	}
 	b.Virtual = virtual(b, info, string(file("proc/device-tree/hypervisor/compatible")))
 	b.gaps()
 	return b, nil

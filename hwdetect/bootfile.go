@@ -1,6 +1,9 @@
 package hwdetect
 
 import (
+	"cmp"
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -9,10 +12,15 @@ type BootKind string
 
 // The forms.
 const (
-	// BootCmdline is the Raspberry Pi's cmdline.txt: one line, all of it.
+	// BootCmdline is the Raspberry Pi's cmdline.txt, and /etc/kernel/cmdline: one
+	// line, all of it.
 	BootCmdline BootKind = "cmdline.txt"
-	// BootEnv is Armbian's armbianEnv.txt, also orangepiEnv.txt: extraargs=.
+	// BootEnv is a U-Boot environment such as Armbian's armbianEnv.txt.
 	BootEnv BootKind = "extraargs"
+	// BootUEnv is uEnv.txt, whose variable differs between makers.
+	BootUEnv BootKind = "uEnv.txt"
+	// BootIni is Hardkernel's boot.ini, U-Boot commands.
+	BootIni BootKind = "boot.ini"
 	// BootExtlinux is U-Boot's extlinux.conf: an append line for each label.
 	BootExtlinux BootKind = "extlinux"
 	// BootMenu is Debian's u-boot-menu, which writes extlinux.conf:
@@ -22,70 +30,231 @@ const (
 	BootFlashKernel BootKind = "flash-kernel"
 	// BootGRUB is GRUB_CMDLINE_LINUX= in /etc/default/grub.
 	BootGRUB BootKind = "GRUB"
+	// BootEntry is an entry of systemd-boot (UAPI.1, Boot Loader Specification).
+	BootEntry BootKind = "systemd-boot"
 )
 
 // BootFile is the file on this board that the kernel's command line is changed
 // in.
 type BootFile struct {
+	// Path has its links resolved: sed -i would replace a link by a file.
 	Path string   `json:"path"`
 	Kind BootKind `json:"kind"`
-	// HasLine tells whether the line to add to is there already; else it has
-	// to be added.
-	HasLine bool `json:"hasLine"`
-	// DisablesMemory is set when the file itself says cgroup_disable=memory.
-	DisablesMemory bool `json:"disablesMemory,omitempty"`
+	// Generator is the command that has to be run after a change, empty for none.
+	Generator string `json:"generator,omitempty"`
+	// Unsure is set when nothing but the file itself speaks for its boot loader.
+	Unsure bool `json:"unsure,omitempty"`
+	// Rival is another file that may be the one that boots, where nothing decides.
+	Rival string `json:"rival,omitempty"`
+	// Text is the file, and Setting where the parameters stand in it.
+	Text    string  `json:"-"`
+	Setting Setting `json:"-"`
 }
 
-// readBootFile finds the boot file. A Raspberry Pi OS of 2023 and later leaves a
-// /boot/cmdline.txt behind that says where the real one went, so the one below
-// /boot/firmware comes first.
-func readBootFile(f files) *BootFile {
-	for _, c := range []struct {
-		path string
-		kind BootKind
-	}{
-		{"/boot/firmware/cmdline.txt", BootCmdline},
-		{"/boot/cmdline.txt", BootCmdline},
-		{"/boot/armbianEnv.txt", BootEnv},
-		{"/boot/orangepiEnv.txt", BootEnv},
-		{"/boot/dietpiEnv.txt", BootEnv},
-		{"/etc/default/u-boot", BootMenu},
-		{"/boot/extlinux/extlinux.conf", BootExtlinux},
-		{"/etc/default/flash-kernel", BootFlashKernel},
-		{"/etc/default/grub", BootGRUB},
-	} {
-		if !f.exists(c.path) {
-			continue
-		}
-		b := parseBootFile(f.read(c.path), c.kind)
-		b.Path = c.path
-		if c.kind == BootCmdline && !b.HasLine {
-			continue
-		}
-		return &b
-	}
-	return nil
+// Words are the parameters in the file.
+func (b BootFile) Words() []string { return b.Setting.Words }
+
+// bootCandidate is a file that may be the one.
+type bootCandidate struct {
+	path string
+	kind BootKind
+	// weak is set when nothing but the file itself speaks for its boot loader,
+	// such as defaults that a removed package left.
+	weak bool
 }
 
-// parseBootFile looks for the line that takes further parameters.
-func parseBootFile(text []byte, kind BootKind) BootFile {
-	b := BootFile{Kind: kind, DisablesMemory: strings.Contains(string(text), "cgroup_disable=memory")}
-	for n, line := range strings.Split(string(text), "\n") {
-		switch kind {
-		case BootCmdline:
-			b.HasLine = b.HasLine || n == 0 && strings.Contains(line, "root=")
-		case BootEnv:
-			b.HasLine = b.HasLine || strings.HasPrefix(line, "extraargs=")
-		case BootExtlinux:
-			word, _, _ := strings.Cut(strings.TrimLeft(line, " \t"), " ")
-			b.HasLine = b.HasLine || strings.EqualFold(strings.TrimSpace(word), "append")
-		case BootMenu:
-			b.HasLine = b.HasLine || strings.HasPrefix(line, `U_BOOT_PARAMETERS="`)
-		case BootFlashKernel:
-			b.HasLine = b.HasLine || strings.HasPrefix(line, `LINUX_KERNEL_CMDLINE="`)
-		case BootGRUB:
-			b.HasLine = b.HasLine || strings.HasPrefix(line, `GRUB_CMDLINE_LINUX="`)
+// readBootFile finds the file that counts, by what the boot loaders look for and in
+// their order: the Raspberry Pi's firmware, a maker's U-Boot, U-Boot's own order
+// (doc/develop/bootstd.rst: extlinux.conf, then boot.scr, then EFI). Where several
+// are there, the running system's command line tells which one was read.
+func readBootFile(f files, cmdline []string, model string) *BootFile {
+	var all []BootFile
+	rank := map[string]int{}
+	for _, c := range bootCandidates(f, model) {
+		text := string(f.read(c.path))
+		s, ok := ParseBootFile(text, c.kind)
+		file := BootFile{Path: f.real(c.path), Kind: c.kind, Text: text, Setting: s, Generator: generatorOf(f, c), Unsure: c.weak}
+		if !ok || slices.ContainsFunc(all, func(x BootFile) bool { return x.Path == file.Path }) {
+			continue
+		}
+		r := file.resembles(cmdline) * 2
+		if c.weak {
+			r--
+		}
+		rank[file.Path] = r
+		all = append(all, file)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(all, func(a, b BootFile) int { return cmp.Compare(rank[b.Path], rank[a.Path]) })
+	if len(all) > 1 && rank[all[0].Path] == rank[all[1].Path] {
+		all[0].Rival = all[1].Path
+	}
+	return &all[0]
+}
+
+// resembles compares a file with the running command line: 1 when it names the
+// same root file system, -1 when it names another one, 0 when it tells nothing.
+func (b BootFile) resembles(cmdline []string) int {
+	root := func(words []string) string {
+		for _, w := range words {
+			if to, ok := strings.CutPrefix(w, "root="); ok && !strings.Contains(to, "$") {
+				return to
+			}
+		}
+		return ""
+	}
+	file, running := root(b.Words()), root(cmdline)
+	switch {
+	case file == "" || running == "":
+		return 0
+	case file == running:
+		return 1
+	}
+	return -1
+}
+
+func generatorOf(f files, c bootCandidate) string {
+	switch {
+	case c.kind == BootMenu || c.path == kernelCmdline:
+		return "u-boot-update"
+	case c.kind == BootFlashKernel:
+		return "flash-kernel"
+	case c.kind == BootGRUB && f.exists("/boot/grub2/grub.cfg"):
+		return "grub2-mkconfig -o /boot/grub2/grub.cfg"
+	case c.kind == BootGRUB:
+		return "update-grub"
+	}
+	return ""
+}
+
+const kernelCmdline = "/etc/kernel/cmdline"
+
+// bootCandidates are the files that are there, in the order in which they count.
+func bootCandidates(f files, model string) []bootCandidate {
+	there := func(paths ...string) bool { return slices.ContainsFunc(paths, f.exists) }
+	var all, late []bootCandidate
+	add := func(kind BootKind, paths ...string) {
+		for _, p := range paths {
+			if f.exists(p) {
+				all = append(all, bootCandidate{path: p, kind: kind})
+			}
 		}
 	}
-	return b
+	// On other boards a cmdline.txt is no boot file of its own.
+	firmware := firmwareFiles(f)
+	if model == "" || strings.Contains(model, "Raspberry Pi") {
+		add(BootCmdline, firmware...)
+		firmware = nil
+	}
+	add(BootIni, "/boot/boot.ini", "/media/boot/boot.ini", "/boot/firmware/boot.ini")
+	const defaults, extlinux = "/etc/default/u-boot", "/boot/extlinux/extlinux.conf"
+	menu := there("/usr/sbin/u-boot-update", "/sbin/u-boot-update") || strings.Contains(string(f.read(extlinux)), "u-boot-update")
+	off, ok := ShellSetting(string(f.read(defaults)), "U_BOOT_UPDATE")
+	off.Words = append(off.Words, "true")
+	switch disabled := ok && off.Words[0] == "false"; {
+	case menu && !disabled:
+		all = append(all, menuFile(f)) // extlinux.conf is written anew from it
+	default:
+		add(BootExtlinux, extlinux, "/boot/firmware/extlinux/extlinux.conf", "/boot/efi/extlinux/extlinux.conf")
+		if f.exists(defaults) && !disabled {
+			late = append(late, bootCandidate{defaults, BootMenu, true})
+		}
+	}
+	add(BootEnv, "/boot/armbianEnv.txt", "/boot/orangepiEnv.txt", "/boot/dietpiEnv.txt")
+	add(BootUEnv, "/boot/uEnv.txt", "/uEnv.txt", "/boot/firmware/uEnv.txt", "/boot/uboot/uEnv.txt")
+	switch {
+	case there("/usr/sbin/flash-kernel", "/sbin/flash-kernel", "/usr/share/flash-kernel"), f.exists("/boot/boot.scr") && f.exists("/etc/default/flash-kernel"):
+		all = append(all, bootCandidate{"/etc/default/flash-kernel", BootFlashKernel, false})
+	case f.exists("/etc/default/flash-kernel"):
+		late = append(late, bootCandidate{"/etc/default/flash-kernel", BootFlashKernel, true})
+	}
+	for _, dir := range []string{"/boot/loader/entries", "/boot/efi/loader/entries", "/efi/loader/entries"} {
+		names := slices.DeleteFunc(f.names(dir), func(name string) bool { return filepath.Ext(name) != ".conf" })
+		if len(names) > 0 {
+			add(BootEntry, dir+"/"+names[len(names)-1]) // the newest by its name
+		}
+	}
+	if there("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/sys/firmware/efi/efivars") && f.exists("/etc/default/grub") {
+		all = append(all, bootCandidate{grubFile(f), BootGRUB, false})
+	}
+	add(BootCmdline, firmware...)
+	return append(all, late...)
+}
+
+// menuFile is where u-boot-update takes its parameters from: /etc/kernel/cmdline
+// unless U_BOOT_PARAMETERS is set.
+func menuFile(f files) bootCandidate {
+	s, ok := ShellSetting(string(f.read("/etc/default/u-boot")), "U_BOOT_PARAMETERS")
+	if f.exists(kernelCmdline) && (!ok || len(s.Words) == 0) {
+		return bootCandidate{path: kernelCmdline, kind: BootCmdline}
+	}
+	return bootCandidate{path: "/etc/default/u-boot", kind: BootMenu}
+}
+
+// grubFile is the file that sets GRUB_CMDLINE_LINUX last: those in grub.d come
+// after /etc/default/grub (grub-mkconfig), and one that does not extend the
+// setting replaces it.
+func grubFile(f files) string {
+	last := "/etc/default/grub"
+	for _, name := range f.names("/etc/default/grub.d") {
+		path := "/etc/default/grub.d/" + name
+		if s, ok := ShellSetting(string(f.read(path)), "GRUB_CMDLINE_LINUX"); ok && filepath.Ext(name) == ".cfg" &&
+			!slices.ContainsFunc(s.Words, func(w string) bool { return strings.Contains(w, "GRUB_CMDLINE_LINUX") }) {
+			last = path
+		}
+	}
+	return last
+}
+
+// firmwareFiles are the places of the Raspberry Pi's cmdline.txt, the likeliest
+// first. os_prefix and cmdline in config.txt name another one (Raspberry Pi
+// documentation, config.txt); Ubuntu from 25.10 on keeps it below current/. A
+// /boot/cmdline.txt without root= says only where the real one went.
+func firmwareFiles(f files) []string {
+	dirs := []string{"/boot/firmware", "/boot"}
+	for _, line := range lines(f.read("/etc/fstab")) {
+		if w := strings.Fields(line); len(w) > 2 && w[1] == "/boot" && w[2] == "vfat" {
+			slices.Reverse(dirs)
+		}
+	}
+	var all []string
+	for _, dir := range dirs {
+		prefix, name := parsePiConfig(f.read(dir + "/config.txt"))
+		for _, path := range []string{filepath.Join(dir, prefix+name), filepath.Join(dir, "current", name), filepath.Join(dir, name)} {
+			if s, ok := ParseBootFile(string(f.read(path)), BootCmdline); ok && !slices.Contains(all, path) && hasRoot(s.Words) {
+				all = append(all, path)
+			}
+		}
+	}
+	return all
+}
+
+func hasRoot(words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "root=") })
+}
+
+// parsePiConfig reads os_prefix= and cmdline= of config.txt. Those of an attempt
+// only ([tryboot]) do not count; of the other filters none is known here, so their
+// lines do.
+func parsePiConfig(text []byte) (prefix, name string) {
+	name = "cmdline.txt"
+	filter := ""
+	for _, line := range lines(text) {
+		if strings.HasPrefix(line, "[") {
+			filter = line
+		}
+		key, value, _ := strings.Cut(line, "=")
+		if filter == "[tryboot]" || filter == "[none]" {
+			continue
+		}
+		switch strings.TrimSpace(key) {
+		case "os_prefix":
+			prefix = strings.TrimSpace(value)
+		case "cmdline":
+			name = strings.TrimSpace(value)
+		}
+	}
+	return prefix, name
 }

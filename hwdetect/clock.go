@@ -1,8 +1,6 @@
 package hwdetect
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"time"
 )
 
@@ -22,15 +20,20 @@ type Clock struct {
 
 // Certificate is when one is valid.
 type Certificate struct {
+	// Path is the file that it is in, a kubeconfig among them.
 	Path      string    `json:"path"`
 	NotBefore time.Time `json:"notBefore"`
 	NotAfter  time.Time `json:"notAfter"`
+	// CA tells whether it signs others. Kubelet tells whether it is the
+	// kubelet's own for the API server, which kubeadm never renews.
+	CA      bool `json:"ca,omitempty"`
+	Kubelet bool `json:"kubelet,omitempty"`
 }
 
 // readClock compares now with files whose times are never in the future of a
 // right clock: this program's build, kubeadm's file, the clocks that systemd and
 // fake-hwclock leave at shutdown.
-func readClock(f files, now, built time.Time, programs []Binary) Clock {
+func readClock(f files, now, built time.Time, programs []Binary, pki string) Clock {
 	c := Clock{Now: now}
 	past := func(at time.Time, from string) {
 		if at.After(c.Epoch) {
@@ -53,29 +56,6 @@ func readClock(f files, now, built time.Time, programs []Binary) Clock {
 	for _, name := range f.names("/sys/class/rtc") {
 		c.RTC = c.RTC || name != ""
 	}
-	for _, path := range []string{"/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/pki/apiserver.crt", "/etc/kubernetes/pki/etcd/ca.crt", "/var/lib/kubelet/pki/kubelet-client-current.pem"} {
-		if cert, ok := parseCertificate(f.read(path)); ok {
-			cert.Path = path
-			c.Certificates = append(c.Certificates, cert)
-		}
-	}
+	c.Certificates = readCertificates(f, pki)
 	return c
-}
-
-// parseCertificate reads the first certificate of a PEM text.
-func parseCertificate(text []byte) (Certificate, bool) {
-	for {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			return Certificate{}, false
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return Certificate{}, false
-		}
-		return Certificate{NotBefore: cert.NotBefore, NotAfter: cert.NotAfter}, true
-	}
 }

@@ -21,7 +21,8 @@ type CNI struct {
 // pluginFolders are those that packages put CNI plugins into: Kubernetes' own
 // package, Debian's, Fedora's, Arch's and k3s.
 func pluginFolders() []string {
-	return []string{"/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni", "/usr/local/lib/cni", "/var/lib/rancher/k3s/data/current/bin"}
+	return []string{"/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni", "/usr/local/lib/cni",
+		"/var/lib/rancher/k3s/data/current/bin"}
 }
 
 // readCNI reads the network configuration in a folder as containerd's go-cni

@@ -20,15 +20,20 @@ type ContainerdConfig struct {
 	Problem string `json:"problem,omitempty"`
 	// Files are Path and its imports, in the order in which they are read.
 	Files []ContainerdFile `json:"files,omitempty"`
+	// Root is where containerd keeps images and containers, empty when not set:
+	// then it is /var/lib/containerd.
+	Root string `json:"root,omitempty"`
 	// DisabledIn are the files whose disabled_plugins name the CRI plugin, as
 	// that of Docker's package containerd.io does.
 	DisabledIn []string `json:"disabledIn,omitempty"`
 	// Runtime is the one that pods get unless they ask for another: "runc" when
 	// not set. RuntimeType is its runtime_type, empty when not set.
-	// Described tells whether the files have a table for it.
+	// Described tells whether the files have a table for it. With Unnamed that is
+	// default_runtime, which counts more than any name until containerd 2.
 	Runtime     string `json:"runtime,omitempty"`
 	RuntimeType string `json:"runtimeType,omitempty"`
 	Described   bool   `json:"described,omitempty"`
+	Unnamed     bool   `json:"unnamed,omitempty"`
 	// SystemdCgroup is that of Runtime, "true" or "false"; empty when it is not
 	// set, which means false.
 	SystemdCgroup string `json:"systemdCgroup,omitempty"`
@@ -83,7 +88,8 @@ func (f ContainerdFile) imagesPlugin() string {
 
 // NamesCRI tells whether an entry of disabled_plugins is the CRI plugin.
 func NamesCRI(plugin string) bool {
-	return slices.Contains([]string{"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"}, plugin)
+	return slices.Contains([]string{"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime",
+		"io.containerd.cri.v1.images"}, plugin)
 }
 
 const containerdPath = "/etc/containerd/config.toml"
@@ -107,7 +113,8 @@ func readContainerdConfig(f files) ContainerdConfig {
 			continue
 		}
 		if !f.exists(name) {
-			return ContainerdConfig{Path: containerdPath, Problem: fmt.Sprintf("it imports %s, and there is no such file", name)}
+			return ContainerdConfig{Path: containerdPath, Problem: fmt.Sprintf("it imports %s, and there is no "+
+				"such file", name)}
 		}
 		read, imports, err := parseContainerdFile(f.read(name), version)
 		if err != nil {
@@ -192,8 +199,11 @@ func mergeContainerd(all []ContainerdFile) ContainerdConfig {
 	c := containerdDefaults()
 	c.Files = all
 	merges := slices.ContainsFunc(all, func(f ContainerdFile) bool { return f.Version >= 3 })
-	runtimes := map[string]any{}
+	runtimes, unnamed := map[string]any{}, map[string]any{}
 	for _, f := range all {
+		if root, ok := f.doc["root"].(string); ok && root != "" {
+			c.Root = root
+		}
 		if slices.ContainsFunc(texts(f.doc["disabled_plugins"]), NamesCRI) {
 			c.DisabledIn = append(c.DisabledIn, f.Path)
 		}
@@ -205,7 +215,7 @@ func mergeContainerd(all []ContainerdFile) ContainerdConfig {
 		if !merges {
 			fresh := containerdDefaults()
 			fresh.Files, fresh.DisabledIn = c.Files, c.DisabledIn
-			c, runtimes = fresh, map[string]any{}
+			c, runtimes, unnamed = fresh, map[string]any{}, map[string]any{}
 		}
 		if v, ok := plugin["systemd_cgroup"].(bool); ok {
 			c.OldCgroup = v
@@ -214,10 +224,14 @@ func mergeContainerd(all []ContainerdFile) ContainerdConfig {
 			c.Runtime = v
 		}
 		mergeTables(runtimes, table(plugin, "containerd", "runtimes"))
+		mergeTables(unnamed, table(plugin, "containerd", "default_runtime"))
 		c.network(table(plugin, "cni"))
 		c.images(f)
 	}
 	used := table(runtimes, c.Runtime)
+	if kind, _ := unnamed["runtime_type"].(string); kind != "" && !merges {
+		used, c.Unnamed, c.Runtime = unnamed, true, "default"
+	}
 	c.Described = used != nil
 	c.RuntimeType, _ = used["runtime_type"].(string)
 	if v, ok := table(used, "options")["SystemdCgroup"].(bool); ok {

@@ -35,14 +35,14 @@ func TestContainerdConfig(t *testing.T) {
 		"inline tables":              {"version = 2\nplugins = {\"io.containerd.grpc.v1.cri\" = {containerd = {runtimes = {runc = {options = {SystemdCgroup = true}}}}}}\n", ContainerdConfig{SystemdCgroup: "true", Described: true}},
 		"another plugin is disabled": {"version = 2\ndisabled_plugins = [\"io.containerd.snapshotter.v1.zfs\"]\n", ContainerdConfig{}},
 	} {
-		got := readContainerdConfig(filesOf(tree(t, map[string]string{containerdPath[1:]: c.text})))
+		got := readContainerdConfig(filesIn(tree(t, map[string]string{containerdPath[1:]: c.text})))
 		assert.Equal(t, containerdPath, got.Path, name)
 		got.Path, got.Files = "", nil
 		assert.Equal(t, runc(c.want), got, name)
 	}
-	bad := readContainerdConfig(filesOf(tree(t, map[string]string{containerdPath[1:]: "version = 2\n[plugins\n"})))
+	bad := readContainerdConfig(filesIn(tree(t, map[string]string{containerdPath[1:]: "version = 2\n[plugins\n"})))
 	assert.Contains(t, bad.Problem, "line 2: ", "where the bracket should have been closed")
-	none := readContainerdConfig(filesOf(t.TempDir()))
+	none := readContainerdConfig(filesIn(t.TempDir()))
 	assert.Equal(t, containerdDefaults(), none)
 }
 
@@ -54,7 +54,7 @@ func TestContainerdImports(t *testing.T) {
 	read := func(files_ map[string]string) ContainerdConfig {
 		files_[containerdPath[1:]] = main
 		files_["etc/containerd/other.toml"] = "version = 2\ndisabled_plugins = ['io.containerd.grpc.v1.cri']\n"
-		return readContainerdConfig(filesOf(tree(t, files_)))
+		return readContainerdConfig(filesIn(tree(t, files_)))
 	}
 	c := read(map[string]string{})
 	assert.Equal(t, "true", c.SystemdCgroup)
@@ -73,9 +73,9 @@ func TestContainerdImports(t *testing.T) {
 	assert.Empty(t, c.SystemdCgroup)
 	assert.Equal(t, "io.containerd.runc.v2", c.RuntimeType)
 
-	c = readContainerdConfig(filesOf(tree(t, map[string]string{containerdPath[1:]: "imports = [\"gone.toml\"]\n"})))
+	c = readContainerdConfig(filesIn(tree(t, map[string]string{containerdPath[1:]: "imports = [\"gone.toml\"]\n"})))
 	assert.Contains(t, c.Problem, "it imports /etc/containerd/gone.toml, and there is no such file")
-	c = readContainerdConfig(filesOf(tree(t, map[string]string{containerdPath[1:]: "imports = [\"/etc/containerd/config.toml\", \"a.toml\"]\n", "etc/containerd/a.toml": "imports = [\"*.toml\"]\n"})))
+	c = readContainerdConfig(filesIn(tree(t, map[string]string{containerdPath[1:]: "imports = [\"/etc/containerd/config.toml\", \"a.toml\"]\n", "etc/containerd/a.toml": "imports = [\"*.toml\"]\n"})))
 	assert.Empty(t, c.Problem, "files that import each other are read once")
 	assert.Len(t, c.Files, 2)
 	// containerd's own answer counts more than this program's reading.
@@ -93,7 +93,7 @@ func TestDockerConfig(t *testing.T) {
 	assert.Equal(t, DockerConfig{CgroupDriver: "systemd"}, parseDockerConfig([]byte(`{"log-driver": "json-file", "exec-opts": ["native.cgroupdriver=systemd"]}`)))
 	assert.Equal(t, DockerConfig{}, parseDockerConfig([]byte("{}")))
 	assert.NotEmpty(t, parseDockerConfig([]byte(`{"exec-opts": "native`)).Problem)
-	f := filesOf(tree(t, map[string]string{"usr/lib/systemd/system/docker.service": "[Service]\nExecStart=/usr/bin/dockerd -H fd:// --exec-opt native.cgroupdriver=systemd\n"}))
+	f := filesIn(tree(t, map[string]string{"usr/lib/systemd/system/docker.service": "[Service]\nExecStart=/usr/bin/dockerd -H fd:// --exec-opt native.cgroupdriver=systemd\n"}))
 	assert.Equal(t, "systemd", readDockerConfig(f).CgroupDriver)
 }
 
@@ -116,13 +116,13 @@ func TestKubeletArgs(t *testing.T) {
 		"kubeadm's own flags":            {map[string]string{unitFile: "[Unit]\n", kubeadms: start + "EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env\n", "var/lib/kubelet/kubeadm-flags.env": "KUBELET_KUBEADM_ARGS=\"--fail-swap-on=false\"\n"}, "false"},
 		"quoted with blanks, both kinds": {map[string]string{unitFile: "[Service]\nEnvironment='A=--x=1' \"KUBELET_EXTRA_ARGS=--fail-swap-on=false\"\nExecStart=/usr/bin/kubelet ${A} $KUBELET_EXTRA_ARGS\n"}, "false"},
 	} {
-		n := readNode(filesOf(tree(t, c.files)), "/var/lib/etcd")
+		n := readNode(filesIn(tree(t, c.files)), "/var/lib/etcd")
 		assert.Equal(t, c.want, n.KubeletFlag("fail-swap-on"), name)
 	}
 }
 
 func TestCNI(t *testing.T) {
-	f := filesOf(tree(t, map[string]string{
+	f := filesIn(tree(t, map[string]string{
 		"etc/cni/net.d/20-later.conf": `{"type": "ptp"}`, "etc/cni/net.d/README": "x",
 		"etc/cni/net.d/10-flannel.conflist": `{"plugins": [{"type": "flannel", "delegate": {}}, {"type": "portmap"}, {"type": "bridge", "ipam": {"type": "host-local"}}]}`,
 		"opt/cni/bin/loopback":              "x", "usr/lib/cni/portmap": "x", "/srv/cni/loopback": "x",
@@ -132,12 +132,12 @@ func TestCNI(t *testing.T) {
 	assert.Equal(t, []string{"flannel", "portmap", "bridge", "host-local"}, c.Plugins)
 	assert.Equal(t, []string{"/srv/cni", "/opt/cni/bin"}, c.Where["loopback"])
 	assert.Equal(t, []string{"/usr/lib/cni"}, c.Where["portmap"])
-	c = readCNI(filesOf(tree(t, map[string]string{"etc/cni/net.d/10-x.conf": "{"})), "/etc/cni/net.d", nil)
+	c = readCNI(filesIn(tree(t, map[string]string{"etc/cni/net.d/10-x.conf": "{"})), "/etc/cni/net.d", nil)
 	assert.NotEmpty(t, c.Problem)
 }
 
 func TestSysctlFiles(t *testing.T) {
-	f := filesOf(tree(t, map[string]string{
+	f := filesIn(tree(t, map[string]string{
 		"usr/lib/sysctl.d/50-x.conf": "net.ipv4.ip_forward = 1\n", "etc/sysctl.d/50-x.conf": "# nothing\n",
 		"etc/sysctl.d/10-y.conf": "-net/ipv4/ip_forward=1\n", "etc/sysctl.conf": " net.ipv4.ip_forward = 0 \r\n",
 	}))

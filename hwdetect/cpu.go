@@ -104,6 +104,9 @@ func coreName(p ProcessorInfo) string {
 // ARM1176 says "CPU architecture: 7", because its CP15 uses the new ID scheme,
 // and is ARMv6 all the same. Then the name, then the number, then uname.
 func archOf(p ProcessorInfo, machine string) Arch {
+	if strings.HasPrefix(p.ISA, "rv64") || machine == "riscv64" {
+		return RISCV64
+	}
 	if core, ok := armParts()[p.Part]; ok && (p.Implementer == "0x41" || p.Implementer == "") {
 		return core.arch
 	}

@@ -19,7 +19,9 @@ type CPUInfo struct {
 // ProcessorInfo is one processor's block. Keys keep the kernel's meaning.
 type ProcessorInfo struct {
 	ModelName, Implementer, Part, Architecture, Vendor string
-	Features                                           []string
+	// ISA is RISC-V's, such as "rv64imafdc".
+	ISA      string
+	Features []string
 }
 
 // maxProcessors bounds a broken or hostile file.
@@ -63,6 +65,8 @@ func ParseCPUInfo(r io.Reader) CPUInfo {
 			first(&into.ModelName)
 		case "vendor_id":
 			first(&into.Vendor)
+		case "isa":
+			first(&into.ISA)
 		case "CPU implementer":
 			first(&into.Implementer)
 		case "CPU part":

@@ -29,9 +29,6 @@ type files struct {
 
 // filesOf looks below a root folder, and at whether the system in it runs.
 func filesOf(root string) files {
-	if whole, err := filepath.Abs(root); err == nil {
-		root = whole
-	}
 	f := files{root: safefile.Root(root)}
 	f.stopped = !f.runs()
 	return f
@@ -106,12 +103,6 @@ func (f files) exists(path string) bool {
 	return err == nil
 }
 
-// folder tells whether a path is a folder itself, and no link to one.
-func (f files) folder(path string) bool {
-	info, ok := f.stat(path)
-	return ok && info.IsDir()
-}
-
 // stat is what a path leads to.
 func (f files) stat(path string) (os.FileInfo, bool) {
 	if f.hidden(path) {
@@ -132,6 +123,12 @@ func (f files) link(path string) string {
 		return ""
 	}
 	return to
+}
+
+// folder tells whether a path leads to a folder.
+func (f files) folder(path string) bool {
+	info, ok := f.stat(path)
+	return ok && info.IsDir()
 }
 
 // names lists a folder.

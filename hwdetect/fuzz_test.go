@@ -48,14 +48,21 @@ func FuzzHostFiles(f *testing.F) {
 		hasDefaultRoute(text)
 		hasDefaultRoute6(text)
 		parseEnvironment(text)
-		(unit{settings: parseUnit(text)}).command(filesOf(t.TempDir()))
+		(unit{settings: parseUnit(text)}).command(filesIn(t.TempDir()))
 		parseDockerConfig(text)
 		_ = (&CNI{}).parse(text)
 		parseCertificate(text)
+		parseCertificate(parseKubeconfig(text))
+		podName(text)
 		parseThrottled(string(text))
-		for _, kind := range []BootKind{BootCmdline, BootEnv, BootExtlinux, BootMenu, BootFlashKernel, BootGRUB} {
-			parseBootFile(text, kind)
+		for _, kind := range bootKinds() {
+			s, ok := ParseBootFile(string(text), kind)
+			if ok && (s.From < 0 || s.From > s.To || s.To > len(text) || s.At < s.From || s.At > s.To) {
+				t.Fatal(kind, s)
+			}
 		}
+		parsePiConfig(text)
+		settingsOf(parseUnit(text), "ExecStart")
 		for _, there := range []bool{true, false} {
 			i := identity("machine-id", "/etc/machine-id", string(text), there)
 			if i.Fingerprint != "" && len(i.Fingerprint) != 8 {

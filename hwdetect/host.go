@@ -13,6 +13,9 @@ import (
 // whether Kubernetes can run on it. It holds no identifier and no address of the
 // board.
 type Host struct {
+	// Stopped is set for a system that does not run, such as a card's in another
+	// machine: then nothing is known but what its files say.
+	Stopped    bool        `json:"stopped,omitempty"`
 	Cmdline    []string    `json:"cmdline,omitempty"`
 	BootFile   *BootFile   `json:"bootFile,omitempty"`
 	Cgroups    CgroupState `json:"cgroups"`
@@ -29,6 +32,9 @@ type Host struct {
 	// Programs are what was found along PATH of ProgramNames, by name; Broken
 	// are those that are there and are no programs for any CPU.
 	Programs []Binary `json:"programs,omitempty"`
+	// Services tells of the units of container runtimes and the kubelet how they
+	// stand; those that are not there are absent.
+	Services map[string]UnitState `json:"services,omitempty"`
 	// InPath tells which of the small programs that kubeadm's preflight asks
 	// for are there.
 	InPath map[string]bool `json:"-"`
@@ -53,27 +59,38 @@ type HostOptions struct {
 	Socket string
 	// ResolvConf is the kubelet's resolvConf, when its configuration sets it.
 	ResolvConf string
+	// PKI is kubeadm's folder of certificates, /etc/kubernetes/pki when empty.
+	PKI string
 	// Programs names programs by their path that count in place of what PATH
 	// has under the same name, such as the real kubeadm.
 	Programs map[string]string
 }
 
+// RuntimeFolder is containerd's, unless its configuration names another one.
+const RuntimeFolder = "/var/lib/containerd"
+
 // ReadHost reads how a board is set up. Like [Read] it never fails on missing
 // files.
 func ReadHost(o HostOptions, kernel Kernel) Host {
 	f := filesOf(o.Root)
-	h := Host{Cmdline: strings.Fields(string(f.read("/proc/cmdline"))), BootFile: readBootFile(f)}
+	h := Host{Stopped: f.stopped, Cmdline: strings.Fields(string(f.read("/proc/cmdline")))}
+	h.BootFile = readBootFile(f, h.Cmdline, f.line("/proc/device-tree/model"))
+	h.Swap = readSwap(f)
 	mounts := parseMountInfo(f.read("/proc/self/mountinfo"))
 	if len(mounts) == 0 {
 		mounts = parseMountInfo(f.read("/proc/1/mountinfo"))
 	}
 	h.Cgroups = readCgroups(f, mounts)
-	h.Swap = readSwap(f)
+	h.Runtime = readRuntime(f, o.Socket)
 	for _, path := range append([]string{"/"}, o.Folders...) {
+		if root := h.Runtime.Containerd.Root; root != "" && path == RuntimeFolder {
+			path = root
+		}
 		v := readVolume(f, mounts, path)
 		fillSpace(f, &v)
 		h.Volumes = append(h.Volumes, v)
 	}
+	h.Services = readServices(f)
 	etcd := "/var/lib/etcd"
 	if len(o.Folders) > 0 {
 		etcd = o.Folders[0]
@@ -87,12 +104,11 @@ func ReadHost(o HostOptions, kernel Kernel) Host {
 	h.Kernel = readKernelParts(f, kernel.Release)
 	h.Network = readNetwork(f)
 	h.Identities = readIdentities(f)
-	h.Runtime = readRuntime(f, o.Socket)
 	h.Power = parseThrottled(f.line("/sys/devices/platform/soc/soc:firmware/get_throttled"))
 	h.Programs = ReadPrograms(o.Root, o.Path, o.Programs)
 	h.InPath = inPath(f, o.Path)
 	h.Packages = readPackages(f)
-	h.Clock = readClock(f, o.Now, o.Built, h.Programs)
+	h.Clock = readClock(f, o.Now, o.Built, h.Programs, o.PKI)
 	return h
 }
 

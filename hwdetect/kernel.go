@@ -1,7 +1,6 @@
 package hwdetect
 
 import (
-	"debug/elf"
 	"io"
 	"path/filepath"
 	"strings"
@@ -28,22 +27,24 @@ func userland(f files, machine string) string {
 	if machine != "aarch64" && machine != "x86_64" {
 		return ""
 	}
-	for _, path := range []string{"sbin/init", "bin/sh", "usr/bin/sh"} {
+	if program := systemMachine(f); program == "arm" || program == "386" {
+		return "32-bit"
+	}
+	return ""
+}
+
+// systemMachine is the machine type of a program that every system has.
+func systemMachine(f files) string {
+	for _, path := range []string{"/sbin/init", "/bin/sh", "/usr/bin/sh"} {
 		file, err := f.root.Open(path)
 		if err != nil {
 			continue
 		}
-		program, err := elf.NewFile(io.NewSectionReader(file, 0, maxProgram))
-		if err != nil {
-			_ = file.Close()
-			continue
-		}
-		class := program.Class
+		b, err := readELF(io.NewSectionReader(file, 0, maxProgram))
 		_ = file.Close()
-		if class == elf.ELFCLASS32 {
-			return "32-bit"
+		if err == nil {
+			return b.Machine
 		}
-		return ""
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"os"
 	"slices"
 	"strings"
 )
@@ -21,10 +22,22 @@ type KernelParts struct {
 	ModulesTold bool            `json:"modulesTold"`
 	// FileSystems are those of /proc/filesystems.
 	FileSystems []string `json:"-"`
+	// Installed are the kernels that have a folder of modules.
+	Installed []string `json:"installed,omitempty"`
+	// Release is the kernel that the rest is about: the running one, or the only one
+	// that a stopped system has. Replaced is set when it runs and its folder of
+	// modules is gone while others' are there: an upgrade took it away.
+	Release  string `json:"release,omitempty"`
+	Replaced bool   `json:"replaced,omitempty"`
+	// Modular is set when some module is loaded.
+	Modular bool `json:"-"`
+	// PageSize is in bytes, 0 when it is not known.
+	PageSize int `json:"pageSize,omitempty"`
 }
 
 // Lacks tells whether the kernel certainly has no such option: there is a
-// configuration, and none of the names is set in it.
+// configuration, and none of the names is set in it. An option that is a module
+// (=m) is there only together with the module's file: see [KernelParts.LacksModule].
 func (k KernelParts) Lacks(options ...string) bool {
 	if k.ConfigFrom == "" {
 		return false
@@ -48,6 +61,18 @@ func wantedModules() []string {
 
 func readKernelParts(f files, release string) KernelParts {
 	k := KernelParts{Modules: map[string]bool{}}
+	for _, base := range moduleFolders() {
+		for _, name := range f.names(base) {
+			if info, ok := f.stat(base + name); ok && info.IsDir() && !slices.Contains(k.Installed, name) {
+				k.Installed = append(k.Installed, name)
+			}
+		}
+	}
+	k.Replaced = release != "" && len(k.Installed) > 0 && !slices.Contains(k.Installed, release)
+	if f.stopped && len(k.Installed) == 1 {
+		release = k.Installed[0]
+	}
+	k.Release = release
 	for _, line := range strings.Split(string(f.read("/proc/filesystems")), "\n") {
 		if w := strings.Fields(line); len(w) > 0 {
 			k.FileSystems = append(k.FileSystems, w[len(w)-1])
@@ -55,15 +80,19 @@ func readKernelParts(f files, release string) KernelParts {
 	}
 	if text, err := gunzip(f.read("/proc/config.gz")); err == nil {
 		k.ConfigFrom, k.Config = "/proc/config.gz", parseKernelConfig(text)
-	} else if path := "/boot/config-" + release; release != "" && f.exists(path) {
-		k.ConfigFrom, k.Config = path, parseKernelConfig(f.read(path))
+	} else if release != "" {
+		for _, path := range []string{"/boot/config-" + release, "/lib/modules/" + release + "/config", "/usr/lib/modules/" + release + "/config"} {
+			if k.ConfigFrom == "" && f.exists(path) {
+				k.ConfigFrom, k.Config = path, parseKernelConfig(f.read(path))
+			}
+		}
 	}
 	if len(k.Config) == 0 {
 		k.ConfigFrom = ""
 	}
 	var dep, builtin []byte
 	if release != "" && !strings.Contains(release, "/") {
-		for _, base := range []string{"/lib/modules/", "/usr/lib/modules/"} {
+		for _, base := range moduleFolders() {
 			if dep == nil {
 				dep = f.read(base + release + "/modules.dep")
 				builtin = f.read(base + release + "/modules.builtin")
@@ -71,19 +100,51 @@ func readKernelParts(f files, release string) KernelParts {
 		}
 	}
 	k.ModulesTold = len(dep) > 0 && len(dep) < maxFile
+	k.PageSize = readPageSize(f, k)
 	loaded := f.read("/proc/modules")
+	k.Modular = len(loaded) > 0
 	for _, m := range wantedModules() {
 		k.Modules[m] = f.exists("/sys/module/"+m) || hasModule(dep, m) || hasModule(builtin, m) || hasLoaded(loaded, m) || slices.Contains(k.FileSystems, m)
 	}
 	return k
 }
 
-// hasModule looks for a module's file in modules.dep or modules.builtin
-// (modules.dep(5)): kernel/fs/overlayfs/overlay.ko, perhaps compressed. Names
-// mix hyphens and underscores.
+func moduleFolders() []string { return []string{"/lib/modules/", "/usr/lib/modules/"} }
+
+// readPageSize is the running kernel's (getpagesize(2)), or what the kernel's
+// configuration or its name tells: 4 KiB but for a few builds for 64-bit ARM.
+func readPageSize(f files, k KernelParts) int {
+	if f.root == "/" {
+		return os.Getpagesize()
+	}
+	for _, size := range []struct {
+		option string
+		bytes  int
+	}{{"ARM64_4K_PAGES", 4 << 10}, {"ARM64_16K_PAGES", 16 << 10}, {"ARM64_64K_PAGES", 64 << 10}} {
+		if k.Config[size.option] == "y" {
+			return size.bytes
+		}
+	}
+	for _, part := range strings.FieldsFunc(k.Release, func(r rune) bool { return r == '-' || r == '+' }) {
+		switch part {
+		case "16k", "2712": // Debian, Asahi; the Raspberry Pi 5's own kernel
+			return 16 << 10
+		case "64k":
+			return 64 << 10
+		}
+	}
+	return 0
+}
+
+// hasModule looks for a module's own line in modules.dep or modules.builtin
+// (modules.dep(5)): kernel/fs/overlayfs/overlay.ko, perhaps compressed; what comes
+// after a colon are the modules that it needs. Names mix hyphens and underscores.
 func hasModule(list []byte, name string) bool {
-	for _, n := range []string{name, strings.ReplaceAll(name, "_", "-")} {
-		if bytes.Contains(list, []byte("/"+n+".ko")) {
+	for line := range bytes.Lines(list) {
+		file, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte{':'})
+		file = file[bytes.LastIndexByte(file, '/')+1:]
+		own, _, ok := bytes.Cut(file, []byte(".ko"))
+		if ok && string(bytes.ReplaceAll(own, []byte{'-'}, []byte{'_'})) == name {
 			return true
 		}
 	}

@@ -25,6 +25,8 @@ type Network struct {
 	// IPv4Route and IPv6Route tell which of the two have a default route.
 	IPv4Route bool `json:"ipv4Route,omitempty"`
 	IPv6Route bool `json:"ipv6Route,omitempty"`
+	// Gateway is the router's IPv4 address, as the default route has it.
+	Gateway netip.Addr `json:"-"`
 }
 
 // Sysctls are the kernel's settings that Kubernetes depends on.
@@ -48,6 +50,7 @@ func readNetwork(f files) Network {
 	n.Told = four != nil // without any route the kernel leaves even the heading out
 	n.IPv4Route, n.IPv6Route = hasDefaultRoute(four), hasDefaultRoute6(six)
 	n.DefaultRoute = n.IPv4Route || n.IPv6Route
+	n.Gateway = gateway(four)
 	n.Listeners = append(parseNetTCP(f.read("/proc/net/tcp")), parseNetTCP(f.read("/proc/net/tcp6"))...)
 	n.SysctlFiles = readSysctlFiles(f, Sysctls())
 	for _, name := range Sysctls() {
@@ -72,6 +75,25 @@ func hasDefaultRoute(text []byte) bool {
 		}
 	}
 	return false
+}
+
+// gateway is the next hop of the first default route in /proc/net/route.
+func gateway(text []byte) netip.Addr {
+	for _, line := range strings.Split(string(text), "\n") {
+		w := strings.Fields(line)
+		if len(w) < 8 || w[1] != "00000000" || w[2] == "00000000" {
+			continue
+		}
+		raw, err := hex.DecodeString(w[2])
+		if err != nil {
+			continue
+		}
+		slices.Reverse(raw) // all boards of this project are little endian
+		if a, ok := netip.AddrFromSlice(raw); ok {
+			return a
+		}
+	}
+	return netip.Addr{}
 }
 
 // hasDefaultRoute6 reads /proc/net/ipv6_route: destination, prefix length,

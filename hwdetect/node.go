@@ -1,6 +1,7 @@
 package hwdetect
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +18,9 @@ type Node struct {
 	// KubeletArgs are the flags that the kubelet is started with, from its unit,
 	// the unit's drop-ins and the files of variables that these name.
 	KubeletArgs []string `json:"kubeletArgs,omitempty"`
+	// KubeletConfig are settings in the kubelet's configuration file and in the
+	// files of its folder of drop-ins, by their names.
+	KubeletConfig map[string]string `json:"kubeletConfig,omitempty"`
 	// StaticPods are the files in the manifests folder that the kubelet reads
 	// and kubeadm has not made, such as kube-vip.yaml.
 	StaticPods []StaticPod `json:"staticPods,omitempty"`
@@ -26,7 +30,12 @@ type Node struct {
 	// EtcdData tells whether etcd's folder holds anything, and PKI whether
 	// there are keys of a cluster.
 	EtcdData bool `json:"etcdData,omitempty"`
-	PKI      bool `json:"pki,omitempty"`
+	// EtcdFresh is set when it holds nothing but the lost+found of a file system
+	// that was just made.
+	EtcdFresh bool `json:"etcdFresh,omitempty"`
+	PKI       bool `json:"pki,omitempty"`
+	// CAKey tells whether the key that signs a node's certificates is here.
+	CAKey bool `json:"caKey,omitempty"`
 	// CNI are the network configurations in /etc/cni/net.d.
 	CNI []string `json:"cni,omitempty"`
 }
@@ -57,8 +66,11 @@ func podName(text []byte) (name string) {
 
 func readNode(f files, etcdFolder string) Node {
 	n := Node{Systemd: f.exists("/run/systemd/system"), EtcdData: len(f.names(etcdFolder)) > 0}
+	n.EtcdFresh = slices.Equal(f.names(etcdFolder), []string{"lost+found"})
 	u := readUnit(f, "kubelet.service")
 	n.KubeletUnit, n.KubeletArgs = u.path, kubeletArgs(f, u)
+	n.KubeletConfig = kubeletConfig(f, n)
+	n.CAKey = f.exists("/etc/kubernetes/pki/ca.key")
 	n.PKI = f.exists("/etc/kubernetes/pki/ca.crt") || f.exists("/etc/kubernetes/pki/ca.key")
 	for _, path := range []string{
 		"/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/pki/etcd/ca.crt",
@@ -74,7 +86,8 @@ func readNode(f files, etcdFolder string) Node {
 	// (pkg/kubelet/config/file.go).
 	for _, name := range f.names("/etc/kubernetes/manifests") {
 		switch {
-		case slices.Contains([]string{"etcd.yaml", "kube-apiserver.yaml", "kube-controller-manager.yaml", "kube-scheduler.yaml"}, name):
+		case slices.Contains([]string{"etcd.yaml", "kube-apiserver.yaml", "kube-controller-manager.yaml",
+			"kube-scheduler.yaml"}, name):
 			n.Left = append(n.Left, "/etc/kubernetes/manifests/"+name)
 		case !strings.HasPrefix(name, ".") && !f.folder("/etc/kubernetes/manifests/"+name):
 			n.StaticPods = append(n.StaticPods, StaticPod{name, podName(f.read("/etc/kubernetes/manifests/" + name))})
@@ -98,6 +111,37 @@ func kubeletArgs(f files, u unit) []string {
 	var all []string
 	for _, path := range []string{"/etc/default/kubelet", "/etc/sysconfig/kubelet"} {
 		all = append(all, unitWords(parseEnvironment(f.read(path))["KUBELET_EXTRA_ARGS"])...)
+	}
+	return all
+}
+
+// kubeletConfig reads the kubelet's configuration (kubelet.config.k8s.io) and then
+// its drop-ins, files ending in .conf in the order of their names
+// (pkg/kubelet/kubelet.go, --config-dir).
+func kubeletConfig(f files, n Node) map[string]string {
+	all := map[string]string{}
+	read := func(path string) {
+		defer func() { _ = recover() }() // on some broken input the YAML reader panics
+		var doc map[string]any
+		if yaml.Unmarshal(f.read(path), &doc) == nil {
+			for _, name := range []string{"failSwapOn", "failCgroupV1", "cgroupDriver"} {
+				if v, ok := doc[name]; ok && v != nil {
+					all[name] = fmt.Sprint(v)
+				}
+			}
+		}
+	}
+	main := n.KubeletFlag("config")
+	if main == "" {
+		main = "/var/lib/kubelet/config.yaml"
+	}
+	read(main)
+	if dir := n.KubeletFlag("config-dir"); dir != "" {
+		for _, name := range f.names(dir) {
+			if filepath.Ext(name) == ".conf" {
+				read(filepath.Join(dir, name))
+			}
+		}
 	}
 	return all
 }

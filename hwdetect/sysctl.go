@@ -22,7 +22,8 @@ type SysctlFile struct {
 // reads /etc/sysctl.conf last of all (sysctl(8), --system).
 func readSysctlFiles(f files, names []string) map[string]SysctlFile {
 	paths := map[string]string{}
-	for _, dir := range []string{"/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"} {
+	for _, dir := range []string{"/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d",
+		"/lib/sysctl.d"} {
 		for _, name := range f.names(dir) {
 			if path.Ext(name) == ".conf" && paths[name] == "" {
 				paths[name] = dir + "/" + name

@@ -21,7 +21,8 @@ type setting struct{ key, value string }
 // unitFolders are those that systemd looks for units in, the first one wins
 // (systemd.unit(5), System Unit Search Path).
 func unitFolders() []string {
-	return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
+	return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
+		"/usr/lib/systemd/system", "/lib/systemd/system"}
 }
 
 // readUnit reads a unit and its drop-ins: of two drop-ins of one name the one in

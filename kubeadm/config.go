@@ -133,11 +133,13 @@ func (c *Config) FitsInit(b Behaviour, file string) error {
 		if b.Nearest {
 			err = fmt.Errorf("no kubeadm since v1.%d reads %s%s", OldestMinor, apiGroup, api)
 		}
-		return &ConfigError{File: file, Line: d.Content[0].Line, Field: "apiVersion", Err: err, Help: otherVersion(api, file)}
+		return &ConfigError{File: file, Line: d.Content[0].Line, Field: "apiVersion", Err: err,
+			Help: otherVersion(api, file)}
 	}
 	if c.count(kindInit)+c.count(kindCluster) == 0 {
 		return &ConfigError{File: file, Err: errors.New("no InitConfiguration and no ClusterConfiguration in it"),
-			Help: "kubeadm wants one of the two beside others: add a document of two lines, apiVersion: " + apiGroup + b.ConfigWrite() + " and kind: ClusterConfiguration, after a line ---"}
+			Help: "kubeadm wants one of the two beside others: add a document of two lines, apiVersion: " +
+				apiGroup + b.ConfigWrite() + " and kind: ClusterConfiguration, after a line ---"}
 	}
 	return nil
 }
@@ -162,7 +164,8 @@ func otherVersion(api, file string) string {
 	case last == NewestMinor:
 		return fmt.Sprintf("this file is for kubeadm v1.%d or newer; %s", first, anew)
 	}
-	return fmt.Sprintf("this file is for kubeadm v1.%d or older; that version's kubeadm config migrate --old-config %s --new-config new.yaml writes it for newer ones; or %s", last, file, anew)
+	return fmt.Sprintf("this file is for kubeadm v1.%d or older; that version's kubeadm config migrate "+
+		"--old-config %s --new-config new.yaml writes it for newer ones; or %s", last, file, anew)
 }
 
 // decodeNode turns the panics that the YAML reader has on some broken input

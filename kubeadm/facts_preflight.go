@@ -17,6 +17,9 @@ const (
 	CgroupV2         FactName = "kubelet on cgroup v2"
 	RuntimeChoice    FactName = "container runtime that kubeadm takes"
 	ForwardingChecks FactName = "address families whose forwarding preflight asks for"
+	DriverFromCRI    FactName = "kubelet takes its cgroup driver from the runtime"
+	RenewCerts       FactName = "certificates are renewed by"
+	RenewKubeconfigs FactName = "that renews kubeconfigs, too"
 	DockerDriver     FactName = "kubelet's cgroup driver with Docker"
 )
 
@@ -59,6 +62,12 @@ func preflightFacts() []Fact {
 		fact(DockerDriver, 13, 21, "Docker's", "kubeadm asks docker info", "phases/kubelet/flags.go at v1.13.1, componentconfigs/kubelet.go at v1.21.14"),
 		fact(DockerDriver, 22, 23, "its own", "the kubelet exits when Docker's is another one", "componentconfigs/kubelet.go at v1.22.17 and v1.23.17"),
 		fact(DockerDriver, 24, 0, "", "the kubelet does not talk to Docker", "pkg/kubelet at v1.24.17"),
+		fact(DriverFromCRI, 13, 30, "no", "", "pkg/features at v1.30.14"),
+		fact(DriverFromCRI, 31, 0, "yes", "where the runtime tells it: containerd from 2.0 on", "pkg/features/kube_features.go at v1.37.2, KubeletCgroupDriverFromCRI"),
+		fact(RenewCerts, 13, 19, "alpha certs renew all", "never the kubelet's client certificate, which renews itself until it has expired", "cmd/alpha/certs.go at v1.13.1 and v1.18.20"),
+		fact(RenewCerts, 20, 0, "certs renew all", "never the kubelet's client certificate, which renews itself until it has expired", "cmd/certs.go at v1.21.14 and v1.37.2; k/k#94938"),
+		fact(RenewKubeconfigs, 13, 14, "no", "they are made anew by init phase kubeconfig", "phases/certs/renewal at v1.14.10"),
+		fact(RenewKubeconfigs, 15, 0, "yes", "", "phases/certs/renewal/manager.go at v1.18.20 and v1.37.2"),
 		fact(CgroupDriver, 13, 21, "cgroupfs", "Docker's own driver is followed", "componentconfigs/kubelet.go at v1.21.14"),
 		fact(CgroupDriver, 22, 0, "systemd", "", "componentconfigs/kubelet.go at v1.22.17"),
 		fact(CgroupV2, 13, 18, "no", "", "k/enhancements#2254: alpha in v1.18"),

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // A Command is one program to run.
@@ -36,7 +38,7 @@ const AskPatience = 30 * time.Second
 // String is the command ready to paste into a shell, but for the values of
 // secret flags: errors are shown and kept.
 func (c Command) String() string {
-	words := []string{Quote(c.Path)}
+	words := []string{shell.Quote(c.Path)}
 	hide := false
 	for _, a := range c.Args {
 		name, _, joined := strings.Cut(a, "=")
@@ -48,17 +50,9 @@ func (c Command) String() string {
 			a = name + "=(secret)"
 		}
 		hide = secret && !joined && !hide
-		words = append(words, Quote(a))
+		words = append(words, shell.Quote(a))
 	}
 	return strings.Join(words, " ")
-}
-
-// Quote writes a word so that a shell reads it as one.
-func Quote(s string) string {
-	if s != "" && !strings.ContainsAny(s, " \t\n\"'`$&|;<>()*?[]#~!\\{}") {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // A Result is what a finished command left.

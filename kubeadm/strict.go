@@ -97,7 +97,9 @@ func findWrong(n *yaml.Node, path []string, kind string) *yaml.Node {
 		}
 		return nil
 	case len(path) == 0:
-		tags := map[string][]string{"bool": {"!!bool"}, "number": {"!!int", "!!float"}, "string": {"!!str"}, "object": {"!!map"}, "array": {"!!seq"}}
+		tags := map[string][]string{
+			"bool": {"!!bool"}, "number": {"!!int", "!!float"}, "string": {"!!str"}, "object": {"!!map"}, "array": {"!!seq"},
+		}
 		if slices.Contains(tags[kind], n.ShortTag()) {
 			return n
 		}
@@ -160,7 +162,8 @@ func explain(err error) (field string, why error) {
 	}
 	_, field, _ = strings.Cut(m[2], ".")
 	// encoding/json names embedded structs, which no file has.
-	parts := slices.DeleteFunc(strings.Split(field, "."), func(p string) bool { return p != "" && unicode.IsUpper(rune(p[0])) })
+	embedded := func(p string) bool { return p != "" && unicode.IsUpper(rune(p[0])) }
+	parts := slices.DeleteFunc(strings.Split(field, "."), embedded)
 	wants := strings.TrimPrefix(m[3], "v1.")
 	if strings.HasPrefix(wants, "[]") {
 		wants = "a list"

@@ -15,6 +15,9 @@ type UnknownField struct {
 	// Path is the field's, such as "networking.podsubnet", and Nearest the field
 	// of the same place with the most similar name; empty when none is similar.
 	Path, Nearest string
+	// Elsewhere is the kind of document that has a field of that name; empty when
+	// Nearest is set.
+	Elsewhere string
 	// Lasting is set when that field cannot be changed once the cluster is there.
 	Lasting bool
 }
@@ -28,19 +31,31 @@ func (c *Config) UnknownFields() []UnknownField {
 	var all []UnknownField
 	for _, d := range c.docs {
 		if into := documentType(c.api(d), c.kind(d)); into != nil {
-			all = append(all, unknownFields(d.Content[0], reflect.TypeOf(into).Elem(), "")...)
+			found := unknownFields(d.Content[0], reflect.TypeOf(into).Elem(), "")
+			for i, u := range found {
+				for _, kind := range []string{kindInit, kindCluster} {
+					if _, ok := jsonFields(reflect.TypeOf(documentType(c.api(d), kind)).Elem())[u.Path]; ok {
+						found[i].Elsewhere, found[i].Nearest, found[i].Lasting = kind, "", lasting(u.Path)
+					}
+				}
+			}
+			all = append(all, found...)
 		}
 	}
 	return all
 }
 
 // Means tells whether a field of ClusterConfiguration is set, or was meant to be:
-// under a name that kubeadm does not know and that is most similar to it.
+// under a name that kubeadm does not know and that is most similar to it, or in
+// another document.
 func (c *Config) Means(path ...string) bool {
 	if c.Cluster(path...) != "" {
 		return true
 	}
-	return slices.ContainsFunc(c.UnknownFields(), func(u UnknownField) bool { return u.Nearest == strings.Join(path, ".") })
+	name := strings.Join(path, ".")
+	return slices.ContainsFunc(c.UnknownFields(), func(u UnknownField) bool {
+		return u.Nearest == name || u.Elsewhere == kindCluster && u.Path == name
+	})
 }
 
 // unknownFields walks through a mapping beside the type that it is decoded into.

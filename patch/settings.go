@@ -135,7 +135,8 @@ func (p Probe) total(havePeriod, haveThreshold int) Probe {
 	own, wish := int64(havePeriod)*int64(haveThreshold), int64(p.Period)*int64(p.FailureThreshold)
 	all := max(own, wish)
 	p.Period = max(p.Period, havePeriod)
-	switch setPeriod, setThreshold := slices.Contains(p.UserSet, period), slices.Contains(p.UserSet, failureThreshold); {
+	switch setPeriod, setThreshold := slices.Contains(p.UserSet, period), slices.Contains(p.UserSet,
+		failureThreshold); {
 	case setPeriod && setThreshold:
 		return p // both are listed as kept
 	case setPeriod:
@@ -147,7 +148,8 @@ func (p Probe) total(havePeriod, haveThreshold int) Probe {
 		p.FailureThreshold = upTo(all, p.Period)
 	}
 	if own > wish && p.Reason != "" {
-		p.Reason = fmt.Sprintf("%s in all, as the manifest had it; it would have been: %s", time.Duration(own)*time.Second, p.Reason)
+		p.Reason = fmt.Sprintf("%s in all, as the manifest had it; it would have been: %s",
+			time.Duration(own)*time.Second, p.Reason)
 	}
 	return p
 }
@@ -188,7 +190,8 @@ func (s Settings) check() error {
 	}
 	seen := map[string]bool{}
 	for _, f := range s.Flags {
-		if f.Name == "" || seen[f.Name] || f.Policy != AtLeast && f.Policy != Set && f.Policy != IfAbsent && f.Policy != IfPresent {
+		if f.Name == "" || seen[f.Name] || f.Policy != AtLeast && f.Policy != Set && f.Policy != IfAbsent &&
+			f.Policy != IfPresent {
 			return fmt.Errorf("patch manifest: settings: flag %q is there twice, or has no policy", f.Name)
 		}
 		seen[f.Name] = true
@@ -196,7 +199,8 @@ func (s Settings) check() error {
 	seen = map[string]bool{}
 	for _, v := range s.Env {
 		if v.Name == "" || seen[v.Name] {
-			return fmt.Errorf("patch manifest: settings: the environment variable %q is there twice, or has no name", v.Name)
+			return fmt.Errorf("patch manifest: settings: the environment variable %q is there twice, or has no name",
+				v.Name)
 		}
 		seen[v.Name] = true
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,8 @@ type Disk struct {
 	Unfit string `json:"unfit,omitempty"`
 
 	number devNumber
+	// partUUID is that of its partition table's entry, in lower case or not.
+	partUUID string
 	// tops are the whole disks below it; leaf says that nothing is built upon it.
 	tops []string
 	leaf bool
@@ -50,20 +53,35 @@ func (d Disk) Name() string {
 // 2.33 and strings before, flags are booleans or "0" and "1".
 type lsblkDevice struct {
 	Name     string          `json:"name"`
-	Path     string          `json:"path"`
+	Kernel   string          `json:"kname"`
 	Number   string          `json:"maj:min"`
 	Size     json.RawMessage `json:"size"`
 	Type     string          `json:"type"`
 	FSType   string          `json:"fstype"`
 	UUID     string          `json:"uuid"`
 	Label    string          `json:"label"`
+	PartUUID string          `json:"partuuid"`
 	Tran     string          `json:"tran"`
 	Model    string          `json:"model"`
 	RO       json.RawMessage `json:"ro"`
 	Children []lsblkDevice   `json:"children"`
 }
 
-const lsblkColumns = "NAME,PATH,MAJ:MIN,SIZE,TYPE,FSTYPE,UUID,LABEL,TRAN,MODEL,RO"
+// lsblkColumns are those that lsblk has had since it writes JSON (util-linux 2.27,
+// of 2015). PATH came with 2.33: the boards with JetPack 4 have 2.31.
+const lsblkColumns = "NAME,KNAME,MAJ:MIN,SIZE,TYPE,FSTYPE,UUID,LABEL,PARTUUID,TRAN,MODEL,RO"
+
+// path is where the device is: the kernel's name below /dev, in which a slash is an
+// exclamation mark, or for device mapper the name that it was given.
+func (d lsblkDevice) path() string {
+	switch {
+	case d.Kernel == "":
+		return "/dev/" + d.Name
+	case strings.HasPrefix(d.Kernel, "dm-") && d.Name != d.Kernel:
+		return "/dev/mapper/" + d.Name
+	}
+	return "/dev/" + strings.ReplaceAll(d.Kernel, "!", "/")
+}
 
 // parseLsblk reads the output of lsblk -J -b -o with these columns. A device that
 // hangs below several others, as an array does, comes once.
@@ -71,17 +89,15 @@ func parseLsblk(text []byte) ([]Disk, error) {
 	var doc struct {
 		Devices []lsblkDevice `json:"blockdevices"`
 	}
-	if err := json.Unmarshal(text, &doc); err != nil {
+	if err := json.Unmarshal(hexToJSON(text), &doc); err != nil {
 		return nil, fmt.Errorf("parse lsblk's output: %w", err)
 	}
 	var all []Disk
 	var walk func(d lsblkDevice, top, tran string) error
 	walk = func(d lsblkDevice, top, tran string) error {
-		if d.Path == "" {
-			d.Path = "/dev/" + d.Name
-		}
+		device := d.path()
 		if top == "" {
-			top = d.Path
+			top = device
 		}
 		if d.Tran != "" {
 			tran = d.Tran
@@ -90,18 +106,18 @@ func parseLsblk(text []byte) ([]Disk, error) {
 		if card {
 			tran = "mmc"
 		}
-		if at := slices.IndexFunc(all, func(x Disk) bool { return x.Path == d.Path }); at >= 0 {
+		if at := slices.IndexFunc(all, func(x Disk) bool { return x.Path == device }); at >= 0 {
 			if !slices.Contains(all[at].tops, top) {
 				all[at].tops = append(all[at].tops, top)
 			}
 		} else {
 			size, err := strconv.ParseInt(strings.Trim(string(d.Size), `"`), 10, 64)
 			if err != nil && string(d.Size) != "null" && len(d.Size) > 0 {
-				return fmt.Errorf("parse lsblk's output: size of %s: %w", d.Path, err)
+				return fmt.Errorf("parse lsblk's output: size of %s: %w", device, err)
 			}
 			var major, minor int
 			if _, err := fmt.Sscanf(strings.TrimSpace(d.Number), "%d:%d", &major, &minor); err != nil {
-				return fmt.Errorf("parse lsblk's output: number of %s: %q", d.Path, d.Number)
+				return fmt.Errorf("parse lsblk's output: number of %s: %q", device, d.Number)
 			}
 			ro := strings.Trim(string(d.RO), `"`)
 			array := strings.HasPrefix(d.Type, "raid") || strings.HasPrefix(d.Name, "md")
@@ -109,7 +125,7 @@ func parseLsblk(text []byte) ([]Disk, error) {
 				tran = ""
 			}
 			all = append(all, Disk{
-				Path: d.Path, Bytes: size, Type: d.Type, FSType: d.FSType, UUID: d.UUID, Label: d.Label, Model: strings.TrimSpace(d.Model),
+				Path: device, Bytes: size, Type: d.Type, FSType: d.FSType, UUID: d.UUID, Label: unhex(d.Label), Model: strings.TrimSpace(unhex(d.Model)), partUUID: d.PartUUID,
 				Transport: tran, Array: array, Card: card, ReadOnly: ro == "true" || ro == "1",
 				number: number(major, minor), tops: []string{top}, leaf: len(d.Children) == 0,
 			})
@@ -129,15 +145,56 @@ func parseLsblk(text []byte) ([]Disk, error) {
 	return all, nil
 }
 
-// parseBlkid reads blkid -o export: NAME=value lines.
+// hexToJSON escapes the backslash of \xHH, which lsblk wrote before 2.33 and which
+// is no JSON.
+func hexToJSON(text []byte) []byte {
+	var out []byte
+	for i := 0; i < len(text); i++ {
+		out = append(out, text[i])
+		if text[i] != '\\' || i+1 == len(text) {
+			continue
+		}
+		if i++; text[i] == 'x' {
+			out = append(out, '\\')
+		}
+		out = append(out, text[i])
+	}
+	return out
+}
+
+// parseBlkid reads blkid -o udev: ID_FS_NAME=value lines, of which those whose name
+// ends in _ENC are whole, with \xHH for what is not a plain character.
 func parseBlkid(text []byte) map[string]string {
-	all := map[string]string{}
+	all, whole := map[string]string{}, map[string]string{}
 	for _, line := range strings.Split(string(text), "\n") {
-		if name, value, ok := strings.Cut(line, "="); ok {
+		name, value, ok := strings.Cut(strings.TrimPrefix(line, "ID_FS_"), "=")
+		if !ok || !strings.HasPrefix(line, "ID_FS_") {
+			continue
+		}
+		if enc, isWhole := strings.CutSuffix(name, "_ENC"); isWhole {
+			whole[enc] = unhex(value)
+		} else {
 			all[name] = value
 		}
 	}
+	maps.Copy(all, whole)
 	return all
+}
+
+// unhex turns \xHH into bytes, as udev and lsblk write them.
+func unhex(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if strings.HasPrefix(s[i:], `\x`) && i+4 <= len(s) {
+			if n, err := strconv.ParseUint(s[i+2:i+4], 16, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 // Disks are the board's block devices with what is on them, and why one cannot
@@ -165,7 +222,7 @@ func (b Board) Disks(ctx context.Context) ([]Disk, error) {
 		// lsblk asks udev, which is silent where no udevd runs and late where it
 		// does; blkid -p reads the device itself.
 		if d.FSType == "" || d.UUID == "" {
-			if text, err := b.Run(ctx, "blkid", "-p", "-o", "export", d.Path); err == nil {
+			if text, err := b.Run(ctx, "blkid", "-p", "-o", "udev", d.Path); err == nil {
 				known := parseBlkid(text)
 				d.FSType, d.UUID, d.Label = known["TYPE"], known["UUID"], known["LABEL"]
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -144,6 +145,95 @@ func lineFor(lines []fstabLine, place string) (fstabLine, bool) {
 		}
 	}
 	return fstabLine{}, false
+}
+
+// mounts tells whether an entry mounts a disk, by whatever name fstab(5) has for it.
+func (l fstabLine) mounts(d Disk) bool {
+	if !strings.HasPrefix(l.File, "/") || l.hasOption("bind") || l.hasOption("rbind") {
+		return false
+	}
+	tag, value, tagged := strings.Cut(l.Spec, "=")
+	value = strings.Trim(value, `"'`)
+	switch {
+	case strings.HasPrefix(l.Spec, "/dev/disk/by-"):
+		// udev's names, whether or not it runs.
+		kind, name, _ := strings.Cut(strings.TrimPrefix(l.Spec, "/dev/disk/by-"), "/")
+		return fstabLine{Spec: strings.ToUpper(kind) + "=" + unhex(name), File: l.File}.mounts(d)
+	case strings.HasPrefix(l.Spec, "/"):
+		n, ok := blockNumber(l.Spec)
+		return l.Spec == d.Path || ok && n == d.number
+	case !tagged || value == "":
+		return false
+	case tag == "UUID":
+		return strings.EqualFold(value, d.UUID)
+	case tag == "LABEL":
+		return value == d.Label
+	case tag == "PARTUUID":
+		return strings.EqualFold(value, d.partUUID)
+	}
+	return false
+}
+
+// lineOf finds the entry that mounts a disk; of several one whose place it is mounted
+// at.
+func lineOf(lines []fstabLine, d Disk) (found fstabLine, ok bool) {
+	for _, l := range lines {
+		if l.mounts(d) && (!ok || slices.Contains(d.MountedAt, path.Clean(l.File)) && !slices.Contains(d.MountedAt, path.Clean(found.File))) {
+			found, ok = l, true
+		}
+	}
+	return found, ok
+}
+
+// ownersMount lets a disk stay where the owner's fstab mounts it: the wish is the same
+// with the disk named by its UUID, and with that place. A place stands for the disk
+// that is mounted there, a folder of which is mounted there, or that fstab mounts
+// there.
+func (w Wish) ownersMount(lines []fstabLine, disks []Disk, m mounts) Wish {
+	named, found := w.disk(lines, disks, m)
+	if !found || named.UUID == "" {
+		return w
+	}
+	if strings.HasPrefix(w.Device, "/") {
+		if _, device := blockNumber(w.Device); !device && w.Mount == "" {
+			w.Mount = path.Clean(w.Device)
+			if i := m.at(w.Mount); i != nil {
+				w.Mount = m.whole(i).Mountpoint
+			}
+		}
+	}
+	if l, ok := lineOf(lines, named); ok && w.Mount == "" {
+		w.Mount = path.Clean(l.File)
+	}
+	// Two disks with one name are for the choice to refuse.
+	twin := func(d Disk) bool { return d.Path != named.Path && strings.EqualFold(d.UUID, named.UUID) }
+	if byOther := strings.HasPrefix(w.Device, "/") || strings.HasPrefix(w.Device, "PARTUUID="); byOther && !slices.ContainsFunc(disks, twin) {
+		w.Device = "UUID=" + named.UUID
+	}
+	return w
+}
+
+// disk is the disk that a wish names.
+func (w Wish) disk(lines []fstabLine, disks []Disk, m mounts) (Disk, bool) {
+	tag, value, _ := strings.Cut(w.Device, "=")
+	place := path.Clean(w.Device)
+	number, device := blockNumber(w.Device)
+	if i := m.at(place); !device && i != nil {
+		number, device = mountDevice(i), true
+	}
+	l, listed := lineFor(lines, place)
+	for _, d := range disks {
+		switch {
+		case d.FSType == "linux_raid_member":
+		case strings.HasPrefix(w.Device, "/") && device && d.number == number,
+			strings.HasPrefix(w.Device, "/") && !device && listed && l.mounts(d),
+			tag == "UUID" && value != "" && strings.EqualFold(d.UUID, value),
+			tag == "PARTUUID" && value != "" && strings.EqualFold(d.partUUID, value),
+			tag == "LABEL" && value != "" && d.Label == value:
+			return d, true
+		}
+	}
+	return Disk{}, false
 }
 
 // hasOption tells whether a comma-separated list holds an option.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -22,14 +23,23 @@ func readMounts() (mounts, error) {
 	return all, nil
 }
 
-// at is the mount that is seen at a place, nil if it is no mount point.
+// at is the mount that is seen at a place, nil if it is no mount point. An automount
+// that nobody has used yet is none.
 func (m mounts) at(place string) *mountinfo.Info {
 	for i := len(m) - 1; i >= 0; i-- {
-		if m[i].Mountpoint == place {
+		if m[i].Mountpoint == place && m[i].FSType != autofs {
 			return m[i]
 		}
 	}
 	return nil
+}
+
+// autofs is the type of an automount point (systemd.automount(5)).
+const autofs = "autofs"
+
+// automount tells whether a place is mounted at its first use.
+func (m mounts) automount(place string) bool {
+	return slices.ContainsFunc(m, func(i *mountinfo.Info) bool { return i.Mountpoint == place && i.FSType == autofs })
 }
 
 // below are the mount points inside a folder, itself not counted.
@@ -52,15 +62,28 @@ func (m mounts) holding(name string) *mountinfo.Info {
 	}
 }
 
-// of are the places where a block device is mounted.
+// of are the places where a block device is mounted. A bind mount of a folder of it is
+// none: the folder is the disk's.
 func (m mounts) of(dev devNumber) []string {
 	var all []string
 	for _, i := range m {
-		if mountDevice(i) == dev {
+		if mountDevice(i) == dev && m.whole(i) == i {
 			all = append(all, i.Mountpoint)
 		}
 	}
 	return all
+}
+
+// whole is the mount of the same device that a mount is a part of: the one whose root
+// is above its own, or itself.
+func (m mounts) whole(part *mountinfo.Info) *mountinfo.Info {
+	whole := part
+	for _, i := range m {
+		if inside(part.Root, i.Root) && len(i.Root) < len(whole.Root) && mountDevice(i) == mountDevice(part) {
+			whole = i
+		}
+	}
+	return whole
 }
 
 // devNumber is a block device's number.

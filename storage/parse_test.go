@@ -13,14 +13,14 @@ import (
 // As lsblk of util-linux 2.38 prints it on a board with an SD card and two of a
 // RAID's disks, shortened; the sizes of sdb are written as older versions do.
 const lsblkText = `{"blockdevices": [
- {"name":"mmcblk0","path":"/dev/mmcblk0","maj:min":"179:0","size":15931539456,"type":"disk","fstype":null,"uuid":null,"label":null,"tran":null,"model":null,"ro":false,
-  "children":[{"name":"mmcblk0p2","path":"/dev/mmcblk0p2","maj:min":"179:2","size":15660482560,"type":"part","fstype":"ext4","uuid":"aaaa","label":"rootfs","tran":null,"model":null,"ro":false}]},
- {"name":"sda","path":"/dev/sda","maj:min":"8:0","size":1000204886016,"type":"disk","fstype":"linux_raid_member","uuid":"bbbb","label":"board:0","tran":"usb","model":"Disk A  ","ro":false,
-  "children":[{"name":"md0","path":"/dev/md0","maj:min":"9:0","size":4000000000000,"type":"raid5","fstype":"ext4","uuid":"cccc","label":"raid","tran":null,"model":null,"ro":false}]},
+ {"name":"mmcblk0","kname":"mmcblk0","maj:min":"179:0","size":15931539456,"type":"disk","fstype":null,"uuid":null,"label":null,"tran":null,"model":null,"ro":false,
+  "children":[{"name":"mmcblk0p2","kname":"mmcblk0p2","maj:min":"179:2","size":15660482560,"type":"part","fstype":"ext4","uuid":"aaaa","label":"rootfs","tran":null,"model":null,"ro":false}]},
+ {"name":"sda","kname":"sda","maj:min":"8:0","size":1000204886016,"type":"disk","fstype":"linux_raid_member","uuid":"bbbb","label":"board:0","tran":"usb","model":"Disk A  ","ro":false,
+  "children":[{"name":"md0","kname":"md0","maj:min":"9:0","size":4000000000000,"type":"raid5","fstype":"ext4","uuid":"cccc","label":"raid","tran":null,"model":null,"ro":false}]},
  {"name":"sdb","maj:min":"8:16","size":"1000204886016","type":"disk","fstype":"linux_raid_member","uuid":"bbbb","label":"board:0","tran":"usb","model":"Disk B","ro":"0",
-  "children":[{"name":"md0","path":"/dev/md0","maj:min":"9:0","size":4000000000000,"type":"raid5","fstype":"ext4","uuid":"cccc","label":"raid","tran":null,"model":null,"ro":false}]},
- {"name":"sdc","path":"/dev/sdc","maj:min":"8:32","size":64000000000,"type":"disk","fstype":"vfat","uuid":"DEAD-BEEF","label":"STICK","tran":"usb","model":"Stick","ro":true},
- {"name":"sr0","path":"/dev/sr0","maj:min":"11:0","size":0,"type":"rom","fstype":null,"uuid":null,"label":null,"tran":"sata","model":null,"ro":true}
+  "children":[{"name":"md0","kname":"md0","maj:min":"9:0","size":4000000000000,"type":"raid5","fstype":"ext4","uuid":"cccc","label":"raid","tran":null,"model":null,"ro":false}]},
+ {"name":"sdc","kname":"sdc","maj:min":"8:32","size":64000000000,"type":"disk","fstype":"vfat","uuid":"DEAD-BEEF","label":"STICK","tran":"usb","model":"Stick","ro":true},
+ {"name":"sr0","kname":"sr0","maj:min":"11:0","size":0,"type":"rom","fstype":null,"uuid":null,"label":null,"tran":"sata","model":null,"ro":true}
 ]}`
 
 func TestParseLsblk(t *testing.T) {
@@ -63,7 +63,9 @@ func FuzzParseLsblk(f *testing.F) {
 }
 
 func TestParseBlkid(t *testing.T) {
-	assert.Equal(t, map[string]string{"DEVNAME": "/dev/a", "LABEL": `with\ blank=x`, "TYPE": "ext4"}, parseBlkid([]byte("DEVNAME=/dev/a\nLABEL=with\\ blank=x\nTYPE=ext4\n\n")))
+	text := "ID_FS_LABEL=My_Disk\nID_FS_LABEL_ENC=My\\x20Disk\nID_FS_UUID=1-2\nID_FS_UUID_ENC=1-2\nID_FS_TYPE=ext4\nother\n"
+	assert.Equal(t, map[string]string{"LABEL": "My Disk", "UUID": "1-2", "TYPE": "ext4"}, parseBlkid([]byte(text)))
+	assert.Equal(t, "a\\xzz\\x4", unhex("a\\xzz\\x4"))
 }
 
 // The names that systemd-escape --path --suffix=mount gives.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // A Wish is what the owner asks for.
@@ -100,10 +101,13 @@ func (b Board) Decide(ctx context.Context, w Wish) (Plan, error) {
 	if err != nil {
 		return p, err
 	}
+	lines := parseFstab(owner)
+	if j.UUID == "" {
+		w = w.ownersMount(lines, disks, m)
+	}
 	if err := p.chooseDisk(w, j, disks, m); err != nil {
 		return p, err
 	}
-	lines := parseFstab(owner)
 	if err := p.checkMount(j, lines, m); err != nil {
 		return p, err
 	}
@@ -316,18 +320,26 @@ func (p *Plan) checkMount(j *journal, lines []fstabLine, m mounts) error {
 		return unfit("choose another place with --mount", "%s is in use: %s is mounted there", p.Mount, here.Source)
 	}
 	if here != nil && strings.HasPrefix(here.Options, "ro") {
-		return unfit("mount -o remount,rw "+p.Mount, "%s is mounted read-only", p.Mount)
+		return unfit("mount -o remount,rw "+shell.Quote(p.Mount), "%s is mounted read-only", p.Mount)
 	}
 	for _, at := range p.Disk.MountedAt {
-		ours := j.UUID == p.Disk.UUID && (at == p.Mount || j.folder(at) != nil)
-		if at != p.Mount && !ours {
-			return unfit("use it where it is: kubeadm-arm storage plan "+at+" (or unmount it first)", "%s is mounted at %s already", p.Disk.Path, at)
+		ours := j.UUID == p.Disk.UUID && j.folder(at) != nil
+		if !ours && !slices.Contains(p.Disk.MountedAt, p.Mount) {
+			return unfit("use it where it is: kubeadm-arm storage plan "+shell.Quote(at)+" (or unmount it first)", "%s is mounted at %s already", p.Disk.Path, at)
 		}
 	}
 	l, ok := lineFor(lines, p.Mount)
 	switch {
+	case ok && here == nil && l.mounts(p.Disk) && m.automount(p.Mount):
+		return unfit("have it mounted, then repeat: ls "+shell.Quote(p.Mount), "line %d of %s mounts %s at %s at its first use, and nobody has used it yet", l.Number, fstabPath, p.Disk.Name(), p.Mount)
+	case ok && here == nil && l.mounts(p.Disk):
+		return unfit("mount it, then repeat: mount "+shell.Quote(p.Mount), "line %d of %s mounts %s at %s, and it is not mounted", l.Number, fstabPath, p.Disk.Name(), p.Mount)
 	case ok && here == nil:
-		return unfit("mount it: mount "+p.Mount+" (and name the mount point as the device), or remove the line, or choose another place with --mount", "line %d of %s mounts something at %s already: %s", l.Number, fstabPath, p.Mount, strings.TrimSpace(l.Text))
+		return unfit("mount it: mount "+shell.Quote(p.Mount)+" (and name the mount point as the device), or remove the line, or choose another place with --mount", "line %d of %s mounts something at %s already: %s", l.Number, fstabPath, p.Mount, strings.TrimSpace(l.Text))
+	case !ok && j.UUID == "":
+		if other, listed := lineOf(lines, p.Disk); listed {
+			return unfit(fmt.Sprintf("use that place (mount %s, if it is not mounted there), or remove the line, and repeat", shell.Quote(path.Clean(other.File))), "line %d of %s mounts %s at %s, not at %s", other.Number, fstabPath, p.Disk.Name(), path.Clean(other.File), p.Mount)
+		}
 	case ok && j.UUID != "" && !j.OwnersLine:
 		return unfit("remove one of the two", "line %d of %s is a second one for %s: %s", l.Number, fstabPath, p.Mount, strings.TrimSpace(l.Text))
 	}
@@ -338,7 +350,7 @@ func (p *Plan) checkMount(j *journal, lines []fstabLine, m mounts) error {
 		// A swap, a member of an array or LVM holds its device (open(2), O_EXCL).
 		fd, err := unix.Open(p.Disk.Path, unix.O_RDONLY|unix.O_EXCL|unix.O_CLOEXEC, 0)
 		if errors.Is(err, unix.EBUSY) {
-			return unfit("see who holds it: lsblk "+p.Disk.Path, "%s is in use", p.Disk.Path)
+			return unfit("see who holds it: lsblk "+shell.Quote(p.Disk.Path), "%s is in use", p.Disk.Path)
 		}
 		if err == nil {
 			unix.Close(fd)

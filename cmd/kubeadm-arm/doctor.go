@@ -18,6 +18,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -27,7 +28,7 @@ func repeated(theirs kubeadm.InitArgs, own ...string) string {
 	again := ""
 	for i := 0; i+1 < len(own); i += 2 {
 		if own[i+1] != "" {
-			again += " --" + own[i] + " " + kubeadm.Quote(own[i+1])
+			again += " --" + own[i] + " " + shell.Quote(own[i+1])
 		}
 	}
 	for _, flag := range theirs.Flags {
@@ -35,7 +36,7 @@ func repeated(theirs kubeadm.InitArgs, own ...string) string {
 			continue
 		}
 		for _, word := range flag.Tokens {
-			again += " " + kubeadm.Quote(word)
+			again += " " + shell.Quote(word)
 		}
 	}
 	return again
@@ -98,9 +99,10 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 	}
 	e.again = repeated(o.theirs, "root", below, "arm-kubeadm", o.text("arm-kubeadm"))
 	facts := e.facts(ctx)
-	r := doctor.Diagnose(facts)
-	_, err = fitsInit(o.theirs, config, facts.Kubeadm, facts.Known)
-	return r, err
+	if _, err := fitsInit(o.theirs, config, facts.Kubeadm, facts.Known); err != nil {
+		return doctor.Report{}, err
+	}
+	return doctor.Diagnose(facts), nil
 }
 
 func writeDoctor(w io.Writer, r doctor.Report, output string) error {
@@ -158,14 +160,20 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 	}
 	f.Host = hwdetect.ReadHost(hwdetect.HostOptions{
 		Root: e.root, Path: e.v.pathOf(), Now: time.Now(), Built: written(), Programs: named,
-		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/containerd"},
+		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", hwdetect.RuntimeFolder},
 		ResolvConf: f.Ask.ResolvConf,
+		PKI:        kubeadm.CertificatesDir(e.config, e.args),
 		Socket:     strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
 	}, e.board.Kernel)
 	if e.behaviour != nil {
 		f.Kubeadm, f.Known = *e.behaviour, true
 	}
 	f.Journal = exists(bootstrap.Layout{Root: e.root}.Journal())
+	if f.Host.Stopped {
+		if f.Under, _ = filepath.Abs(e.root); f.Under == "" {
+			f.Under = e.root
+		}
+	}
 	if !real {
 		packagedVersions(&f)
 		return f

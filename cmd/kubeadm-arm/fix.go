@@ -43,7 +43,7 @@ func (v invocation) fixFindings(root string, ids []string, r doctor.Report, dry 
 		return err
 	}
 	for _, f := range files {
-		printable.Fprintf(v.stdout, "%s", diff.Diff(f.path, f.before, f.path+" (new)", f.after))
+		fmt.Fprint(v.stdout, printable.Text(string(diff.Diff(f.path, f.before, f.path+" (new)", f.after))))
 	}
 	if dry || len(files) == 0 {
 		fmt.Fprintln(v.stdout, "Nothing was changed.")
@@ -81,11 +81,13 @@ func chosenEdits(r doctor.Report, ids []string) (edits []doctor.Edit, next []str
 		at = slices.IndexFunc(r.Findings, func(f doctor.Finding) bool { return f.ID == id })
 		switch {
 		case at < 0:
-			return nil, nil, &problem{exitUsage, "see what there is with: kubeadm-arm doctor", fmt.Errorf("there is no finding %q", id)}
+			return nil, nil, &problem{exitUsage, "see what there is with: kubeadm-arm doctor",
+				fmt.Errorf("there is no finding %q", id)}
 		case r.Findings[at].Severity == doctor.OK:
 			continue // another finding's remedy was its own, too
 		}
-		return nil, nil, &problem{exitUsage, "its lines are for you to run: kubeadm-arm doctor", fmt.Errorf("finding %s is not about a setting in a file", id)}
+		return nil, nil, &problem{exitUsage, "its lines are for you to run: kubeadm-arm doctor",
+			fmt.Errorf("finding %s is not about a setting in a file", id)}
 	}
 	return edits, next, nil
 }
@@ -98,17 +100,20 @@ func applyEdits(root string, edits []doctor.Edit) ([]fixedFile, error) {
 		if at < 0 {
 			f, err := readForFix(root, e.Path)
 			if err != nil {
-				return nil, &problem{exitBadInput, "make the change by hand: " + e.Change.String(), fmt.Errorf("read %s: %w", e.Path, unwrapPath(err))}
+				return nil, &problem{exitBadInput, "make the change by hand: " + e.Change.String(),
+					fmt.Errorf("read %s: %w", e.Path, unwrapPath(err))}
 			}
 			files, at = append(files, f), len(files)
 		}
 		after, err := e.Change.Apply(files[at].after)
 		if err != nil {
-			return nil, &problem{exitBadInput, "make the change by hand: " + e.Change.String(), fmt.Errorf("change %s: %w; nothing was changed", e.Path, err)}
+			return nil, &problem{exitBadInput, "make the change by hand: " + e.Change.String(),
+				fmt.Errorf("change %s: %w; nothing was changed", e.Path, err)}
 		}
 		files[at].after = after
 	}
-	return slices.DeleteFunc(files, func(f fixedFile) bool { return f.info != nil && bytes.Equal(f.before, f.after) }), nil
+	same := func(f fixedFile) bool { return f.info != nil && bytes.Equal(f.before, f.after) }
+	return slices.DeleteFunc(files, same), nil
 }
 
 // maxFixed bounds a configuration file; containerd's longest has 20 KiB.
@@ -144,8 +149,13 @@ func (f fixedFile) write(now time.Time) (kept string, err error) {
 		}
 		return "", renameio.WriteFile(f.target, f.after, 0o644)
 	}
-	kept = f.path + ".before-" + now.Format("20060102-150405")
-	return kept, errors.Join(
-		patch.WriteFile(f.target+strings.TrimPrefix(kept, f.path), f.before, f.info),
-		patch.WriteFile(f.target, f.after, f.info))
+	dated := f.target + ".before-" + now.Format("20060102-150405")
+	kept = dated
+	for n := 2; exists(kept); n++ {
+		kept = fmt.Sprintf("%s-%d", dated, n) // two within a second: the first one stays, too
+	}
+	if err := patch.WriteFile(kept, f.before, f.info); err != nil {
+		return "", err
+	}
+	return kept, patch.WriteFile(f.target, f.after, f.info)
 }

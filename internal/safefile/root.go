@@ -26,11 +26,16 @@ func (r Root) inside(path string, last bool) (string, error) {
 	if last {
 		dir, base = filepath.Join(dir, base), ""
 	}
-	full, err := securejoin.SecureJoin(string(r), dir)
+	// SecureJoin takes no root with "..", such as the owner may have typed.
+	root, err := filepath.Abs(string(r))
 	if err != nil {
 		return "", err
 	}
-	rel, err := filepath.Rel(string(r), filepath.Join(full, base))
+	full, err := securejoin.SecureJoin(root, dir)
+	if err != nil {
+		return "", err
+	}
+	rel, err := filepath.Rel(root, filepath.Join(full, base))
 	if err != nil {
 		return "", err
 	}

@@ -237,3 +237,21 @@ func TestWait(t *testing.T) {
 	_, err = Wait(t.Context(), func() (int, error) { panic("broken") })
 	assert.ErrorContains(t, err, "a fault in kubeadm-arm itself, at safefile/safefile_test.go:")
 }
+
+// A root may be named from the working folder, with "..", too.
+func TestRelativeRoot(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "card/etc"), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "here"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "card/etc/a"), []byte("x"), 0o600))
+	require.NoError(t, os.Symlink("/etc/a", filepath.Join(dir, "card/b")))
+	t.Chdir(filepath.Join(dir, "here"))
+	for _, root := range []Root{"../card", "../card/", "../here/../card/."} {
+		text, err := root.Read("/b", 10)
+		require.NoError(t, err, root)
+		assert.Equal(t, "x", string(text))
+		at, err := root.Resolve("b")
+		require.NoError(t, err)
+		assert.Equal(t, "/etc/a", at)
+	}
+}

@@ -1,0 +1,121 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+// certificateNotice is how long before its end a certificate is named. The
+// kubelet renews its own when 70 to 90 % of its life are over (client-go,
+// certificate_manager.go), which of a year leaves 36 days at least: one that has
+// less does not renew itself.
+const certificateNotice = 30 * 24 * time.Hour
+
+// certificates looks at the ends of all certificates of a cluster. What renews
+// one depends on whose it is: kubeadm's own, the kubelet's, or a CA.
+func certificates(f Facts) []Finding {
+	now := f.Host.Clock.Now
+	if now.IsZero() || len(f.Host.Clock.Certificates) == 0 || f.Resuming {
+		return nil
+	}
+	groups := []struct {
+		id   string
+		is   func(hwdetect.Certificate) bool
+		tell func(*Finding)
+	}{
+		{"certificates", func(c hwdetect.Certificate) bool { return !c.CA && !c.Kubelet }, f.renewCertificates},
+		{"kubelet-certificate", func(c hwdetect.Certificate) bool { return c.Kubelet }, f.renewKubelet},
+		{"ca-certificates", func(c hwdetect.Certificate) bool { return c.CA }, renewCA},
+	}
+	var all []Finding
+	for _, g := range groups {
+		var ended, soon []string
+		seen := 0
+		for _, c := range f.Host.Clock.Certificates {
+			day := c.Path + " (" + c.NotAfter.UTC().Format("2006-01-02") + ")"
+			switch {
+			case !g.is(c):
+				continue
+			case now.After(c.NotAfter):
+				ended = append(ended, day)
+			case now.Add(certificateNotice).After(c.NotAfter):
+				soon = append(soon, day)
+			}
+			seen++
+		}
+		if seen == 0 {
+			continue
+		}
+		found := Finding{ID: g.id, Severity: OK, Seen: fmt.Sprintf("%d are valid for 30 days and longer", seen)}
+		switch {
+		case len(ended) > 0:
+			found.Severity, found.Seen = Fail, "expired: "+strings.Join(ended, ", ")
+		case len(soon) > 0:
+			found.Severity, found.Seen = Warning, "expire soon: "+strings.Join(soon, ", ")
+		}
+		if found.Severity != OK {
+			found.Rule = OwnRule
+			found.Seen += "; the clock says " + now.UTC().Format("2006-01-02")
+			g.tell(&found)
+		}
+		all = append(all, found)
+	}
+	return all
+}
+
+// renewCertificates is kubeadm's own renewal. The components read their files
+// when they start.
+func (f Facts) renewCertificates(found *Finding) {
+	found.Means = "the control plane's parts refuse each other's and your own connections once these have expired"
+	found.Fix = []string{"sudo kubeadm-arm " + f.Kubeadm.Value(kubeadm.RenewCerts)}
+	if f.Kubeadm.Value(kubeadm.RenewKubeconfigs) == "no" && strings.Contains(found.Seen, ".conf (") {
+		found.Fix = append(found.Fix,
+			"sudo mv /etc/kubernetes/admin.conf /etc/kubernetes/controller-manager.conf "+
+				"/etc/kubernetes/scheduler.conf /root/",
+			"sudo kubeadm-arm init phase kubeconfig all    # it makes those that are missing")
+	}
+	found.Fix = append(found.Fix,
+		"sudo crictl ps -q --name '^(etcd|kube-(apiserver|controller-manager|scheduler))$' | xargs -r sudo crictl "+
+			"stop    # the kubelet starts them again, with the new ones",
+		"sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) ~/.kube/config")
+}
+
+// renewKubelet is by hand: kubeadm renews what it has made itself, and an expired
+// certificate cannot ask the API server for the next one (kubernetes.io,
+// Troubleshooting kubeadm, "Kubelet client certificate rotation fails").
+func (f Facts) renewKubelet(found *Finding) {
+	found.Rule = KubeletRule
+	found.Means = "the API server does not let this kubelet in any more: the node becomes NotReady, and its pods " +
+		"are not updated. kubeadm certs renew does not renew this one"
+	if found.Severity == Warning {
+		found.Means = "the kubelet should have renewed it by itself long ago; once it has expired the node becomes " +
+			"NotReady. kubeadm certs renew does not renew this one"
+	}
+	if !f.Host.Node.CAKey {
+		found.Fix = []string{
+			"kubeadm token create --print-join-command    # on a control-plane node; then here:",
+			"sudo kubeadm-arm reset    # and join again with that command",
+		}
+		return
+	}
+	found.Fix = []string{
+		"sudo sh -c 'mkdir -p /root/kubelet-before && mv /etc/kubernetes/kubelet.conf " +
+			"/var/lib/kubelet/pki/kubelet-client-* /root/kubelet-before/'",
+		"sudo kubeadm-arm init phase kubeconfig kubelet --node-name " + shell.Quote(f.nodeName()) + "    # signed " +
+			"with the CA's key, which this board has",
+		"sudo systemctl restart kubelet    # it asks for a new one of its own, in /var/lib/kubelet/pki",
+		"kubectl --kubeconfig /etc/kubernetes/admin.conf get csr    # approve what is Pending: kubectl certificate " +
+			"approve NAME",
+	}
+}
+
+func renewCA(found *Finding) {
+	found.Means = "nothing renews a cluster's own authority: every certificate that it has signed ends with it"
+	found.Fix = []string{"# a new CA has to be brought in by hand: " +
+		"https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/"}
+}
