@@ -73,7 +73,9 @@ func readBootFile(f files, cmdline []string, model string) *BootFile {
 	for _, c := range bootCandidates(f, model) {
 		text := string(f.read(c.path))
 		s, ok := ParseBootFile(text, c.kind)
-		file := BootFile{Path: f.real(c.path), Kind: c.kind, Text: text, Setting: s, Generator: generatorOf(f, c), Unsure: c.weak}
+		file := BootFile{
+			Path: f.real(c.path), Kind: c.kind, Text: text, Setting: s, Generator: generatorOf(f, c), Unsure: c.weak,
+		}
 		if !ok || slices.ContainsFunc(all, func(x BootFile) bool { return x.Path == file.Path }) {
 			continue
 		}
@@ -129,7 +131,10 @@ func generatorOf(f files, c bootCandidate) string {
 	return ""
 }
 
-const kernelCmdline = "/etc/kernel/cmdline"
+const (
+	kernelCmdline = "/etc/kernel/cmdline"
+	flashKernel   = "/etc/default/flash-kernel"
+)
 
 // bootCandidates are the files that are there, in the order in which they count.
 func bootCandidates(f files, model string) []bootCandidate {
@@ -150,7 +155,8 @@ func bootCandidates(f files, model string) []bootCandidate {
 	}
 	add(BootIni, "/boot/boot.ini", "/media/boot/boot.ini", "/boot/firmware/boot.ini")
 	const defaults, extlinux = "/etc/default/u-boot", "/boot/extlinux/extlinux.conf"
-	menu := there("/usr/sbin/u-boot-update", "/sbin/u-boot-update") || strings.Contains(string(f.read(extlinux)), "u-boot-update")
+	menu := there("/usr/sbin/u-boot-update", "/sbin/u-boot-update") ||
+		strings.Contains(string(f.read(extlinux)), "u-boot-update")
 	off, ok := ShellSetting(string(f.read(defaults)), "U_BOOT_UPDATE")
 	off.Words = append(off.Words, "true")
 	switch disabled := ok && off.Words[0] == "false"; {
@@ -165,10 +171,11 @@ func bootCandidates(f files, model string) []bootCandidate {
 	add(BootEnv, "/boot/armbianEnv.txt", "/boot/orangepiEnv.txt", "/boot/dietpiEnv.txt")
 	add(BootUEnv, "/boot/uEnv.txt", "/uEnv.txt", "/boot/firmware/uEnv.txt", "/boot/uboot/uEnv.txt")
 	switch {
-	case there("/usr/sbin/flash-kernel", "/sbin/flash-kernel", "/usr/share/flash-kernel"), f.exists("/boot/boot.scr") && f.exists("/etc/default/flash-kernel"):
-		all = append(all, bootCandidate{"/etc/default/flash-kernel", BootFlashKernel, false})
-	case f.exists("/etc/default/flash-kernel"):
-		late = append(late, bootCandidate{"/etc/default/flash-kernel", BootFlashKernel, true})
+	case there("/usr/sbin/flash-kernel", "/sbin/flash-kernel", "/usr/share/flash-kernel"),
+		f.exists("/boot/boot.scr") && f.exists(flashKernel):
+		all = append(all, bootCandidate{flashKernel, BootFlashKernel, false})
+	case f.exists(flashKernel):
+		late = append(late, bootCandidate{flashKernel, BootFlashKernel, true})
 	}
 	for _, dir := range []string{"/boot/loader/entries", "/boot/efi/loader/entries", "/efi/loader/entries"} {
 		names := slices.DeleteFunc(f.names(dir), func(name string) bool { return filepath.Ext(name) != ".conf" })
@@ -222,7 +229,8 @@ func firmwareFiles(f files) []string {
 	var all []string
 	for _, dir := range dirs {
 		prefix, name := parsePiConfig(f.read(dir + "/config.txt"))
-		for _, path := range []string{filepath.Join(dir, prefix+name), filepath.Join(dir, "current", name), filepath.Join(dir, name)} {
+		for _, file := range []string{prefix + name, "current/" + name, name} {
+			path := filepath.Join(dir, file)
 			if s, ok := ParseBootFile(string(f.read(path)), BootCmdline); ok && !slices.Contains(all, path) && hasRoot(s.Words) {
 				all = append(all, path)
 			}
