@@ -184,7 +184,8 @@ func bootCandidates(f files, model string) []bootCandidate {
 		}
 	}
 	if there("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/sys/firmware/efi/efivars") && f.exists("/etc/default/grub") {
-		all = append(all, bootCandidate{grubFile(f), BootGRUB, false})
+		grub := lastSetting(f, "GRUB_CMDLINE_LINUX", "/etc/default/grub", "/etc/default/grub.d", ".cfg")
+		all = append(all, bootCandidate{grub, BootGRUB, false})
 	}
 	add(BootCmdline, firmware...)
 	return append(all, late...)
@@ -193,23 +194,25 @@ func bootCandidates(f files, model string) []bootCandidate {
 // menuFile is where u-boot-update takes its parameters from: /etc/kernel/cmdline
 // unless U_BOOT_PARAMETERS is set.
 func menuFile(f files) bootCandidate {
-	s, ok := ShellSetting(string(f.read("/etc/default/u-boot")), "U_BOOT_PARAMETERS")
+	const name = "U_BOOT_PARAMETERS"
+	path := lastSetting(f, name, "/etc/default/u-boot", "/etc/u-boot-menu/conf.d", ".conf")
+	s, ok := ShellSetting(string(f.read(path)), name)
 	if f.exists(kernelCmdline) && (!ok || len(s.Words) == 0) {
 		return bootCandidate{path: kernelCmdline, kind: BootCmdline}
 	}
-	return bootCandidate{path: "/etc/default/u-boot", kind: BootMenu}
+	return bootCandidate{path: path, kind: BootMenu}
 }
 
-// grubFile is the file that sets GRUB_CMDLINE_LINUX last: those in grub.d come
-// after /etc/default/grub (grub-mkconfig), and one that does not extend the
-// setting replaces it.
-func grubFile(f files) string {
-	last := "/etc/default/grub"
-	for _, name := range f.names("/etc/default/grub.d") {
-		path := "/etc/default/grub.d/" + name
-		if s, ok := ShellSetting(string(f.read(path)), "GRUB_CMDLINE_LINUX"); ok && filepath.Ext(name) == ".cfg" &&
-			!slices.ContainsFunc(s.Words, func(w string) bool { return strings.Contains(w, "GRUB_CMDLINE_LINUX") }) {
-			last = path
+// lastSetting is the file that sets a shell's variable last: a main file, or one of a
+// folder whose files are read after it. One that extends the setting does not replace
+// it.
+func lastSetting(f files, name, main, folder, ext string) string {
+	last := main
+	for _, file := range f.names(folder) {
+		s, ok := ShellSetting(string(f.read(folder+"/"+file)), name)
+		extends := slices.ContainsFunc(s.Words, func(w string) bool { return strings.Contains(w, "$") })
+		if ok && filepath.Ext(file) == ext && !extends {
+			last = folder + "/" + file
 		}
 	}
 	return last
