@@ -24,7 +24,7 @@ func (b *board) startNew(ctx context.Context, e emulate.Board, base string, file
 		}
 		return step(ctx, "starting board "+b.Name, func() error { return b.startWhole(ctx, e, files, programs) })
 	}
-	saved, err := savedBoard(ctx, e, m, base)
+	saved, err := b.savedState(ctx, e, m, base)
 	if err != nil {
 		return err
 	}
@@ -44,9 +44,9 @@ func (b *board) startNew(ctx context.Context, e emulate.Board, base string, file
 	})
 }
 
-// savedBoard returns the folder with the state of a board that has started from the
-// disk base, which it makes the first time. It does not outlive this process.
-func savedBoard(ctx context.Context, e emulate.Board, m emulate.Machine, base string) (string, error) {
+// savedState returns the folder with the state of a board of the same kind that has
+// started from the disk base. It is made the first time.
+func (b *board) savedState(ctx context.Context, e emulate.Board, m emulate.Machine, base string) (string, error) {
 	dir := filepath.Join(filepath.Dir(base), m.Key())
 	unlock, err := lock(ctx, dir+".lock")
 	if err != nil {
@@ -65,7 +65,11 @@ func savedBoard(ctx context.Context, e emulate.Board, m emulate.Machine, base st
 		if err := os.Mkdir(to, 0o755); err != nil {
 			return err
 		}
-		m.Dir, m.Files, m.Programs = to, nil, nil
+		nobody := &board{Name: "board", Version: b.Version, NodeIP: b.NodeIP, Emulated: b.Emulated}
+		m.Dir, m.Programs = to, nil
+		if m.Files, err = nobody.ownFiles(); err != nil {
+			return err
+		}
 		if err := m.MakeRoot(ctx, base); err != nil {
 			return err
 		}

@@ -74,8 +74,13 @@ func (m Machine) StartAndSave(ctx context.Context, cache, ready string) error {
 	if err := AwaitAgent(ctx, m.Dir, alive); err != nil {
 		return fmt.Errorf("start %s: %w\n%s", m.Board.Name, err, Console(m.Dir))
 	}
-	if _, err := Run(ctx, m.Dir, Command{Args: []string{"sh", "-c", ready + "; sync"}}); err != nil {
-		return err
+	var out strings.Builder
+	code, err := Run(ctx, m.Dir, Command{Args: []string{"sh", "-ec", ready + "\nsync"}, Stdout: &out, Stderr: &out})
+	if err == nil && code != 0 {
+		err = fmt.Errorf("exit code %d: %s", code, out.String())
+	}
+	if err != nil {
+		return fmt.Errorf("start %s: %w", m.Board.Name, err)
 	}
 	return m.save(ctx)
 }
