@@ -20,7 +20,7 @@ KUBERNETES ?= v1.37.2
 SPEED ?= bananapi
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross lab deps demo demo-fast bench-init versions boards boards-quick bananapi bananapi-idle cubieboard rk3328 raspberrypi1 power-cut bundle-board walk walk-quick test test-all lint unit board fuzz fuzz-quick vuln reports calibrate fit screenshots manifests openssl versions-table clean
+.PHONY: help build cross lab deps demo demo-fast bench-init versions trees boards boards-quick bananapi bananapi-idle cubieboard rk3328 raspberrypi1 power-cut bundle-board walk walk-quick test test-all lint unit board fuzz fuzz-quick vuln reports calibrate fit screenshots manifests openssl versions-table clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -106,6 +106,9 @@ raid-board: cross lab ## an emulated ARM board, systemd, a RAID 5 of five disks:
 
 storage-walk: ## SIGKILL at every change that storage apply and undo make, each with every way of going on (needs root; minutes)
 	STORAGE_WALK=all $(GO) test ./storage -run TestWalk -v -timeout 30m
+
+trees: build ## whole trees of Debian 12 and 13, made with debootstrap: doctor finds nothing wrong (ten minutes)
+	mkdir -p $(BIN)/trees && lab/trees.sh $(BIN)/kubeadm-arm $(BIN)/trees
 
 boards: cross lab ## every emulated ARM board: what detect finds there, and the kubeadm that dies on ARMv6; writes docs/results
 	$(BIN)/lab deps --emulator

@@ -26,6 +26,7 @@ func (e *RangeError) Error() string {
 const (
 	mostNumber  = 1e15 // bytes a second, hertz, counts
 	mostSeconds = 1e9  // thirty years
+	leastOp     = 1e-10 // seconds of an operation: less than one cycle of any CPU
 	mostOp      = 24 * 60 * 60.0
 )
 
@@ -70,8 +71,8 @@ func checkStruct(v reflect.Value, at string) error {
 	}
 	if s, ok := v.Interface().(Sample); ok && s.Unit == SecondsPerOp {
 		for name, n := range map[string]float64{"median": s.Median, "p10": s.P10, "p90": s.P90, "p99": s.P99, "max": s.Max} {
-			if n > mostOp {
-				return &RangeError{at + "." + name, n, 0, mostOp}
+			if n > mostOp || n > 0 && n < leastOp {
+				return &RangeError{at + "." + name, n, leastOp, mostOp}
 			}
 		}
 	}

@@ -11,6 +11,7 @@ func TestNumbersOutOfRange(t *testing.T) {
 	for field, text := range map[string]string{
 		"samples[0].median":              `{"samples":[{"name":"x","unit":"s/op","median":1e300}]}`,
 		"samples[0].p99":                 `{"samples":[{"name":"x","unit":"` + SecondsPerOp + `","p99":86401}]}`,
+		"samples[0].p10":                 `{"samples":[{"name":"x","unit":"` + SecondsPerOp + `","p10":1e-300}]}`,
 		"samples[0].n":                   `{"samples":[{"n":-1}]}`,
 		"samples[1].values[1]":           `{"samples":[{},{"values":[1,-1e-9]}]}`,
 		"elapsed":                        `{"elapsed":1e10}`,

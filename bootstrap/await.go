@@ -57,6 +57,7 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 	began := r.now()
 	w := newWatch(limits, began, r.look(ctx, s.Component, p, Observation{}, true))
 	for n := 1; ; n++ {
+		still.renew()
 		o, whole := w.last, wholeLook(n, w.last, still.wanted())
 		if !whole {
 			o.Health = p.ask(ctx)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -141,36 +142,42 @@ func (l Layout) clockFits(now time.Time) error {
 	return nil
 }
 
-// otherInit refuses to run beside a kubeadm that is setting the board up.
+// otherInit refuses to run beside a kubeadm that is setting the board up. Only root's
+// can: what a user's process calls itself keeps nobody from work.
 func (l Layout) otherInit() error {
 	self, _ := os.Stat("/proc/self/exe")
 	for _, id := range numbersIn(l.Proc()) {
 		dir := filepath.Join(l.Proc(), id)
+		// The program itself, and not the name that its command line gives it.
+		program, err := os.Readlink(filepath.Join(dir, "exe"))
+		if name := filepath.Base(program); err != nil || !strings.HasPrefix(name, "kubeadm") || strings.HasPrefix(name, "kubeadm-arm") {
+			continue
+		}
+		if info, err := os.Stat(filepath.Join(dir, "exe")); err == nil && self != nil && os.SameFile(info, self) {
+			continue // this program under another name
+		}
 		cmdline, err := readKernelFile(filepath.Join(dir, "cmdline"))
 		if err != nil {
 			continue
 		}
-		words := strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")
-		if filepath.Base(words[0]) != "kubeadm" || !slices.ContainsFunc(words[1:], func(w string) bool { return w == "init" || w == "join" || w == "reset" }) {
+		verb := verbOf(strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00"))
+		p := process{}
+		if stat, err := readKernelFile(filepath.Join(dir, "stat")); err == nil {
+			p, _ = parseStat(stat)
+		}
+		if p.PID, err = strconv.Atoi(id); err != nil || verb == "" || p.State == 'Z' || !trusted(l.Proc(), p) {
 			continue
 		}
-		if info, err := os.Stat(filepath.Join(dir, "exe")); err == nil && self != nil && os.SameFile(info, self) {
-			continue // a link to this program
-		}
-		if stat, err := readKernelFile(filepath.Join(dir, "stat")); err == nil {
-			if p, err := parseStat(stat); err == nil && p.State == 'Z' {
-				continue
-			}
-		}
-		return &RefusedError{Locked, fmt.Errorf("a kubeadm is at work on this board (pid %s: kubeadm %s)", id, verbOf(words)),
+		return &RefusedError{Locked, fmt.Errorf("a kubeadm is at work on this board (pid %s: kubeadm %s)", id, verb),
 			"wait until it has ended"}
 	}
 	return nil
 }
 
+// verbOf is the command of kubeadm's that changes a board, empty for another.
 func verbOf(words []string) string {
-	for _, w := range words[1:] {
-		if !strings.HasPrefix(w, "-") {
+	for _, w := range words {
+		if slices.Contains([]string{"init", "join", "reset"}, w) {
 			return w
 		}
 	}

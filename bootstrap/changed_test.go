@@ -62,6 +62,7 @@ func TestWhatChangedIsNamed(t *testing.T) {
 		}, "kube-scheduler.yaml is empty since the interruption: the disk lost it"},
 		{"a kubeadm at work", func(b *fakeBoard, _ *CheckInput) {
 			put(b.t, b.layout.Proc()+"/77/cmdline", "/usr/bin/kubeadm\x00-v5\x00init\x00")
+			require.NoError(b.t, os.Symlink("/usr/bin/kubeadm", b.layout.Proc()+"/77/exe"))
 		}, "a kubeadm is at work on this board (pid 77: kubeadm init)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -115,7 +116,12 @@ func checkFresh(l Layout, ignore []string) error {
 	all := slices.Contains(ignore, "all")
 	for _, c := range plan.Components() {
 		check := "FileAvailable--etc-kubernetes-manifests-" + c + ".yaml"
-		if _, err := os.Lstat(l.Manifest(c)); err == nil && !all && !contains(ignore, check) {
+		info, err := os.Lstat(l.Manifest(c))
+		if err == nil && !info.Mode().IsRegular() {
+			// Whatever is ignored: kubeadm would wait for a pipe's reader for ever.
+			return &RefusedError{ForeignManifests, fmt.Errorf("%s is %s, not a regular file", l.Manifest(c), safefile.Kind(info.Mode())), "look who made it, and remove it"}
+		}
+		if err == nil && !all && !contains(ignore, check) {
 			return &RefusedError{ClusterHere,
 				fmt.Errorf("a control plane is set up here already: %s is there", l.Manifest(c)),
 				"look at it with: kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes; or remove it with: kubeadm reset"}

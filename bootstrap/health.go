@@ -55,11 +55,15 @@ type prober struct {
 func newProber(url string, config *tls.Config, patience time.Duration) *prober {
 	return &prober{url: url, client: &http.Client{
 		Timeout: patience,
+		// A health endpoint leads nowhere else, least of all with our certificate.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			TLSClientConfig:     config,
 			TLSHandshakeTimeout: patience,
 			MaxIdleConns:        1,
 			MaxConnsPerHost:     1,
+			// An API server's have a hundredth of it.
+			MaxResponseHeaderBytes: 64 << 10,
 			// HTTP/1.1: one request at a time is all there is, and it saves the
 			// HTTP/2 machinery on both sides.
 			TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
@@ -85,7 +89,7 @@ func (p *prober) ask(ctx context.Context) health {
 	if err != nil {
 		return health{Reach: ReachHTTP, Detail: shorten(err)}
 	}
-	h := health{Reach: ReachHTTP, Detail: res.Status}
+	h := health{Reach: ReachHTTP, Detail: oneLine(res.Status)}
 	h.Passed, h.Failed = parseChecks(string(body))
 	if res.StatusCode == http.StatusOK {
 		h.Reach = ReachHealthy
@@ -101,10 +105,10 @@ func parseChecks(body string) (passed, failed []string) {
 		line = strings.TrimSpace(line)
 		if rest, ok := strings.CutPrefix(line, "[+]"); ok {
 			name, _, _ := strings.Cut(rest, " ")
-			passed = append(passed, name)
+			passed = append(passed, oneLine(name))
 		} else if rest, ok := strings.CutPrefix(line, "[-]"); ok {
 			name, _, _ := strings.Cut(rest, " ")
-			failed = append(failed, name)
+			failed = append(failed, oneLine(name))
 		}
 	}
 	return passed, failed
@@ -132,7 +136,7 @@ func reachOf(err error) Reach {
 }
 
 func shorten(err error) string {
-	text := err.Error()
+	text := oneLine(err.Error())
 	if i := strings.LastIndex(text, ": "); i >= 0 && strings.HasPrefix(text, "Get ") {
 		// The URL is known; what went wrong stands last.
 		text = text[i+2:]

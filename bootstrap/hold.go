@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
@@ -36,36 +34,6 @@ import (
 // handshake is done in one turn.
 const longTurns = 300 * time.Millisecond
 
-// A Stopper stops a process until letGo is called. The process goes on also when
-// this program ends without calling it.
-type Stopper func(pid int) (letGo func(), err error)
-
-// guard waits for the end of its input, which is this program's end or letGo,
-// whichever comes first. Signals of a terminal or of systemd are not for it.
-const guard = `trap '' HUP INT QUIT TERM; read -r _; kill -CONT "$1"`
-
-// HoldProcess is the Stopper of a real board.
-func HoldProcess(pid int) (letGo func(), err error) {
-	cmd := exec.Command("/bin/sh", "-c", guard, "kubeadm-arm-guard", strconv.Itoa(pid))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	pipe, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("hold process %d: %w", pid, err)
-	}
-	letGo = func() {
-		_ = pipe.Close()
-		_ = cmd.Wait()
-	}
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		letGo()
-		return nil, fmt.Errorf("hold process %d: %w", pid, err)
-	}
-	return letGo, nil
-}
-
 // stillness holds the kubelet while the API server starts.
 type stillness struct {
 	layout Layout
@@ -75,9 +43,9 @@ type stillness struct {
 	// longTurns says to give the API server's threads long turns.
 	longTurns bool
 
-	letGo  func()
-	server int   // the API server's process when it was seen last
-	etcd   []int // etcd's when the kubelet was stopped
+	pause  *Pause // nil: the kubelet runs
+	server int    // the API server's process when it was seen last
+	etcd   []int  // etcd's when the kubelet was stopped
 	// was is the timer slack that the API server's process turns had before.
 	turns int
 	was   time.Duration
@@ -88,8 +56,9 @@ type stillness struct {
 // see takes what one look at the API server found: whether it is on its way to
 // becoming healthy, and its process.
 func (s *stillness) see(starting bool, pid int) {
+	s.renew()
 	again := starting && pid == s.server
-	if !again || s.letGo != nil && !s.etcdLives() {
+	if !again || s.pause != nil && !s.etcdLives() {
 		s.end()
 	}
 	s.server = 0
@@ -99,13 +68,20 @@ func (s *stillness) see(starting bool, pid int) {
 	s.server = pid
 	s.giveTurns(pid)
 	// Seen twice: what the kubelet does when a container has started is done.
-	if again && s.letGo == nil && s.hold != nil {
+	if again && s.pause == nil && s.hold != nil {
 		s.begin()
 	}
 }
 
+// renew keeps a pause going.
+func (s *stillness) renew() {
+	if s.pause != nil {
+		s.pause.Renew()
+	}
+}
+
 // wanted tells whether the kubelet is still to be held.
-func (s *stillness) wanted() bool { return s.hold != nil && s.letGo == nil }
+func (s *stillness) wanted() bool { return s.hold != nil && s.pause == nil }
 
 func (s *stillness) begin() {
 	found := s.layout.processesNamed("kubelet", "etcd")
@@ -118,13 +94,13 @@ func (s *stillness) begin() {
 		s.hold = nil
 		return
 	}
-	letGo, err := s.hold(kubelet)
+	pause, err := s.hold(kubelet)
 	if err != nil {
 		s.tell(fmt.Sprintf("the kubelet goes on while the API server starts: %v", err))
 		s.hold = nil
 		return
 	}
-	s.letGo, s.etcd = letGo, found["etcd"]
+	s.pause, s.etcd = &pause, found["etcd"]
 }
 
 // watched tells whether systemd wants regular words from a process
@@ -192,8 +168,8 @@ func (s *stillness) end() {
 		_ = s.layout.setTimerSlack(s.turns, s.was)
 		s.turns = 0
 	}
-	if s.letGo != nil {
-		s.letGo()
-		s.letGo = nil
+	if s.pause != nil {
+		s.pause.End()
+		s.pause = nil
 	}
 }

@@ -1,9 +1,13 @@
 package bootstrap
 
 import (
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,13 +22,13 @@ import (
 
 // stops counts what a fake Stopper was asked for.
 type stops struct {
-	pids []int
-	gone int
+	pids          []int
+	gone, renewed int
 }
 
-func (s *stops) hold(pid int) (func(), error) {
+func (s *stops) hold(pid int) (Pause, error) {
 	s.pids = append(s.pids, pid)
-	return func() { s.gone++ }, nil
+	return Pause{Renew: func() { s.renewed++ }, End: func() { s.gone++ }}, nil
 }
 
 func stillBoard(t *testing.T) (*fakeBoard, *stops, *stillness, *[]string) {
@@ -104,13 +108,14 @@ func TestAwaitLetsTheKubeletGo(t *testing.T) {
 		b, s, _, _ := stillBoard(t)
 		require.NoError(t, b.makeManifest(plan.APIServer))
 		b.sick = 5
+		quiet := time.Minute
 		if !healthy {
-			b.sick = 1 << 30
+			b.sick, quiet = 1<<30, 20*time.Millisecond
 		}
 		o := b.options()
 		o.Hold = s.hold
 		r := &run{Options: o, layout: b.layout, restarts: map[string]int{}}
-		err := r.await(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Quiet: 20 * time.Millisecond, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond, HoldKubelet: true}, func(string) {})
+		err := r.await(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Quiet: quiet, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond, HoldKubelet: true}, func(string) {})
 		assert.Equal(t, healthy, err == nil, "%v", err)
 		assert.Equal(t, []int{50}, s.pids)
 		assert.Equal(t, 1, s.gone)
@@ -163,33 +168,157 @@ func sleeper(t *testing.T) int {
 
 func TestHoldProcess(t *testing.T) {
 	pid := sleeper(t)
-	letGo, err := HoldProcess(pid)
+	pause, err := HoldProcess(pid)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return stateOf(t, pid) == "T" }, 10*time.Second, time.Millisecond)
-	letGo()
+	require.Eventually(t, func() bool { return stateOf(t, pid) == "t" }, 10*time.Second, time.Millisecond)
+	pause.Renew()
+	pause.Renew()
+	pause.End()
+	pause.End()
+	pause.Renew()
 	require.Eventually(t, func() bool { return stateOf(t, pid) == "S" }, 10*time.Second, time.Millisecond)
-	_, err = HoldProcess(1 << 30)
-	require.Error(t, err)
+	_, err = HoldProcess(1 << 22)
+	require.ErrorContains(t, err, "hold process 4194304")
 }
 
-// Killed without a chance to say anything, this program leaves a kubelet behind
-// that goes on.
+// threadsWith counts the threads of a process by state.
+func threadsWith(pid int, state string) (n int) {
+	for _, id := range numbersIn(fmt.Sprintf("/proc/%d/task", pid)) {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/stat", pid, id))
+		if err != nil {
+			continue // it has ended
+		}
+		p, err := parseStat(text)
+		if err == nil && string(p.State) == state {
+			n++
+		}
+	}
+	return n
+}
+
+// TestHoldManyThreads holds a program that is busy in several threads and makes new
+// ones all the time, as a kubelet does. None of them runs on, and all of them do
+// afterwards.
+func TestHoldManyThreads(t *testing.T) {
+	if os.Getenv("BUSY") != "" {
+		for range 4 {
+			go func() {
+				for i := 0; ; i++ {
+					if i%1000 == 0 {
+						done := make(chan bool)
+						go func() { runtime.LockOSThread(); close(done) }() // a thread that ends
+						<-done
+					}
+				}
+			}()
+		}
+		fmt.Println("busy")
+		select {}
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestHoldManyThreads$")
+	cmd.Env = append(os.Environ(), "BUSY=1")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	_, err = io.ReadFull(out, make([]byte, 4))
+	require.NoError(t, err)
+	pid := cmd.Process.Pid
+	cpu := func() time.Duration {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		require.NoError(t, err)
+		p, err := parseStat(text)
+		require.NoError(t, err)
+		return p.CPU
+	}
+	for range 3 {
+		pause, err := HoldProcess(pid)
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			return threadsWith(pid, "t")+threadsWith(pid, "Z") == len(numbersIn(fmt.Sprintf("/proc/%d/task", pid)))
+		}, 10*time.Second, time.Millisecond)
+		was := cpu()
+		time.Sleep(50 * time.Millisecond)
+		assert.Equal(t, was, cpu(), "nothing of it runs")
+		pause.End()
+		require.Eventually(t, func() bool { return cpu() > was }, 10*time.Second, time.Millisecond)
+	}
+	require.Eventually(t, func() bool { return threadsWith(pid, "t") == 0 }, 10*time.Second, time.Millisecond)
+}
+
+// Whatever kills this program, and all of its children with it, it leaves a kubelet
+// behind that goes on.
 func TestHeldProcessOutlivesItsHolder(t *testing.T) {
 	if pid := os.Getenv("HOLD"); pid != "" {
 		n, err := strconv.Atoi(pid)
 		require.NoError(t, err)
 		_, err = HoldProcess(n)
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return stateOf(t, n) == "T" }, 10*time.Second, time.Millisecond)
-		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGKILL))
+		require.Eventually(t, func() bool { return stateOf(t, n) == "t" }, 10*time.Second, time.Millisecond)
+		switch os.Getenv("END") {
+		case "exit":
+			os.Exit(3)
+		case "panic":
+			go func() { panic("a fault") }()
+			select {}
+		}
+		require.NoError(t, syscall.Kill(0, syscall.SIGKILL)) // its whole process group
+	}
+	for _, end := range []string{"kill", "exit", "panic"} {
+		pid := sleeper(t)
+		cmd := exec.Command(os.Args[0], "-test.run=^TestHeldProcessOutlivesItsHolder$")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Env = append(os.Environ(), "HOLD="+strconv.Itoa(pid), "END="+end)
+		require.Error(t, cmd.Run())
+		require.Eventually(t, func() bool { return stateOf(t, pid) == "S" }, 10*time.Second, time.Millisecond, end)
+	}
+}
+
+// TestHeldProcessCanBeEnded: systemctl stop must not wait for a pause to end.
+func TestHeldProcessCanBeEnded(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		// Not a child of this process: it would hear of stops, too.
+		out, err := exec.Command("sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!").Output()
+		require.NoError(t, err)
+		pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+		require.NoError(t, err)
+		pause, err := HoldProcess(pid)
+		require.NoError(t, err)
+		require.NoError(t, syscall.Kill(pid, sig))
+		require.Eventually(t, func() bool {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+			return err != nil || strings.Contains(string(text), ") Z ")
+		}, time.Minute, time.Millisecond)
+		pause.End()
+	}
+}
+
+// TestHeldProcessGoesOnAtCtrlZ: a holder that is stopped holds nobody.
+func TestHeldProcessGoesOnAtCtrlZ(t *testing.T) {
+	if pid := os.Getenv("HOLD"); pid != "" {
+		n, err := strconv.Atoi(pid)
+		require.NoError(t, err)
+		suspend := make(chan os.Signal, 1)
+		signal.Notify(suspend, syscall.SIGTSTP)
+		_, err = Suspending(HoldProcess, suspend)(n)
+		require.NoError(t, err)
+		fmt.Println("held")
+		select {}
 	}
 	pid := sleeper(t)
-	cmd := exec.Command(os.Args[0], "-test.run=^TestHeldProcessOutlivesItsHolder$")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestHeldProcessGoesOnAtCtrlZ$")
 	cmd.Env = append(os.Environ(), "HOLD="+strconv.Itoa(pid))
-	err := cmd.Run()
-	require.Error(t, err)
-	require.True(t, strings.Contains(err.Error(), "killed"), err)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	_, err = io.ReadFull(out, make([]byte, 4))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return stateOf(t, pid) == "t" }, 10*time.Second, time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTSTP))
 	require.Eventually(t, func() bool { return stateOf(t, pid) == "S" }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return stateOf(t, cmd.Process.Pid) == "T" }, 10*time.Second, time.Millisecond)
 }
 
 // slackOf reads what a fake process's thread was told, in ns.

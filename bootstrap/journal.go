@@ -14,8 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -156,21 +156,16 @@ func damaged(text []byte, err error) error {
 	return errors.New("it is damaged: " + oneLine(err.Error()))
 }
 
-// oneLine makes a text from a file fit to be shown.
+// oneLine makes a text from a file fit to be shown in a line beside others.
 func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
+	s = printable.Line(s)
 	if len(s) > 160 {
 		s = strings.ToValidUTF8(s[:160], "") + "…"
 	}
 	return s
 }
 
-// check looks for what no run writes. A component's name becomes a file name.
+// check looks for what no run writes, and for numbers that would overflow. A component's name becomes a file name.
 func (j *Journal) check() error {
 	if len(j.Plan.Steps) == 0 {
 		return errors.New("it has no steps")
@@ -179,7 +174,10 @@ func (j *Journal) check() error {
 		return fmt.Errorf("%d steps done of %d", j.Done, len(j.Plan.Steps))
 	}
 	var names []string
-	for _, s := range j.Plan.Steps {
+	for i, s := range j.Plan.Steps {
+		if err := plan.CheckRange(s); err != nil {
+			return fmt.Errorf("step %d: %w", i+1, err)
+		}
 		switch s := s.(type) {
 		case plan.StageManifests:
 			names = append(names, s.Components...)

@@ -13,7 +13,7 @@ import (
 func TestParseStat(t *testing.T) {
 	p, err := parseStat([]byte("42 (a ) (b) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 1 0 987654 1000 10 18446744073709551615\n"))
 	require.NoError(t, err)
-	assert.Equal(t, process{PID: 42, Started: 987654, CPU: 2 * time.Second, State: 'S'}, p)
+	assert.Equal(t, process{PID: 42, Parent: 1, Started: 987654, CPU: 2 * time.Second, State: 'S'}, p)
 	for _, bad := range []string{"", "42", "42 (x", "x (y) S", "42 (x) S 1 2 3", "42 (x) S 1 1 1 1 1 1 1 1 1 1 x 1 1 1 1 1 1 1 1 1"} {
 		_, err := parseStat([]byte(bad))
 		assert.Error(t, err, bad)

@@ -6,11 +6,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A process is one running program of the board.
 type process struct {
 	PID int
+	// Parent is the process that made it, or took it over.
+	Parent int
 	// Started is in clock ticks since boot, which together with PID names a
 	// process for ever.
 	Started uint64
@@ -23,6 +27,9 @@ type process struct {
 // userHZ is the unit of the times in /proc/PID/stat; the kernel fixes it at
 // 100 for user space on every architecture this program runs on (proc(5)).
 const userHZ = 100
+
+// mostTicks keeps sums of CPU times from overflowing: a hundred years.
+const mostTicks = 100 * 365 * 24 * 60 * 60 * userHZ / 2
 
 // parseStat reads /proc/PID/stat (proc_pid_stat(5)). The second field is the
 // program's name in parentheses and may itself hold spaces and parentheses, so
@@ -47,10 +54,15 @@ func parseStat(stat []byte) (process, error) {
 			return process{}, fmt.Errorf("parse process stat: field %d: %w", at+3, err)
 		}
 	}
-	ticks := n[0] + n[1]
+	parent, err := strconv.Atoi(string(fields[1]))
+	if err != nil {
+		return process{}, fmt.Errorf("parse process stat: field 4: %w", err)
+	}
+	const tick = time.Second / userHZ
+	ticks := min(n[0], mostTicks) + min(n[1], mostTicks)
 	return process{
-		PID: pid, Started: n[2], State: fields[0][0],
-		CPU: time.Duration(ticks) * (time.Second / userHZ),
+		PID: pid, Parent: parent, Started: n[2], State: fields[0][0],
+		CPU: time.Duration(ticks) * tick,
 	}, nil
 }
 
@@ -120,5 +132,39 @@ func processAt(dir, program string) (p process, ok, nameless bool) {
 		return process{}, false, false // it ended in between
 	}
 	p, err = parseStat(stat)
-	return p, err == nil && p.State != 'Z', false
+	return p, err == nil && p.State != 'Z' && trusted(filepath.Dir(dir), p), false
+}
+
+// trusted tells whether it was root who started a process, and not a user who called
+// one of his so: what a process calls itself proves nothing. It runs as root, or a
+// container runtime made it, as one whose user is another (kubeadm's feature gate
+// RootlessControlPlane). proc is the /proc folder, which is root's.
+func trusted(proc string, p process) bool {
+	root, err := ownerOf(proc)
+	if err != nil {
+		return false
+	}
+	if runsAs(proc, p.PID, root) {
+		return true
+	}
+	if p.Parent <= 1 || !runsAs(proc, p.Parent, root) {
+		return false
+	}
+	comm, err := readKernelFile(filepath.Join(proc, strconv.Itoa(p.Parent), "comm"))
+	return err == nil && (bytes.HasPrefix(comm, []byte("containerd-shim")) || bytes.HasPrefix(comm, []byte("conmon")) || bytes.HasPrefix(comm, []byte("docker-contain")))
+}
+
+// runsAs tells whether a process has a user for its effective one. That owns its folder
+// in /proc, whatever the process does to be dumped or not (proc(5)).
+func runsAs(proc string, pid int, user uint32) bool {
+	owner, err := ownerOf(filepath.Join(proc, strconv.Itoa(pid)))
+	return err == nil && owner == user
+}
+
+func ownerOf(path string) (uint32, error) {
+	var s unix.Stat_t
+	if err := unix.Stat(path, &s); err != nil {
+		return 0, err
+	}
+	return s.Uid, nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -42,6 +43,45 @@ func TestFindAgain(t *testing.T) {
 	p, ok = f.again(proc, "kube-apiserver", last)
 	require.True(t, ok)
 	require.EqualValues(t, 400, p.Started)
+}
+
+// TestWhatAProcessCallsItselfIsNoEvidence: a user's process keeps nobody from work, is
+// not waited for and not paused, whatever its name and its command line are.
+func TestWhatAProcessCallsItselfIsNoEvidence(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: files of another user are made")
+	}
+	b := newFakeBoard(t)
+	const nobody = 65534
+	forge := func(pid int, name, cmdline string, parent, owner int) {
+		dir := fmt.Sprintf("%s/%d", b.layout.Proc(), pid)
+		put(t, dir+"/comm", name+"\n")
+		put(t, dir+"/cmdline", cmdline)
+		put(t, dir+"/stat", fmt.Sprintf("%d (%s) S %d 1 1 0 -1 0 0 0 0 0 7 3 0 0 20 0 1 0 9000 0 0", pid, name, parent))
+		require.NoError(t, os.Lchown(dir, owner, owner))
+	}
+	forge(500, "kubeadm", "kubeadm\x00init\x00", 1, nobody)
+	require.NoError(t, os.Symlink("/home/user/kubeadm", b.layout.Proc()+"/500/exe"))
+	forge(501, "tail", "kubeadm\x00init\x00", 1, 0) // root's, but another program
+	require.NoError(t, os.Symlink("/usr/bin/tail", b.layout.Proc()+"/501/exe"))
+	assert.NoError(t, b.layout.otherInit())
+
+	forge(502, "kubelet", "/usr/bin/kubelet\x00", 1, nobody)
+	forge(503, "kube-apiserver", "kube-apiserver\x00", 504, nobody)
+	forge(504, "bash", "bash\x00", 1, 0) // as of su(1)
+	assert.Empty(t, b.layout.processesNamed("kubelet", "kube-apiserver"))
+	var f finder
+	p, ok := f.newest(b.layout.Proc(), "kube-apiserver")
+	require.True(t, ok)
+	assert.NotEqual(t, 503, p.PID, "the newest, but a user's")
+
+	forge(505, "kube-apiserver", "kube-apiserver\x00", 506, nobody)
+	forge(506, "containerd-shim", "/usr/bin/containerd-shim-runc-v2\x00", 1, 0)
+	p, ok = f.newest(b.layout.Proc(), "kube-apiserver")
+	require.True(t, ok)
+	assert.Equal(t, 505, p.PID, "a rootless control plane's is made by a shim of root's")
+	require.NoError(t, os.Lchown(b.layout.Proc()+"/506", nobody, nobody))
+	assert.Empty(t, b.layout.processesNamed("kube-apiserver"), "anybody can have such a shim")
 }
 
 // A process that had ended when it was seen first has no command line, and another

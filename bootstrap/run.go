@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
@@ -132,11 +133,11 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 	if err := CheckProgram(r.layout, r.Plan, r.Program); err != nil {
 		return *r.outcome, err
 	}
-	if err := r.prepare(ctx); err != nil {
+	if err := safely(func() error { return r.prepare(ctx) }); err != nil {
 		return *r.outcome, errors.Join(err, r.putBack())
 	}
 	before := r.layout.readPressure()
-	if err = r.walk(ctx); err != nil {
+	if err = safely(func() error { return r.walk(ctx) }); err != nil {
 		if ctx.Err() == nil {
 			r.outcome.Findings = r.layout.explain(before, r.logsBefore(), r.Logs)
 			r.outcome.APIServerLog, r.outcome.APIServerLogFile = r.layout.apiServerLog(r.logsBefore())
@@ -153,6 +154,12 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 		return *r.outcome, err
 	}
 	return *r.outcome, r.finish()
+}
+
+// safely has a fault of this program end as a failure does: what is staged is put back.
+func safely(do func() error) (err error) {
+	defer fault.Catch(&err)
+	return do()
 }
 
 // writeConfig writes the copy of the configuration that kubeadm gets.

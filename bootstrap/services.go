@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -113,7 +114,8 @@ func (l Layout) setThreadsTimerSlack(threads []string, slack time.Duration) erro
 // kernel without the file has it for no thread, and nothing can be done there.
 func ended(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) }
 
-// processesNamed returns the process ids by name, as the kernel has it (comm).
+// processesNamed returns the ids of root's and its container runtimes' processes by
+// name, as the kernel has it (comm).
 func (l Layout) processesNamed(names ...string) map[string][]int {
 	found := map[string][]int{}
 	for _, id := range numbersIn(l.Proc()) {
@@ -125,10 +127,18 @@ func (l Layout) processesNamed(names ...string) map[string][]int {
 		if err != nil {
 			continue
 		}
-		for _, name := range names {
-			if strings.TrimSpace(string(comm)) == name {
-				found[name] = append(found[name], pid)
+		name := strings.TrimSpace(string(comm))
+		if !slices.Contains(names, name) {
+			continue
+		}
+		p := process{PID: pid}
+		if stat, err := readKernelFile(filepath.Join(l.Proc(), id, "stat")); err == nil {
+			if parsed, err := parseStat(stat); err == nil {
+				p = parsed
 			}
+		}
+		if trusted(l.Proc(), p) {
+			found[name] = append(found[name], pid)
 		}
 	}
 	return found

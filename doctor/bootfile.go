@@ -71,7 +71,10 @@ func (c bootWords) Apply(text []byte) ([]byte, error) {
 
 // contradicted tells whether a parameter says the opposite of one that is wanted.
 func (c bootWords) contradicted(word string) bool {
-	return slices.ContainsFunc(strings.Fields(c.Words), func(wanted string) bool { _, yes := contradicts(word, wanted); return yes })
+	return slices.ContainsFunc(strings.Fields(c.Words), func(wanted string) bool {
+		_, yes := contradicts(word, wanted)
+		return yes
+	})
 }
 
 func (c bootWords) setting(text string) hwdetect.Setting {
@@ -112,7 +115,8 @@ func (c bootWords) exchange(text, word, instead string) string {
 // isWord tells whether bytes are a word of their own.
 func isWord(text string, from, to int) bool {
 	const ends = " \t\r\n\"'=;"
-	return (from == 0 || strings.IndexByte(ends, text[from-1]) >= 0) && (to == len(text) || strings.IndexByte(ends, text[to]) >= 0)
+	return (from == 0 || strings.IndexByte(ends, text[from-1]) >= 0) &&
+		(to == len(text) || strings.IndexByte(ends, text[to]) >= 0)
 }
 
 // counts tells whether a place is part of the parameters that are used, and not of a
@@ -132,14 +136,16 @@ func (c bootWords) counts(text string, at int) bool {
 func (f Facts) withBoot(found Finding, params string) Finding {
 	b := f.Host.BootFile
 	if b == nil {
-		found.Fix = append(found.Fix, "# add to the kernel's command line, wherever this board's boot loader keeps it: "+params, "sudo reboot")
+		found.Fix = append(found.Fix,
+			"# add to the kernel's command line, wherever this board's boot loader keeps it: "+params, "sudo reboot")
 		return found
 	}
 	change := bootWords{b.Kind, params}
 	after, err := change.Apply([]byte(b.Text))
 	there := err == nil && string(after) == b.Text
 	if there && !f.Host.Stopped {
-		found.Means = b.Path + " has " + params + " already, and the running kernel was started without: restart the board. If /proc/cmdline is without it then, this is not the file that this board boots with"
+		found.Means = b.Path + " has " + params + " already, and the running kernel was started without: restart the " +
+			"board. If /proc/cmdline is without it then, this is not the file that this board boots with"
 	}
 	switch {
 	case err != nil:
@@ -160,10 +166,12 @@ func (f Facts) withBoot(found Finding, params string) Finding {
 		}
 	}
 	if b.Unsure {
-		found.Fix = append(found.Fix, "# nothing but "+b.Path+" tells that this board boots by "+string(b.Kind)+": if /proc/cmdline is without it after that, another file counts")
+		found.Fix = append(found.Fix, "# nothing but "+b.Path+" tells that this board boots by "+string(b.Kind)+
+			": if /proc/cmdline is without it after that, another file counts")
 	}
 	if b.Rival != "" {
-		found.Fix = append(found.Fix, "# if /proc/cmdline is without it after that, it is "+b.Rival+" that this board boots with: add the same there")
+		found.Fix = append(found.Fix, "# if /proc/cmdline is without it after that, it is "+b.Rival+
+			" that this board boots with: add the same there")
 	}
 	return found
 }
@@ -182,7 +190,8 @@ func (f Facts) memoryCgroupOff() Finding {
 			return f.withBoot(found, memoryOn)
 		}
 	}
-	found.Means = "the kernel was started with " + memoryOn + " already, and has no memory cgroup all the same: it was built without CONFIG_MEMCG, and the kubelet does not start"
+	found.Means = "the kernel was started with " + memoryOn + " already, and has no memory cgroup all the same: " +
+		"it was built without CONFIG_MEMCG, and the kubelet does not start"
 	found.Fix = anotherKernel()
 	return found
 }
@@ -198,7 +207,7 @@ func (f Facts) memoryCgroupAtStart() []Finding {
 		ID: "memory-cgroup", Severity: Fail, Checks: []string{"memory-cgroup", systemCheck},
 		Means: "the kubelet does not start without it",
 	}
-	off := slices.ContainsFunc(b.Words(), func(w string) bool { _, yes := contradicts(w, "cgroup_enable=memory"); return yes })
+	off := slices.ContainsFunc(b.Words(), bootWords{b.Kind, memoryOn}.contradicted)
 	on := slices.Contains(b.Words(), "cgroup_enable=memory") || slices.Contains(b.Words(), "cgroup_memory=1")
 	switch {
 	case off:

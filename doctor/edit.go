@@ -214,7 +214,7 @@ func (c commentOut) Apply(text []byte) ([]byte, error) {
 // indentation or its words.
 func inBlock(line string) bool {
 	words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' || r == ';' })
-	return strings.TrimLeft(line, " \t") != line || strings.ContainsAny(line, "{}") || slices.ContainsFunc(words, func(w string) bool {
-		return slices.Contains([]string{"if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac"}, w)
-	})
+	block := strings.Fields("if then elif else fi for while until do done case esac")
+	return strings.TrimLeft(line, " \t") != line || strings.ContainsAny(line, "{}") ||
+		slices.ContainsFunc(words, func(w string) bool { return slices.Contains(block, w) })
 }

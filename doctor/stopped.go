@@ -10,7 +10,9 @@ import (
 // runtimeAtStart tells whether a stopped system will have a container runtime once
 // it has started. Sockets are made by what runs.
 func (f Facts) runtimeAtStart() []Finding {
-	for _, r := range []struct{ program, unit string }{{"containerd", "containerd.service"}, {"crio", "crio.service"}, {"dockerd", "docker.service"}} {
+	for _, r := range []struct{ program, unit string }{
+		{"containerd", "containerd.service"}, {"crio", "crio.service"}, {"dockerd", "docker.service"},
+	} {
 		if !f.installed(r.program) {
 			continue
 		}
@@ -39,12 +41,14 @@ func (f Facts) runtimeAtStart() []Finding {
 // that it was looked at from: the next start does what others are for, or the owner
 // does, on the board.
 func (f Facts) atRest(lines []string) []string {
+	byStart := []string{"systemctl restart", "sysctl --system", "modprobe ", "swapoff ", "reboot"}
 	var all []string
 	for _, line := range lines {
 		first, _, _ := strings.Cut(line, " ")
 		switch {
-		case slices.ContainsFunc([]string{"systemctl restart", "sysctl --system", "modprobe ", "swapoff ", "reboot"}, func(c string) bool { return strings.HasPrefix(line, "sudo "+c) }):
-		case strings.HasPrefix(line, "#"), strings.HasSuffix(first, ":"), strings.HasPrefix(line, "{"), strings.Contains(line, f.Under):
+		case slices.ContainsFunc(byStart, func(c string) bool { return strings.HasPrefix(line, "sudo "+c) }):
+		case strings.HasPrefix(line, "#"), strings.HasSuffix(first, ":"), strings.HasPrefix(line, "{"),
+			strings.Contains(line, f.Under):
 			all = append(all, line)
 		default:
 			all = append(all, "# on the board: "+line)

@@ -32,7 +32,8 @@ func freshDisk(f Facts) []Finding {
 	}
 	folder := f.Ask.EtcdFolder
 	return one(Finding{
-		ID: "etcd-folder", Severity: Fail, Seen: folder + " holds lost+found and nothing else: an empty disk is mounted there", Checks: []string{"DirAvailable-" + strings.ReplaceAll(folder, "/", "-")},
+		ID: "etcd-folder", Severity: Fail, Checks: []string{"DirAvailable-" + strings.ReplaceAll(folder, "/", "-")},
+		Seen:  folder + " holds lost+found and nothing else: an empty disk is mounted there",
 		Means: "kubeadm's preflight wants the folder empty (kubeadm#2127). Give etcd a folder below the mount point",
 		Fix: []string{
 			"# in the ClusterConfiguration that --config names:",

@@ -24,7 +24,8 @@ func swap(f Facts) []Finding {
 	}
 	found := Finding{
 		ID: "swap", Severity: Fail, Rule: KubeletRule,
-		Means: "the kubelet exits with \"running with swap on is not supported\" (failSwapOn). To keep swap, put failSwapOn: false into a KubeletConfiguration, beside a ClusterConfiguration, in a file for --config",
+		Means: "the kubelet exits with \"running with swap on is not supported\" (failSwapOn). To keep swap, put " +
+			"failSwapOn: false into a KubeletConfiguration, beside a ClusterConfiguration, in a file for --config",
 	}
 	var makers []string
 	for _, m := range s.Makers {
@@ -44,7 +45,8 @@ func swap(f Facts) []Finding {
 		}
 		found.Fix = []string{"sudo swapoff -a"}
 		if len(makers) == 0 {
-			found.Fix = append(found.Fix, "# nothing was found that makes it again at the next start; if it is back then: systemctl list-units --all --type=swap; grep -rl swapon /etc")
+			found.Fix = append(found.Fix, "# nothing was found that makes it again at the next start; if it is back then: "+
+				"systemctl list-units --all --type=swap; grep -rl swapon /etc")
 		}
 	case len(makers) == 0:
 		return fine("swap", "no swap")

@@ -73,7 +73,9 @@ func readBootFile(f files, cmdline []string, model string) *BootFile {
 	for _, c := range bootCandidates(f, model) {
 		text := string(f.read(c.path))
 		s, ok := ParseBootFile(text, c.kind)
-		file := BootFile{Path: f.real(c.path), Kind: c.kind, Text: text, Setting: s, Generator: generatorOf(f, c), Unsure: c.weak}
+		file := BootFile{
+			Path: f.real(c.path), Kind: c.kind, Text: text, Setting: s, Generator: generatorOf(f, c), Unsure: c.weak,
+		}
 		if !ok || slices.ContainsFunc(all, func(x BootFile) bool { return x.Path == file.Path }) {
 			continue
 		}
@@ -129,7 +131,10 @@ func generatorOf(f files, c bootCandidate) string {
 	return ""
 }
 
-const kernelCmdline = "/etc/kernel/cmdline"
+const (
+	kernelCmdline = "/etc/kernel/cmdline"
+	flashKernel   = "/etc/default/flash-kernel"
+)
 
 // bootCandidates are the files that are there, in the order in which they count.
 func bootCandidates(f files, model string) []bootCandidate {
@@ -150,7 +155,8 @@ func bootCandidates(f files, model string) []bootCandidate {
 	}
 	add(BootIni, "/boot/boot.ini", "/media/boot/boot.ini", "/boot/firmware/boot.ini")
 	const defaults, extlinux = "/etc/default/u-boot", "/boot/extlinux/extlinux.conf"
-	menu := there("/usr/sbin/u-boot-update", "/sbin/u-boot-update") || strings.Contains(string(f.read(extlinux)), "u-boot-update")
+	menu := there("/usr/sbin/u-boot-update", "/sbin/u-boot-update") ||
+		strings.Contains(string(f.read(extlinux)), "u-boot-update")
 	off, ok := ShellSetting(string(f.read(defaults)), "U_BOOT_UPDATE")
 	off.Words = append(off.Words, "true")
 	switch disabled := ok && off.Words[0] == "false"; {
@@ -165,10 +171,11 @@ func bootCandidates(f files, model string) []bootCandidate {
 	add(BootEnv, "/boot/armbianEnv.txt", "/boot/orangepiEnv.txt", "/boot/dietpiEnv.txt")
 	add(BootUEnv, "/boot/uEnv.txt", "/uEnv.txt", "/boot/firmware/uEnv.txt", "/boot/uboot/uEnv.txt")
 	switch {
-	case there("/usr/sbin/flash-kernel", "/sbin/flash-kernel", "/usr/share/flash-kernel"), f.exists("/boot/boot.scr") && f.exists("/etc/default/flash-kernel"):
-		all = append(all, bootCandidate{"/etc/default/flash-kernel", BootFlashKernel, false})
-	case f.exists("/etc/default/flash-kernel"):
-		late = append(late, bootCandidate{"/etc/default/flash-kernel", BootFlashKernel, true})
+	case there("/usr/sbin/flash-kernel", "/sbin/flash-kernel", "/usr/share/flash-kernel"),
+		f.exists("/boot/boot.scr") && f.exists(flashKernel):
+		all = append(all, bootCandidate{flashKernel, BootFlashKernel, false})
+	case f.exists(flashKernel):
+		late = append(late, bootCandidate{flashKernel, BootFlashKernel, true})
 	}
 	for _, dir := range []string{"/boot/loader/entries", "/boot/efi/loader/entries", "/efi/loader/entries"} {
 		names := slices.DeleteFunc(f.names(dir), func(name string) bool { return filepath.Ext(name) != ".conf" })
@@ -177,7 +184,8 @@ func bootCandidates(f files, model string) []bootCandidate {
 		}
 	}
 	if there("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/sys/firmware/efi/efivars") && f.exists("/etc/default/grub") {
-		all = append(all, bootCandidate{grubFile(f), BootGRUB, false})
+		grub := lastSetting(f, "GRUB_CMDLINE_LINUX", "/etc/default/grub", "/etc/default/grub.d", ".cfg")
+		all = append(all, bootCandidate{grub, BootGRUB, false})
 	}
 	add(BootCmdline, firmware...)
 	return append(all, late...)
@@ -186,23 +194,25 @@ func bootCandidates(f files, model string) []bootCandidate {
 // menuFile is where u-boot-update takes its parameters from: /etc/kernel/cmdline
 // unless U_BOOT_PARAMETERS is set.
 func menuFile(f files) bootCandidate {
-	s, ok := ShellSetting(string(f.read("/etc/default/u-boot")), "U_BOOT_PARAMETERS")
+	const name = "U_BOOT_PARAMETERS"
+	path := lastSetting(f, name, "/etc/default/u-boot", "/etc/u-boot-menu/conf.d", ".conf")
+	s, ok := ShellSetting(string(f.read(path)), name)
 	if f.exists(kernelCmdline) && (!ok || len(s.Words) == 0) {
 		return bootCandidate{path: kernelCmdline, kind: BootCmdline}
 	}
-	return bootCandidate{path: "/etc/default/u-boot", kind: BootMenu}
+	return bootCandidate{path: path, kind: BootMenu}
 }
 
-// grubFile is the file that sets GRUB_CMDLINE_LINUX last: those in grub.d come
-// after /etc/default/grub (grub-mkconfig), and one that does not extend the
-// setting replaces it.
-func grubFile(f files) string {
-	last := "/etc/default/grub"
-	for _, name := range f.names("/etc/default/grub.d") {
-		path := "/etc/default/grub.d/" + name
-		if s, ok := ShellSetting(string(f.read(path)), "GRUB_CMDLINE_LINUX"); ok && filepath.Ext(name) == ".cfg" &&
-			!slices.ContainsFunc(s.Words, func(w string) bool { return strings.Contains(w, "GRUB_CMDLINE_LINUX") }) {
-			last = path
+// lastSetting is the file that sets a shell's variable last: a main file, or one of a
+// folder whose files are read after it. One that extends the setting does not replace
+// it.
+func lastSetting(f files, name, main, folder, ext string) string {
+	last := main
+	for _, file := range f.names(folder) {
+		s, ok := ShellSetting(string(f.read(folder+"/"+file)), name)
+		extends := slices.ContainsFunc(s.Words, func(w string) bool { return strings.Contains(w, "$") })
+		if ok && filepath.Ext(file) == ext && !extends {
+			last = folder + "/" + file
 		}
 	}
 	return last
@@ -222,7 +232,8 @@ func firmwareFiles(f files) []string {
 	var all []string
 	for _, dir := range dirs {
 		prefix, name := parsePiConfig(f.read(dir + "/config.txt"))
-		for _, path := range []string{filepath.Join(dir, prefix+name), filepath.Join(dir, "current", name), filepath.Join(dir, name)} {
+		for _, file := range []string{prefix + name, "current/" + name, name} {
+			path := filepath.Join(dir, file)
 			if s, ok := ParseBootFile(string(f.read(path)), BootCmdline); ok && !slices.Contains(all, path) && hasRoot(s.Words) {
 				all = append(all, path)
 			}

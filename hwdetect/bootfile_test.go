@@ -41,6 +41,7 @@ func TestBootFile(t *testing.T) {
 		"extlinux":                            {map[string]string{"boot/extlinux/extlinux.conf": label}, "", "", "/boot/extlinux/extlinux.conf", ""},
 		"u-boot-menu writes it":               {map[string]string{"boot/extlinux/extlinux.conf": "## use: u-boot-update\n" + label, "etc/default/u-boot": "#U_BOOT_UPDATE=\"true\"\n"}, "", "", "/etc/default/u-boot", ""},
 		"u-boot-menu from /etc/kernel":        {map[string]string{"usr/sbin/u-boot-update": "", "etc/kernel/cmdline": "root=/dev/a quiet\n", "etc/default/u-boot": "#U_BOOT_PARAMETERS=\"ro quiet\"\n"}, "", "", "/etc/kernel/cmdline", ""},
+		"u-boot-menu, a part in conf.d":       {map[string]string{"usr/sbin/u-boot-update": "", "etc/default/u-boot": "U_BOOT_PARAMETERS=\"ro\"\n", "etc/u-boot-menu/conf.d/a.conf": "U_BOOT_PARAMETERS=\"quiet\"\n", "etc/u-boot-menu/conf.d/b.conf": "U_BOOT_PARAMETERS=\"$U_BOOT_PARAMETERS x\"\n"}, "", "", "/etc/u-boot-menu/conf.d/a.conf", ""},
 		"u-boot-menu switched off":            {map[string]string{"usr/sbin/u-boot-update": "", "boot/extlinux/extlinux.conf": label, "etc/default/u-boot": "U_BOOT_UPDATE=\"false\"\n"}, "", "", "/boot/extlinux/extlinux.conf", ""},
 		"u-boot-menu's defaults only":         {map[string]string{"etc/default/u-boot": "#U_BOOT_PARAMETERS=\"ro quiet\"\n"}, "", "", "/etc/default/u-boot", ""},
 		"extlinux, and old defaults":          {map[string]string{"boot/extlinux/extlinux.conf": label, "etc/default/u-boot": "#U_BOOT_PARAMETERS=\"ro quiet\"\n"}, "", "", "/boot/extlinux/extlinux.conf", ""},

@@ -85,14 +85,15 @@ func (f files) hasUnit(name string) bool {
 
 // enabled tells whether a unit is started with the system.
 func (f files) enabled(name string) bool {
-	return slices.ContainsFunc(enabledUnits(f), func(u enabledUnit) bool { return u.name == name }) || slices.Contains(sysvEnabled(f), strings.TrimSuffix(name, ".service"))
+	return slices.ContainsFunc(enabledUnits(f), func(u enabledUnit) bool { return u.name == name }) ||
+		slices.Contains(sysvEnabled(f), strings.TrimSuffix(name, ".service"))
 }
 
 // generator is the file of a generator, empty without one or when a file of the
 // same name in a folder that counts more masks it (systemd.generator(7)).
 func (f files) generator(name string) string {
-	for _, dir := range []string{"/run/systemd", "/etc/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd", "/lib/systemd"} {
-		path := dir + "/system-generators/" + name
+	for _, dir := range []string{"/run", "/etc", "/usr/local/lib", "/usr/lib", "/lib"} {
+		path := dir + "/systemd/system-generators/" + name
 		if f.exists(path) {
 			if f.masked(path) {
 				return ""
@@ -190,7 +191,8 @@ const (
 // readServices looks at the units that a node needs.
 func readServices(f files) map[string]UnitState {
 	all := map[string]UnitState{}
-	for _, name := range []string{"containerd.service", "crio.service", "docker.service", "cri-docker.service", "kubelet.service"} {
+	for _, service := range []string{"containerd", "crio", "docker", "cri-docker", "kubelet"} {
+		name := service + ".service"
 		switch {
 		case !f.hasUnit(name):
 		case f.unitPath(name) == "":

@@ -133,7 +133,8 @@ func (f files) makesSwap(u enabledUnit) bool {
 		file.settings = parseUnit(f.read(u.path)) // linked from elsewhere
 	}
 	calls, plain := f.callsSwapon(file.settings)
-	about := strings.ToLower(u.name + " " + settingOf(file.settings, "Description") + " " + settingOf(file.settings, "ExecStart"))
+	about := strings.Join([]string{u.name, settingOf(file.settings, "Description"), settingOf(file.settings, "ExecStart")}, " ")
+	about = strings.ToLower(about)
 	return calls || !plain && aboutSwap.MatchString(hotSwap.ReplaceAllString(about, ""))
 }
 
@@ -266,7 +267,7 @@ func swapScripts(f files) []SwapMaker {
 		}
 	}
 	for _, name := range sysvEnabled(f) {
-		if script := string(f.read("/etc/init.d/" + name)); startsSwap(script) || strings.Contains(name, "swap") || strings.Contains(name, "zram") {
+		if script := string(f.read("/etc/init.d/" + name)); startsSwap(script) || aboutSwap.MatchString(name) {
 			if name == "dphys-swapfile" && !f.makesSwap(enabledUnit{name: "dphys-swapfile.service"}) {
 				continue
 			}
@@ -283,7 +284,10 @@ func swaponLines(f files, path, and string) []SwapMaker {
 	for n, line := range strings.Split(string(f.read(path)), "\n") {
 		code, _, _ := strings.Cut(line, "#")
 		if startsSwap(code) && strings.Contains(code, and) {
-			all = append(all, SwapMaker{Kind: SwapLine, Name: strings.TrimSpace(code), Path: f.real(path), Line: n + 1, Text: strings.TrimSuffix(line, "\r"), Script: and == ""})
+			all = append(all, SwapMaker{
+				Kind: SwapLine, Name: strings.TrimSpace(code), Path: f.real(path), Line: n + 1,
+				Text: strings.TrimSuffix(line, "\r"), Script: and == "",
+			})
 		}
 	}
 	return all

@@ -32,6 +32,8 @@ func emulatorPrograms() map[string]string {
 // wholePrograms are those of whole emulated boards.
 func wholePrograms() map[string]string {
 	all := emulatorPrograms()
+	// What imports images for boards whose programs run here.
+	all["/usr/bin/containerd"] = "containerd"
 	for path, pkg := range map[string]string{
 		"/usr/sbin/debootstrap": "debootstrap", "/usr/bin/qemu-arm-static": "qemu-user-static", "/usr/bin/qemu-img": "qemu-utils", "/usr/bin/fdtput": "device-tree-compiler",
 		"/sbin/mkfs.ext4": "e2fsprogs", "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",

@@ -178,7 +178,7 @@ func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	o := upOptions{}
 	nameFlag(f, &o.name)
 	f.StringVar(&o.version, "kubernetes", defaultVersion, "`version` of Kubernetes")
-	f.StringVar(&o.nodeIP, "node-ip", "10.88.0.2", "address of the board")
+	f.StringVar(&o.nodeIP, "node-ip", defaultNodeIP, "address of the board")
 	f.StringArrayVar(&o.programs, "bin", nil, "program, or folder of programs, for the board's /usr/local/bin; may be repeated")
 	limitFlags(f, &o.limits)
 	f.BoolVar(&o.pace, "pace", false, "go on measuring what CPU time in slices is worth here, and give the board so much that its work is that of its --cpu")

@@ -118,9 +118,6 @@ func upWhole(ctx context.Context, o upOptions) (err error) {
 	if err := b.save(); err != nil {
 		return err
 	}
-	if err := b.machine(e).MakeRoot(ctx, base); err != nil {
-		return err
-	}
 	for i, d := range b.Disks {
 		f, err := os.Create(filepath.Join(dir, diskFile(i+1)))
 		if err != nil {
@@ -130,7 +127,7 @@ func upWhole(ctx context.Context, o upOptions) (err error) {
 			return err
 		}
 	}
-	if err := step(ctx, "starting board "+b.Name, func() error { return b.startWhole(ctx, e, files, programs) }); err != nil {
+	if err := b.startNew(ctx, e, base, files, programs); err != nil {
 		return err
 	}
 	u, err := b.usage(ctx)
@@ -167,6 +164,27 @@ func (b *board) startWhole(ctx context.Context, e emulate.Board, files map[strin
 			m.Disks = append(m.Disks, emulate.Disk{Serial: "lab-disk-" + strconv.Itoa(i+1), File: diskFile(i + 1)})
 		}
 	}
+	if err := b.startMachine(ctx, cache, m); err != nil {
+		return err
+	}
+	if err := emulate.AwaitAgent(ctx, b.dir, b.First.alive); err != nil {
+		return fmt.Errorf("board %s does not come up: %w\n%s\n%s", b.Name, err, b.logTail(), emulate.Console(b.dir))
+	}
+	out, code, err := b.wholeOutput(ctx, "sh", "-c", startedScript)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("exit code %d: %s", code, out)
+	}
+	if err != nil {
+		return fmt.Errorf("board %s: wait for containerd: %w", b.Name, err)
+	}
+	return nil
+}
+
+// startedScript waits on a whole board until it has started everything.
+const startedScript = "systemctl is-system-running --wait >/dev/null; until ctr version >/dev/null 2>&1; do sleep 0.5; done"
+
+// startMachine starts the board's QEMU.
+func (b *board) startMachine(ctx context.Context, cache string, m emulate.Machine) error {
 	cmd, err := m.Prepare(ctx, cache)
 	if err != nil {
 		return err
@@ -182,20 +200,7 @@ func (b *board) startWhole(ctx context.Context, e emulate.Board, files map[strin
 	}
 	b.First = processOf(cmd.Process.Pid)
 	go func() { _ = cmd.Wait() }()
-	if err := b.save(); err != nil {
-		return err
-	}
-	if err := emulate.AwaitAgent(ctx, b.dir, b.First.alive); err != nil {
-		return fmt.Errorf("board %s does not come up: %w\n%s\n%s", b.Name, err, b.logTail(), emulate.Console(b.dir))
-	}
-	out, code, err := b.wholeOutput(ctx, "sh", "-c", "systemctl is-system-running --wait >/dev/null; until ctr version >/dev/null 2>&1; do sleep 0.5; done")
-	if err == nil && code != 0 {
-		err = fmt.Errorf("exit code %d: %s", code, out)
-	}
-	if err != nil {
-		return fmt.Errorf("board %s: wait for containerd: %w", b.Name, err)
-	}
-	return nil
+	return b.save()
 }
 
 // wholeOutput runs a command on a whole board and returns what it printed.

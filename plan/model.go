@@ -82,8 +82,6 @@ func (m *maker) expect(what string) time.Duration {
 
 func known(x float64) bool { return x > 0 && !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-
 // roundUp rounds d up to a multiple of unit.
 func roundUp(d, unit time.Duration) time.Duration {
 	if rest := d % unit; rest > 0 {

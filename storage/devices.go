@@ -125,7 +125,8 @@ func parseLsblk(text []byte) ([]Disk, error) {
 				tran = ""
 			}
 			all = append(all, Disk{
-				Path: device, Bytes: size, Type: d.Type, FSType: d.FSType, UUID: d.UUID, Label: unhex(d.Label), Model: strings.TrimSpace(unhex(d.Model)), partUUID: d.PartUUID,
+				Path: device, Bytes: size, Type: d.Type, FSType: d.FSType, UUID: d.UUID, partUUID: d.PartUUID,
+				Label: unhex(d.Label), Model: strings.TrimSpace(unhex(d.Model)),
 				Transport: tran, Array: array, Card: card, ReadOnly: ro == "true" || ro == "1",
 				number: number(major, minor), tops: []string{top}, leaf: len(d.Children) == 0,
 			})

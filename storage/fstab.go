@@ -177,8 +177,9 @@ func (l fstabLine) mounts(d Disk) bool {
 // lineOf finds the entry that mounts a disk; of several one whose place it is mounted
 // at.
 func lineOf(lines []fstabLine, d Disk) (found fstabLine, ok bool) {
+	used := func(l fstabLine) bool { return slices.Contains(d.MountedAt, path.Clean(l.File)) }
 	for _, l := range lines {
-		if l.mounts(d) && (!ok || slices.Contains(d.MountedAt, path.Clean(l.File)) && !slices.Contains(d.MountedAt, path.Clean(found.File))) {
+		if l.mounts(d) && (!ok || used(l) && !used(found)) {
 			found, ok = l, true
 		}
 	}
@@ -207,7 +208,8 @@ func (w Wish) ownersMount(lines []fstabLine, disks []Disk, m mounts) Wish {
 	}
 	// Two disks with one name are for the choice to refuse.
 	twin := func(d Disk) bool { return d.Path != named.Path && strings.EqualFold(d.UUID, named.UUID) }
-	if byOther := strings.HasPrefix(w.Device, "/") || strings.HasPrefix(w.Device, "PARTUUID="); byOther && !slices.ContainsFunc(disks, twin) {
+	other := strings.HasPrefix(w.Device, "/") || strings.HasPrefix(w.Device, "PARTUUID=")
+	if other && !slices.ContainsFunc(disks, twin) {
 		w.Device = "UUID=" + named.UUID
 	}
 	return w

@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/json"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 )
 
@@ -33,12 +31,7 @@ func (v invocation) detect(o options) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(doc)
 	case "yaml":
-		text, err := yaml.Marshal(doc)
-		if err != nil {
-			return err
-		}
-		_, err = v.stdout.Write(text)
-		return err
+		return encodeYAML(v.stdout, doc)
 	}
 	if err := hwdetect.Text(v.stdout, board); err != nil {
 		return err

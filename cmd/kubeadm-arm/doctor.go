@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
@@ -114,12 +112,7 @@ func writeDoctor(w io.Writer, r doctor.Report, output string) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(r)
 	case "yaml":
-		text, err := yaml.Marshal(r)
-		if err != nil {
-			return err
-		}
-		_, err = w.Write(text)
-		return err
+		return encodeYAML(w, r)
 	}
 	return doctor.Text(w, r)
 }

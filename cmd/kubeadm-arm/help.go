@@ -15,7 +15,8 @@ func (v invocation) initHelp(o options) error {
 		printable.Fprintf(v.stdout, "(no kubeadm found to ask for its flags: %v)\n", err)
 		return nil
 	}
-	return v.child(path, []string{"init", "--help"})
+	// Not init --help: a question must not begin with the word that changes the board.
+	return v.child(path, []string{"help", "init"})
 }
 
 // release is set by the linker: -X main.release=v0.1.0.

@@ -193,7 +193,7 @@ func (v invocation) gather(ctx context.Context, own initFlags, args kubeadm.Init
 			return b, err
 		}
 	}
-	version, err := kubeadm.AskVersion(ctx, kubeadm.Exec, b.path)
+	version, err := v.askVersion(ctx, b.path)
 	if err != nil {
 		return b, err
 	}
@@ -224,6 +224,15 @@ func (v invocation) gather(ctx context.Context, own initFlags, args kubeadm.Init
 		return b, nil
 	}
 	return b, nil
+}
+
+// askVersion asks a kubeadm for its version, and says so when that takes long.
+func (v invocation) askVersion(ctx context.Context, path string) (kubeadm.Version, error) {
+	note := time.AfterFunc(3*time.Second, func() {
+		_, _ = printable.Fprintf(v.rawStderr, "waiting for the version of %s, at most %s\n", path, kubeadm.AskPatience)
+	})
+	defer note.Stop()
+	return kubeadm.AskVersion(ctx, kubeadm.Exec, path)
 }
 
 // recall fills in a benchmark that was made before.
@@ -399,7 +408,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 		Layout: board(), Kubeadm: b.path, Behaviour: b.behaviour,
 		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Check: b.check, Program: trustedProgram,
 		Runner: kubeadm.Exec, Env: v.env, Now: time.Now, Tell: show.event,
-		Output: v.kubeadmOutput(b.args), Logs: func(unit string) string { return unitLog(stop.ctx, unit) }, Signal: stop.signal, Hold: bootstrap.HoldProcess,
+		Output: v.kubeadmOutput(b.args), Logs: func(unit string) string { return unitLog(stop.ctx, unit) }, Signal: stop.signal, Hold: bootstrap.Suspending(bootstrap.HoldProcess, suspensions()),
 	})
 	show.end()
 	took := time.Since(began)

@@ -57,6 +57,8 @@ type trial struct {
 	Signal syscall.Signal
 	// Called is the name that the program is called by.
 	Called string
+	// Program is the path that it is started from, /opt/bin/kubeadm-arm when empty.
+	Program string
 }
 
 // An entry is a file, a folder (Text empty, Folder set), a link or a pipe.
@@ -96,7 +98,6 @@ type ended struct {
 const fakeKubeadm = `#!/bin/sh
 case "$*" in
 "version -o short") echo "${FAKE_VERSION-v1.37.2}"; exit ${FAKE_VERSION_EXIT:-0};;
-"init --help") echo "Flags:"; exit;;
 *--no-such-flag*) echo "unknown flag: --no-such-flag" >&2; exit 1;;
 init*skip-phases=preflight*)
 	[ "$FAKE_HANG" != wait ] || exit 0
@@ -200,7 +201,11 @@ func (c trial) make() (e ended, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/opt/bin/kubeadm-arm", c.Args...)
+	path := "/opt/bin/kubeadm-arm"
+	if c.Program != "" {
+		path = c.Program
+	}
+	cmd := exec.CommandContext(ctx, path, c.Args...)
 	cmd.WaitDelay = time.Second
 	cmd.Dir, cmd.Env, cmd.Stdin = "/mnt", c.env(), strings.NewReader(c.Stdin)
 	if c.Called != "" {

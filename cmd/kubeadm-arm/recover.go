@@ -197,7 +197,7 @@ func (v invocation) release(o options) error {
 	stop := v.listen()
 	defer stop.close()
 	_, err = bootstrap.Release(stop.ctx, bootstrap.ReleaseOptions{
-		Layout: board(), Wait: o.on("wait"), Patience: patience, Poll: 5 * time.Second, Now: time.Now, Hold: bootstrap.HoldProcess,
+		Layout: board(), Wait: o.on("wait"), Patience: patience, Poll: 5 * time.Second, Now: time.Now, Hold: bootstrap.Suspending(bootstrap.HoldProcess, suspensions()),
 		Tell: func(line string) { printable.Fprintln(v.stdout, line) },
 	})
 	if sig := stop.signal(); sig != 0 {

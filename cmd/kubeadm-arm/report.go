@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/report"
 )
 
@@ -119,10 +121,17 @@ func reportWriters() map[string]func(io.Writer, report.Report) error {
 }
 
 // writeYAML writes the same fields as JSON does.
-func writeYAML(w io.Writer, r report.Report) error {
-	text, err := yaml.Marshal(r)
+func writeYAML(w io.Writer, r report.Report) error { return encodeYAML(w, r) }
+
+// encodeYAML writes a value by way of JSON, where every character can be escaped: YAML
+// refuses a text with control characters.
+func encodeYAML(w io.Writer, x any) error {
+	text, err := json.Marshal(x)
+	if err == nil {
+		text, err = yaml.JSONToYAML([]byte(printable.Text(string(text))))
+	}
 	if err != nil {
-		return fmt.Errorf("write report: %w", err)
+		return fmt.Errorf("write YAML: %w", err)
 	}
 	_, err = w.Write(text)
 	return err

@@ -56,6 +56,16 @@ func (v invocation) listen() *signals {
 	return s
 }
 
+// suspensions tells of each Ctrl-Z, which from then on stops the program only if the
+// receiver does so.
+func suspensions() <-chan os.Signal {
+	c := make(chan os.Signal, 1)
+	if !signal.Ignored(syscall.SIGTSTP) {
+		signal.Notify(c, syscall.SIGTSTP)
+	}
+	return c
+}
+
 func (s *signals) signal() syscall.Signal { return syscall.Signal(s.got.Load()) }
 
 func (s *signals) close() {

@@ -69,7 +69,7 @@ func before(args []string, flag string) []string {
 
 // behaviourOf asks a kubeadm for its version and looks it up.
 func (v invocation) behaviourOf(path string) (kubeadm.Behaviour, error) {
-	version, err := kubeadm.AskVersion(context.Background(), kubeadm.Exec, path)
+	version, err := v.askVersion(context.Background(), path)
 	if err != nil {
 		return kubeadm.Behaviour{}, err
 	}

@@ -49,6 +49,12 @@ func withRoot[T any](r Root, path string, last bool, do func(root *os.Root, name
 	if err != nil {
 		return none, err
 	}
+	// Opening a FIFO would wait for its writer.
+	if info, err := os.Stat(string(r)); err != nil {
+		return none, err
+	} else if !info.IsDir() {
+		return none, &RefusedError{string(r), "is " + Kind(info.Mode()) + ", not a folder", "name a folder"}
+	}
 	root, err := os.OpenRoot(string(r))
 	if err != nil {
 		return none, err

@@ -44,7 +44,40 @@ func Head(path string, n int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, n))
+	return io.ReadAll(io.LimitReader(now{f, path}, n))
+}
+
+// now reads what is there and never waits: a file such as /proc/kmsg, regular by its
+// mode, blocks until the kernel says something.
+type now struct {
+	*os.File
+	path string
+}
+
+func (r now) Read(p []byte) (n int, err error) {
+	conn, err := r.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var failed error
+	err = conn.Read(func(fd uintptr) bool {
+		for {
+			if n, failed = unix.Read(int(fd), p); failed != unix.EINTR {
+				return true
+			}
+		}
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case failed == unix.EAGAIN:
+		return 0, &RefusedError{r.path, "has nothing to be read, and would be waited for", "name another file"}
+	case failed != nil:
+		return 0, &fs.PathError{Op: "read", Path: r.path, Err: failed}
+	case n == 0 && len(p) > 0:
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 // Tail returns the last n bytes of a regular file, or all of a shorter one. A file
@@ -65,7 +98,7 @@ func Tail(path string, n int64) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return io.ReadAll(io.LimitReader(f, n))
+	return io.ReadAll(io.LimitReader(now{f, path}, n))
 }
 
 // Open opens a regular file for reading. Links are followed.
@@ -141,16 +174,16 @@ func ReadAll(r io.Reader, path string, limit int64) ([]byte, error) {
 	return text, nil
 }
 
-func readAll(f fs.File, path string, limit int64) ([]byte, error) {
+func readAll(f *os.File, path string, limit int64) ([]byte, error) {
 	// Without this a sparse file would be read up to the limit for nothing.
 	if info, err := f.Stat(); err == nil && info.Size() > limit {
 		return nil, tooLarge(path, limit)
 	}
-	return ReadAll(f, path, limit)
+	return ReadAll(now{f, path}, path, limit)
 }
 
 func tooLarge(path string, limit int64) error {
-	return &RefusedError{path, "is larger than " + bytesText(limit) + ", the most that is read", "see what wrote it: ls -l " + path}
+	return &RefusedError{path, "is larger than " + bytesText(limit) + ", the most that is read", "see what it is and what wrote it"}
 }
 
 func bytesText(n int64) string {

@@ -57,6 +57,19 @@ func TestRefuses(t *testing.T) {
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 }
 
+// TestNeverWaits reads files that block although their mode is that of a regular one.
+func TestNeverWaits(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, unix.Mkfifo(filepath.Join(dir, "fifo"), 0o644))
+	_, err := Root(filepath.Join(dir, "fifo")).Read("etc/hostname", limit)
+	assert.ErrorContains(t, err, "not a folder")
+	if os.Geteuid() == 0 {
+		// What is there first, if anything, and then the error.
+		_, err := Read("/proc/kmsg", 1<<30)
+		assert.Error(t, err)
+	}
+}
+
 func TestRead(t *testing.T) {
 	path := write(t, filepath.Join(t.TempDir(), "f"), "0123456789")
 	text, err := Read(path, 10)

@@ -71,10 +71,10 @@ func countedArguments(count int) []string {
 const memoryRoot = "pmem0"
 
 // memory is QEMU's size of the board's memory, with room for a disk that is memory.
-func (m Machine) memory(bytes int64) string {
-	size := strconv.FormatInt(bytes>>20, 10)
-	if m.Board.pc() && m.count() > 0 {
-		size += fmt.Sprintf(",slots=1,maxmem=%dM", bytes>>20+diskBytes>>20)
+func (m Machine) memory() string {
+	size := strconv.FormatInt(m.bytes()>>20, 10)
+	if m.Saves() {
+		size += fmt.Sprintf(",slots=1,maxmem=%dM", m.bytes()>>20+diskBytes>>20)
 	}
 	return size
 }

@@ -8,7 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // Image is what a whole board's disk is made from.
@@ -27,7 +30,8 @@ type Image struct {
 const diskBytes = 8 << 30
 
 // Build makes the disk of a whole board in the file to, from the folder that
-// System has returned. It starts the board once.
+// System has returned. Where this machine cannot run the board's programs, it starts
+// the board once to import the images.
 func (b Board) Build(ctx context.Context, cache, system, to string, image Image) (err error) {
 	work, err := os.MkdirTemp(filepath.Dir(to), "disk-")
 	if err != nil {
@@ -37,6 +41,9 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 	raw := filepath.Join(work, "root.img")
 	if err := b.makeDisk(ctx, cache, system, work, raw, image); err != nil {
 		return fmt.Errorf("make the disk of %s: %w", b.Name, err)
+	}
+	if b.native() {
+		return os.Rename(raw, to)
 	}
 	m := Machine{Board: b.maker(), Dir: work, Image: "root.img", Forget: true,
 		Disks: []Disk{{Serial: "lab-images", File: image.Archive, ReadOnly: true}}}
@@ -80,6 +87,49 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 		return context.Cause(ctx)
 	}
 	return os.Rename(raw, to)
+}
+
+// native tells whether this machine runs the board's programs.
+func (b Board) native() bool { return b.GOARCH == runtime.GOARCH && b.GOARM == "" }
+
+// importImages imports an archive below a root folder with this machine's containerd,
+// as the board's own would.
+func importImages(ctx context.Context, root, archive string) (err error) {
+	// A socket's path has at most 107 bytes (unix(7)).
+	work, err := os.MkdirTemp("", "lab-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	config, socket := filepath.Join(work, "config.toml"), filepath.Join(work, "sock")
+	text := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
+		filepath.Join(root, "var/lib/containerd"), filepath.Join(work, "state"), socket)
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		return err
+	}
+	var out strings.Builder
+	daemon := exec.Command("containerd", "--config", config)
+	daemon.Stdout, daemon.Stderr = &out, &out
+	daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := daemon.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- daemon.Wait() }()
+	for {
+		if _, err := os.Stat(socket); err == nil {
+			break
+		}
+		select {
+		case err := <-ended:
+			return fmt.Errorf("containerd: %w\n%s", err, out.String())
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), daemon.Process.Kill(), <-ended)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	err = quietly(ctx, "ctr", "--address", socket, "--namespace", "k8s.io", "images", "import", "--all-platforms", archive)
+	return errors.Join(err, daemon.Process.Signal(syscall.SIGTERM), <-ended)
 }
 
 // maker is the board on which the disk is started for the first time. A card's
@@ -180,6 +230,11 @@ func (b Board) makeDisk(ctx context.Context, cache, system, work, raw string, im
 		}
 		if err := os.Symlink(says, target); err != nil {
 			return err
+		}
+	}
+	if b.native() {
+		if err := importImages(ctx, root, image.Archive); err != nil {
+			return fmt.Errorf("import the container images: %w", err)
 		}
 	}
 	f, err := os.Create(raw)

@@ -56,6 +56,8 @@ type Machine struct {
 	Count int
 	// Forget says that nothing needs to outlive this machine's power.
 	Forget bool
+	// resumed says that the board goes on from a saved state.
+	resumed bool
 }
 
 // Prepare writes what QEMU needs into the board's folder, and returns the
@@ -86,13 +88,6 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	if m.Forget {
 		cacheMode = "unsafe"
 	}
-	cores, memory := b.cores, b.memory
-	if m.Cores > 0 {
-		cores = m.Cores
-	}
-	if m.Memory > 0 {
-		memory = m.Memory
-	}
 	count := m.count()
 	args := slices.Clone(b.whole)
 	if count > 0 {
@@ -100,7 +95,7 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	} else {
 		args = append(args, "-accel", "tcg,thread=multi")
 	}
-	args = append(args, "-smp", strconv.Itoa(cores), "-m", m.memory(memory), "-display", "none", "-monitor", "none", "-nic", "none")
+	args = append(args, "-smp", strconv.Itoa(m.cores()), "-m", m.memory(), "-display", "none", "-monitor", "none", "-nic", "none")
 	if m.Dilation > 1 {
 		if args, err = m.dilated(ctx, args); err != nil {
 			return nil, err
@@ -128,6 +123,21 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
+// cores and bytes are the board's size.
+func (m Machine) cores() int {
+	if m.Cores > 0 {
+		return m.Cores
+	}
+	return m.Board.cores
+}
+
+func (m Machine) bytes() int64 {
+	if m.Memory > 0 {
+		return m.Memory
+	}
+	return m.Board.memory
+}
+
 // kernelWords are on every whole board's kernel command line.
 const kernelWords = "rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0"
 
@@ -149,7 +159,13 @@ const (
 
 // MakeRoot makes the board's disk from the image base, which stays as it is.
 func (m Machine) MakeRoot(ctx context.Context, base string) error {
-	if m.Board.pc() && m.count() > 0 {
+	if m.Saves() {
+		if err := os.WriteFile(filepath.Join(m.Dir, filesDisk), nil, 0o644); err != nil {
+			return err
+		}
+		if err := os.Truncate(filepath.Join(m.Dir, filesDisk), filesBytes); err != nil {
+			return err
+		}
 		return quietly(ctx, "cp", "--sparse=always", "--reflink=auto", base, filepath.Join(m.Dir, rootCopy))
 	}
 	return quietly(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", filepath.Join(m.Dir, rootOverlay))
@@ -169,8 +185,9 @@ func (m Machine) virtioArguments(cacheMode string) []string {
 	case m.count() == 0:
 		args = append(args, "-drive", "id=root,if=none,discard=unmap,"+m.drive(cacheMode),
 			"-device", "virtio-blk-"+bus+",drive=root,serial="+rootSerial)
-	case m.Board.pc():
+	case m.Saves():
 		args = append(args, m.memoryArguments()...)
+		args = append(args, m.savedArguments()...)
 	default:
 		args = append(args, "-device", "sdhci-pci", "-drive", "id=root,if=none,"+m.drive(cacheMode), "-device", "sd-card,drive=root")
 	}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/emulate"
+)
+
+// defaultNodeIP is the address that a board's network is made with.
+const defaultNodeIP = "10.88.0.2"
+
+// startNew starts a whole board for the first time: from the state of one that was
+// started before, where there are such, or from the disk base.
+func (b *board) startNew(ctx context.Context, e emulate.Board, base string, files map[string][]byte, programs map[string]string) error {
+	m := b.machine(e)
+	// A state has the network and the disks of the board that it was saved of.
+	if !m.Saves() || b.NodeIP != defaultNodeIP || len(b.Disks) > 0 {
+		if err := m.MakeRoot(ctx, base); err != nil {
+			return err
+		}
+		return step(ctx, "starting board "+b.Name, func() error { return b.startWhole(ctx, e, files, programs) })
+	}
+	saved, err := savedBoard(ctx, e, m, base)
+	if err != nil {
+		return err
+	}
+	cache, err := folder("emulated")
+	if err != nil {
+		return err
+	}
+	// Its journal lies in a folder of that name.
+	delete(files, "/etc/machine-id")
+	m.Files, m.Programs = files, programs
+	return step(ctx, "starting board "+b.Name+" from its saved state", func() error {
+		err := m.Resume(ctx, cache, saved, func(m emulate.Machine) error { return b.startMachine(ctx, cache, m) }, func() bool { return b.First.alive() })
+		if err != nil {
+			err = fmt.Errorf("board %s does not come up: %w\n%s\n%s", b.Name, err, b.logTail(), emulate.Console(b.dir))
+		}
+		return err
+	})
+}
+
+// savedBoard returns the folder with the state of a board that has started from the
+// disk base, which it makes the first time. It does not outlive this process.
+func savedBoard(ctx context.Context, e emulate.Board, m emulate.Machine, base string) (string, error) {
+	dir := filepath.Join(filepath.Dir(base), m.Key())
+	unlock, err := lock(ctx, dir+".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	return dir, once(dir, func(to string) (err error) {
+		if err := os.RemoveAll(to); err != nil { // what an interrupted run left
+			return err
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, os.RemoveAll(to))
+			}
+		}()
+		if err := os.Mkdir(to, 0o755); err != nil {
+			return err
+		}
+		m.Dir, m.Files, m.Programs = to, nil, nil
+		if err := m.MakeRoot(ctx, base); err != nil {
+			return err
+		}
+		cache, err := folder("emulated")
+		if err != nil {
+			return err
+		}
+		return step(ctx, "starting a board of the kind "+e.Name+" and saving its state", func() error { return m.StartAndSave(ctx, cache, startedScript) })
+	})
+}
