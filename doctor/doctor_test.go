@@ -401,7 +401,7 @@ func FuzzChanges(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, c := range []Change{
-			setExecOpt{"native.cgroupdriver", "systemd"}, setLine{"net.ipv4.ip_forward", "1"}, removeTOML{"disabled_plugins", keyOf("cri", "x")},
+			setExecOpt{"native.cgroupdriver", "systemd"}, setLine{"net.ipv4.ip_forward", "1"}, addLine{"br_netfilter"}, removeTOML{"disabled_plugins", keyOf("cri", "x")},
 			setTOML{Key: keyOf("plugins", "cri", "SystemdCgroup"), Value: true, Missing: newContainerdFile},
 		} {
 			once, err := c.Apply(text)

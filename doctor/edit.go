@@ -128,8 +128,17 @@ func sysctlName(key string) string {
 // addLine puts a line at the end of a file.
 type addLine struct{ Line string }
 
-func (c addLine) String() string                    { return c.Line }
-func (c addLine) Apply(text []byte) ([]byte, error) { return appendLine(text, c.Line), nil }
+func (c addLine) String() string { return c.Line }
+
+// Apply leaves a file alone that has the line already.
+func (c addLine) Apply(text []byte) ([]byte, error) {
+	for line := range strings.Lines(string(text)) {
+		if strings.TrimSpace(line) == c.Line {
+			return text, nil
+		}
+	}
+	return appendLine(text, c.Line), nil
+}
 
 // appendLine adds a line to a text, also when its last line has no end, with
 // the line end that the text has.

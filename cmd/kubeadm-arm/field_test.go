@@ -165,7 +165,7 @@ func (c fieldCase) carryOut(t *testing.T, before fieldReport) {
 	for _, f := range before.Findings {
 		had[f.ID] = had[f.ID] || f.Severity != "ok"
 		c.followConfig(t, f.ID, f.Fix)
-		if f.Severity == "ok" || f.Severity == "info" && f.ID != "bridge-netfilter" || !mends(f.Fix) {
+		if f.Severity == "ok" || f.Severity == "info" && f.ID != "bridge-netfilter" || !solves(f.Fix) {
 			continue
 		}
 		for _, line := range f.Fix {
@@ -206,8 +206,8 @@ func (c fieldCase) followConfig(t *testing.T, id string, fix []string) {
 // install, or stand in a file of his own.
 var forOwner = regexp.MustCompile(`^(#|kubeadm-arm |nodeRegistration:|cgroupDriver:|resolvConf:|apiVersion:|kind:|---|etcd:|(sudo )?(nano|apt|dmesg|journalctl|ls|ps|ss|ip|vcgencmd|kubeadm-arm (reset|resume)) ?)`)
 
-// mends tells whether a finding is gone once its lines were run.
-func mends(fix []string) bool {
+// solves tells whether a finding is gone once its lines were run.
+func solves(fix []string) bool {
 	return len(fix) > 0 && !slices.ContainsFunc(fix, forOwner.MatchString)
 }
 
