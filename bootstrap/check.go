@@ -108,6 +108,9 @@ func Check(l Layout, in CheckInput) (*Journal, error) {
 			fmt.Errorf("there is no journal, but manifests are staged: %s", strings.Join(staged, ", ")),
 			"put them back with: kubeadm-arm abort"}
 	}
+	if _, err := l.files(); err != nil {
+		return nil, &RefusedError{ForeignManifests, err, "look what is in it, and move what does not belong there away"}
+	}
 	return nil, checkFresh(l, in.Ignore)
 }
 

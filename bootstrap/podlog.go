@@ -52,6 +52,10 @@ func (l Layout) podLogsSoFar() map[string]int {
 	return next
 }
 
+// mostStarts is a number of starts that no container reaches: one a second for thirty
+// years.
+const mostStarts = 1e9
+
 // readPodLog looks up the logs of a static pod's container below pods
 // (/var/log/pods), but for those of an earlier control plane: the ones with a
 // lower number than from has for their folder.
@@ -73,7 +77,7 @@ func readPodLog(pods, component string, from map[string]int) podLog {
 		for _, name := range namesIn(dir) {
 			number, isLog := strings.CutSuffix(name, ".log")
 			n, err := strconv.Atoi(number)
-			if !isLog || err != nil || n < from[at] {
+			if !isLog || err != nil || n < from[at] || n > mostStarts {
 				continue
 			}
 			f := filepath.Join(dir, name)

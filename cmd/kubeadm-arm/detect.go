@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 )
@@ -20,6 +21,9 @@ type detected struct {
 // detect is `kubeadm-arm detect`.
 func (v invocation) detect(o options) error {
 	root := o.text("root")
+	if !isFolder(root) {
+		return &problem{exitBadInput, "name a folder that holds proc/cpuinfo with --root", fmt.Errorf("look at %s: not a folder that can be read", root)}
+	}
 	board, err := hwdetect.Read(root)
 	if err != nil {
 		return &problem{exitBadInput, "name a folder that holds proc/cpuinfo with --root", err}

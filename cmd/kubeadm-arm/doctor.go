@@ -74,6 +74,11 @@ func (v invocation) doctor(o options) error {
 	return nil
 }
 
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // diagnose reads and judges; it changes nothing.
 func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, error) {
 	root := o.text("root")
@@ -84,7 +89,7 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 			return doctor.Report{}, err
 		}
 	}
-	if info, err := os.Stat(root); err != nil || !info.IsDir() {
+	if !isFolder(root) {
 		return doctor.Report{}, &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder that can be read", root)}
 	}
 	board, err := hwdetect.Read(root)
