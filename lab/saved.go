@@ -13,6 +13,10 @@ import (
 // defaultNodeIP is the address that a board's network is made with.
 const defaultNodeIP = "10.88.0.2"
 
+// wholeScript fails on a board on which something did not start: every board that goes
+// on from its state would lack it.
+const wholeScript = "systemctl is-system-running --wait || { systemctl --failed --no-legend; exit 1; }\n"
+
 // startNew starts a whole board for the first time: from the state of one that was
 // started before, where there are such, or from the disk base.
 func (b *board) startNew(ctx context.Context, e emulate.Board, base string, files map[string][]byte, programs map[string]string) error {
@@ -77,6 +81,6 @@ func (b *board) savedState(ctx context.Context, e emulate.Board, m emulate.Machi
 		if err != nil {
 			return err
 		}
-		return step(ctx, "starting a board of the kind "+e.Name+" and saving its state", func() error { return m.StartAndSave(ctx, cache, startedScript) })
+		return step(ctx, "starting a board of the kind "+e.Name+" and saving its state", func() error { return m.StartAndSave(ctx, cache, wholeScript+startedScript) })
 	})
 }
