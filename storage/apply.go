@@ -47,25 +47,30 @@ func (b Board) Apply(ctx context.Context, w Wish) (Plan, error) {
 	if err != nil || p.Nothing {
 		return p, err
 	}
-	j = p.journal
-	m := newMover(live{b, p.Disk.Path}, j, "apply", w.Use)
+	b.Program = p.program
+	m := newMover(live{b, p.Disk.Path}, p.journal, "apply", w.Use)
+	return p, m.applyOrTakeBack(ctx, resumed, func() error { return b.begin(p, p.journal) })
+}
+
+// applyOrTakeBack sets all up, or takes back what could not be. An interrupted run
+// that finds copies of which it does not know the right one stays as it is, and
+// nothing runs on either until the owner has chosen.
+func (m *mover) applyOrTakeBack(ctx context.Context, resumed bool, begin func() error) error {
 	if err := m.lookInUse(); err != nil {
-		return p, err
+		return err
 	}
-	if err = b.begin(p, j); err == nil {
+	err := begin()
+	if err == nil {
 		err = m.apply(ctx)
 	}
-	if err == nil {
-		return p, nil
+	if err == nil || resumed && isDifferent(err) {
+		return err
 	}
-	if resumed && isDifferent(err) {
-		return p, err // nothing runs on either copy until the owner has chosen
-	}
-	b.tell("taking it back")
+	m.tell("taking it back")
 	if back := m.takeBack(context.WithoutCancel(ctx)); back != nil {
-		return p, fmt.Errorf("%w (and taking it back failed: %w)", err, back)
+		return fmt.Errorf("%w (and taking it back failed: %w)", err, back)
 	}
-	return p, err
+	return err
 }
 
 func isDifferent(err error) bool {

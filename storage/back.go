@@ -19,12 +19,16 @@ func (m *mover) settleAndChoose(ctx context.Context, f *folder) (state, error) {
 	if err != nil {
 		return "", err
 	}
-	if kinds[0] == guard && kinds[1] == data {
+	if kinds[1] == data {
 		if err := m.keepOld(f); err != nil {
 			return "", err
 		}
 	}
-	if kinds[0] == data && f.Use == m.j.on(f) {
+	there, err := m.disks(f)
+	if err != nil {
+		return "", err
+	}
+	if kinds[0] == data && there == data && f.Use == m.j.on(f) {
 		// The owner chose the disk's: the old folder is kept as by apply.
 		if _, err := m.swapOut(ctx, f); err != nil {
 			return "", err
@@ -41,11 +45,9 @@ func (m *mover) choose(_ context.Context, f *folder) (state, error) {
 	if err != nil {
 		return "", err
 	}
-	there := nothing
-	if !m.withoutDisk {
-		if there, err = m.kind(m.j, f, to); err != nil {
-			return "", err
-		}
+	there, err := m.disks(f)
+	if err != nil {
+		return "", err
 	}
 	if kinds[0] == data {
 		return m.chooseInPlace(f, there)
@@ -53,6 +55,7 @@ func (m *mover) choose(_ context.Context, f *folder) (state, error) {
 	use := m.chosen(f, before, to)
 	switch {
 	case kinds[1] == data && (use == before || use == "" && m.home[f.Path] || there != data):
+		f.Use = use
 		return m.sendBack(f, before)
 	case there == data:
 		return returning, nil
@@ -62,12 +65,19 @@ func (m *mover) choose(_ context.Context, f *folder) (state, error) {
 		return returning, nil
 	case kinds[1] == empty:
 		return m.sendBack(f, before)
-	case f.Sum != "" && !m.withoutDisk:
-		return "", unfit("if it is gone for good: kubeadm-arm storage undo --without-disk",
-			"%s: its data is neither at %s nor anywhere else", f.Path, to)
+	case f.Sum != "":
+		m.tell("warning: no copy of the data of %s is left, neither at %s nor on the old file system: its place stays empty", f.Path, to)
 	}
 	f.Return, f.ReturnSum = "", ""
 	return returned, nil
+}
+
+// disks is what lies in the folder's place on the disk.
+func (m *mover) disks(f *folder) (kind, error) {
+	if m.withoutDisk {
+		return nothing, nil
+	}
+	return m.kind(m.j, f, m.j.on(f))
 }
 
 // chooseInPlace is for a folder that is in its old place.
@@ -143,23 +153,28 @@ func (m *mover) confirmBack(ctx context.Context, f *folder) error {
 	return m.advance(ctx, f, undoTable(), returned, restored, finished)
 }
 
-// isReturn compares what goes back with its fingerprint and with the disk's data.
-// The old folder goes back without that only where there is no other, or where it
-// was chosen.
-func (m *mover) isReturn(f *folder) (bool, error) {
+// isProved tells whether what goes back is what was proved equal.
+func (m *mover) isProved(f *folder) (bool, error) {
 	kinds, err := m.at(f, f.Return)
 	if err != nil || kinds[0] != data && kinds[0] != empty {
 		return false, err
 	}
 	sum, err := m.sum(f.Return)
-	if err != nil || sum != f.ReturnSum {
+	return err == nil && sum == f.ReturnSum, err
+}
+
+// isReturn compares what goes back with the disk's data, too. The old folder goes
+// back without that only where there is no other, or where it was chosen.
+func (m *mover) isReturn(f *folder) (bool, error) {
+	if good, err := m.isProved(f); err != nil || !good {
 		return false, err
 	}
 	if m.withoutDisk || f.Return == f.Names.Before && (m.home[f.Path] || m.chosen(f, f.Return) != "") {
 		return true, nil
 	}
 	to := m.j.on(f)
-	if kinds, err = m.at(f, to); err != nil || kinds[0] == nothing {
+	kinds, err := m.at(f, to)
+	if err != nil || kinds[0] == nothing {
 		return err == nil, err
 	}
 	same, _, err := m.equal(f.Return, to)
@@ -193,7 +208,14 @@ func (m *mover) swapIn(ctx context.Context, f *folder) (state, error) {
 		case back == data && here == data:
 			err = m.decideBack(f)
 		case back != nothing && here == guard:
-			err = m.swapGuard(ctx, f)
+			// The board has not run on the disk's since fstab is its owner's again.
+			good, failed := m.isProved(f)
+			if failed == nil && !good {
+				return m.choose(ctx, f)
+			}
+			if err = failed; err == nil {
+				err = m.swapGuard(f)
+			}
 		case back != nothing && here == empty:
 			err = m.remove(f.Path)
 		case back != nothing:
@@ -212,12 +234,7 @@ func (m *mover) swapIn(ctx context.Context, f *folder) (state, error) {
 }
 
 // swapGuard is the moment in which the data comes to its place.
-func (m *mover) swapGuard(_ context.Context, f *folder) error {
-	if good, err := m.isReturn(f); err != nil {
-		return err
-	} else if !good {
-		return m.different(f, f.Return, m.j.on(f))
-	}
+func (m *mover) swapGuard(f *folder) error {
 	if err := m.unprotect(f.Path); err != nil {
 		return err
 	}

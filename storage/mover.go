@@ -23,6 +23,8 @@ type mover struct {
 	// that nothing has run on the disk's copy of: when a failed apply is taken
 	// back, they are right.
 	home map[string]bool
+	// copied are the folders that this run copied.
+	copied map[string]bool
 	// inUse are the folders that were mounted from the disk when this run began:
 	// what the board runs on.
 	inUse map[string]bool
@@ -39,7 +41,8 @@ type mover struct {
 type proof struct{ old, disk string }
 
 func newMover(on machine, j *journal, verb string, use []string) *mover {
-	return &mover{machine: on, j: j, verb: verb, use: use, home: map[string]bool{}, inUse: map[string]bool{}, proved: map[string]proof{}}
+	return &mover{machine: on, j: j, verb: verb, use: use, home: map[string]bool{}, inUse: map[string]bool{}, copied: map[string]bool{},
+		proved: map[string]proof{}}
 }
 
 // A transition does what leads on from a state and returns the next one. It can
@@ -254,6 +257,10 @@ func (m *mover) agree(f *folder, old, disk string) (use string, err error) {
 		if name, err := m.emptied(old, disk); err != nil || name == "" {
 			return disk, err
 		}
+	}
+	if m.copied[f.Path] {
+		return "", &RefusedError{Busy, fmt.Errorf("%s was written to while it was moved: %s", f.Path, m.differ(old, disk, f.Sum)),
+			"stop what writes to it; then repeat"}
 	}
 	return "", m.different(f, old, disk)
 }

@@ -51,6 +51,8 @@ type Plan struct {
 	Unfinished string `json:"unfinished,omitempty"`
 
 	journal *journal
+	// program is the path in the drop-ins, empty for none.
+	program string
 }
 
 // Edits are the files that apply would write.
@@ -199,10 +201,14 @@ func (p *Plan) decideUnits(program string) (err error) {
 		p.Warnings = append(p.Warnings, "systemd does not run this board: whoever starts the kubelet has to mount first; "+
 			"what keeps etcd from the SD card is the mount point, which is made immutable")
 	case program == "":
-		p.Warnings = append(p.Warnings, "systemd cannot start this program by its path, so that nothing orders the services after "+
-			"the mounts; install it as /usr/local/bin/kubeadm-arm")
+		p.Warnings = append(p.Warnings, "where this program lies is not known, so that nothing orders the services after the mounts; "+
+			"install it as /usr/local/bin/kubeadm-arm")
 	default:
-		p.Units, err = unitFiles(program, p.Mount, p.journal.paths())
+		var untrusted *systemd.UntrustedError
+		if p.program, err = systemd.TrustedProgram(program); errors.As(err, &untrusted) {
+			return &RefusedError{Unfit, err, untrusted.Hint()}
+		}
+		p.Units, err = unitFiles(p.program, p.Mount, p.journal.paths())
 	}
 	for at := range p.Units {
 		old, _ := safefile.Read(at, unitLimit)

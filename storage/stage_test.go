@@ -159,6 +159,7 @@ func (s *stage) up() {
 	for _, d := range []string{"etc", "lib", "mnt"} {
 		require.NoError(s.t, os.MkdirAll(filepath.Join(card, d), 0o755))
 	}
+	s.sh("mount", "-t", "tmpfs", "-o", "mode=755", "run", "/run") // the lock is this board's
 	s.sh("mount", "--bind", card+"/etc", "/etc")
 	s.sh("mount", "--bind", card+"/lib", "/var/lib")
 	s.sh("mount", "--bind", card+"/mnt", "/mnt")

@@ -69,6 +69,7 @@ func (m *mover) copyOut(ctx context.Context, f *folder) (state, error) {
 	}
 	m.tell("copying %s to %s", f.Path, m.j.on(f))
 	f.Sum, err = m.copyNew(ctx, f, f.Path, f.Names.Copy)
+	m.copied[f.Path] = err == nil
 	return copied, err
 }
 
@@ -158,10 +159,8 @@ func (m *mover) swapOut(ctx context.Context, f *folder) (state, error) {
 			return moved, m.secure(ctx, f)
 		case here == guard && aside == empty:
 			err = m.remove(n.Guard)
-		case here == guard && aside == data:
+		case aside == data:
 			err = m.keepOld(f)
-		case aside != guard && aside != nothing && aside != empty:
-			err = unfit("move it away", "%s is not the guard folder that belongs there", n.Guard)
 		case aside != guard:
 			err = m.makeGuard(m.j, f, n.Guard, m.record)
 		case here == nothing:
@@ -187,8 +186,7 @@ func (m *mover) swapWithGuard(ctx context.Context, f *folder, here kind) error {
 	if err := m.prove(ctx, f, f.Path); err != nil {
 		return err
 	}
-	m.keepBefore(f)
-	if err := m.record(); err != nil {
+	if err := m.keepBefore(f); err != nil {
 		return err
 	}
 	err := m.exchange(f.Path, f.Names.Guard)
@@ -204,16 +202,9 @@ func (m *mover) swapWithGuard(ctx context.Context, f *folder, here kind) error {
 	return nil
 }
 
-func (m *mover) keepBefore(f *folder) {
-	k := kept{Path: f.Names.Before, Of: f.Path, Sum: f.Sum, Why: "the data of before apply"}
-	if f.Use != "" {
-		k.Sum, k.Why = "", f.Use+" was chosen"
-	}
-	m.j.keep(k)
-}
-
-// keepOld gives the old folder its name.
-func (m *mover) keepOld(f *folder) error {
+// keepBefore records the name under which the old folder is kept, a new one if
+// that is taken.
+func (m *mover) keepBefore(f *folder) error {
 	kinds, err := m.at(f, f.Names.Before)
 	if err != nil {
 		return err
@@ -221,8 +212,17 @@ func (m *mover) keepOld(f *folder) error {
 	if kinds[0] != nothing {
 		f.Names.Before = m.unusedName(f.Names.Before)
 	}
-	m.keepBefore(f)
-	if err := m.record(); err != nil {
+	k := kept{Path: f.Names.Before, Of: f.Path, Sum: f.Sum, Why: "the data of before apply"}
+	if f.Use != "" {
+		k.Sum, k.Why = "", f.Use+" was chosen"
+	}
+	m.j.keep(k)
+	return m.record()
+}
+
+// keepOld gives the old folder its name.
+func (m *mover) keepOld(f *folder) error {
+	if err := m.keepBefore(f); err != nil {
 		return err
 	}
 	return m.rename(f.Names.Guard, f.Names.Before)

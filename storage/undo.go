@@ -45,6 +45,7 @@ func (b Board) Undo(ctx context.Context, how How) error {
 	}
 	m := newMover(live{b, ""}, j, "undo", how.Use)
 	if m.withoutDisk = how.WithoutDisk; m.withoutDisk {
+		m.verb = "undo --without-disk"
 		if err := b.refuseDiskHere(ctx, j); err != nil {
 			return err
 		}
@@ -181,10 +182,22 @@ func (m *mover) undo(ctx context.Context) error {
 
 // forget drops the journal, but for copies that are kept.
 func (m *mover) forget() error {
-	if len(m.j.Kept) == 0 {
+	left := &journal{Version: journalVersion, Board: m.j.Board}
+	for _, k := range m.j.Kept {
+		// One whose name was recorded, and then not needed, is none.
+		kinds, err := m.at(&folder{Path: k.Of}, k.Path)
+		if err != nil {
+			return err
+		}
+		if kinds[0] != nothing || inside(k.Path, m.j.Mount) {
+			k.Sum = "" // what it was proved equal to is not in place any more
+			left.Kept = append(left.Kept, k)
+		}
+	}
+	if len(left.Kept) == 0 {
 		return m.drop()
 	}
-	return m.save(&journal{Version: journalVersion, Board: m.j.Board, Kept: m.j.Kept})
+	return m.save(left)
 }
 
 func joinLines(lines []string) string {
