@@ -25,7 +25,7 @@ import (
 // Before 6 the old data is in use and nothing else is; after it the disk's is.
 // In between a board that starts again mounts the equal copy.
 func (b Board) Apply(ctx context.Context, w Wish) (Plan, error) {
-	unlock, err := lock()
+	unlock, err := lockAfter(func() error { _, err := b.Decide(ctx, w); return err })
 	if err != nil {
 		return Plan{}, err
 	}

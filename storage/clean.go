@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
 
 // Clean removes copies that were kept: those that are the data of before apply,
@@ -12,6 +15,9 @@ import (
 // the folder of now. Of others it says why they stay; the owner names them to have
 // them removed. It returns what it removed and, for what is left, why.
 func (b Board) Clean(ctx context.Context, only []string) (removed, left []string, err error) {
+	if j, err := b.journalFor(false, false); err != nil || len(j.Kept)+len(only) == 0 && j.Doing == "" {
+		return nil, nil, err
+	}
 	unlock, err := lock()
 	if err != nil {
 		return nil, nil, err
@@ -88,7 +94,10 @@ func (m *mover) cleanOne(ctx context.Context, k kept, named bool) (gone bool, wh
 	}
 	switch kinds[0] {
 	case nothing:
-		return false, "not there; its disk is not mounted, or somebody has removed it", nil
+		if durable.Exists(filepath.Dir(k.Path)) {
+			return true, "", nil // somebody has removed it
+		}
+		return false, "not there: its disk is not mounted", nil
 	case empty:
 		return true, "", m.remove(k.Path)
 	}

@@ -181,7 +181,11 @@ func readJournal() (*journal, error) {
 	}
 	j, err := parseJournal(text)
 	if err != nil {
-		return nil, &RefusedError{BadJournal, fmt.Errorf("read journal %s: %w", journalPath, err), damagedJournalHelp}
+		help := damagedJournalHelp
+		if errors.Is(err, errVersion) {
+			help = "use the kubeadm-arm that wrote it"
+		}
+		return nil, &RefusedError{BadJournal, fmt.Errorf("read journal %s: %w", journalPath, err), help}
 	}
 	return j, nil
 }
@@ -190,6 +194,8 @@ func readJournal() (*journal, error) {
 // the same.
 const damagedJournalHelp = "move it away: mv " + journalPath + " " + journalPath +
 	".damaged; then build it anew from the marked lines of /etc/fstab: kubeadm-arm storage apply --rebuild"
+
+var errVersion = errors.New("version")
 
 // parseJournal reads a journal of this version or of the one before.
 func parseJournal(text []byte) (*journal, error) {
@@ -212,8 +218,7 @@ func parseJournal(text []byte) (*journal, error) {
 			return nil, err
 		}
 	default:
-		return nil, fmt.Errorf("version %d, this program knows 1 and %d: use the kubeadm-arm that wrote it",
-			version.Version, journalVersion)
+		return nil, fmt.Errorf("%w %d, this program knows 1 and %d", errVersion, version.Version, journalVersion)
 	}
 	return j, j.check()
 }

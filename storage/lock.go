@@ -6,12 +6,25 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
 
 const (
 	lockFolder = "/run/kubeadm-arm-storage"
 	lockPath   = lockFolder + "/lock"
 )
+
+// lockAfter takes the lock. What is refused without looking twice leaves no trace,
+// not even of the lock, unless another run may be at work.
+func lockAfter(check func() error) (unlock func(), err error) {
+	if !durable.Exists(lockPath) {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	return lock()
+}
 
 // lock keeps two runs apart. Its file lies in a folder that root alone can enter:
 // a lock on anything that others can open could be held by anybody (flock(2)). The

@@ -28,20 +28,14 @@ type How struct {
 // Like apply it copies and proves first, changes fstab in one step, and then
 // swaps each folder in one step; until then a guard folder lies there.
 func (b Board) Undo(ctx context.Context, how How) error {
-	unlock, err := lock()
+	unlock, err := lockAfter(func() error { _, err := b.setUpJournal(how); return err })
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	j, err := b.journalFor(false, how.TakeOver || how.WithoutDisk)
+	j, err := b.setUpJournal(how)
 	if err != nil {
 		return err
-	}
-	if j.UUID == "" {
-		if err := strayLines(); err != nil {
-			return err
-		}
-		return &RefusedError{NotSetUp, errors.New("nothing is set up by kubeadm-arm storage"), "see: kubeadm-arm storage plan"}
 	}
 	m := newMover(live{b, ""}, j, "undo", how.Use)
 	if m.withoutDisk = how.WithoutDisk; m.withoutDisk {
@@ -58,6 +52,18 @@ func (b Board) Undo(ctx context.Context, how How) error {
 		return err
 	}
 	return m.undoOrStay(ctx)
+}
+
+// setUpJournal is the journal of what can be undone.
+func (b Board) setUpJournal(how How) (*journal, error) {
+	j, err := b.journalFor(false, how.TakeOver || how.WithoutDisk)
+	if err != nil || j.UUID != "" {
+		return j, err
+	}
+	if err := strayLines(); err != nil {
+		return nil, err
+	}
+	return nil, &RefusedError{NotSetUp, errors.New("nothing is set up by kubeadm-arm storage"), "see: kubeadm-arm storage plan"}
 }
 
 // refuseUndo looks at what stands against it. It changes nothing.
