@@ -111,6 +111,12 @@ func (m *mover) cleanOne(ctx context.Context, k kept, named bool) (gone bool, wh
 	if now[0] != data {
 		return false, "there is no data at " + k.Of + ": this may be the only copy", nil
 	}
+	if inside(k.Path, k.Of) || inside(k.Of, k.Path) {
+		return false, "it is no copy of " + k.Of + " but a part of it", nil
+	}
+	if err := m.refuseSame(k.Path, k.Of); err != nil {
+		return false, "", err
+	}
 	if err := m.unused(ctx, k.Path, k.Path); err != nil {
 		return false, "", err
 	}

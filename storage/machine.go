@@ -37,6 +37,8 @@ type machine interface {
 	kind(j *journal, f *folder, path string) (kind, error)
 	// sum is the fingerprint of a folder.
 	sum(path string) (string, error)
+	// same tells whether two paths lead to one folder.
+	same(one, other string) (bool, error)
 	// contained tells whether all of one folder is in another, too.
 	contained(part, in string, whole bool) (bool, error)
 	// differ describes two folders that are not equal; sum is what both were.
@@ -122,6 +124,15 @@ func (l live) kind(j *journal, f *folder, path string) (kind, error) {
 func (l live) sum(path string) (string, error) {
 	f, err := takeFingerprint(path)
 	return f.Sum, err
+}
+
+func (l live) same(one, other string) (bool, error) {
+	a, err := os.Lstat(one)
+	if err != nil {
+		return false, err
+	}
+	b, err := os.Lstat(other)
+	return err == nil && os.SameFile(a, b), err
 }
 
 func (l live) contained(part, in string, whole bool) (bool, error) {

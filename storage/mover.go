@@ -120,12 +120,26 @@ func (m *mover) at(f *folder, paths ...string) ([]kind, error) {
 
 // equal compares two folders as they are now.
 func (m *mover) equal(one, other string) (bool, string, error) {
+	if err := m.refuseSame(one, other); err != nil {
+		return false, "", err
+	}
 	a, err := m.sum(one)
 	if err != nil {
 		return false, "", err
 	}
 	b, err := m.sum(other)
 	return a == b, a, err
+}
+
+// refuseSame refuses to take one folder that is seen by two names, as when
+// something mounts it again meanwhile, for two copies.
+func (m *mover) refuseSame(one, other string) error {
+	same, err := m.same(one, other)
+	if err == nil && same {
+		err = &RefusedError{Busy, fmt.Errorf("%s and %s are one and the same folder: something has mounted it again", one, other),
+			"see: findmnt '" + one + "'; stop what mounts it, unmount it, then repeat"}
+	}
+	return err
 }
 
 // chosen is the one of some paths that the owner chose, now or before the run was
@@ -158,9 +172,15 @@ func (m *mover) discard(f *folder, path, witness string, whole bool) error {
 		return m.removeGuard(path)
 	}
 	if kinds[1] == data {
+		if err := m.refuseSame(path, witness); err != nil {
+			return err
+		}
 		// A witness that cannot be read is none.
 		if in, err := m.contained(path, witness, whole); err == nil && in {
-			return m.removeTree(path)
+			if err = m.removeTree(path); err == nil {
+				return nil
+			}
+			return m.setAside(f, path, "it cannot be removed: "+err.Error())
 		}
 	}
 	return m.setAside(f, path, "not all of it is in "+witness)
@@ -238,6 +258,9 @@ func (m *mover) prove(ctx context.Context, f *folder, path string) error {
 // no choice if the board ran on it, while nothing touched the old one since both
 // were equal, and nothing in it looks damaged.
 func (m *mover) agree(f *folder, old, disk string) (use string, err error) {
+	if err := m.refuseSame(old, disk); err != nil {
+		return "", err
+	}
 	one, err := m.sum(old)
 	if err != nil {
 		return "", err

@@ -87,7 +87,7 @@ func onStage(t *testing.T) (inside bool) {
 	if os.Getenv("STORAGE_TEST_STAGE") == t.Name() {
 		return true
 	}
-	cmd := exec.Command("unshare", "--mount", "--propagation", "private", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "30m")
+	cmd := exec.Command("unshare", "--mount", "--propagation", "private", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "90m")
 	cmd.Env = append(os.Environ(), "STORAGE_TEST_STAGE="+t.Name())
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
