@@ -91,7 +91,7 @@ func (b Board) uuidOf(ctx context.Context, device string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.deviceWait())
 	defer cancel()
-	text, err := b.Run(ctx, "blkid", "-p", "-o", "export", device)
+	text, err := b.Run(ctx, "blkid", "-p", "-o", "udev", device)
 	if err != nil {
 		return "", err
 	}

@@ -79,16 +79,16 @@ After=mnt-root.mount var-lib-docker.mount
 StartLimitIntervalSec=0
 
 [Service]
-ExecStartPre="/usr/local/bin/kubeadm-arm" "storage" "guard" "/var/lib/docker"
+ExecStartPre=/usr/local/bin/kubeadm-arm storage guard /var/lib/docker
 `, all["/etc/systemd/system/docker.service.d/20-kubeadm-arm-storage.conf"])
 	kubelet := all["/etc/systemd/system/kubelet.service.d/20-kubeadm-arm-storage.conf"]
 	assert.Contains(t, kubelet, "Wants=mnt-root.mount var-lib-etcd.mount var-lib-docker.mount\n")
-	assert.Contains(t, kubelet, `ExecStartPre="/usr/local/bin/kubeadm-arm" "storage" "guard"`+"\n")
+	assert.Contains(t, kubelet, `ExecStartPre=/usr/local/bin/kubeadm-arm storage guard`+"\n")
 
 	all, err = unitFiles("/usr/local/bin/kubeadm-arm", "/mnt/root", []string{`/var/lib/docker/my data%n$HOME"\;`})
 	require.NoError(t, err)
 	docker := all["/etc/systemd/system/docker.service.d/20-kubeadm-arm-storage.conf"]
-	assert.Contains(t, docker, `"guard" "/var/lib/docker/my data%%n$$HOME\"\\;"`)
+	assert.Contains(t, docker, `guard "/var/lib/docker/my data%%n$$HOME\"\\;"`)
 	assert.Contains(t, docker, `var-lib-docker-my\x20data\x25n\x24HOME\x22\x5c\x3b.mount`)
 	_, err = unitFiles("/opt/a'b", "/mnt/root", []string{"/var/lib/etcd"})
 	require.ErrorContains(t, err, "cannot stand in a unit")
