@@ -179,7 +179,9 @@ func (b *modelBoard) sum(path string) (string, error) {
 	return "sum of " + b.get(path), nil
 }
 
-func (b *modelBoard) same(one, other string) (bool, error) { return b.w.shown(one) == b.w.shown(other), nil }
+func (b *modelBoard) same(one, other string) (bool, error) {
+	return b.w.shown(one) == b.w.shown(other), nil
+}
 
 func (b *modelBoard) contained(part, in string, _ bool) (bool, error) {
 	p, i := b.get(part), b.get(in)
