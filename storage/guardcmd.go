@@ -17,7 +17,8 @@ func (b Board) Guard(ctx context.Context, only []string) error {
 	}
 	for _, o := range only {
 		if j.folder(o) == nil {
-			return &RefusedError{NotMounted, fmt.Errorf("nothing is started: %s is asked for, and was not set up by kubeadm-arm storage", o),
+			return &RefusedError{NotMounted,
+				fmt.Errorf("nothing is started: %s is asked for, and was not set up by kubeadm-arm storage", o),
 				"see: kubeadm-arm storage status; drop-ins that nothing belongs to: ls " + dropInPath("*")}
 		}
 	}
@@ -46,8 +47,9 @@ func (b Board) Guard(ctx context.Context, only []string) error {
 // notBound says why a folder is not where its data is.
 func (b Board) notBound(ctx context.Context, j *journal, f *folder, m mounts) error {
 	if j.Doing != "" {
-		return &RefusedError{Interrupted, fmt.Errorf("nothing is started: an %s of kubeadm-arm storage was interrupted, and %s is not mounted",
-			j.Doing, f.Path), "finish it with: kubeadm-arm storage " + j.Doing + ", or take it back with: kubeadm-arm storage undo"}
+		return &RefusedError{Interrupted,
+			fmt.Errorf("nothing is started: an %s of kubeadm-arm storage was interrupted, and %s is not mounted",
+				j.Doing, f.Path), "finish it with: kubeadm-arm storage " + j.Doing + ", or take it back with: kubeadm-arm storage undo"}
 	}
 	why := "it is there, but " + j.Mount + " is not mounted"
 	if m.at(j.Mount) != nil {
@@ -59,7 +61,8 @@ func (b Board) notBound(ctx context.Context, j *journal, f *folder, m mounts) er
 	} else if err != nil {
 		why = err.Error()
 	}
-	return &RefusedError{NotMounted, fmt.Errorf("nothing is started: %s is not on its disk (UUID=%s): %s", f.Path, j.UUID, why),
+	return &RefusedError{NotMounted, fmt.Errorf("nothing is started: %s is not on its disk (UUID=%s): %s", f.Path,
+		j.UUID, why),
 		"see: kubeadm-arm storage status"}
 }
 

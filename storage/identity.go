@@ -77,7 +77,8 @@ func (b Board) journalFor(rebuild, takeOver bool) (*journal, error) {
 	now := b.identity()
 	if j.UUID != "" && j.Board != "" && now != "" && j.Board != now {
 		if !takeOver {
-			return nil, &RefusedError{OtherBoard, fmt.Errorf("the card was set up in another board (%s, this one is %s)", j.Board, now),
+			return nil, &RefusedError{OtherBoard, fmt.Errorf("the card was set up in another board (%s, this one is %s)",
+				j.Board, now),
 				otherBoardHelp}
 		}
 	}
@@ -113,7 +114,8 @@ func rebuildJournal() (*journal, error) {
 			Guard: guardID{Unrecorded: true}})
 	}
 	if len(j.Folders) == 0 {
-		return nil, &RefusedError{NotSetUp, errors.New("nothing is set up by kubeadm-arm storage: " + fstabPath + " has no lines of it"),
+		return nil, &RefusedError{NotSetUp,
+			errors.New("nothing is set up by kubeadm-arm storage: " + fstabPath + " has no lines of it"),
 			"see: kubeadm-arm storage plan"}
 	}
 	if j.UUID == "" {

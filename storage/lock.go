@@ -46,7 +46,8 @@ func lock() (unlock func(), err error) {
 		return nil, unfit("see who made it; then: rm -r "+lockFolder, "%s is not root's alone (mode %04o, user %d)",
 			lockFolder, info.Mode().Perm(), owner(info))
 	}
-	fd, err := unix.Openat(int(dir.Fd()), "lock", unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o600)
+	fd, err := unix.Openat(int(dir.Fd()), "lock",
+		unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", lockPath, err)
 	}

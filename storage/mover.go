@@ -41,7 +41,8 @@ type mover struct {
 type proof struct{ old, disk string }
 
 func newMover(on machine, j *journal, verb string, use []string) *mover {
-	return &mover{machine: on, j: j, verb: verb, use: use, home: map[string]bool{}, inUse: map[string]bool{}, copied: map[string]bool{},
+	return &mover{machine: on, j: j, verb: verb, use: use, home: map[string]bool{}, inUse: map[string]bool{},
+		copied: map[string]bool{},
 		proved: map[string]proof{}}
 }
 
@@ -136,7 +137,8 @@ func (m *mover) equal(one, other string) (bool, string, error) {
 func (m *mover) refuseSame(one, other string) error {
 	same, err := m.same(one, other)
 	if err == nil && same {
-		err = &RefusedError{Busy, fmt.Errorf("%s and %s are one and the same folder: something has mounted it again", one, other),
+		err = &RefusedError{Busy, fmt.Errorf("%s and %s are one and the same folder: something has mounted it again",
+			one, other),
 			"see: findmnt '" + one + "'; stop what mounts it, unmount it, then repeat"}
 	}
 	return err
@@ -282,7 +284,8 @@ func (m *mover) agree(f *folder, old, disk string) (use string, err error) {
 		}
 	}
 	if m.copied[f.Path] {
-		return "", &RefusedError{Busy, fmt.Errorf("%s was written to while it was moved: %s", f.Path, m.differ(old, disk, f.Sum)),
+		return "", &RefusedError{Busy, fmt.Errorf("%s was written to while it was moved: %s", f.Path, m.differ(old,
+			disk, f.Sum)),
 			"stop what writes to it; then repeat"}
 	}
 	return "", m.different(f, old, disk)

@@ -146,7 +146,8 @@ func (s *Status) checkMounted(j *journal, m mounts) {
 	}
 	s.Bytes, s.FreeBytes = int64(fs.Blocks)*int64(fs.Bsize), int64(fs.Bavail)*int64(fs.Bsize) //nolint:unconvert // narrower on some
 	if s.FreeBytes < s.Bytes/20 {
-		s.warning("make room on it; a full disk stops etcd", "only %s of %s are free at %s", size(s.FreeBytes), size(s.Bytes), j.Mount)
+		s.warning("make room on it; a full disk stops etcd", "only %s of %s are free at %s", size(s.FreeBytes),
+			size(s.Bytes), j.Mount)
 	}
 }
 
@@ -160,8 +161,9 @@ func (s *Status) checkFolder(j *journal, f *folder, m mounts) {
 	switch {
 	case fs.OnDisk || j.Doing != "":
 	case fs.Guarded:
-		s.problem("once the disk is mounted: mount "+f.Path, "%s is not on its disk; nothing can be begun in the empty folder below, "+
-			"so that no second database arises there", f.Path)
+		s.problem("once the disk is mounted: mount "+f.Path,
+			"%s is not on its disk; nothing can be begun in the empty folder below, "+
+				"so that no second database arises there", f.Path)
 	case m.at(f.Path) != nil:
 		s.problem("see: findmnt "+f.Path, "something else is mounted at %s", f.Path)
 	default:
@@ -183,7 +185,8 @@ func (s *Status) checkText(j *journal, program string) {
 		}
 	}
 	if err != nil {
-		s.warning("put them back with: kubeadm-arm storage apply", "the lines in %s are not those that were set up: %v", fstabPath, err)
+		s.warning("put them back with: kubeadm-arm storage apply", "the lines in %s are not those that were set up: %v",
+			fstabPath, err)
 	}
 	if !systemd.Booted("/") || program == "" {
 		return
@@ -194,7 +197,8 @@ func (s *Status) checkText(j *journal, program string) {
 	}
 	for _, path := range sorted(units) {
 		if !durable.Exists(path) {
-			s.warning("write it again with: kubeadm-arm storage apply", "%s is missing: the service could start without the mounts", path)
+			s.warning("write it again with: kubeadm-arm storage apply",
+				"%s is missing: the service could start without the mounts", path)
 		}
 	}
 }

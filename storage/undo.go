@@ -63,7 +63,8 @@ func (b Board) setUpJournal(how How) (*journal, error) {
 	if err := strayLines(); err != nil {
 		return nil, err
 	}
-	return nil, &RefusedError{NotSetUp, errors.New("nothing is set up by kubeadm-arm storage"), "see: kubeadm-arm storage plan"}
+	return nil, &RefusedError{NotSetUp, errors.New("nothing is set up by kubeadm-arm storage"),
+		"see: kubeadm-arm storage plan"}
 }
 
 // refuseUndo looks at what stands against it. It changes nothing.
@@ -106,7 +107,8 @@ func (b Board) refuseDiskHere(ctx context.Context, j *journal) error {
 	if device == "" {
 		device = "a disk"
 	}
-	return unfit("leave out --without-disk (or disconnect the disk)", "%s is there: %s at %s", "UUID="+j.UUID, device, j.Mount)
+	return unfit("leave out --without-disk (or disconnect the disk)", "%s is there: %s at %s", "UUID="+j.UUID,
+		device, j.Mount)
 }
 
 // checkUse refuses a choice that stands for nothing.
