@@ -104,8 +104,8 @@ raid-board: cross lab ## an emulated ARM board, systemd, a RAID 5 of five disks:
 	mkdir -p $(BIN)/armv7 && cp dist/kubeadm-arm-linux-armv7 $(BIN)/armv7/kubeadm-arm
 	$(STORAGE_BOARD) --raid --name raid --kubeadm-arm $(BIN)/armv7/kubeadm-arm --results docs/results/$$(date -u +%F)-raid-board.md
 
-storage-walk: ## SIGKILL at every change that storage apply and undo make, each with every way of going on (needs root; minutes)
-	STORAGE_WALK=all $(GO) test ./storage -run TestWalk -v -timeout 30m
+storage-walk: ## SIGKILL at every change that storage apply and undo make, each with every way of going on and damage in between; the model of its states (needs root; half an hour)
+	STORAGE_WALK=all $(GO) test ./storage -run "TestWalk|TestModel" -v -timeout 90m
 
 trees: build ## whole trees of Debian 12 and 13, made with debootstrap: doctor finds nothing wrong (ten minutes)
 	mkdir -p $(BIN)/trees && lab/trees.sh $(BIN)/kubeadm-arm $(BIN)/trees

@@ -17,9 +17,14 @@ type Board struct {
 	Now func() time.Time
 	// Tell is told in a line what is being done; nil is silent.
 	Tell func(line string)
-	// Program is the path by which systemd starts this program; empty or unfit for
-	// a unit, there are no drop-ins.
+	// Program is the path by which systemd starts this program; if it is empty,
+	// there are no drop-ins.
 	Program string
+	// Identity is what tells this board from others; nil has it read from the
+	// hardware.
+	Identity func() string
+	// DeviceWait is how long looking at the disks may take; 0 is half a minute.
+	DeviceWait time.Duration
 }
 
 func (b Board) tell(format string, args ...any) {
@@ -36,8 +41,6 @@ const (
 	// DefaultMount is where the disk is mounted unless the wish says otherwise.
 	DefaultMount = "/mnt/root"
 )
-
-func parent(path string) string { return filepath.Dir(path) }
 
 // beside is a name of ours in the same folder.
 func beside(path, what string) string {

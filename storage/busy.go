@@ -3,111 +3,15 @@ package storage
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/moby/sys/mountinfo"
-	"golang.org/x/sys/unix"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
-
-// user is a process that has files of a folder open.
-type user struct {
-	pid  int
-	name string
-}
-
-func (u user) String() string { return fmt.Sprintf("%s (pid %d)", u.name, u.pid) }
-
-// users are the processes that work in a folder: with a file or folder of it
-// open, mapped or as their working folder, or in a container that has it mounted.
-func users(proc, folder string, m mounts) []user {
-	var all []user
-	on := m.holding(folder)
-	for _, pid := range pids(proc) {
-		dir := filepath.Join(proc, strconv.Itoa(pid))
-		if pid != os.Getpid() && (hasOpen(dir, folder) || on != nil && container(dir) && mountsOf(dir, on, folder)) {
-			all = append(all, user{pid, comm(dir)})
-		}
-	}
-	return all
-}
-
-func pids(proc string) []int {
-	entries, err := os.ReadDir(proc)
-	if err != nil {
-		return nil
-	}
-	var all []int
-	for _, e := range entries {
-		if n, err := strconv.Atoi(e.Name()); err == nil {
-			all = append(all, n)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
-
-func comm(dir string) string {
-	text, err := os.ReadFile(filepath.Join(dir, "comm"))
-	if err != nil {
-		return "a process"
-	}
-	return strings.TrimSpace(string(text))
-}
-
-// hasOpen looks at the links in /proc/PID (proc_pid_fd(5) and others) and at
-// what is mapped. Another container may have a folder of that name of its own:
-// what counts must lie on the same file system.
-func hasOpen(dir, folder string) bool {
-	var here, there unix.Stat_t
-	if unix.Stat(folder, &here) != nil {
-		return false
-	}
-	links := []string{filepath.Join(dir, "cwd"), filepath.Join(dir, "root"), filepath.Join(dir, "exe")}
-	for _, more := range []string{"fd", "map_files"} {
-		entries, _ := os.ReadDir(filepath.Join(dir, more))
-		for _, e := range entries {
-			links = append(links, filepath.Join(dir, more, e.Name()))
-		}
-	}
-	for _, l := range links {
-		to, err := os.Readlink(l)
-		if err == nil && inside(to, folder) && unix.Stat(l, &there) == nil && there.Dev == here.Dev {
-			return true
-		}
-	}
-	return false
-}
-
-// inside tells whether a path is a folder or below it.
-func inside(name, folder string) bool {
-	return name == folder || strings.HasPrefix(name, strings.TrimSuffix(folder, "/")+"/")
-}
-
-// container tells whether a process belongs to a pod or a container of docker.
-func container(dir string) bool {
-	text, err := os.ReadFile(filepath.Join(dir, "cgroup"))
-	return err == nil && (strings.Contains(string(text), "kubepods") || strings.Contains(string(text), "docker"))
-}
-
-// mountsOf tells whether a process's own mounts show a folder.
-func mountsOf(dir string, on *mountinfo.Info, folder string) bool {
-	f, err := os.Open(filepath.Join(dir, "mountinfo"))
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	root := filepath.Join(on.Root, strings.TrimPrefix(folder, on.Mountpoint))
-	all, err := mountinfo.GetMountsFromReader(f, nil)
-	return err == nil && slices.ContainsFunc(all, func(i *mountinfo.Info) bool {
-		return i.Major == on.Major && i.Minor == on.Minor && inside(i.Root, root)
-	})
-}
 
 // services are those that work in the folders; the kubelet always, since it
 // starts what works in them.
@@ -150,9 +54,9 @@ func podProcesses() []user {
 	var all []user
 	for _, pid := range pids("/proc") {
 		dir := "/proc/" + strconv.Itoa(pid)
-		text, err := os.ReadFile(dir + "/cgroup")
+		text, err := safefile.Read(dir+"/cgroup", 1<<20)
 		if err == nil && strings.Contains(string(text), "kubepods") {
-			all = append(all, user{pid, comm(dir)})
+			all = append(all, user{pid: pid, name: comm(dir)})
 		}
 	}
 	return all
@@ -238,11 +142,11 @@ func (b Board) quiet(ctx context.Context, j *journal, folders []string) error {
 			}
 		}
 	}
-	return b.refuseBusy(folders)
+	return b.refuseBusy(ctx, folders)
 }
 
 // refuseBusy refuses folders that something works in or is mounted in.
-func (b Board) refuseBusy(folders []string) error {
+func (b Board) refuseBusy(ctx context.Context, folders []string) error {
 	m, err := readMounts()
 	if err != nil {
 		return err
@@ -251,19 +155,35 @@ func (b Board) refuseBusy(folders []string) error {
 		if below := m.below(f); len(below) > 0 {
 			return &RefusedError{Busy, fmt.Errorf("%s cannot be moved: %s is mounted in it", f, below[0]), "stop what uses it, or begin after a restart of the board with: systemctl disable kubelet"}
 		}
-		// A container's runtime lets go a moment after its last process.
-		var in []user
-		for range 20 {
-			if in = users("/proc", f, m); len(in) == 0 {
-				break
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		if len(in) > 0 {
-			return &RefusedError{Busy, fmt.Errorf("%s is in use by %s", f, in[0]), "stop it, then repeat"}
+		if err := b.unused(ctx, f, f); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// unused refuses a folder, at a path, that somebody works in. name is what the
+// owner calls it. A container's runtime lets go a moment after its last process.
+func (b Board) unused(ctx context.Context, name, at string) error {
+	if !durable.Exists(at) {
+		return nil
+	}
+	var in []user
+	for range 20 {
+		m, err := readMounts()
+		if err != nil {
+			return err
+		}
+		if in, err = users("/proc", at, m); err != nil || len(in) == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return &RefusedError{Busy, fmt.Errorf("%s is in use by %s", name, in[0]), "stop it, or unmount what it has mounted; then repeat"}
 }
 
 // startAgain starts what quiet stopped, in the reverse order.

@@ -26,7 +26,7 @@ func podsOf(t *testing.T, scripts map[string]string) func() []user {
 		require.NoError(t, cmd.Start())
 		_, err = out.Read(make([]byte, 1)) // its trap is set
 		require.NoError(t, err)
-		running = append(running, user{cmd.Process.Pid, name})
+		running = append(running, user{pid: cmd.Process.Pid, name: name})
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)

@@ -3,17 +3,20 @@ package storage
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
 
 // copyTree copies a folder with cp(1) and proves the copy equal. to must lie on
-// the file system where it stays and is ours to remove: what stands there is what
-// a killed run left.
+// the file system where it stays, and nothing may be there.
 func (b Board) copyTree(ctx context.Context, from, to string) (fingerprint, error) {
-	if err := b.removeTree(to); err != nil {
-		return fingerprint{}, err
+	if durable.Exists(to) {
+		return fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, fs.ErrExist)
 	}
 	if err := room(from, to); err != nil {
 		return fingerprint{}, err
@@ -61,7 +64,7 @@ func room(from, to string) error {
 	if err != nil {
 		return err
 	}
-	dir := parent(to)
+	dir := filepath.Dir(to)
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return fmt.Errorf("ask for the space at %s: %w", dir, err)

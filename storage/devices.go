@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Disk is a block device as lsblk(8) sees it, a partition or an array as well.
@@ -200,7 +201,12 @@ func unhex(s string) string {
 
 // Disks are the board's block devices with what is on them, and why one cannot
 // be chosen.
+//
+// A disk that does not answer must not hold everything up: after deviceWait the
+// error is [context.DeadlineExceeded].
 func (b Board) Disks(ctx context.Context) ([]Disk, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.deviceWait())
+	defer cancel()
 	text, err := b.Run(ctx, "lsblk", "-J", "-b", "-o", lsblkColumns)
 	if err != nil {
 		return nil, fmt.Errorf("list the disks: %w", err)
@@ -237,6 +243,15 @@ func (b Board) Disks(ctx context.Context) ([]Disk, error) {
 		all[i].Unfit = all[i].unfit(rootTops)
 	}
 	return all, nil
+}
+
+// deviceWait is how long lsblk and blkid have together. Disks on USB that spin up
+// take some ten seconds.
+func (b Board) deviceWait() time.Duration {
+	if b.DeviceWait > 0 {
+		return b.DeviceWait
+	}
+	return 30 * time.Second
 }
 
 // fileSystems are those that keep owners, modes, links and extended attributes.

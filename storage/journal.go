@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
-	"syscall"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
 // journal is what is set up and how far a run came. It is on the disk before what
@@ -17,6 +16,9 @@ import (
 // mounted, is looked at instead of believed.
 type journal struct {
 	Version int `json:"version"`
+	// Board is the identity of the board that wrote it (see boardIdentity), empty
+	// where the board has none.
+	Board string `json:"board,omitempty"`
 	// Doing is apply or undo while one is under way, empty at rest.
 	Doing string `json:"doing,omitempty"`
 	UUID  string `json:"uuid,omitempty"`
@@ -25,7 +27,7 @@ type journal struct {
 	FSType     string `json:"fsType,omitempty"`
 	Mount      string `json:"mount,omitempty"`
 	OwnersLine bool   `json:"ownersLine,omitempty"`
-	// WasMounted: it was mounted before us, by the owner's hand.
+	// WasMounted says that the owner had mounted it before.
 	WasMounted bool `json:"wasMounted,omitempty"`
 	// Made are folders that were not there before, outermost first.
 	Made    []string  `json:"made,omitempty"`
@@ -34,47 +36,87 @@ type journal struct {
 	Backup string `json:"fstabBackup,omitempty"`
 	// Stopped are the services to start again.
 	Stopped []string `json:"stopped,omitempty"`
-	// Kept are copies of old data, until clean.
-	Kept []string `json:"kept,omitempty"`
+	// Kept are copies that were set aside, until clean.
+	Kept []kept `json:"keptCopies,omitempty"`
+}
+
+// A state is how far a folder has come on its way to the disk or back. One that
+// is recorded covers the step after it, which may have been done in part.
+type state string
+
+// The states of apply, in order, and those of undo.
+const (
+	// planned: nothing has been done yet.
+	planned state = "planned"
+	// copying: a part of the copy may lie at names.Copy.
+	copying state = "copying"
+	// copied: the copy is proved equal; it lies at names.Copy or in its place.
+	copied state = "copied"
+	// placed: the copy lies in its place on the disk.
+	placed state = "placed"
+	// switching: the guard folder and the old one may lie at Path, names.Guard and
+	// names.Before.
+	switching state = "switching"
+	// moved: the guard folder lies at Path, the old one at names.Before.
+	moved state = "moved"
+	// onDisk: an apply came to its end with it. One that fails later does not take
+	// it back.
+	onDisk state = "onDisk"
+	// returning: a part of the copy of the disk's data may lie at names.Back.
+	returning state = "returning"
+	// returned: the data that goes back lies at Return, proved equal.
+	returned state = "returned"
+	// restoring: it and the guard folder may lie at Path, Return and names.Guard.
+	restoring state = "restoring"
+	// restored: the data is at Path; a copy of it may be on the disk still.
+	restored state = "restored"
+	// finished: that copy is gone too, or kept.
+	finished state = "finished"
+)
+
+func (s state) known() bool {
+	return slices.Contains([]state{planned, copying, copied, placed, switching, moved, onDisk,
+		returning, returned, restoring, restored, finished}, s)
+}
+
+// names are the names that a folder and its copies have on the way. They are in
+// the journal before any of them exists, and nothing else had them then.
+type names struct {
+	// Copy is beside the place on the disk; the others are beside the folder.
+	Copy   string `json:"copy"`
+	Guard  string `json:"guard"`
+	Back   string `json:"back"`
+	Before string `json:"before"`
 }
 
 // folder is one folder that moves.
 type folder struct {
-	Path string `json:"path"`
-	// Fresh: there was none before.
-	Fresh bool `json:"fresh,omitempty"`
-	// Adopted: the disk held its data before us.
-	Adopted bool `json:"adopted,omitempty"`
+	Path  string `json:"path"`
+	State state  `json:"state"`
+	Names names  `json:"names"`
 	// Sum is the fingerprint that the folder and its copy had when they were
-	// proved equal.
+	// proved equal; empty for one that was not copied.
 	Sum string `json:"sum,omitempty"`
-	// Placed: the copy lies at its place on the disk.
-	Placed bool `json:"placed,omitempty"`
-	// Before is where the old data goes; Switched says that it is there and that
-	// the guard folder lies in its place.
-	Before   string `json:"before,omitempty"`
-	Switched bool   `json:"switched,omitempty"`
-	Etcd     bool   `json:"etcd,omitempty"`
-	// Back is, while an undo is under way, the folder that will take the guard
-	// folder's place, and BackSum its fingerprint.
-	Back    string `json:"back,omitempty"`
-	BackSum string `json:"backSum,omitempty"`
-	// Done: an apply with it came to its end. What fails later does not take it
-	// back.
-	Done bool `json:"done,omitempty"`
-	// Newer: an apply was killed before the swap, and the board has run on the
-	// disk's copy since. Back then changes places with the old folder itself.
-	Newer bool `json:"newer,omitempty"`
-	// stale: the disk's copy is older than what is in the old place.
-	stale bool
-	// Restored: the data is back in its old place.
-	Restored bool `json:"restored,omitempty"`
+	// Guard is the guard folder, wherever it lies.
+	Guard guardID `json:"guardID,omitzero"`
+	Etcd  bool    `json:"etcd,omitempty"`
+	// Return is where the data that goes back lies, ReturnSum its fingerprint.
+	Return    string `json:"return,omitempty"`
+	ReturnSum string `json:"returnSum,omitempty"`
+	// Use is the copy that the owner chose where two differ, empty for none.
+	Use string `json:"use,omitempty"`
 }
 
-// copied tells whether the copy is at its place although the journal does not say
-// so yet.
-func (f *folder) copied(to string) bool {
-	return !f.Placed && f.Sum != "" && !durable.Exists(beside(to, "copy")) && durable.Exists(to)
+// A kept copy was set aside and is removed by clean only.
+type kept struct {
+	Path string `json:"path"`
+	// Of is the folder that it is a copy of.
+	Of string `json:"of,omitempty"`
+	// Sum is the fingerprint with which it was proved equal to what took its place;
+	// empty if it was not. Then clean does not remove it unless it is named, or all
+	// of it is in the folder of now.
+	Sum string `json:"sum,omitempty"`
+	Why string `json:"why,omitempty"`
 }
 
 // on is where the folder's data lies on the disk.
@@ -97,25 +139,132 @@ func (j *journal) paths() []string {
 	return all
 }
 
-const journalVersion = 1
+// clone is a copy that shares nothing that is changed.
+func (j *journal) clone() *journal {
+	n := *j
+	n.Folders = nil
+	for _, f := range j.Folders {
+		c := *f
+		n.Folders = append(n.Folders, &c)
+	}
+	n.Made, n.Stopped, n.Kept = slices.Clone(j.Made), slices.Clone(j.Stopped), slices.Clone(j.Kept)
+	return &n
+}
+
+// nameFolder gives a new folder the names that it needs on the way. stamp is
+// the time in the names of what is kept.
+func (j *journal) nameFolder(f *folder, stamp string) {
+	if f.Names.Copy != "" {
+		return
+	}
+	f.Names = names{
+		Copy: free(beside(j.on(f), "copy")), Guard: free(beside(f.Path, "guard")), Back: free(beside(f.Path, "back")),
+		Before: free(f.Path + ".before-storage-" + stamp),
+	}
+}
+
+const (
+	journalVersion = 2
+	// journalLimit is far above what a hundred folders need.
+	journalLimit = 1 << 20
+)
 
 // readJournal returns an empty journal when there is none.
 func readJournal() (*journal, error) {
-	text, err := os.ReadFile(journalPath)
+	text, err := safefile.Read(journalPath, journalLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &journal{Version: journalVersion}, nil
 	}
 	if err != nil {
-		return nil, &RefusedError{BadJournal, fmt.Errorf("the journal of what is set up cannot be read: %w", err), "look at it with: ls -ld " + journalPath}
+		return nil, &RefusedError{BadJournal, fmt.Errorf("the journal of what is set up cannot be read: %w", err),
+			"look at it with: ls -ld " + journalPath}
 	}
-	j := &journal{}
-	if err := json.Unmarshal(text, j); err != nil {
-		return nil, &RefusedError{BadJournal, fmt.Errorf("read journal %s: %w", journalPath, err), "the lines in /etc/fstab tell what is set up; move the file away once that is as it should be"}
-	}
-	if j.Version != journalVersion {
-		return nil, &RefusedError{BadJournal, fmt.Errorf("read journal %s: version %d, this program knows %d", journalPath, j.Version, journalVersion), "use the kubeadm-arm that wrote it"}
+	j, err := parseJournal(text)
+	if err != nil {
+		help := damagedJournalHelp
+		if errors.Is(err, errVersion) {
+			help = "use the kubeadm-arm that wrote it"
+		}
+		return nil, &RefusedError{BadJournal, fmt.Errorf("read journal %s: %w", journalPath, err), help}
 	}
 	return j, nil
+}
+
+// damagedJournalHelp is the way out without a journal: fstab's marked lines say
+// the same.
+const damagedJournalHelp = "move it away: mv " + journalPath + " " + journalPath +
+	".damaged; then build it anew from the marked lines of /etc/fstab: kubeadm-arm storage apply --rebuild"
+
+var errVersion = errors.New("version")
+
+// parseJournal reads a journal of this version or of the one before.
+func parseJournal(text []byte) (*journal, error) {
+	var version struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(text, &version); err != nil {
+		return nil, err
+	}
+	j := &journal{}
+	switch version.Version {
+	case 1:
+		old := &journalV1{}
+		if err := json.Unmarshal(text, old); err != nil {
+			return nil, err
+		}
+		j = old.convert()
+	case journalVersion:
+		if err := json.Unmarshal(text, j); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("%w %d, this program knows 1 and %d", errVersion, version.Version, journalVersion)
+	}
+	return j, j.check()
+}
+
+// check refuses a journal that nobody could carry out.
+func (j *journal) check() error {
+	if !slices.Contains([]string{"", "apply", "undo"}, j.Doing) {
+		return fmt.Errorf("doing: %q is neither apply nor undo", j.Doing)
+	}
+	if j.UUID == "" {
+		if len(j.Folders) > 0 || j.Doing != "" {
+			return errors.New("uuid: it is missing, and folders are set up")
+		}
+		return nil
+	}
+	if err := cleanPath(j.Mount); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	seen := map[string]bool{}
+	for i, f := range j.Folders {
+		if f == nil {
+			return fmt.Errorf("folders[%d]: it is null", i)
+		}
+		if seen[f.Path] {
+			return fmt.Errorf("folders[%d].path: %s is named twice", i, f.Path)
+		}
+		seen[f.Path] = true
+		if !f.State.known() {
+			return fmt.Errorf("folders[%d].state: %q is unknown", i, f.State)
+		}
+		paths := []string{f.Path, f.Names.Copy, f.Names.Guard, f.Names.Back, f.Names.Before}
+		if f.Return != "" {
+			paths = append(paths, f.Return)
+		}
+		for _, p := range paths {
+			if err := cleanPath(p); err != nil {
+				return fmt.Errorf("folders[%d]: %w", i, err)
+			}
+		}
+	}
+	for i, k := range j.Kept {
+		if err := cleanPath(k.Path); err != nil {
+			return fmt.Errorf("keptCopies[%d].path: %w", i, err)
+		}
+	}
+	return nil
 }
 
 // save has the journal on the disk.
@@ -144,26 +293,19 @@ func (b Board) drop() error {
 	return nil
 }
 
-// keep remembers old data until clean.
-func (j *journal) keep(path string) {
-	if !slices.Contains(j.Kept, path) {
-		j.Kept = append(j.Kept, path)
+// keep records a copy that is set aside.
+func (j *journal) keep(k kept) {
+	if !slices.ContainsFunc(j.Kept, func(x kept) bool { return x.Path == k.Path }) {
+		j.Kept = append(j.Kept, k)
 	}
 }
 
-// lock keeps two runs apart. It locks the folder /etc, so that a run that is
-// refused leaves no lock file; the kernel drops it when the process ends.
-func lock() (unlock func(), err error) {
-	dir, err := os.Open("/etc")
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		dir.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, &RefusedError{Locked, errors.New("another kubeadm-arm storage is at work on this board"), "wait for it, or end it with Ctrl-C where it runs"}
+// free is a name that nothing has.
+func free(name string) string {
+	for n, at := 1, name; ; n++ {
+		if !durable.Exists(at) {
+			return at
 		}
-		return nil, fmt.Errorf("lock /etc: %w", err)
+		at = fmt.Sprintf("%s-%d", name, n)
 	}
-	return func() { dir.Close() }, nil
 }

@@ -68,18 +68,9 @@ func TestParseBlkid(t *testing.T) {
 	assert.Equal(t, "a\\xzz\\x4", unhex("a\\xzz\\x4"))
 }
 
-// The names that systemd-escape --path --suffix=mount gives.
-func TestUnitName(t *testing.T) {
-	for place, want := range map[string]string{
-		"/mnt/root": "mnt-root.mount", "/var/lib/etcd": "var-lib-etcd.mount", "/mnt/my-disk": `mnt-my\x2ddisk.mount`,
-		"/var/lib/my data": `var-lib-my\x20data.mount`, "/.hidden/x": `\x2ehidden-x.mount`, "/mnt/ä": `mnt-\xc3\xa4.mount`, "/a.b_c:d": "a.b_c:d.mount",
-	} {
-		assert.Equal(t, want, unitName(place))
-	}
-}
-
 func TestUnitFiles(t *testing.T) {
-	all := unitFiles("/usr/local/bin/kubeadm-arm", "/mnt/root", []string{"/var/lib/etcd", "/var/lib/docker"})
+	all, err := unitFiles("/usr/local/bin/kubeadm-arm", "/mnt/root", []string{"/var/lib/etcd", "/var/lib/docker"})
+	require.NoError(t, err)
 	require.Len(t, all, 2, "containerd's folder stays, so containerd waits for nothing")
 	assert.Equal(t, `# Written by kubeadm-arm storage apply; kubeadm-arm storage undo takes it away.
 [Unit]
@@ -92,7 +83,15 @@ ExecStartPre=/usr/local/bin/kubeadm-arm storage guard /var/lib/docker
 `, all["/etc/systemd/system/docker.service.d/20-kubeadm-arm-storage.conf"])
 	kubelet := all["/etc/systemd/system/kubelet.service.d/20-kubeadm-arm-storage.conf"]
 	assert.Contains(t, kubelet, "Wants=mnt-root.mount var-lib-etcd.mount var-lib-docker.mount\n")
-	assert.Contains(t, kubelet, "ExecStartPre=/usr/local/bin/kubeadm-arm storage guard\n")
+	assert.Contains(t, kubelet, `ExecStartPre=/usr/local/bin/kubeadm-arm storage guard`+"\n")
+
+	all, err = unitFiles("/usr/local/bin/kubeadm-arm", "/mnt/root", []string{`/var/lib/docker/my data%n$HOME"\;`})
+	require.NoError(t, err)
+	docker := all["/etc/systemd/system/docker.service.d/20-kubeadm-arm-storage.conf"]
+	assert.Contains(t, docker, `guard "/var/lib/docker/my data%%n$$HOME\"\\;"`)
+	assert.Contains(t, docker, `var-lib-docker-my\x20data\x25n\x24HOME\x22\x5c\x3b.mount`)
+	_, err = unitFiles("/opt/a'b", "/mnt/root", []string{"/var/lib/etcd"})
+	require.ErrorContains(t, err, "cannot stand in a unit")
 }
 
 // A degraded RAID 5 as the kernel shows it, a partition of it, and LVM upon it.

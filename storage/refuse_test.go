@@ -278,7 +278,7 @@ func TestApplyAgainAddUndoClean(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, status.Findings, 1)
 	assert.Contains(t, status.Findings[0].Text, "no second database arises there")
-	_, _, err = b.Clean()
+	_, _, err = b.Clean(ctx, nil)
 	require.ErrorContains(t, err, "/var/lib/etcd is not on its disk now")
 	_, err = b.Apply(ctx, Wish{})
 	require.NoError(t, err, "apply mounts it again")
@@ -286,21 +286,21 @@ func TestApplyAgainAddUndoClean(t *testing.T) {
 
 	// Another disk at its place.
 	s.sh("mount", "-t", "tmpfs", "other", "/mnt/my disk")
-	require.ErrorContains(t, b.Undo(ctx, false), "another disk than UUID=")
+	require.ErrorContains(t, b.Undo(ctx, How{}), "another disk than UUID=")
 	s.sh("umount", "/mnt/my disk")
 	assert.Equal(t, data, pictures(t))
 
-	require.NoError(t, b.Undo(ctx, false))
+	require.NoError(t, b.Undo(ctx, How{}))
 	assert.Equal(t, before, whole(t))
 	assert.Equal(t, data, pictures(t))
-	require.ErrorContains(t, b.Undo(ctx, false), "nothing is set up")
+	require.ErrorContains(t, b.Undo(ctx, How{}), "nothing is set up")
 
 	// The card died, the disk holds the data: it is taken up.
 	_, err = b.Apply(ctx, Wish{Device: s.device(), Folders: testFolders()})
 	require.NoError(t, err)
-	removed, left, err := b.Clean()
+	removed, left, err := b.Clean(ctx, nil)
 	require.NoError(t, err)
-	assert.Len(t, removed, 3)
+	assert.Len(t, removed, 2, "an empty folder is not kept")
 	assert.Empty(t, left)
 	for _, f := range append(testFolders(), "/mnt/root") {
 		s.sh("umount", f)
@@ -316,7 +316,7 @@ func TestApplyAgainAddUndoClean(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "adopt", p.Moves[0].What)
 	assert.Equal(t, data, pictures(t))
-	require.NoError(t, b.Undo(ctx, false))
+	require.NoError(t, b.Undo(ctx, How{}))
 	for _, f := range []string{"/var/lib/etcd", "/var/lib/docker"} {
 		assert.Equal(t, data[f], picture(t, f))
 	}

@@ -23,6 +23,10 @@ const (
 	BadJournal
 	// NotSetUp: there is nothing to undo.
 	NotSetUp
+	// Different: two copies of a folder differ, and the owner has to choose.
+	Different
+	// OtherBoard: what is set up belongs to another board.
+	OtherBoard
 )
 
 // A RefusedError is a wish that was not begun, or of which nothing is left.

@@ -8,31 +8,96 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 )
 
 // A Runner runs one of the board's programs and returns what it prints. It is
 // the only way that this package starts programs.
 type Runner func(ctx context.Context, name string, args ...string) ([]byte, error)
 
+// outputLimit is more than any program prints that this package reads.
+const outputLimit = 16 << 20
+
 // Exec runs programs for real. A program ends with us, also when we are killed:
-// a cp(1) left behind would write into what the next run makes anew.
+// a cp(1) left behind would write into what the next run makes anew. When the
+// context ends it is killed, and left behind if even that does not end it, as while
+// it waits for a disk that does not answer.
 func Exec(ctx context.Context, name string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin:/usr/bin:/bin")
 	if path, err := lookPath(name); err == nil {
 		cmd.Path, cmd.Err = path, nil
 	}
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
+	out, said := &limited{}, &limited{}
+	cmd.Stdout, cmd.Stderr = out, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	// The parent of PR_SET_PDEATHSIG is the thread, not the process (prctl(2)).
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := cmd.Run(); err != nil {
-		return out.Bytes(), &CommandError{Command: strings.Join(append([]string{name}, args...), " "), Said: strings.TrimSpace(said.String()), Err: err}
+	cmd.WaitDelay = time.Second
+	started, ended := make(chan error, 1), make(chan error, 1)
+	go func() {
+		// The parent of PR_SET_PDEATHSIG is the thread, not the process (prctl(2)).
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			ended <- cmd.Wait()
+		}
+	}()
+	err := <-started
+	if err == nil {
+		err = await(ctx, cmd, ended)
 	}
-	return out.Bytes(), nil
+	if over := out.over || said.over; err == nil && over {
+		err = fmt.Errorf("it printed more than %d MiB", outputLimit>>20)
+	}
+	if err != nil {
+		return out.text(), &CommandError{
+			Command: strings.Join(append([]string{name}, args...), " "), Said: strings.TrimSpace(string(said.text())), Err: err,
+		}
+	}
+	return out.text(), nil
+}
+
+// killGrace is how long a killed program has to be gone.
+const killGrace = 2 * time.Second
+
+func await(ctx context.Context, cmd *exec.Cmd, ended <-chan error) error {
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	_ = cmd.Process.Kill()
+	select {
+	case <-ended:
+		return context.Cause(ctx)
+	case <-time.After(killGrace):
+		return fmt.Errorf("%w, and it cannot be killed: it waits for a device", context.Cause(ctx))
+	}
+}
+
+// limited keeps the first outputLimit bytes that are written to it.
+type limited struct {
+	mu   sync.Mutex
+	kept bytes.Buffer
+	over bool
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fits := min(len(p), outputLimit-l.kept.Len())
+	l.kept.Write(p[:fits])
+	l.over = l.over || fits < len(p)
+	return len(p), nil
+}
+
+func (l *limited) text() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.kept.Bytes())
 }
 
 // lookPath looks also where an unprivileged PATH does not lead.

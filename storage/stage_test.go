@@ -41,6 +41,9 @@ func victim(do string) int {
 	n := 0
 	b := testBoard()
 	b.FS.Hook = func(c durable.Change) error {
+		if c.Op == "sync" {
+			return nil // killed before or after it, the names are the same
+		}
 		n++
 		if os.Getenv("STORAGE_TEST_LIST") != "" {
 			fmt.Println(n, c.Op, c.Path, c.Done)
@@ -53,9 +56,9 @@ func victim(do string) int {
 	}
 	var err error
 	if do == "apply" {
-		_, err = b.Apply(context.Background(), Wish{Device: os.Getenv("STORAGE_TEST_DEVICE"), Folders: testFolders()})
+		_, err = b.Apply(context.Background(), Wish{Device: os.Getenv("STORAGE_TEST_DEVICE"), Folders: testFolders(), Use: testUse()})
 	} else {
-		err = b.Undo(context.Background(), false)
+		err = b.Undo(context.Background(), How{Use: testUse()})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -64,7 +67,14 @@ func victim(do string) int {
 	return 0
 }
 
-func testBoard() Board { return Board{Run: Exec, Now: time.Now} }
+func testBoard() Board {
+	return Board{Run: Exec, Now: time.Now, Identity: func() string { return "this board" }}
+}
+
+// testUse are the copies that the owner chose.
+func testUse() []string {
+	return strings.FieldsFunc(os.Getenv("STORAGE_TEST_USE"), func(r rune) bool { return r == ':' })
+}
 
 func testFolders() []string { return []string{"/var/lib/etcd", "/var/lib/docker", "/var/lib/my data"} }
 
@@ -77,7 +87,7 @@ func onStage(t *testing.T) (inside bool) {
 	if os.Getenv("STORAGE_TEST_STAGE") == t.Name() {
 		return true
 	}
-	cmd := exec.Command("unshare", "--mount", "--propagation", "private", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "30m")
+	cmd := exec.Command("unshare", "--mount", "--propagation", "private", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "90m")
 	cmd.Env = append(os.Environ(), "STORAGE_TEST_STAGE="+t.Name())
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
@@ -92,7 +102,8 @@ type stage struct {
 	dir   string
 	base  map[int]bool // IDs of the mounts of before
 	loops []string
-	disk  string // the disk's device
+	disk  string   // the disk's device
+	use   []string // copies that were chosen
 }
 
 const ownersFstab = "proc\t/proc proc defaults 0 0\n\n# the owner's own\nLABEL=nowhere /srv/it\\040is ext4 noauto,nofail 0 0  \n"
@@ -148,6 +159,7 @@ func (s *stage) up() {
 	for _, d := range []string{"etc", "lib", "mnt"} {
 		require.NoError(s.t, os.MkdirAll(filepath.Join(card, d), 0o755))
 	}
+	s.sh("mount", "-t", "tmpfs", "-o", "mode=755", "run", "/run") // the lock is this board's
 	s.sh("mount", "--bind", card+"/etc", "/etc")
 	s.sh("mount", "--bind", card+"/lib", "/var/lib")
 	s.sh("mount", "--bind", card+"/mnt", "/mnt")
@@ -183,7 +195,7 @@ func (s *stage) clear() {
 			return !strings.Contains(string(out), s.dir)
 		}, 20*time.Second, 20*time.Millisecond, "detach %s", l)
 	}
-	s.loops = nil
+	s.loops, s.use = nil, nil
 }
 
 // save keeps the images as they are, load puts them back.
@@ -326,12 +338,7 @@ func whole(t *testing.T) string {
 // child runs the victim; killed tells whether it was.
 func (s *stage) child(do string, kill int, list bool) (out string, killed bool) {
 	s.t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "STORAGE_TEST_DO="+do, "STORAGE_TEST_KILL="+strconv.Itoa(kill), "STORAGE_TEST_DEVICE="+s.device())
-	if list {
-		cmd.Env = append(cmd.Env, "STORAGE_TEST_LIST=1")
-	}
-	text, err := cmd.CombinedOutput()
+	text, err := s.run(do, kill, list)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		status, _ := exit.Sys().(syscall.WaitStatus)
@@ -340,5 +347,28 @@ func (s *stage) child(do string, kill int, list bool) (out string, killed bool) 
 	if !killed {
 		require.NoError(s.t, err, "%s, killed at %d: %s", do, kill, text)
 	}
-	return string(text), killed
+	return text, killed
+}
+
+// try runs the victim to its end, which may be a refusal.
+func (s *stage) try(do string) (out string, err error) { return s.run(do, 0, false) }
+
+func (s *stage) run(do string, kill int, list bool) (string, error) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "STORAGE_TEST_DO="+do, "STORAGE_TEST_KILL="+strconv.Itoa(kill), "STORAGE_TEST_DEVICE="+s.device(),
+		"STORAGE_TEST_USE="+strings.Join(s.use, ":"))
+	if list {
+		cmd.Env = append(cmd.Env, "STORAGE_TEST_LIST=1")
+	}
+	text, err := cmd.CombinedOutput()
+	return string(text), err
+}
+
+// isGuardNow tells whether a folder is the guard folder of the journal's.
+func isGuardNow(t *testing.T, path string) bool {
+	t.Helper()
+	j, err := readJournal()
+	require.NoError(t, err)
+	f := j.folder(path)
+	return f != nil && j.isGuard(f, path)
 }

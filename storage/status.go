@@ -2,12 +2,15 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 )
 
 // A Status is what is set up and how it stands.
@@ -55,7 +58,10 @@ func (b Board) ReadStatus(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{State: "none", Kept: j.Kept, Backup: j.Backup}
+	s := Status{State: "none", Backup: j.Backup}
+	for _, k := range j.Kept {
+		s.Kept = append(s.Kept, k.Path)
+	}
 	if j.UUID == "" {
 		return s, strayLines()
 	}
@@ -64,69 +70,110 @@ func (b Board) ReadStatus(ctx context.Context) (Status, error) {
 		return s, err
 	}
 	s.State, s.Disk, s.Mount = "applied", "UUID="+j.UUID, j.Mount
-	problem := func(hint, format string, args ...any) {
-		s.Findings = append(s.Findings, Finding{"problem", fmt.Sprintf(format, args...), hint})
-	}
-	warning := func(hint, format string, args ...any) {
-		s.Findings = append(s.Findings, Finding{"warning", fmt.Sprintf(format, args...), hint})
-	}
 	if j.Doing != "" {
 		s.State = "unfinished " + j.Doing
-		problem("finish it with: kubeadm-arm storage "+j.Doing+", or take it back with: kubeadm-arm storage undo", "an %s was interrupted", j.Doing)
+		s.problem("finish it with: kubeadm-arm storage "+j.Doing+", or take it back with: kubeadm-arm storage undo",
+			"an %s was interrupted", j.Doing)
 	}
-	device, err := b.find(ctx, j.UUID)
-	if err != nil {
-		problem("look at the cables, and at: lsblk; cat /proc/mdstat; then: mdadm --assemble --scan", "%s is not there: disk or RAID are not connected or not assembled", s.Disk)
-	} else {
-		s.Device = device
-		s.Arrays = readArrays("/sys", filepath.Base(device))
-		for _, a := range s.Arrays {
-			if a.Missing > 0 {
-				warning("replace the disk: mdadm --detail /dev/"+a.Name, "the array is degraded (%s): it works, and the next disk that fails may take all data with it", a)
-			}
-		}
+	if now := b.identity(); j.Board != "" && now != "" && j.Board != now {
+		s.problem(otherBoardHelp, "the card was set up in another board (%s, this one is %s)", j.Board, now)
 	}
-	if here := m.at(j.Mount); here != nil {
-		n, _ := blockNumber(device)
-		s.Mounted = device != "" && mountDevice(here) == n
-		if device != "" && !s.Mounted {
-			problem("see: findmnt "+j.Mount, "another disk is mounted at %s: %s", j.Mount, here.Source)
-		}
-		if strings.HasPrefix(here.Options, "ro") || strings.HasPrefix(here.VFSOptions, "ro") {
-			problem("see: dmesg", "%s is mounted read-only, as after an error of the disk", j.Mount)
-		}
-		var fs unix.Statfs_t
-		if unix.Statfs(j.Mount, &fs) == nil {
-			s.Bytes, s.FreeBytes = int64(fs.Blocks)*int64(fs.Bsize), int64(fs.Bavail)*int64(fs.Bsize) //nolint:unconvert // narrower on some architectures
-			if s.FreeBytes < s.Bytes/20 {
-				warning("make room on it; a full disk stops etcd", "only %s of %s are free at %s", size(s.FreeBytes), size(s.Bytes), j.Mount)
-			}
-		}
-	} else if device != "" && j.Doing == "" {
-		problem("mount it: mount "+j.Mount+" (the reason is in: journalctl -b -u '"+unitName(j.Mount)+"')", "%s (%s) is not mounted at %s", device, s.Disk, j.Mount)
-	}
+	s.checkDisk(ctx, b, j)
+	s.checkMounted(j, m)
 	for _, f := range j.Folders {
-		fs := FolderStatus{Folder: f.Path, OnDisk: m.bound(j.Mount, f.Path)}
-		if m.at(f.Path) == nil {
-			fs.Guarded = isGuard(f.Path)
-		}
-		s.Folders = append(s.Folders, fs)
-		switch {
-		case fs.OnDisk || j.Doing != "":
-		case fs.Guarded:
-			problem("once the disk is mounted: mount "+f.Path, "%s is not on its disk; nothing can be begun in the empty folder below, so that no second database arises there", f.Path)
-		case m.at(f.Path) != nil:
-			problem("see: findmnt "+f.Path, "something else is mounted at %s", f.Path)
-		default:
-			problem("stop what works in it, and see what is in it", "%s is not on its disk, and the folder below is not guarded any more", f.Path)
-		}
+		s.checkFolder(j, f, m)
 	}
-	s.checkText(j, problem, warning, b.Program)
+	s.checkText(j, b.Program)
 	return s, nil
 }
 
+func (s *Status) problem(hint, format string, args ...any) {
+	s.Findings = append(s.Findings, Finding{"problem", fmt.Sprintf(format, args...), hint})
+}
+
+func (s *Status) warning(hint, format string, args ...any) {
+	s.Findings = append(s.Findings, Finding{"warning", fmt.Sprintf(format, args...), hint})
+}
+
+// checkDisk looks for the disk and at the arrays that it lies on.
+func (s *Status) checkDisk(ctx context.Context, b Board, j *journal) {
+	device, err := b.find(ctx, j)
+	var refused *RefusedError
+	switch {
+	case errors.As(err, &refused) && refused.Reason == NotMounted:
+		s.problem("look at the cables, and at: lsblk; cat /proc/mdstat; then: mdadm --assemble --scan; "+
+			"if it is gone for good: kubeadm-arm storage undo --without-disk",
+			"%s is not there: disk or RAID are not connected or not assembled", s.Disk)
+		return
+	case errors.As(err, &refused):
+		s.problem(refused.Help, "%v", err)
+		return
+	case err != nil:
+		s.problem("see: dmesg", "%v", err)
+		return
+	}
+	s.Device = device
+	s.Arrays = readArrays("/sys", filepath.Base(device))
+	for _, a := range s.Arrays {
+		if a.Missing > 0 {
+			s.warning("replace the disk: mdadm --detail /dev/"+a.Name,
+				"the array is degraded (%s): it works, and the next disk that fails may take all data with it", a)
+		}
+	}
+}
+
+// checkMounted looks at the disk in its place.
+func (s *Status) checkMounted(j *journal, m mounts) {
+	here := m.at(j.Mount)
+	if here == nil {
+		if s.Device != "" && j.Doing == "" {
+			s.problem("mount it: mount "+j.Mount+" (the reason is in: journalctl -b -u '"+systemd.MountUnit(j.Mount)+"')",
+				"%s (%s) is not mounted at %s", s.Device, s.Disk, j.Mount)
+		}
+		return
+	}
+	n, _ := blockNumber(s.Device)
+	s.Mounted = s.Device != "" && mountDevice(here) == n
+	if s.Device != "" && !s.Mounted {
+		s.problem("see: findmnt "+j.Mount, "another disk is mounted at %s: %s", j.Mount, here.Source)
+	}
+	if strings.HasPrefix(here.Options, "ro") || strings.HasPrefix(here.VFSOptions, "ro") {
+		s.problem("see: dmesg", "%s is mounted read-only, as after an error of the disk", j.Mount)
+	}
+	var fs unix.Statfs_t
+	if unix.Statfs(j.Mount, &fs) != nil {
+		return
+	}
+	s.Bytes, s.FreeBytes = int64(fs.Blocks)*int64(fs.Bsize), int64(fs.Bavail)*int64(fs.Bsize) //nolint:unconvert // narrower on some
+	if s.FreeBytes < s.Bytes/20 {
+		s.warning("make room on it; a full disk stops etcd", "only %s of %s are free at %s", size(s.FreeBytes),
+			size(s.Bytes), j.Mount)
+	}
+}
+
+// checkFolder looks whether a folder is on its disk.
+func (s *Status) checkFolder(j *journal, f *folder, m mounts) {
+	fs := FolderStatus{Folder: f.Path, OnDisk: m.bound(j.Mount, f.Path)}
+	if m.at(f.Path) == nil {
+		fs.Guarded = j.isGuard(f, f.Path)
+	}
+	s.Folders = append(s.Folders, fs)
+	switch {
+	case fs.OnDisk || j.Doing != "":
+	case fs.Guarded:
+		s.problem("once the disk is mounted: mount "+f.Path,
+			"%s is not on its disk; nothing can be begun in the empty folder below, "+
+				"so that no second database arises there", f.Path)
+	case m.at(f.Path) != nil:
+		s.problem("see: findmnt "+f.Path, "something else is mounted at %s", f.Path)
+	default:
+		s.problem("stop what works in it, and see what is in it",
+			"%s is not on its disk, and the folder below is not guarded any more", f.Path)
+	}
+}
+
 // checkText looks whether fstab and drop-ins still say what was set up.
-func (s *Status) checkText(j *journal, problem, warning func(hint, format string, args ...any), program string) {
+func (s *Status) checkText(j *journal, program string) {
 	if j.Doing != "" {
 		return
 	}
@@ -138,14 +185,20 @@ func (s *Status) checkText(j *journal, problem, warning func(hint, format string
 		}
 	}
 	if err != nil {
-		warning("put them back with: kubeadm-arm storage apply", "the lines in %s are not those that were set up: %v", fstabPath, err)
+		s.warning("put them back with: kubeadm-arm storage apply", "the lines in %s are not those that were set up: %v",
+			fstabPath, err)
 	}
-	if !systemd() {
+	if !systemd.Booted("/") || program == "" {
 		return
 	}
-	for path := range unitFiles(program, j.Mount, j.paths()) {
-		if _, err := os.Stat(path); err != nil {
-			warning("write it again with: kubeadm-arm storage apply", "%s is missing: the service could start without the mounts", path)
+	units, err := unitFiles(program, j.Mount, j.paths())
+	if err != nil {
+		s.warning("see: kubeadm-arm storage plan", "%v", err)
+	}
+	for _, path := range sorted(units) {
+		if !durable.Exists(path) {
+			s.warning("write it again with: kubeadm-arm storage apply",
+				"%s is missing: the service could start without the mounts", path)
 		}
 	}
 }
@@ -154,58 +207,4 @@ func (s *Status) checkText(j *journal, problem, warning func(hint, format string
 func Findings(ctx context.Context, b Board) ([]Finding, error) {
 	s, err := b.ReadStatus(ctx)
 	return s.Findings, err
-}
-
-// Guard tells whether the folders are where their data is: all that are set up,
-// or those named. Services ask it before they start.
-func (b Board) Guard(ctx context.Context, only []string) error {
-	j, err := readJournal()
-	if err != nil {
-		return err
-	}
-	if j.UUID == "" {
-		return nil
-	}
-	m, err := readMounts()
-	if err != nil {
-		return err
-	}
-	for _, f := range j.Folders {
-		if len(only) > 0 && !contains(only, f.Path) || m.bound(j.Mount, f.Path) {
-			continue
-		}
-		if j.Doing != "" {
-			return &RefusedError{Interrupted, fmt.Errorf("nothing is started: an %s of kubeadm-arm storage was interrupted, and %s is not mounted", j.Doing, f.Path), "finish it with: kubeadm-arm storage " + j.Doing + ", or take it back with: kubeadm-arm storage undo"}
-		}
-		why := "it is there, but " + j.Mount + " is not mounted"
-		if m.at(j.Mount) != nil {
-			why = "the bind mount is missing: mount " + f.Path
-		}
-		if _, err := b.find(ctx, j.UUID); err != nil {
-			why = "the disk or RAID is not connected or not assembled"
-		}
-		return &RefusedError{NotMounted, fmt.Errorf("nothing is started: %s is not on its disk (UUID=%s): %s", f.Path, j.UUID, why), "see: kubeadm-arm storage status"}
-	}
-	return b.rightDisk(ctx, j, m)
-}
-
-// rightDisk tells whether what is mounted is the file system of the set-up.
-func (b Board) rightDisk(ctx context.Context, j *journal, m mounts) error {
-	device, err := b.find(ctx, j.UUID)
-	if err != nil {
-		return err
-	}
-	if n, ok := blockNumber(device); ok && mountDevice(m.at(j.Mount)) != n {
-		return &RefusedError{NotMounted, fmt.Errorf("another disk than UUID=%s is mounted at %s", j.UUID, j.Mount), "see: kubeadm-arm storage status"}
-	}
-	return nil
-}
-
-func contains(all []string, one string) bool {
-	for _, a := range all {
-		if a == one {
-			return true
-		}
-	}
-	return false
 }

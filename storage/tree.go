@@ -55,7 +55,6 @@ type treeEntry struct {
 // walkTree visits root and all below it in the order of their names, without
 // following symbolic links.
 func walkTree(root string, visit func(treeEntry) error) error {
-	type inode struct{ dev, ino uint64 }
 	seen := map[inode]string{}
 	return filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
@@ -70,7 +69,7 @@ func walkTree(root string, visit func(treeEntry) error) error {
 		}
 		e.blocks = e.stat.Blocks
 		if e.stat.Mode&unix.S_IFMT != unix.S_IFDIR && e.stat.Nlink > 1 {
-			key := inode{uint64(e.stat.Dev), uint64(e.stat.Ino)} //nolint:unconvert // narrower on some architectures
+			key := inodeOf(&e.stat)
 			if first, ok := seen[key]; ok {
 				e.first, e.blocks = first, 0
 			} else {
@@ -105,7 +104,7 @@ func (e treeEntry) write(h hash.Hash) error {
 		}
 		text(to)
 	case unix.S_IFREG:
-		f, err := os.OpenFile(e.path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NOATIME, 0)
+		f, err := openData(e.path)
 		if err != nil {
 			return err
 		}

@@ -5,80 +5,72 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 )
 
 const (
 	systemdFolder = "/etc/systemd/system"
 	dropIn        = "20-kubeadm-arm-storage.conf"
+	unitLimit     = 1 << 20
 )
-
-// unitName is the mount unit of a place (systemd-escape(1) --path).
-func unitName(place string) string {
-	var b strings.Builder
-	for i, c := range []byte(strings.Trim(place, "/")) {
-		switch {
-		case c == '/':
-			b.WriteByte('-')
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == ':', c == '_', c == '.' && i > 0:
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, `\x%02x`, c)
-		}
-	}
-	return b.String() + ".mount"
-}
 
 // unitFiles are the drop-ins of the services that need the folders, by path.
 // Wants= and After= have systemd mount before the start and try again with each
 // restart; Requires= would give up for good when the disk comes a minute late.
 // What keeps the service from starting without its disk is the guard.
-func unitFiles(program, mount string, folders []string) map[string]string {
+//
+// Programs and names are quoted: the guard must be asked for the very folders.
+func unitFiles(program, mount string, folders []string) (map[string]string, error) {
 	all := map[string]string{}
 	for service, top := range map[string][]string{
-		"kubelet": {"/"}, "containerd": {"/var/lib/containerd"}, "docker": {"/var/lib/docker", "/var/lib/containerd"}, "crio": {"/var/lib/containers"},
+		"kubelet": {"/"}, "containerd": {"/var/lib/containerd"}, "docker": {"/var/lib/docker", "/var/lib/containerd"},
+		"crio": {"/var/lib/containers"},
 	} {
-		units := []string{unitName(mount)}
-		guarded := ""
+		units := []string{systemd.MountUnit(mount)}
+		guard := []string{"storage", "guard"}
 		for _, f := range folders {
-			for _, t := range top {
-				if inside(f, t) {
-					units = append(units, unitName(f))
-					if t != "/" {
-						guarded += " " + f
-					}
-				}
+			if !slices.ContainsFunc(top, func(t string) bool { return inside(f, t) }) {
+				continue
+			}
+			units = append(units, systemd.MountUnit(f))
+			if service != "kubelet" { // it asks for all
+				guard = append(guard, f)
 			}
 		}
 		if len(units) == 1 {
 			continue
 		}
 		list := strings.Join(units, " ")
-		all[filepath.Join(systemdFolder, service+".service.d", dropIn)] = `# Written by kubeadm-arm storage apply; kubeadm-arm storage undo takes it away.
+		command, err := systemd.CommandLine(program, guard...)
+		if err != nil {
+			return nil, unfit("install it as /usr/local/bin/kubeadm-arm", "write the drop-in of %s: %w", service, err)
+		}
+		all[dropInPath(service)] = `# Written by kubeadm-arm storage apply; kubeadm-arm storage undo takes it away.
 [Unit]
 Wants=` + list + `
 After=` + list + `
 StartLimitIntervalSec=0
 
 [Service]
-ExecStartPre=` + program + ` storage guard` + guarded + `
+ExecStartPre=` + command + `
 `
 	}
-	return all
+	return all, nil
 }
 
-// systemd tells whether systemd runs the board (sd_booted(3)).
-func systemd() bool {
-	info, err := os.Stat("/run/systemd/system")
-	return err == nil && info.IsDir()
+func dropInPath(service string) string {
+	return filepath.Join(systemdFolder, service+".service.d", dropIn)
 }
 
 func (b Board) writeUnits(ctx context.Context, units map[string]string) error {
 	changed := false
 	for _, path := range sorted(units) {
-		if old, err := os.ReadFile(path); err == nil && string(old) == units[path] {
+		if old, err := safefile.Read(path, unitLimit); err == nil && string(old) == units[path] {
 			continue
 		}
 		if err := b.FS.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -95,11 +87,16 @@ func (b Board) writeUnits(ctx context.Context, units map[string]string) error {
 	return b.reload(ctx)
 }
 
-// removeUnits removes all drop-ins of ours and folders that they leave empty.
-func (b Board) removeUnits(ctx context.Context) error {
+// removeUnits removes all drop-ins of ours but some, and folders that they leave
+// empty.
+func (b Board) removeUnits(ctx context.Context, but map[string]string) error {
 	all, err := filepath.Glob(filepath.Join(systemdFolder, "*.service.d", dropIn))
-	if err != nil || len(all) == 0 {
+	if err != nil {
 		return err
+	}
+	all = slices.DeleteFunc(all, func(path string) bool { return but[path] != "" })
+	if len(all) == 0 {
+		return nil
 	}
 	for _, path := range all {
 		if err := b.FS.Remove(path); err != nil {
@@ -116,7 +113,7 @@ func (b Board) removeUnits(ctx context.Context) error {
 
 // reload has systemd read fstab and the drop-ins again.
 func (b Board) reload(ctx context.Context) error {
-	if !systemd() {
+	if !systemd.Booted("/") {
 		return nil
 	}
 	return b.FS.Do("reload", "systemd", func() error {

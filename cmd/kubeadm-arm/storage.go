@@ -25,19 +25,27 @@ import (
 func storageCommands() []*command {
 	output := outputFlag("text", "json")
 	stop := ownFlag{name: "stop", text: "stop the kubelet, its pods, docker and containerd for it, and start them again"}
+	use := ownFlag{name: "use", value: "DIR", text: "copy to go on with where two differ; the other one is kept; may be repeated"}
+	takeOver := ownFlag{name: "take-over", text: "card and disk are this board's now, though the card was set up in another one"}
 	wish := []ownFlag{
 		{name: "mount", value: "DIR", text: "where the disk is mounted (default " + storage.DefaultMount + ", or where it is already)"},
 		{name: "folder", value: "DIR", text: "folder to move; may be repeated (default /var/lib/etcd, and /var/lib/docker and /var/lib/containerd if they exist)"},
-		stop,
+		stop, use, takeOver,
+		{name: "rebuild", text: "make the journal, which is lost, from the marked lines of /etc/fstab"},
 	}
+	undo := []ownFlag{stop, use, takeOver,
+		{name: "without-disk", text: "give up what is on the disk: it is gone for good, or belongs to another board"}}
 	return []*command{
 		{name: "storage plan", words: 1, run: invocation.storagePlan, flags: append(slices.Clone(wish), output),
 			calls: []call{{"", "the board's disks, and which are fit"}, {"DEVICE [flags]", "what apply would do: fstab, units, data; changes nothing"}}},
 		{name: "storage apply", words: 1, run: invocation.storageApply, flags: append(slices.Clone(wish), ownFlag{name: "dry-run", text: "print the plan and change nothing"}),
 			calls: []call{{"DEVICE [flags]", "do it, or finish it after an interruption; again it changes nothing"}}},
 		{name: "storage status", run: invocation.storageStatus, flags: []ownFlag{output}, calls: []call{{"[-o json]", "what is set up, and what is wrong with it"}}},
-		{name: "storage undo", run: invocation.storageUndo, flags: []ownFlag{stop}, calls: []call{{"[--stop]", "bring the data back, and everything else as it was"}}},
-		{name: "storage clean", run: invocation.storageClean, calls: []call{{"", "remove the old data that apply kept"}}},
+		{name: "storage undo", run: invocation.storageUndo, flags: undo,
+			calls: []call{{"[--stop]", "bring the data back, and everything else as it was"},
+				{"--without-disk", "the same with the data of before apply: the disk is gone for good"}}},
+		{name: "storage clean", words: 1 << 10, run: invocation.storageClean,
+			calls: []call{{"[COPY]...", "remove the old data that apply kept; a copy that differs only if it is named"}}},
 		{name: "storage guard", words: 1 << 10, run: invocation.storageGuard,
 			calls: []call{{"[FOLDER]...", "fail unless the folders are on their disk (services ask this before they start)"}}},
 	}
@@ -89,7 +97,8 @@ func (v invocation) storageBoard() storage.Board {
 
 // wish is what plan's and apply's command line asks for.
 func (v invocation) wish(o options) (storage.Wish, error) {
-	w := storage.Wish{Mount: o.text("mount"), Folders: o.list("folder"), Stop: o.on("stop")}
+	w := storage.Wish{Mount: o.text("mount"), Folders: o.list("folder"), Stop: o.on("stop"), Use: o.list("use"),
+		TakeOver: o.on("take-over"), Rebuild: o.on("rebuild")}
 	if len(o.all.Words) > 0 {
 		w.Device = o.all.Words[0]
 		return w, nil
@@ -107,7 +116,7 @@ func (v invocation) wish(o options) (storage.Wish, error) {
 			w.Folders = from.Folders
 		}
 	}
-	if w.Device == "" && o.command.name == "storage apply" {
+	if w.Device == "" && o.command.name == "storage apply" && !w.Rebuild && !w.TakeOver && len(w.Use) == 0 {
 		return w, &problem{exitUsage, "list the disks with: kubeadm-arm storage plan", errors.New("storage apply needs to be told which disk")}
 	}
 	return w, nil
@@ -439,9 +448,10 @@ func (v invocation) storageUndo(o options) error {
 	if err := needRoot("storage undo"); err != nil {
 		return err
 	}
+	how := storage.How{Stop: o.on("stop"), Use: o.list("use"), TakeOver: o.on("take-over"), WithoutDisk: o.on("without-disk")}
 	stop := v.listen()
 	defer stop.close()
-	if err := v.storageBoard().Undo(stop.ctx, o.on("stop")); err != nil {
+	if err := v.storageBoard().Undo(stop.ctx, how); err != nil {
 		if sig := stop.signal(); sig != 0 {
 			return &problem{128 + int(sig), "finish it with: kubeadm-arm storage undo", fmt.Errorf("interrupted by %s: %w", signalName(sig), err)}
 		}
@@ -452,11 +462,13 @@ func (v invocation) storageUndo(o options) error {
 	return nil
 }
 
-func (v invocation) storageClean(options) error {
+func (v invocation) storageClean(o options) error {
 	if err := needRoot("storage clean"); err != nil {
 		return err
 	}
-	removed, left, err := v.storageBoard().Clean()
+	stop := v.listen()
+	defer stop.close()
+	removed, left, err := v.storageBoard().Clean(stop.ctx, o.all.Words)
 	for _, r := range removed {
 		printable.Fprintf(v.stdout, "removed %s\n", r)
 	}

@@ -1,0 +1,148 @@
+package storage
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+)
+
+// Something mounts the folder again as soon as it is unmounted, as an automounter
+// does: one folder under two names is no second copy.
+func TestMountedAgainMeanwhile(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	s, b, w := ready(t)
+	data := pictures(t)
+	_, err := b.Apply(t.Context(), w)
+	require.NoError(t, err)
+	b.FS.Hook = func(c durable.Change) error {
+		if c.Op == "umount" && c.Path == "/var/lib/etcd" && c.Done {
+			s.sh("mount", "--bind", "/mnt/root/var/lib/etcd", "/var/lib/etcd")
+		}
+		return nil
+	}
+	err = b.Undo(t.Context(), How{})
+	require.ErrorContains(t, err, "are one and the same folder")
+	b.FS.Hook = nil
+	_, _, err = b.Clean(t.Context(), nil)
+	require.NoError(t, err)
+	require.NoError(t, b.Undo(t.Context(), How{}))
+	assert.Equal(t, data, pictures(t))
+}
+
+// A journal from elsewhere that calls the data itself a copy.
+func TestKeptIsTheDataItself(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	_, b, _ := ready(t)
+	data := pictures(t)
+	require.NoError(t, os.MkdirAll(stateFolder, 0o755))
+	require.NoError(t, os.Mkdir("/srv/alias", 0o755))
+	defer os.Remove("/srv/alias")
+	require.NoError(t, unix.Mount("/var/lib/etcd", "/srv/alias", "", unix.MS_BIND, ""))
+	defer func() { _ = unix.Unmount("/srv/alias", 0) }()
+	for _, k := range []kept{
+		{Path: "/var/lib/etcd", Of: "/var/lib/etcd"}, {Path: "/var/lib/etcd/member", Of: "/var/lib/etcd"},
+		{Path: "/var/lib", Of: "/var/lib/etcd"}, {Path: "/srv/alias", Of: "/var/lib/etcd"}, {Path: "/var/lib/etcd"},
+	} {
+		for _, only := range [][]string{nil, {k.Path}} {
+			require.NoError(t, b.save(&journal{Version: journalVersion, Kept: []kept{k}}))
+			removed, _, _ := b.Clean(t.Context(), only)
+			assert.Empty(t, removed, k)
+			assert.Equal(t, data, pictures(t), k)
+		}
+	}
+}
+
+// What cannot be removed is kept, and the undo ends.
+func TestImmutableInTheCopy(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	_, b, w := ready(t)
+	data := pictures(t)
+	_, err := b.Apply(t.Context(), w)
+	require.NoError(t, err)
+	_, err = b.protect("/mnt/root/var/lib/etcd/member/wal")
+	require.NoError(t, err)
+	require.NoError(t, b.Undo(t.Context(), How{}))
+	assert.Equal(t, data, pictures(t))
+	j, err := readJournal()
+	require.NoError(t, err)
+	require.Len(t, j.Kept, 1)
+	assert.Contains(t, j.Kept[0].Why, "it cannot be removed")
+}
+
+// Files that are something else than they should be end in an error, not in a hang.
+func TestStrangeFiles(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	_, b, w := ready(t)
+	require.NoError(t, os.MkdirAll(stateFolder, 0o755))
+	for name, path := range map[string]string{"journal": journalPath, "fstab": fstabPath} {
+		for kind, make := range map[string]func() error{
+			"a FIFO":         func() error { return unix.Mkfifo(path, 0o600) },
+			"an endless one": func() error { return os.Symlink("/dev/zero", path) },
+			"a large one":    func() error { return errorsOf(os.WriteFile(path, nil, 0o600), os.Truncate(path, 1<<40)) },
+			"a loop":         func() error { return os.Symlink(path, path) },
+			"a folder":       func() error { return os.Mkdir(path, 0o700) },
+		} {
+			require.NoError(t, os.RemoveAll(path))
+			require.NoError(t, make(), kind)
+			_, err := b.Apply(t.Context(), w)
+			assert.Error(t, err, "%s: %s", name, kind)
+			assert.Error(t, b.Undo(t.Context(), How{}), "%s: %s", name, kind)
+			assert.Error(t, b.Guard(t.Context(), nil), "%s: %s", name, kind)
+		}
+		require.NoError(t, os.RemoveAll(path))
+	}
+}
+
+func errorsOf(all ...error) error {
+	for _, err := range all {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Others could exchange what is in a folder of theirs.
+func TestFolderOfOthers(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	_, b, w := ready(t)
+	for _, mode := range []os.FileMode{0o777, 0o1777 | os.ModeSticky, 0o775} {
+		dir := filepath.Join("/var/lib", "theirs")
+		require.NoError(t, os.MkdirAll(dir+"/data", 0o755))
+		require.NoError(t, os.Chmod(dir, mode))
+		w.Folders = []string{dir + "/data"}
+		_, err := b.Apply(t.Context(), w)
+		require.ErrorContains(t, err, "can be written to by others than root")
+	}
+	require.NoError(t, os.Chmod("/var/lib/theirs", 0o755))
+	require.NoError(t, os.Chown("/var/lib/theirs", 65534, 65534))
+	_, err := b.Apply(context.Background(), w)
+	require.ErrorContains(t, err, "can be written to by others than root")
+}
+
+// A program that prints without end, or does not end.
+func TestExecIsLimited(t *testing.T) {
+	_, err := Exec(t.Context(), "sh", "-c", "head -c 40000000 /dev/zero")
+	require.ErrorContains(t, err, "it printed more than")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = Exec(ctx, "sleep", "600")
+	require.ErrorIs(t, err, context.Canceled)
+}

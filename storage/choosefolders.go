@@ -1,0 +1,184 @@
+package storage
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+)
+
+// checkPath refuses paths that cannot be a mount point of ours.
+func checkPath(what, name string) error {
+	if err := cleanPath(name); err != nil {
+		return unfit("write it from / on, without . and ..", "%s %w", what, err)
+	}
+	switch {
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }):
+		return unfit("choose another name", "%s %q has characters that fstab and people cannot read", what, name)
+	}
+	for at := name; at != "/"; at = path.Dir(at) {
+		info, err := os.Lstat(at)
+		if err != nil {
+			continue // not there yet
+		}
+		if info.Mode()&os.ModeSymlink != 0 {
+			to, _ := filepath.EvalSymlinks(at)
+			return unfit("name the real path: "+to+strings.TrimPrefix(name, at), "%s %s leads over a symbolic link, %s to %s: mount units cannot follow it", what, name, at, to)
+		}
+		if !info.IsDir() {
+			return unfit("choose another name", "%s %s: %s is not a folder", what, name, at)
+		}
+		if at != name && (owner(info) != 0 || info.Mode().Perm()&0o022 != 0) {
+			return unfit("choose another place, or give the folder to root alone: chown root "+at+"; chmod go-w "+at,
+				"%s %s: %s can be written to by others than root, who could exchange what is in it", what, name, at)
+		}
+	}
+	return nil
+}
+
+// cleanPath wants a path from the root on.
+func cleanPath(name string) error {
+	if !strings.HasPrefix(name, "/") || path.Clean(name) != name || name == "/" || strings.ContainsRune(name, 0) {
+		return fmt.Errorf("%q is not a whole path", name)
+	}
+	return nil
+}
+
+// wishedFolders are the folders to be moved, those moved already among them.
+func wishedFolders(w Wish, j *journal, m mounts) ([]string, error) {
+	all := j.paths()
+	wished := w.Folders
+	if len(wished) == 0 && len(all) == 0 {
+		wished = []string{"/var/lib/etcd"}
+		for _, f := range []string{"/var/lib/docker", "/var/lib/containerd"} {
+			// What is a mount point has left the card already.
+			if info, err := os.Lstat(f); err == nil && info.IsDir() && m.at(f) == nil {
+				wished = append(wished, f)
+			}
+		}
+	}
+	for _, f := range wished {
+		clean := path.Clean(f)
+		if slices.Contains(all, clean) {
+			if j.folder(clean) == nil {
+				return nil, unfit("name each folder once", "%s is named twice", clean)
+			}
+			continue
+		}
+		all = append(all, clean)
+	}
+	for _, a := range all {
+		for _, c := range all {
+			if a != c && inside(a, c) {
+				return nil, unfit("move only the outer one", "%s lies inside %s", a, c)
+			}
+		}
+	}
+	return all, nil
+}
+
+// addFolder checks one folder and finds out what has to be done with it.
+func (p *Plan) addFolder(n *journal, name string, use []string, lines []fstabLine, m mounts) error {
+	if err := checkPath("the folder", name); err != nil {
+		return err
+	}
+	for _, keep := range []string{"/etc", "/usr", "/boot", "/proc", "/sys", "/dev", "/run", "/bin", "/lib", "/sbin", "/root"} {
+		if inside(name, keep) {
+			return unfit("choose a folder of data", "%s belongs to the system and cannot be moved", name)
+		}
+	}
+	if strings.Count(name, "/") < 2 || inside(stateFolder, name) || inside(name, p.Mount) || inside(p.Mount, name) {
+		return unfit("choose a folder below it", "%s cannot be moved", name)
+	}
+	if l, ok := lineFor(lines, name); ok {
+		return unfit("remove the line if ours is to take its place", "line %d of %s mounts something at %s already: %s", l.Number, fstabPath, name, strings.TrimSpace(l.Text))
+	}
+	f := n.folder(name)
+	if f == nil {
+		f = &folder{Path: name, State: planned}
+		n.Folders = append(n.Folders, f)
+	}
+	move := Move{Folder: name, To: n.on(f), What: "copy"}
+	if here := m.at(name); here != nil {
+		if !m.bound(p.Mount, name) || n.UUID == "" || f.State == planned {
+			return unfit("unmount it, and remove what mounts it", "%s has something mounted on it already: %s", name, here.Source)
+		}
+		move.What = "done"
+		p.Moves = append(p.Moves, move)
+		return nil
+	}
+	if below := m.below(name); len(below) > 0 && f.State == planned {
+		return &RefusedError{Busy, fmt.Errorf("%s cannot be moved: %s is mounted in it", name, below[0]),
+			"unmount it, or stop what uses it"}
+	}
+	if err := move.look(n, f, use, m.at(p.Mount) != nil); err != nil {
+		return err
+	}
+	p.Moves = append(p.Moves, move)
+	return nil
+}
+
+// look sees what is in the folder and at its place on the disk.
+func (m *Move) look(j *journal, f *folder, use []string, mounted bool) error {
+	on := live{}
+	here, err := on.kind(j, f, m.Folder)
+	if err != nil {
+		return err
+	}
+	switch here {
+	case nothing:
+		m.What = "create"
+	case guard:
+		m.What = "done"
+	default:
+		if m.Bytes, m.Files, err = usage(m.Folder); err != nil {
+			return fmt.Errorf("look into %s: %w", m.Folder, err)
+		}
+	}
+	f.Etcd = f.Etcd || strings.Contains(filepath.Base(m.Folder), "etcd") || durable.Exists(filepath.Join(m.Folder, etcdMember))
+	if f.State != planned || !mounted {
+		return nil
+	}
+	there, err := on.kind(j, f, m.To)
+	if err != nil || there != data {
+		return err
+	}
+	if here == data {
+		// Only reading them tells whether they are equal.
+		_, err := newMover(on, j, "apply", use).agree(f, m.Folder, m.To)
+		return err
+	}
+	m.What = "adopt"
+	return nil
+}
+
+// checkSize refuses a disk that is too small for sure.
+func (p *Plan) checkSize(m mounts) error {
+	var need int64
+	for _, move := range p.Moves {
+		if move.What == "copy" {
+			need += move.Bytes
+		}
+	}
+	if need > p.Disk.Bytes {
+		return &RefusedError{TooSmall, fmt.Errorf("%s has %s, and the folders hold %s", p.Disk.Path, size(p.Disk.Bytes), size(need)), "choose a larger disk"}
+	}
+	if m.at(p.Mount) == nil || need == 0 {
+		return nil
+	}
+	var s unix.Statfs_t
+	if err := unix.Statfs(p.Mount, &s); err != nil {
+		return fmt.Errorf("ask for the space at %s: %w", p.Mount, err)
+	}
+	if free := int64(s.Bavail) * int64(s.Bsize); need+need/10 > free { //nolint:unconvert // narrower on some architectures
+		return &RefusedError{TooSmall, fmt.Errorf("at %s only %s are free, and the folders hold %s", p.Mount, size(free), size(need)), "choose a larger disk, or make room on it"}
+	}
+	return nil
+}

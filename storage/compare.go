@@ -1,0 +1,179 @@
+package storage
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// takeStamp is a SHA-256 over what the kernel notes of each name in a folder:
+// inode, size, and the times of the last change of content and inode. Taking the
+// stamp twice costs no reading of files. The time of change (ctime, inode(7))
+// cannot be set by anybody, and any write, also one through a mapping that was
+// clean at the first stamp, sets it.
+func takeStamp(root string) (string, error) {
+	h := sha256.New()
+	err := walkTree(root, func(e treeEntry) error {
+		s := &e.stat
+		if e.name == "." {
+			s.Ctim = unix.Timespec{} // a rename of the folder sets it
+		}
+		fmt.Fprintf(h, "%d:%s %d %d %o %d %d %d\n", len(e.name), e.name, s.Ino, s.Size, s.Mode, s.Nlink,
+			unix.TimespecToNsec(s.Mtim), unix.TimespecToNsec(s.Ctim))
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", root, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// clockTick is longer than the kernel's clock of file times stands still (at most
+// 10 ms, CONFIG_HZ=100): a write after a stamp and this pause cannot have the time
+// of one before.
+const clockTick = 25 * time.Millisecond
+
+// contained tells whether everything in a folder is in another one, too: each
+// name with its type, and each file's bytes, to which the other may have more at
+// the end. where is the first that is not. A part of a copy is contained in its
+// original. whole wants owners, modes and attributes as well.
+func contained(part, in string, whole bool) (ok bool, where string, err error) {
+	err = walkTree(part, func(e treeEntry) error {
+		same, err := e.containedIn(filepath.Join(in, e.name), whole)
+		if err == nil && !same {
+			where = e.name
+			return fs.SkipAll
+		}
+		return err
+	})
+	if err != nil {
+		return false, "", fmt.Errorf("compare %s with %s: %w", part, in, err)
+	}
+	return where == "", where, nil
+}
+
+func (e treeEntry) containedIn(other string, whole bool) (bool, error) {
+	o := treeEntry{path: other, name: e.name}
+	err := unix.Lstat(other, &o.stat)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return false, nil
+	}
+	if err != nil {
+		return false, &os.PathError{Op: "lstat", Path: other, Err: err}
+	}
+	kind := e.stat.Mode & unix.S_IFMT
+	if kind != o.stat.Mode&unix.S_IFMT {
+		return false, nil
+	}
+	if whole {
+		same, err := e.sameOwner(o)
+		if err != nil || !same {
+			return false, err
+		}
+	}
+	switch kind {
+	case unix.S_IFREG:
+		if o.stat.Size < e.stat.Size {
+			return false, nil
+		}
+		return beginsWith(other, e.path)
+	case unix.S_IFCHR, unix.S_IFBLK:
+		return e.stat.Rdev == o.stat.Rdev, nil
+	case unix.S_IFLNK:
+		one, err := os.Readlink(e.path)
+		two, other := os.Readlink(other)
+		return one == two, errors.Join(err, other)
+	}
+	return true, nil
+}
+
+// sameOwner compares owner, mode and attributes.
+func (e treeEntry) sameOwner(o treeEntry) (bool, error) {
+	if e.stat.Mode != o.stat.Mode || e.stat.Uid != o.stat.Uid || e.stat.Gid != o.stat.Gid {
+		return false, nil
+	}
+	one, other := sha256.New(), sha256.New()
+	if err := errors.Join(e.writeAttributes(one), o.writeAttributes(other)); err != nil {
+		return false, err
+	}
+	return bytes.Equal(one.Sum(nil), other.Sum(nil)), nil
+}
+
+// beginsWith tells whether a file begins with all the bytes of another.
+func beginsWith(whole, part string) (bool, error) {
+	a, err := openData(part)
+	if err != nil {
+		return false, err
+	}
+	defer a.Close()
+	b, err := openData(whole)
+	if err != nil {
+		return false, err
+	}
+	defer b.Close()
+	one, other := make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		n, err := io.ReadFull(a, one)
+		if n > 0 {
+			m, _ := io.ReadFull(b, other[:n])
+			if m != n || !bytes.Equal(one[:n], other[:n]) {
+				return false, nil
+			}
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+}
+
+// openData opens a regular file without a change of its time of access.
+func openData(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NOATIME|unix.O_NONBLOCK, 0)
+}
+
+// emptied is the first file that has content in one folder and is empty, or not
+// there, in another: what fsck leaves of a file that it cannot repair. Only the
+// names of etcd's database count, and any file for a folder without one: programs
+// empty and remove files of their own as well.
+func emptied(of, in string) (name string, err error) {
+	only := filepath.Join(etcdMember, "snap", "db")
+	if _, err := os.Lstat(filepath.Join(of, only)); err != nil {
+		only = ""
+	}
+	err = walkTree(of, func(e treeEntry) error {
+		if e.stat.Mode&unix.S_IFMT != unix.S_IFREG || e.stat.Size == 0 || only != "" && e.name != only {
+			return nil
+		}
+		var now unix.Stat_t
+		err := unix.Lstat(filepath.Join(in, e.name), &now)
+		if err == nil && now.Size > 0 || only == "" && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		name = e.name
+		return fs.SkipAll
+	})
+	return name, err
+}
+
+// lastWritten is the file of a folder that was written to last, and when.
+func lastWritten(root string) (name string, at time.Time, err error) {
+	err = walkTree(root, func(e treeEntry) error {
+		if t := time.Unix(e.stat.Mtim.Unix()); e.stat.Mode&unix.S_IFMT == unix.S_IFREG && (name == "" || t.After(at)) {
+			name, at = e.name, t
+		}
+		return nil
+	})
+	return name, at, err
+}
