@@ -110,7 +110,7 @@ func TestAwaitLetsTheKubeletGo(t *testing.T) {
 		b.sick = 5
 		quiet := time.Minute
 		if !healthy {
-			b.sick, quiet = 1<<30, 20*time.Millisecond
+			b.sick, quiet = 1<<30, 3*time.Second
 		}
 		o := b.options()
 		o.Hold = s.hold
