@@ -24,8 +24,8 @@ func (e *RangeError) Error() string {
 // Limits of numbers in files. Whatever is within them can be added up and multiplied
 // without overflow.
 const (
-	mostNumber  = 1e15 // bytes a second, hertz, counts
-	mostSeconds = 1e9  // thirty years
+	mostNumber  = 1e15  // bytes a second, hertz, counts
+	mostSeconds = 1e9   // thirty years
 	leastOp     = 1e-10 // seconds of an operation: less than one cycle of any CPU
 	mostOp      = 24 * 60 * 60.0
 )
