@@ -58,7 +58,7 @@ func needBoard(t *testing.T) {
 // labRun runs lab and returns its output and exit code.
 func labRun(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	var out, errOut bytes.Buffer
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Hour)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, labProgram.path, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errOut
@@ -273,7 +273,7 @@ func TestBoardSignals(t *testing.T) {
 	cmd.Stdout = out
 	require.NoError(t, cmd.Start())
 	seen := func(want string) {
-		require.Eventually(t, func() bool { return out.String() == want }, time.Minute, 5*time.Millisecond, "%q, got %q", want, out)
+		require.Eventually(t, func() bool { return out.String() == want }, time.Hour, 5*time.Millisecond, "%q, got %q", want, out)
 	}
 	seen("ready\n")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
@@ -410,7 +410,7 @@ func TestBoardOfKilledLab(t *testing.T) {
 			require.Contains(t, errOut, "not up", out)
 		}
 		// A program that was just being started notices that lab is gone.
-		require.Eventually(t, func() bool { return len(traces(t, name).own) == 0 }, time.Minute, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return len(traces(t, name).own) == 0 }, time.Hour, 20*time.Millisecond)
 		requireGone(t, name, before, boardTraces{})
 	}
 }

@@ -70,7 +70,7 @@ func TestBoardPaced(t *testing.T) {
 	groups, err := findCgroups(name)
 	require.NoError(t, err)
 	assert.InDelta(t, first.Quota, quotaOf(t, groups), 0.001)
-	require.Eventually(t, func() bool { return len(measured().Costs) > paceSmooth }, 2*time.Minute, time.Second, "it goes on measuring")
+	require.Eventually(t, func() bool { return len(measured().Costs) > paceSmooth }, time.Hour, time.Second, "it goes on measuring")
 	labOK(t, "reboot", "--name", name)
 	assert.GreaterOrEqual(t, len(measured().Costs), paceSmooth)
 }

@@ -217,7 +217,7 @@ func (b *board) logTail() string {
 
 // waitContainerd waits until the board's containerd answers.
 func (b *board) waitContainerd(ctx context.Context) error {
-	deadline := time.Now().Add(5 * time.Minute)
+	deadline := time.Now().Add(2 * time.Hour)
 	for {
 		out, err := "", errors.New("the board is not ready")
 		if b.ready() {

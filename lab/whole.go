@@ -274,10 +274,10 @@ func (b *board) shutDown(ctx context.Context) error {
 	} else if err == nil && code != 0 {
 		return fmt.Errorf("board %s: systemctl poweroff: exit code %d", b.Name, code)
 	}
-	deadline := time.Now().Add(5 * time.Minute)
+	deadline := time.Now().Add(2 * time.Hour)
 	for b.First.alive() {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("board %s: it has not shut down within 5 minutes\nhint: lab reboot without --orderly\n%s", b.Name, emulate.Console(b.dir))
+			return fmt.Errorf("board %s: it has not shut down within 2 hours\nhint: lab reboot without --orderly\n%s", b.Name, emulate.Console(b.dir))
 		}
 		select {
 		case <-ctx.Done():
@@ -337,7 +337,7 @@ type wholeUsage struct {
 
 func (b *board) usage(ctx context.Context) (wholeUsage, error) {
 	// A busy board takes its time.
-	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("the board does not answer"))
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Hour, errors.New("the board does not answer"))
 	defer cancel()
 	var u wholeUsage
 	out, code, err := b.wholeOutput(ctx, "/usr/lib/lab/guest", "usage")

@@ -193,7 +193,7 @@ func (s *stage) clear() {
 			_ = exec.Command("losetup", "-d", l).Run()
 			out, _ := exec.Command("losetup", "--noheadings", "--output", "BACK-FILE", l).Output()
 			return !strings.Contains(string(out), s.dir)
-		}, 20*time.Second, 20*time.Millisecond, "detach %s", l)
+		}, time.Hour, 20*time.Millisecond, "detach %s", l)
 	}
 	s.loops, s.use = nil, nil
 }

@@ -189,7 +189,7 @@ func (s *stage) checkFstab(one, other string) {
 	require.Eventually(s.t, func() bool {
 		out, _ := exec.Command("findmnt", "--verify", "--tab-file", fstabPath).CombinedOutput()
 		return strings.Contains(string(out), "0 parse errors, 0 errors")
-	}, 10*time.Second, 100*time.Millisecond, "findmnt --verify")
+	}, time.Hour, 100*time.Millisecond, "findmnt --verify")
 }
 
 // etcdWrites is an etcd that is started now, whoever starts it: where it finds a

@@ -199,14 +199,14 @@ func (c trial) make() (e ended, err error) {
 	if err != nil {
 		return e, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
 	path := "/opt/bin/kubeadm-arm"
 	if c.Program != "" {
 		path = c.Program
 	}
 	cmd := exec.CommandContext(ctx, path, c.Args...)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 10 * time.Minute
 	cmd.Dir, cmd.Env, cmd.Stdin = "/mnt", c.env(), strings.NewReader(c.Stdin)
 	if c.Called != "" {
 		cmd.Args[0] = c.Called

@@ -11,7 +11,7 @@ import (
 )
 
 // patience is for a board to boot, run what it was given, and tell.
-const patience = 5 * time.Minute
+const patience = 2 * time.Hour
 
 // Result is how a command on a board went. Times are in seconds.
 type Result struct {

@@ -17,7 +17,7 @@ import (
 )
 
 // wholePatience is for a whole board to start, on a busy machine.
-const wholePatience = 15 * time.Minute
+const wholePatience = 2 * time.Hour
 
 // grace is for a program that was told to end.
 const grace = 30 * time.Second

@@ -33,7 +33,7 @@ func main() {
 	flag.StringVar(&w.cpu, "cpu", "100%", "share of one core that a board gets")
 	flag.StringVar(&w.bench, "bench", "", "benchmark of a slow board, so that this one is staged as if it were slow")
 	flag.StringVar(&w.name, "name", fmt.Sprintf("walk-%d", os.Getpid()), "the board's name")
-	flag.DurationVar(&w.limit, "limit", 10*time.Minute, "longest time for one run")
+	flag.DurationVar(&w.limit, "limit", 2*time.Hour, "longest time for one run")
 	flag.IntVar(&every, "every", 1, "of the journal's boundaries, take each Nth; 0 takes none")
 	flag.IntSliceVar(&only, "only", nil, "of the journal's boundaries, take those at these changes of the disk")
 	flag.IntVar(&moments, "moments", 30, "how often to kill at a random moment")
