@@ -35,7 +35,6 @@ func TestShortForm(t *testing.T) {
 	assert.LessOrEqual(t, r.Cores.All, 1.2*float64(runtime.GOMAXPROCS(0)))
 	assert.Equal(t, Schema, r.Schema)
 	assert.Positive(t, r.PeakMemory)
-	assert.LessOrEqual(t, r.Elapsed, 1.2*r.Budget)
 	assert.True(t, r.SameBoot(os.DirFS("/")))
 	assert.False(t, Result{}.SameBoot(os.DirFS("/does/not/exist")), "unknown is not the same as unknown")
 }
@@ -49,15 +48,6 @@ func TestLongFormMeasuresEverything(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	assert.Equal(t, "", steps[len(steps)-1], "the last report has no step")
-	best := func(name string) float64 {
-		s, ok := r.Sample(name, CPU)
-		require.True(t, ok, name)
-		return s.P10
-	}
-	// Holds on every CPU and under the race detector: with a certificate to
-	// check and another to sign with, a client does the same and more.
-	assert.Greater(t, best("tls-v2/mutual/rsa-2048/x25519mlkem768/client"), best("tls-v2/probe/rsa-2048/x25519mlkem768/client"))
-	assert.Greater(t, best("tls-v2/mutual/ecdsa-p256/x25519mlkem768/client"), best("tls-v2/probe/ecdsa-p256/x25519mlkem768/client"))
 	for _, name := range []string{
 		"sign/rsa-2048", "verify/rsa-2048", "sign/ecdsa-p256", "verify/ecdsa-p256", "keygen/ecdsa-p256",
 		"seal/aes-128-gcm", "seal/aes-256-gcm", "seal/chacha20-poly1305", "hash/sha-256",
