@@ -92,6 +92,10 @@ walk: lab deps ## SIGKILL at every journal boundary and 30 random moments, 10 po
 walk-quick: lab deps ## the same, six trials (under three minutes)
 	$(WALK) --every 20 --moments 2 --power 1
 
+.PHONY: variations
+variations: ## doctor's fixes carried out on every form of the files that they change, twice as many as make test has
+	VARIATIONS=all $(GO) test ./cmd/kubeadm-arm -run Variations -v -timeout $(PATIENCE)
+
 .PHONY: storage-board raid-board storage-walk
 STORAGE_BOARD = cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/storage-board ./storage && cd .. && \
   $(BIN)/storage-board --lab $(BIN)/lab --kubernetes $(KUBERNETES)

@@ -23,15 +23,20 @@ type variation struct {
 }
 
 // forms multiplies texts by what an editor makes of a file: line ends of either
-// kind, and with or without one at the end.
+// kind, and with or without one at the end. Each text gets two of the four forms,
+// unless VARIATIONS=all asks for all of them (make variations).
 func forms(all []variation) []variation {
 	var out []variation
-	for _, v := range all {
+	for i, v := range all {
 		bare := strings.TrimSuffix(v.text, "\n")
-		out = append(out, v,
-			variation{v.name + ", no final newline", bare},
-			variation{v.name + ", CRLF", strings.ReplaceAll(v.text, "\n", "\r\n")},
-			variation{v.name + ", CRLF, no final newline", strings.ReplaceAll(bare, "\n", "\r\n")})
+		four := []variation{v,
+			{v.name + ", CRLF, no final newline", strings.ReplaceAll(bare, "\n", "\r\n")},
+			{v.name + ", no final newline", bare},
+			{v.name + ", CRLF", strings.ReplaceAll(v.text, "\n", "\r\n")}}
+		if os.Getenv("VARIATIONS") != "all" {
+			four = four[i%2*2 : i%2*2+2]
+		}
+		out = append(out, four...)
 	}
 	return out
 }
