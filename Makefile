@@ -182,9 +182,9 @@ unit: lab deps ## unit, golden and script tests with the race detector
 # that killed runs are resumed and not how long that takes.
 board: build lab deps-counted ## real Kubernetes on boards: as slow as a Banana Pi, interrupted there, killed and resumed, four times as fast
 	$(COUNTED) --speed $(SPEED) --expect-stock-fails
-	$(COUNTED) --speed $(SPEED) --tools kubeadm-arm --interrupt & interrupted=$$!; \
-	  $(MAKE) --no-print-directory walk-quick && $(COUNTED) --speed bananapi*4 --tools kubeadm-arm; \
-	  code=$$?; wait $$interrupted && exit $$code
+	$(COUNTED) --speed $(SPEED) --tools kubeadm-arm --interrupt & interrupted=$$!; code=0; \
+	  { $(MAKE) --no-print-directory walk-quick && $(COUNTED) --speed bananapi*4 --tools kubeadm-arm; } || code=$$?; \
+	  wait $$interrupted || code=$$?; exit $$code
 
 .PHONY: stall
 STALL_AT = kubeadm's phases up to the manifests|[certs],wait for etcd|[kubelet-start] Starting,wait for kube-apiserver|[kubelet-check],kubeadm's remaining phases|[control-plane-check],wait for kube-scheduler|[bootstrap-token],wait for kube-controller-manager|[addons],itself took|has initialized
