@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // Clean removes copies that were kept: those that are the data of before apply,
@@ -130,7 +131,7 @@ func (m *mover) cleanOne(ctx context.Context, k kept, named bool) (gone bool, wh
 
 // needed says why a copy may be needed still, empty if it is not.
 func (m *mover) needed(ctx context.Context, k kept) (string, error) {
-	named := "; to remove it all the same: kubeadm-arm storage clean '" + k.Path + "'"
+	named := "; to remove it all the same: kubeadm-arm storage clean " + shell.InQuotes(k.Path)
 	in, err := m.contained(ctx, k.Path, k.Of, true)
 	if err != nil || in {
 		return "", err

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // A mover carries folders from state to state. Whatever ends it, the next one
@@ -141,7 +143,7 @@ func (m *mover) refuseSame(one, other string) error {
 	if err == nil && same {
 		err = &RefusedError{Busy, fmt.Errorf("%s and %s are one and the same folder: something has mounted it again",
 			one, other),
-			"see: findmnt '" + one + "'; stop what mounts it, unmount it, then repeat"}
+			"see: findmnt " + shell.InQuotes(one) + "; stop what mounts it, unmount it, then repeat"}
 	}
 	return err
 }
@@ -334,8 +336,8 @@ func (m *mover) different(ctx context.Context, f *folder, one, other string) err
 		return context.Cause(ctx)
 	}
 	return &RefusedError{Different, errors.New(where), fmt.Sprintf(
-		"choose the one to go on with: kubeadm-arm storage %s --use '%s', or --use '%s'; the other one is kept",
-		m.verb, one, other)}
+		"choose the one to go on with: kubeadm-arm storage %s --use %s, or --use %s; the other one is kept",
+		m.verb, shell.InQuotes(one), shell.InQuotes(other))}
 }
 
 // placeOnDisk has the folder above a copy's place.

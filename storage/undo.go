@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // How says in which way an undo is wanted.
@@ -174,7 +176,7 @@ func (m *mover) lookInUse() error {
 		}
 		m.inUse[f.Path] = is
 		if is && slices.Contains(m.use, f.Path) {
-			return unfit("to see the folder below, unmount it: umount '"+f.Path+"'; then repeat",
+			return unfit("to see the folder below, unmount it: umount "+shell.InQuotes(f.Path)+"; then repeat",
 				"--use %s: the disk's %s is mounted there", f.Path, m.j.on(f))
 		}
 	}
