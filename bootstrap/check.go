@@ -130,8 +130,8 @@ func (l Layout) refuseSpecial(files []string) error {
 	}
 	for _, path := range all {
 		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-			return &RefusedError{ForeignManifests, fmt.Errorf("%s is %s, not a regular file", path, safefile.Kind(info.Mode())),
-				"look who made it, and remove it"}
+			err := fmt.Errorf("%s is %s, not a regular file", path, safefile.Kind(info.Mode()))
+			return &RefusedError{ForeignManifests, err, "look who made it, and remove it"}
 		}
 	}
 	return nil

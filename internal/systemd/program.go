@@ -33,8 +33,8 @@ func (e *UntrustedError) Hint() string {
 	if program == "" {
 		program = "kubeadm-arm"
 	}
-	return "install it first: sudo install -m 755 " + shell.Quote(program) + " " + installFolder("/usr/local/bin", "/usr/bin") +
-		"/kubeadm-arm, and run it from there"
+	folder := installFolder("/usr/local/bin", "/usr/bin")
+	return "install it first: sudo install -m 755 " + shell.Quote(program) + " " + folder + "/kubeadm-arm, and run it from there"
 }
 
 // installFolder is the first of some folders that a unit may name a program in, else
