@@ -108,10 +108,33 @@ func Check(l Layout, in CheckInput) (*Journal, error) {
 			fmt.Errorf("there is no journal, but manifests are staged: %s", strings.Join(staged, ", ")),
 			"put them back with: kubeadm-arm abort"}
 	}
-	if _, err := l.files(); err != nil {
+	files, err := l.files()
+	if err != nil {
 		return nil, &RefusedError{ForeignManifests, err, "look what is in it, and move what does not belong there away"}
 	}
+	if err := l.refuseSpecial(files); err != nil {
+		return nil, err
+	}
 	return nil, checkFresh(l, in.Ignore)
+}
+
+// refuseSpecial refuses pipes and the like where kubeadm reads or writes files: it would
+// wait for the other end for ever, whatever is ignored. Sockets of plugins, such as a
+// KMS's, are called otherwise.
+func (l Layout) refuseSpecial(files []string) error {
+	all := []string{l.KubeletConfig(), l.at("/var/lib/kubelet/kubeadm-flags.env")}
+	for _, f := range files {
+		if slices.Contains([]string{".conf", ".yaml", ".crt", ".key", ".pub"}, filepath.Ext(f)) {
+			all = append(all, filepath.Join(l.Kubernetes(), f))
+		}
+	}
+	for _, path := range all {
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			err := fmt.Errorf("%s is %s, not a regular file", path, safefile.Kind(info.Mode()))
+			return &RefusedError{ForeignManifests, err, "look who made it, and remove it"}
+		}
+	}
+	return nil
 }
 
 // checkFresh looks for another cluster.
@@ -119,12 +142,7 @@ func checkFresh(l Layout, ignore []string) error {
 	all := slices.Contains(ignore, "all")
 	for _, c := range plan.Components() {
 		check := "FileAvailable--etc-kubernetes-manifests-" + c + ".yaml"
-		info, err := os.Lstat(l.Manifest(c))
-		if err == nil && !info.Mode().IsRegular() {
-			// Whatever is ignored: kubeadm would wait for a pipe's reader for ever.
-			return &RefusedError{ForeignManifests, fmt.Errorf("%s is %s, not a regular file", l.Manifest(c), safefile.Kind(info.Mode())), "look who made it, and remove it"}
-		}
-		if err == nil && !all && !contains(ignore, check) {
+		if _, err := os.Lstat(l.Manifest(c)); err == nil && !all && !contains(ignore, check) {
 			return &RefusedError{ClusterHere,
 				fmt.Errorf("a control plane is set up here already: %s is there", l.Manifest(c)),
 				"look at it with: kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes; or remove it with: kubeadm reset"}

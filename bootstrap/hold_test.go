@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -179,6 +180,33 @@ func TestHoldProcess(t *testing.T) {
 	require.Eventually(t, func() bool { return stateOf(t, pid) == "S" }, time.Hour, time.Millisecond)
 	_, err = HoldProcess(1 << 22)
 	require.ErrorContains(t, err, "hold process 4194304")
+}
+
+// A process that another one traces (strace, a debugger), or that may not be traced
+// (ptrace_scope, a seccomp filter), is left alone, and init goes on without the pause.
+func TestHoldRefused(t *testing.T) {
+	pid := sleeper(t)
+	pause, err := HoldProcess(pid)
+	require.NoError(t, err)
+	_, err = HoldProcess(pid)
+	require.ErrorIs(t, err, unix.EPERM)
+	held := func() bool { return stateOf(t, pid) == "t" }
+	require.Eventually(t, held, 10*time.Second, time.Millisecond, "the other one's pause goes on")
+	pause.End()
+	require.Eventually(t, func() bool { return stateOf(t, pid) == "S" }, 10*time.Second, time.Millisecond)
+
+	_, s, still, said := stillBoard(t)
+	asked := 0
+	still.hold = func(int) (Pause, error) { asked++; return Pause{}, unix.EPERM }
+	for range 5 {
+		still.see(true, 7)
+	}
+	still.see(false, 0)
+	still.end()
+	assert.Equal(t, 1, asked, "it is asked for once")
+	assert.Empty(t, s.pids)
+	require.Len(t, *said, 1)
+	assert.Contains(t, (*said)[0], "the kubelet goes on while the API server starts")
 }
 
 // threadsWith counts the threads of a process by state.

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
 // ContainerdConfig is what counts in containerd's configuration: what the file
@@ -116,7 +118,12 @@ func readContainerdConfig(f files) ContainerdConfig {
 			return ContainerdConfig{Path: containerdPath, Problem: fmt.Sprintf("it imports %s, and there is no "+
 				"such file", name)}
 		}
-		read, imports, err := parseContainerdFile(f.read(name), version)
+		text, err := f.root.Read(name, maxFile)
+		var refused *safefile.RefusedError
+		if errors.As(err, &refused) {
+			return ContainerdConfig{Path: containerdPath, Problem: refused.Error()}
+		}
+		read, imports, err := parseContainerdFile(text, version)
 		if err != nil {
 			problem := err.Error()
 			if name != containerdPath {

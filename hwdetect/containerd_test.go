@@ -1,9 +1,12 @@
 package hwdetect
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 const criV2 = `[plugins."io.containerd.grpc.v1.cri"`
@@ -42,6 +45,9 @@ func TestContainerdConfig(t *testing.T) {
 	}
 	bad := readContainerdConfig(filesIn(tree(t, map[string]string{containerdPath[1:]: "version = 2\n[plugins\n"})))
 	assert.Contains(t, bad.Problem, "line 2: ", "where the bracket should have been closed")
+	odd := tree(t, map[string]string{"etc/containerd/x": ""})
+	require.NoError(t, os.Mkdir(filepath.Join(odd, containerdPath), 0o755))
+	assert.Contains(t, readContainerdConfig(filesIn(odd)).Problem, "is a folder", "containerd could not start, or would wait")
 	none := readContainerdConfig(filesIn(t.TempDir()))
 	assert.Equal(t, containerdDefaults(), none)
 }

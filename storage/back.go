@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // The transitions of undo.
@@ -39,7 +41,7 @@ func (m *mover) settleAndChoose(ctx context.Context, f *folder) (state, error) {
 
 // choose finds which copy goes back. Where the folder in its old place and the
 // disk's copy differ, the owner has to say.
-func (m *mover) choose(_ context.Context, f *folder) (state, error) {
+func (m *mover) choose(ctx context.Context, f *folder) (state, error) {
 	to, before := m.j.on(f), f.Names.Before
 	kinds, err := m.at(f, f.Path, before)
 	if err != nil {
@@ -50,13 +52,13 @@ func (m *mover) choose(_ context.Context, f *folder) (state, error) {
 		return "", err
 	}
 	if kinds[0] == data {
-		return m.chooseInPlace(f, there)
+		return m.chooseInPlace(ctx, f, there)
 	}
 	use := m.chosen(f, before, to)
 	switch {
 	case kinds[1] == data && (use == before || use == "" && m.home[f.Path] || there != data):
 		f.Use = use
-		return m.sendBack(f, before)
+		return m.sendBack(ctx, f, before)
 	case there == data:
 		return returning, nil
 	case kinds[0] == empty:
@@ -64,7 +66,7 @@ func (m *mover) choose(_ context.Context, f *folder) (state, error) {
 	case there == empty && f.Sum != "":
 		return returning, nil
 	case kinds[1] == empty:
-		return m.sendBack(f, before)
+		return m.sendBack(ctx, f, before)
 	case f.Sum != "":
 		m.tell("warning: no copy of the data of %s is left, neither at %s nor on the old file system: its place stays empty", f.Path, to)
 	}
@@ -81,7 +83,7 @@ func (m *mover) disks(f *folder) (kind, error) {
 }
 
 // chooseInPlace is for a folder that is in its old place.
-func (m *mover) chooseInPlace(f *folder, there kind) (state, error) {
+func (m *mover) chooseInPlace(ctx context.Context, f *folder, there kind) (state, error) {
 	to := m.j.on(f)
 	if there != data {
 		return restored, nil
@@ -89,7 +91,7 @@ func (m *mover) chooseInPlace(f *folder, there kind) (state, error) {
 	if m.home[f.Path] && m.chosen(f, f.Path, to) == "" {
 		return restored, nil
 	}
-	use, err := m.agree(f, f.Path, to)
+	use, err := m.agree(ctx, f, f.Path, to)
 	if err != nil {
 		return "", err
 	}
@@ -100,8 +102,8 @@ func (m *mover) chooseInPlace(f *folder, there kind) (state, error) {
 }
 
 // sendBack has a folder on the old file system go back.
-func (m *mover) sendBack(f *folder, path string) (state, error) {
-	sum, err := m.sum(path)
+func (m *mover) sendBack(ctx context.Context, f *folder, path string) (state, error) {
+	sum, err := m.sum(ctx, path)
 	f.Return, f.ReturnSum = path, sum
 	return returned, err
 }
@@ -124,10 +126,10 @@ func (m *mover) copyBack(ctx context.Context, f *folder) (state, error) {
 		return "", err
 	}
 	if kinds[1] == data || kinds[1] == empty {
-		if same, _, err := m.equal(before, to); err != nil {
+		if same, _, err := m.equal(ctx, before, to); err != nil {
 			return "", err
 		} else if same {
-			return m.sendBack(f, before)
+			return m.sendBack(ctx, f, before)
 		}
 	}
 	m.tell("copying %s back to %s", to, f.Path)
@@ -142,7 +144,7 @@ func (m *mover) confirmBack(ctx context.Context, f *folder) error {
 	if f.Return == "" {
 		return nil
 	}
-	good, err := m.isReturn(f)
+	good, err := m.isReturn(ctx, f)
 	if err != nil || good {
 		return err
 	}
@@ -154,19 +156,19 @@ func (m *mover) confirmBack(ctx context.Context, f *folder) error {
 }
 
 // isProved tells whether what goes back is what was proved equal.
-func (m *mover) isProved(f *folder) (bool, error) {
+func (m *mover) isProved(ctx context.Context, f *folder) (bool, error) {
 	kinds, err := m.at(f, f.Return)
 	if err != nil || kinds[0] != data && kinds[0] != empty {
 		return false, err
 	}
-	sum, err := m.sum(f.Return)
+	sum, err := m.sum(ctx, f.Return)
 	return err == nil && sum == f.ReturnSum, err
 }
 
 // isReturn compares what goes back with the disk's data, too. The old folder goes
 // back without that only where there is no other, or where it was chosen.
-func (m *mover) isReturn(f *folder) (bool, error) {
-	if good, err := m.isProved(f); err != nil || !good {
+func (m *mover) isReturn(ctx context.Context, f *folder) (bool, error) {
+	if good, err := m.isProved(ctx, f); err != nil || !good {
 		return false, err
 	}
 	if m.withoutDisk || f.Return == f.Names.Before && (m.home[f.Path] || m.chosen(f, f.Return) != "") {
@@ -177,7 +179,7 @@ func (m *mover) isReturn(f *folder) (bool, error) {
 	if err != nil || kinds[0] == nothing {
 		return err == nil, err
 	}
-	same, _, err := m.equal(f.Return, to)
+	same, _, err := m.equal(ctx, f.Return, to)
 	return same, err
 }
 
@@ -206,10 +208,10 @@ func (m *mover) swapIn(ctx context.Context, f *folder) (state, error) {
 		case back == empty && (here == data || here == empty):
 			err = m.remove(f.Return)
 		case back == data && here == data:
-			err = m.decideBack(f)
+			err = m.decideBack(ctx, f)
 		case back != nothing && here == guard:
 			// The board has not run on the disk's since fstab is its owner's again.
-			good, failed := m.isProved(f)
+			good, failed := m.isProved(ctx, f)
 			if failed == nil && !good {
 				return m.choose(ctx, f)
 			}
@@ -252,13 +254,13 @@ func (m *mover) swapGuard(f *folder) error {
 }
 
 // decideBack is for data that somebody has put in the old place meanwhile.
-func (m *mover) decideBack(f *folder) error {
-	same, _, err := m.equal(f.Path, f.Return)
+func (m *mover) decideBack(ctx context.Context, f *folder) error {
+	same, _, err := m.equal(ctx, f.Path, f.Return)
 	if err != nil {
 		return err
 	}
 	if same {
-		return m.discard(f, f.Return, f.Path, true)
+		return m.discard(ctx, f, f.Return, f.Path, true)
 	}
 	switch m.chosen(f, f.Path, f.Return) {
 	case f.Path:
@@ -266,7 +268,7 @@ func (m *mover) decideBack(f *folder) error {
 	case f.Return:
 		return m.setAside(f, f.Path, f.Return+" was chosen")
 	}
-	return m.different(f, f.Path, f.Return)
+	return m.different(ctx, f, f.Path, f.Return)
 }
 
 // endReturn takes the guard folder away and forgets what went back.
@@ -283,13 +285,13 @@ func (m *mover) endReturn(f *folder) error {
 
 // retire removes our copies, if the folder in its old place has all of each, and
 // keeps them otherwise. What the disk held before us stays where it is.
-func (m *mover) retire(_ context.Context, f *folder) (state, error) {
+func (m *mover) retire(ctx context.Context, f *folder) (state, error) {
 	copies := []string{f.Names.Back}
 	if !m.withoutDisk {
 		copies = append(copies, f.Names.Copy)
 	}
 	for _, path := range copies {
-		if err := m.discard(f, path, f.Path, false); err != nil {
+		if err := m.retireCopy(ctx, f, path, false); err != nil {
 			return "", err
 		}
 	}
@@ -303,7 +305,19 @@ func (m *mover) retire(_ context.Context, f *folder) (state, error) {
 	if err != nil || kinds[0] != data && kinds[1] != empty {
 		return finished, err
 	}
-	return finished, m.discard(f, m.j.on(f), f.Path, true)
+	return finished, m.retireCopy(ctx, f, m.j.on(f), true)
+}
+
+// retireCopy is discard for a copy that nothing needs any more. A disk that has become
+// read-only, as ext4 does after an error, has it as it is.
+func (m *mover) retireCopy(ctx context.Context, f *folder, path string, whole bool) error {
+	err := m.discard(ctx, f, path, f.Path, whole)
+	if !errors.Is(err, unix.EROFS) || !inside(path, m.j.Mount) {
+		return err
+	}
+	m.tell("leaving %s as it is: its disk is read-only", path)
+	m.j.keep(kept{Path: path, Of: f.Path, Why: "its disk was read-only"})
+	return m.record()
 }
 
 // back takes folders back; lines stay in fstab, and units for the folders of
@@ -343,13 +357,13 @@ func (m *mover) back(ctx context.Context, folders []*folder, lines, stay []strin
 // place may have become too small. were are the states of before.
 func (m *mover) stay(ctx context.Context, were map[string]state) error {
 	for _, f := range m.j.Folders {
-		if f.State == finished || f.State == restoring {
+		if f.State == restoring || f.State == restored || f.State == finished {
 			return nil // past the point of no return
 		}
 	}
 	for _, f := range m.j.Folders {
 		if f.Return == f.Names.Back {
-			if err := m.discard(f, f.Names.Back, m.j.on(f), false); err != nil {
+			if err := m.discard(ctx, f, f.Names.Back, m.j.on(f), false); err != nil {
 				return err
 			}
 		}

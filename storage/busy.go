@@ -174,7 +174,7 @@ func (b Board) unused(ctx context.Context, name, at string) error {
 		if err != nil {
 			return err
 		}
-		if in, err = users("/proc", at, m); err != nil || len(in) == 0 {
+		if in, err = users(ctx, "/proc", at, m); err != nil || len(in) == 0 {
 			return err
 		}
 		select {

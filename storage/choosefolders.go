@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path"
@@ -12,6 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
+)
+
+const (
+	// longestName leaves room for what the names of copies add to a folder's own, such
+	// as .before-storage-20261130-204511, below NAME_MAX.
+	longestName = 255 - 50
+	// longestUnit is UNIT_NAME_MAX of systemd (unit-name.h), less its null byte.
+	longestUnit = 255
 )
 
 // checkPath refuses paths that cannot be a mount point of ours.
@@ -22,6 +32,9 @@ func checkPath(what, name string) error {
 	switch {
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }):
 		return unfit("choose another name", "%s %q has characters that fstab and people cannot read", what, name)
+	}
+	if len(path.Base(name)) > longestName || len(systemd.MountUnit(name)) > longestUnit {
+		return unfit("choose a shorter name", "%s %s has a name too long for its copies or its mount unit", what, name)
 	}
 	for at := name; at != "/"; at = path.Dir(at) {
 		info, err := os.Lstat(at)
@@ -85,7 +98,7 @@ func wishedFolders(w Wish, j *journal, m mounts) ([]string, error) {
 }
 
 // addFolder checks one folder and finds out what has to be done with it.
-func (p *Plan) addFolder(n *journal, name string, use []string, lines []fstabLine, m mounts) error {
+func (p *Plan) addFolder(ctx context.Context, n *journal, name string, use []string, lines []fstabLine, m mounts) error {
 	if err := checkPath("the folder", name); err != nil {
 		return err
 	}
@@ -118,7 +131,7 @@ func (p *Plan) addFolder(n *journal, name string, use []string, lines []fstabLin
 		return &RefusedError{Busy, fmt.Errorf("%s cannot be moved: %s is mounted in it", name, below[0]),
 			"unmount it, or stop what uses it"}
 	}
-	if err := move.look(n, f, use, m.at(p.Mount) != nil); err != nil {
+	if err := move.look(ctx, n, f, use, m.at(p.Mount) != nil); err != nil {
 		return err
 	}
 	p.Moves = append(p.Moves, move)
@@ -126,7 +139,7 @@ func (p *Plan) addFolder(n *journal, name string, use []string, lines []fstabLin
 }
 
 // look sees what is in the folder and at its place on the disk.
-func (m *Move) look(j *journal, f *folder, use []string, mounted bool) error {
+func (m *Move) look(ctx context.Context, j *journal, f *folder, use []string, mounted bool) error {
 	on := live{}
 	here, err := on.kind(j, f, m.Folder)
 	if err != nil {
@@ -138,7 +151,7 @@ func (m *Move) look(j *journal, f *folder, use []string, mounted bool) error {
 	case guard:
 		m.What = "done"
 	default:
-		if m.Bytes, m.Files, err = usage(m.Folder); err != nil {
+		if m.Bytes, m.Files, err = usage(ctx, m.Folder); err != nil {
 			return fmt.Errorf("look into %s: %w", m.Folder, err)
 		}
 	}
@@ -152,7 +165,7 @@ func (m *Move) look(j *journal, f *folder, use []string, mounted bool) error {
 	}
 	if here == data {
 		// Only reading them tells whether they are equal.
-		_, err := newMover(on, j, "apply", use).agree(f, m.Folder, m.To)
+		_, err := newMover(on, j, "apply", use).agree(ctx, f, m.Folder, m.To)
 		return err
 	}
 	m.What = "adopt"

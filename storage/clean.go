@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // Clean removes copies that were kept: those that are the data of before apply,
@@ -121,7 +122,7 @@ func (m *mover) cleanOne(ctx context.Context, k kept, named bool) (gone bool, wh
 		return false, "", err
 	}
 	if !named {
-		if why, err := m.needed(k); err != nil || why != "" {
+		if why, err := m.needed(ctx, k); err != nil || why != "" {
 			return false, why, err
 		}
 	}
@@ -129,23 +130,23 @@ func (m *mover) cleanOne(ctx context.Context, k kept, named bool) (gone bool, wh
 }
 
 // needed says why a copy may be needed still, empty if it is not.
-func (m *mover) needed(k kept) (string, error) {
-	named := "; to remove it all the same: kubeadm-arm storage clean '" + k.Path + "'"
-	in, err := m.contained(k.Path, k.Of, true)
+func (m *mover) needed(ctx context.Context, k kept) (string, error) {
+	named := "; to remove it all the same: kubeadm-arm storage clean " + shell.InQuotes(k.Path)
+	in, err := m.contained(ctx, k.Path, k.Of, true)
 	if err != nil || in {
 		return "", err
 	}
 	if k.Sum == "" {
 		return "it differs from " + k.Of + " (" + k.Why + ")" + named, nil
 	}
-	sum, err := m.sum(k.Path)
+	sum, err := m.sum(ctx, k.Path)
 	if err != nil {
 		return "", err
 	}
 	if sum != k.Sum {
 		return "it was changed since it was set aside, and differs from " + k.Of + named, nil
 	}
-	name, err := m.emptied(k.Path, k.Of)
+	name, err := m.emptied(ctx, k.Path, k.Of)
 	if err != nil || name == "" {
 		return "", err
 	}

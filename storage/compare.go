@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -20,9 +21,9 @@ import (
 // stamp twice costs no reading of files. The time of change (ctime, inode(7))
 // cannot be set by anybody, and any write, also one through a mapping that was
 // clean at the first stamp, sets it.
-func takeStamp(root string) (string, error) {
+func takeStamp(ctx context.Context, root string) (string, error) {
 	h := sha256.New()
-	err := walkTree(root, func(e treeEntry) error {
+	err := walkTree(ctx, root, func(e treeEntry) error {
 		s := &e.stat
 		if e.name == "." {
 			s.Ctim = unix.Timespec{} // a rename of the folder sets it
@@ -46,9 +47,9 @@ const clockTick = 25 * time.Millisecond
 // name with its type, and each file's bytes, to which the other may have more at
 // the end. where is the first that is not. A part of a copy is contained in its
 // original. whole wants owners, modes and attributes as well.
-func contained(part, in string, whole bool) (ok bool, where string, err error) {
-	err = walkTree(part, func(e treeEntry) error {
-		same, err := e.containedIn(filepath.Join(in, e.name), whole)
+func contained(ctx context.Context, part, in string, whole bool) (ok bool, where string, err error) {
+	err = walkTree(ctx, part, func(e treeEntry) error {
+		same, err := e.containedIn(ctx, filepath.Join(in, e.name), whole)
 		if err == nil && !same {
 			where = e.name
 			return fs.SkipAll
@@ -61,7 +62,7 @@ func contained(part, in string, whole bool) (ok bool, where string, err error) {
 	return where == "", where, nil
 }
 
-func (e treeEntry) containedIn(other string, whole bool) (bool, error) {
+func (e treeEntry) containedIn(ctx context.Context, other string, whole bool) (bool, error) {
 	o := treeEntry{path: other, name: e.name}
 	err := unix.Lstat(other, &o.stat)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
@@ -85,7 +86,7 @@ func (e treeEntry) containedIn(other string, whole bool) (bool, error) {
 		if o.stat.Size < e.stat.Size {
 			return false, nil
 		}
-		return beginsWith(other, e.path)
+		return beginsWith(ctx, other, e.path)
 	case unix.S_IFCHR, unix.S_IFBLK:
 		return e.stat.Rdev == o.stat.Rdev, nil
 	case unix.S_IFLNK:
@@ -109,7 +110,7 @@ func (e treeEntry) sameOwner(o treeEntry) (bool, error) {
 }
 
 // beginsWith tells whether a file begins with all the bytes of another.
-func beginsWith(whole, part string) (bool, error) {
+func beginsWith(ctx context.Context, whole, part string) (bool, error) {
 	a, err := openData(part)
 	if err != nil {
 		return false, err
@@ -122,7 +123,7 @@ func beginsWith(whole, part string) (bool, error) {
 	defer b.Close()
 	one, other := make([]byte, 64<<10), make([]byte, 64<<10)
 	for {
-		n, err := io.ReadFull(a, one)
+		n, err := io.ReadFull(reading{ctx, a}, one)
 		if n > 0 {
 			m, _ := io.ReadFull(b, other[:n])
 			if m != n || !bytes.Equal(one[:n], other[:n]) {
@@ -147,12 +148,12 @@ func openData(path string) (*os.File, error) {
 // there, in another: what fsck leaves of a file that it cannot repair. Only the
 // names of etcd's database count, and any file for a folder without one: programs
 // empty and remove files of their own as well.
-func emptied(of, in string) (name string, err error) {
+func emptied(ctx context.Context, of, in string) (name string, err error) {
 	only := filepath.Join(etcdMember, "snap", "db")
 	if _, err := os.Lstat(filepath.Join(of, only)); err != nil {
 		only = ""
 	}
-	err = walkTree(of, func(e treeEntry) error {
+	err = walkTree(ctx, of, func(e treeEntry) error {
 		if e.stat.Mode&unix.S_IFMT != unix.S_IFREG || e.stat.Size == 0 || only != "" && e.name != only {
 			return nil
 		}
@@ -168,8 +169,8 @@ func emptied(of, in string) (name string, err error) {
 }
 
 // lastWritten is the file of a folder that was written to last, and when.
-func lastWritten(root string) (name string, at time.Time, err error) {
-	err = walkTree(root, func(e treeEntry) error {
+func lastWritten(ctx context.Context, root string) (name string, at time.Time, err error) {
+	err = walkTree(ctx, root, func(e treeEntry) error {
 		if t := time.Unix(e.stat.Mtim.Unix()); e.stat.Mode&unix.S_IFMT == unix.S_IFREG && (name == "" || t.After(at)) {
 			name, at = e.name, t
 		}

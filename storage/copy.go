@@ -18,7 +18,7 @@ func (b Board) copyTree(ctx context.Context, from, to string) (fingerprint, erro
 	if durable.Exists(to) {
 		return fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, fs.ErrExist)
 	}
-	if err := room(from, to); err != nil {
+	if err := room(ctx, from, to); err != nil {
 		return fingerprint{}, err
 	}
 	err := b.FS.Do("copy", to, func() error {
@@ -34,21 +34,21 @@ func (b Board) copyTree(ctx context.Context, from, to string) (fingerprint, erro
 	if err := b.FS.SyncFS(to); err != nil {
 		return fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
 	}
-	return sameTree(from, to)
+	return sameTree(ctx, from, to)
 }
 
 // sameTree proves two folders equal.
-func sameTree(from, to string) (fingerprint, error) {
-	want, err := takeFingerprint(from)
+func sameTree(ctx context.Context, from, to string) (fingerprint, error) {
+	want, err := takeFingerprint(ctx, from)
 	if err != nil {
 		return want, err
 	}
-	got, err := takeFingerprint(to)
+	got, err := takeFingerprint(ctx, to)
 	if err != nil {
 		return want, err
 	}
 	if got.Sum != want.Sum {
-		where, err := firstDifference(from, to)
+		where, err := firstDifference(ctx, from, to)
 		if err != nil {
 			return want, err
 		}
@@ -59,8 +59,8 @@ func sameTree(from, to string) (fingerprint, error) {
 
 // room refuses to begin a copy that cannot end for want of space. A tenth is
 // kept free: a full disk would stop etcd.
-func room(from, to string) error {
-	bytes, files, err := usage(from)
+func room(ctx context.Context, from, to string) error {
+	bytes, files, err := usage(ctx, from)
 	if err != nil {
 		return err
 	}

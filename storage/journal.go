@@ -190,6 +190,12 @@ func readJournal() (*journal, error) {
 	return j, nil
 }
 
+// Fresh tells whether there is no set-up that knows its disk.
+func Fresh() bool {
+	j, err := readJournal()
+	return err == nil && j.UUID == ""
+}
+
 // damagedJournalHelp is the way out without a journal: fstab's marked lines say
 // the same.
 const damagedJournalHelp = "move it away: mv " + journalPath + " " + journalPath +

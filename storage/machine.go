@@ -36,22 +36,22 @@ type machine interface {
 	// kind is what lies at a path. An error is a path that cannot be looked at.
 	kind(j *journal, f *folder, path string) (kind, error)
 	// sum is the fingerprint of a folder.
-	sum(path string) (string, error)
+	sum(ctx context.Context, path string) (string, error)
 	// same tells whether two paths lead to one folder.
 	same(one, other string) (bool, error)
 	// contained tells whether all of one folder is in another, too.
-	contained(part, in string, whole bool) (bool, error)
+	contained(ctx context.Context, part, in string, whole bool) (bool, error)
 	// differ describes two folders that are not equal; sum is what both were.
-	differ(one, other, sum string) string
+	differ(ctx context.Context, one, other, sum string) string
 	// emptied is a file of one folder that is empty or missing in another.
-	emptied(of, in string) (string, error)
+	emptied(ctx context.Context, of, in string) (string, error)
 	// copyTree copies a folder, has it on the disk and proves it equal.
 	copyTree(ctx context.Context, from, to string) (sum string, err error)
 	// sync has on the disk what was written to the file system of a folder; stampOf
 	// is then the stamp of the folder (see takeStamp), and a write after wait has
 	// returned changes it.
 	sync(path string) error
-	stampOf(path string) (string, error)
+	stampOf(ctx context.Context, path string) (string, error)
 	wait() error
 	// unused refuses a folder at a path that somebody works in.
 	unused(ctx context.Context, name, at string) error
@@ -121,8 +121,8 @@ func (l live) kind(j *journal, f *folder, path string) (kind, error) {
 	return data, nil
 }
 
-func (l live) sum(path string) (string, error) {
-	f, err := takeFingerprint(path)
+func (l live) sum(ctx context.Context, path string) (string, error) {
+	f, err := takeFingerprint(ctx, path)
 	return f.Sum, err
 }
 
@@ -135,12 +135,14 @@ func (l live) same(one, other string) (bool, error) {
 	return err == nil && os.SameFile(a, b), err
 }
 
-func (l live) contained(part, in string, whole bool) (bool, error) {
-	ok, _, err := contained(part, in, whole)
+func (l live) contained(ctx context.Context, part, in string, whole bool) (bool, error) {
+	ok, _, err := contained(ctx, part, in, whole)
 	return ok, err
 }
 
-func (l live) emptied(of, in string) (string, error) { return emptied(of, in) }
+func (l live) emptied(ctx context.Context, of, in string) (string, error) {
+	return emptied(ctx, of, in)
+}
 
 func (l live) copyTree(ctx context.Context, from, to string) (string, error) {
 	f, err := l.Board.copyTree(ctx, from, to)
@@ -148,32 +150,34 @@ func (l live) copyTree(ctx context.Context, from, to string) (string, error) {
 }
 
 // differ says by what evidence one of two folders is newer.
-func (l live) differ(one, other, sum string) string {
-	where, err := firstDifference(one, other)
+func (l live) differ(ctx context.Context, one, other, sum string) string {
+	where, err := firstDifference(ctx, one, other)
 	if err != nil {
 		return err.Error()
 	}
 	text := fmt.Sprintf("%s and %s differ (%s)", one, other, where)
 	for _, path := range []string{one, other} {
-		name, at, err := lastWritten(path)
+		name, at, err := lastWritten(ctx, path)
 		if err != nil {
 			return text + ": " + err.Error()
 		}
 		text += fmt.Sprintf("; in %s %s was written last, %s", path, name, at.UTC().Format(time.RFC3339))
-		if now, err := l.sum(path); err == nil && sum != "" && now == sum {
+		if now, err := l.sum(ctx, path); err == nil && sum != "" && now == sum {
 			text += ", and nothing changed since the two were equal"
 		}
 	}
 	for _, pair := range [][2]string{{one, other}, {other, one}} {
-		if name, err := emptied(pair[0], pair[1]); err == nil && name != "" {
+		if name, err := emptied(ctx, pair[0], pair[1]); err == nil && name != "" {
 			text += fmt.Sprintf("; %s is empty or missing in %s, as fsck leaves a damaged file", name, pair[1])
 		}
 	}
 	return text
 }
 
-func (l live) stampOf(path string) (string, error) { return takeStamp(path) }
-func (l live) sync(path string) error              { return l.FS.SyncFS(path) }
+func (l live) stampOf(ctx context.Context, path string) (string, error) {
+	return takeStamp(ctx, path)
+}
+func (l live) sync(path string) error { return l.FS.SyncFS(path) }
 
 // wait outlasts the clock of file times.
 func (l live) wait() error { time.Sleep(clockTick); return nil }

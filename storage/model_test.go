@@ -172,7 +172,7 @@ func (b *modelBoard) kind(_ *journal, _ *folder, path string) (kind, error) {
 	return data, nil
 }
 
-func (b *modelBoard) sum(path string) (string, error) {
+func (b *modelBoard) sum(_ context.Context, path string) (string, error) {
 	if b.get(path) == "" {
 		return "", fmt.Errorf("%s: %w", path, os.ErrNotExist)
 	}
@@ -183,21 +183,23 @@ func (b *modelBoard) same(one, other string) (bool, error) {
 	return b.w.shown(one) == b.w.shown(other), nil
 }
 
-func (b *modelBoard) contained(part, in string, _ bool) (bool, error) {
+func (b *modelBoard) contained(_ context.Context, part, in string, _ bool) (bool, error) {
 	p, i := b.get(part), b.get(in)
 	return p == i || p == isEmpty || p == "part "+i || p == "torn "+i, nil
 }
 
-func (b *modelBoard) differ(one, other, _ string) string { return one + " and " + other + " differ" }
+func (b *modelBoard) differ(_ context.Context, one, other, _ string) string {
+	return one + " and " + other + " differ"
+}
 
-func (b *modelBoard) emptied(of, in string) (string, error) {
+func (b *modelBoard) emptied(_ context.Context, of, in string) (string, error) {
 	if i := b.get(in); strings.HasPrefix(i, "torn ") && !strings.HasPrefix(b.get(of), "torn ") {
 		return "db", nil
 	}
 	return "", nil
 }
 
-func (b *modelBoard) copyTree(_ context.Context, from, to string) (string, error) {
+func (b *modelBoard) copyTree(ctx context.Context, from, to string) (string, error) {
 	b.step()
 	if b.get(to) != "" {
 		return "", os.ErrExist
@@ -209,12 +211,14 @@ func (b *modelBoard) copyTree(_ context.Context, from, to string) (string, error
 	if b.get(from) != whole {
 		return "", errors.New("the copy is not equal")
 	}
-	return b.sum(to)
+	return b.sum(ctx, to)
 }
 
-func (b *modelBoard) sync(string) error                     { return nil }
-func (b *modelBoard) wait() error                           { return nil }
-func (b *modelBoard) stampOf(path string) (string, error)   { return b.sum(path) }
+func (b *modelBoard) sync(string) error { return nil }
+func (b *modelBoard) wait() error       { return nil }
+func (b *modelBoard) stampOf(ctx context.Context, path string) (string, error) {
+	return b.sum(ctx, path)
+}
 func (b *modelBoard) protect(*folder) error                 { return nil }
 func (b *modelBoard) unprotect(string) error                { return nil }
 func (b *modelBoard) start(context.Context, *journal) error { return nil }

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // A mover carries folders from state to state. Whatever ends it, the next one
@@ -120,15 +124,15 @@ func (m *mover) at(f *folder, paths ...string) ([]kind, error) {
 }
 
 // equal compares two folders as they are now.
-func (m *mover) equal(one, other string) (bool, string, error) {
+func (m *mover) equal(ctx context.Context, one, other string) (bool, string, error) {
 	if err := m.refuseSame(one, other); err != nil {
 		return false, "", err
 	}
-	a, err := m.sum(one)
+	a, err := m.sum(ctx, one)
 	if err != nil {
 		return false, "", err
 	}
-	b, err := m.sum(other)
+	b, err := m.sum(ctx, other)
 	return a == b, a, err
 }
 
@@ -139,7 +143,7 @@ func (m *mover) refuseSame(one, other string) error {
 	if err == nil && same {
 		err = &RefusedError{Busy, fmt.Errorf("%s and %s are one and the same folder: something has mounted it again",
 			one, other),
-			"see: findmnt '" + one + "'; stop what mounts it, unmount it, then repeat"}
+			"see: findmnt " + shell.InQuotes(one) + "; stop what mounts it, unmount it, then repeat"}
 	}
 	return err
 }
@@ -160,7 +164,7 @@ func (m *mover) chosen(f *folder, paths ...string) string {
 
 // discard removes what is left at one of our names if all of it is in another
 // folder as well, and otherwise keeps it.
-func (m *mover) discard(f *folder, path, witness string, whole bool) error {
+func (m *mover) discard(ctx context.Context, f *folder, path, witness string, whole bool) error {
 	kinds, err := m.at(f, path, witness)
 	if err != nil {
 		return err
@@ -178,7 +182,7 @@ func (m *mover) discard(f *folder, path, witness string, whole bool) error {
 			return err
 		}
 		// A witness that cannot be read is none.
-		if in, err := m.contained(path, witness, whole); err == nil && in {
+		if in, err := m.contained(ctx, path, witness, whole); err == nil && in {
 			if err = m.removeTree(path); err == nil {
 				return nil
 			}
@@ -191,10 +195,10 @@ func (m *mover) discard(f *folder, path, witness string, whole bool) error {
 // copyNew copies a folder to a name of ours. A copy that fails goes again: nothing
 // is in it that is not in the original, if that did not change meanwhile.
 func (m *mover) copyNew(ctx context.Context, f *folder, from, to string) (string, error) {
-	if err := m.discard(f, to, from, false); err != nil {
+	if err := m.discard(ctx, f, to, from, false); err != nil {
 		return "", err
 	}
-	before, err := m.stampOf(from)
+	before, err := m.stampOf(ctx, from)
 	if err != nil {
 		return "", err
 	}
@@ -202,10 +206,10 @@ func (m *mover) copyNew(ctx context.Context, f *folder, from, to string) (string
 	if err == nil {
 		return sum, nil
 	}
-	if after, failed := m.stampOf(from); failed == nil && after == before {
+	if after, failed := m.stampOf(context.WithoutCancel(ctx), from); failed == nil && after == before {
 		return "", errors.Join(err, m.removeTree(to))
 	}
-	return "", errors.Join(err, m.discard(f, to, from, false))
+	return "", errors.Join(err, m.discard(ctx, f, to, from, false))
 }
 
 // setAside keeps a copy under a name of its own. The journal has the name before
@@ -225,7 +229,11 @@ func (m *mover) setAside(f *folder, path, why string) error {
 		return err
 	}
 	m.tell("keeping %s as %s: %s", path, to, why)
-	return m.rename(path, to)
+	err = m.rename(path, to)
+	if errors.Is(err, unix.EROFS) {
+		m.j.Kept = slices.DeleteFunc(m.j.Kept, func(k kept) bool { return k.Path == to })
+	}
+	return err
 }
 
 // prove compares a folder with its copy on the disk, immediately before one takes
@@ -236,19 +244,19 @@ func (m *mover) prove(ctx context.Context, f *folder, path string) error {
 	if err := m.unused(ctx, f.Path, path); err != nil {
 		return err
 	}
-	if still, err := m.still(f, path); err != nil || still {
+	if still, err := m.still(ctx, f, path); err != nil || still {
 		return err
 	}
-	seen, err := m.see(path, to)
+	seen, err := m.see(ctx, path, to)
 	if err != nil {
 		return err
 	}
-	use, err := m.agree(f, path, to)
+	use, err := m.agree(ctx, f, path, to)
 	if err != nil {
 		return err
 	}
 	if use == path {
-		return m.different(f, path, to) // it was to be copied first
+		return m.different(ctx, f, path, to) // it was to be copied first
 	}
 	f.Use = use
 	m.proved[f.Path] = seen
@@ -259,15 +267,15 @@ func (m *mover) prove(ctx context.Context, f *folder, path string) error {
 // on: empty if they are equal, else the one that the owner chose. The disk's needs
 // no choice if the board ran on it, while nothing touched the old one since both
 // were equal, and nothing in it looks damaged.
-func (m *mover) agree(f *folder, old, disk string) (use string, err error) {
+func (m *mover) agree(ctx context.Context, f *folder, old, disk string) (use string, err error) {
 	if err := m.refuseSame(old, disk); err != nil {
 		return "", err
 	}
-	one, err := m.sum(old)
+	one, err := m.sum(ctx, old)
 	if err != nil {
 		return "", err
 	}
-	other, err := m.sum(disk)
+	other, err := m.sum(ctx, disk)
 	if err != nil {
 		return "", err
 	}
@@ -279,53 +287,57 @@ func (m *mover) agree(f *folder, old, disk string) (use string, err error) {
 		return use, nil
 	}
 	if m.inUse[f.Path] && one == f.Sum {
-		if name, err := m.emptied(old, disk); err != nil || name == "" {
+		if name, err := m.emptied(ctx, old, disk); err != nil || name == "" {
 			return disk, err
 		}
 	}
 	if m.copied[f.Path] {
-		return "", &RefusedError{Busy, fmt.Errorf("%s was written to while it was moved: %s", f.Path, m.differ(old,
+		return "", &RefusedError{Busy, fmt.Errorf("%s was written to while it was moved: %s", f.Path, m.differ(ctx, old,
 			disk, f.Sum)),
 			"stop what writes to it; then repeat"}
 	}
-	return "", m.different(f, old, disk)
+	return "", m.different(ctx, f, old, disk)
 }
 
 // see has what was written on the disk, and returns the stamps of two folders
 // (see takeStamp).
-func (m *mover) see(old, disk string) (proof, error) {
+func (m *mover) see(ctx context.Context, old, disk string) (proof, error) {
 	if err := errors.Join(m.sync(old), m.sync(disk)); err != nil {
 		return proof{}, err
 	}
-	one, err := m.stampOf(old)
+	one, err := m.stampOf(ctx, old)
 	if err != nil {
 		return proof{}, err
 	}
-	other, err := m.stampOf(disk)
+	other, err := m.stampOf(ctx, disk)
 	return proof{one, other}, errors.Join(err, m.wait())
 }
 
 // still tells whether the folder, now at a path, and its copy are as they were
 // when this run proved them equal.
-func (m *mover) still(f *folder, path string) (bool, error) {
+func (m *mover) still(ctx context.Context, f *folder, path string) (bool, error) {
 	was, ok := m.proved[f.Path]
 	if !ok {
 		return false, nil
 	}
-	one, err := m.stampOf(path)
+	one, err := m.stampOf(ctx, path)
 	if err != nil {
 		return false, err
 	}
-	other, err := m.stampOf(m.j.on(f))
+	other, err := m.stampOf(ctx, m.j.on(f))
 	return was == proof{one, other}, err
 }
 
 // different is the refusal to choose between two copies of which neither is known
 // to be the right one. Both stay until the owner has chosen.
-func (m *mover) different(f *folder, one, other string) error {
-	return &RefusedError{Different, errors.New(m.differ(one, other, f.Sum)), fmt.Sprintf(
-		"choose the one to go on with: kubeadm-arm storage %s --use '%s', or --use '%s'; the other one is kept",
-		m.verb, one, other)}
+func (m *mover) different(ctx context.Context, f *folder, one, other string) error {
+	where := m.differ(ctx, one, other, f.Sum)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return &RefusedError{Different, errors.New(where), fmt.Sprintf(
+		"choose the one to go on with: kubeadm-arm storage %s --use %s, or --use %s; the other one is kept",
+		m.verb, shell.InQuotes(one), shell.InQuotes(other))}
 }
 
 // placeOnDisk has the folder above a copy's place.

@@ -115,7 +115,7 @@ func (b Board) decide(ctx context.Context, w Wish, j *journal) (Plan, error) {
 	if err := b.decideDisk(ctx, &p, w, j, lines, m); err != nil {
 		return p, err
 	}
-	if err := p.decideFolders(w, j, lines, m); err != nil {
+	if err := p.decideFolders(ctx, w, j, lines, m); err != nil {
 		return p, err
 	}
 	if err := p.decideFstab(j, owner, block); err != nil {
@@ -132,7 +132,7 @@ func (b Board) decide(ctx context.Context, w Wish, j *journal) (Plan, error) {
 			"make it writable: mount -o remount,rw / (or switch off the read-only overlay)"}
 	}
 	p.Running = b.running(ctx, p.journal.paths())
-	return p, b.refuseRunning(p, w, m)
+	return p, b.refuseRunning(ctx, p, w, m)
 }
 
 // decideDisk chooses the disk and its place.
@@ -151,7 +151,7 @@ func (b Board) decideDisk(ctx context.Context, p *Plan, w Wish, j *journal, line
 }
 
 // decideFolders makes the journal that the plan leads to.
-func (p *Plan) decideFolders(w Wish, j *journal, lines []fstabLine, m mounts) error {
+func (p *Plan) decideFolders(ctx context.Context, w Wish, j *journal, lines []fstabLine, m mounts) error {
 	folders, err := wishedFolders(w, j, m)
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (p *Plan) decideFolders(w Wish, j *journal, lines []fstabLine, m mounts) er
 		}
 	}
 	for _, f := range folders {
-		if err := p.addFolder(n, f, w.Use, lines, m); err != nil {
+		if err := p.addFolder(ctx, n, f, w.Use, lines, m); err != nil {
 			return err
 		}
 	}
@@ -231,7 +231,7 @@ func (p *Plan) nothingToDo(j *journal, m mounts) bool {
 }
 
 // refuseRunning refuses what would take its folders from something that runs.
-func (b Board) refuseRunning(p Plan, w Wish, m mounts) error {
+func (b Board) refuseRunning(ctx context.Context, p Plan, w Wish, m mounts) error {
 	if len(p.Running) > 0 && !w.Stop {
 		return &RefusedError{Busy, fmt.Errorf("%s works in what is to be moved", strings.Join(p.Running, ", ")),
 			"add --stop to have it stopped, and started again afterwards"}
@@ -243,7 +243,7 @@ func (b Board) refuseRunning(p Plan, w Wish, m mounts) error {
 		if move.What == "done" || move.What == "create" {
 			continue
 		}
-		in, err := users("/proc", move.Folder, m)
+		in, err := users(ctx, "/proc", move.Folder, m)
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // A CrossedError is a removal that came to a mount point. Nothing was removed.
@@ -23,7 +24,9 @@ func (e *CrossedError) Error() string {
 }
 
 // Hint says what can be done.
-func (e *CrossedError) Hint() string { return "unmount it: umount '" + e.Path + "'; then repeat" }
+func (e *CrossedError) Hint() string {
+	return "unmount it: umount " + shell.InQuotes(e.Path) + "; then repeat"
+}
 
 // removeTree removes a folder with all that is in it, on its own mount only: a
 // mount point inside, be it a bind mount of the same file system, has it refused

@@ -10,7 +10,7 @@ import (
 
 // begin looks what there is to move. The disk's data is taken up where there is
 // nothing in the old place.
-func (m *mover) begin(_ context.Context, f *folder) (state, error) {
+func (m *mover) begin(ctx context.Context, f *folder) (state, error) {
 	to := m.j.on(f)
 	kinds, err := m.at(f, f.Path, to)
 	if err != nil {
@@ -22,7 +22,7 @@ func (m *mover) begin(_ context.Context, f *folder) (state, error) {
 	}
 	switch {
 	case here == data && there == data:
-		return m.decideOut(f)
+		return m.decideOut(ctx, f)
 	case there == data:
 		return placed, nil
 	case here == guard:
@@ -36,9 +36,9 @@ func (m *mover) begin(_ context.Context, f *folder) (state, error) {
 // decideOut has the owner's choice between two folders with data. The copy that
 // is not chosen is kept: the disk's under another name, the old folder when the
 // guard folder takes its place.
-func (m *mover) decideOut(f *folder) (state, error) {
+func (m *mover) decideOut(ctx context.Context, f *folder) (state, error) {
 	to := m.j.on(f)
-	use, err := m.agree(f, f.Path, to)
+	use, err := m.agree(ctx, f, f.Path, to)
 	switch {
 	case err != nil:
 		return "", err
@@ -124,7 +124,7 @@ func (m *mover) confirm(ctx context.Context, f *folder) error {
 	case there == nothing || there == empty:
 		again = true
 	case m.chosen(f, f.Path, to) == f.Path:
-		next, err := m.decideOut(f)
+		next, err := m.decideOut(ctx, f)
 		if err != nil {
 			return err
 		}
@@ -241,19 +241,19 @@ func (m *mover) secure(ctx context.Context, f *folder) error {
 	if err := m.unused(ctx, f.Path, f.Names.Before); err != nil {
 		return err
 	}
-	still, err := m.still(f, f.Names.Before)
+	still, err := m.still(ctx, f, f.Names.Before)
 	if err != nil {
 		return err
 	}
 	if !still && f.Use != m.j.on(f) {
 		// Nothing may have been written to the old one since; the disk's may be in
 		// use by now.
-		sum, err := m.sum(f.Names.Before)
+		sum, err := m.sum(ctx, f.Names.Before)
 		if err != nil {
 			return err
 		}
 		if sum != f.Sum && m.chosen(f, f.Names.Before, m.j.on(f)) == "" {
-			return m.different(f, f.Names.Before, m.j.on(f))
+			return m.different(ctx, f, f.Names.Before, m.j.on(f))
 		}
 	}
 	return m.protect(f)

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -29,13 +30,13 @@ type fingerprint struct {
 }
 
 // takeFingerprint reads a whole folder.
-func takeFingerprint(root string) (fingerprint, error) {
+func takeFingerprint(ctx context.Context, root string) (fingerprint, error) {
 	h := sha256.New()
 	var f fingerprint
-	err := walkTree(root, func(e treeEntry) error {
+	err := walkTree(ctx, root, func(e treeEntry) error {
 		f.Bytes += e.blocks * 512
 		f.Files++
-		return e.write(h)
+		return e.write(ctx, h)
 	})
 	if err != nil {
 		return f, fmt.Errorf("read %s: %w", root, err)
@@ -53,11 +54,11 @@ type treeEntry struct {
 }
 
 // walkTree visits root and all below it in the order of their names, without
-// following symbolic links.
-func walkTree(root string, visit func(treeEntry) error) error {
+// following symbolic links. It ends with the context.
+func walkTree(ctx context.Context, root string, visit func(treeEntry) error) error {
 	seen := map[inode]string{}
 	return filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
+		if err := errors.Join(err, context.Cause(ctx)); err != nil {
 			return err
 		}
 		e := treeEntry{path: path}
@@ -81,7 +82,7 @@ func walkTree(root string, visit func(treeEntry) error) error {
 }
 
 // write gives an entry to a hash, each field with its length or a fixed form.
-func (e treeEntry) write(h hash.Hash) error {
+func (e treeEntry) write(ctx context.Context, h hash.Hash) error {
 	kind := e.stat.Mode & unix.S_IFMT
 	text := func(s string) { fmt.Fprintf(h, "%d:%s\n", len(s), s) }
 	text(e.name)
@@ -109,7 +110,7 @@ func (e treeEntry) write(h hash.Hash) error {
 			return err
 		}
 		fmt.Fprintf(h, "bytes %d\n", e.stat.Size)
-		n, err := io.Copy(h, f)
+		n, err := io.Copy(h, reading{ctx, f})
 		if err := errors.Join(err, f.Close()); err != nil {
 			return err
 		}
@@ -118,6 +119,19 @@ func (e treeEntry) write(h hash.Hash) error {
 		}
 	}
 	return nil
+}
+
+// reading is a file that is read until the context ends: a large one takes minutes.
+type reading struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r reading) Read(p []byte) (int, error) {
+	if err := context.Cause(r.ctx); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
 }
 
 // writeAttributes gives the extended attributes to a hash (xattr(7)).
@@ -147,13 +161,13 @@ func (e treeEntry) writeAttributes(h hash.Hash) error {
 }
 
 // firstDifference names where two folders differ, after their fingerprints did.
-func firstDifference(a, b string) (string, error) {
+func firstDifference(ctx context.Context, a, b string) (string, error) {
 	sums := func(root string) (map[string]string, []string, error) {
 		all := map[string]string{}
 		var names []string
-		err := walkTree(root, func(e treeEntry) error {
+		err := walkTree(ctx, root, func(e treeEntry) error {
 			h := sha256.New()
-			if err := e.write(h); err != nil {
+			if err := e.write(ctx, h); err != nil {
 				return err
 			}
 			all[e.name] = string(h.Sum(nil))
@@ -184,8 +198,8 @@ func firstDifference(a, b string) (string, error) {
 }
 
 // usage is what a folder takes on the disk, without reading its files.
-func usage(root string) (bytes, files int64, err error) {
-	err = walkTree(root, func(e treeEntry) error {
+func usage(ctx context.Context, root string) (bytes, files int64, err error) {
+	err = walkTree(ctx, root, func(e treeEntry) error {
 		bytes += e.blocks * 512
 		files++
 		return nil

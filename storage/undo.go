@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // How says in which way an undo is wanted.
@@ -77,10 +81,11 @@ func (b Board) refuseUndo(ctx context.Context, j *journal, stop bool) error {
 	if err != nil {
 		return damagedLines(err)
 	}
-	for _, l := range parseFstab([]byte(joinLines(block))) {
-		if l.File != j.Mount && j.folder(l.File) == nil {
+	for _, text := range block {
+		l := parseFstab([]byte(text))
+		if len(l) == 0 || l[0].File != j.Mount && j.folder(l[0].File) == nil {
 			return unfit("move it out of the marked lines", "%s: the lines of kubeadm-arm storage hold one that is not ours: %s",
-				fstabPath, l.Text)
+				fstabPath, text)
 		}
 	}
 	if stop {
@@ -101,6 +106,10 @@ func (b Board) refuseDiskHere(ctx context.Context, j *journal) error {
 	}
 	foreign := j.Board != "" && j.Board != b.identity()
 	device, err := b.find(ctx, j)
+	var refused *RefusedError
+	if errors.As(err, &refused) && refused.Reason != NotMounted && !foreign {
+		return err // there are two
+	}
 	if m.at(j.Mount) == nil && (err != nil || foreign) {
 		return nil
 	}
@@ -167,7 +176,7 @@ func (m *mover) lookInUse() error {
 		}
 		m.inUse[f.Path] = is
 		if is && slices.Contains(m.use, f.Path) {
-			return unfit("to see the folder below, unmount it: umount '"+f.Path+"'; then repeat",
+			return unfit("to see the folder below, unmount it: umount "+shell.InQuotes(f.Path)+"; then repeat",
 				"--use %s: the disk's %s is mounted there", f.Path, m.j.on(f))
 		}
 	}
@@ -279,7 +288,8 @@ func (l live) leaveDisk(ctx context.Context, j *journal) error {
 	remove := func(these func(string) bool) error {
 		for _, path := range slices.Backward(j.Made) {
 			if these(path) && emptyFolder(path) {
-				if err := l.FS.Remove(path); err != nil {
+				err := l.FS.Remove(path)
+				if err != nil && !(onDisk(path) && errors.Is(err, unix.EROFS)) {
 					return err
 				}
 			}

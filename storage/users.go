@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,12 +46,12 @@ func inodeOf(s *unix.Stat_t) inode {
 // mapped, or as their working or root folder, and mounts of it, in any mount
 // namespace. They are found by device and inode, not by path: a container or a
 // service has the folder under another name.
-func users(proc, folder string, m mounts) ([]user, error) {
+func users(ctx context.Context, proc, folder string, m mounts) ([]user, error) {
 	if !durable.Exists(folder) {
 		return nil, nil
 	}
 	tree := map[inode]bool{}
-	err := walkTree(folder, func(e treeEntry) error {
+	err := walkTree(ctx, folder, func(e treeEntry) error {
 		tree[inodeOf(&e.stat)] = true
 		return nil
 	})

@@ -13,6 +13,8 @@ func badStorage() []badInput {
 		{"storage-no-verb", 0, "storage", trial{}},
 		{"storage-unknown-verb", exitUsage, "storage resize", trial{}},
 		{"storage-no-device", exitUsage, "storage apply", trial{}},
+		{"storage-apply-goes-on", exitStorageGone, "storage apply", fstab(card).and(journal, file(`{"version": 2, "uuid": "11", `+
+			`"fsType": "ext4", "mount": "/mnt/root", "doing": "apply"}`))},
 		{"storage-two-devices", exitUsage, "storage apply /dev/sda1 /dev/sdb1", trial{}},
 		{"storage-unknown-flag", exitUsage, "storage apply --format /dev/sda1", trial{}},
 		{"storage-device-not-there", exitStorage, "storage apply /dev/no-such-disk", fstab(card)},

@@ -247,7 +247,10 @@ func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
 			}
 		case "containerd":
 			f.RuntimeVersion = doctor.ParseRuntimeVersion(answer(p.Path, "--version"))
-			f.Host.Runtime.SetDumped([]byte(answer(p.Path, "config", "dump")))
+			// What we cannot read, such as a pipe, containerd would wait for, or read whole.
+			if f.Host.Runtime.Containerd.Problem == "" {
+				f.Host.Runtime.SetDumped([]byte(answer(p.Path, "config", "dump")))
+			}
 		}
 	}
 	for _, s := range f.Host.Runtime.Sockets {

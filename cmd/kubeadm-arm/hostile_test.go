@@ -67,7 +67,7 @@ func TestHostile(t *testing.T) {
 
 // hostileFiles are files named by the owner that others have put there.
 func hostileFiles() []hostile {
-	pipe := files("/mnt/f", pipe(), "/mnt/p/etcd+json.yaml", pipe())
+	pipes := files("/mnt/f", pipe(), "/mnt/p/etcd+json.yaml", pipe())
 	zero := files("/mnt/f", link("/dev/zero"), "/mnt/p/etcd+json.yaml", link("/dev/zero"))
 	large := trial{After: "truncate -s 40M /mnt/f; mkdir /mnt/p; truncate -s 40M /mnt/p/etcd+json.yaml"}
 	many := trial{After: "mkdir /mnt/p; cd /mnt/p; seq 10001 | xargs touch"}
@@ -76,7 +76,7 @@ func hostileFiles() []hostile {
 		trial trial
 		says  string
 	}{
-		"a pipe": {trial{Files: pipe}, `is a named pipe \(FIFO\)`}, "an endless device": {trial{Files: zero}, "is a device"}, "a sparse file": {large, "is larger than"},
+		"a pipe": {trial{Files: pipes}, `is a named pipe \(FIFO\)`}, "an endless device": {trial{Files: zero}, "is a device"}, "a sparse file": {large, "is larger than"},
 	} {
 		all = append(all,
 			hostile{name: name + " as patch", words: "init --dry-run --patches /mnt/p", trial: c.trial, code: exitBadInput, says: "^kubeadm-arm: .*etcd.json.yaml " + c.says},
@@ -91,6 +91,14 @@ func hostileFiles() []hostile {
 	}
 	return append(all,
 		hostile{name: "ten thousand patches", words: "init --dry-run --patches /mnt/p", trial: many, code: exitBadInput, says: "/mnt/p holds more than 10000 entries"},
+		hostile{name: "a pipe as kubeconfig", words: "init --ignore-preflight-errors=all",
+			trial: with("/etc/kubernetes/kubelet.conf", pipe()), code: -1, says: `/etc/kubernetes/kubelet.conf is a named pipe`},
+		hostile{name: "a pipe as key", words: "init --ignore-preflight-errors=all",
+			trial: with("/etc/kubernetes/pki/etcd/ca.key", pipe()), code: -1, says: `pki/etcd/ca.key is a named pipe`},
+		hostile{name: "a pipe as the kubelet's configuration", words: "init --ignore-preflight-errors=all",
+			trial: with("/var/lib/kubelet/config.yaml", link("/mnt/f"), "/mnt/f", pipe()), code: -1, says: `config.yaml is a named pipe`},
+		hostile{name: "a pipe as containerd's configuration", words: "doctor", code: -1,
+			trial: with("/etc/containerd/config.toml", pipe()), says: `config.toml is a named pipe`},
 		hostile{name: "a name that steers", words: "report show /mnt/f\x1b[2J", trial: trial{}, code: exitBadInput, says: `/mnt/f.u001b\[2J`},
 		hostile{name: "a manifest that is a device", words: "patch --slowdown 3 /mnt/m", trial: with("/mnt/m/etcd.yaml", link("/dev/watchdog")), code: exitBadInput},
 	)

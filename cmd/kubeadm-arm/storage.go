@@ -116,7 +116,7 @@ func (v invocation) wish(o options) (storage.Wish, error) {
 			w.Folders = from.Folders
 		}
 	}
-	if w.Device == "" && o.command.name == "storage apply" && !w.Rebuild && !w.TakeOver && len(w.Use) == 0 {
+	if w.Device == "" && o.command.name == "storage apply" && !w.Rebuild && storage.Fresh() {
 		return w, &problem{exitUsage, "list the disks with: kubeadm-arm storage plan", errors.New("storage apply needs to be told which disk")}
 	}
 	return w, nil

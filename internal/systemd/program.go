@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // UntrustedError says why root must not be made to run a program at every start of
@@ -27,10 +29,37 @@ func (e *UntrustedError) Error() string {
 
 // Hint says what can be done.
 func (e *UntrustedError) Hint() string {
-	if e.Program == "" {
-		return "install it first: sudo install -m 755 kubeadm-arm /usr/local/bin/"
+	program := e.Program
+	if program == "" {
+		program = "kubeadm-arm"
 	}
-	return "install it first: sudo install -m 755 " + e.Program + " /usr/local/bin/kubeadm-arm, and run it from there"
+	folder := installFolder("/usr/local/bin", "/usr/bin")
+	return "install it first: sudo install -m 755 " + shell.Quote(program) + " " + folder + "/kubeadm-arm, and run it from there"
+}
+
+// installFolder is the first of some folders that a unit may name a program in, else
+// the last one. Debian's /usr/local/bin has been writable by its group staff (Debian
+// Policy 9.1.2).
+func installFolder(folders ...string) string {
+	for _, folder := range folders {
+		if at, _ := firstUntrusted(folder); at == "" {
+			return folder
+		}
+	}
+	return folders[len(folders)-1]
+}
+
+// firstUntrusted is the first of a path and the folders above it that others than root
+// can change, and why; empty for none.
+func firstUntrusted(path string) (at, why string) {
+	for at := path; ; at = filepath.Dir(at) {
+		if why := untrusted(at); why != "" {
+			return at, why
+		}
+		if at == filepath.Dir(at) {
+			return "", ""
+		}
+	}
 }
 
 // TrustedProgram returns the path to write into a unit for a program: links
@@ -55,14 +84,10 @@ func TrustedProgram(program string) (string, error) {
 	if err == nil && (!info.Mode().IsRegular() || info.Mode()&0o111 == 0) {
 		return "", &UntrustedError{path, path, "is not a program"}
 	}
-	for at := path; ; at = filepath.Dir(at) {
-		if why := untrusted(at); why != "" {
-			return "", &UntrustedError{path, at, why}
-		}
-		if at == filepath.Dir(at) {
-			return path, nil
-		}
+	if at, why := firstUntrusted(path); at != "" {
+		return "", &UntrustedError{path, at, why}
 	}
+	return path, nil
 }
 
 // untrusted says why others than root can change what is at a path.

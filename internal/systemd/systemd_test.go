@@ -113,6 +113,10 @@ func TestTrustedProgram(t *testing.T) {
 		assert.Contains(t, untrusted.Hint(), "/usr/local/bin")
 	}
 	fresh()
+	require.NoError(t, os.Chmod(folder, 0o775))
+	assert.Equal(t, dir, installFolder(folder, dir), "a hint does not lead to the next refusal")
+	assert.Equal(t, dir, installFolder(dir, folder))
+	fresh()
 	link := filepath.Join(t.TempDir(), "kubeadm-arm")
 	require.NoError(t, os.Symlink(program, link))
 	got, err = TrustedProgram(link)
