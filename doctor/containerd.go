@@ -212,7 +212,7 @@ func cgroupDriver(f Facts) []Finding {
 		found.Edits = systemdCgroup(c)
 		found.Fix = []string{restartContainerd}
 	default:
-		found.Fix = f.kubeletConfiguration("cgroupDriver: systemd")
+		found.Fix = f.kubeletConfiguration("cgroup-driver", "cgroupDriver: systemd")
 	}
 	return one(found)
 }

@@ -53,7 +53,7 @@ func (f Facts) fixLine(found Finding) string {
 }
 
 // setTOML sets one setting of a TOML file. Missing is the beginning of the file
-// when there is none.
+// when there is none, or a blank one.
 type setTOML struct {
 	Key     string // the parts of the key, as keyOf joins them
 	Value   any
@@ -66,7 +66,7 @@ func keyOf(path ...string) string { return strings.Join(path, "\n") }
 func (c setTOML) path() []string { return strings.Split(c.Key, "\n") }
 
 func (c setTOML) Apply(text []byte) ([]byte, error) {
-	if text == nil {
+	if len(bytes.TrimSpace(text)) == 0 {
 		text = []byte(c.Missing)
 	}
 	return tomledit.Set(text, c.Value, c.path()...)
@@ -186,7 +186,7 @@ type commentOut struct {
 	Script bool
 }
 
-func (c commentOut) String() string { return "# before: " + strings.TrimSpace(c.Line) }
+func (c commentOut) String() string { return "comment out: " + strings.TrimSpace(c.Line) }
 
 func (c commentOut) Apply(text []byte) ([]byte, error) {
 	done := false

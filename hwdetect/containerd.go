@@ -1,8 +1,10 @@
 package hwdetect
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -104,6 +106,9 @@ func readContainerdConfig(f files) ContainerdConfig {
 	if !f.exists(containerdPath) {
 		return containerdDefaults()
 	}
+	if info, ok := f.stat(containerdPath); ok && !info.Mode().IsRegular() {
+		return ContainerdConfig{Path: containerdPath, Problem: "it is not a regular file"}
+	}
 	var all []ContainerdFile
 	pending, version := []string{containerdPath}, 0
 	for len(pending) > 0 && len(all) < containerdImports {
@@ -169,12 +174,56 @@ func parseContainerdFile(text []byte, version int) (ContainerdFile, []string, er
 		return f, nil, err
 	}
 	f.Version = max(version, 1)
+	if version == 0 && len(bytes.TrimSpace(text)) == 0 {
+		f.Version = 2 // nothing has the names of the first version yet
+	}
 	if v, ok := f.doc["version"].(int64); ok && v > 0 {
 		f.Version = int(v)
+	}
+	if err := f.refused(); err != nil {
+		return f, nil, err
 	}
 	f.CRI = table(f.doc, "plugins", f.Plugin()) != nil
 	return f, texts(f.doc["imports"]), nil
 }
+
+// refused says what containerd stops at in a file that is valid TOML (its LoadConfig,
+// ValidateVersion and MigrateConfig): from the second version on plugins have long
+// names. The CRI plugin's short name in disabled_plugins is left to DisabledIn.
+func (f ContainerdFile) refused() error {
+	for key, isKind := range map[string]func(any) bool{
+		"version": func(v any) bool { _, ok := v.(int64); return ok },
+		"root":    func(v any) bool { _, ok := v.(string); return ok },
+		"plugins": func(v any) bool { _, ok := v.(map[string]any); return ok },
+		"imports": isList, "disabled_plugins": isList, "required_plugins": isList,
+	} {
+		if v, there := f.doc[key]; there && !isKind(v) {
+			return fmt.Errorf("%s has a value of the wrong kind", key)
+		}
+	}
+	if f.Version < 2 {
+		return nil
+	}
+	short := func(name string) bool {
+		return !strings.HasPrefix(name, "io.containerd.") || strings.Count(name, ".") < 3
+	}
+	for _, name := range slices.Sorted(maps.Keys(table(f.doc, "plugins"))) {
+		if strings.Count(name, ".") < 3 {
+			return fmt.Errorf("plugins.%s: from version 2 on a plugin has its long name, such as %s", name, f.Plugin())
+		}
+	}
+	for _, list := range []string{"disabled_plugins", "required_plugins"} {
+		for _, name := range texts(f.doc[list]) {
+			if short(name) && (list == "required_plugins" || !NamesCRI(name)) {
+				return fmt.Errorf("%s: %q: from version 2 on a plugin has its long name, such as %s", list, name,
+					f.Plugin())
+			}
+		}
+	}
+	return nil
+}
+
+func isList(v any) bool { _, ok := v.([]any); return ok }
 
 // texts are the strings of a list.
 func texts(list any) []string {
