@@ -32,9 +32,8 @@ type execOpts struct {
 
 // Apply leaves a byte order mark where it is.
 func (c setExecOpt) Apply(text []byte) ([]byte, error) {
-	if rest, ok := bytes.CutPrefix(text, []byte("\uFEFF")); ok {
-		after, err := c.Apply(rest)
-		return append([]byte("\uFEFF"), after...), err
+	if rest, ok := bytes.CutPrefix(text, []byte(byteOrderMark)); ok {
+		return marked(c.Apply(rest))
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return appendLine(nil, "{\n  "+c.String()+"\n}"), nil

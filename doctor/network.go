@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"path"
 	"slices"
 	"sort"
 	"strconv"
@@ -128,9 +129,15 @@ func (f Facts) sysctlFinding(s sysctl, v string, bridge bool) Finding {
 		found.Edits = []Edit{{"/etc/modules-load.d/kubeadm-arm.conf", addLine{"br_netfilter"}}}
 		found.Fix = append([]string{"sudo modprobe br_netfilter"}, found.Fix...)
 	}
-	const own = "/etc/sysctl.d/99-kubeadm-arm.conf"
+	own := "/etc/sysctl.d/99-kubeadm-arm.conf"
+	file := f.Host.Network.SysctlFiles[s.name]
+	base := path.Base(file.Path)
+	if file.Value != "1" && !strings.HasPrefix(file.Path, "/etc/") && base > path.Base(own) {
+		// A package's file that comes later: ours has to come after it.
+		own = "/etc/sysctl.d/" + strings.TrimSuffix(base, ".conf") + ".kubeadm-arm.conf"
+	}
 	found.Edits = append(found.Edits, Edit{own, setLine{s.name, "1"}})
-	if file := f.Host.Network.SysctlFiles[s.name]; file.Path != "" && file.Value != "1" {
+	if file.Path != "" && file.Value != "1" {
 		found.Seen += ", as " + file.Path + " says"
 		if file.Path != own && strings.HasPrefix(file.Path, "/etc/") {
 			key, _, _ := strings.Cut(file.Line, "=")
@@ -236,7 +243,9 @@ func (f Facts) noResolvConf() Finding {
 		return found
 	}
 	found.Seen = "there is no /etc/resolv.conf (or it is a link to nowhere)"
-	found.Fix = []string{"ls -l /etc/resolv.conf", "sudo rm -f /etc/resolv.conf && " + f.nameServerLine("/etc/resolv.conf")}
+	found.Fix = []string{
+		"ls -l /etc/resolv.conf", "sudo rm -f /etc/resolv.conf && " + f.nameServerLine("/etc/resolv.conf"),
+	}
 	return found
 }
 
@@ -262,8 +271,8 @@ func (f Facts) nameServerLine(path string) string {
 func (f Facts) kubeletConfiguration(flag, setting string) []string {
 	if value := f.Host.Node.KubeletFlag(flag); value != "" {
 		where := cmp.Or(f.Host.Node.KubeletFlagFiles[flag], "the kubelet's unit")
-		return append([]string{"# take --" + flag + "=" + value + " out of " + where + ": a flag counts more than the " +
-			"configuration. Then:"}, f.withoutFlag(flag).kubeletConfiguration(flag, setting)...)
+		first := "# take --" + flag + "=" + value + " out of " + where + ": a flag counts more than the configuration. Then:"
+		return append([]string{first}, f.withoutFlag(flag).kubeletConfiguration(flag, setting)...)
 	}
 	if f.Ask.ConfigFile != "" {
 		return []string{"# in " + f.Ask.ConfigFile + ", in the KubeletConfiguration:", setting}

@@ -22,6 +22,9 @@ type ContainerdConfig struct {
 	Problem string `json:"problem,omitempty"`
 	// Files are Path and its imports, in the order in which they are read.
 	Files []ContainerdFile `json:"files,omitempty"`
+	// Marked are the files that begin with a byte order mark: containerd 1 reads over
+	// it, containerd 2 does not start.
+	Marked []string `json:"marked,omitempty"`
 	// Root is where containerd keeps images and containers, empty when not set:
 	// then it is /var/lib/containerd.
 	Root string `json:"root,omitempty"`
@@ -64,7 +67,8 @@ type ContainerdFile struct {
 	// CRI tells whether it has settings of the CRI plugin.
 	CRI bool `json:"cri,omitempty"`
 
-	doc map[string]any
+	doc    map[string]any
+	marked bool
 }
 
 // Plugin is the name under which a file of this version has the CRI plugin's
@@ -165,6 +169,7 @@ func (f files) glob(parent, pattern string) []string {
 // that of the main file, 0 for the main file itself.
 func parseContainerdFile(text []byte, version int) (ContainerdFile, []string, error) {
 	var f ContainerdFile
+	text, f.marked = bytes.CutPrefix(text, []byte(byteOrderMark))
 	if err := toml.Unmarshal(text, &f.doc); err != nil {
 		var bad *toml.DecodeError
 		if errors.As(err, &bad) {
@@ -250,6 +255,9 @@ func mergeContainerd(all []ContainerdFile) ContainerdConfig {
 	merges := slices.ContainsFunc(all, func(f ContainerdFile) bool { return f.Version >= 3 })
 	runtimes, unnamed := map[string]any{}, map[string]any{}
 	for _, f := range all {
+		if f.marked {
+			c.Marked = append(c.Marked, f.Path)
+		}
 		if root, ok := f.doc["root"].(string); ok && root != "" {
 			c.Root = root
 		}
@@ -263,7 +271,7 @@ func mergeContainerd(all []ContainerdFile) ContainerdConfig {
 		}
 		if !merges {
 			fresh := containerdDefaults()
-			fresh.Files, fresh.DisabledIn = c.Files, c.DisabledIn
+			fresh.Files, fresh.DisabledIn, fresh.Marked = c.Files, c.DisabledIn, c.Marked
 			c, runtimes, unnamed = fresh, map[string]any{}, map[string]any{}
 		}
 		if v, ok := plugin["systemd_cgroup"].(bool); ok {
@@ -345,7 +353,7 @@ func (r *Runtime) SetDumped(text []byte) {
 		return
 	}
 	d, c := mergeContainerd([]ContainerdFile{f}), r.Containerd
-	d.Path, d.Problem, d.Files, d.DisabledIn = c.Path, c.Problem, c.Files, c.DisabledIn
+	d.Path, d.Problem, d.Files, d.DisabledIn, d.Marked = c.Path, c.Problem, c.Files, c.DisabledIn, c.Marked
 	r.Containerd = d
 }
 
