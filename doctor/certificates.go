@@ -16,6 +16,29 @@ import (
 // less does not renew itself.
 const certificateNotice = 30 * 24 * time.Hour
 
+// brokenCertificates names files that hold no certificate: kubeadm and the components
+// stop at such a file, and make no new one in its place.
+func brokenCertificates(f Facts) []Finding {
+	none := f.Host.Clock.NoCertificates
+	if len(none) == 0 || f.Resuming {
+		return nil
+	}
+	var quoted []string
+	for _, path := range none {
+		quoted = append(quoted, shell.Quote(f.path(path)))
+	}
+	return one(Finding{
+		ID: "broken-certificates", Severity: Fail, Rule: KubeadmRule,
+		Seen:  "no certificate can be read in: " + strings.Join(none, ", "),
+		Means: "kubeadm and the control plane stop at such a file; a power cut leaves files empty or cut off",
+		Fix: []string{
+			"ls -l " + strings.Join(quoted, " "),
+			"# put them back from a backup. Without one, move each away with its key; a CA cannot be made anew, others can:",
+			"kubeadm-arm init phase certs --help; kubeadm-arm init phase kubeconfig --help",
+		},
+	})
+}
+
 // certificates looks at the ends of all certificates of a cluster. What renews
 // one depends on whose it is: kubeadm's own, the kubelet's, or a CA.
 func certificates(f Facts) []Finding {

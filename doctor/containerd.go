@@ -94,6 +94,16 @@ func containerdConfig(f Facts) []Finding {
 		found.Seen = c.Path + ": " + c.Problem
 		found.Means = "containerd does not start with such a file"
 		found.Fix = []string{"sudo nano " + c.Path, restartContainerd}
+	case len(c.Marked) > 0 && !strings.HasPrefix(f.RuntimeVersion, "1."):
+		found.Seen = strings.Join(c.Marked, ", ") + " begins with a byte order mark (U+FEFF), as some editors write it"
+		found.Means = "containerd 2 does not start with such a file"
+		for _, path := range c.Marked {
+			found.Edits = append(found.Edits, Edit{path, dropMark{}})
+		}
+		found.Fix = []string{restartContainerd}
+		if f.RuntimeVersion == "" {
+			found.Severity, found.Checks = Warning, nil
+		}
 	case len(c.DisabledIn) > 0:
 		found.Seen = strings.Join(c.DisabledIn, ", ") + " switches the CRI plugin off (disabled_plugins)"
 		found.Means = "Docker's package containerd.io ships it so; the kubelet talks to that very plugin"
@@ -212,7 +222,7 @@ func cgroupDriver(f Facts) []Finding {
 		found.Edits = systemdCgroup(c)
 		found.Fix = []string{restartContainerd}
 	default:
-		found.Fix = f.kubeletConfiguration("cgroupDriver: systemd")
+		found.Fix = f.kubeletConfiguration("cgroup-driver", "cgroupDriver: systemd")
 	}
 	return one(found)
 }

@@ -30,7 +30,11 @@ type execOpts struct {
 	options      []jsonSpan
 }
 
+// Apply leaves a byte order mark where it is.
 func (c setExecOpt) Apply(text []byte) ([]byte, error) {
+	if rest, ok := bytes.CutPrefix(text, []byte(byteOrderMark)); ok {
+		return marked(c.Apply(rest))
+	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return appendLine(nil, "{\n  "+c.String()+"\n}"), nil
 	}
@@ -46,7 +50,11 @@ func (c setExecOpt) Apply(text []byte) ([]byte, error) {
 	quoted := strconv.Quote(c.option())
 	list, _ := tree["exec-opts"].([]any)
 	var after []byte
-	same := slices.IndexFunc(list, func(v any) bool { s, ok := v.(string); return ok && strings.HasPrefix(s, c.Key+"=") })
+	same := slices.IndexFunc(list, func(v any) bool {
+		s, _ := v.(string)
+		key, _, ok := strings.Cut(s, "=")
+		return ok && strings.EqualFold(strings.TrimSpace(key), c.Key)
+	})
 	switch {
 	case same >= 0:
 		after = put(at.options[same].start, at.options[same].end, quoted)

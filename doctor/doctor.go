@@ -76,7 +76,7 @@ func checks() []func(Facts) []Finding {
 		configFields,
 		programs, cpus, memory, power,
 		kernelRelease, kernelFeatures, pageSize, memoryCgroup, cgroupVersion,
-		swap, clock, certificates, storageSet, freshDisk, volumes, space,
+		swap, clock, certificates, brokenCertificates, storageSet, freshDisk, volumes, space,
 		hostname, hostnameResolves, copies,
 		kernelSettings, defaultRoute, nameServers, ports,
 		runtimeAnswers, containerdConfig, runtimeVersion, dockerConfig, cgroupDriver, sandboxImage, cniPlugins,

@@ -52,8 +52,30 @@ func (f Facts) fixLine(found Finding) string {
 	return "sudo kubeadm-arm doctor" + f.Flags + " --fix " + found.ID + "    # " + strings.Join(all, "; ")
 }
 
+// byteOrderMark is what some editors put before UTF-8. It is no part of the text, and
+// stays where its program reads over it.
+const byteOrderMark = "\uFEFF"
+
+// marked puts the mark before a text that was changed without it.
+func marked(text []byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(byteOrderMark), text...), nil
+}
+
+// dropMark takes the mark away.
+type dropMark struct{}
+
+func (dropMark) String() string { return "without its byte order mark" }
+
+// Apply leaves a file alone that has none.
+func (dropMark) Apply(text []byte) ([]byte, error) {
+	return bytes.TrimPrefix(text, []byte(byteOrderMark)), nil
+}
+
 // setTOML sets one setting of a TOML file. Missing is the beginning of the file
-// when there is none.
+// when there is none, or a blank one.
 type setTOML struct {
 	Key     string // the parts of the key, as keyOf joins them
 	Value   any
@@ -66,7 +88,10 @@ func keyOf(path ...string) string { return strings.Join(path, "\n") }
 func (c setTOML) path() []string { return strings.Split(c.Key, "\n") }
 
 func (c setTOML) Apply(text []byte) ([]byte, error) {
-	if text == nil {
+	if rest, ok := bytes.CutPrefix(text, []byte(byteOrderMark)); ok {
+		return marked(c.Apply(rest))
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
 		text = []byte(c.Missing)
 	}
 	return tomledit.Set(text, c.Value, c.path()...)
@@ -86,6 +111,9 @@ func (c setTOML) String() string {
 type removeTOML struct{ Key, Elements string }
 
 func (c removeTOML) Apply(text []byte) ([]byte, error) {
+	if rest, ok := bytes.CutPrefix(text, []byte(byteOrderMark)); ok {
+		return marked(c.Apply(rest))
+	}
 	drop := strings.Split(c.Elements, "\n")
 	return tomledit.RemoveStrings(text, func(s string) bool { return slices.Contains(drop, s) }, strings.Split(c.Key, "\n")...)
 }
@@ -186,7 +214,7 @@ type commentOut struct {
 	Script bool
 }
 
-func (c commentOut) String() string { return "# before: " + strings.TrimSpace(c.Line) }
+func (c commentOut) String() string { return "comment out: " + strings.TrimSpace(c.Line) }
 
 func (c commentOut) Apply(text []byte) ([]byte, error) {
 	done := false

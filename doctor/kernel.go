@@ -30,16 +30,43 @@ func kernelRelease(f Facts) []Finding {
 	if release == "" || len(patterns) == 0 {
 		return nil
 	}
-	for _, p := range patterns {
-		if re, err := regexp.Compile(p); err == nil && re.MatchString(release) {
-			return fine("kernel", "Linux "+release)
-		}
+	accepted := func(release string) bool {
+		return slices.ContainsFunc(patterns, func(p string) bool {
+			re, err := regexp.Compile(p)
+			return err == nil && re.MatchString(release)
+		})
+	}
+	if accepted(release) {
+		return fine("kernel", "Linux "+release)
+	}
+	ignore := "kubeadm-arm init --ignore-preflight-errors=" + f.ignoring(systemCheck)
+	if tooNew(release, accepted) {
+		return one(Finding{
+			ID: "kernel", Severity: Fail, Checks: []string{systemCheck},
+			Seen: "Linux " + release + " is newer than what kubeadm " + f.version() + " knows",
+			Means: fmt.Sprintf("its preflight accepts Linux %s, and refuses newer ones because they did not exist then",
+				f.why(kubeadm.KernelReleases)),
+			Fix: []string{ignore + "    # or take a newer kubeadm"},
+		})
 	}
 	return one(Finding{
 		ID: "kernel", Severity: Fail, Seen: "Linux " + release, Checks: []string{systemCheck},
 		Means: fmt.Sprintf("kubeadm %s wants %s", f.version(), f.why(kubeadm.KernelReleases)),
-		Fix:   []string{"# install a newer kernel from your distribution (Armbian: armbian-config, Raspberry Pi OS: apt full-upgrade), or go on at your own risk:", "kubeadm-arm init --ignore-preflight-errors=" + f.ignoring(systemCheck)},
+		Fix:   []string{"# install a newer kernel from your distribution (Armbian: armbian-config, Raspberry Pi OS: apt full-upgrade), or go on at your own risk:", ignore},
 	})
+}
+
+// tooNew tells whether a kernel that is not accepted is past the last one that is: no
+// later major version fits either.
+func tooNew(release string, accepted func(string) bool) bool {
+	major, _, _ := strings.Cut(release, ".")
+	n, err := strconv.Atoi(major)
+	for later := n + 1; later <= 9; later++ {
+		if accepted(fmt.Sprintf("%d.10.0", later)) {
+			return false
+		}
+	}
+	return err == nil
 }
 
 // version is how kubeadm is called in a sentence.

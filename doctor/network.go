@@ -1,13 +1,16 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"path"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -126,9 +129,15 @@ func (f Facts) sysctlFinding(s sysctl, v string, bridge bool) Finding {
 		found.Edits = []Edit{{"/etc/modules-load.d/kubeadm-arm.conf", addLine{"br_netfilter"}}}
 		found.Fix = append([]string{"sudo modprobe br_netfilter"}, found.Fix...)
 	}
-	const own = "/etc/sysctl.d/99-kubeadm-arm.conf"
+	own := "/etc/sysctl.d/99-kubeadm-arm.conf"
+	file := f.Host.Network.SysctlFiles[s.name]
+	base := path.Base(file.Path)
+	if file.Value != "1" && !strings.HasPrefix(file.Path, "/etc/") && base > path.Base(own) {
+		// A package's file that comes later: ours has to come after it.
+		own = "/etc/sysctl.d/" + strings.TrimSuffix(base, ".conf") + ".kubeadm-arm.conf"
+	}
 	found.Edits = append(found.Edits, Edit{own, setLine{s.name, "1"}})
-	if file := f.Host.Network.SysctlFiles[s.name]; file.Path != "" && file.Value != "1" {
+	if file.Path != "" && file.Value != "1" {
 		found.Seen += ", as " + file.Path + " says"
 		if file.Path != own && strings.HasPrefix(file.Path, "/etc/") {
 			key, _, _ := strings.Cut(file.Line, "=")
@@ -168,13 +177,7 @@ func nameServers(f Facts) []Finding {
 		if len(n.Hosts) == 0 || f.Host.Stopped {
 			return nil // nothing of /etc could be read, or it is made at the start
 		}
-		return one(Finding{
-			ID: "name-servers", Severity: Fail, Rule: KubeletRule, Seen: "there is no /etc/resolv.conf (or it is a " +
-				"link to nowhere)",
-			Means: "the kubelet cannot start any pod without it",
-			Fix: []string{"ls -l /etc/resolv.conf", "sudo rm -f /etc/resolv.conf && " +
-				f.nameServerLine("/etc/resolv.conf")},
-		})
+		return one(f.noResolvConf())
 	}
 	if len(n.Servers) == 0 {
 		found := Finding{
@@ -207,7 +210,7 @@ func nameServers(f Facts) []Finding {
 			Means: "CoreDNS would ask itself for ever and stop with \"Loop detected\": in a pod that address is " +
 				"the pod's own",
 			Fix: append([]string{f.nameServerLine("/etc/resolv-pods.conf")},
-				f.kubeletConfiguration("resolvConf: /etc/resolv-pods.conf")...),
+				f.kubeletConfiguration("resolv-conf", "resolvConf: /etc/resolv-pods.conf")...),
 		})
 	case unreachable == len(n.Servers):
 		return one(Finding{
@@ -216,7 +219,7 @@ func nameServers(f Facts) []Finding {
 			Means: "a link-local address holds on the board's own interface; from a pod nobody answers there, so " +
 				"CoreDNS resolves nothing outside the cluster",
 			Fix: append([]string{f.nameServerLine("/etc/resolv-pods.conf")},
-				f.kubeletConfiguration("resolvConf: /etc/resolv-pods.conf")...),
+				f.kubeletConfiguration("resolv-conf", "resolvConf: /etc/resolv-pods.conf")...),
 		})
 	case n.Ignored > 0:
 		return one(Finding{
@@ -226,6 +229,24 @@ func nameServers(f Facts) []Finding {
 		})
 	}
 	return fine("name-servers", strings.Join(n.Servers, ", ")+" ("+n.ResolvConf+")")
+}
+
+// noResolvConf is the finding of a board without the file that pods are given. One that
+// the kubelet was told to take is made; the board's own one is left alone then.
+func (f Facts) noResolvConf() Finding {
+	found := Finding{
+		ID: "name-servers", Severity: Fail, Rule: KubeletRule, Means: "the kubelet cannot start any pod without it",
+	}
+	if asked := cmp.Or(f.Host.Node.KubeletFlag("resolv-conf"), f.Ask.ResolvConf); asked != "" {
+		found.Seen = "there is no " + asked + ", which the kubelet is told to give to pods (resolvConf)"
+		found.Fix = []string{f.nameServerLine(asked)}
+		return found
+	}
+	found.Seen = "there is no /etc/resolv.conf (or it is a link to nowhere)"
+	found.Fix = []string{
+		"ls -l /etc/resolv.conf", "sudo rm -f /etc/resolv.conf && " + f.nameServerLine("/etc/resolv.conf"),
+	}
+	return found
 }
 
 // router is the default route's next hop, or an example of one.
@@ -239,13 +260,20 @@ func (f Facts) router() string {
 // nameServerLine writes a file with the router as name server. The file is one
 // that is not there, or this program's own.
 func (f Facts) nameServerLine(path string) string {
-	return "echo 'nameserver " + f.router() + "' | sudo tee " + path + "    # your router's address, if it is " +
+	return "echo 'nameserver " + f.router() + "' | sudo tee " + shell.Quote(path) + "    # your router's address, if it is " +
 		"another one"
 }
 
 // kubeletConfiguration is how to give the kubelet a setting with --config. kubeadm
 // takes no file with a KubeletConfiguration alone.
-func (f Facts) kubeletConfiguration(setting string) []string {
+//
+// The kubelet's own flag counts more, so where there is one it has to go first.
+func (f Facts) kubeletConfiguration(flag, setting string) []string {
+	if value := f.Host.Node.KubeletFlag(flag); value != "" {
+		where := cmp.Or(f.Host.Node.KubeletFlagFiles[flag], "the kubelet's unit")
+		first := "# take --" + flag + "=" + value + " out of " + where + ": a flag counts more than the configuration. Then:"
+		return append([]string{first}, f.withoutFlag(flag).kubeletConfiguration(flag, setting)...)
+	}
 	if f.Ask.ConfigFile != "" {
 		return []string{"# in " + f.Ask.ConfigFile + ", in the KubeletConfiguration:", setting}
 	}
@@ -254,6 +282,15 @@ func (f Facts) kubeletConfiguration(setting string) []string {
 		"apiVersion: kubeadm.k8s.io/" + f.Kubeadm.ConfigWrite(), "kind: ClusterConfiguration", "---",
 		"apiVersion: kubelet.config.k8s.io/v1beta1", "kind: KubeletConfiguration", setting,
 	}
+}
+
+// withoutFlag are the facts of a board whose kubelet is not given a flag.
+func (f Facts) withoutFlag(flag string) Facts {
+	f.Host.Node.KubeletArgs = slices.DeleteFunc(slices.Clone(f.Host.Node.KubeletArgs), func(arg string) bool {
+		name, _, _ := strings.Cut(arg, "=")
+		return name == "--"+flag || name == "-"+flag
+	})
+	return f
 }
 
 // wantedPorts are those of a control plane, and what for.

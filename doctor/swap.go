@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -26,6 +27,11 @@ func swap(f Facts) []Finding {
 		ID: "swap", Severity: Fail, Rule: KubeletRule,
 		Means: "the kubelet exits with \"running with swap on is not supported\" (failSwapOn). To keep swap, put " +
 			"failSwapOn: false into a KubeletConfiguration, beside a ClusterConfiguration, in a file for --config",
+	}
+	if value := f.Host.Node.KubeletFlag("fail-swap-on"); value != "" {
+		found.Means = "the kubelet exits with \"running with swap on is not supported\": --fail-swap-on=" + value + " in " +
+			cmp.Or(f.Host.Node.KubeletFlagFiles["fail-swap-on"], "its unit") + " counts more than any failSwapOn in its " +
+			"configuration. To keep swap, make it --fail-swap-on=false"
 	}
 	var makers []string
 	for _, m := range s.Makers {

@@ -16,16 +16,17 @@ const kubeletClient = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 // readCertificates looks at all certificates that kubeadm makes in its folder and
 // in kubeconfigs, and at the kubelet's (kubeadm's phases/certs/certlist.go and
 // phases/kubeconfig).
-func readCertificates(f files, pki string) []Certificate {
+func readCertificates(f files, pki string) (all []Certificate, none []string) {
 	if pki == "" {
 		pki = "/etc/kubernetes/pki"
 	}
-	var all []Certificate
 	add := func(name string, text []byte) {
 		if cert, ok := parseCertificate(text); ok {
 			cert.Path = name
 			cert.Kubelet = name == kubeletClient || path.Base(name) == "kubelet.conf"
 			all = append(all, cert)
+		} else if info, there := f.stat(name); there && (path.Ext(name) != ".conf" || info.Size() == 0) {
+			none = append(none, name) // a kubeconfig may do without
 		}
 	}
 	for _, name := range []string{
@@ -39,7 +40,7 @@ func readCertificates(f files, pki string) []Certificate {
 		add("/etc/kubernetes/"+name, parseKubeconfig(f.read("/etc/kubernetes/"+name)))
 	}
 	add(kubeletClient, f.read(kubeletClient))
-	return all
+	return all, none
 }
 
 // parseCertificate reads the first certificate of a PEM text.

@@ -16,6 +16,9 @@ type Clock struct {
 	RTC bool `json:"rtc"`
 	// Certificates are those of a cluster on this board.
 	Certificates []Certificate `json:"certificates,omitempty"`
+	// NoCertificates are files that are there for a certificate, or a kubeconfig, and
+	// hold none, such as those that a power cut has left empty.
+	NoCertificates []string `json:"noCertificates,omitempty"`
 }
 
 // Certificate is when one is valid.
@@ -56,6 +59,6 @@ func readClock(f files, now, built time.Time, programs []Binary, pki string) Clo
 	for _, name := range f.names("/sys/class/rtc") {
 		c.RTC = c.RTC || name != ""
 	}
-	c.Certificates = readCertificates(f, pki)
+	c.Certificates, c.NoCertificates = readCertificates(f, pki)
 	return c
 }

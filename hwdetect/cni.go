@@ -35,8 +35,9 @@ func readCNI(f files, folder string, binDirs []string) CNI {
 	for _, name := range names {
 		if slices.Contains([]string{".conf", ".conflist", ".json"}, path.Ext(name)) {
 			c.Config = path.Join(folder, name)
-			if err := c.parse(f.read(c.Config)); err != nil {
-				c.Problem = err.Error()
+			text := f.read(c.Config)
+			if err := c.parse(text); err != nil {
+				c.Problem = jsonProblem(text, err)
 			}
 			break
 		}

@@ -1,8 +1,10 @@
 package hwdetect
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -22,6 +24,9 @@ type ContainerdConfig struct {
 	Problem string `json:"problem,omitempty"`
 	// Files are Path and its imports, in the order in which they are read.
 	Files []ContainerdFile `json:"files,omitempty"`
+	// Marked are the files that begin with a byte order mark: containerd 1 reads over
+	// it, containerd 2 does not start.
+	Marked []string `json:"marked,omitempty"`
 	// Root is where containerd keeps images and containers, empty when not set:
 	// then it is /var/lib/containerd.
 	Root string `json:"root,omitempty"`
@@ -64,7 +69,8 @@ type ContainerdFile struct {
 	// CRI tells whether it has settings of the CRI plugin.
 	CRI bool `json:"cri,omitempty"`
 
-	doc map[string]any
+	doc    map[string]any
+	marked bool
 }
 
 // Plugin is the name under which a file of this version has the CRI plugin's
@@ -105,6 +111,9 @@ const containerdImports = 100
 func readContainerdConfig(f files) ContainerdConfig {
 	if !f.exists(containerdPath) {
 		return containerdDefaults()
+	}
+	if info, ok := f.stat(containerdPath); ok && !info.Mode().IsRegular() {
+		return ContainerdConfig{Path: containerdPath, Problem: "it is not a regular file"}
 	}
 	var all []ContainerdFile
 	pending, version := []string{containerdPath}, 0
@@ -167,6 +176,7 @@ func (f files) glob(parent, pattern string) []string {
 // that of the main file, 0 for the main file itself.
 func parseContainerdFile(text []byte, version int) (ContainerdFile, []string, error) {
 	var f ContainerdFile
+	text, f.marked = bytes.CutPrefix(text, []byte(byteOrderMark))
 	if err := toml.Unmarshal(text, &f.doc); err != nil {
 		var bad *toml.DecodeError
 		if errors.As(err, &bad) {
@@ -176,12 +186,56 @@ func parseContainerdFile(text []byte, version int) (ContainerdFile, []string, er
 		return f, nil, err
 	}
 	f.Version = max(version, 1)
+	if version == 0 && len(bytes.TrimSpace(text)) == 0 {
+		f.Version = 2 // nothing has the names of the first version yet
+	}
 	if v, ok := f.doc["version"].(int64); ok && v > 0 {
 		f.Version = int(v)
+	}
+	if err := f.refused(); err != nil {
+		return f, nil, err
 	}
 	f.CRI = table(f.doc, "plugins", f.Plugin()) != nil
 	return f, texts(f.doc["imports"]), nil
 }
+
+// refused says what containerd stops at in a file that is valid TOML (its LoadConfig,
+// ValidateVersion and MigrateConfig): from the second version on plugins have long
+// names. The CRI plugin's short name in disabled_plugins is left to DisabledIn.
+func (f ContainerdFile) refused() error {
+	for key, isKind := range map[string]func(any) bool{
+		"version": func(v any) bool { _, ok := v.(int64); return ok },
+		"root":    func(v any) bool { _, ok := v.(string); return ok },
+		"plugins": func(v any) bool { _, ok := v.(map[string]any); return ok },
+		"imports": isList, "disabled_plugins": isList, "required_plugins": isList,
+	} {
+		if v, there := f.doc[key]; there && !isKind(v) {
+			return fmt.Errorf("%s has a value of the wrong kind", key)
+		}
+	}
+	if f.Version < 2 {
+		return nil
+	}
+	short := func(name string) bool {
+		return !strings.HasPrefix(name, "io.containerd.") || strings.Count(name, ".") < 3
+	}
+	for _, name := range slices.Sorted(maps.Keys(table(f.doc, "plugins"))) {
+		if strings.Count(name, ".") < 3 {
+			return fmt.Errorf("plugins.%s: from version 2 on a plugin has its long name, such as %s", name, f.Plugin())
+		}
+	}
+	for _, list := range []string{"disabled_plugins", "required_plugins"} {
+		for _, name := range texts(f.doc[list]) {
+			if short(name) && (list == "required_plugins" || !NamesCRI(name)) {
+				return fmt.Errorf("%s: %q: from version 2 on a plugin has its long name, such as %s", list, name,
+					f.Plugin())
+			}
+		}
+	}
+	return nil
+}
+
+func isList(v any) bool { _, ok := v.([]any); return ok }
 
 // texts are the strings of a list.
 func texts(list any) []string {
@@ -208,6 +262,9 @@ func mergeContainerd(all []ContainerdFile) ContainerdConfig {
 	merges := slices.ContainsFunc(all, func(f ContainerdFile) bool { return f.Version >= 3 })
 	runtimes, unnamed := map[string]any{}, map[string]any{}
 	for _, f := range all {
+		if f.marked {
+			c.Marked = append(c.Marked, f.Path)
+		}
 		if root, ok := f.doc["root"].(string); ok && root != "" {
 			c.Root = root
 		}
@@ -221,7 +278,7 @@ func mergeContainerd(all []ContainerdFile) ContainerdConfig {
 		}
 		if !merges {
 			fresh := containerdDefaults()
-			fresh.Files, fresh.DisabledIn = c.Files, c.DisabledIn
+			fresh.Files, fresh.DisabledIn, fresh.Marked = c.Files, c.DisabledIn, c.Marked
 			c, runtimes, unnamed = fresh, map[string]any{}, map[string]any{}
 		}
 		if v, ok := plugin["systemd_cgroup"].(bool); ok {
@@ -303,7 +360,7 @@ func (r *Runtime) SetDumped(text []byte) {
 		return
 	}
 	d, c := mergeContainerd([]ContainerdFile{f}), r.Containerd
-	d.Path, d.Problem, d.Files, d.DisabledIn = c.Path, c.Problem, c.Files, c.DisabledIn
+	d.Path, d.Problem, d.Files, d.DisabledIn, d.Marked = c.Path, c.Problem, c.Files, c.DisabledIn, c.Marked
 	r.Containerd = d
 }
 

@@ -3,6 +3,7 @@ package hwdetect
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 )
 
@@ -27,28 +28,46 @@ func readDockerConfig(f files) DockerConfig {
 		if word == "--exec-opt" && i+1 < len(words) {
 			option, ok = words[i+1], true
 		}
-		if driver, is := strings.CutPrefix(option, "native.cgroupdriver="); ok && is {
+		if driver := cgroupDriver([]string{option}); ok && driver != "" {
 			c.CgroupDriver = driver
 		}
 	}
 	return c
 }
 
-func parseDockerConfig(text []byte) DockerConfig {
-	var doc struct {
-		ExecOpts []string `json:"exec-opts"`
+// cgroupDriver is the driver that Docker takes from its options: the first one that
+// names any counts (moby, daemon_unix.go, getCD).
+func cgroupDriver(options []string) string {
+	for _, option := range options {
+		key, value, _ := strings.Cut(option, "=")
+		if strings.EqualFold(strings.TrimSpace(key), "native.cgroupdriver") {
+			return strings.TrimSpace(value)
+		}
 	}
+	return ""
+}
+
+// parseDockerConfig reads daemon.json. Docker does without a byte order mark since
+// v23.0, and refuses a key that it does not know: unlike Go it tells capitals apart.
+func parseDockerConfig(text []byte) DockerConfig {
+	text = bytes.TrimPrefix(text, []byte(byteOrderMark))
 	if len(bytes.TrimSpace(text)) == 0 { // dockerd takes it for {}
 		return DockerConfig{}
 	}
-	if err := json.Unmarshal(text, &doc); err != nil {
-		return DockerConfig{Problem: err.Error()}
+	var keys map[string]json.RawMessage
+	var doc struct {
+		ExecOpts []string `json:"exec-opts"`
 	}
-	var c DockerConfig
-	for _, option := range doc.ExecOpts {
-		if driver, ok := strings.CutPrefix(option, "native.cgroupdriver="); ok {
-			c.CgroupDriver = driver
+	if err := json.Unmarshal(text, &keys); err != nil {
+		return DockerConfig{Problem: jsonProblem(text, err)}
+	}
+	for key := range keys {
+		if strings.EqualFold(key, "exec-opts") && key != "exec-opts" {
+			return DockerConfig{Problem: fmt.Sprintf("%q has to be written \"exec-opts\"", key)}
 		}
 	}
-	return c
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return DockerConfig{Problem: jsonProblem(text, err)}
+	}
+	return DockerConfig{CgroupDriver: cgroupDriver(doc.ExecOpts)}
 }

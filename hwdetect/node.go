@@ -18,6 +18,9 @@ type Node struct {
 	// KubeletArgs are the flags that the kubelet is started with, from its unit,
 	// the unit's drop-ins and the files of variables that these name.
 	KubeletArgs []string `json:"kubeletArgs,omitempty"`
+	// KubeletFlagFiles are the files that set those of the flags which a setting of
+	// the configuration cannot take back, by the flags' names.
+	KubeletFlagFiles map[string]string `json:"kubeletFlagFiles,omitempty"`
 	// KubeletConfig are settings in the kubelet's configuration file and in the
 	// files of its folder of drop-ins, by their names.
 	KubeletConfig map[string]string `json:"kubeletConfig,omitempty"`
@@ -70,6 +73,15 @@ func readNode(f files, etcdFolder string) Node {
 	u := readUnit(f, "kubelet.service")
 	n.KubeletUnit, n.KubeletArgs = u.path, kubeletArgs(f, u)
 	n.KubeletConfig = kubeletConfig(f, n)
+	for _, flag := range []string{"cgroup-driver", "fail-swap-on", "resolv-conf"} {
+		if n.KubeletFlag(flag) == "" {
+			continue
+		}
+		if n.KubeletFlagFiles == nil {
+			n.KubeletFlagFiles = map[string]string{}
+		}
+		n.KubeletFlagFiles[flag] = withoutUnit(f, u).sets(f, flag)
+	}
 	n.CAKey = f.exists("/etc/kubernetes/pki/ca.key")
 	n.PKI = f.exists("/etc/kubernetes/pki/ca.crt") || f.exists("/etc/kubernetes/pki/ca.key")
 	for _, path := range []string{
@@ -100,6 +112,15 @@ func readNode(f files, etcdFolder string) Node {
 		}
 	}
 	return n
+}
+
+// withoutUnit is a unit, or where it starts nothing the files that kubeadm's own
+// drop-in reads.
+func withoutUnit(f files, u unit) unit {
+	if len(u.command(f)) == 0 {
+		u.settings = []setting{{"EnvironmentFile", "/etc/default/kubelet"}, {"EnvironmentFile", "/etc/sysconfig/kubelet"}}
+	}
+	return u
 }
 
 // kubeletArgs are the kubelet's flags. A unit that starts nothing, such as one

@@ -283,6 +283,9 @@ func swaponLines(f files, path, and string) []SwapMaker {
 	var all []SwapMaker
 	for n, line := range strings.Split(string(f.read(path)), "\n") {
 		code, _, _ := strings.Cut(line, "#")
+		if and == "" && (code == "exit" || strings.HasPrefix(code, "exit ")) {
+			break // a script ends there
+		}
 		if startsSwap(code) && strings.Contains(code, and) {
 			all = append(all, SwapMaker{
 				Kind: SwapLine, Name: strings.TrimSpace(code), Path: f.real(path), Line: n + 1,

@@ -11,6 +11,8 @@ import (
 type unit struct {
 	// path is the unit file's, empty without one.
 	path string
+	// files are the unit file and its drop-ins, in the order in which they are read.
+	files []string
 	// settings are the lines `key=value` in their order, whatever section they
 	// stand in.
 	settings []setting
@@ -32,7 +34,7 @@ func readUnit(f files, name string) unit {
 	for _, dir := range unitFolders() {
 		if file := dir + "/" + name; f.exists(file) {
 			u.path = file
-			u.settings = parseUnit(f.read(file))
+			u.files, u.settings = []string{file}, parseUnit(f.read(file))
 			break
 		}
 	}
@@ -50,6 +52,7 @@ func readUnit(f files, name string) unit {
 	}
 	slices.Sort(names)
 	for _, file := range names {
+		u.files = append(u.files, dropIns[file])
 		u.settings = append(u.settings, parseUnit(f.read(dropIns[file]))...)
 	}
 	return u
@@ -76,6 +79,25 @@ func parseUnit(text []byte) []setting {
 		joined = ""
 	}
 	return all
+}
+
+// sets is the file that gives a flag to the unit's command, the last one that does:
+// files of variables count more than the unit and its drop-ins.
+func (u unit) sets(f files, flag string) string {
+	from := slices.Clone(u.files)
+	for _, s := range u.settings {
+		if s.key == "EnvironmentFile" {
+			from = append(from, strings.TrimPrefix(s.value, "-"))
+		}
+	}
+	for _, path := range slices.Backward(from) {
+		for _, s := range parseUnit(f.read(path)) {
+			if strings.Contains(s.value, "--"+flag) {
+				return path
+			}
+		}
+	}
+	return ""
 }
 
 // command is the last command that the unit starts, in words, with the

@@ -40,8 +40,8 @@ func preflightFacts() []Fact {
 		fact(ControlPlanePort, 13, 15, "10252,10251", "", "preflight/checks.go at v1.13.1 and v1.15.12"),
 		fact(ControlPlanePort, 16, 0, "10257,10259", "", "preflight/checks.go at v1.16.15 and v1.37.2"),
 		// The patterns are k8s.io/system-validators' own, between blanks.
-		fact(KernelReleases, 13, 13, `3\.[1-9][0-9].* 4\..*`, "", "util/system/types_unix.go at v1.13.1"),
-		fact(KernelReleases, 14, 15, `3\.[1-9][0-9].* 4\..* 5\..*`, "", "util/system/types_unix.go at v1.14.10 and v1.15.12"),
+		fact(KernelReleases, 13, 13, `3\.[1-9][0-9].* 4\..*`, "3.10 to 4", "util/system/types_unix.go at v1.13.1"),
+		fact(KernelReleases, 14, 15, `3\.[1-9][0-9].* 4\..* 5\..*`, "3.10 to 5", "util/system/types_unix.go at v1.14.10 and v1.15.12"),
 		fact(KernelReleases, 16, 31, `^3\.[1-9][0-9].*$ ^([4-9]|[1-9][0-9]+)\.([0-9]+)\.([0-9]+).*$`, "3.10 and newer", "k8s.io/system-validators v1.0.4 to v1.8.0"),
 		fact(KernelReleases, 32, 33, `^4\.19.*$ ^4\.[2-9][0-9].*$ ^([5-9]|[1-9][0-9]+)\.([0-9]+)\.([0-9]+).*$`, "4.19 and newer", "k8s.io/system-validators v1.9.2"),
 		fact(KernelReleases, 34, 0, `^5\.4.*$ ^5\.10.*$ ^5\.15.*$ ^([6-9]|[1-9][0-9]+)\.([0-9]+)\.([0-9]+).*$`, "5.4, 5.10, 5.15, and 6 and newer", "k8s.io/system-validators v1.10.2 and v1.12.1"),

@@ -107,7 +107,7 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 	if _, err := fitsInit(o.theirs, config, facts.Kubeadm, facts.Known); err != nil {
 		return doctor.Report{}, err
 	}
-	return doctor.Diagnose(facts), nil
+	return diagnosed(root, facts), nil
 }
 
 func writeDoctor(w io.Writer, r doctor.Report, output string) error {
@@ -353,7 +353,7 @@ func (e examination) patched(a *doctor.Ask) {
 func (v invocation) consult(ctx context.Context, own initFlags, b *boardRun) error {
 	e := examination{v: v, root: "/", board: b.board, args: b.args, config: b.config, path: b.path, behaviour: &b.behaviour, resuming: b.resume != nil}
 	e.again = repeated(b.args)
-	b.doctor = doctor.Diagnose(e.facts(ctx))
+	b.doctor = diagnosed(e.root, e.facts(ctx))
 	dry := b.args.Bool("dry-run")
 	if own.output == "json" && !dry {
 		if err := writeJSON(v.stdout, result{Kind: "doctor", Doctor: &b.doctor}); err != nil {

@@ -96,6 +96,8 @@ func (c *fieldCase) direct(t *testing.T, line string) {
 	case "program":
 		writeBelow(t, c.root, rest, []byte(elf64))
 		require.NoError(t, os.Chmod(c.root+rest, 0o755))
+	case "executable": // a file of the archive
+		require.NoError(t, os.Chmod(c.root+rest, 0o755))
 	case "riscv": // the machine type is at byte 18
 		writeBelow(t, c.root, rest, []byte(elf64[:18]+"\xf3"+elf64[19:]))
 		require.NoError(t, os.Chmod(c.root+rest, 0o755))
@@ -194,6 +196,11 @@ func (c fieldCase) followConfig(t *testing.T, id string, fix []string) {
 	}
 	for _, line := range fix[:at] {
 		c.paste(t, line)
+		if flag := takeOut.FindStringSubmatch(line); flag != nil {
+			text, err := os.ReadFile(c.root + flag[2])
+			require.NoError(t, err)
+			writeBelow(t, c.root, flag[2], bytes.Replace(text, []byte(flag[1]), nil, 1))
+		}
 	}
 	path := filepath.Join(c.root, "advice.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(strings.Join(fix[at:], "\n")+"\n"), 0o600))
@@ -201,6 +208,9 @@ func (c fieldCase) followConfig(t *testing.T, id string, fix []string) {
 	assert.Contains(t, []int{0, 1, 2}, code, "%s: %s", fix, errs)
 	assert.NotRegexp(t, `(?m)^(FAIL|warning) +`+id+":", out)
 }
+
+// takeOut is a line about a flag of the kubelet in a file of the owner's.
+var takeOut = regexp.MustCompile(`^# take (--\S+) out of (/\S+): `)
 
 // forOwner are the beginnings of lines that only an owner can follow: they look,
 // install, or stand in a file of his own.

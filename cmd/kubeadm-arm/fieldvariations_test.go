@@ -103,7 +103,7 @@ func disabledVariations() []variation {
 	for name, list := range map[string]string{
 		"one": `["C"]`, "blanks": `[ "C" ]`, "single quotes": `['C']`, "trailing comma": `["C",]`, "first": `["C", "X"]`, "last": `["X", "C"]`, "middle": `["X", 'C', "X2"]`,
 		"lines": "[\n  \"C\",\n]", "lines, no comma": "[\n  \"C\"\n]", "lines, comments": "[ # off\n  # why?\n  \"C\", # Docker's\n  \"X\" # mine\n]",
-		"comma on the next line": "[\n\"C\"\n, \"X\"]", "twice": `["C", "X", "C"]`, "a hash in another": `["X#1", "C"]`, "packed": `["X","C","X2"]`, "quotes of three": `["""C"""]`, "escaped": `["\u0063X", "C"]`,
+		"comma on the next line": "[\n\"C\"\n, \"X\"]", "twice": `["C", "X", "C"]`, "a hash in another": `["X#1", "C"]`, "packed": `["X","C","X2"]`, "quotes of three": `["""C"""]`, "escaped": `["\u0069o.containerd.snapshotter.v1.btrfs", "C"]`,
 	} {
 		list = strings.NewReplacer("C", cri, "X", other).Replace(list)
 		all = append(all, variation{name, "version = 2\ndisabled_plugins = " + list + "\nroot = \"/var/lib/containerd\"\n[plugins.\"" + cri + "\".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n[plugins.\"" + cri + "\".containerd.runtimes.runc.options]\nSystemdCgroup = true\n"},

@@ -92,6 +92,38 @@ func chosenEdits(r doctor.Report, ids []string) (edits []doctor.Edit, next []str
 	return edits, next, nil
 }
 
+// unchangeable is an edit that its file does not allow.
+type unchangeable struct {
+	edit doctor.Edit
+	why  error
+}
+
+func (u *unchangeable) Error() string {
+	return fmt.Sprintf("change %s: %v; nothing was changed", u.edit.Path, u.why)
+}
+
+func (u *unchangeable) Unwrap() error { return u.why }
+
+// diagnosed judges facts and tries the edits in memory: a line that would fail is not
+// printed, what it would do is left to the owner.
+func diagnosed(root string, facts doctor.Facts) doctor.Report {
+	r := doctor.Diagnose(facts)
+	for i, f := range r.Findings {
+		var bad *unchangeable
+		if _, err := applyEdits(root, f.Edits); !errors.As(err, &bad) {
+			continue
+		}
+		var all []string
+		for _, e := range f.Edits {
+			all = append(all, e.Change.String())
+		}
+		r.Findings[i].Fix = slices.Clone(f.Fix)
+		r.Findings[i].Fix[0] = fmt.Sprintf("# %s cannot be changed in place (%v); by hand: %s", bad.edit.Path, bad.why,
+			strings.Join(all, "; "))
+	}
+	return r
+}
+
 // applyEdits reads the files below root and changes them in memory.
 func applyEdits(root string, edits []doctor.Edit) ([]fixedFile, error) {
 	var files []fixedFile
@@ -101,14 +133,14 @@ func applyEdits(root string, edits []doctor.Edit) ([]fixedFile, error) {
 			f, err := readForFix(root, e.Path)
 			if err != nil {
 				return nil, &problem{exitBadInput, "make the change by hand: " + e.Change.String(),
-					fmt.Errorf("read %s: %w", e.Path, unwrapPath(err))}
+					&unchangeable{e, unwrapPath(err)}}
 			}
 			files, at = append(files, f), len(files)
 		}
 		after, err := e.Change.Apply(files[at].after)
 		if err != nil {
 			return nil, &problem{exitBadInput, "make the change by hand: " + e.Change.String(),
-				fmt.Errorf("change %s: %w; nothing was changed", e.Path, err)}
+				&unchangeable{e, err}}
 		}
 		files[at].after = after
 	}
