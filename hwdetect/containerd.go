@@ -112,9 +112,6 @@ func readContainerdConfig(f files) ContainerdConfig {
 	if !f.exists(containerdPath) {
 		return containerdDefaults()
 	}
-	if info, ok := f.stat(containerdPath); ok && !info.Mode().IsRegular() {
-		return ContainerdConfig{Path: containerdPath, Problem: "it is not a regular file"}
-	}
 	var all []ContainerdFile
 	pending, version := []string{containerdPath}, 0
 	for len(pending) > 0 && len(all) < containerdImports {
