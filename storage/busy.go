@@ -140,9 +140,47 @@ func (b Board) quiet(ctx context.Context, j *journal, folders []string) error {
 			if err := b.stopPods(ctx, podProcesses, podPatience); err != nil {
 				return err
 			}
+			if err := b.unmounted(ctx, folders, podPatience); err != nil {
+				return err
+			}
 		}
 	}
 	return b.refuseBusy(ctx, folders)
+}
+
+// runtimeRoots is where containerd mounts its containers' root file systems.
+const runtimeRoots = "/run/containerd/"
+
+// unmounted waits until the container runtime has unmounted the root file systems of
+// the containers that have ended, which lie in the folders. It is stopped next, and
+// what it leaves stays mounted: it takes some time on a busy board. What an earlier
+// containerd has left is unmounted here.
+func (b Board) unmounted(ctx context.Context, folders []string, patience time.Duration) error {
+	end := time.Now().Add(patience)
+	for {
+		m, err := readMounts()
+		if err != nil {
+			return err
+		}
+		left := m.containers(folders)
+		if len(left) == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			for _, at := range left {
+				b.tell("unmounting %s, which no container uses any more", at)
+				if _, err := b.Run(ctx, "umount", at); err != nil {
+					return &RefusedError{Busy, fmt.Errorf("%s stays mounted: %w", at, err), "unmount it, then repeat"}
+				}
+			}
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // refuseBusy refuses folders that something works in or is mounted in.

@@ -53,6 +53,18 @@ func (m mounts) below(folder string) []string {
 	return all
 }
 
+// containers are the root file systems of containers that have their layers in one of
+// the folders.
+func (m mounts) containers(folders []string) []string {
+	var all []string
+	for _, i := range m {
+		if strings.HasPrefix(i.Mountpoint, runtimeRoots) && slices.ContainsFunc(folders, func(f string) bool { return overlays(i, f) }) {
+			all = append(all, i.Mountpoint)
+		}
+	}
+	return all
+}
+
 // holding is the mount that a path lies on.
 func (m mounts) holding(name string) *mountinfo.Info {
 	for ; ; name = path.Dir(name) {
