@@ -11,7 +11,7 @@ import (
 )
 
 func TestWholeBoardsConfig(t *testing.T) {
-	assert.Equal(t, []string{"raspberrypi1", "cubieboard", "bananapi", "rk3328"}, wholeBoards())
+	assert.Equal(t, []string{"raspberrypi1", "cubieboard", "bananapi", "rk3328", "amd64"}, wholeBoards())
 	b := &board{Name: "b1", Version: "v1.37.2", NodeIP: "10.88.0.2", Emulated: "bananapi"}
 	files, err := b.ownFiles()
 	require.NoError(t, err)
