@@ -174,28 +174,35 @@ func (s *stage) loop(name string) string {
 
 // clear takes every mount and loop device of the stage away.
 func (s *stage) clear() {
-	for {
+	s.unmountAll()
+	for _, l := range s.loops {
+		// Whoever lists disks just then keeps it for a moment, and so does a mount that
+		// was busy until now.
+		require.Eventually(s.t, func() bool {
+			s.unmountAll()
+			_ = exec.Command("losetup", "-d", l).Run()
+			out, _ := exec.Command("losetup", "--noheadings", "--output", "BACK-FILE", l).Output()
+			return !strings.Contains(string(out), s.dir)
+		}, 10*time.Minute, 20*time.Millisecond, "detach %s", l)
+	}
+	s.loops, s.use = nil, nil
+}
+
+// unmountAll unmounts what was mounted since the stage was made, but for what is busy.
+func (s *stage) unmountAll() {
+	for again := true; again; {
+		again = false
 		m, err := mountinfo.GetMounts(nil)
-		require.NoError(s.t, err)
-		again := false
+		if err != nil {
+			s.t.Error(err)
+			return
+		}
 		for _, i := range slices.Backward(m) {
 			if !s.base[i.ID] && unix.Unmount(i.Mountpoint, unix.UMOUNT_NOFOLLOW) == nil {
 				again = true
 			}
 		}
-		if !again {
-			break
-		}
 	}
-	for _, l := range s.loops {
-		// Whoever lists disks just then keeps it for a moment.
-		require.Eventually(s.t, func() bool {
-			_ = exec.Command("losetup", "-d", l).Run()
-			out, _ := exec.Command("losetup", "--noheadings", "--output", "BACK-FILE", l).Output()
-			return !strings.Contains(string(out), s.dir)
-		}, time.Hour, 20*time.Millisecond, "detach %s", l)
-	}
-	s.loops, s.use = nil, nil
 }
 
 // save keeps the images as they are, load puts them back.
