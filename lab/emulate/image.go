@@ -47,28 +47,11 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 	}
 	m := Machine{Board: b.maker(), Dir: work, Image: "root.img", Forget: true,
 		Disks: []Disk{{Serial: "lab-images", File: image.Archive, ReadOnly: true}}}
-	cmd, err := m.Prepare(ctx, cache)
+	ended, kill, err := m.startForThis(ctx, cache)
 	if err != nil {
 		return err
 	}
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", b.system(), err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	defer func() { _ = cmd.Process.Kill(); <-ended }()
-	running := func() bool {
-		select {
-		case <-ended:
-			return false
-		default:
-			return true
-		}
-	}
-	if err := AwaitAgent(ctx, work, running); err != nil {
-		return fmt.Errorf("start %s for the first time: %w\n%s", b.Name, err, Console(work))
-	}
+	defer kill()
 	var out strings.Builder
 	code, err := Run(ctx, work, Command{Args: []string{"sh", "-ec", firstStart, "sh", b.maker().Kernel, b.Kernel}, Stdout: &out, Stderr: &out})
 	if err == nil && code != 0 {

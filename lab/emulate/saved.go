@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -51,29 +50,11 @@ func (m Machine) Key() string {
 // StartAndSave starts the board, has it run the shell script ready, and saves its
 // state in its folder.
 func (m Machine) StartAndSave(ctx context.Context, cache, ready string) error {
-	cmd, err := m.Prepare(ctx, cache)
+	_, kill, err := m.startForThis(ctx, cache)
 	if err != nil {
 		return err
 	}
-	// Nobody takes it down if this process is killed.
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", m.Board.system(), err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	defer func() { _ = cmd.Process.Kill(); <-ended }()
-	alive := func() bool {
-		select {
-		case <-ended:
-			return false
-		default:
-			return true
-		}
-	}
-	if err := AwaitAgent(ctx, m.Dir, alive); err != nil {
-		return fmt.Errorf("start %s: %w\n%s", m.Board.Name, err, Console(m.Dir))
-	}
+	defer kill()
 	var out strings.Builder
 	code, err := Run(ctx, m.Dir, Command{Args: []string{"sh", "-ec", ready + "\nsync"}, Stdout: &out, Stderr: &out})
 	if err == nil && code != 0 {

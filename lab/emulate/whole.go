@@ -123,6 +123,36 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
+// startForThis starts the board for this process, with which it ends, and waits until
+// commands can be run on it. ended is closed when it has ended; kill ends it.
+func (m Machine) startForThis(ctx context.Context, cache string) (ended <-chan struct{}, kill func(), err error) {
+	cmd, err := m.Prepare(ctx, cache)
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return nil, nil, fmt.Errorf("start %s: %w", m.Board.system(), err)
+	}
+	gone := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(gone) }()
+	kill = func() { _ = cmd.Process.Kill(); <-gone }
+	running := func() bool {
+		select {
+		case <-gone:
+			return false
+		default:
+			return true
+		}
+	}
+	if err := AwaitAgent(ctx, m.Dir, running); err != nil {
+		kill()
+		return nil, nil, fmt.Errorf("start %s for the first time: %w\n%s", m.Board.Name, err, Console(m.Dir))
+	}
+	return gone, kill, nil
+}
+
 // cores and bytes are the board's size.
 func (m Machine) cores() int {
 	if m.Cores > 0 {
