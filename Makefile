@@ -165,11 +165,12 @@ test: ## everything that continuous integration runs; waits for another such run
 
 test-all: lint unit fuzz-quick cross board storage-board boards-quick packages-check
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck, sizes of functions, lines and packages
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad" >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	cd lab && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
+	$(GO) run ./tools/sizes -report .
 
 # A test that hangs is ended after this time; no busy machine takes so long. What the tests of lab need is built first.
 PATIENCE ?= 75m
