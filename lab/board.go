@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
-	"strings"
 )
 
 // board is a throwaway board. Its folder holds all its files and board.json,
@@ -21,14 +19,14 @@ type board struct {
 	NodeIP  string `json:"nodeIP"`
 	Limits  limits `json:"limits"`
 	Disk    disk   `json:"disk"`
-	// Emulated is the kind of a whole board that QEMU emulates; empty is a board
-	// of namespaces. Disks are those that a whole board has beyond its own.
+	// Emulated is the kind of a board that QEMU emulates; empty is a board of
+	// namespaces. Disks are those that an emulated board has beyond its own.
 	Emulated string      `json:"emulated,omitempty"`
 	Disks    []extraDisk `json:"disks,omitempty"`
-	// Dilation is how many seconds here one second of a whole board takes; 0 is 1.
+	// Dilation is how many seconds here one second of an emulated board takes; 0 is 1.
 	Dilation int `json:"timeDilation,omitempty"`
-	// Count is the nanoseconds that an instruction takes where the clock of a whole board
-	// counts them by choice; 0 is the board's own way.
+	// Count is the nanoseconds that an instruction takes where the clock of an emulated
+	// board counts them by choice; 0 is the board's own way.
 	Count int `json:"count,omitempty"`
 	// Owner is the process that the board is for; the board is taken down when
 	// another is made and its owner has ended. Zero is nobody: it stays.
@@ -45,36 +43,19 @@ type board struct {
 	// also what its ended children wrote: the supervisor keeps what the containerd
 	// wrote that imported the images, before it was started anew.
 	WrittenBytesAtUp int64 `json:"writtenBytesAtUp"`
-	dir              string
+	// Dir holds everything that the board has on this machine.
+	Dir string `json:"-"`
 }
 
-// process names a process for good: a number alone may come to mean another.
-type process struct {
-	PID int `json:"pid"`
-	// Started is field 22 of /proc/PID/stat, in clock ticks since boot.
-	Started uint64 `json:"started"`
+// extraDisk is a disk of an emulated board beyond its own. There it is
+// /dev/disk/by-id/virtio-lab-disk-N, N counting from 1.
+type extraDisk struct {
+	Bytes   int64 `json:"bytes"`
+	Removed bool  `json:"removed,omitempty"`
 }
 
-func processOf(pid int) process { return process{pid, startTime(pid)} }
-
-// alive tells whether the process still runs.
-func (p process) alive() bool {
-	return p.PID > 0 && p.Started != 0 && startTime(p.PID) == p.Started
-}
-
-// startTime is the start time of a process, 0 when there is none.
-func startTime(pid int) uint64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	if len(fields) < 20 || fields[0] == "Z" {
-		return 0
-	}
-	n, _ := strconv.ParseUint(fields[19], 10, 64)
-	return n
-}
+// defaultNodeIP is the address that a board's network is made with.
+const defaultNodeIP = "10.88.0.2"
 
 // nameForm keeps a name fit for a hostname, a folder and a cgroup.
 var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
@@ -105,7 +86,7 @@ func readBoard(dir string) (*board, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &board{dir: dir}
+	b := &board{Dir: dir}
 	if err := json.Unmarshal(text, b); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
@@ -117,7 +98,30 @@ func (b *board) save() error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(b.dir, "board.json"), func(to string) error { return os.WriteFile(to, append(text, '\n'), 0o644) })
+	return replaceFile(filepath.Join(b.Dir, "board.json"), func(to string) error { return os.WriteFile(to, append(text, '\n'), 0o644) })
+}
+
+// create makes the board's folder with its record. Of two that want the name, one
+// gets it.
+func (b *board) create() error {
+	if err := os.Mkdir(b.Dir, 0o755); err != nil {
+		return fmt.Errorf("board %s: %w", b.Name, err)
+	}
+	if err := b.save(); err != nil {
+		return errors.Join(err, os.RemoveAll(b.Dir))
+	}
+	return nil
+}
+
+// openLog opens the file that holds what the board's first process, or its QEMU, says.
+func (b *board) openLog() (*os.File, error) {
+	return os.OpenFile(filepath.Join(b.Dir, "board.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+}
+
+// logTail is the end of that file.
+func (b *board) logTail() string {
+	text, _ := os.ReadFile(filepath.Join(b.Dir, "board.log"))
+	return tail(string(text), 20)
 }
 
 // boards lists all boards whose folder is there.
@@ -135,7 +139,7 @@ func boards() ([]*board, error) {
 		b, err := loadBoard(e.Name())
 		if err != nil {
 			// Killed between making the folder and writing board.json.
-			b = &board{Name: e.Name(), dir: filepath.Join(dir, e.Name())}
+			b = &board{Name: e.Name(), Dir: filepath.Join(dir, e.Name())}
 		}
 		all = append(all, b)
 	}

@@ -46,7 +46,7 @@ func needBoard(t *testing.T) {
 	dir, err := os.MkdirTemp("", "lab-test-")
 	require.NoError(t, err)
 	labProgram.dir = dir
-	out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "lab"), ".").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "lab"), "github.com/kubeadm-arm/kubeadm-arm/lab").CombinedOutput()
 	require.NoError(t, err, string(out))
 	programs, err := build(t.Context(), target{Version: defaultVersion, Arch: runtime.GOARCH})
 	require.NoError(t, err)

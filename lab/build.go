@@ -24,6 +24,9 @@ type target struct {
 	ARM     string // GOARM, for Arch arm only
 }
 
+// defaultVersion is the newest Kubernetes that kubeadm-arm knows.
+const defaultVersion = "v1.37.2"
+
 // recipe counts the ways in which programs and images were made, so that a
 // newer lab does not take what an older one left in the cache.
 const recipe = "1"
@@ -116,32 +119,31 @@ func buildModule(ctx context.Context, t target, out, program, module, pkg, versi
 	})
 }
 
-// buildOnly builds one command of Kubernetes and prints its path.
-func buildOnly(ctx context.Context, t target, program string) error {
+// buildOnly builds one command of Kubernetes and returns its path.
+func buildOnly(ctx context.Context, t target, program string) (string, error) {
 	if err := t.check(); err != nil {
-		return err
+		return "", err
 	}
 	if !slices.Contains(kubernetesPrograms(), program) {
-		return fmt.Errorf("program %q: want one of %s", program, strings.Join(kubernetesPrograms(), ", "))
+		return "", fmt.Errorf("program %q: want one of %s", program, strings.Join(kubernetesPrograms(), ", "))
 	}
 	dir, err := folder("programs", t.String())
 	if err != nil {
-		return err
+		return "", err
 	}
 	file := filepath.Join(dir, program)
 	// Another lab that builds the rest need not be waited for.
 	if !fileExists(file) {
 		unlock, err := lock(ctx, filepath.Join(dir, ".lock"))
 		if err != nil {
-			return err
+			return "", err
 		}
 		defer unlock()
 		if err := buildKubernetes(ctx, t, program); err != nil {
-			return err
+			return "", err
 		}
 	}
-	fmt.Println(file)
-	return nil
+	return file, nil
 }
 
 // buildKubernetes builds those commands of Kubernetes that are not there yet, all in
@@ -341,22 +343,6 @@ func runCounting(cmd *exec.Cmd, p *progress) error {
 
 // packageForm is a line that holds the path of a package and nothing else.
 var packageForm = regexp.MustCompile(`^[\w.~/-]+$`)
-
-// runQuiet runs a command and shows its output only when it fails.
-func runQuiet(cmd *exec.Cmd) error {
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("run %s in %s: %w\n%s", strings.Join(cmd.Args, " "), cmd.Dir, err, tail(out.String(), 20))
-	}
-	return nil
-}
-
-// tail returns the last n lines.
-func tail(text string, n int) string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
 
 // stamp are the linker flags without which the programs call themselves v0.0.0
 // (k8s.io/component-base/version/base.go; up to v1.14 k8s.io/kubernetes/pkg/version).

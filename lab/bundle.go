@@ -117,16 +117,6 @@ func (b bundle) make(ctx context.Context) ([]string, error) {
 	return append(files, "SHA256SUMS"), err
 }
 
-// replaceFile has a file written beside its place, so that it is whole there or
-// the old one stays.
-func replaceFile(path string, write func(to string) error) error {
-	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	if err := write(tmp); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), removeIfThere(tmp))
-	}
-	return os.Rename(tmp, path)
-}
-
 // describe reads what a program says of itself, and refuses one that was built
 // for another CPU.
 func describe(path string, t target) (builtProgram, error) {

@@ -89,6 +89,16 @@ func once(path string, make func(to string) error) error {
 	return os.Rename(tmp, path)
 }
 
+// replaceFile has a file written beside its place, so that it is whole there or
+// the old one stays.
+func replaceFile(path string, write func(to string) error) error {
+	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	if err := write(tmp); err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), removeIfThere(tmp))
+	}
+	return os.Rename(tmp, path)
+}
+
 func removeIfThere(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

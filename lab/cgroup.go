@@ -239,3 +239,48 @@ func rmdirPatiently(dir string) error {
 
 // initGroup is the leaf that holds a v2 board's own processes.
 const initGroup = "init"
+
+// mount mounts the hierarchies afresh: in the new cgroup namespace the
+// board's own group is their root, as the kubelet expects of a machine.
+func (c cgroups) mount(at string) error {
+	if c.v2 {
+		if err := unix.Mount("cgroup2", at, "cgroup2", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+			return fmt.Errorf("mount cgroup2: %w", err)
+		}
+		leaf := filepath.Join(at, initGroup)
+		if err := os.Mkdir(leaf, 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(leaf, "cgroup.procs"), []byte("1"), 0); err != nil {
+			return fmt.Errorf("enter the board's leaf cgroup: %w", err)
+		}
+		return handDown(at)
+	}
+	if err := unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=755"); err != nil {
+		return fmt.Errorf("mount %s: %w", at, err)
+	}
+	for _, h := range c.mounts {
+		dir := filepath.Join(at, h.Dir)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount("cgroup", dir, "cgroup", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, h.Options); err != nil {
+			return fmt.Errorf("mount cgroup %s: %w", h.Options, err)
+		}
+	}
+	return nil
+}
+
+// handDown lets the groups below a v2 group have all its controllers.
+func handDown(dir string) error {
+	text, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	for _, c := range strings.Fields(string(text)) {
+		// One by one: those that cannot be handed down are not needed either,
+		// and limit says so when one is.
+		_ = os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+c), 0)
+	}
+	return nil
+}

@@ -1,65 +1,92 @@
 package main
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"text/template"
-
-	"github.com/kubeadm-arm/kubeadm-arm/lab/emulate"
 )
 
-// configs returns the files that configure containerd, its network and kubeadm
-// on a board, by path below /etc. What kubeadm-lab.yaml says is what both a
-// stock kubeadm init and kubeadm-arm are given.
-func configs(b *board, sandboxImage string, cgroupV1 bool) (map[string]string, error) {
+// config is what the files that configure containerd, its network and kubeadm on a
+// board depend on.
+type config struct {
+	Name, Address, Version string
+	// API is kubeadm's, such as v1beta4.
+	API string
+	// SandboxImage is the image that holds a pod's namespaces.
+	SandboxImage string
+	CgroupDriver string
+	// Ignore are preflight checks, with commas between them.
+	Ignore string
+	// FailCgroupV1 has the kubelet accept cgroup v1.
+	FailCgroupV1 bool
+	// Systemd says that systemd owns the cgroups, ARM that etcd needs to be told
+	// that its CPU is good enough.
+	Systemd, ARM bool
+}
+
+// config is the same for every kind of board.
+func (b *board) config(sandboxImage string) config {
+	c := config{Name: b.Name, Address: b.NodeIP, Version: b.Version, API: "v1beta4", SandboxImage: sandboxImage, CgroupDriver: "cgroupfs"}
+	// v1beta4 came with v1.31.
 	minor := minorOf(b.Version)
-	facts := struct {
-		Name, Address, Version, API, SandboxImage, Ignore, CgroupDriver string
-		FailCgroupV1, Systemd, ARM                                      bool
-	}{Name: b.Name, Address: b.NodeIP, Version: b.Version, API: "v1beta4", SandboxImage: sandboxImage, CgroupDriver: "cgroupfs", FailCgroupV1: cgroupV1}
-	if cgroupV1 && minor >= 31 {
-		// kubeadm refuses cgroup v1 from v1.35 on; it is the machine's, not the board's.
-		facts.Ignore = "SystemVerification"
-	}
-	if b.whole() {
-		e, err := emulate.Find(b.Emulated)
-		if err != nil {
-			return nil, err
-		}
-		facts.CgroupDriver, facts.Systemd, facts.ARM = "systemd", true, e.GOARCH == "arm" && minor >= 31
-		if cores, memory := b.size(e); cores < 2 || memory < 1700<<20 {
-			// What the article's boards lack of kubeadm's least.
-			facts.Ignore = "NumCPU, Mem"
-		}
-		if e.GOARM == "6" {
-			// Kernels for one core have no cpusets, which the kubelet does without.
-			facts.Ignore += ", SystemVerification"
-		}
-	}
-	// failCgroupV1 came with v1.31, as did v1beta4; an older kubelet refuses a
-	// field that it does not know.
 	if minor < 31 {
-		facts.API, facts.FailCgroupV1 = "v1beta3", false
+		c.API = "v1beta3"
 	}
 	if minor < 22 {
-		facts.API = "v1beta2"
+		c.API = "v1beta2"
 	}
 	if minor < 15 {
-		facts.API = "v1beta1"
+		c.API = "v1beta1"
 	}
+	return c
+}
+
+// acceptCgroupV1 is for boards that have this machine's cgroup v1.
+func (c config) acceptCgroupV1() config {
+	// failCgroupV1 came with v1.31; an older kubelet refuses a field that it does not
+	// know. kubeadm's check refuses cgroup v1 from v1.35 on.
+	if minorOf(c.Version) >= 31 {
+		c.FailCgroupV1, c.Ignore = true, "SystemVerification"
+	}
+	return c
+}
+
+// files are the configuration files by path. What kubeadm-lab.yaml says is what both
+// a stock kubeadm init and kubeadm-arm are given.
+func (c config) files() (map[string]string, error) {
 	files := map[string]string{}
-	for path, text := range map[string]string{"containerd/config.toml": containerdConfig, "cni/net.d/10-lab.conflist": cniConfig, "kubeadm-lab.yaml": kubeadmConfig} {
+	for path, text := range map[string]string{
+		"/etc/containerd/config.toml": containerdConfig, "/etc/cni/net.d/10-lab.conflist": cniConfig, kubeadmConfigPath: kubeadmConfig,
+	} {
 		t, err := template.New(path).Delims("<", ">").Parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", path, err)
 		}
 		var out strings.Builder
-		if err := t.Execute(&out, facts); err != nil {
+		if err := t.Execute(&out, c); err != nil {
 			return nil, fmt.Errorf("write %s: %w", path, err)
 		}
 		files[path] = out.String()
 	}
 	return files, nil
+}
+
+// kubeadmConfigPath is the configuration for kubeadm init on every board.
+const kubeadmConfigPath = "/etc/kubeadm-lab.yaml"
+
+// identity are the files that say which machine a board is.
+func (b *board) identity() map[string]string {
+	return map[string]string{
+		"/etc/hostname": b.Name + "\n",
+		// A hostname that does not resolve makes the kubelet stall 10 s on
+		// every static pod.
+		"/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n" + b.NodeIP + " " + b.Name + "\n",
+		"/etc/resolv.conf": "# nobody listens there: the board has no network beyond itself, and CoreDNS wants a line\n" +
+			"nameserver " + b.NodeIP + "\n",
+		"/etc/machine-id": machineID() + "\n",
+	}
 }
 
 // containerdConfig is Debian's containerd 1.6 with two needs of the lab: the
@@ -140,3 +167,11 @@ conntrack:
   maxPerCore: 0
   min: 0
 `
+
+// machineID is a new one, in the form of machine-id(5): two machines with one
+// id are one machine to Kubernetes.
+func machineID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(id[:])
+}

@@ -23,9 +23,14 @@ func TestConfigs(t *testing.T) {
 		{"v1.13.1", true, []string{"kubeadm.k8s.io/v1beta1"}, []string{"failCgroupV1", "ignorePreflightErrors"}},
 		{"v1.20.0", true, []string{"kubeadm.k8s.io/v1beta2"}, nil},
 	} {
-		files, err := configs(&board{Name: "l1", Version: c.version, NodeIP: "10.1.2.3"}, "registry.k8s.io/pause:9", c.cgroupV1)
+		b := &board{Name: "l1", Version: c.version, NodeIP: "10.1.2.3"}
+		config := b.config("registry.k8s.io/pause:9")
+		if c.cgroupV1 {
+			config = config.acceptCgroupV1()
+		}
+		files, err := config.files()
 		require.NoError(t, err)
-		text := files["kubeadm-lab.yaml"]
+		text := files[kubeadmConfigPath]
 		for _, has := range append(c.has, "localAPIEndpoint:\n  advertiseAddress: 10.1.2.3\n", "  name: l1\n", "kubernetesVersion: "+c.version+"\n",
 			// A machine with a nearly full disk made nodes with a disk-pressure taint, on which CoreDNS was never run.
 			"  nodefs.available: 0%\n", "  imagefs.available: 0%\n", "imageGCHighThresholdPercent: 100\n") {
@@ -34,8 +39,8 @@ func TestConfigs(t *testing.T) {
 		for _, not := range append(c.hasNot, "<", "\n\n") {
 			assert.NotContains(t, text, not, c.version)
 		}
-		assert.Contains(t, files["containerd/config.toml"], `sandbox_image = "registry.k8s.io/pause:9"`)
-		assert.True(t, json.Valid([]byte(files["cni/net.d/10-lab.conflist"])))
+		assert.Contains(t, files["/etc/containerd/config.toml"], `sandbox_image = "registry.k8s.io/pause:9"`)
+		assert.True(t, json.Valid([]byte(files["/etc/cni/net.d/10-lab.conflist"])))
 		assert.Equal(t, 3, strings.Count(text, "---"))
 	}
 }

@@ -40,7 +40,7 @@ func debianArch(t target) string {
 // returns the folder that holds them and the packages, as name=version. sources
 // is a file of sources.list(5) to use instead, or empty.
 func debianRoot(ctx context.Context, t target, sources string) (root string, packages []string, err error) {
-	arch, wanted := debianArch(t), imagePackages(t)
+	arch := debianArch(t)
 	for _, program := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return "", nil, &noNetfilterError{fmt.Errorf("no %s here to fetch iptables for %s with", program, arch)}
@@ -55,46 +55,7 @@ func debianRoot(ctx context.Context, t target, sources string) (root string, pac
 		return "", nil, err
 	}
 	defer unlock()
-	// Every run begins with an empty archive, so that what is there afterwards is
-	// what was asked for.
-	if err := os.RemoveAll(filepath.Join(base, "cache")); err != nil {
-		return "", nil, err
-	}
-	for _, dir := range []string{"state/lists/partial", "cache/archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(base, dir), 0o755); err != nil {
-			return "", nil, err
-		}
-	}
-	status := filepath.Join(base, "state/status")
-	if err := os.WriteFile(status, nil, 0o644); err != nil {
-		return "", nil, err
-	}
-	options := []string{"-qq", "-o", "APT::Architecture=" + arch, "-o", "APT::Architectures=" + arch, "-o", "Dir::State=" + filepath.Join(base, "state"),
-		"-o", "Dir::State::status=" + status, "-o", "Dir::Cache=" + filepath.Join(base, "cache"), "-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none"}
-	if sources != "" {
-		if sources, err = filepath.Abs(sources); err != nil {
-			return "", nil, err
-		}
-		options = append(options, "-o", "Dir::Etc::sourcelist="+sources, "-o", "Dir::Etc::sourceparts=-")
-	}
-	apt := func(args ...string) error {
-		cmd := exec.CommandContext(ctx, "apt-get", append(slices.Clone(options), args...)...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
-		return runQuiet(cmd)
-	}
-	err = step(ctx, "fetching "+strings.Join(wanted, ", ")+" for "+arch+" with apt", func() error {
-		// One source of several that fails need not be the one that has them.
-		partly := apt("update")
-		err := apt(append([]string{"install", "--download-only", "-y", "--no-install-recommends"}, wanted...)...)
-		if err != nil && partly != nil {
-			return partly
-		}
-		return err
-	})
-	if err != nil {
-		return "", nil, &noNetfilterError{err}
-	}
-	debs, err := filepath.Glob(filepath.Join(base, "cache/archives/*.deb"))
+	debs, err := fetchPackages(ctx, base, arch, imagePackages(t), sources)
 	if err != nil {
 		return "", nil, err
 	}
@@ -118,6 +79,68 @@ func debianRoot(ctx context.Context, t target, sources string) (root string, pac
 		}
 		return nil
 	})
+}
+
+// fetchPackages has apt, with a state of its own below base, download packages and
+// those that they depend on, and returns their files.
+func fetchPackages(ctx context.Context, base, arch string, wanted []string, sources string) ([]string, error) {
+	options, err := aptOptions(base, arch, sources)
+	if err != nil {
+		return nil, err
+	}
+	apt := func(args ...string) error {
+		cmd := exec.CommandContext(ctx, "apt-get", append(slices.Clone(options), args...)...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
+		return runQuiet(cmd)
+	}
+	err = step(ctx, "fetching "+strings.Join(wanted, ", ")+" for "+arch+" with apt", func() error {
+		// One source of several that fails need not be the one that has them.
+		partly := apt("update")
+		err := apt(append([]string{"install", "--download-only", "-y", "--no-install-recommends"}, wanted...)...)
+		if err != nil && partly != nil {
+			return partly
+		}
+		return err
+	})
+	if err != nil {
+		return nil, &noNetfilterError{err}
+	}
+	return filepath.Glob(filepath.Join(base, "cache/archives/*.deb"))
+}
+
+// aptOptions prepares the folder base for apt and returns the options with which apt
+// uses it.
+func aptOptions(base, arch, sources string) ([]string, error) {
+	// Every run begins with an empty archive, so that what is there afterwards is
+	// what was asked for.
+	if err := os.RemoveAll(filepath.Join(base, "cache")); err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{"state/lists/partial", "cache/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(base, dir), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	status := filepath.Join(base, "state/status")
+	if err := os.WriteFile(status, nil, 0o644); err != nil {
+		return nil, err
+	}
+	settings := []string{
+		"APT::Architecture=" + arch, "APT::Architectures=" + arch, "Dir::State=" + filepath.Join(base, "state"),
+		"Dir::State::status=" + status, "Dir::Cache=" + filepath.Join(base, "cache"), "APT::Sandbox::User=root", "Acquire::Languages=none",
+	}
+	if sources != "" {
+		path, err := filepath.Abs(sources)
+		if err != nil {
+			return nil, err
+		}
+		settings = append(settings, "Dir::Etc::sourcelist="+path, "Dir::Etc::sourceparts=-")
+	}
+	options := []string{"-qq"}
+	for _, s := range settings {
+		options = append(options, "-o", s)
+	}
+	return options, nil
 }
 
 // noNetfilterError says that there is no iptables to be had for kube-proxy.

@@ -60,7 +60,7 @@ func needDebianPrograms() error {
 
 func needEmulator() error { return needPackages(emulatorPrograms(), "lab deps --emulator") }
 
-func needWhole() error { return needPackages(wholePrograms(), "lab deps --whole") }
+func needWhole() error { return needPackages(wholePrograms(), "lab deps --emulated") }
 
 func needPackages(needed map[string]string, command string) error {
 	if missing := missingPackages(needed); len(missing) > 0 {

@@ -59,10 +59,10 @@ func (b *board) prepareDisk(ctx context.Context) error {
 	if !b.Disk.slow() {
 		return nil
 	}
-	if err := os.Mkdir(filepath.Join(b.dir, diskMount), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(b.Dir, diskMount), 0o755); err != nil {
 		return err
 	}
-	image := filepath.Join(b.dir, diskImage)
+	image := filepath.Join(b.Dir, diskImage)
 	f, err := os.Create(image)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (b *board) prepareDisk(ctx context.Context) error {
 		return err
 	}
 	// Nothing is left for the kernel to initialise later on the slow disk.
-	cmd := exec.CommandContext(ctx, "/sbin/mkfs.ext4", "-q", "-F", "-d", filepath.Join(b.dir, "root"), "-J", "size=16", "-i", "131072",
+	cmd := exec.CommandContext(ctx, "/sbin/mkfs.ext4", "-q", "-F", "-d", filepath.Join(b.Dir, "root"), "-J", "size=16", "-i", "131072",
 		"-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0", image)
 	return runQuiet(cmd)
 }
@@ -87,7 +87,7 @@ func (b *board) startDisk() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(exe, "disk", filepath.Join(b.dir, diskImage), strconv.FormatInt(int64(b.Disk.Flush), 10), strconv.FormatInt(b.Disk.Rate, 10))
+	cmd := exec.Command(exe, "disk", filepath.Join(b.Dir, diskImage), strconv.FormatInt(int64(b.Disk.Flush), 10), strconv.FormatInt(b.Disk.Rate, 10))
 	cmd.ExtraFiles = []*os.File{device}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -102,7 +102,7 @@ func (b *board) startDisk() (*os.File, error) {
 // board's mount namespace and leaves nothing on this machine: the loop device
 // frees itself with its last mount.
 func (b *board) mountDisk(device *os.File, root string) error {
-	at := filepath.Join(b.dir, diskMount)
+	at := filepath.Join(b.Dir, diskMount)
 	if err := unix.Mount("lab", at, "fuse", 0, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", device.Fd())); err != nil {
 		return fmt.Errorf("mount the slow disk: %w", err)
 	}

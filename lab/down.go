@@ -1,12 +1,14 @@
 package main
 
 import (
-	"context"
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -16,8 +18,8 @@ func down(b *board) error {
 	if err := endEmulator(b); err != nil {
 		return err
 	}
-	if b.whole() {
-		return os.RemoveAll(b.dir)
+	if b.Emulated != "" {
+		return os.RemoveAll(b.Dir)
 	}
 	if err := b.endPacer(); err != nil {
 		return err
@@ -34,12 +36,12 @@ func down(b *board) error {
 	}
 	var failed error
 	for range 50 {
-		if failed = os.RemoveAll(b.dir); failed == nil {
+		if failed = os.RemoveAll(b.Dir); failed == nil {
 			return nil
 		}
 		if errors.Is(failed, fs.ErrPermission) {
 			// Immutable folders, such as kubeadm-arm storage leaves below a mount.
-			_ = exec.Command("chattr", "-R", "-f", "-i", b.dir).Run()
+			_ = exec.Command("chattr", "-R", "-f", "-i", b.Dir).Run()
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -111,7 +113,7 @@ func downNamed(name string) error {
 	if isDir(dir) || groups.orphaned(dir) {
 		// Its lab was killed before board.json was whole, or somebody has
 		// removed the files of a running board.
-		return down(&board{Name: name, dir: dir})
+		return down(&board{Name: name, Dir: dir})
 	}
 	return err
 }
@@ -155,7 +157,7 @@ func downAll() error {
 			return err
 		}
 		if !names[name] && groups.orphaned(dir) {
-			all = append(all, &board{Name: name, dir: dir})
+			all = append(all, &board{Name: name, Dir: dir})
 		}
 	}
 	var failed error
@@ -165,48 +167,38 @@ func downAll() error {
 	return failed
 }
 
-// reboot cuts the power and starts the board again with the files it had. What
-// was written but not yet synced is still there afterwards, because the host's
-// page cache keeps its power.
-func reboot(ctx context.Context, b *board) error {
-	groups, err := findCgroups(b.Name)
+// endEmulator cuts an emulated board's power: its QEMU, and one that a killed lab
+// could not write down, which has the board's folder as its working directory.
+func endEmulator(b *board) error {
+	processes, err := filepath.Glob("/proc/[0-9]*/cwd")
 	if err != nil {
 		return err
 	}
-	known, err := b.readPace()
-	if err != nil {
-		return err
+	var found []process
+	if b.Emulated != "" && b.First.alive() {
+		found = append(found, b.First)
 	}
-	if err := b.endPacer(); err != nil {
-		return err
-	}
-	if err := b.powerOff(groups); err != nil {
-		return err
-	}
-	if err := groups.remove(); err != nil {
-		return err
-	}
-	say("starting board %s", b.Name)
-	if err := b.boot(ctx, groups); err != nil {
-		return err
-	}
-	limits := b.Limits
-	if known != nil {
-		limits.CPU = known.Quota
-	}
-	if err := groups.limit(limits); err != nil {
-		return err
-	}
-	if known != nil {
-		if err := b.startPacer(); err != nil {
-			return err
+	for _, path := range processes {
+		cwd, err := os.Readlink(path)
+		if err != nil || cwd != b.Dir {
+			continue
+		}
+		line, err := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+		if pid, errPID := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && errPID == nil && bytes.HasPrefix(line, []byte("qemu-system-")) {
+			found = append(found, processOf(pid))
 		}
 	}
-	// Its cgroups are new and count from nothing.
-	b.CPUSecondsAtUp, b.WrittenBytesAtUp = groups.cpuSeconds(), writtenBytes(groups.pids())
-	if err := b.save(); err != nil {
-		return err
+	deadline := time.Now().Add(time.Minute)
+	for _, p := range found {
+		for p.alive() {
+			if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return fmt.Errorf("end board %s: %w", b.Name, err)
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("end board %s: process %d does not end", b.Name, p.PID)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
 	}
-	say("board %s is up again", b.Name)
 	return nil
 }

@@ -2,51 +2,29 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// furnish lays out the board's files:
+// populate lays out the board's files:
 //
 //	root/        the root folder: etc, var, root, … ; usr comes from this machine
 //	lower/       Kubernetes' programs, laid over this machine's usr
 //	usr/, work/  what is changed in usr (overlay)
 //	containerd/  containerd's data: a folder of its own, since its snapshots are
 //	             overlays that cannot lie on another overlay
-func (b *board) furnish(programs string, extra []string, sandboxImage string) error {
-	root := filepath.Join(b.dir, "root")
-	for _, dir := range []string{"etc/systemd/system", "proc", "sys", "dev", "run", "tmp", "usr", "root", "mnt", "media", "opt/cni", "home", "srv", "boot",
-		"var/lib/kubelet", "var/lib/containerd", "var/log/pods", "var/log/containers", "var/tmp", "var/cache"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
-			return err
-		}
+func (b *board) populate(programs string, extra []string, sandboxImage string) error {
+	if err := b.makeFolders(); err != nil {
+		return err
 	}
-	for link, to := range map[string]string{"var/run": "../run", "var/lock": "../run/lock"} {
-		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
-			return err
-		}
-	}
-	for _, dir := range []string{"lower/bin", "usr/bin", "usr/local/bin", "work", "containerd"} {
-		if err := os.MkdirAll(filepath.Join(b.dir, dir), 0o755); err != nil {
-			return err
-		}
-	}
-	// A merged /usr: /bin is a link to usr/bin.
-	for _, link := range []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"} {
-		if to, err := os.Readlink("/" + link); err == nil {
-			if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
-				return err
-			}
-		}
-	}
+	root := filepath.Join(b.Dir, "root")
 	if err := copyTree(context.Background(), "/etc/.", filepath.Join(root, "etc")); err != nil {
 		return err
 	}
@@ -55,33 +33,15 @@ func (b *board) furnish(programs string, extra []string, sandboxImage string) er
 			return err
 		}
 	}
-	if err := b.furnishPrograms(programs, extra); err != nil {
+	if err := b.installPrograms(programs, extra); err != nil {
 		return err
 	}
-	files := map[string]string{
-		"etc/hostname": b.Name + "\n",
-		// A hostname that does not resolve makes the kubelet stall 10 s on
-		// every static pod.
-		"etc/hosts":       "127.0.0.1 localhost\n::1 localhost\n" + b.NodeIP + " " + b.Name + "\n",
-		"etc/resolv.conf": "# nobody listens there: the board has no network beyond itself, and CoreDNS wants a line\nnameserver " + b.NodeIP + "\n",
-		"etc/machine-id":  machineID() + "\n",
-		"etc/crictl.yaml": "runtime-endpoint: unix:///run/containerd/containerd.sock\n",
-		// In the board's fstab there is nothing of this machine's.
-		"etc/fstab": "",
+	if err := copyKernelConfig(root); err != nil {
+		return err
 	}
-	groups, err := findCgroups(b.Name)
+	files, err := b.files(sandboxImage)
 	if err != nil {
 		return err
-	}
-	if err := furnishKernelConfig(root); err != nil {
-		return err
-	}
-	more, err := configs(b, sandboxImage, !groups.v2)
-	if err != nil {
-		return err
-	}
-	for path, text := range more {
-		files["etc/"+path] = text
 	}
 	for path, text := range files {
 		full := filepath.Join(root, path)
@@ -93,15 +53,65 @@ func (b *board) furnish(programs string, extra []string, sandboxImage string) er
 			return err
 		}
 		if err := os.WriteFile(full, []byte(text), 0o644); err != nil {
-			return fmt.Errorf("furnish the board: %w", err)
+			return fmt.Errorf("prepare the board: %w", err)
 		}
 	}
 	return nil
 }
 
-// furnishPrograms puts Kubernetes where Debian packages put it, and extra files,
+// makeFolders makes the board's empty folders and links.
+func (b *board) makeFolders() error {
+	root := filepath.Join(b.Dir, "root")
+	dirs := []string{"../lower/bin", "../usr/bin", "../usr/local/bin", "../work", "../containerd", "etc/systemd/system", "proc", "sys", "dev",
+		"run", "tmp", "usr", "root", "mnt", "media", "opt/cni", "home", "srv", "boot", "var/lib/kubelet", "var/lib/containerd",
+		"var/log/pods", "var/log/containers", "var/tmp", "var/cache"}
+	for _, dir := range dirs {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	links := map[string]string{"var/run": "../run", "var/lock": "../run/lock"}
+	// A merged /usr: /bin is a link to usr/bin.
+	for _, link := range []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"} {
+		if to, err := os.Readlink("/" + link); err == nil {
+			links[link] = to
+		}
+	}
+	for link, to := range links {
+		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files are those of the board's /etc that this machine's do not do for.
+func (b *board) files(sandboxImage string) (map[string]string, error) {
+	groups, err := findCgroups(b.Name)
+	if err != nil {
+		return nil, err
+	}
+	c := b.config(sandboxImage)
+	if !groups.v2 {
+		c = c.acceptCgroupV1()
+	}
+	files, err := c.files()
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, b.identity())
+	files["/etc/crictl.yaml"] = crictlConfig
+	// In the board's fstab there is nothing of this machine's.
+	files["/etc/fstab"] = ""
+	return files, nil
+}
+
+// crictlConfig is /etc/crictl.yaml.
+const crictlConfig = "runtime-endpoint: unix:///run/containerd/containerd.sock\n"
+
+// installPrograms puts Kubernetes where Debian packages put it, and extra files,
 // or the files of extra folders, into /usr/local/bin.
-func (b *board) furnishPrograms(programs string, extra []string) error {
+func (b *board) installPrograms(programs string, extra []string) error {
 	ours := []string{"kubeadm", "kubelet", "kubectl"}
 	if needsCrictl(b.Version) {
 		ours = append(ours, "crictl")
@@ -109,8 +119,8 @@ func (b *board) furnishPrograms(programs string, extra []string) error {
 	for _, p := range ours {
 		// A lower layer of an overlay is never written to, so a hard link does,
 		// with no writeback to disturb what is measured next.
-		if err := os.Link(filepath.Join(programs, p), filepath.Join(b.dir, "lower/bin", p)); err != nil {
-			return fmt.Errorf("furnish the board: %w", err)
+		if err := os.Link(filepath.Join(programs, p), filepath.Join(b.Dir, "lower/bin", p)); err != nil {
+			return fmt.Errorf("prepare the board: %w", err)
 		}
 	}
 	exe, err := os.Executable()
@@ -124,8 +134,8 @@ func (b *board) furnishPrograms(programs string, extra []string) error {
 	}
 	copies["usr/bin/systemctl"], copies["usr/bin/journalctl"] = exe, exe
 	for to, from := range copies {
-		if err := copyProgram(from, filepath.Join(b.dir, to)); err != nil {
-			return fmt.Errorf("furnish the board: %w", err)
+		if err := copyProgram(from, filepath.Join(b.Dir, to)); err != nil {
+			return fmt.Errorf("prepare the board: %w", err)
 		}
 	}
 	return nil
@@ -167,10 +177,10 @@ func copyProgram(from, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-// furnishKernelConfig gives the board the file in which kubeadm's preflight looks
+// copyKernelConfig gives the board the file in which kubeadm's preflight looks
 // for the kernel's options where Debian keeps it; some kernels show them in
 // /proc/config.gz instead.
-func furnishKernelConfig(root string) error {
+func copyKernelConfig(root string) error {
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
 		return err
@@ -184,12 +194,4 @@ func furnishKernelConfig(root string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(root, path), text, 0o644)
-}
-
-// machineID is a new one, in the form of machine-id(5): two machines with one
-// id are one machine to Kubernetes.
-func machineID() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
-	return hex.EncodeToString(id[:])
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -151,7 +150,7 @@ func imagesBuild(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Print(b.next(files))
+	fmt.Print(nextSteps(b.out, files))
 	return nil
 }
 
@@ -173,9 +172,9 @@ func targetOf(version, cpu string) (target, error) {
 	return t, nil
 }
 
-// next says what to do with the files on the board. --all-platforms: containerd
+// nextSteps says what to do with the files on the board. --all-platforms: containerd
 // 1.6 does not read for which ARM an image is, and on ARMv6 would leave it out.
-func (b bundle) next(files []string) string {
+func nextSteps(out string, files []string) string {
 	return fmt.Sprintf(`%s holds %s.
 Copy it to the board, and there, as root in that folder:
 
@@ -184,74 +183,5 @@ Copy it to the board, and there, as root in that folder:
   systemctl daemon-reload && systemctl enable kubelet
   ctr -n k8s.io images import --all-platforms %s
   kubeadm-arm init
-`, b.out, strings.Join(files, ", "), files[0], files[1])
-}
-
-// What a build needs below GOCACHE, and a bundle below --out, in bytes: v1.37.2
-// took 3 GB and half a GB.
-const (
-	buildSpace  = 5 << 30
-	bundleSpace = 1 << 30
-)
-
-// noSpaceError says that a disk is too full.
-type noSpaceError struct {
-	dir        string
-	need, free uint64
-}
-
-func (e *noSpaceError) Error() string {
-	return fmt.Sprintf("a build needs %.0f GB free in %s, there are %.1f GB", float64(e.need)/(1<<30), e.dir, float64(e.free)/(1<<30))
-}
-
-// isBuilt tells whether all programs of a target are in the cache. pause is the
-// last that is built.
-func isBuilt(t target) bool {
-	dir, err := folder("programs", t.String())
-	if err != nil {
-		return false
-	}
-	_, err = os.Stat(filepath.Join(dir, "pause"))
-	return err == nil
-}
-
-// enoughBuildSpace looks where go and lab keep what they build.
-func enoughBuildSpace(ctx context.Context) error {
-	cache, err := cacheDir()
-	if err != nil {
-		return err
-	}
-	out, err := goCommand(ctx, os.TempDir(), "env", "GOCACHE").Output()
-	if err != nil {
-		return fmt.Errorf("ask go for its cache: %w", err)
-	}
-	for _, dir := range []string{cache, strings.TrimSpace(string(out))} {
-		if err := enoughSpace(dir, buildSpace); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// enoughSpace looks at the file system of the nearest folder that is there.
-func enoughSpace(dir string, need uint64) error {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	var fs unix.Statfs_t
-	for at := dir; ; at = filepath.Dir(at) {
-		err := unix.Statfs(at, &fs)
-		if errors.Is(err, unix.ENOENT) && at != filepath.Dir(at) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("ask for the free space of %s: %w", at, err)
-		}
-		break
-	}
-	if free := fs.Bavail * uint64(fs.Bsize); free < need {
-		return &noSpaceError{dir, need, free}
-	}
-	return nil
+`, out, strings.Join(files, ", "), files[0], files[1])
 }

@@ -33,6 +33,12 @@ func (l limits) String() string {
 	return text
 }
 
+// fullCore is the largest share of a board whose CPU time is dealt out in slices.
+const fullCore = 1.0
+
+// sliced tells whether a board's CPU time is dealt out in slices.
+func (l limits) sliced() bool { return l.CPU > 0 && l.CPU < fullCore }
+
 // quota returns the CFS quota and period in microseconds; quota -1 is none.
 // The kernel takes periods of 1 ms to 1 s and quotas from 1 ms
 // (Documentation/scheduler/sched-bwc.rst).
@@ -107,20 +113,20 @@ func (c cgroups) limit(l limits) error {
 // limitCPUs lets the board run on the first n of this machine's CPUs only; its
 // programs see that many (sched_getaffinity(2)).
 func (c cgroups) limitCPUs(n int) error {
-	cpus, err := c.firstCPUs(filepath.Dir(c.dir("cpuset")), n)
+	cpus, err := c.firstCPUs(cgroupRoot, n)
 	if err != nil {
 		return err
 	}
 	return c.set("cpuset", "cpuset.cpus", cpus)
 }
 
-// firstCPUs are the first n that a group's folder allows.
-func (c cgroups) firstCPUs(dir string, n int) (string, error) {
-	file := "cpuset.cpus"
+// firstCPUs are the first n that the groups mounted at root allow.
+func (c cgroups) firstCPUs(root string, n int) (string, error) {
+	file := "cpuset/cpuset.cpus"
 	if c.v2 {
 		file = "cpuset.cpus.effective"
 	}
-	text, err := os.ReadFile(filepath.Join(dir, file))
+	text, err := os.ReadFile(filepath.Join(root, file))
 	if err != nil {
 		return "", fmt.Errorf("limit the CPUs: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -16,10 +17,10 @@ import (
 
 const usage = `lab makes throwaway boards with real Kubernetes, slowed down.
 
-  lab deps [--emulator|--whole]
+  lab deps [--emulator|--emulated]
                                install the Debian packages that are missing
   lab build [flags]            build Kubernetes, etcd, CoreDNS and their images
-  lab up [flags]               start a board; with --board a whole emulated one
+  lab up [flags]               start a board; with --board an emulated one
   lab run [flags] -- COMMAND   run a command on a board; its exit code is kept
   lab cp FILE NAME:PATH        copy a file to a board, or back: lab cp NAME:PATH FILE
   lab throttle [flags]         change the limits of a running board
@@ -33,13 +34,6 @@ const usage = `lab makes throwaway boards with real Kubernetes, slowed down.
 lab VERB --help lists the flags of a verb. On a board, /etc/kubeadm-lab.yaml is
 a configuration for kubeadm init.
 `
-
-// defaultVersion is the newest Kubernetes that kubeadm-arm knows.
-const defaultVersion = "v1.37.2"
-
-// exitLab is the exit code of lab run when lab itself failed and not the
-// command, as with docker run.
-const exitLab = 125
 
 // The main goroutine stays on the process's first thread: a board's process 1
 // and lab run enter namespaces, which belong to threads.
@@ -130,9 +124,9 @@ func codeOf(err error) (int, error) {
 
 func depsVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	emulator := f.Bool("emulator", false, "those for lab boot instead")
-	whole := f.Bool("whole", false, "those for whole emulated boards (lab up --board) instead")
+	emulated := f.Bool("emulated", false, "those for emulated boards with Kubernetes (lab up --board) instead")
 	return func(ctx context.Context, _ []string) (int, error) {
-		if *whole {
+		if *emulated {
 			return codeOf(installDeps(ctx, wholePrograms()))
 		}
 		if *emulator {
@@ -154,7 +148,11 @@ func buildVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 			t.ARM = ""
 		}
 		if *only != "" {
-			return codeOf(buildOnly(ctx, t, *only))
+			path, err := buildOnly(ctx, t, *only)
+			if err == nil {
+				fmt.Println(path)
+			}
+			return codeOf(err)
 		}
 		if t.Arch == runtime.GOARCH && *sysroot == "" {
 			*sysroot = "/"
@@ -175,31 +173,35 @@ func buildVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 }
 
 func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
-	o := upOptions{}
+	var o options
+	var s slowness
+	var e emulatedOptions
 	nameFlag(f, &o.name)
 	f.StringVar(&o.version, "kubernetes", defaultVersion, "`version` of Kubernetes")
 	f.StringVar(&o.nodeIP, "node-ip", defaultNodeIP, "address of the board")
 	f.StringArrayVar(&o.programs, "bin", nil, "program, or folder of programs, for the board's /usr/local/bin; may be repeated")
-	limitFlags(f, &o.limits)
-	f.BoolVar(&o.pace, "pace", false, "go on measuring what CPU time in slices is worth here, and give the board so much that its work is that of its --cpu")
-	f.Var(durationValue{&o.disk.Flush}, "disk-flush", "`time` of a flush of the disk's cache, such as 20ms; an fsync of ext4 takes one or two")
-	f.Var(bytesValue{&o.disk.Rate}, "disk-rate", "`bytes` a second that the disk reads and writes, such as 4MiB")
-	f.StringVar(&o.board, "board", "", "a whole emulated `board` instead: "+strings.Join(wholeBoards(), ", "))
-	f.IntVar(&o.dilation, "time-dilation", 1, "a second on an emulated board takes so many here, and so it is that much faster than QEMU; for boards with more or faster cores")
-	f.StringVar(&o.speed, "speed", "", "give an emulated board counted time and this `speed`: bananapi, bananapi*2, bananapi/4, …")
 	f.IntVar(&o.owner, "for", 0, "`process` that the board is for: once that has ended, the next lab up takes the board down")
-	f.Var(bytesList{&o.disks}, "disk", "`bytes` of one more disk of an emulated board, such as 256MiB; may be repeated")
+	limitFlags(f, &o.limits)
+	f.BoolVar(&s.pace, "pace", false, "go on measuring what CPU time in slices is worth here, and give the board so much "+
+		"that its work is that of its --cpu")
+	f.Var(durationValue{&s.disk.Flush}, "disk-flush", "`time` of a flush of the disk's cache, such as 20ms; an fsync of ext4 takes one or two")
+	f.Var(bytesValue{&s.disk.Rate}, "disk-rate", "`bytes` a second that the disk reads and writes, such as 4MiB")
+	f.StringVar(&e.kind, "board", "", "an emulated `board` instead: "+strings.Join(emulatedKinds(), ", "))
+	f.IntVar(&e.dilation, "time-dilation", 1, "a second on an emulated board takes so many here, and so it is that much faster "+
+		"than QEMU; for boards with more or faster cores")
+	f.StringVar(&e.speed, "speed", "", "give an emulated board counted time and this `speed`: bananapi, bananapi*2, bananapi/4, …")
+	f.Var(bytesList{&e.disks}, "disk", "`bytes` of one more disk of an emulated board, such as 256MiB; may be repeated")
 	return func(ctx context.Context, _ []string) (int, error) {
-		if o.board != "" {
-			if o.pace {
+		if e.kind != "" {
+			if s.pace {
 				return 2, errors.New("up: --pace is for boards that --cpu limits; an emulated one is as fast as QEMU")
 			}
-			return codeOf(upWhole(ctx, o))
+			return codeOf(upEmulated(ctx, o, e, s.disk))
 		}
-		if len(o.disks) > 0 {
+		if len(e.disks) > 0 {
 			return 2, errors.New("up: --disk is for emulated boards; name one with --board")
 		}
-		return codeOf(up(ctx, o))
+		return codeOf(up(ctx, o, s))
 	}
 }
 
@@ -213,7 +215,7 @@ func throttleVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) 
 		if err != nil {
 			return 1, err
 		}
-		if b.whole() {
+		if b.Emulated != "" {
 			return 1, fmt.Errorf("board %s: an emulated board is as fast as QEMU; there is nothing to throttle", name)
 		}
 		// What is not named stays as it is.
@@ -229,15 +231,7 @@ func throttleVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) 
 		if !f.Changed("cpus") {
 			l.CPUs = b.Limits.CPUs
 		}
-		groups, err := findCgroups(b.Name)
-		if err != nil {
-			return 1, err
-		}
-		if err := groups.limit(l); err != nil {
-			return 1, err
-		}
-		b.Limits = l
-		return codeOf(b.save())
+		return codeOf(b.throttle(l))
 	}
 }
 
@@ -253,10 +247,14 @@ func runVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 		if err != nil {
 			return exitLab, err
 		}
-		if b.whole() {
-			return b.runWhole(args, *env)
+		if b.Emulated != "" {
+			e, err := ofBoard(b)
+			if err != nil {
+				return exitLab, err
+			}
+			return e.run(args, *env)
 		}
-		return runOn(b, args, *env)
+		return b.run(args, *env)
 	}
 }
 
@@ -272,13 +270,17 @@ func rebootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 		if err != nil {
 			return 1, err
 		}
-		if b.whole() {
-			return codeOf(b.rebootWhole(ctx, o))
+		if b.Emulated != "" {
+			e, err := ofBoard(b)
+			if err != nil {
+				return 1, err
+			}
+			return codeOf(e.reboot(ctx, o))
 		}
 		if o.orderly || o.remove != nil || o.insert != nil {
 			return 2, fmt.Errorf("reboot: board %s is not emulated; its power can only be cut", name)
 		}
-		return codeOf(reboot(ctx, b))
+		return codeOf(b.reboot(ctx))
 	}
 }
 
@@ -286,6 +288,48 @@ func statusVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	asJSON := f.Bool("json", false, "as JSON, sizes in bytes and times in seconds")
 	name := f.String("name", "", "only the board of this `name`")
 	return func(context.Context, []string) (int, error) { return codeOf(status(*name, *asJSON)) }
+}
+
+// status prints the boards, or the one of that name.
+func status(name string, asJSON bool) error {
+	all, err := boards()
+	if err != nil {
+		return err
+	}
+	list := []boardStatus{}
+	for _, b := range all {
+		if name != "" && name != b.Name {
+			continue
+		}
+		s, err := statusOf(b)
+		if err != nil {
+			return err
+		}
+		list = append(list, s)
+	}
+	if asJSON {
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(list)
+	}
+	if len(list) == 0 {
+		fmt.Println("no boards")
+	}
+	for _, s := range list {
+		fmt.Println(s)
+	}
+	return nil
+}
+
+func statusOf(b *board) (boardStatus, error) {
+	if b.Emulated == "" {
+		return b.status()
+	}
+	e, err := ofBoard(b)
+	if err != nil {
+		return boardStatus{}, err
+	}
+	return e.status(), nil
 }
 
 func downVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {

@@ -100,3 +100,9 @@ func TestProgramInsideAModule(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "said\n", string(said))
 }
+
+func TestProgramName(t *testing.T) {
+	assert.Equal(t, "kubelet", programName("k8s.io/kubernetes/cmd/kubelet"))
+	assert.Equal(t, "server", programName("go.etcd.io/etcd/server/v3"))
+	assert.Equal(t, "pause", programName("pause"))
+}

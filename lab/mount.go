@@ -14,7 +14,7 @@ import (
 // mount builds the board's root folder and moves into it. All of it happens in
 // the board's own mount namespace.
 func (b *board) mount(groups cgroups, slowDisk *os.File) error {
-	root := filepath.Join(b.dir, "root")
+	root := filepath.Join(b.Dir, "root")
 	if slowDisk != nil {
 		if err := b.mountDisk(slowDisk, root); err != nil {
 			return err
@@ -22,14 +22,14 @@ func (b *board) mount(groups cgroups, slowDisk *os.File) error {
 	} else if err := unix.Mount(root, root, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("mount %s: %w", root, err)
 	}
-	usr := fmt.Sprintf("lowerdir=%s/lower:/usr,upperdir=%s/usr,workdir=%s/work", b.dir, b.dir, b.dir)
+	usr := fmt.Sprintf("lowerdir=%s/lower:/usr,upperdir=%s/usr,workdir=%s/work", b.Dir, b.Dir, b.Dir)
 	for _, m := range []struct {
 		from, to, kind string
 		flags          uintptr
 		data           string
 	}{
 		{"overlay", "/usr", "overlay", 0, usr},
-		{b.dir + "/containerd", "/var/lib/containerd", "", unix.MS_BIND, ""},
+		{b.Dir + "/containerd", "/var/lib/containerd", "", unix.MS_BIND, ""},
 		{"proc", "/proc", "proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
 		{"sysfs", "/sys", "sysfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
 		{"/dev", "/dev", "", unix.MS_BIND | unix.MS_REC, ""},
@@ -47,7 +47,7 @@ func (b *board) mount(groups cgroups, slowDisk *os.File) error {
 			return fmt.Errorf("mount the board's %s: %w", m.to, err)
 		}
 	}
-	if err := mountCgroups(groups, root+cgroupRoot); err != nil {
+	if err := groups.mount(root + cgroupRoot); err != nil {
 		return err
 	}
 	if err := shieldKernel(root); err != nil {
@@ -122,11 +122,7 @@ func shieldKernel(root string) error {
 // kubelet takes the CPUs of its pods' cgroup from there, and ends when the board's
 // cpuset does not let it have them. They are the first n, as limitCPUs sees to.
 func showCPUs(root string, groups cgroups, n int) error {
-	from := root + cgroupRoot
-	if !groups.v2 {
-		from = filepath.Join(from, "cpuset")
-	}
-	cpus, err := groups.firstCPUs(from, n)
+	cpus, err := groups.firstCPUs(root+cgroupRoot, n)
 	if err != nil {
 		return err
 	}
@@ -136,51 +132,6 @@ func showCPUs(root string, groups cgroups, n int) error {
 	}
 	if err := unix.Mount(file, filepath.Join(root, "sys/devices/system/cpu/online"), "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("show the board its CPUs: %w", err)
-	}
-	return nil
-}
-
-// mountCgroups mounts the hierarchies afresh: in the new cgroup namespace the
-// board's own group is their root, as the kubelet expects of a machine.
-func mountCgroups(groups cgroups, at string) error {
-	if groups.v2 {
-		if err := unix.Mount("cgroup2", at, "cgroup2", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-			return fmt.Errorf("mount cgroup2: %w", err)
-		}
-		leaf := filepath.Join(at, initGroup)
-		if err := os.Mkdir(leaf, 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(leaf, "cgroup.procs"), []byte("1"), 0); err != nil {
-			return fmt.Errorf("enter the board's leaf cgroup: %w", err)
-		}
-		return handDown(at)
-	}
-	if err := unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=755"); err != nil {
-		return fmt.Errorf("mount %s: %w", at, err)
-	}
-	for _, h := range groups.mounts {
-		dir := filepath.Join(at, h.Dir)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-		if err := unix.Mount("cgroup", dir, "cgroup", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, h.Options); err != nil {
-			return fmt.Errorf("mount cgroup %s: %w", h.Options, err)
-		}
-	}
-	return nil
-}
-
-// handDown lets the groups below a v2 group have all its controllers.
-func handDown(dir string) error {
-	text, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
-	if err != nil {
-		return err
-	}
-	for _, c := range strings.Fields(string(text)) {
-		// One by one: those that cannot be handed down are not needed either,
-		// and limit says so when one is.
-		_ = os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+c), 0)
 	}
 	return nil
 }

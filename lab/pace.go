@@ -30,8 +30,6 @@ const (
 	paceSmooth = 3
 	// paceWhole is how often each of them looks at full speed.
 	paceWhole = 2
-	// paceMost is the largest quota, in cores: a board's share is of one.
-	paceMost = 1.0
 )
 
 // pace is what is known of a paced board, kept in its folder as pace.json.
@@ -65,7 +63,7 @@ func (p *pace) wholly(seconds float64) {
 func (p *pace) take(seconds, share float64) float64 {
 	p.Costs = append(p.Costs, seconds/p.Whole)
 	cost := median(p.Costs[max(0, len(p.Costs)-paceSmooth):])
-	p.Quota = min(max(share*cost, share), max(share, paceMost))
+	p.Quota = min(max(share*cost, share), max(share, fullCore))
 	return p.Quota
 }
 
@@ -160,7 +158,7 @@ func (p *pacer) step(ctx context.Context) error {
 		}
 		p.pace.wholly(seconds)
 	}
-	seconds, err := p.work(ctx, min(max(p.pace.Quota, l.CPU), paceMost))
+	seconds, err := p.work(ctx, min(max(p.pace.Quota, l.CPU), fullCore))
 	if err != nil {
 		return err
 	}
@@ -172,15 +170,12 @@ func (p *pacer) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(p.b.dir, paceFile), func(to string) error { return os.WriteFile(to, text, 0o644) })
+	return replaceFile(filepath.Join(p.b.Dir, paceFile), func(to string) error { return os.WriteFile(to, text, 0o644) })
 }
-
-// sliced tells whether a board's CPU time is dealt out in slices.
-func (l limits) sliced() bool { return l.CPU > 0 && l.CPU < paceMost }
 
 // readPace is what is known of a board's pace; of one that is not paced nothing.
 func (b *board) readPace() (*pace, error) {
-	text, err := os.ReadFile(filepath.Join(b.dir, paceFile))
+	text, err := os.ReadFile(filepath.Join(b.Dir, paceFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -201,7 +196,7 @@ func (b *board) startPacer() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(exe, "pacer", b.dir)
+	cmd := exec.Command(exe, "pacer", b.Dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("pace the board: %w", err)

@@ -28,7 +28,7 @@ func TestPaceGivesWhatTheSlicesCost(t *testing.T) {
 	for range paceSmooth {
 		p.take(90, 0.05)
 	}
-	assert.InDelta(t, paceMost, p.Quota, 1e-9, "no more than one core")
+	assert.InDelta(t, fullCore, p.Quota, 1e-9, "no more than one core")
 	assert.Equal(t, "paced: 100 % of a core do it, work in slices costs 900 times as much here", p.String())
 }
 

@@ -47,3 +47,12 @@ func FuzzQuantities(f *testing.F) {
 		}
 	})
 }
+
+func TestExtraDisksAreSizes(t *testing.T) {
+	var sizes []int64
+	v := bytesList{&sizes}
+	require.NoError(t, v.Set("256MiB"))
+	require.NoError(t, v.Set("1GiB"))
+	assert.Equal(t, []int64{256 << 20, 1 << 30}, sizes)
+	require.Error(t, v.Set("big"))
+}

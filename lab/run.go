@@ -17,6 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// exitLab is the exit code of lab run when lab itself failed and not the
+// command, as with docker run.
+const exitLab = 125
+
 // boardPath is PATH on a board.
 const boardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -99,9 +103,9 @@ func (b *board) output(ctx context.Context, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// runOn is lab run: standard streams and signals passed on, exit code kept
+// run is lab run: standard streams and signals passed on, exit code kept
 // (128+n for signal n, 127 for a command that is not there).
-func runOn(b *board, args, env []string) (int, error) {
+func (b *board) run(args, env []string) (int, error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
 	cmd, err := b.command(args, env)

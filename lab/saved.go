@@ -10,25 +10,22 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/emulate"
 )
 
-// defaultNodeIP is the address that a board's network is made with.
-const defaultNodeIP = "10.88.0.2"
-
-// wholeScript fails on a board on which something did not start: every board that goes
+// allStartedScript fails on a board on which something did not start: every board that goes
 // on from its state would lack it.
-const wholeScript = "systemctl is-system-running --wait || { systemctl --failed --no-legend; exit 1; }\n"
+const allStartedScript = "systemctl is-system-running --wait || { systemctl --failed --no-legend; exit 1; }\n"
 
-// startNew starts a whole board for the first time: from the state of one that was
+// startNew starts a board for the first time: from the state of one that was
 // started before, where there are such, or from the disk base.
-func (b *board) startNew(ctx context.Context, e emulate.Board, base string, files map[string][]byte, programs map[string]string) error {
-	m := b.machine(e)
+func (b emulatedBoard) startNew(ctx context.Context, base string, files map[string][]byte, programs map[string]string) error {
+	m := b.machine()
 	// A state has the network and the disks of the board that it was saved of.
 	if !m.Saves() || b.NodeIP != defaultNodeIP || len(b.Disks) > 0 {
 		if err := m.MakeRoot(ctx, base); err != nil {
 			return err
 		}
-		return step(ctx, "starting board "+b.Name, func() error { return b.startWhole(ctx, e, files, programs) })
+		return step(ctx, "starting board "+b.Name, func() error { return b.start(ctx, files, programs) })
 	}
-	saved, err := b.savedState(ctx, e, m, base)
+	saved, err := b.savedState(ctx, m, base)
 	if err != nil {
 		return err
 	}
@@ -40,9 +37,10 @@ func (b *board) startNew(ctx context.Context, e emulate.Board, base string, file
 	delete(files, "/etc/machine-id")
 	m.Files, m.Programs = files, programs
 	return step(ctx, "starting board "+b.Name+" from its saved state", func() error {
-		err := m.Resume(ctx, cache, saved, func(m emulate.Machine) error { return b.startMachine(ctx, cache, m) }, func() bool { return b.First.alive() })
+		start := func(m emulate.Machine) error { return b.startMachine(ctx, cache, m) }
+		err := m.Resume(ctx, cache, saved, start, func() bool { return b.First.alive() })
 		if err != nil {
-			err = fmt.Errorf("board %s does not come up: %w\n%s\n%s", b.Name, err, b.logTail(), emulate.Console(b.dir))
+			err = fmt.Errorf("board %s does not come up: %w\n%s\n%s", b.Name, err, b.logTail(), emulate.Console(b.Dir))
 		}
 		return err
 	})
@@ -50,7 +48,7 @@ func (b *board) startNew(ctx context.Context, e emulate.Board, base string, file
 
 // savedState returns the folder with the state of a board of the same kind that has
 // started from the disk base. It is made the first time.
-func (b *board) savedState(ctx context.Context, e emulate.Board, m emulate.Machine, base string) (string, error) {
+func (b emulatedBoard) savedState(ctx context.Context, m emulate.Machine, base string) (string, error) {
 	dir := filepath.Join(filepath.Dir(base), m.Key())
 	unlock, err := lock(ctx, dir+".lock")
 	if err != nil {
@@ -69,7 +67,7 @@ func (b *board) savedState(ctx context.Context, e emulate.Board, m emulate.Machi
 		if err := os.Mkdir(to, 0o755); err != nil {
 			return err
 		}
-		nobody := &board{Name: "board", Version: b.Version, NodeIP: b.NodeIP, Emulated: b.Emulated}
+		nobody := emulatedBoard{&board{Name: "board", Version: b.Version, NodeIP: b.NodeIP}, b.kind}
 		m.Dir, m.Programs = to, nil
 		if m.Files, err = nobody.ownFiles(); err != nil {
 			return err
@@ -81,6 +79,8 @@ func (b *board) savedState(ctx context.Context, e emulate.Board, m emulate.Machi
 		if err != nil {
 			return err
 		}
-		return step(ctx, "starting a board of the kind "+e.Name+" and saving its state", func() error { return m.StartAndSave(ctx, cache, wholeScript+startedScript) })
+		return step(ctx, "starting a board of the kind "+b.kind.Name+" and saving its state", func() error {
+			return m.StartAndSave(ctx, cache, allStartedScript+startedScript)
+		})
 	})
 }

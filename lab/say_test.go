@@ -17,9 +17,3 @@ func TestWhatIsLeftOfABuild(t *testing.T) {
 	p.done.Store(1600)
 	assert.Empty(t, p.left(time.Minute), "the linker is left")
 }
-
-func TestProgramName(t *testing.T) {
-	assert.Equal(t, "kubelet", programName("k8s.io/kubernetes/cmd/kubelet"))
-	assert.Equal(t, "server", programName("go.etcd.io/etcd/server/v3"))
-	assert.Equal(t, "pause", programName("pause"))
-}

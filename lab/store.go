@@ -18,7 +18,7 @@ import (
 func (b *board) importImages(ctx context.Context, archive, store string) error {
 	// The board sees its own files only; /var/lib/containerd is one folder that
 	// both sides know.
-	inBoard := filepath.Join(b.dir, "containerd", "images.tar")
+	inBoard := filepath.Join(b.Dir, "containerd", "images.tar")
 	if err := os.Link(archive, inBoard); err != nil {
 		return err
 	}
@@ -32,8 +32,8 @@ func (b *board) importImages(ctx context.Context, archive, store string) error {
 		return fmt.Errorf("stop containerd: %w: %s", err, out)
 	}
 	// Inside the board's folder, so that it goes with it if this is interrupted.
-	tmp := filepath.Join(b.dir, "store")
-	if err := copyTree(ctx, filepath.Join(b.dir, "containerd"), tmp); err != nil {
+	tmp := filepath.Join(b.Dir, "store")
+	if err := copyTree(ctx, filepath.Join(b.Dir, "containerd"), tmp); err != nil {
 		return err
 	}
 	// Another lab may have been quicker; its store is as good.

@@ -13,128 +13,77 @@ import (
 	"time"
 )
 
-// upOptions are the flags of lab up.
-type upOptions struct {
+// options are what a board of every kind is made from.
+type options struct {
 	name, version, nodeIP string
 	limits                limits
-	pace                  bool
-	dilation              int
-	speed                 string // of a board with counted time, empty for the board's own way
-	disk                  disk
 	programs              []string // files or folders for /usr/local/bin
-	board                 string   // kind of a whole emulated board, and the sizes of its disks
-	disks                 []int64
-	owner                 int // process that the board is for, 0 for nobody
+	owner                 int      // process that the board is for, 0 for nobody
 }
 
-// begin has what every new board needs first: its folder, whose name nobody may have
-// taken, and whom it is for. No board is left of a program that was killed, since it
-// would take CPU time beside the new one.
-func (o upOptions) begin() (dir string, owner process, err error) {
+// newBoard takes what is left of boards whose owner has ended away, since it would
+// take CPU time beside the new one, and returns a board whose folder is still to be
+// made.
+func (o options) newBoard() (*board, error) {
+	b := &board{Name: o.name, Version: o.version, NodeIP: o.nodeIP, Limits: o.limits}
 	if o.owner != 0 {
-		if owner = processOf(o.owner); !owner.alive() {
-			return "", owner, fmt.Errorf("up: --for %d: there is no such process", o.owner)
+		if b.Owner = processOf(o.owner); !b.Owner.alive() {
+			return nil, fmt.Errorf("up: --for %d: there is no such process", o.owner)
 		}
 	}
 	if err := downLeft(); err != nil {
-		return "", owner, err
+		return nil, err
 	}
-	if dir, err = boardDir(o.name); err != nil {
-		return "", owner, err
+	var err error
+	if b.Dir, err = boardDir(o.name); err != nil {
+		return nil, err
 	}
-	if isDir(dir) {
-		return "", owner, fmt.Errorf("board %s: there already; see lab status, lab down --name %s", o.name, o.name)
+	if isDir(b.Dir) {
+		return nil, fmt.Errorf("board %s: there already; see lab status, lab down --name %s", o.name, o.name)
 	}
-	return dir, owner, nil
+	return b, nil
+}
+
+// slowness is what makes a board of namespaces slow, beyond its limits.
+type slowness struct {
+	disk disk
+	// pace has the board do the work of its CPU share, whatever that costs here.
+	pace bool
 }
 
 // up makes a board and returns when containerd runs in it with all images and
 // the limits are set. When it fails or ctx ends, nothing is left.
-func up(ctx context.Context, o upOptions) (err error) {
-	dir, owner, err := o.begin()
+func up(ctx context.Context, o options, s slowness) (err error) {
+	b, err := o.newBoard()
 	if err != nil {
 		return err
 	}
-	if err := o.limits.check(); err != nil {
-		return err
-	}
-	if err := needDebianPrograms(); err != nil {
-		return err
-	}
-	groups, err := findCgroups(o.name)
+	b.Disk = s.disk
+	groups, err := b.check()
 	if err != nil {
 		return err
 	}
-	if err := groups.free(dir); err != nil {
-		return err
-	}
-	t := target{Version: o.version, Arch: runtime.GOARCH}
-	programs, err := build(ctx, t)
+	k, err := kubernetesOf(ctx, b.Version)
 	if err != nil {
 		return err
 	}
-	archive, err := imageArchive(ctx, programs, "/", t)
-	if err != nil {
+	if err := b.create(); err != nil {
 		return err
-	}
-	images, err := wantedImages(ctx, programs, t)
-	if err != nil {
-		return err
-	}
-	b := &board{Name: o.name, Version: o.version, NodeIP: o.nodeIP, Limits: o.limits, Disk: o.disk, Owner: owner, dir: dir}
-	// Mkdir and not MkdirAll: of two that want the name, one gets it.
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return fmt.Errorf("board %s: %w", o.name, err)
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, down(b))
 		}
 	}()
-	if err := b.save(); err != nil {
+	if err := b.populate(k.programs, o.programs, k.sandboxImage); err != nil {
 		return err
 	}
-	if err := b.furnish(programs, o.programs, images["pause"].ref); err != nil {
+	if err := b.startWithImages(ctx, groups, k); err != nil {
 		return err
 	}
-	store := filepath.Join(programs, "containerd-store")
-	imported := isDir(store)
-	if imported {
-		if err := linkStore(store, filepath.Join(dir, "containerd")); err != nil {
-			return err
-		}
-	}
-	if err := b.prepareDisk(ctx); err != nil {
+	paced, err := b.slowDown(ctx, groups, s.pace)
+	if err != nil {
 		return err
-	}
-	say("starting board %s", o.name)
-	if err := b.boot(ctx, groups); err != nil {
-		return err
-	}
-	if !imported {
-		if err := step(ctx, "importing images", func() error { return b.importImages(ctx, archive, store) }); err != nil {
-			return err
-		}
-	}
-	if err := settle(ctx, groups); err != nil {
-		return err
-	}
-	if err := groups.limit(o.limits); err != nil {
-		return err
-	}
-	paced := ""
-	if o.pace && o.limits.sliced() {
-		p, err := b.newPacer()
-		if err != nil {
-			return err
-		}
-		if err := p.begin(ctx); err != nil {
-			return err
-		}
-		if err := b.startPacer(); err != nil {
-			return err
-		}
-		paced = " (" + p.pace.String() + ")"
 	}
 	b.CPUSecondsAtUp, b.WrittenBytesAtUp = groups.cpuSeconds(), writtenBytes(groups.pids())
 	if err := b.save(); err != nil {
@@ -143,8 +92,90 @@ func up(ctx context.Context, o upOptions) (err error) {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	say("board %s is up: Kubernetes %s, %s%s, %s, address %s", b.Name, b.Version, o.limits, paced, o.disk, b.NodeIP)
+	say("board %s is up: Kubernetes %s, %s%s, %s, address %s", b.Name, b.Version, b.Limits, paced, b.Disk, b.NodeIP)
 	return nil
+}
+
+// check finds what would keep the board from starting, before anything is built.
+func (b *board) check() (groups cgroups, err error) {
+	if err := b.Limits.check(); err != nil {
+		return groups, err
+	}
+	if err := needDebianPrograms(); err != nil {
+		return groups, err
+	}
+	if groups, err = findCgroups(b.Name); err != nil {
+		return groups, err
+	}
+	return groups, groups.free(b.Dir)
+}
+
+// kubernetes is what a board takes from the cache.
+type kubernetes struct {
+	programs     string // folder
+	archive      string // file of all images
+	store        string // folder of a containerd that has imported them
+	sandboxImage string
+}
+
+// kubernetesOf builds a version for this machine's CPU unless it is in the cache.
+func kubernetesOf(ctx context.Context, version string) (k kubernetes, err error) {
+	t := target{Version: version, Arch: runtime.GOARCH}
+	if k.programs, err = build(ctx, t); err != nil {
+		return k, err
+	}
+	if k.archive, err = imageArchive(ctx, k.programs, "/", t); err != nil {
+		return k, err
+	}
+	images, err := wantedImages(ctx, k.programs, t)
+	if err != nil {
+		return k, err
+	}
+	k.store, k.sandboxImage = filepath.Join(k.programs, "containerd-store"), images["pause"].ref
+	return k, nil
+}
+
+// startWithImages starts the board at full speed and waits until containerd has all
+// images and the board is quiet.
+func (b *board) startWithImages(ctx context.Context, groups cgroups, k kubernetes) error {
+	imported := isDir(k.store)
+	if imported {
+		if err := linkStore(k.store, filepath.Join(b.Dir, "containerd")); err != nil {
+			return err
+		}
+	}
+	if err := b.prepareDisk(ctx); err != nil {
+		return err
+	}
+	say("starting board %s", b.Name)
+	if err := b.boot(ctx, groups); err != nil {
+		return err
+	}
+	if !imported {
+		if err := step(ctx, "importing images", func() error { return b.importImages(ctx, k.archive, k.store) }); err != nil {
+			return err
+		}
+	}
+	return settle(ctx, groups)
+}
+
+// slowDown sets the board's limits, and has it paced where that is wanted. It returns
+// what that found, for people.
+func (b *board) slowDown(ctx context.Context, groups cgroups, paced bool) (found string, err error) {
+	if err := groups.limit(b.Limits); err != nil {
+		return "", err
+	}
+	if !paced || !b.Limits.sliced() {
+		return "", nil
+	}
+	p, err := b.newPacer()
+	if err != nil {
+		return "", err
+	}
+	if err := p.begin(ctx); err != nil {
+		return "", err
+	}
+	return " (" + p.pace.String() + ")", b.startPacer()
 }
 
 // boot starts the board's processes at full speed and waits for containerd.
@@ -164,7 +195,7 @@ func (b *board) start(groups cgroups) error {
 	if err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(b.dir, "board.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := b.openLog()
 	if err != nil {
 		return err
 	}
@@ -178,7 +209,7 @@ func (b *board) start(groups cgroups) error {
 	}
 	defer r.Close()
 	defer w.Close()
-	cmd := exec.Command(exe, "inside", b.dir)
+	cmd := exec.Command(exe, "inside", b.Dir)
 	cmd.ExtraFiles = []*os.File{r}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -208,11 +239,6 @@ func (b *board) start(groups cgroups) error {
 		return fmt.Errorf("start the board: %w\n%s", err, b.logTail())
 	}
 	return nil
-}
-
-func (b *board) logTail() string {
-	text, _ := os.ReadFile(filepath.Join(b.dir, "board.log"))
-	return tail(string(text), 20)
 }
 
 // waitContainerd waits until the board's containerd answers.
@@ -254,4 +280,63 @@ func settle(ctx context.Context, groups cgroups) error {
 		last = now
 	}
 	return nil
+}
+
+// reboot cuts the power and starts the board again with the files it had. What
+// was written but not yet synced is still there afterwards, because the host's
+// page cache keeps its power.
+func (b *board) reboot(ctx context.Context) error {
+	groups, err := findCgroups(b.Name)
+	if err != nil {
+		return err
+	}
+	known, err := b.readPace()
+	if err != nil {
+		return err
+	}
+	if err := b.endPacer(); err != nil {
+		return err
+	}
+	if err := b.powerOff(groups); err != nil {
+		return err
+	}
+	if err := groups.remove(); err != nil {
+		return err
+	}
+	say("starting board %s", b.Name)
+	if err := b.boot(ctx, groups); err != nil {
+		return err
+	}
+	limits := b.Limits
+	if known != nil {
+		limits.CPU = known.Quota
+	}
+	if err := groups.limit(limits); err != nil {
+		return err
+	}
+	if known != nil {
+		if err := b.startPacer(); err != nil {
+			return err
+		}
+	}
+	// Its cgroups are new and count from nothing.
+	b.CPUSecondsAtUp, b.WrittenBytesAtUp = groups.cpuSeconds(), writtenBytes(groups.pids())
+	if err := b.save(); err != nil {
+		return err
+	}
+	say("board %s is up again", b.Name)
+	return nil
+}
+
+// throttle changes the limits of a running board.
+func (b *board) throttle(l limits) error {
+	groups, err := findCgroups(b.Name)
+	if err != nil {
+		return err
+	}
+	if err := groups.limit(l); err != nil {
+		return err
+	}
+	b.Limits = l
+	return b.save()
 }

@@ -21,23 +21,23 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/emulate"
 )
 
-// A whole board is a machine that QEMU emulates: Debian with systemd on a disk,
-// containerd with all images, Kubernetes built for its CPU.
+// emulatedBoard is a board with the machine that QEMU has for its kind.
+type emulatedBoard struct {
+	*board
+	kind emulate.Board
+}
 
-// extraDisk is a disk beyond the board's own. On the board it is
-// /dev/disk/by-id/virtio-lab-disk-N, N counting from 1.
-type extraDisk struct {
-	Bytes   int64 `json:"bytes"`
-	Removed bool  `json:"removed,omitempty"`
+// ofBoard is the emulated board of a record.
+func ofBoard(b *board) (emulatedBoard, error) {
+	kind, err := emulate.Find(b.Emulated)
+	return emulatedBoard{b, kind}, err
 }
 
 func diskFile(n int) string { return "disk" + strconv.Itoa(n) + ".img" }
 
-func (b *board) whole() bool { return b.Emulated != "" }
-
 // size is the board's cores and bytes of memory.
-func (b *board) size(e emulate.Board) (cores int, memory int64) {
-	cores, memory, _ = e.Whole()
+func (b emulatedBoard) size() (cores int, memory int64) {
+	cores, memory, _ = b.kind.Whole()
 	if b.Limits.CPUs > 0 {
 		cores = b.Limits.CPUs
 	}
@@ -47,8 +47,8 @@ func (b *board) size(e emulate.Board) (cores int, memory int64) {
 	return cores, memory
 }
 
-// wholeBoards are the kinds that lab up takes.
-func wholeBoards() []string {
+// emulatedKinds are those that lab up takes.
+func emulatedKinds() []string {
 	var names []string
 	for _, e := range emulate.Boards() {
 		if _, _, ok := e.Whole(); ok {
@@ -58,44 +58,61 @@ func wholeBoards() []string {
 	return names
 }
 
-// upWhole makes a whole board and returns when it has started and containerd
-// answers. When it fails or ctx ends, nothing is left.
-func upWhole(ctx context.Context, o upOptions) (err error) {
-	dir, owner, err := o.begin()
+// emulatedOptions are what an emulated board is made from.
+type emulatedOptions struct {
+	kind string
+	// dilation is how many seconds here one of the board's takes.
+	dilation int
+	// speed is that of a board with counted time, empty for the kind's own way.
+	speed string
+	// disks are the sizes of further disks in bytes.
+	disks []int64
+}
+
+// newEmulated checks what was asked for and returns a board whose folder is still to
+// be made.
+func newEmulated(o options, m emulatedOptions, slowDisk disk) (emulatedBoard, error) {
+	record, err := o.newBoard()
 	if err != nil {
-		return err
+		return emulatedBoard{}, err
 	}
-	e, err := emulate.Find(o.board)
+	record.Emulated, record.Dilation = m.kind, m.dilation
+	b, err := ofBoard(record)
 	if err != nil {
-		return err
+		return b, err
 	}
-	_, memory, ok := e.Whole()
+	_, memory, ok := b.kind.Whole()
 	if !ok {
-		return fmt.Errorf("board %q: want one of %s", o.board, strings.Join(wholeBoards(), ", "))
+		return b, fmt.Errorf("board %q: want one of %s", m.kind, strings.Join(emulatedKinds(), ", "))
 	}
-	if o.limits.CPU > 0 || o.limits.Period > 0 || o.disk.slow() {
-		return errors.New("an emulated board takes --cpus and --memory of the limits, and is else as slow as QEMU")
+	if b.Limits.CPU > 0 || b.Limits.Period > 0 || slowDisk.slow() {
+		return b, errors.New("an emulated board takes --cpus and --memory of the limits, and is else as slow as QEMU")
 	}
-	if e.Card() && (o.limits != limits{} || len(o.disks) > 0) {
-		return fmt.Errorf("board %s: QEMU has it with one core, %d MiB and no disk but its card", o.board, memory>>20)
+	if b.kind.Card() && (b.Limits != limits{} || len(m.disks) > 0) {
+		return b, fmt.Errorf("board %s: QEMU has it with one core, %d MiB and no disk but its card", m.kind, memory>>20)
 	}
-	if err := e.Dilates(o.dilation); err != nil {
-		return err
+	if err := b.kind.Dilates(m.dilation); err != nil {
+		return b, err
 	}
-	count := 0
-	if o.speed != "" {
-		if count, err = emulate.ParseSpeed(o.speed); err != nil {
-			return fmt.Errorf("up: --speed: %w", err)
+	if m.speed != "" {
+		if b.Count, err = emulate.ParseSpeed(m.speed); err != nil {
+			return b, fmt.Errorf("up: --speed: %w", err)
 		}
 	}
-	if err := needWhole(); err != nil {
-		return err
-	}
-	b := &board{Name: o.name, Version: o.version, NodeIP: o.nodeIP, Limits: o.limits, Emulated: o.board, Dilation: o.dilation, Count: count, Owner: owner, dir: dir}
-	for _, n := range o.disks {
+	for _, n := range m.disks {
 		b.Disks = append(b.Disks, extraDisk{Bytes: n})
 	}
-	base, err := wholeBase(ctx, e, b.Version)
+	return b, needWhole()
+}
+
+// upEmulated makes an emulated board and returns when it has started and containerd
+// answers. When it fails or ctx ends, nothing is left.
+func upEmulated(ctx context.Context, o options, m emulatedOptions, slowDisk disk) (err error) {
+	b, err := newEmulated(o, m, slowDisk)
+	if err != nil {
+		return err
+	}
+	base, err := b.baseDisk(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,27 +124,18 @@ func upWhole(ctx context.Context, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return fmt.Errorf("board %s: %w", o.name, err)
+	if err := b.create(); err != nil {
+		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, down(b))
+			err = errors.Join(err, down(b.board))
 		}
 	}()
-	if err := b.save(); err != nil {
+	if err := b.createDisks(); err != nil {
 		return err
 	}
-	for i, d := range b.Disks {
-		f, err := os.Create(filepath.Join(dir, diskFile(i+1)))
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Truncate(d.Bytes), f.Close()); err != nil {
-			return err
-		}
-	}
-	if err := b.startNew(ctx, e, base, files, programs); err != nil {
+	if err := b.startNew(ctx, base, files, programs); err != nil {
 		return err
 	}
 	u, err := b.usage(ctx)
@@ -141,23 +149,38 @@ func upWhole(ctx context.Context, o upOptions) (err error) {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	say("board %s is up: %s, Kubernetes %s, address %s", b.Name, e.Label, b.Version, b.NodeIP)
+	say("board %s is up: %s, Kubernetes %s, address %s", b.Name, b.kind.Label, b.Version, b.NodeIP)
+	return nil
+}
+
+// createDisks makes the further disks' files.
+func (b emulatedBoard) createDisks() error {
+	for i, d := range b.Disks {
+		f, err := os.Create(filepath.Join(b.Dir, diskFile(i+1)))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Truncate(d.Bytes), f.Close()); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // machine is what QEMU emulates for the board, without its further disks.
-func (b *board) machine(e emulate.Board) emulate.Machine {
-	return emulate.Machine{Board: e, Dir: b.dir, Cores: b.Limits.CPUs, Memory: b.Limits.Memory, Dilation: b.Dilation, Count: b.Count}
+func (b emulatedBoard) machine() emulate.Machine {
+	return emulate.Machine{
+		Board: b.kind, Dir: b.Dir, Cores: b.Limits.CPUs, Memory: b.Limits.Memory, Dilation: b.Dilation, Count: b.Count,
+	}
 }
 
-// startWhole starts QEMU and waits until the board has started and containerd
-// answers.
-func (b *board) startWhole(ctx context.Context, e emulate.Board, files map[string][]byte, programs map[string]string) error {
+// start starts QEMU and waits until the board has started and containerd answers.
+func (b emulatedBoard) start(ctx context.Context, files map[string][]byte, programs map[string]string) error {
 	cache, err := folder("emulated")
 	if err != nil {
 		return err
 	}
-	m := b.machine(e)
+	m := b.machine()
 	m.Files, m.Programs = files, programs
 	for i, d := range b.Disks {
 		if !d.Removed {
@@ -167,10 +190,10 @@ func (b *board) startWhole(ctx context.Context, e emulate.Board, files map[strin
 	if err := b.startMachine(ctx, cache, m); err != nil {
 		return err
 	}
-	if err := emulate.AwaitAgent(ctx, b.dir, b.First.alive); err != nil {
-		return fmt.Errorf("board %s does not come up: %w\n%s\n%s", b.Name, err, b.logTail(), emulate.Console(b.dir))
+	if err := emulate.AwaitAgent(ctx, b.Dir, b.First.alive); err != nil {
+		return fmt.Errorf("board %s does not come up: %w\n%s\n%s", b.Name, err, b.logTail(), emulate.Console(b.Dir))
 	}
-	out, code, err := b.wholeOutput(ctx, "sh", "-c", startedScript)
+	out, code, err := b.output(ctx, "sh", "-c", startedScript)
 	if err == nil && code != 0 {
 		err = fmt.Errorf("exit code %d: %s", code, out)
 	}
@@ -180,16 +203,16 @@ func (b *board) startWhole(ctx context.Context, e emulate.Board, files map[strin
 	return nil
 }
 
-// startedScript waits on a whole board until it has started everything.
+// startedScript waits on an emulated board until it has started everything.
 const startedScript = "systemctl is-system-running --wait >/dev/null; until ctr version >/dev/null 2>&1; do sleep 0.5; done"
 
 // startMachine starts the board's QEMU.
-func (b *board) startMachine(ctx context.Context, cache string, m emulate.Machine) error {
+func (b emulatedBoard) startMachine(ctx context.Context, cache string, m emulate.Machine) error {
 	cmd, err := m.Prepare(ctx, cache)
 	if err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(b.dir, "board.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := b.openLog()
 	if err != nil {
 		return err
 	}
@@ -203,51 +226,48 @@ func (b *board) startMachine(ctx context.Context, cache string, m emulate.Machin
 	return b.save()
 }
 
-// wholeOutput runs a command on a whole board and returns what it printed.
-func (b *board) wholeOutput(ctx context.Context, args ...string) (string, int, error) {
+// output runs a command on the board and returns what it printed.
+func (b emulatedBoard) output(ctx context.Context, args ...string) (string, int, error) {
 	var out bytes.Buffer
-	code, err := emulate.Run(ctx, b.dir, emulate.Command{Args: args, Stdout: &out, Stderr: &out})
+	code, err := emulate.Run(ctx, b.Dir, emulate.Command{Args: args, Stdout: &out, Stderr: &out})
 	return out.String(), code, err
 }
 
-// runWhole is lab run on a whole board.
-func (b *board) runWhole(args, env []string) (int, error) {
+// run is lab run on an emulated board.
+func (b emulatedBoard) run(args, env []string) (int, error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
 	if !b.First.alive() {
 		return exitLab, fmt.Errorf("board %s: it does not run\nhint: lab reboot or lab down --name %s", b.Name, b.Name)
 	}
-	code, err := emulate.Run(context.Background(), b.dir, emulate.Command{Args: args, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals})
+	c := emulate.Command{Args: args, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals}
+	code, err := emulate.Run(context.Background(), b.Dir, c)
 	if err != nil {
 		return exitLab, fmt.Errorf("run %s on board %s: %w", strings.Join(args, " "), b.Name, err)
 	}
 	return code, nil
 }
 
-// rebootOptions are the flags of lab reboot for whole boards.
+// rebootOptions are the flags of lab reboot for emulated boards.
 type rebootOptions struct {
 	orderly        bool
 	remove, insert []int
 }
 
-// rebootWhole cuts the power, or lets the board shut down, and starts it again.
-// What the board had not flushed to its disks is lost with the power.
-func (b *board) rebootWhole(ctx context.Context, o rebootOptions) error {
+// reboot cuts the power, or lets the board shut down, and starts it again. What the
+// board had not flushed to its disks is lost with the power.
+func (b emulatedBoard) reboot(ctx context.Context, o rebootOptions) error {
 	for _, n := range slices.Concat(o.remove, o.insert) {
 		if n < 1 || n > len(b.Disks) {
 			return fmt.Errorf("board %s: it has %d more disks, and no number %d", b.Name, len(b.Disks), n)
 		}
-	}
-	e, err := emulate.Find(b.Emulated)
-	if err != nil {
-		return err
 	}
 	if o.orderly {
 		if err := step(ctx, "shutting board "+b.Name+" down", func() error { return b.shutDown(ctx) }); err != nil {
 			return err
 		}
 	}
-	if err := endEmulator(b); err != nil {
+	if err := endEmulator(b.board); err != nil {
 		return err
 	}
 	for _, n := range o.remove {
@@ -260,7 +280,7 @@ func (b *board) rebootWhole(ctx context.Context, o rebootOptions) error {
 	if err := b.save(); err != nil {
 		return err
 	}
-	if err := step(ctx, "starting board "+b.Name, func() error { return b.startWhole(ctx, e, nil, nil) }); err != nil {
+	if err := step(ctx, "starting board "+b.Name, func() error { return b.start(ctx, nil, nil) }); err != nil {
 		return err
 	}
 	say("board %s is up again", b.Name)
@@ -268,8 +288,8 @@ func (b *board) rebootWhole(ctx context.Context, o rebootOptions) error {
 }
 
 // shutDown has the board's systemd end everything and switch it off.
-func (b *board) shutDown(ctx context.Context) error {
-	if _, code, err := b.wholeOutput(ctx, "systemctl", "poweroff"); err != nil && !errors.Is(err, emulate.ErrBoardGone) {
+func (b emulatedBoard) shutDown(ctx context.Context) error {
+	if _, code, err := b.output(ctx, "systemctl", "poweroff"); err != nil && !errors.Is(err, emulate.ErrBoardGone) {
 		return err
 	} else if err == nil && code != 0 {
 		return fmt.Errorf("board %s: systemctl poweroff: exit code %d", b.Name, code)
@@ -277,7 +297,8 @@ func (b *board) shutDown(ctx context.Context) error {
 	deadline := time.Now().Add(2 * time.Hour)
 	for b.First.alive() {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("board %s: it has not shut down within 2 hours\nhint: lab reboot without --orderly\n%s", b.Name, emulate.Console(b.dir))
+			return fmt.Errorf("board %s: it has not shut down within 2 hours\nhint: lab reboot without --orderly\n%s",
+				b.Name, emulate.Console(b.Dir))
 		}
 		select {
 		case <-ctx.Done():
@@ -288,44 +309,8 @@ func (b *board) shutDown(ctx context.Context) error {
 	return nil
 }
 
-// endEmulator cuts a whole board's power: its QEMU, and one that a killed lab
-// could not write down, which has the board's folder as its working directory.
-func endEmulator(b *board) error {
-	processes, err := filepath.Glob("/proc/[0-9]*/cwd")
-	if err != nil {
-		return err
-	}
-	var found []process
-	if b.whole() && b.First.alive() {
-		found = append(found, b.First)
-	}
-	for _, path := range processes {
-		cwd, err := os.Readlink(path)
-		if err != nil || cwd != b.dir {
-			continue
-		}
-		line, err := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
-		if pid, errPID := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && errPID == nil && bytes.HasPrefix(line, []byte("qemu-system-")) {
-			found = append(found, processOf(pid))
-		}
-	}
-	deadline := time.Now().Add(time.Minute)
-	for _, p := range found {
-		for p.alive() {
-			if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return fmt.Errorf("end board %s: %w", b.Name, err)
-			}
-			if time.Now().After(deadline) {
-				return fmt.Errorf("end board %s: process %d does not end", b.Name, p.PID)
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	}
-	return nil
-}
-
-// wholeUsage is what the guest's program prints when asked for its usage.
-type wholeUsage struct {
+// guestUsage is what the guest's program prints when asked for its usage.
+type guestUsage struct {
 	CPUSeconds   float64            `json:"cpuSeconds"`
 	Uptime       float64            `json:"uptimeSeconds"`
 	Cores        int                `json:"cores"`
@@ -335,12 +320,12 @@ type wholeUsage struct {
 	Processes    int                `json:"processes"`
 }
 
-func (b *board) usage(ctx context.Context) (wholeUsage, error) {
+func (b emulatedBoard) usage(ctx context.Context) (guestUsage, error) {
 	// A busy board takes its time.
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Hour, errors.New("the board does not answer"))
 	defer cancel()
-	var u wholeUsage
-	out, code, err := b.wholeOutput(ctx, "/usr/lib/lab/guest", "usage")
+	var u guestUsage
+	out, code, err := b.output(ctx, "/usr/lib/lab/guest", "usage")
 	if err == nil && code != 0 {
 		err = fmt.Errorf("exit code %d: %s", code, out)
 	}
@@ -353,10 +338,10 @@ func (b *board) usage(ctx context.Context) (wholeUsage, error) {
 	return u, nil
 }
 
-// wholeStatus is a whole board in lab status. CPU seconds are of the board's own
+// status is an emulated board in lab status. CPU seconds are of the board's own
 // clock, since lab up returned or since the last reboot.
-func (b *board) wholeStatus() boardStatus {
-	s := boardStatus{board: *b, Alive: b.First.alive()}
+func (b emulatedBoard) status() boardStatus {
+	s := boardStatus{board: *b.board, Alive: b.First.alive()}
 	if !s.Alive {
 		return s
 	}
@@ -370,10 +355,10 @@ func (b *board) wholeStatus() boardStatus {
 	return s
 }
 
-// wholeBase returns the disk from which whole boards of a kind start, and makes
-// it the first time.
-func wholeBase(ctx context.Context, e emulate.Board, version string) (string, error) {
-	t := target{Version: version, Arch: e.GOARCH, ARM: e.GOARM}
+// baseDisk returns the disk from which the boards of this kind and version start, and
+// makes it the first time.
+func (b emulatedBoard) baseDisk(ctx context.Context) (string, error) {
+	t := target{Version: b.Version, Arch: b.kind.GOARCH, ARM: b.kind.GOARM}
 	programs, err := build(ctx, t)
 	if err != nil {
 		return "", err
@@ -387,69 +372,98 @@ func wholeBase(ctx context.Context, e emulate.Board, version string) (string, er
 		return "", err
 	}
 	// One for each of QEMU's user modes: another CPU's boards need not wait.
-	unlock, err := lock(ctx, filepath.Join(cache, ".lock-"+e.GOARCH))
+	unlock, err := lock(ctx, filepath.Join(cache, ".lock-"+b.kind.GOARCH))
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
 	var system string
-	if err := step(ctx, "installing Debian "+e.Debian, func() error { system, err = e.System(ctx, cache); return err }); err != nil {
+	install := func() error { system, err = b.kind.System(ctx, cache); return err }
+	if err := step(ctx, "installing Debian "+b.kind.Debian, install); err != nil {
 		return "", err
 	}
-	archive, err := imageArchive(ctx, programs, system, t)
+	image, err := b.diskContents(programs, images["pause"].ref)
 	if err != nil {
 		return "", err
 	}
-	image := emulate.Image{Files: map[string]string{}, Programs: map[string]string{}, Links: maps.Clone(wholeLinks()), Archive: archive}
-	for _, p := range []string{"kubeadm", "kubelet", "kubectl"} {
-		image.Programs["/usr/bin/"+p] = filepath.Join(programs, p)
+	if image.Archive, err = imageArchive(ctx, programs, system, t); err != nil {
+		return "", err
 	}
-	// What belongs to one board is written anew when it starts.
-	common, err := configs(&board{Name: "board", Version: version, NodeIP: "10.88.0.2", Emulated: e.Name}, images["pause"].ref, false)
+	key, err := b.diskKey(ctx, cache, system, image)
 	if err != nil {
 		return "", err
 	}
-	for path, text := range common {
-		image.Files["/etc/"+path] = text
-	}
-	maps.Copy(image.Files, wholeFiles())
-	guest, err := e.Guest(ctx, cache)
-	if err != nil {
-		return "", err
-	}
-	text, err := json.Marshal([]any{image.Files, image.Links, filepath.Base(system), filepath.Base(guest), wholeRecipe})
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(text)
-	dir, err := folder("emulated", "whole-"+e.Debian+"-"+t.String()+"-"+hex.EncodeToString(sum[:6]))
+	dir, err := folder("emulated", "whole-"+b.kind.Debian+"-"+t.String()+"-"+key)
 	if err != nil {
 		return "", err
 	}
 	base := filepath.Join(dir, "disk.img")
 	return base, once(base, func(to string) error {
-		return step(ctx, "making the disk of "+e.Name+" with Kubernetes "+version+", and starting it once", func() error {
-			return e.Build(ctx, cache, system, to, image)
-		})
+		what := "making the disk of " + b.kind.Name + " with Kubernetes " + b.Version + ", and starting it once"
+		return step(ctx, what, func() error { return b.kind.Build(ctx, cache, system, to, image) })
 	})
 }
 
-// wholeRecipe counts the ways in which disks were made.
-const wholeRecipe = 1
+// diskContents is what the disk of all boards of this kind holds beyond Debian. What
+// belongs to one board is written anew when it starts.
+func (b emulatedBoard) diskContents(programs, sandboxImage string) (emulate.Image, error) {
+	image := emulate.Image{Files: map[string]string{}, Programs: map[string]string{}, Links: maps.Clone(systemLinks())}
+	for _, p := range []string{"kubeadm", "kubelet", "kubectl"} {
+		image.Programs["/usr/bin/"+p] = filepath.Join(programs, p)
+	}
+	common := emulatedBoard{&board{Name: "board", Version: b.Version, NodeIP: defaultNodeIP}, b.kind}
+	files, err := common.config(sandboxImage).files()
+	if err != nil {
+		return image, err
+	}
+	maps.Copy(image.Files, files)
+	maps.Copy(image.Files, systemFiles())
+	return image, nil
+}
+
+// diskKey changes with everything that a disk is made from.
+func (b emulatedBoard) diskKey(ctx context.Context, cache, system string, image emulate.Image) (string, error) {
+	guest, err := b.kind.Guest(ctx, cache)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal([]any{image.Files, image.Links, filepath.Base(system), filepath.Base(guest), diskRecipe})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:6]), nil
+}
+
+// diskRecipe counts the ways in which disks were made.
+const diskRecipe = 1
+
+// config is that of a board with Debian's systemd.
+func (b emulatedBoard) config(sandboxImage string) config {
+	c := b.board.config(sandboxImage)
+	c.CgroupDriver, c.Systemd = "systemd", true
+	c.ARM = b.kind.GOARCH == "arm" && minorOf(b.Version) >= 31
+	if cores, memory := b.size(); cores < 2 || memory < 1700<<20 {
+		// What the article's boards lack of kubeadm's least.
+		c.Ignore = "NumCPU, Mem"
+	}
+	if b.kind.GOARM == "6" {
+		// Kernels for one core have no cpusets, which the kubelet does without.
+		c.Ignore += ", SystemVerification"
+	}
+	return c
+}
 
 // ownFiles are what one board has of its own.
-func (b *board) ownFiles() (map[string][]byte, error) {
-	files := map[string][]byte{
-		"/etc/hostname":            []byte(b.Name + "\n"),
-		"/etc/hosts":               []byte("127.0.0.1 localhost\n::1 localhost\n" + b.NodeIP + " " + b.Name + "\n"),
-		"/etc/resolv.conf":         []byte("# nobody listens there: the board has no network beyond itself, and CoreDNS wants a line\nnameserver " + b.NodeIP + "\n"),
-		"/etc/machine-id":          []byte(machineID() + "\n"),
-		"/etc/default/lab-network": []byte("ADDRESS=" + b.NodeIP + "\n"),
+func (b emulatedBoard) ownFiles() (map[string][]byte, error) {
+	files := map[string][]byte{"/etc/default/lab-network": []byte("ADDRESS=" + b.NodeIP + "\n")}
+	for path, text := range b.identity() {
+		files[path] = []byte(text)
 	}
-	more, err := configs(b, "", false)
+	config, err := b.config("").files()
 	if err != nil {
 		return nil, err
 	}
-	files["/etc/kubeadm-lab.yaml"] = []byte(more["kubeadm-lab.yaml"])
+	files[kubeadmConfigPath] = []byte(config[kubeadmConfigPath])
 	return files, nil
 }

@@ -1,10 +1,10 @@
 package main
 
-// wholeFiles are the same on all whole boards. Kubernetes' own are those of its
+// systemFiles are the same on all emulated boards. Kubernetes' own are those of its
 // Debian packages.
-func wholeFiles() map[string]string {
+func systemFiles() map[string]string {
 	return map[string]string{
-		"/etc/crictl.yaml":                    "runtime-endpoint: unix:///run/containerd/containerd.sock\n",
+		"/etc/crictl.yaml":                    crictlConfig,
 		"/etc/modules-load.d/kubernetes.conf": "overlay\nbr_netfilter\n",
 		"/etc/sysctl.d/kubernetes.conf":       "net.ipv4.ip_forward = 1\nnet.bridge.bridge-nf-call-iptables = 1\n",
 		"/etc/systemd/system/lab-network.service": `[Unit]
@@ -49,9 +49,9 @@ ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELE
 	}
 }
 
-// wholeLinks enable services, as systemctl would, and keep from starting what
+// systemLinks enable services, as systemctl would, and keep from starting what
 // would disturb measurements at times of its own choice.
-func wholeLinks() map[string]string {
+func systemLinks() map[string]string {
 	links := map[string]string{
 		"/etc/systemd/system/multi-user.target.wants/kubelet.service":         "/usr/lib/systemd/system/kubelet.service",
 		"/etc/systemd/system/multi-user.target.wants/lab-network.service":     "/etc/systemd/system/lab-network.service",
