@@ -10,6 +10,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
+
 	flag "github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 )
@@ -63,8 +66,8 @@ func imagesCommand(args []string) int {
 		return 128 + int(end.signal)
 	}
 	code, hint := exitOther, ""
-	var noSpace *noSpaceError
-	var noTools *noNetfilterError
+	var noSpace *kube.NoSpaceError
+	var noTools *kube.NoNetfilterError
 	var usage *usageError
 	switch {
 	case errors.As(err, &usage):
@@ -98,16 +101,16 @@ func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
 func imagesBuild(ctx context.Context, args []string) error {
-	var b bundle
+	var b kube.Bundle
 	var cpu string
 	f := flag.NewFlagSet("build", flag.ContinueOnError)
 	f.Usage = func() {}
-	f.StringVar(&b.target.Version, "kubernetes", defaultVersion, "`version` of Kubernetes")
+	f.StringVar(&b.Target.Version, "kubernetes", kube.DefaultVersion, "`version` of Kubernetes")
 	f.StringVar(&cpu, "cpu", "", "the board's `CPU`: armv6, armv7, arm64 or amd64")
-	f.StringVar(&b.out, "out", "", "`folder` to write to (default kubernetes-VERSION-linux-CPU)")
-	f.StringVar(&b.sysroot, "sysroot", "", "root `folder` of a Debian for that CPU, to take iptables from for kube-proxy; else apt fetches it")
-	f.StringVar(&b.sources, "sources", "", "`file` of apt sources (sources.list(5)) to fetch iptables from, instead of this machine's")
-	f.BoolVar(&b.bare, "no-iptables", false, "make kube-proxy's image without iptables; it cannot work unless the board brings them")
+	f.StringVar(&b.Out, "out", "", "`folder` to write to (default kubernetes-VERSION-linux-CPU)")
+	f.StringVar(&b.Sysroot, "sysroot", "", "root `folder` of a Debian for that CPU, to take iptables from for kube-proxy; else apt fetches it")
+	f.StringVar(&b.Sources, "sources", "", "`file` of apt sources (sources.list(5)) to fetch iptables from, instead of this machine's")
+	f.BoolVar(&b.Bare, "no-iptables", false, "make kube-proxy's image without iptables; it cannot work unless the board brings them")
 	help := func() error {
 		fmt.Print(imagesUsage, f.FlagUsages())
 		return nil
@@ -124,39 +127,39 @@ func imagesBuild(ctx context.Context, args []string) error {
 		return &usageError{"kubeadm-arm images build --cpu armv7", fmt.Errorf("what to do with %q", strings.Join(words, " "))}
 	}
 	var err error
-	if b.target, err = targetOf(b.target.Version, cpu); err != nil {
+	if b.Target, err = targetOf(b.Target.Version, cpu); err != nil {
 		return err
 	}
-	if b.out == "" {
-		b.out = "kubernetes-" + b.target.Version + "-linux-" + cpu
+	if b.Out == "" {
+		b.Out = "kubernetes-" + b.Target.Version + "-linux-" + cpu
 	}
-	if b.sysroot != "" && !isDir(b.sysroot) {
-		return &usageError{"name the folder that holds usr and lib", fmt.Errorf("flag --sysroot: %s is no folder", b.sysroot)}
+	if b.Sysroot != "" && !cache.IsDir(b.Sysroot) {
+		return &usageError{"name the folder that holds usr and lib", fmt.Errorf("flag --sysroot: %s is no folder", b.Sysroot)}
 	}
-	if b.sources != "" {
-		if _, err := os.Stat(b.sources); err != nil {
+	if b.Sources != "" {
+		if _, err := os.Stat(b.Sources); err != nil {
 			return &usageError{"name a file as /etc/apt/sources.list is one", fmt.Errorf("flag --sources: %w", err)}
 		}
 	}
 	if _, err := exec.LookPath("go"); err != nil {
 		return fmt.Errorf("find Go: %w", err)
 	}
-	if !isBuilt(b.target) {
-		if err := enoughBuildSpace(ctx); err != nil {
+	if !kube.IsBuilt(b.Target) {
+		if err := kube.EnoughBuildSpace(ctx); err != nil {
 			return err
 		}
 	}
-	files, err := b.make(ctx)
+	files, err := b.Make(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Print(nextSteps(b.out, files))
+	fmt.Print(nextSteps(b.Out, files))
 	return nil
 }
 
 // targetOf reads the owner's words for a target.
-func targetOf(version, cpu string) (target, error) {
-	t := target{Version: version, Arch: cpu}
+func targetOf(version, cpu string) (kube.Target, error) {
+	t := kube.Target{Version: version, Arch: cpu}
 	switch cpu {
 	case "armv6", "armv7":
 		t.Arch, t.ARM = "arm", strings.TrimPrefix(cpu, "armv")
@@ -166,8 +169,8 @@ func targetOf(version, cpu string) (target, error) {
 	default:
 		return t, &usageError{"kubeadm-arm detect says on the board which it is", fmt.Errorf("flag --cpu: %q is not armv6, armv7, arm64 or amd64", cpu)}
 	}
-	if !versionForm.MatchString(version) {
-		return t, &usageError{"a version is written like " + defaultVersion, fmt.Errorf("flag --kubernetes: %q is no version of Kubernetes", version)}
+	if !kube.VersionForm.MatchString(version) {
+		return t, &usageError{"a version is written like " + kube.DefaultVersion, fmt.Errorf("flag --kubernetes: %q is no version of Kubernetes", version)}
 	}
 	return t, nil
 }

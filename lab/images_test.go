@@ -11,12 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 func TestTargetOf(t *testing.T) {
-	for cpu, want := range map[string]target{"armv6": {"v1.37.2", "arm", "6"}, "armv7": {"v1.37.2", "arm", "7"}, "arm64": {"v1.37.2", "arm64", ""}} {
+	for cpu, want := range map[string]kube.Target{
+		"armv6": {Version: "v1.37.2", Arch: "arm", ARM: "6"}, "armv7": {Version: "v1.37.2", Arch: "arm", ARM: "7"}, "arm64": {Version: "v1.37.2", Arch: "arm64"},
+	} {
 		got, err := targetOf("v1.37.2", cpu)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)

@@ -3,6 +3,7 @@ package main
 import (
 	"testing"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -42,7 +43,7 @@ func FuzzQuantities(f *testing.F) {
 		if n, err := parseBytes(text); err == nil {
 			assert.Positive(t, n)
 		}
-		if cpus, err := parseCPUList(text); err == nil {
+		if cpus, err := cgroup.ParseCPUList(text); err == nil {
 			assert.NotEmpty(t, cpus)
 		}
 	})

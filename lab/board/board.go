@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"encoding/json"
@@ -8,21 +8,25 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
 )
 
-// board is a throwaway board. Its folder holds all its files and board.json,
+// Board is a throwaway board. Its folder holds all its files and board.json,
 // which is written before anything is started, so that whatever was left by a
 // killed lab can be found and removed.
-type board struct {
-	Name    string `json:"name"`
-	Version string `json:"kubernetes"`
-	NodeIP  string `json:"nodeIP"`
-	Limits  limits `json:"limits"`
-	Disk    disk   `json:"disk"`
+type Board struct {
+	Name    string        `json:"name"`
+	Version string        `json:"kubernetes"`
+	NodeIP  string        `json:"nodeIP"`
+	Limits  cgroup.Limits `json:"limits"`
+	Disk    Disk          `json:"disk"`
 	// Emulated is the kind of a board that QEMU emulates; empty is a board of
 	// namespaces. Disks are those that an emulated board has beyond its own.
 	Emulated string      `json:"emulated,omitempty"`
-	Disks    []extraDisk `json:"disks,omitempty"`
+	Disks    []ExtraDisk `json:"disks,omitempty"`
 	// Dilation is how many seconds here one second of an emulated board takes; 0 is 1.
 	Dilation int `json:"timeDilation,omitempty"`
 	// Count is the nanoseconds that an instruction takes where the clock of an emulated
@@ -47,86 +51,86 @@ type board struct {
 	Dir string `json:"-"`
 }
 
-// extraDisk is a disk of an emulated board beyond its own. There it is
+// ExtraDisk is a disk of an emulated board beyond its own. There it is
 // /dev/disk/by-id/virtio-lab-disk-N, N counting from 1.
-type extraDisk struct {
+type ExtraDisk struct {
 	Bytes   int64 `json:"bytes"`
 	Removed bool  `json:"removed,omitempty"`
 }
 
-// defaultNodeIP is the address that a board's network is made with.
-const defaultNodeIP = "10.88.0.2"
+// DefaultNodeIP is the address that a board's network is made with.
+const DefaultNodeIP = "10.88.0.2"
 
-// nameForm keeps a name fit for a hostname, a folder and a cgroup.
-var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
+// NameForm keeps a name fit for a hostname, a folder and a cgroup.
+var NameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
 
-func boardDir(name string) (string, error) {
-	if !nameForm.MatchString(name) {
+func DirOf(name string) (string, error) {
+	if !NameForm.MatchString(name) {
 		return "", fmt.Errorf("board name %q: want small letters, digits and dashes, as in a hostname", name)
 	}
-	boards, err := folder("boards")
+	boards, err := cache.Folder("boards")
 	return filepath.Join(boards, name), err
 }
 
-func loadBoard(name string) (*board, error) {
-	dir, err := boardDir(name)
+func Load(name string) (*Board, error) {
+	dir, err := DirOf(name)
 	if err != nil {
 		return nil, err
 	}
-	b, err := readBoard(dir)
+	b, err := Read(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("board %s: not up\nhint: lab up --name %s", name, name)
 	}
 	return b, err
 }
 
-func readBoard(dir string) (*board, error) {
+func Read(dir string) (*Board, error) {
 	path := filepath.Join(dir, "board.json")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	b := &board{Dir: dir}
+	b := &Board{Dir: dir}
 	if err := json.Unmarshal(text, b); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return b, nil
 }
 
-func (b *board) save() error {
+func (b *Board) Save() error {
 	text, err := json.MarshalIndent(b, "", "  ")
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(b.Dir, "board.json"), func(to string) error { return os.WriteFile(to, append(text, '\n'), 0o644) })
+	return cache.Replace(filepath.Join(b.Dir, "board.json"), func(to string) error { return os.WriteFile(to, append(text, '\n'), 0o644) })
 }
 
-// create makes the board's folder with its record. Of two that want the name, one
+// Create makes the board's folder with its record. Of two that want the name, one
 // gets it.
-func (b *board) create() error {
+func (b *Board) Create() error {
 	if err := os.Mkdir(b.Dir, 0o755); err != nil {
 		return fmt.Errorf("board %s: %w", b.Name, err)
 	}
-	if err := b.save(); err != nil {
+	if err := b.Save(); err != nil {
 		return errors.Join(err, os.RemoveAll(b.Dir))
 	}
 	return nil
 }
 
-// openLog opens the file that holds what the board's first process, or its QEMU, says.
-func (b *board) openLog() (*os.File, error) {
+// OpenLog opens the file that holds what the board's first process, or its QEMU, says.
+func (b *Board) OpenLog() (*os.File, error) {
 	return os.OpenFile(filepath.Join(b.Dir, "board.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 }
 
-// logTail is the end of that file.
-func (b *board) logTail() string {
+// LogTail is the end of that file.
+func (b *Board) LogTail() string {
 	text, _ := os.ReadFile(filepath.Join(b.Dir, "board.log"))
-	return tail(string(text), 20)
+	return command.Tail(string(text), 20)
 }
 
-// boards lists all boards whose folder is there.
-func boards() ([]*board, error) {
-	dir, err := folder("boards")
+// All lists all boards whose folder is there.
+func All() ([]*Board, error) {
+	dir, err := cache.Folder("boards")
 	if err != nil {
 		return nil, err
 	}
@@ -134,12 +138,12 @@ func boards() ([]*board, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []*board
+	var all []*Board
 	for _, e := range entries {
-		b, err := loadBoard(e.Name())
+		b, err := Load(e.Name())
 		if err != nil {
 			// Killed between making the folder and writing board.json.
-			b = &board{Name: e.Name(), Dir: filepath.Join(dir, e.Name())}
+			b = &Board{Name: e.Name(), Dir: filepath.Join(dir, e.Name())}
 		}
 		all = append(all, b)
 	}

@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"bytes"
@@ -17,6 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/deps"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -42,15 +46,15 @@ func needBoard(t *testing.T) {
 	if labProgram.path != "" {
 		return
 	}
-	require.NoError(t, installDeps(t.Context(), neededPrograms()))
+	require.NoError(t, deps.Install(t.Context(), deps.ForBoards()))
 	dir, err := os.MkdirTemp("", "lab-test-")
 	require.NoError(t, err)
 	labProgram.dir = dir
 	out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "lab"), "github.com/kubeadm-arm/kubeadm-arm/lab").CombinedOutput()
 	require.NoError(t, err, string(out))
-	programs, err := build(t.Context(), target{Version: defaultVersion, Arch: runtime.GOARCH})
+	programs, err := kube.Build(t.Context(), kube.Target{Version: kube.DefaultVersion, Arch: runtime.GOARCH})
 	require.NoError(t, err)
-	_, err = imageArchive(t.Context(), programs, "/", target{Version: defaultVersion, Arch: runtime.GOARCH})
+	_, err = kube.ImageArchive(t.Context(), programs, "/", kube.Target{Version: kube.DefaultVersion, Arch: runtime.GOARCH})
 	require.NoError(t, err)
 	labProgram.path = filepath.Join(dir, "lab")
 }
@@ -95,13 +99,13 @@ type boardTraces struct {
 }
 
 func boardOf(t *testing.T, name string) boardTraces {
-	b, err := loadBoard(name)
+	b, err := Load(name)
 	require.NoError(t, err)
-	groups, err := findCgroups(name)
+	groups, err := cgroup.Find(name)
 	require.NoError(t, err)
 	here := boardTraces{spaces: map[string]bool{}, processes: []process{b.First, b.DiskServer, b.Pacer}}
-	for _, pid := range groups.pids() {
-		here.processes = append(here.processes, processOf(pid))
+	for _, pid := range groups.PIDs() {
+		here.processes = append(here.processes, ProcessOf(pid))
 	}
 	for _, ns := range []string{"mnt", "net", "uts", "ipc", "pid", "cgroup"} {
 		text, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", b.First.PID, ns))
@@ -136,14 +140,14 @@ func traces(t *testing.T, name string) hostTraces {
 		require.NoError(t, err)
 		h.settings += setting + "=" + string(text)
 	}
-	groups, err := findCgroups(name)
+	groups, err := cgroup.Find(name)
 	require.NoError(t, err)
-	dir, err := boardDir(name)
+	dir, err := DirOf(name)
 	require.NoError(t, err)
 	own, err := paceGroups(name)
 	require.NoError(t, err)
-	for _, d := range slices.Concat(groups.dirs(), own.dirs(), []string{dir}) {
-		if isDir(d) {
+	for _, d := range slices.Concat(groups.Dirs(), own.Dirs(), []string{dir}) {
+		if cache.IsDir(d) {
 			h.own = append(h.own, d)
 		}
 	}
@@ -152,7 +156,7 @@ func traces(t *testing.T, name string) hostTraces {
 	for _, p := range stats {
 		line, _ := os.ReadFile(filepath.Join(p, "cmdline"))
 		in, _ := os.ReadFile(filepath.Join(p, "cgroup"))
-		if strings.Contains(string(line), dir) || strings.Contains(string(in), groups.name+"\n") || strings.Contains(string(in), groups.name+"/") {
+		if strings.Contains(string(line), dir) || strings.Contains(string(in), groups.Name+"\n") || strings.Contains(string(in), groups.Name+"/") {
 			h.own = append(h.own, p+" "+string(line))
 		}
 	}
@@ -175,7 +179,7 @@ func requireGone(t *testing.T, name string, before hostTraces, was boardTraces) 
 	assert.Equal(t, before.links, after.links)
 	assert.Equal(t, before.settings, after.settings)
 	for _, p := range was.processes {
-		assert.False(t, p.alive(), "process %d lives on", p.PID)
+		assert.False(t, p.Alive(), "process %d lives on", p.PID)
 	}
 	spaces, err := filepath.Glob("/proc/[0-9]*/ns/*")
 	require.NoError(t, err)
@@ -199,7 +203,7 @@ func TestBoardStockKubeadm(t *testing.T) {
 	run("kubectl", "wait", "--for=condition=Ready", "node", name, "--timeout=4m")
 	run("kubectl", "-n", "kube-system", "rollout", "status", "--timeout=4m", "daemonset/kube-proxy")
 	run("kubectl", "-n", "kube-system", "rollout", "status", "--timeout=4m", "deployment/coredns")
-	assert.Contains(t, run("kubectl", "version"), "Server Version: "+defaultVersion)
+	assert.Contains(t, run("kubectl", "version"), "Server Version: "+kube.DefaultVersion)
 	// The service address goes through kube-proxy's rules.
 	assert.Contains(t, run("kubectl", "--server=https://10.96.0.1:443", "get", "--raw", "/readyz"), "ok")
 	// kubeadm sees a service manager.
@@ -227,7 +231,7 @@ func TestBoardIsItsOwn(t *testing.T) {
 	assert.Equal(t, 127, code)
 	assert.Contains(t, errOut, "unheard-of")
 	_, _, code = labRun(t, "run", "--name", "nobody", "--", "true")
-	assert.Equal(t, exitLab, code)
+	assert.Equal(t, ExitLab, code)
 
 	out, _, code := labRun(t, "run", "--name", name, "--env", "X=77", "own-program")
 	assert.Equal(t, "own 77\n", out)
@@ -288,8 +292,8 @@ func TestBoardSignals(t *testing.T) {
 // time.
 func TestBoardThrottle(t *testing.T) {
 	name := upBoard(t, "--cpu", "5%")
-	status := func() boardStatus {
-		var all []boardStatus
+	status := func() Status {
+		var all []Status
 		require.NoError(t, json.Unmarshal([]byte(labOK(t, "status", "--json")), &all))
 		for _, b := range all {
 			if b.Name == name {
@@ -297,7 +301,7 @@ func TestBoardThrottle(t *testing.T) {
 			}
 		}
 		t.Fatal("no such board")
-		return boardStatus{}
+		return Status{}
 	}
 	share := func() float64 {
 		before, begin := status(), time.Now()
@@ -325,12 +329,12 @@ func TestBoardThrottle(t *testing.T) {
 // is not what the board itself wrote. It gets a cache without imported images.
 func TestBoardThatImports(t *testing.T) {
 	needBoard(t)
-	cache, err := cacheDir()
+	cache, err := cache.Dir()
 	require.NoError(t, err)
 	own, err := os.MkdirTemp(cache, "test-")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(own)) })
-	programs := filepath.Join("programs", target{Version: defaultVersion, Arch: runtime.GOARCH}.String())
+	programs := filepath.Join("programs", kube.Target{Version: kube.DefaultVersion, Arch: runtime.GOARCH}.String())
 	require.NoError(t, os.MkdirAll(filepath.Join(own, programs), 0o755))
 	files, err := os.ReadDir(filepath.Join(cache, programs))
 	require.NoError(t, err)
@@ -346,7 +350,7 @@ func TestBoardThatImports(t *testing.T) {
 		if after == "reboot" {
 			labOK(t, "reboot", "--name", name)
 		}
-		var all []boardStatus
+		var all []Status
 		require.NoError(t, json.Unmarshal([]byte(labOK(t, "status", "--json", "--name", name)), &all))
 		require.Len(t, all, 1)
 		assert.Less(t, all[0].WrittenBytes, int64(10<<20), after)

@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"crypto/rand"
@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"strings"
 	"text/template"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
 )
 
-// config is what the files that configure containerd, its network and kubeadm on a
+// Config is what the files that configure containerd, its network and kubeadm on a
 // board depend on.
-type config struct {
+type Config struct {
 	Name, Address, Version string
 	// API is kubeadm's, such as v1beta4.
 	API string
@@ -26,11 +28,11 @@ type config struct {
 	Systemd, ARM bool
 }
 
-// config is the same for every kind of board.
-func (b *board) config(sandboxImage string) config {
-	c := config{Name: b.Name, Address: b.NodeIP, Version: b.Version, API: "v1beta4", SandboxImage: sandboxImage, CgroupDriver: "cgroupfs"}
+// Config is the same for every kind of board.
+func (b *Board) Config(sandboxImage string) Config {
+	c := Config{Name: b.Name, Address: b.NodeIP, Version: b.Version, API: "v1beta4", SandboxImage: sandboxImage, CgroupDriver: "cgroupfs"}
 	// v1beta4 came with v1.31.
-	minor := minorOf(b.Version)
+	minor := kube.Minor(b.Version)
 	if minor < 31 {
 		c.API = "v1beta3"
 	}
@@ -44,21 +46,21 @@ func (b *board) config(sandboxImage string) config {
 }
 
 // acceptCgroupV1 is for boards that have this machine's cgroup v1.
-func (c config) acceptCgroupV1() config {
+func (c Config) acceptCgroupV1() Config {
 	// failCgroupV1 came with v1.31; an older kubelet refuses a field that it does not
 	// know. kubeadm's check refuses cgroup v1 from v1.35 on.
-	if minorOf(c.Version) >= 31 {
+	if kube.Minor(c.Version) >= 31 {
 		c.FailCgroupV1, c.Ignore = true, "SystemVerification"
 	}
 	return c
 }
 
-// files are the configuration files by path. What kubeadm-lab.yaml says is what both
+// Files are the configuration files by path. What kubeadm-lab.yaml says is what both
 // a stock kubeadm init and kubeadm-arm are given.
-func (c config) files() (map[string]string, error) {
+func (c Config) Files() (map[string]string, error) {
 	files := map[string]string{}
 	for path, text := range map[string]string{
-		"/etc/containerd/config.toml": containerdConfig, "/etc/cni/net.d/10-lab.conflist": cniConfig, kubeadmConfigPath: kubeadmConfig,
+		"/etc/containerd/config.toml": containerdConfig, "/etc/cni/net.d/10-lab.conflist": cniConfig, KubeadmConfig: kubeadmConfig,
 	} {
 		t, err := template.New(path).Delims("<", ">").Parse(text)
 		if err != nil {
@@ -73,11 +75,11 @@ func (c config) files() (map[string]string, error) {
 	return files, nil
 }
 
-// kubeadmConfigPath is the configuration for kubeadm init on every board.
-const kubeadmConfigPath = "/etc/kubeadm-lab.yaml"
+// KubeadmConfig is the configuration for kubeadm init on every board.
+const KubeadmConfig = "/etc/kubeadm-lab.yaml"
 
-// identity are the files that say which machine a board is.
-func (b *board) identity() map[string]string {
+// Identity are the files that say which machine a board is.
+func (b *Board) Identity() map[string]string {
 	return map[string]string{
 		"/etc/hostname": b.Name + "\n",
 		// A hostname that does not resolve makes the kubelet stall 10 s on

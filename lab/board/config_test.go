@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"encoding/json"
@@ -23,14 +23,14 @@ func TestConfigs(t *testing.T) {
 		{"v1.13.1", true, []string{"kubeadm.k8s.io/v1beta1"}, []string{"failCgroupV1", "ignorePreflightErrors"}},
 		{"v1.20.0", true, []string{"kubeadm.k8s.io/v1beta2"}, nil},
 	} {
-		b := &board{Name: "l1", Version: c.version, NodeIP: "10.1.2.3"}
-		config := b.config("registry.k8s.io/pause:9")
+		b := &Board{Name: "l1", Version: c.version, NodeIP: "10.1.2.3"}
+		config := b.Config("registry.k8s.io/pause:9")
 		if c.cgroupV1 {
 			config = config.acceptCgroupV1()
 		}
-		files, err := config.files()
+		files, err := config.Files()
 		require.NoError(t, err)
-		text := files[kubeadmConfigPath]
+		text := files[KubeadmConfig]
 		for _, has := range append(c.has, "localAPIEndpoint:\n  advertiseAddress: 10.1.2.3\n", "  name: l1\n", "kubernetesVersion: "+c.version+"\n",
 			// A machine with a nearly full disk made nodes with a disk-pressure taint, on which CoreDNS was never run.
 			"  nodefs.available: 0%\n", "  imagefs.available: 0%\n", "imageGCHighThresholdPercent: 100\n") {

@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"context"
@@ -14,10 +14,11 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
 	"golang.org/x/sys/unix"
 )
 
-// disk slows the disk under the board's /, etcd's included; zero values do not
+// Disk slows the disk under the board's /, etcd's included; zero values do not
 // slow it. Block I/O cgroups cannot: with cgroup v1 their limits do not reach
 // the groups below, and with neither version do they reach the file system's
 // journal, which is what an fsync waits for.
@@ -25,14 +26,14 @@ import (
 // So a slow disk is a file of this machine, shown through FUSE by a server that
 // takes its time, and a loop device on it with ext4. It does one thing after
 // the other, as a card or a spindle does.
-type disk struct {
+type Disk struct {
 	Flush time.Duration `json:"flushNs"` // time of one flush of its cache
 	Rate  int64         `json:"rate"`    // bytes a second, read and written
 }
 
-func (d disk) slow() bool { return d != disk{} }
+func (d Disk) Slow() bool { return d != Disk{} }
 
-func (d disk) String() string {
+func (d Disk) String() string {
 	text := "the disk as it is"
 	if d.Flush > 0 {
 		text = fmt.Sprintf("disk flush %s", d.Flush)
@@ -55,8 +56,8 @@ const (
 )
 
 // prepareDisk makes the ext4 image with the board's files.
-func (b *board) prepareDisk(ctx context.Context) error {
-	if !b.Disk.slow() {
+func (b *Board) prepareDisk(ctx context.Context) error {
+	if !b.Disk.Slow() {
 		return nil
 	}
 	if err := os.Mkdir(filepath.Join(b.Dir, diskMount), 0o755); err != nil {
@@ -73,12 +74,12 @@ func (b *board) prepareDisk(ctx context.Context) error {
 	// Nothing is left for the kernel to initialise later on the slow disk.
 	cmd := exec.CommandContext(ctx, "/sbin/mkfs.ext4", "-q", "-F", "-d", filepath.Join(b.Dir, "root"), "-J", "size=16", "-i", "131072",
 		"-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0", image)
-	return runQuiet(cmd)
+	return command.Quiet(cmd)
 }
 
 // startDisk starts the disk's server on this machine's side: what it costs is
 // not the board's. It returns the FUSE device for the board to mount.
-func (b *board) startDisk() (*os.File, error) {
+func (b *Board) startDisk() (*os.File, error) {
 	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("slow the disk: %w\nhint: modprobe fuse", err)
@@ -93,15 +94,15 @@ func (b *board) startDisk() (*os.File, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("slow the disk: %w", err), device.Close())
 	}
-	b.DiskServer = processOf(cmd.Process.Pid)
+	b.DiskServer = ProcessOf(cmd.Process.Pid)
 	go func() { _ = cmd.Wait() }()
-	return device, b.save()
+	return device, b.Save()
 }
 
 // mountDisk mounts the slow disk at the board's root folder. It runs in the
 // board's mount namespace and leaves nothing on this machine: the loop device
 // frees itself with its last mount.
-func (b *board) mountDisk(device *os.File, root string) error {
+func (b *Board) mountDisk(device *os.File, root string) error {
 	at := filepath.Join(b.Dir, diskMount)
 	if err := unix.Mount("lab", at, "fuse", 0, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", device.Fd())); err != nil {
 		return fmt.Errorf("mount the slow disk: %w", err)
@@ -153,9 +154,9 @@ func attachLoop(file *os.File) (*os.File, error) {
 	return nil, errors.New("find a loop device: all are taken as soon as they are free")
 }
 
-// serveDisk is the disk's server, with the FUSE device as file 3. It ends when
+// ServeDisk is the disk's server, with the FUSE device as file 3. It ends when
 // the board has unmounted.
-func serveDisk(args []string) error {
+func ServeDisk(args []string) error {
 	if len(args) != 3 {
 		return errors.New("disk: want image, nanoseconds of a flush and bytes a second")
 	}
@@ -169,7 +170,7 @@ func serveDisk(args []string) error {
 	if err := waitMounted(device); err != nil {
 		return err
 	}
-	file := &slowFile{image: image, disk: disk{Flush: time.Duration(flush), Rate: rate}}
+	file := &slowFile{image: image, Disk: Disk{Flush: time.Duration(flush), Rate: rate}}
 	root := &slowRoot{file: file}
 	server, err := fuse.NewServer(fs.NewNodeFS(root, &fs.Options{}), fmt.Sprintf("/dev/fd/%d", device), &fuse.MountOptions{MaxWrite: 1 << 20, Name: "lab"})
 	if err != nil {
@@ -208,7 +209,7 @@ func (r *slowRoot) OnAdd(ctx context.Context) {
 // slowFile is the image, slowed.
 type slowFile struct {
 	fs.Inode
-	disk
+	Disk
 	image *os.File
 
 	mu    sync.Mutex
@@ -268,6 +269,6 @@ func (f *slowFile) Write(_ context.Context, _ fs.FileHandle, data []byte, off in
 
 // Fsync takes its time and spares this machine's disk.
 func (f *slowFile) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
-	f.busy(f.disk.Flush)
+	f.busy(f.Disk.Flush)
 	return 0
 }

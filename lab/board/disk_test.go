@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"context"
@@ -17,7 +17,7 @@ func TestSlowDiskTakesItsTime(t *testing.T) {
 	require.NoError(t, err)
 	defer image.Close()
 	synctest.Test(t, func(t *testing.T) {
-		f := &slowFile{image: image, disk: disk{Flush: 20 * time.Millisecond, Rate: 1 << 20}}
+		f := &slowFile{image: image, Disk: Disk{Flush: 20 * time.Millisecond, Rate: 1 << 20}}
 		begin := time.Now()
 		n, errno := f.Write(context.Background(), nil, make([]byte, 1<<19), 4096)
 		assert.Zero(t, errno)
@@ -44,8 +44,8 @@ func TestSlowDiskTakesItsTime(t *testing.T) {
 }
 
 func TestDiskNobodyMounts(t *testing.T) {
-	assert.False(t, disk{}.slow())
-	assert.True(t, disk{Rate: 1}.slow())
-	assert.Error(t, serveDisk([]string{"one"}))
-	assert.Error(t, serveDisk([]string{"/nonexistent", "1", "1"}))
+	assert.False(t, Disk{}.Slow())
+	assert.True(t, Disk{Rate: 1}.Slow())
+	assert.Error(t, ServeDisk([]string{"one"}))
+	assert.Error(t, ServeDisk([]string{"/nonexistent", "1", "1"}))
 }

@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"bytes"
@@ -11,11 +11,15 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
-// down takes a board away: its processes, mounts, namespaces, cgroups, files.
-func down(b *board) error {
-	if err := endEmulator(b); err != nil {
+// Down takes a board away: its processes, mounts, namespaces, cgroups, files.
+func Down(b *Board) error {
+	if err := EndEmulator(b); err != nil {
 		return err
 	}
 	if b.Emulated != "" {
@@ -24,14 +28,14 @@ func down(b *board) error {
 	if err := b.endPacer(); err != nil {
 		return err
 	}
-	groups, err := findCgroups(b.Name)
+	groups, err := cgroup.Find(b.Name)
 	if err != nil {
 		return err
 	}
 	if err := b.powerOff(groups); err != nil {
 		return err
 	}
-	if err := groups.remove(); err != nil {
+	if err := groups.Remove(); err != nil {
 		return err
 	}
 	var failed error
@@ -51,8 +55,8 @@ func down(b *board) error {
 // powerOff ends all processes of a board at once. Killing process 1 of a PID
 // namespace makes the kernel kill all others in it; the mounts and the network
 // live in namespaces that go with the last of them.
-func (b *board) powerOff(groups cgroups) error {
-	if b.First.alive() {
+func (b *Board) powerOff(groups cgroup.Groups) error {
+	if b.First.Alive() {
 		if err := syscall.Kill(b.First.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("end board %s: %w", b.Name, err)
 		}
@@ -65,7 +69,7 @@ func (b *board) powerOff(groups cgroups) error {
 	}
 	// The disk's server ends by itself when the last mount is gone. The kernel
 	// unmounts behind the last process's back.
-	for b.DiskServer.alive() {
+	for b.DiskServer.Alive() {
 		if time.Now().After(deadline) {
 			_ = syscall.Kill(b.DiskServer.PID, syscall.SIGKILL)
 			return fmt.Errorf("end board %s: its disk stayed in use and was taken away", b.Name)
@@ -76,10 +80,10 @@ func (b *board) powerOff(groups cgroups) error {
 }
 
 // endAll kills a process and all of these groups, and waits until none is left.
-func endAll(first process, groups cgroups, deadline time.Time) error {
+func endAll(first process, groups cgroup.Groups, deadline time.Time) error {
 	for {
-		pids := groups.pids()
-		if first.alive() {
+		pids := groups.PIDs()
+		if first.Alive() {
 			pids = append(pids, first.PID)
 		}
 		if len(pids) == 0 {
@@ -97,45 +101,45 @@ func endAll(first process, groups cgroups, deadline time.Time) error {
 	}
 }
 
-func downNamed(name string) error {
-	dir, err := boardDir(name)
+func DownNamed(name string) error {
+	dir, err := DirOf(name)
 	if err != nil {
 		return err
 	}
-	b, err := loadBoard(name)
+	b, err := Load(name)
 	if err == nil {
-		return down(b)
+		return Down(b)
 	}
-	groups, errGroups := findCgroups(name)
+	groups, errGroups := cgroup.Find(name)
 	if errGroups != nil {
 		return errGroups
 	}
-	if isDir(dir) || groups.orphaned(dir) {
+	if cache.IsDir(dir) || groups.Orphaned(dir) {
 		// Its lab was killed before board.json was whole, or somebody has
 		// removed the files of a running board.
-		return down(&board{Name: name, Dir: dir})
+		return Down(&Board{Name: name, Dir: dir})
 	}
 	return err
 }
 
 // downLeft takes down the boards whose owner has ended without doing so.
 func downLeft() error {
-	all, err := boards()
+	all, err := All()
 	if err != nil {
 		return err
 	}
 	var failed error
 	for _, b := range all {
-		if b.Owner != (process{}) && !b.Owner.alive() {
-			say("board %s was left by a program that has ended; taking it down", b.Name)
-			failed = errors.Join(failed, down(b))
+		if b.Owner != (process{}) && !b.Owner.Alive() {
+			progress.Log("board %s was left by a program that has ended; taking it down", b.Name)
+			failed = errors.Join(failed, Down(b))
 		}
 	}
 	return failed
 }
 
-func downAll() error {
-	all, err := boards()
+func DownAll() error {
+	all, err := All()
 	if err != nil {
 		return err
 	}
@@ -143,39 +147,39 @@ func downAll() error {
 	for _, b := range all {
 		names[b.Name] = true
 	}
-	left, err := cgroupNames()
+	left, err := cgroup.Names()
 	if err != nil {
 		return err
 	}
 	for _, name := range left {
-		dir, err := boardDir(name)
+		dir, err := DirOf(name)
 		if err != nil {
 			continue
 		}
-		groups, err := findCgroups(name)
+		groups, err := cgroup.Find(name)
 		if err != nil {
 			return err
 		}
-		if !names[name] && groups.orphaned(dir) {
-			all = append(all, &board{Name: name, Dir: dir})
+		if !names[name] && groups.Orphaned(dir) {
+			all = append(all, &Board{Name: name, Dir: dir})
 		}
 	}
 	var failed error
 	for _, b := range all {
-		failed = errors.Join(failed, down(b))
+		failed = errors.Join(failed, Down(b))
 	}
 	return failed
 }
 
-// endEmulator cuts an emulated board's power: its QEMU, and one that a killed lab
+// EndEmulator cuts an emulated board's power: its QEMU, and one that a killed lab
 // could not write down, which has the board's folder as its working directory.
-func endEmulator(b *board) error {
+func EndEmulator(b *Board) error {
 	processes, err := filepath.Glob("/proc/[0-9]*/cwd")
 	if err != nil {
 		return err
 	}
 	var found []process
-	if b.Emulated != "" && b.First.alive() {
+	if b.Emulated != "" && b.First.Alive() {
 		found = append(found, b.First)
 	}
 	for _, path := range processes {
@@ -185,12 +189,12 @@ func endEmulator(b *board) error {
 		}
 		line, err := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
 		if pid, errPID := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && errPID == nil && bytes.HasPrefix(line, []byte("qemu-system-")) {
-			found = append(found, processOf(pid))
+			found = append(found, ProcessOf(pid))
 		}
 	}
 	deadline := time.Now().Add(time.Minute)
 	for _, p := range found {
-		for p.alive() {
+		for p.Alive() {
 			if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 				return fmt.Errorf("end board %s: %w", b.Name, err)
 			}

@@ -1,24 +1,25 @@
-package main
+package board
 
 import (
 	"errors"
 	"fmt"
 	"os"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"golang.org/x/sys/unix"
 )
 
-// inside is the board's process 1. It finishes the namespaces, becomes root of
+// Inside is the board's process 1. It finishes the namespaces, becomes root of
 // the board's files, starts the supervisor and then only takes in orphans.
-func inside(args []string) error {
+func Inside(args []string) error {
 	if len(args) != 1 {
 		return errors.New("inside: want the board's folder")
 	}
-	b, err := readBoard(args[0])
+	b, err := Read(args[0])
 	if err != nil {
 		return err
 	}
-	groups, err := findCgroups(b.Name)
+	groups, err := cgroup.Find(b.Name)
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func inside(args []string) error {
 		return fmt.Errorf("make the mounts private: %w", err)
 	}
 	var disk *os.File
-	if b.Disk.slow() {
+	if b.Disk.Slow() {
 		disk = os.NewFile(4, "/dev/fuse")
 	}
 	if err := b.mount(groups, disk); err != nil {

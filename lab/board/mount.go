@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"errors"
@@ -8,12 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"golang.org/x/sys/unix"
 )
 
 // mount builds the board's root folder and moves into it. All of it happens in
 // the board's own mount namespace.
-func (b *board) mount(groups cgroups, slowDisk *os.File) error {
+func (b *Board) mount(groups cgroup.Groups, slowDisk *os.File) error {
 	root := filepath.Join(b.Dir, "root")
 	if slowDisk != nil {
 		if err := b.mountDisk(slowDisk, root); err != nil {
@@ -47,7 +48,7 @@ func (b *board) mount(groups cgroups, slowDisk *os.File) error {
 			return fmt.Errorf("mount the board's %s: %w", m.to, err)
 		}
 	}
-	if err := groups.mount(root + cgroupRoot); err != nil {
+	if err := groups.Mount(root + cgroup.Root); err != nil {
 		return err
 	}
 	if err := shieldKernel(root); err != nil {
@@ -121,8 +122,8 @@ func shieldKernel(root string) error {
 // showCPUs lays the board's own CPUs over the list of those that are online: the
 // kubelet takes the CPUs of its pods' cgroup from there, and ends when the board's
 // cpuset does not let it have them. They are the first n, as limitCPUs sees to.
-func showCPUs(root string, groups cgroups, n int) error {
-	cpus, err := groups.firstCPUs(root+cgroupRoot, n)
+func showCPUs(root string, groups cgroup.Groups, n int) error {
+	cpus, err := groups.FirstCPUs(root+cgroup.Root, n)
 	if err != nil {
 		return err
 	}

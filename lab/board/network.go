@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 // network gives the board one interface with its address and a default route
 // that leads nowhere but satisfies whoever looks for one. It is a bridge
 // because kernels of small virtual machines lack the dummy interface.
-func (b *board) network() error {
+func (b *Board) network() error {
 	for _, args := range [][]string{
 		{"ip", "link", "set", "lo", "up"},
 		{"ip", "link", "add", "eth0", "type", "bridge"},

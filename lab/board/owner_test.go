@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"fmt"
@@ -37,7 +37,7 @@ func TestBoardOfAnotherCache(t *testing.T) {
 	labOK(t, "run", "--name", name, "--", "true")
 
 	here := boardOf(t, name)
-	dir, err := boardDir(name)
+	dir, err := DirOf(name)
 	require.NoError(t, err)
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, "board.json")))
 	require.NoError(t, os.Rename(dir, filepath.Join(t.TempDir(), "gone")))

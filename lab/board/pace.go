@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"context"
@@ -13,6 +13,10 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
 )
 
 // A CPU does less work in short slices than in one go: after each pause its
@@ -63,7 +67,7 @@ func (p *pace) wholly(seconds float64) {
 func (p *pace) take(seconds, share float64) float64 {
 	p.Costs = append(p.Costs, seconds/p.Whole)
 	cost := median(p.Costs[max(0, len(p.Costs)-paceSmooth):])
-	p.Quota = min(max(share*cost, share), max(share, fullCore))
+	p.Quota = min(max(share*cost, share), max(share, cgroup.FullCore))
 	return p.Quota
 }
 
@@ -75,21 +79,21 @@ func median(numbers []float64) float64 {
 
 // pacer measures for one board.
 type pacer struct {
-	b      *board
-	groups cgroups // the board's
-	own    cgroups // of the piece of work
+	b      *Board
+	groups cgroup.Groups // the board's
+	own    cgroup.Groups // of the piece of work
 	pace   pace
 }
 
 // paceGroups are a board's groups for the piece of work. A board's name has no
 // dot.
-func paceGroups(board string) (cgroups, error) { return findCgroups(board + ".pace") }
+func paceGroups(board string) (cgroup.Groups, error) { return cgroup.Find(board + ".pace") }
 
 // paceFile is in the board's folder.
 const paceFile = "pace.json"
 
-func (b *board) newPacer() (*pacer, error) {
-	groups, err := findCgroups(b.Name)
+func (b *Board) newPacer() (*pacer, error) {
+	groups, err := cgroup.Find(b.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -97,17 +101,17 @@ func (b *board) newPacer() (*pacer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pacer{b: b, groups: groups, own: own}, own.create()
+	return &pacer{b: b, groups: groups, own: own}, own.Create()
 }
 
 // work does the piece of work with a quota, in cores, and returns its CPU time in
 // seconds. The start of an API server that only prints its flags is of the kind
 // that the board's own work is: much code, allocation, pages touched once.
 func (p *pacer) work(ctx context.Context, quota float64) (float64, error) {
-	if err := p.own.limit(limits{CPU: quota, Period: p.b.Limits.Period}); err != nil {
+	if err := p.own.Limit(cgroup.Limits{CPU: quota, Period: p.b.Limits.Period}); err != nil {
 		return 0, err
 	}
-	programs, err := folder("programs", target{Version: p.b.Version, Arch: runtime.GOARCH}.String())
+	programs, err := cache.Folder("programs", kube.Target{Version: p.b.Version, Arch: runtime.GOARCH}.String())
 	if err != nil {
 		return 0, err
 	}
@@ -120,7 +124,7 @@ func (p *pacer) work(ctx context.Context, quota float64) (float64, error) {
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("measure the pace: %w", err)
 	}
-	err = p.own.enter(cmd.Process.Pid)
+	err = p.own.Enter(cmd.Process.Pid)
 	if err == nil {
 		_, err = start.Write([]byte("go\n"))
 	}
@@ -148,7 +152,7 @@ func (p *pacer) begin(ctx context.Context) error {
 // step measures once and limits the board.
 func (p *pacer) step(ctx context.Context) error {
 	l := p.b.Limits
-	if !l.sliced() {
+	if !l.Sliced() {
 		return nil
 	}
 	for range paceWhole {
@@ -158,23 +162,23 @@ func (p *pacer) step(ctx context.Context) error {
 		}
 		p.pace.wholly(seconds)
 	}
-	seconds, err := p.work(ctx, min(max(p.pace.Quota, l.CPU), fullCore))
+	seconds, err := p.work(ctx, min(max(p.pace.Quota, l.CPU), cgroup.FullCore))
 	if err != nil {
 		return err
 	}
 	l.CPU = p.pace.take(seconds, l.CPU)
-	if err := p.groups.limit(l); err != nil {
+	if err := p.groups.Limit(l); err != nil {
 		return err
 	}
 	text, err := json.Marshal(p.pace)
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(p.b.Dir, paceFile), func(to string) error { return os.WriteFile(to, text, 0o644) })
+	return cache.Replace(filepath.Join(p.b.Dir, paceFile), func(to string) error { return os.WriteFile(to, text, 0o644) })
 }
 
 // readPace is what is known of a board's pace; of one that is not paced nothing.
-func (b *board) readPace() (*pace, error) {
+func (b *Board) readPace() (*pace, error) {
 	text, err := os.ReadFile(filepath.Join(b.Dir, paceFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -191,7 +195,7 @@ func (b *board) readPace() (*pace, error) {
 
 // startPacer leaves a process behind that paces the board until the board is
 // taken down.
-func (b *board) startPacer() error {
+func (b *Board) startPacer() error {
 	exe, err := os.Executable()
 	if err != nil {
 		return err
@@ -201,13 +205,13 @@ func (b *board) startPacer() error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("pace the board: %w", err)
 	}
-	b.Pacer = processOf(cmd.Process.Pid)
+	b.Pacer = ProcessOf(cmd.Process.Pid)
 	go func() { _ = cmd.Wait() }()
-	return b.save()
+	return b.Save()
 }
 
 // endPacer ends that process and takes its groups away.
-func (b *board) endPacer() error {
+func (b *Board) endPacer() error {
 	own, err := paceGroups(b.Name)
 	if err != nil {
 		return err
@@ -215,15 +219,15 @@ func (b *board) endPacer() error {
 	if err := endAll(b.Pacer, own, time.Now().Add(time.Minute)); err != nil {
 		return fmt.Errorf("end what paces board %s: %w", b.Name, err)
 	}
-	return own.remove()
+	return own.Remove()
 }
 
-// runPacer paces the board whose folder is named, until that is gone.
-func runPacer(args []string) error {
+// RunPacer paces the board whose folder is named, until that is gone.
+func RunPacer(args []string) error {
 	if len(args) != 1 {
 		return errors.New("pacer: want a board's folder")
 	}
-	b, err := readBoard(args[0])
+	b, err := Read(args[0])
 	if err != nil {
 		return err
 	}
@@ -239,7 +243,7 @@ func runPacer(args []string) error {
 	for {
 		time.Sleep(paceEvery)
 		// lab throttle may have changed the share.
-		if p.b, err = readBoard(args[0]); errors.Is(err, fs.ErrNotExist) {
+		if p.b, err = Read(args[0]); errors.Is(err, fs.ErrNotExist) {
 			return nil
 		} else if err != nil {
 			return err

@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -28,7 +29,7 @@ func TestPaceGivesWhatTheSlicesCost(t *testing.T) {
 	for range paceSmooth {
 		p.take(90, 0.05)
 	}
-	assert.InDelta(t, fullCore, p.Quota, 1e-9, "no more than one core")
+	assert.InDelta(t, cgroup.FullCore, p.Quota, 1e-9, "no more than one core")
 	assert.Equal(t, "paced: 100 % of a core do it, work in slices costs 900 times as much here", p.String())
 }
 
@@ -56,18 +57,18 @@ func TestPaceKeepsALargerShare(t *testing.T) {
 func TestBoardPaced(t *testing.T) {
 	name := upBoard(t, "--cpu", "10%", "--pace")
 	measured := func() pace {
-		var all []boardStatus
+		var all []Status
 		require.NoError(t, json.Unmarshal([]byte(labOK(t, "status", "--name", name, "--json")), &all))
 		require.Len(t, all, 1)
 		require.NotNil(t, all[0].Pace)
-		assert.True(t, all[0].Pacer.alive())
+		assert.True(t, all[0].Pacer.Alive())
 		return *all[0].Pace
 	}
 	first := measured()
 	assert.Len(t, first.Costs, paceSmooth)
 	assert.Positive(t, first.Whole)
 	assert.GreaterOrEqual(t, first.Quota, 0.1)
-	groups, err := findCgroups(name)
+	groups, err := cgroup.Find(name)
 	require.NoError(t, err)
 	assert.InDelta(t, first.Quota, quotaOf(t, groups), 0.001)
 	require.Eventually(t, func() bool { return len(measured().Costs) > paceSmooth }, time.Hour, time.Second, "it goes on measuring")
@@ -78,23 +79,23 @@ func TestBoardPaced(t *testing.T) {
 // A board with a whole core, or without a limit, has no slices; lab panicked there.
 func TestBoardWithNothingToPace(t *testing.T) {
 	name := upBoard(t, "--cpu", "100%", "--pace")
-	var all []boardStatus
+	var all []Status
 	require.NoError(t, json.Unmarshal([]byte(labOK(t, "status", "--name", name, "--json")), &all))
 	require.Len(t, all, 1)
 	assert.Nil(t, all[0].Pace)
-	assert.False(t, all[0].Pacer.alive())
+	assert.False(t, all[0].Pacer.Alive())
 	labOK(t, "reboot", "--name", name)
 }
 
 // quotaOf reads a board's quota, in cores.
-func quotaOf(t *testing.T, groups cgroups) float64 {
+func quotaOf(t *testing.T, groups cgroup.Groups) float64 {
 	var quota, period float64
-	if groups.v2 {
-		_, err := fmt.Sscan(readFile(t, filepath.Join(groups.dir("cpu"), "cpu.max")), &quota, &period)
+	if groups.V2 {
+		_, err := fmt.Sscan(readFile(t, filepath.Join(groups.Dir("cpu"), "cpu.max")), &quota, &period)
 		require.NoError(t, err)
 		return quota / period
 	}
-	_, err := fmt.Sscan(readFile(t, filepath.Join(groups.dir("cpu"), "cpu.cfs_quota_us"))+" "+readFile(t, filepath.Join(groups.dir("cpu"), "cpu.cfs_period_us")), &quota, &period)
+	_, err := fmt.Sscan(readFile(t, filepath.Join(groups.Dir("cpu"), "cpu.cfs_quota_us"))+" "+readFile(t, filepath.Join(groups.Dir("cpu"), "cpu.cfs_period_us")), &quota, &period)
 	require.NoError(t, err)
 	return quota / period
 }

@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"context"
@@ -10,6 +10,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,7 +23,7 @@ import (
 //	usr/, work/  what is changed in usr (overlay)
 //	containerd/  containerd's data: a folder of its own, since its snapshots are
 //	             overlays that cannot lie on another overlay
-func (b *board) populate(programs string, extra []string, sandboxImage string) error {
+func (b *Board) populate(programs string, extra []string, sandboxImage string) error {
 	if err := b.makeFolders(); err != nil {
 		return err
 	}
@@ -60,7 +63,7 @@ func (b *board) populate(programs string, extra []string, sandboxImage string) e
 }
 
 // makeFolders makes the board's empty folders and links.
-func (b *board) makeFolders() error {
+func (b *Board) makeFolders() error {
 	root := filepath.Join(b.Dir, "root")
 	dirs := []string{"../lower/bin", "../usr/bin", "../usr/local/bin", "../work", "../containerd", "etc/systemd/system", "proc", "sys", "dev",
 		"run", "tmp", "usr", "root", "mnt", "media", "opt/cni", "home", "srv", "boot", "var/lib/kubelet", "var/lib/containerd",
@@ -86,34 +89,34 @@ func (b *board) makeFolders() error {
 }
 
 // files are those of the board's /etc that this machine's do not do for.
-func (b *board) files(sandboxImage string) (map[string]string, error) {
-	groups, err := findCgroups(b.Name)
+func (b *Board) files(sandboxImage string) (map[string]string, error) {
+	groups, err := cgroup.Find(b.Name)
 	if err != nil {
 		return nil, err
 	}
-	c := b.config(sandboxImage)
-	if !groups.v2 {
+	c := b.Config(sandboxImage)
+	if !groups.V2 {
 		c = c.acceptCgroupV1()
 	}
-	files, err := c.files()
+	files, err := c.Files()
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(files, b.identity())
-	files["/etc/crictl.yaml"] = crictlConfig
+	maps.Copy(files, b.Identity())
+	files["/etc/crictl.yaml"] = CrictlConfig
 	// In the board's fstab there is nothing of this machine's.
 	files["/etc/fstab"] = ""
 	return files, nil
 }
 
-// crictlConfig is /etc/crictl.yaml.
-const crictlConfig = "runtime-endpoint: unix:///run/containerd/containerd.sock\n"
+// CrictlConfig is /etc/crictl.yaml.
+const CrictlConfig = "runtime-endpoint: unix:///run/containerd/containerd.sock\n"
 
 // installPrograms puts Kubernetes where Debian packages put it, and extra files,
 // or the files of extra folders, into /usr/local/bin.
-func (b *board) installPrograms(programs string, extra []string) error {
+func (b *Board) installPrograms(programs string, extra []string) error {
 	ours := []string{"kubeadm", "kubelet", "kubectl"}
-	if needsCrictl(b.Version) {
+	if kube.NeedsCrictl(b.Version) {
 		ours = append(ours, "crictl")
 	}
 	for _, p := range ours {
@@ -128,7 +131,7 @@ func (b *board) installPrograms(programs string, extra []string) error {
 		return err
 	}
 	// The board has no systemd; lab itself answers to these names.
-	copies, err := extraPrograms(extra)
+	copies, err := ExtraPrograms(extra)
 	if err != nil {
 		return err
 	}
@@ -141,11 +144,11 @@ func (b *board) installPrograms(programs string, extra []string) error {
 	return nil
 }
 
-// extraPrograms are files, and the files of folders, by where a board has them.
-func extraPrograms(extra []string) (map[string]string, error) {
+// ExtraPrograms are files, and the files of folders, by where a board has them.
+func ExtraPrograms(extra []string) (map[string]string, error) {
 	copies := map[string]string{}
 	for _, p := range extra {
-		if !isDir(p) {
+		if !cache.IsDir(p) {
 			copies["usr/local/bin/"+filepath.Base(p)] = p
 			continue
 		}

@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"fmt"
@@ -14,10 +14,10 @@ type process struct {
 	Started uint64 `json:"started"`
 }
 
-func processOf(pid int) process { return process{pid, startTime(pid)} }
+func ProcessOf(pid int) process { return process{pid, startTime(pid)} }
 
-// alive tells whether the process still runs.
-func (p process) alive() bool {
+// Alive tells whether the process still runs.
+func (p process) Alive() bool {
 	return p.PID > 0 && p.Started != 0 && startTime(p.PID) == p.Started
 }
 

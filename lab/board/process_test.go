@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"os"
@@ -28,8 +28,8 @@ func FuzzParseStatTimes(f *testing.F) {
 }
 
 func TestProcessIsKnownByItsStart(t *testing.T) {
-	me := processOf(os.Getpid())
-	assert.True(t, me.alive())
-	assert.False(t, process{me.PID, me.Started + 1}.alive(), "another process with the same number")
-	assert.False(t, process{}.alive())
+	me := ProcessOf(os.Getpid())
+	assert.True(t, me.Alive())
+	assert.False(t, process{me.PID, me.Started + 1}.Alive(), "another process with the same number")
+	assert.False(t, process{}.Alive())
 }

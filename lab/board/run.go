@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"bytes"
@@ -14,35 +14,37 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/board/supervisor"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"golang.org/x/sys/unix"
 )
 
-// exitLab is the exit code of lab run when lab itself failed and not the
+// ExitLab is the exit code of lab run when lab itself failed and not the
 // command, as with docker run.
-const exitLab = 125
+const ExitLab = 125
 
 // boardPath is PATH on a board.
 const boardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // ready tells whether the board has moved to its own root and its supervisor
 // listens. Before that, what is run in its namespaces would see this machine.
-func (b *board) ready() bool {
-	_, err := os.Lstat(filepath.Join("/proc", strconv.Itoa(b.First.PID), "root", socketPath))
-	return err == nil && b.First.alive()
+func (b *Board) ready() bool {
+	_, err := os.Lstat(filepath.Join("/proc", strconv.Itoa(b.First.PID), "root", supervisor.Socket))
+	return err == nil && b.First.Alive()
 }
 
 // command makes a command that will run on the board: in its namespaces, below
 // its root, in its cgroups. The calling thread enters the namespaces and does
 // not come back, so the program must end after it.
-func (b *board) command(args []string, env []string) (*exec.Cmd, error) {
+func (b *Board) command(args []string, env []string) (*exec.Cmd, error) {
 	if !b.ready() {
 		return nil, fmt.Errorf("board %s: it does not run\nhint: lab reboot or lab down --name %s", b.Name, b.Name)
 	}
-	groups, err := findCgroups(b.Name)
+	groups, err := cgroup.Find(b.Name)
 	if err != nil {
 		return nil, err
 	}
-	if err := groups.enter(os.Getpid()); err != nil {
+	if err := groups.Enter(os.Getpid()); err != nil {
 		return nil, err
 	}
 	// A thread that shares its root folder with others cannot change its mount
@@ -88,7 +90,7 @@ func (b *board) command(args []string, env []string) (*exec.Cmd, error) {
 
 // output runs a short command on the board by way of a second lab, since the
 // namespaces of this process must stay as they are.
-func (b *board) output(ctx context.Context, args ...string) (string, error) {
+func (b *Board) output(ctx context.Context, args ...string) (string, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return "", err
@@ -103,9 +105,9 @@ func (b *board) output(ctx context.Context, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// run is lab run: standard streams and signals passed on, exit code kept
+// Run is lab run: standard streams and signals passed on, exit code kept
 // (128+n for signal n, 127 for a command that is not there).
-func (b *board) run(args, env []string) (int, error) {
+func (b *Board) Run(args, env []string) (int, error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
 	cmd, err := b.command(args, env)
@@ -113,7 +115,7 @@ func (b *board) run(args, env []string) (int, error) {
 		return 127, err
 	}
 	if err != nil {
-		return exitLab, err
+		return ExitLab, err
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	// In a process group of its own the command gets each signal once: on a
@@ -127,7 +129,7 @@ func (b *board) run(args, env []string) (int, error) {
 		defer func() { _ = unix.IoctlSetPointerInt(int(os.Stdin.Fd()), unix.TIOCSPGRP, unix.Getpgrp()) }()
 	}
 	if err := cmd.Start(); err != nil {
-		return exitLab, fmt.Errorf("run %s on board %s: %w", strings.Join(args, " "), b.Name, err)
+		return ExitLab, fmt.Errorf("run %s on board %s: %w", strings.Join(args, " "), b.Name, err)
 	}
 	go func() {
 		for s := range signals {
@@ -143,7 +145,7 @@ func (b *board) run(args, env []string) (int, error) {
 		return exit.ExitCode(), nil
 	}
 	if err != nil {
-		return exitLab, err
+		return ExitLab, err
 	}
 	return 0, nil
 }

@@ -1,12 +1,14 @@
-package main
+package board
 
 import (
 	"fmt"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 )
 
-// boardStatus is one board in lab status --json. Times are seconds, sizes bytes.
-type boardStatus struct {
-	board
+// Status is one board in lab status --json. Times are seconds, sizes bytes.
+type Status struct {
+	Board
 	Alive bool `json:"alive"`
 	// CPUSeconds were used since lab up or lab reboot returned, by all processes
 	// of the board, living and ended.
@@ -26,26 +28,26 @@ type boardStatus struct {
 	Pace *pace `json:"pace,omitempty"`
 }
 
-// status is what a board of namespaces uses.
-func (b *board) status() (boardStatus, error) {
-	groups, err := findCgroups(b.Name)
+// Status is what a board of namespaces uses.
+func (b *Board) Status() (Status, error) {
+	groups, err := cgroup.Find(b.Name)
 	if err != nil {
-		return boardStatus{}, err
+		return Status{}, err
 	}
 	known, err := b.readPace()
 	if err != nil {
-		return boardStatus{}, err
+		return Status{}, err
 	}
-	pids := groups.pids()
-	return boardStatus{
-		board: *b, Alive: b.First.alive(), CPUSeconds: groups.cpuSeconds() - b.CPUSecondsAtUp,
-		MemoryBytes: groups.memoryBytes(), Processes: len(pids), ByProgram: byProgram(pids),
+	pids := groups.PIDs()
+	return Status{
+		Board: *b, Alive: b.First.Alive(), CPUSeconds: groups.CPUSeconds() - b.CPUSecondsAtUp,
+		MemoryBytes: groups.MemoryBytes(), Processes: len(pids), ByProgram: byProgram(pids),
 		WrittenBytes: max(0, writtenBytes(pids)-b.WrittenBytesAtUp), Pace: known,
 	}, nil
 }
 
 // String is the board's line for people.
-func (s boardStatus) String() string {
+func (s Status) String() string {
 	what := s.Limits.String()
 	if s.Pace != nil {
 		what += " (" + s.Pace.String() + ")"

@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"bytes"
@@ -10,12 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 )
 
 // importImages imports the archive into the board's containerd and keeps its
 // data folder as store for the boards to come. containerd is stopped for that,
 // so that its databases are whole.
-func (b *board) importImages(ctx context.Context, archive, store string) error {
+func (b *Board) importImages(ctx context.Context, archive, store string) error {
 	// The board sees its own files only; /var/lib/containerd is one folder that
 	// both sides know.
 	inBoard := filepath.Join(b.Dir, "containerd", "images.tar")
@@ -37,7 +39,7 @@ func (b *board) importImages(ctx context.Context, archive, store string) error {
 		return err
 	}
 	// Another lab may have been quicker; its store is as good.
-	if err := os.Rename(tmp, store); err != nil && !isDir(store) {
+	if err := os.Rename(tmp, store); err != nil && !cache.IsDir(store) {
 		return err
 	}
 	if out, err := b.output(ctx, "systemctl", "start", "containerd"); err != nil {

@@ -1,4 +1,4 @@
-package main
+package board
 
 import (
 	"context"
@@ -11,54 +11,60 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/deps"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
-// options are what a board of every kind is made from.
-type options struct {
-	name, version, nodeIP string
-	limits                limits
-	programs              []string // files or folders for /usr/local/bin
-	owner                 int      // process that the board is for, 0 for nobody
+// Options are what a board of every kind is made from.
+type Options struct {
+	Name, Version, NodeIP string
+	Limits                cgroup.Limits
+	Programs              []string // files or folders for /usr/local/bin
+	Owner                 int      // process that the board is for, 0 for nobody
 }
 
-// newBoard takes what is left of boards whose owner has ended away, since it would
+// New takes what is left of boards whose owner has ended away, since it would
 // take CPU time beside the new one, and returns a board whose folder is still to be
 // made.
-func (o options) newBoard() (*board, error) {
-	b := &board{Name: o.name, Version: o.version, NodeIP: o.nodeIP, Limits: o.limits}
-	if o.owner != 0 {
-		if b.Owner = processOf(o.owner); !b.Owner.alive() {
-			return nil, fmt.Errorf("up: --for %d: there is no such process", o.owner)
+func (o Options) New() (*Board, error) {
+	b := &Board{Name: o.Name, Version: o.Version, NodeIP: o.NodeIP, Limits: o.Limits}
+	if o.Owner != 0 {
+		if b.Owner = ProcessOf(o.Owner); !b.Owner.Alive() {
+			return nil, fmt.Errorf("up: --for %d: there is no such process", o.Owner)
 		}
 	}
 	if err := downLeft(); err != nil {
 		return nil, err
 	}
 	var err error
-	if b.Dir, err = boardDir(o.name); err != nil {
+	if b.Dir, err = DirOf(o.Name); err != nil {
 		return nil, err
 	}
-	if isDir(b.Dir) {
-		return nil, fmt.Errorf("board %s: there already; see lab status, lab down --name %s", o.name, o.name)
+	if cache.IsDir(b.Dir) {
+		return nil, fmt.Errorf("board %s: there already; see lab status, lab down --name %s", o.Name, o.Name)
 	}
 	return b, nil
 }
 
-// slowness is what makes a board of namespaces slow, beyond its limits.
-type slowness struct {
-	disk disk
-	// pace has the board do the work of its CPU share, whatever that costs here.
-	pace bool
+// Slowness is what makes a board of namespaces slow, beyond its limits.
+type Slowness struct {
+	Disk Disk
+	// Pace has the board do the work of its CPU share, whatever that costs here.
+	Pace bool
 }
 
-// up makes a board and returns when containerd runs in it with all images and
+// Up makes a board and returns when containerd runs in it with all images and
 // the limits are set. When it fails or ctx ends, nothing is left.
-func up(ctx context.Context, o options, s slowness) (err error) {
-	b, err := o.newBoard()
+func Up(ctx context.Context, o Options, s Slowness) (err error) {
+	b, err := o.New()
 	if err != nil {
 		return err
 	}
-	b.Disk = s.disk
+	b.Disk = s.Disk
 	groups, err := b.check()
 	if err != nil {
 		return err
@@ -67,47 +73,47 @@ func up(ctx context.Context, o options, s slowness) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := b.create(); err != nil {
+	if err := b.Create(); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, down(b))
+			err = errors.Join(err, Down(b))
 		}
 	}()
-	if err := b.populate(k.programs, o.programs, k.sandboxImage); err != nil {
+	if err := b.populate(k.programs, o.Programs, k.sandboxImage); err != nil {
 		return err
 	}
 	if err := b.startWithImages(ctx, groups, k); err != nil {
 		return err
 	}
-	paced, err := b.slowDown(ctx, groups, s.pace)
+	paced, err := b.slowDown(ctx, groups, s.Pace)
 	if err != nil {
 		return err
 	}
-	b.CPUSecondsAtUp, b.WrittenBytesAtUp = groups.cpuSeconds(), writtenBytes(groups.pids())
-	if err := b.save(); err != nil {
+	b.CPUSecondsAtUp, b.WrittenBytesAtUp = groups.CPUSeconds(), writtenBytes(groups.PIDs())
+	if err := b.Save(); err != nil {
 		return err
 	}
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	say("board %s is up: Kubernetes %s, %s%s, %s, address %s", b.Name, b.Version, b.Limits, paced, b.Disk, b.NodeIP)
+	progress.Log("board %s is up: Kubernetes %s, %s%s, %s, address %s", b.Name, b.Version, b.Limits, paced, b.Disk, b.NodeIP)
 	return nil
 }
 
 // check finds what would keep the board from starting, before anything is built.
-func (b *board) check() (groups cgroups, err error) {
-	if err := b.Limits.check(); err != nil {
+func (b *Board) check() (groups cgroup.Groups, err error) {
+	if err := b.Limits.Check(); err != nil {
 		return groups, err
 	}
-	if err := needDebianPrograms(); err != nil {
+	if err := deps.NeedBoards(); err != nil {
 		return groups, err
 	}
-	if groups, err = findCgroups(b.Name); err != nil {
+	if groups, err = cgroup.Find(b.Name); err != nil {
 		return groups, err
 	}
-	return groups, groups.free(b.Dir)
+	return groups, groups.Free(b.Dir)
 }
 
 // kubernetes is what a board takes from the cache.
@@ -120,25 +126,25 @@ type kubernetes struct {
 
 // kubernetesOf builds a version for this machine's CPU unless it is in the cache.
 func kubernetesOf(ctx context.Context, version string) (k kubernetes, err error) {
-	t := target{Version: version, Arch: runtime.GOARCH}
-	if k.programs, err = build(ctx, t); err != nil {
+	t := kube.Target{Version: version, Arch: runtime.GOARCH}
+	if k.programs, err = kube.Build(ctx, t); err != nil {
 		return k, err
 	}
-	if k.archive, err = imageArchive(ctx, k.programs, "/", t); err != nil {
+	if k.archive, err = kube.ImageArchive(ctx, k.programs, "/", t); err != nil {
 		return k, err
 	}
-	images, err := wantedImages(ctx, k.programs, t)
+	images, err := kube.WantedImages(ctx, k.programs, t)
 	if err != nil {
 		return k, err
 	}
-	k.store, k.sandboxImage = filepath.Join(k.programs, "containerd-store"), images["pause"].ref
+	k.store, k.sandboxImage = filepath.Join(k.programs, "containerd-store"), images["pause"].Ref
 	return k, nil
 }
 
 // startWithImages starts the board at full speed and waits until containerd has all
 // images and the board is quiet.
-func (b *board) startWithImages(ctx context.Context, groups cgroups, k kubernetes) error {
-	imported := isDir(k.store)
+func (b *Board) startWithImages(ctx context.Context, groups cgroup.Groups, k kubernetes) error {
+	imported := cache.IsDir(k.store)
 	if imported {
 		if err := linkStore(k.store, filepath.Join(b.Dir, "containerd")); err != nil {
 			return err
@@ -147,12 +153,12 @@ func (b *board) startWithImages(ctx context.Context, groups cgroups, k kubernete
 	if err := b.prepareDisk(ctx); err != nil {
 		return err
 	}
-	say("starting board %s", b.Name)
+	progress.Log("starting board %s", b.Name)
 	if err := b.boot(ctx, groups); err != nil {
 		return err
 	}
 	if !imported {
-		if err := step(ctx, "importing images", func() error { return b.importImages(ctx, k.archive, k.store) }); err != nil {
+		if err := progress.Step(ctx, "importing images", func() error { return b.importImages(ctx, k.archive, k.store) }); err != nil {
 			return err
 		}
 	}
@@ -161,11 +167,11 @@ func (b *board) startWithImages(ctx context.Context, groups cgroups, k kubernete
 
 // slowDown sets the board's limits, and has it paced where that is wanted. It returns
 // what that found, for people.
-func (b *board) slowDown(ctx context.Context, groups cgroups, paced bool) (found string, err error) {
-	if err := groups.limit(b.Limits); err != nil {
+func (b *Board) slowDown(ctx context.Context, groups cgroup.Groups, paced bool) (found string, err error) {
+	if err := groups.Limit(b.Limits); err != nil {
 		return "", err
 	}
-	if !paced || !b.Limits.sliced() {
+	if !paced || !b.Limits.Sliced() {
 		return "", nil
 	}
 	p, err := b.newPacer()
@@ -179,8 +185,8 @@ func (b *board) slowDown(ctx context.Context, groups cgroups, paced bool) (found
 }
 
 // boot starts the board's processes at full speed and waits for containerd.
-func (b *board) boot(ctx context.Context, groups cgroups) error {
-	if err := groups.create(); err != nil {
+func (b *Board) boot(ctx context.Context, groups cgroup.Groups) error {
+	if err := groups.Create(); err != nil {
 		return err
 	}
 	if err := b.start(groups); err != nil {
@@ -190,12 +196,12 @@ func (b *board) boot(ctx context.Context, groups cgroups) error {
 }
 
 // start runs the board's process 1 in namespaces of its own.
-func (b *board) start(groups cgroups) error {
+func (b *Board) start(groups cgroup.Groups) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	log, err := b.openLog()
+	log, err := b.OpenLog()
 	if err != nil {
 		return err
 	}
@@ -216,7 +222,7 @@ func (b *board) start(groups cgroups) error {
 		Setsid:     true,
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC,
 	}
-	if b.Disk.slow() {
+	if b.Disk.Slow() {
 		fuse, err := b.startDisk()
 		if err != nil {
 			return err
@@ -227,22 +233,22 @@ func (b *board) start(groups cgroups) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the board: %w", err)
 	}
-	b.First = processOf(cmd.Process.Pid)
+	b.First = ProcessOf(cmd.Process.Pid)
 	go func() { _ = cmd.Wait() }()
-	if err := b.save(); err != nil {
+	if err := b.Save(); err != nil {
 		return err
 	}
-	if err := groups.enter(b.First.PID); err != nil {
+	if err := groups.Enter(b.First.PID); err != nil {
 		return err
 	}
 	if _, err := w.Write([]byte{1}); err != nil {
-		return fmt.Errorf("start the board: %w\n%s", err, b.logTail())
+		return fmt.Errorf("start the board: %w\n%s", err, b.LogTail())
 	}
 	return nil
 }
 
 // waitContainerd waits until the board's containerd answers.
-func (b *board) waitContainerd(ctx context.Context) error {
+func (b *Board) waitContainerd(ctx context.Context) error {
 	deadline := time.Now().Add(2 * time.Hour)
 	for {
 		out, err := "", errors.New("the board is not ready")
@@ -257,23 +263,23 @@ func (b *board) waitContainerd(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-time.After(50 * time.Millisecond):
 		}
-		if !b.First.alive() || time.Now().After(deadline) {
-			return fmt.Errorf("board %s: containerd does not come up: %v: %s\n%s", b.Name, err, out, b.logTail())
+		if !b.First.Alive() || time.Now().After(deadline) {
+			return fmt.Errorf("board %s: containerd does not come up: %v: %s\n%s", b.Name, err, out, b.LogTail())
 		}
 	}
 }
 
 // settle waits until the board is quiet, so that what starting it still costs
 // is not paid under the throttle by whatever is timed next.
-func settle(ctx context.Context, groups cgroups) error {
-	last := groups.cpuSeconds()
+func settle(ctx context.Context, groups cgroup.Groups) error {
+	last := groups.CPUSeconds()
 	for range 20 {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(200 * time.Millisecond):
 		}
-		now := groups.cpuSeconds()
+		now := groups.CPUSeconds()
 		if now-last < 0.005 {
 			return nil
 		}
@@ -282,11 +288,11 @@ func settle(ctx context.Context, groups cgroups) error {
 	return nil
 }
 
-// reboot cuts the power and starts the board again with the files it had. What
+// Reboot cuts the power and starts the board again with the files it had. What
 // was written but not yet synced is still there afterwards, because the host's
 // page cache keeps its power.
-func (b *board) reboot(ctx context.Context) error {
-	groups, err := findCgroups(b.Name)
+func (b *Board) Reboot(ctx context.Context) error {
+	groups, err := cgroup.Find(b.Name)
 	if err != nil {
 		return err
 	}
@@ -300,10 +306,10 @@ func (b *board) reboot(ctx context.Context) error {
 	if err := b.powerOff(groups); err != nil {
 		return err
 	}
-	if err := groups.remove(); err != nil {
+	if err := groups.Remove(); err != nil {
 		return err
 	}
-	say("starting board %s", b.Name)
+	progress.Log("starting board %s", b.Name)
 	if err := b.boot(ctx, groups); err != nil {
 		return err
 	}
@@ -311,7 +317,7 @@ func (b *board) reboot(ctx context.Context) error {
 	if known != nil {
 		limits.CPU = known.Quota
 	}
-	if err := groups.limit(limits); err != nil {
+	if err := groups.Limit(limits); err != nil {
 		return err
 	}
 	if known != nil {
@@ -320,23 +326,23 @@ func (b *board) reboot(ctx context.Context) error {
 		}
 	}
 	// Its cgroups are new and count from nothing.
-	b.CPUSecondsAtUp, b.WrittenBytesAtUp = groups.cpuSeconds(), writtenBytes(groups.pids())
-	if err := b.save(); err != nil {
+	b.CPUSecondsAtUp, b.WrittenBytesAtUp = groups.CPUSeconds(), writtenBytes(groups.PIDs())
+	if err := b.Save(); err != nil {
 		return err
 	}
-	say("board %s is up again", b.Name)
+	progress.Log("board %s is up again", b.Name)
 	return nil
 }
 
-// throttle changes the limits of a running board.
-func (b *board) throttle(l limits) error {
-	groups, err := findCgroups(b.Name)
+// Throttle changes the limits of a running board.
+func (b *Board) Throttle(l cgroup.Limits) error {
+	groups, err := cgroup.Find(b.Name)
 	if err != nil {
 		return err
 	}
-	if err := groups.limit(l); err != nil {
+	if err := groups.Limit(l); err != nil {
 		return err
 	}
 	b.Limits = l
-	return b.save()
+	return b.Save()
 }

@@ -1,4 +1,4 @@
-package main
+package cache
 
 import (
 	"context"
@@ -9,12 +9,13 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 	"golang.org/x/sys/unix"
 )
 
-// cacheDir is where downloads, builds and boards are kept: outside every
+// Dir is where downloads, builds and boards are kept: outside every
 // checkout, so that a second run starts in seconds.
-func cacheDir() (string, error) {
+func Dir() (string, error) {
 	if dir := os.Getenv("KUBEADM_ARM_CACHE"); dir != "" {
 		return filepath.Abs(dir)
 	}
@@ -33,9 +34,9 @@ func cacheDir() (string, error) {
 	return filepath.Join(home, ".cache", "kubeadm-arm"), nil
 }
 
-// folder makes and returns a folder below the cache.
-func folder(parts ...string) (string, error) {
-	base, err := cacheDir()
+// Folder makes and returns a folder below the cache.
+func Folder(parts ...string) (string, error) {
+	base, err := Dir()
 	if err != nil {
 		return "", err
 	}
@@ -46,9 +47,9 @@ func folder(parts ...string) (string, error) {
 	return dir, nil
 }
 
-// lock waits until no other lab holds the lock file, and returns what releases
+// Lock waits until no other lab holds the lock file, and returns what releases
 // it. The kernel releases it when this process ends in any way.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
+func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock the cache: %w", err)
@@ -64,7 +65,7 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		if !said {
-			say("waiting for another lab that builds the same")
+			progress.Log("waiting for another lab that builds the same")
 			said = true
 		}
 		select {
@@ -76,9 +77,9 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 	}
 }
 
-// once makes a file through make unless it is there. It appears whole or not
+// Once makes a file through make unless it is there. It appears whole or not
 // at all.
-func once(path string, make func(to string) error) error {
+func Once(path string, make func(to string) error) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
@@ -89,9 +90,9 @@ func once(path string, make func(to string) error) error {
 	return os.Rename(tmp, path)
 }
 
-// replaceFile has a file written beside its place, so that it is whole there or
+// Replace has a file written beside its place, so that it is whole there or
 // the old one stays.
-func replaceFile(path string, write func(to string) error) error {
+func Replace(path string, write func(to string) error) error {
 	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
 	if err := write(tmp); err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", path, err), removeIfThere(tmp))
@@ -106,12 +107,12 @@ func removeIfThere(path string) error {
 	return nil
 }
 
-func isDir(path string) bool {
+func IsDir(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
 
-func fileExists(path string) bool {
+func Exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }

@@ -1,4 +1,4 @@
-package main
+package cache
 
 import (
 	"context"
@@ -21,12 +21,12 @@ func TestCacheDir(t *testing.T) {
 		t.Setenv("KUBEADM_ARM_CACHE", c.cache)
 		t.Setenv("XDG_CACHE_HOME", c.xdg)
 		t.Setenv("HOME", c.home)
-		got, err := cacheDir()
+		got, err := Dir()
 		require.NoError(t, err)
 		assert.Equal(t, c.want, got)
 	}
 	t.Setenv("HOME", "")
-	got, err := cacheDir()
+	got, err := Dir()
 	require.NoError(t, err, "without a HOME the user database says where it is")
 	assert.True(t, filepath.IsAbs(got))
 }
@@ -34,7 +34,7 @@ func TestCacheDir(t *testing.T) {
 func TestOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	failed := errors.New("failed")
-	require.ErrorIs(t, once(path, func(to string) error {
+	require.ErrorIs(t, Once(path, func(to string) error {
 		require.NoError(t, os.WriteFile(to, nil, 0o644))
 		return failed
 	}), failed)
@@ -43,21 +43,21 @@ func TestOnce(t *testing.T) {
 	assert.Empty(t, left, "half a file stays")
 	made := 0
 	for range 2 {
-		require.NoError(t, once(path, func(to string) error { made++; return os.WriteFile(to, nil, 0o644) }))
+		require.NoError(t, Once(path, func(to string) error { made++; return os.WriteFile(to, nil, 0o644) }))
 	}
 	assert.Equal(t, 1, made)
 }
 
 func TestLockIsGivenUpWhenInterrupted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	unlock, err := lock(t.Context(), path)
+	unlock, err := Lock(t.Context(), path)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = lock(ctx, path)
+	_, err = Lock(ctx, path)
 	require.ErrorIs(t, err, context.Canceled)
 	unlock()
-	unlock, err = lock(t.Context(), path)
+	unlock, err = Lock(t.Context(), path)
 	require.NoError(t, err)
 	unlock()
 }

@@ -1,4 +1,4 @@
-package main
+package cgroup
 
 import (
 	"errors"
@@ -12,16 +12,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"golang.org/x/sys/unix"
 )
 
-const cgroupRoot = "/sys/fs/cgroup"
+const Root = "/sys/fs/cgroup"
 
-// cgroups are the control groups of a board: one folder per hierarchy with
+// Groups are the control groups of a board: one folder per hierarchy with
 // cgroup v1, one in all with v2.
-type cgroups struct {
-	name string
-	v2   bool
+type Groups struct {
+	Name string
+	V2   bool
 	// mounts are the hierarchies' mount points on the host, v1 only.
 	mounts []hierarchy
 }
@@ -32,14 +33,14 @@ type hierarchy struct {
 	Options string // mount options that name it
 }
 
-func findCgroups(board string) (cgroups, error) {
-	c := cgroups{name: "kubeadm-arm-lab-" + board}
+func Find(board string) (Groups, error) {
+	c := Groups{Name: "kubeadm-arm-lab-" + board}
 	var fsinfo unix.Statfs_t
-	if err := unix.Statfs(cgroupRoot, &fsinfo); err != nil {
-		return c, fmt.Errorf("look at %s: %w", cgroupRoot, err)
+	if err := unix.Statfs(Root, &fsinfo); err != nil {
+		return c, fmt.Errorf("look at %s: %w", Root, err)
 	}
 	if fsinfo.Type == unix.CGROUP2_SUPER_MAGIC {
-		c.v2 = true
+		c.V2 = true
 		return c, nil
 	}
 	text, err := os.ReadFile("/proc/self/mounts")
@@ -48,7 +49,7 @@ func findCgroups(board string) (cgroups, error) {
 	}
 	c.mounts = parseHierarchies(string(text))
 	if len(c.mounts) == 0 {
-		return c, errors.New("no cgroup hierarchy is mounted below " + cgroupRoot)
+		return c, errors.New("no cgroup hierarchy is mounted below " + Root)
 	}
 	return c, nil
 }
@@ -60,7 +61,7 @@ func parseHierarchies(mounts string) []hierarchy {
 	var all []hierarchy
 	for _, line := range strings.Split(mounts, "\n") {
 		f := strings.Fields(line)
-		if len(f) < 4 || f[2] != "cgroup" || filepath.Dir(f[1]) != cgroupRoot {
+		if len(f) < 4 || f[2] != "cgroup" || filepath.Dir(f[1]) != Root {
 			continue
 		}
 		var options []string
@@ -86,38 +87,38 @@ func parseHierarchies(mounts string) []hierarchy {
 	return all
 }
 
-// dirs are the board's folders on the host.
-func (c cgroups) dirs() []string {
-	if c.v2 {
-		return []string{filepath.Join(cgroupRoot, c.name)}
+// Dirs are the board's folders on the host.
+func (c Groups) Dirs() []string {
+	if c.V2 {
+		return []string{filepath.Join(Root, c.Name)}
 	}
 	var all []string
 	for _, m := range c.mounts {
-		all = append(all, filepath.Join(cgroupRoot, m.Dir, c.name))
+		all = append(all, filepath.Join(Root, m.Dir, c.Name))
 	}
 	return all
 }
 
-// dir is the board's folder of a controller, empty without one.
-func (c cgroups) dir(controller string) string {
-	if c.v2 {
-		return c.dirs()[0]
+// Dir is the board's folder of a controller, empty without one.
+func (c Groups) Dir(controller string) string {
+	if c.V2 {
+		return c.Dirs()[0]
 	}
 	for _, m := range c.mounts {
 		if slices.Contains(strings.Split(m.Options, ","), controller) {
-			return filepath.Join(cgroupRoot, m.Dir, c.name)
+			return filepath.Join(Root, m.Dir, c.Name)
 		}
 	}
 	return ""
 }
 
-func (c cgroups) create() error {
-	if c.v2 {
-		if err := handDown(cgroupRoot); err != nil {
+func (c Groups) Create() error {
+	if c.V2 {
+		if err := handDown(Root); err != nil {
 			return fmt.Errorf("hand the controllers down: %w", err)
 		}
 	}
-	for _, dir := range c.dirs() {
+	for _, dir := range c.Dirs() {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("make a cgroup: %w", err)
 		}
@@ -136,10 +137,10 @@ func (c cgroups) create() error {
 	return nil
 }
 
-// enter puts a process into the board's groups.
-func (c cgroups) enter(pid int) error {
-	for _, dir := range c.dirs() {
-		if leaf := filepath.Join(dir, initGroup); c.v2 && isDir(leaf) {
+// Enter puts a process into the board's groups.
+func (c Groups) Enter(pid int) error {
+	for _, dir := range c.Dirs() {
+		if leaf := filepath.Join(dir, initGroup); c.V2 && cache.IsDir(leaf) {
 			// A v2 group that hands controllers on may hold no process itself;
 			// the board has made a leaf for its own by then.
 			dir = leaf
@@ -151,10 +152,10 @@ func (c cgroups) enter(pid int) error {
 	return nil
 }
 
-// cpuSeconds is the CPU time that the board has used so far.
-func (c cgroups) cpuSeconds() float64 {
-	if c.v2 {
-		text, _ := os.ReadFile(filepath.Join(c.dirs()[0], "cpu.stat"))
+// CPUSeconds is the CPU time that the board has used so far.
+func (c Groups) CPUSeconds() float64 {
+	if c.V2 {
+		text, _ := os.ReadFile(filepath.Join(c.Dirs()[0], "cpu.stat"))
 		for _, line := range strings.Split(string(text), "\n") {
 			if rest, ok := strings.CutPrefix(line, "usage_usec "); ok {
 				n, _ := strconv.ParseFloat(rest, 64)
@@ -163,26 +164,26 @@ func (c cgroups) cpuSeconds() float64 {
 		}
 		return 0
 	}
-	text, _ := os.ReadFile(filepath.Join(c.dir("cpuacct"), "cpuacct.usage"))
+	text, _ := os.ReadFile(filepath.Join(c.Dir("cpuacct"), "cpuacct.usage"))
 	n, _ := strconv.ParseFloat(strings.TrimSpace(string(text)), 64)
 	return n / 1e9
 }
 
-// memoryBytes is what the board uses now.
-func (c cgroups) memoryBytes() int64 {
-	file := filepath.Join(c.dir("memory"), "memory.usage_in_bytes")
-	if c.v2 {
-		file = filepath.Join(c.dirs()[0], "memory.current")
+// MemoryBytes is what the board uses now.
+func (c Groups) MemoryBytes() int64 {
+	file := filepath.Join(c.Dir("memory"), "memory.usage_in_bytes")
+	if c.V2 {
+		file = filepath.Join(c.Dirs()[0], "memory.current")
 	}
 	text, _ := os.ReadFile(file)
 	n, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 	return n
 }
 
-// pids are all processes of the board, of every group below its own.
-func (c cgroups) pids() []int {
+// PIDs are all processes of the board, of every group below its own.
+func (c Groups) PIDs() []int {
 	seen := map[int]bool{}
-	for _, dir := range c.dirs() {
+	for _, dir := range c.Dirs() {
 		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.IsDir() {
 				return nil
@@ -204,10 +205,10 @@ func (c cgroups) pids() []int {
 	return all
 }
 
-// remove takes the groups away, the deepest first. They must hold no process.
-func (c cgroups) remove() error {
+// Remove takes the groups away, the deepest first. They must hold no process.
+func (c Groups) Remove() error {
 	var failed error
-	for _, top := range c.dirs() {
+	for _, top := range c.Dirs() {
 		var dirs []string
 		_ = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.IsDir() {
@@ -240,10 +241,10 @@ func rmdirPatiently(dir string) error {
 // initGroup is the leaf that holds a v2 board's own processes.
 const initGroup = "init"
 
-// mount mounts the hierarchies afresh: in the new cgroup namespace the
+// Mount mounts the hierarchies afresh: in the new cgroup namespace the
 // board's own group is their root, as the kubelet expects of a machine.
-func (c cgroups) mount(at string) error {
-	if c.v2 {
+func (c Groups) Mount(at string) error {
+	if c.V2 {
 		if err := unix.Mount("cgroup2", at, "cgroup2", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 			return fmt.Errorf("mount cgroup2: %w", err)
 		}

@@ -1,4 +1,4 @@
-package main
+package cgroup
 
 import (
 	"testing"
@@ -27,11 +27,11 @@ func TestParseHierarchies(t *testing.T) {
 	}, got)
 	assert.Empty(t, parseHierarchies(""))
 
-	c := cgroups{name: "kubeadm-arm-lab-x", mounts: got}
-	assert.Equal(t, "/sys/fs/cgroup/cpu,cpuacct/kubeadm-arm-lab-x", c.dir("cpuacct"))
-	assert.Empty(t, c.dir("blkio"))
-	c = cgroups{name: "kubeadm-arm-lab-x", v2: true}
-	assert.Equal(t, "/sys/fs/cgroup/kubeadm-arm-lab-x", c.dir("cpu"))
+	c := Groups{Name: "kubeadm-arm-lab-x", mounts: got}
+	assert.Equal(t, "/sys/fs/cgroup/cpu,cpuacct/kubeadm-arm-lab-x", c.Dir("cpuacct"))
+	assert.Empty(t, c.Dir("blkio"))
+	c = Groups{Name: "kubeadm-arm-lab-x", V2: true}
+	assert.Equal(t, "/sys/fs/cgroup/kubeadm-arm-lab-x", c.Dir("cpu"))
 }
 
 func FuzzParseHierarchies(f *testing.F) {

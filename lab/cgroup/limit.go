@@ -1,4 +1,4 @@
-package main
+package cgroup
 
 import (
 	"errors"
@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// limits of a board's cgroup; zero values set none.
-type limits struct {
+// Limits of a board's cgroup; zero values set none.
+type Limits struct {
 	CPU    float64       `json:"cpu"`      // 0.05 is 5 % of one core
 	Period time.Duration `json:"periodNs"` // of the CFS quota, 0 means the kernel's 100 ms
 	Memory int64         `json:"memory"`   // bytes
 	CPUs   int           `json:"cpus"`     // how many CPUs it may run on
 }
 
-func (l limits) String() string {
+func (l Limits) String() string {
 	text := "unlimited CPU"
 	if l.CPU > 0 {
 		text = fmt.Sprintf("%.4g %% of a core", l.CPU*100)
@@ -33,16 +33,16 @@ func (l limits) String() string {
 	return text
 }
 
-// fullCore is the largest share of a board whose CPU time is dealt out in slices.
-const fullCore = 1.0
+// FullCore is the largest share of a board whose CPU time is dealt out in slices.
+const FullCore = 1.0
 
-// sliced tells whether a board's CPU time is dealt out in slices.
-func (l limits) sliced() bool { return l.CPU > 0 && l.CPU < fullCore }
+// Sliced tells whether a board's CPU time is dealt out in slices.
+func (l Limits) Sliced() bool { return l.CPU > 0 && l.CPU < FullCore }
 
 // quota returns the CFS quota and period in microseconds; quota -1 is none.
 // The kernel takes periods of 1 ms to 1 s and quotas from 1 ms
 // (Documentation/scheduler/sched-bwc.rst).
-func (l limits) quota() (quota, period int64) {
+func (l Limits) quota() (quota, period int64) {
 	period = 100_000
 	if l.Period > 0 {
 		period = l.Period.Microseconds()
@@ -53,8 +53,8 @@ func (l limits) quota() (quota, period int64) {
 	return int64(l.CPU*float64(period) + 0.5), period
 }
 
-// check finds limits that the kernel would refuse.
-func (l limits) check() error {
+// Check finds limits that the kernel would refuse.
+func (l Limits) Check() error {
 	quota, period := l.quota()
 	if period < 1000 || period > 1_000_000 {
 		return fmt.Errorf("limit the CPU: period %s: the kernel takes 1ms to 1s", l.Period)
@@ -68,9 +68,9 @@ func (l limits) check() error {
 	return nil
 }
 
-// limit sets the limits of a running board.
-func (c cgroups) limit(l limits) error {
-	if err := l.check(); err != nil {
+// Limit sets the limits of a running board.
+func (c Groups) Limit(l Limits) error {
+	if err := l.Check(); err != nil {
 		return err
 	}
 	if l.CPUs > 0 {
@@ -79,7 +79,7 @@ func (c cgroups) limit(l limits) error {
 		}
 	}
 	quota, period := l.quota()
-	if c.v2 {
+	if c.V2 {
 		max, memory := "max", "max"
 		if quota > 0 {
 			max = strconv.FormatInt(quota, 10)
@@ -112,25 +112,25 @@ func (c cgroups) limit(l limits) error {
 
 // limitCPUs lets the board run on the first n of this machine's CPUs only; its
 // programs see that many (sched_getaffinity(2)).
-func (c cgroups) limitCPUs(n int) error {
-	cpus, err := c.firstCPUs(cgroupRoot, n)
+func (c Groups) limitCPUs(n int) error {
+	cpus, err := c.FirstCPUs(Root, n)
 	if err != nil {
 		return err
 	}
 	return c.set("cpuset", "cpuset.cpus", cpus)
 }
 
-// firstCPUs are the first n that the groups mounted at root allow.
-func (c cgroups) firstCPUs(root string, n int) (string, error) {
+// FirstCPUs are the first n that the groups mounted at root allow.
+func (c Groups) FirstCPUs(root string, n int) (string, error) {
 	file := "cpuset/cpuset.cpus"
-	if c.v2 {
+	if c.V2 {
 		file = "cpuset.cpus.effective"
 	}
 	text, err := os.ReadFile(filepath.Join(root, file))
 	if err != nil {
 		return "", fmt.Errorf("limit the CPUs: %w", err)
 	}
-	cpus, err := parseCPUList(strings.TrimSpace(string(text)))
+	cpus, err := ParseCPUList(strings.TrimSpace(string(text)))
 	if err != nil {
 		return "", err
 	}
@@ -144,8 +144,8 @@ func (c cgroups) firstCPUs(root string, n int) (string, error) {
 	return strings.Join(names, ","), nil
 }
 
-// parseCPUList reads the List Format of cpuset(7), such as "0-2,4".
-func parseCPUList(s string) ([]int, error) {
+// ParseCPUList reads the List Format of cpuset(7), such as "0-2,4".
+func ParseCPUList(s string) ([]int, error) {
 	var all []int
 	for _, part := range strings.Split(s, ",") {
 		from, to, isRange := strings.Cut(part, "-")
@@ -164,10 +164,10 @@ func parseCPUList(s string) ([]int, error) {
 	return all, nil
 }
 
-func (c cgroups) set(controller, file, value string) error {
-	dir := c.dir(controller)
+func (c Groups) set(controller, file, value string) error {
+	dir := c.Dir(controller)
 	if dir == "" {
-		return fmt.Errorf("limit the board: the kernel has no %s controller mounted below %s", controller, cgroupRoot)
+		return fmt.Errorf("limit the board: the kernel has no %s controller mounted below %s", controller, Root)
 	}
 	path := filepath.Join(dir, file)
 	if err := os.WriteFile(path, []byte(value), 0); err != nil {

@@ -1,4 +1,4 @@
-package main
+package cgroup
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 )
 
 // Cgroups are one set for the whole machine, while each cache folder has boards
@@ -13,8 +15,8 @@ import (
 
 // owner is the folder of the board whose processes are in these groups, empty
 // when there are none. A board's process 1 names it in its arguments.
-func (c cgroups) owner() string {
-	for _, pid := range c.pids() {
+func (c Groups) owner() string {
+	for _, pid := range c.PIDs() {
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err != nil {
 			continue
@@ -28,37 +30,37 @@ func (c cgroups) owner() string {
 }
 
 // exist tells whether there are groups of that name.
-func (c cgroups) exist() bool { return slices.ContainsFunc(c.dirs(), isDir) }
+func (c Groups) exist() bool { return slices.ContainsFunc(c.Dirs(), cache.IsDir) }
 
-// free tells whether a new board with the folder dir may use these groups.
-func (c cgroups) free(dir string) error {
-	if !c.exist() || c.orphaned(dir) {
+// Free tells whether a new board with the folder dir may use these groups.
+func (c Groups) Free(dir string) error {
+	if !c.exist() || c.Orphaned(dir) {
 		return nil
 	}
 	return fmt.Errorf("board %s: the name is taken by a board in %s\nhint: choose another --name", filepath.Base(dir), filepath.Dir(c.owner()))
 }
 
-// orphaned tells whether these groups are what is left of a board with the
+// Orphaned tells whether these groups are what is left of a board with the
 // folder dir, or of one whose files are gone.
-func (c cgroups) orphaned(dir string) bool {
+func (c Groups) Orphaned(dir string) bool {
 	owner := c.owner()
-	return c.exist() && (owner == "" || owner == dir || !isDir(owner))
+	return c.exist() && (owner == "" || owner == dir || !cache.IsDir(owner))
 }
 
-// cgroupNames are the boards, of any cache, that have cgroups.
-func cgroupNames() ([]string, error) {
-	c, err := findCgroups("*")
+// Names are the boards, of any cache, that have cgroups.
+func Names() ([]string, error) {
+	c, err := Find("*")
 	if err != nil {
 		return nil, err
 	}
 	var names []string
-	for _, pattern := range c.dirs() {
+	for _, pattern := range c.Dirs() {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			return nil, err
 		}
 		for _, dir := range found {
-			name := strings.TrimPrefix(filepath.Base(dir), strings.TrimSuffix(c.name, "*"))
+			name := strings.TrimPrefix(filepath.Base(dir), strings.TrimSuffix(c.Name, "*"))
 			if !slices.Contains(names, name) {
 				names = append(names, name)
 			}

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"bytes"
@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// runQuiet runs a command and shows its output only when it fails.
-func runQuiet(cmd *exec.Cmd) error {
+// Quiet runs a command and shows its output only when it fails.
+func Quiet(cmd *exec.Cmd) error {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("run %s in %s: %w\n%s", strings.Join(cmd.Args, " "), cmd.Dir, err, tail(out.String(), 20))
+		return fmt.Errorf("run %s in %s: %w\n%s", strings.Join(cmd.Args, " "), cmd.Dir, err, Tail(out.String(), 20))
 	}
 	return nil
 }
 
-// tail returns the last n lines.
-func tail(text string, n int) string {
+// Tail returns the last n lines.
+func Tail(text string, n int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

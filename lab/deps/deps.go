@@ -1,4 +1,4 @@
-package main
+package deps
 
 import (
 	"context"
@@ -8,10 +8,13 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
-// neededPrograms maps files to the Debian packages that bring them.
-func neededPrograms() map[string]string {
+// ForBoards maps files to the Debian packages that bring them.
+func ForBoards() map[string]string {
 	return map[string]string{
 		"/usr/bin/containerd": "containerd", "/usr/sbin/runc": "runc", "/bin/ip": "iproute2",
 		"/usr/sbin/xtables-nft-multi": "iptables", "/usr/sbin/nft": "nftables", "/usr/sbin/conntrack": "conntrack",
@@ -21,17 +24,17 @@ func neededPrograms() map[string]string {
 	}
 }
 
-// emulatorPrograms are those of lab boot.
-func emulatorPrograms() map[string]string {
+// ForEmulator are those of lab boot.
+func ForEmulator() map[string]string {
 	return map[string]string{
 		"/usr/bin/qemu-system-arm": "qemu-system-arm", "/usr/bin/qemu-system-aarch64": "qemu-system-arm",
 		"/usr/bin/qemu-system-x86_64": "qemu-system-x86",
 	}
 }
 
-// wholePrograms are those of whole emulated boards.
-func wholePrograms() map[string]string {
-	all := emulatorPrograms()
+// ForEmulated are those of whole emulated boards.
+func ForEmulated() map[string]string {
+	all := ForEmulator()
 	// What imports images for boards whose programs run here.
 	all["/usr/bin/containerd"] = "containerd"
 	for path, pkg := range map[string]string{
@@ -54,13 +57,13 @@ func missingPackages(needed map[string]string) []string {
 	return slices.Compact(missing)
 }
 
-func needDebianPrograms() error {
-	return needPackages(neededPrograms(), "lab deps")
+func NeedBoards() error {
+	return needPackages(ForBoards(), "lab deps")
 }
 
-func needEmulator() error { return needPackages(emulatorPrograms(), "lab deps --emulator") }
+func NeedEmulator() error { return needPackages(ForEmulator(), "lab deps --emulator") }
 
-func needWhole() error { return needPackages(wholePrograms(), "lab deps --emulated") }
+func NeedEmulated() error { return needPackages(ForEmulated(), "lab deps --emulated") }
 
 func needPackages(needed map[string]string, command string) error {
 	if missing := missingPackages(needed); len(missing) > 0 {
@@ -69,12 +72,12 @@ func needPackages(needed map[string]string, command string) error {
 	return nil
 }
 
-// installDeps installs what is missing. A policy file (invoke-rc.d(8)) keeps the
+// Install installs what is missing. A policy file (invoke-rc.d(8)) keeps the
 // packages from starting services: a board has a containerd of its own.
-func installDeps(ctx context.Context, needed map[string]string) (err error) {
+func Install(ctx context.Context, needed map[string]string) (err error) {
 	missing := missingPackages(needed)
 	if len(missing) == 0 {
-		say("all Debian packages are here")
+		progress.Log("all Debian packages are here")
 		return nil
 	}
 	const policy = "/usr/sbin/policy-rc.d"
@@ -84,14 +87,14 @@ func installDeps(ctx context.Context, needed map[string]string) (err error) {
 		}
 		defer func() { _ = os.Remove(policy) }()
 	}
-	return step(ctx, "installing Debian packages: "+strings.Join(missing, " "), func() error {
+	return progress.Step(ctx, "installing Debian packages: "+strings.Join(missing, " "), func() error {
 		for _, args := range [][]string{
 			{"apt-get", "update", "-qq"},
 			append([]string{"apt-get", "install", "-y", "-qq", "--no-install-recommends"}, missing...),
 		} {
 			cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 			cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-			if err := runQuiet(cmd); err != nil {
+			if err := command.Quiet(cmd); err != nil {
 				return err
 			}
 		}

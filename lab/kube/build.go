@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"bufio"
@@ -15,23 +15,27 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
 // A target is a version of Kubernetes for a CPU.
-type target struct {
+type Target struct {
 	Version string // v1.37.2
 	Arch    string // GOARCH
 	ARM     string // GOARM, for Arch arm only
 }
 
-// defaultVersion is the newest Kubernetes that kubeadm-arm knows.
-const defaultVersion = "v1.37.2"
+// DefaultVersion is the newest Kubernetes that kubeadm-arm knows.
+const DefaultVersion = "v1.37.2"
 
 // recipe counts the ways in which programs and images were made, so that a
 // newer lab does not take what an older one left in the cache.
 const recipe = "1"
 
-func (t target) String() string {
+func (t Target) String() string {
 	name := t.Version + "-" + t.Arch
 	if t.Arch == "arm" {
 		name += "v" + t.ARM
@@ -39,10 +43,10 @@ func (t target) String() string {
 	return name + "-" + recipe
 }
 
-var versionForm = regexp.MustCompile(`^v1\.(\d+)\.(\d+)$`)
+var VersionForm = regexp.MustCompile(`^v1\.(\d+)\.(\d+)$`)
 
-func (t target) check() error {
-	if !versionForm.MatchString(t.Version) {
+func (t Target) check() error {
+	if !VersionForm.MatchString(t.Version) {
 		return fmt.Errorf("version %q of Kubernetes: want the form v1.37.2", t.Version)
 	}
 	switch t.Arch + t.ARM {
@@ -57,16 +61,16 @@ func kubernetesPrograms() []string {
 	return []string{"kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"}
 }
 
-// build makes sure that all programs of t are built, and returns their folder.
-func build(ctx context.Context, t target) (string, error) {
+// Build makes sure that all programs of t are built, and returns their folder.
+func Build(ctx context.Context, t Target) (string, error) {
 	if err := t.check(); err != nil {
 		return "", err
 	}
-	out, err := folder("programs", t.String())
+	out, err := cache.Folder("programs", t.String())
 	if err != nil {
 		return "", err
 	}
-	unlock, err := lock(ctx, filepath.Join(out, ".lock"))
+	unlock, err := cache.Lock(ctx, filepath.Join(out, ".lock"))
 	if err != nil {
 		return "", err
 	}
@@ -74,11 +78,11 @@ func build(ctx context.Context, t target) (string, error) {
 	if err := buildKubernetes(ctx, t, kubernetesPrograms()...); err != nil {
 		return "", err
 	}
-	wanted, err := wantedImages(ctx, out, t)
+	wanted, err := WantedImages(ctx, out, t)
 	if err != nil {
 		return "", err
 	}
-	if err := once(filepath.Join(out, "etcd"), func(to string) error { return buildEtcd(ctx, t, wanted["etcd"].tag, to) }); err != nil {
+	if err := cache.Once(filepath.Join(out, "etcd"), func(to string) error { return buildEtcd(ctx, t, wanted["etcd"].tag, to) }); err != nil {
 		return "", err
 	}
 	if needsEtcdctl(wanted["etcd"].tag) {
@@ -86,15 +90,15 @@ func build(ctx context.Context, t target) (string, error) {
 			return "", err
 		}
 	}
-	if needsCrictl(t.Version) {
+	if NeedsCrictl(t.Version) {
 		if err := buildModule(ctx, t, out, "crictl", "sigs.k8s.io/cri-tools", "sigs.k8s.io/cri-tools/cmd/crictl", "v1.30.0"); err != nil {
 			return "", err
 		}
 	}
-	if err := once(filepath.Join(out, "coredns"), func(to string) error { return buildCoreDNS(ctx, t, wanted["coredns"].tag, to) }); err != nil {
+	if err := cache.Once(filepath.Join(out, "coredns"), func(to string) error { return buildCoreDNS(ctx, t, wanted["coredns"].tag, to) }); err != nil {
 		return "", err
 	}
-	return out, once(filepath.Join(out, "pause"), func(to string) error {
+	return out, cache.Once(filepath.Join(out, "pause"), func(to string) error {
 		dir, err := pauseModule()
 		if err != nil {
 			return err
@@ -103,14 +107,14 @@ func build(ctx context.Context, t target) (string, error) {
 	})
 }
 
-// needsCrictl tells whether a kubeadm calls crictl instead of asking the runtime
+// NeedsCrictl tells whether a kubeadm calls crictl instead of asking the runtime
 // itself (cmd/kubeadm/app/util/runtime/runtime.go).
-func needsCrictl(version string) bool { return minorOf(version) < 31 }
+func NeedsCrictl(version string) bool { return Minor(version) < 31 }
 
 // buildModule builds a program, the package pkg of a module that is not
 // Kubernetes' own.
-func buildModule(ctx context.Context, t target, out, program, module, pkg, version string) error {
-	return once(filepath.Join(out, program), func(to string) error {
+func buildModule(ctx context.Context, t Target, out, program, module, pkg, version string) error {
+	return cache.Once(filepath.Join(out, program), func(to string) error {
 		dir, err := programModule(ctx, module, version, pkg)
 		if err != nil {
 			return err
@@ -119,22 +123,22 @@ func buildModule(ctx context.Context, t target, out, program, module, pkg, versi
 	})
 }
 
-// buildOnly builds one command of Kubernetes and returns its path.
-func buildOnly(ctx context.Context, t target, program string) (string, error) {
+// BuildOnly builds one command of Kubernetes and returns its path.
+func BuildOnly(ctx context.Context, t Target, program string) (string, error) {
 	if err := t.check(); err != nil {
 		return "", err
 	}
 	if !slices.Contains(kubernetesPrograms(), program) {
 		return "", fmt.Errorf("program %q: want one of %s", program, strings.Join(kubernetesPrograms(), ", "))
 	}
-	dir, err := folder("programs", t.String())
+	dir, err := cache.Folder("programs", t.String())
 	if err != nil {
 		return "", err
 	}
 	file := filepath.Join(dir, program)
 	// Another lab that builds the rest need not be waited for.
-	if !fileExists(file) {
-		unlock, err := lock(ctx, filepath.Join(dir, ".lock"))
+	if !cache.Exists(file) {
+		unlock, err := cache.Lock(ctx, filepath.Join(dir, ".lock"))
 		if err != nil {
 			return "", err
 		}
@@ -148,12 +152,12 @@ func buildOnly(ctx context.Context, t target, program string) (string, error) {
 
 // buildKubernetes builds those commands of Kubernetes that are not there yet, all in
 // one call of go, which then links one while it compiles the next.
-func buildKubernetes(ctx context.Context, t target, programs ...string) (err error) {
-	out, err := folder("programs", t.String())
+func buildKubernetes(ctx context.Context, t Target, programs ...string) (err error) {
+	out, err := cache.Folder("programs", t.String())
 	if err != nil {
 		return err
 	}
-	missing := slices.DeleteFunc(slices.Clone(programs), func(p string) bool { return fileExists(filepath.Join(out, p)) })
+	missing := slices.DeleteFunc(slices.Clone(programs), func(p string) bool { return cache.Exists(filepath.Join(out, p)) })
 	if len(missing) == 0 {
 		return nil
 	}
@@ -190,13 +194,13 @@ func buildKubernetes(ctx context.Context, t target, programs ...string) (err err
 
 // buildEtcd builds the etcd that an image tag such as 3.5.15-0 names. If there
 // is no module of that version, the newest of the same minor is taken.
-func buildEtcd(ctx context.Context, t target, tag, to string) error {
+func buildEtcd(ctx context.Context, t Target, tag, to string) error {
 	const module = "go.etcd.io/etcd/server/v3"
 	version := etcdVersion(tag)
 	dir, err := programModule(ctx, module, version, module)
 	if err != nil {
 		minor := version[:strings.LastIndexByte(version, '.')]
-		say("no etcd %s to be had, taking the newest %s", version, minor)
+		progress.Log("no etcd %s to be had, taking the newest %s", version, minor)
 		newest, errNewest := newestModule(ctx, module, minor)
 		if errNewest != nil {
 			return fmt.Errorf("%w\n%w", err, errNewest)
@@ -217,7 +221,7 @@ func etcdVersion(tag string) string {
 	version, _, _ := strings.Cut(tag, "-")
 	version = "v" + strings.TrimPrefix(version, "v")
 	if isOldEtcd(version) {
-		say("etcd %s has no module, taking %s", version, newestOldEtcd)
+		progress.Log("etcd %s has no module, taking %s", version, newestOldEtcd)
 		return newestOldEtcd
 	}
 	return version
@@ -238,26 +242,26 @@ func needsEtcdctl(tag string) bool {
 // needsC tells whether a program cannot do without a C compiler: cAdvisor in the
 // kubelets before Kubernetes had a go.mod.
 func needsC(version, pkg string) bool {
-	return minorOf(version) < firstWithModules && strings.HasSuffix(pkg, "/cmd/kubelet")
+	return Minor(version) < firstWithModules && strings.HasSuffix(pkg, "/cmd/kubelet")
 }
 
 // goBuild builds static programs, but for those that need C. They go to the file to,
 // or into that folder if it ends with a slash.
-func goBuild(ctx context.Context, dir string, t target, to, ldflags string, packages ...string) error {
+func goBuild(ctx context.Context, dir string, t Target, to, ldflags string, packages ...string) error {
 	toolchain, err := os.ReadFile(filepath.Join(dir, toolchainFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	args := []string{"build", "-v", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags=" + ldflags, "-o", to}
 	overlay := filepath.Join(dir, overlayFile)
-	if fileExists(overlay) {
+	if cache.Exists(overlay) {
 		args = append(args, "-overlay="+overlay)
 	}
 	env := []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + t.Arch}
 	if needsC(t.Version, packages[0]) {
 		env[0] = "CGO_ENABLED=1"
 	}
-	if fileExists(overlay) {
+	if cache.Exists(overlay) {
 		// Without this, go looks into its index of downloaded modules, which
 		// knows of no overlay.
 		env = append(env, "GODEBUG=goindex=0")
@@ -273,12 +277,12 @@ func goBuild(ctx context.Context, dir string, t target, to, ldflags string, pack
 		names = append(names, programName(p))
 	}
 	what := fmt.Sprintf("building %s of Kubernetes %s for %s", strings.Join(names, ", "), t.Version, strings.TrimSuffix(t.Arch+"v"+t.ARM, "v"))
-	return counting(ctx, what, func(p *progress) error {
+	return progress.Counted(ctx, what, func(p *progress.Counter) error {
 		list := goCommand(ctx, dir, append([]string{"list", "-mod=mod", "-deps"}, packages...)...)
 		list.Env = append(list.Env, env...)
 		// Only to tell how much is left.
 		if out, err := list.Output(); err == nil {
-			p.most.Store(int64(bytes.Count(out, []byte{'\n'})))
+			p.Most.Store(int64(bytes.Count(out, []byte{'\n'})))
 		}
 		cmd := goCommand(ctx, dir, append(args, packages...)...)
 		cmd.Env = append(cmd.Env, env...)
@@ -306,7 +310,7 @@ func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GO111MODULE=on")
 	if os.Getenv("HOME") == "" && os.Getenv("GOCACHE") == "" && os.Getenv("XDG_CACHE_HOME") == "" {
 		// go wants a home for its caches.
-		if base, err := cacheDir(); err == nil {
+		if base, err := cache.Dir(); err == nil {
 			cmd.Env = append(cmd.Env, "GOCACHE="+filepath.Join(base, "go-build"), "GOPATH="+filepath.Join(base, "go"))
 		}
 	}
@@ -318,7 +322,7 @@ func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
 
 // runCounting runs go build -v, which prints the name of each package that it
 // compiles, and shows the rest of its output when it fails.
-func runCounting(cmd *exec.Cmd, p *progress) error {
+func runCounting(cmd *exec.Cmd, p *progress.Counter) error {
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return err
@@ -330,13 +334,13 @@ func runCounting(cmd *exec.Cmd, p *progress) error {
 	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
 		if packageForm.MatchString(lines.Text()) {
-			p.done.Add(1)
+			p.Done.Add(1)
 		} else {
 			rest.WriteString(lines.Text() + "\n")
 		}
 	}
 	if err := errors.Join(lines.Err(), cmd.Wait()); err != nil {
-		return fmt.Errorf("run %s in %s: %w\n%s", strings.Join(cmd.Args, " "), cmd.Dir, err, tail(rest.String(), 20))
+		return fmt.Errorf("run %s in %s: %w\n%s", strings.Join(cmd.Args, " "), cmd.Dir, err, command.Tail(rest.String(), 20))
 	}
 	return nil
 }
@@ -347,9 +351,9 @@ var packageForm = regexp.MustCompile(`^[\w.~/-]+$`)
 // stamp are the linker flags without which the programs call themselves v0.0.0
 // (k8s.io/component-base/version/base.go; up to v1.14 k8s.io/kubernetes/pkg/version).
 func stamp(version string) string {
-	minor := versionForm.FindStringSubmatch(version)[1]
+	minor := VersionForm.FindStringSubmatch(version)[1]
 	pkg := "k8s.io/component-base/version."
-	if minorOf(version) < firstWithModules {
+	if Minor(version) < firstWithModules {
 		pkg = "k8s.io/kubernetes/pkg/version."
 	}
 	flags := "-s -w"

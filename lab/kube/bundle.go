@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"archive/tar"
@@ -17,16 +17,19 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
 // A bundle is what an owner copies to a board: programs, images, and what they
 // are.
-type bundle struct {
-	target  target
-	out     string
-	sysroot string // a Debian's root folder to take iptables from; empty: apt
-	sources string // sources.list(5) for apt, empty for this machine's
-	bare    bool   // no iptables at all
+type Bundle struct {
+	Target  Target
+	Out     string
+	Sysroot string // a Debian's root folder to take iptables from; empty: apt
+	Sources string // sources.list(5) for apt, empty for this machine's
+	Bare    bool   // no iptables at all
 }
 
 // built is manifest.json: what is in a bundle.
@@ -54,47 +57,47 @@ type builtProgram struct {
 }
 
 // cpuName is what owners call a target's CPU: armv6.
-func cpuName(t target) string { return strings.TrimSuffix(t.Arch+"v"+t.ARM, "v") }
+func cpuName(t Target) string { return strings.TrimSuffix(t.Arch+"v"+t.ARM, "v") }
 
-// make builds everything and fills the bundle's folder. It returns the names of
+// Make builds everything and fills the bundle's folder. It returns the names of
 // its files.
-func (b bundle) make(ctx context.Context) ([]string, error) {
-	if err := os.MkdirAll(b.out, 0o755); err != nil {
+func (b Bundle) Make(ctx context.Context) ([]string, error) {
+	if err := os.MkdirAll(b.Out, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder of --out: %w", err)
 	}
-	if err := enoughSpace(b.out, bundleSpace); err != nil {
+	if err := enoughSpace(b.Out, bundleSpace); err != nil {
 		return nil, err
 	}
 	// First what can fail for reasons that no build cures.
 	var packages []string
-	if b.sysroot == "" && !b.bare {
+	if b.Sysroot == "" && !b.Bare {
 		var err error
-		if b.sysroot, packages, err = debianRoot(ctx, b.target, b.sources); err != nil {
+		if b.Sysroot, packages, err = debianRoot(ctx, b.Target, b.Sources); err != nil {
 			return nil, err
 		}
 	}
-	programs, err := build(ctx, b.target)
+	programs, err := Build(ctx, b.Target)
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := wantedImages(ctx, programs, b.target)
+	wanted, err := WantedImages(ctx, programs, b.Target)
 	if err != nil {
 		return nil, err
 	}
-	about := built{Kubernetes: b.target.Version, CPU: cpuName(b.target), Debian: packages}
-	images, err := imagesOf(programs, b.sysroot, b.target, wanted)
+	about := built{Kubernetes: b.Target.Version, CPU: cpuName(b.Target), Debian: packages}
+	images, err := Images(programs, b.Sysroot, b.Target, wanted)
 	if err != nil {
 		return nil, err
 	}
 	about.Images = slices.Sorted(maps.Keys(images))
 	for _, p := range append(kubernetesPrograms(), "etcd", "coredns", "pause") {
-		info, err := describe(filepath.Join(programs, p), b.target)
+		info, err := describe(filepath.Join(programs, p), b.Target)
 		if err != nil {
 			return nil, err
 		}
 		about.Programs = append(about.Programs, info)
 	}
-	tail := b.target.Version + "-linux-" + cpuName(b.target)
+	tail := b.Target.Version + "-linux-" + cpuName(b.Target)
 	files := []string{"kubernetes-" + tail + ".tar.gz", "images-" + tail + ".tar", "manifest.json"}
 	makers := []func(to string) error{
 		func(to string) error { return writePrograms(to, programs) },
@@ -108,18 +111,18 @@ func (b bundle) make(ctx context.Context) ([]string, error) {
 		},
 	}
 	for i, name := range files {
-		err := step(ctx, "writing "+name, func() error { return replaceFile(filepath.Join(b.out, name), makers[i]) })
+		err := progress.Step(ctx, "writing "+name, func() error { return cache.Replace(filepath.Join(b.Out, name), makers[i]) })
 		if err != nil {
 			return nil, err
 		}
 	}
-	err = replaceFile(filepath.Join(b.out, "SHA256SUMS"), func(to string) error { return writeSums(to, b.out, files) })
+	err = cache.Replace(filepath.Join(b.Out, "SHA256SUMS"), func(to string) error { return writeSums(to, b.Out, files) })
 	return append(files, "SHA256SUMS"), err
 }
 
 // describe reads what a program says of itself, and refuses one that was built
 // for another CPU.
-func describe(path string, t target) (builtProgram, error) {
+func describe(path string, t Target) (builtProgram, error) {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
 		return builtProgram{}, fmt.Errorf("read the build information of %s: %w", path, err)

@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ func TestSameInputsSameArchive(t *testing.T) {
 	t.Setenv("KUBEADM_ARM_CACHE", t.TempDir())
 	var archives, programs [][]byte
 	for range 2 {
-		dir, arm := t.TempDir(), target{"v1.37.2", "arm", "6"}
+		dir, arm := t.TempDir(), Target{"v1.37.2", "arm", "6"}
 		module, err := pauseModule()
 		require.NoError(t, err)
 		require.NoError(t, goBuild(t.Context(), module, arm, filepath.Join(dir, "pause"), "-s -w", "pause"))
@@ -43,7 +43,7 @@ func TestSameInputsSameArchive(t *testing.T) {
 		info, err := describe(filepath.Join(dir, "pause"), arm)
 		require.NoError(t, err)
 		assert.Equal(t, []string{"arm", "6", "pause"}, []string{info.GOARCH, info.GOARM, info.Name})
-		_, err = describe(filepath.Join(dir, "pause"), target{"v1.37.2", "arm", "7"})
+		_, err = describe(filepath.Join(dir, "pause"), Target{"v1.37.2", "arm", "7"})
 		assert.ErrorContains(t, err, "not for armv7")
 
 		for _, p := range nodePrograms() {
@@ -76,7 +76,7 @@ func TestSameInputsSameArchive(t *testing.T) {
 func TestManifestOfArchive(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "pause"), []byte("x"), 0o755))
-	img, err := image(dir, "", "pause", target{"v1.37.2", "amd64", ""})
+	img, err := image(dir, "", "pause", Target{"v1.37.2", "amd64", ""})
 	require.NoError(t, err)
 	to := filepath.Join(dir, "a.tar")
 	require.NoError(t, writeArchive(to, map[string]v1.Image{"registry.k8s.io/pause:3.10": img, "registry.k8s.io/pause:3.9": img}))
@@ -95,7 +95,7 @@ func TestEnoughSpace(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "not", "there", "yet")
 	require.NoError(t, enoughSpace(dir, 1))
 	err := enoughSpace(dir, 1<<60)
-	var full *noSpaceError
+	var full *NoSpaceError
 	require.ErrorAs(t, err, &full)
 	assert.Contains(t, err.Error(), dir)
 }
@@ -103,17 +103,17 @@ func TestEnoughSpace(t *testing.T) {
 // TestDebianRootSays what is missing where apt is not.
 func TestDebianRootSays(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, _, err := debianRoot(context.Background(), target{"v1.37.2", "arm", "7"}, "")
-	var none *noNetfilterError
+	_, _, err := debianRoot(context.Background(), Target{"v1.37.2", "arm", "7"}, "")
+	var none *NoNetfilterError
 	require.ErrorAs(t, err, &none)
 	assert.ErrorContains(t, err, "no apt-get here")
 }
 
 func TestDebianOfATarget(t *testing.T) {
-	assert.Equal(t, "armv6", cpuName(target{"v1.37.2", "arm", "6"}))
-	assert.Equal(t, "arm64", cpuName(target{"v1.37.2", "arm64", ""}))
-	assert.NotContains(t, imagePackages(target{"v1.37.2", "arm", "6"}), "dash", "it would bring dpkg and tar")
-	assert.Equal(t, "armel", debianArch(target{"v1.37.2", "arm", "6"}))
-	assert.Equal(t, "armhf", debianArch(target{"v1.37.2", "arm", "7"}))
-	assert.Equal(t, "arm64", debianArch(target{"v1.37.2", "arm64", ""}))
+	assert.Equal(t, "armv6", cpuName(Target{"v1.37.2", "arm", "6"}))
+	assert.Equal(t, "arm64", cpuName(Target{"v1.37.2", "arm64", ""}))
+	assert.NotContains(t, imagePackages(Target{"v1.37.2", "arm", "6"}), "dash", "it would bring dpkg and tar")
+	assert.Equal(t, "armel", debianArch(Target{"v1.37.2", "arm", "6"}))
+	assert.Equal(t, "armhf", debianArch(Target{"v1.37.2", "arm", "7"}))
+	assert.Equal(t, "arm64", debianArch(Target{"v1.37.2", "arm64", ""}))
 }

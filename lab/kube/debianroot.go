@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"context"
@@ -10,14 +10,18 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
 // imagePackages are the Debian packages that images have programs from:
 // kube-proxy's, and that of an etcd of old, whose probe needs a shell. apt adds
 // the libraries.
-func imagePackages(t target) []string {
+func imagePackages(t Target) []string {
 	packages := []string{"iptables", "nftables", "conntrack"}
-	if minorOf(t.Version) < 16 {
+	if Minor(t.Version) < 16 {
 		packages = append(packages, "dash")
 	}
 	return packages
@@ -25,7 +29,7 @@ func imagePackages(t target) []string {
 
 // debianArch is the Debian port whose programs run on a target. Debian's armhf
 // is for ARMv7: ARMv6 takes armel, whose libraries come along in the image.
-func debianArch(t target) string {
+func debianArch(t Target) string {
 	switch t.Arch + t.ARM {
 	case "arm7":
 		return "armhf"
@@ -39,18 +43,18 @@ func debianArch(t target) string {
 // its sources and its keys, and unpacks them. Nothing is installed here. It
 // returns the folder that holds them and the packages, as name=version. sources
 // is a file of sources.list(5) to use instead, or empty.
-func debianRoot(ctx context.Context, t target, sources string) (root string, packages []string, err error) {
+func debianRoot(ctx context.Context, t Target, sources string) (root string, packages []string, err error) {
 	arch := debianArch(t)
 	for _, program := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return "", nil, &noNetfilterError{fmt.Errorf("no %s here to fetch iptables for %s with", program, arch)}
+			return "", nil, &NoNetfilterError{fmt.Errorf("no %s here to fetch iptables for %s with", program, arch)}
 		}
 	}
-	base, err := folder("debian", arch)
+	base, err := cache.Folder("debian", arch)
 	if err != nil {
 		return "", nil, err
 	}
-	unlock, err := lock(ctx, filepath.Join(base, ".lock"))
+	unlock, err := cache.Lock(ctx, filepath.Join(base, ".lock"))
 	if err != nil {
 		return "", nil, err
 	}
@@ -68,12 +72,12 @@ func debianRoot(ctx context.Context, t target, sources string) (root string, pac
 	}
 	slices.Sort(packages)
 	root = filepath.Join(base, fmt.Sprintf("root-%.12x", sha256.Sum256([]byte(strings.Join(packages, "\n")))))
-	return root, packages, once(root, func(to string) error {
+	return root, packages, cache.Once(root, func(to string) error {
 		if err := os.RemoveAll(to); err != nil { // what an interrupted run left
 			return err
 		}
 		for _, deb := range debs {
-			if err := runQuiet(exec.CommandContext(ctx, "dpkg-deb", "--extract", deb, to)); err != nil {
+			if err := command.Quiet(exec.CommandContext(ctx, "dpkg-deb", "--extract", deb, to)); err != nil {
 				return errors.Join(err, os.RemoveAll(to))
 			}
 		}
@@ -91,9 +95,9 @@ func fetchPackages(ctx context.Context, base, arch string, wanted []string, sour
 	apt := func(args ...string) error {
 		cmd := exec.CommandContext(ctx, "apt-get", append(slices.Clone(options), args...)...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
-		return runQuiet(cmd)
+		return command.Quiet(cmd)
 	}
-	err = step(ctx, "fetching "+strings.Join(wanted, ", ")+" for "+arch+" with apt", func() error {
+	err = progress.Step(ctx, "fetching "+strings.Join(wanted, ", ")+" for "+arch+" with apt", func() error {
 		// One source of several that fails need not be the one that has them.
 		partly := apt("update")
 		err := apt(append([]string{"install", "--download-only", "-y", "--no-install-recommends"}, wanted...)...)
@@ -103,7 +107,7 @@ func fetchPackages(ctx context.Context, base, arch string, wanted []string, sour
 		return err
 	})
 	if err != nil {
-		return nil, &noNetfilterError{err}
+		return nil, &NoNetfilterError{err}
 	}
 	return filepath.Glob(filepath.Join(base, "cache/archives/*.deb"))
 }
@@ -143,10 +147,10 @@ func aptOptions(base, arch, sources string) ([]string, error) {
 	return options, nil
 }
 
-// noNetfilterError says that there is no iptables to be had for kube-proxy.
-type noNetfilterError struct{ err error }
+// NoNetfilterError says that there is no iptables to be had for kube-proxy.
+type NoNetfilterError struct{ err error }
 
-func (e *noNetfilterError) Error() string {
+func (e *NoNetfilterError) Error() string {
 	return "kube-proxy's image needs iptables: " + e.err.Error()
 }
-func (e *noNetfilterError) Unwrap() error { return e.err }
+func (e *NoNetfilterError) Unwrap() error { return e.err }

@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"archive/tar"
@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -21,18 +23,18 @@ import (
 )
 
 // wantedImage is an image that a version of Kubernetes asks for.
-type wantedImage struct{ ref, tag string }
+type wantedImage struct{ Ref, tag string }
 
-// wantedImages asks the kubeadm just built which images it would use. A
+// WantedImages asks the kubeadm just built which images it would use. A
 // kubeadm for another CPU cannot be asked; then one for this CPU is built.
-func wantedImages(ctx context.Context, programs string, t target) (map[string]wantedImage, error) {
+func WantedImages(ctx context.Context, programs string, t Target) (map[string]wantedImage, error) {
 	kubeadm := filepath.Join(programs, "kubeadm")
 	if t.Arch != runtime.GOARCH {
-		host := target{Version: t.Version, Arch: runtime.GOARCH}
+		host := Target{Version: t.Version, Arch: runtime.GOARCH}
 		if err := buildKubernetes(ctx, host, "kubeadm"); err != nil {
 			return nil, err
 		}
-		dir, err := folder("programs", host.String())
+		dir, err := cache.Folder("programs", host.String())
 		if err != nil {
 			return nil, err
 		}
@@ -54,26 +56,26 @@ func parseImageList(out string) (map[string]wantedImage, error) {
 		if !ok {
 			continue
 		}
-		images[filepath.Base(path)] = wantedImage{ref: line, tag: tag}
+		images[filepath.Base(path)] = wantedImage{Ref: line, tag: tag}
 	}
 	for _, need := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", "pause", "etcd"} {
-		if images[need].ref == "" {
+		if images[need].Ref == "" {
 			return nil, fmt.Errorf("ask kubeadm for its images: no %s among %q", need, out)
 		}
 	}
 	return images, nil
 }
 
-// imageArchive makes one archive of all images, in the form of docker save, and
+// ImageArchive makes one archive of all images, in the form of docker save, and
 // returns its path. kube-proxy's image gets iptables and nft from the Debian
 // below sysroot.
-func imageArchive(ctx context.Context, programs, sysroot string, t target) (string, error) {
-	unlock, err := lock(ctx, filepath.Join(programs, ".lock"))
+func ImageArchive(ctx context.Context, programs, sysroot string, t Target) (string, error) {
+	unlock, err := cache.Lock(ctx, filepath.Join(programs, ".lock"))
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	wanted, err := wantedImages(ctx, programs, t)
+	wanted, err := WantedImages(ctx, programs, t)
 	if err != nil {
 		return "", err
 	}
@@ -82,9 +84,9 @@ func imageArchive(ctx context.Context, programs, sysroot string, t target) (stri
 		// Beside one without iptables.
 		archive = filepath.Join(programs, "images-netfilter.tar")
 	}
-	return archive, once(archive, func(to string) error {
-		return step(ctx, "making container images of Kubernetes "+t.Version, func() error {
-			images, err := imagesOf(programs, sysroot, t, wanted)
+	return archive, cache.Once(archive, func(to string) error {
+		return progress.Step(ctx, "making container images of Kubernetes "+t.Version, func() error {
+			images, err := Images(programs, sysroot, t, wanted)
 			if err != nil {
 				return err
 			}
@@ -93,21 +95,21 @@ func imageArchive(ctx context.Context, programs, sysroot string, t target) (stri
 	})
 }
 
-// imagesOf makes the wanted images, by their names.
-func imagesOf(programs, sysroot string, t target, wanted map[string]wantedImage) (map[string]v1.Image, error) {
+// Images makes the wanted images, by their names.
+func Images(programs, sysroot string, t Target, wanted map[string]wantedImage) (map[string]v1.Image, error) {
 	images := map[string]v1.Image{}
 	for program, w := range wanted {
 		img, err := image(programs, sysroot, program, t)
 		if err != nil {
-			return nil, fmt.Errorf("make image %s: %w", w.ref, err)
+			return nil, fmt.Errorf("make image %s: %w", w.Ref, err)
 		}
-		images[w.ref] = img
+		images[w.Ref] = img
 	}
 	return images, nil
 }
 
 // image is one image with one layer: the program where its manifests expect it.
-func image(programs, sysroot, program string, t target) (v1.Image, error) {
+func image(programs, sysroot, program string, t Target) (v1.Image, error) {
 	files := map[string]string{"usr/local/bin/" + program: filepath.Join(programs, program)}
 	config := v1.Config{Entrypoint: []string{"/usr/local/bin/" + program}, Env: []string{"PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}}
 	links := map[string]string{}
@@ -134,7 +136,7 @@ func image(programs, sysroot, program string, t target) (v1.Image, error) {
 		config.Entrypoint = []string{"/pause"}
 	case "kube-proxy":
 		if sysroot == "" {
-			say("the kube-proxy image for %s holds no iptables; name a Debian of that CPU with --sysroot", t.Arch)
+			progress.Log("the kube-proxy image for %s holds no iptables; name a Debian of that CPU with --sysroot", t.Arch)
 			break
 		}
 		if err := addNetfilter(sysroot, files, links); err != nil {

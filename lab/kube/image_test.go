@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"archive/tar"
@@ -36,7 +36,7 @@ func TestParseImageList(t *testing.T) {
 func TestImageHoldsItsProgram(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "etcd"), []byte("program"), 0o755))
-	img, err := image(dir, "", "etcd", target{"v1.37.2", "arm", "7"})
+	img, err := image(dir, "", "etcd", Target{"v1.37.2", "arm", "7"})
 	require.NoError(t, err)
 	config, err := img.ConfigFile()
 	require.NoError(t, err)
@@ -48,13 +48,13 @@ func TestImageHoldsItsProgram(t *testing.T) {
 	// An old etcd is probed by etcdctl in a shell.
 	assert.NotContains(t, files, "bin/sh")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "etcdctl"), []byte("client"), 0o755))
-	img, err = image(dir, "/", "etcd", target{"v1.13.1", "amd64", ""})
+	img, err = image(dir, "/", "etcd", Target{"v1.13.1", "amd64", ""})
 	require.NoError(t, err)
 	files = tarFiles(t, mutate.Extract(img))
 	assert.Equal(t, "client", files["usr/local/bin/etcdctl"])
 	assert.Contains(t, files, "bin/sh")
 
-	_, err = image(dir, "", "pause", target{"v1.37.2", "amd64", ""})
+	_, err = image(dir, "", "pause", Target{"v1.37.2", "amd64", ""})
 	assert.Error(t, err, "its program is missing")
 }
 

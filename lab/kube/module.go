@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"context"
@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 	"golang.org/x/mod/modfile"
 )
 
@@ -17,12 +20,12 @@ import (
 func kubernetesModule(ctx context.Context, version string) (string, error) {
 	const path = "k8s.io/kubernetes"
 	return readyModule("kubernetes-"+version, func(dir string) error {
-		say("fetching the source of Kubernetes %s", version)
+		progress.Log("fetching the source of Kubernetes %s", version)
 		m, err := downloadModule(ctx, path, version)
 		if err != nil {
 			return err
 		}
-		if minorOf(version) < firstWithModules {
+		if Minor(version) < firstWithModules {
 			return oldModule(ctx, version, m.Dir, dir)
 		}
 		text, err := os.ReadFile(m.GoMod)
@@ -104,11 +107,11 @@ func programModule(ctx context.Context, path, version, pkg string) (string, erro
 
 // readyModule returns a module's folder after filling it once.
 func readyModule(name string, fill func(dir string) error) (string, error) {
-	dir, err := folder("modules", name+"-"+recipe)
+	dir, err := cache.Folder("modules", name+"-"+recipe)
 	if err != nil {
 		return "", err
 	}
-	return dir, once(filepath.Join(dir, "ready"), func(to string) error {
+	return dir, cache.Once(filepath.Join(dir, "ready"), func(to string) error {
 		if err := fill(dir); err != nil {
 			return err
 		}
@@ -131,7 +134,7 @@ func writeModule(ctx context.Context, dir string, goMod []byte, packages []strin
 	}
 	// -e: what only tests of imports import may be gone by now.
 	cmd := goCommand(ctx, dir, "mod", "tidy", "-e")
-	return step(ctx, "fetching modules of "+packages[0], func() error { return runQuiet(cmd) })
+	return progress.Step(ctx, "fetching modules of "+packages[0], func() error { return command.Quiet(cmd) })
 }
 
 // module is a downloaded module: its go.mod and its folder.

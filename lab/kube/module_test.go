@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"archive/zip"
@@ -53,12 +53,12 @@ replace k8s.io/kubelet => k8s.io/kubelet v0.31.4
 }
 
 func TestTarget(t *testing.T) {
-	assert.NoError(t, target{"v1.37.2", "arm", "6"}.check())
-	assert.NoError(t, target{"v1.31.4", "amd64", ""}.check())
-	for _, bad := range []target{{"1.37.2", "amd64", ""}, {"v1.37", "amd64", ""}, {"v1.37.2", "mips", ""}, {"v1.37.2", "arm", ""}, {"v1.37.2", "arm", "8"}, {"v1.37.2", "amd64", "7"}} {
+	assert.NoError(t, Target{"v1.37.2", "arm", "6"}.check())
+	assert.NoError(t, Target{"v1.31.4", "amd64", ""}.check())
+	for _, bad := range []Target{{"1.37.2", "amd64", ""}, {"v1.37", "amd64", ""}, {"v1.37.2", "mips", ""}, {"v1.37.2", "arm", ""}, {"v1.37.2", "arm", "8"}, {"v1.37.2", "amd64", "7"}} {
 		assert.Error(t, bad.check(), "%v", bad)
 	}
-	assert.NotEqual(t, target{"v1.37.2", "arm", "6"}.String(), target{"v1.37.2", "arm", "7"}.String())
+	assert.NotEqual(t, Target{"v1.37.2", "arm", "6"}.String(), Target{"v1.37.2", "arm", "7"}.String())
 }
 
 func TestStamp(t *testing.T) {
@@ -95,7 +95,7 @@ func TestProgramInsideAModule(t *testing.T) {
 	})
 
 	out := t.TempDir()
-	require.NoError(t, buildModule(t.Context(), target{Version: defaultVersion, Arch: runtime.GOARCH}, out, "say", module, module+"/cmd/say", version))
+	require.NoError(t, buildModule(t.Context(), Target{Version: DefaultVersion, Arch: runtime.GOARCH}, out, "say", module, module+"/cmd/say", version))
 	said, err := exec.Command(filepath.Join(out, "say")).CombinedOutput()
 	require.NoError(t, err)
 	assert.Equal(t, "said\n", string(said))

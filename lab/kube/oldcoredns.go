@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 	"golang.org/x/mod/modfile"
 )
 
@@ -31,7 +32,7 @@ func isOldCoreDNS(tag string) bool {
 
 // buildCoreDNS builds the CoreDNS that an image tag such as 1.2.6 or v1.14.6
 // names.
-func buildCoreDNS(ctx context.Context, t target, tag, to string) error {
+func buildCoreDNS(ctx context.Context, t Target, tag, to string) error {
 	version := "v" + strings.TrimPrefix(tag, "v")
 	if !isOldCoreDNS(tag) {
 		dir, err := programModule(ctx, coreDNS, version, coreDNS)
@@ -41,7 +42,7 @@ func buildCoreDNS(ctx context.Context, t target, tag, to string) error {
 		return goBuild(ctx, dir, t, to, "-s -w", coreDNS)
 	}
 	if version != oldCoreDNS {
-		say("CoreDNS %s cannot be built, taking %s", version, oldCoreDNS)
+		progress.Log("CoreDNS %s cannot be built, taking %s", version, oldCoreDNS)
 	}
 	dir, err := readyModule("coredns-"+oldCoreDNS, func(dir string) error {
 		next, err := downloadModule(ctx, coreDNS, pinsOfOldCoreDNS)

@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 	"golang.org/x/mod/modfile"
 )
 
@@ -29,9 +31,9 @@ const (
 // can fetch by itself.
 const goOfOld = "go1.21.13"
 
-// minorOf is 37 for v1.37.2, whose form is checked before.
-func minorOf(version string) int {
-	minor, err := strconv.Atoi(versionForm.FindStringSubmatch(version)[1])
+// Minor is 37 for v1.37.2, whose form is checked before.
+func Minor(version string) int {
+	minor, err := strconv.Atoi(VersionForm.FindStringSubmatch(version)[1])
 	if err != nil {
 		return 0
 	}
@@ -128,7 +130,7 @@ func generateOpenAPI(ctx context.Context, source, dir string, staging []string) 
 	generator := filepath.Join(dir, "openapi-gen")
 	cmd := goCommand(ctx, dir, "build", "-mod=mod", "-o", generator, "k8s.io/kube-openapi/cmd/openapi-gen")
 	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOTOOLCHAIN="+goOfOld)
-	if err := step(ctx, "building the generator of Kubernetes' OpenAPI", func() error { return runQuiet(cmd) }); err != nil {
+	if err := progress.Step(ctx, "building the generator of Kubernetes' OpenAPI", func() error { return command.Quiet(cmd) }); err != nil {
 		return err
 	}
 	// The generator reads packages as Go did before modules.
@@ -167,7 +169,7 @@ func generateOpenAPI(ctx context.Context, source, dir string, staging []string) 
 		"-O", strings.TrimSuffix(filepath.Base(openAPI), ".go"), "-h", nothing, "-r", filepath.Join(dir, "report"), "-o", filepath.Join(path, "src"))
 	gen.Dir = kubernetes
 	gen.Env = append(os.Environ(), "GO111MODULE=off", "GOPATH="+path, "GOFLAGS=")
-	if err := step(ctx, "generating Kubernetes' OpenAPI", func() error { return runQuiet(gen) }); err != nil {
+	if err := progress.Step(ctx, "generating Kubernetes' OpenAPI", func() error { return command.Quiet(gen) }); err != nil {
 		return err
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(source, openAPI): filepath.Join(kubernetes, openAPI)}})

@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"os"
@@ -59,7 +59,7 @@ func TestWhatOldVersionsNeed(t *testing.T) {
 	assert.Equal(t, "v3.7.0", etcdVersion("3.7.0-0"))
 	assert.True(t, needsEtcdctl("3.2.24"))
 	assert.False(t, needsEtcdctl("3.4.3-0"))
-	assert.True(t, needsCrictl("v1.13.1") && needsCrictl("v1.30.3") && !needsCrictl("v1.31.4"))
+	assert.True(t, NeedsCrictl("v1.13.1") && NeedsCrictl("v1.30.3") && !NeedsCrictl("v1.31.4"))
 	assert.True(t, needsC("v1.13.1", "k8s.io/kubernetes/cmd/kubelet") && !needsC("v1.31.4", "k8s.io/kubernetes/cmd/kubelet") && !needsC("v1.13.1", "k8s.io/kubernetes/cmd/kubeadm"))
 	assert.True(t, isOldCoreDNS("1.2.6") && isOldCoreDNS("1.3.1") && !isOldCoreDNS("1.6.2") && !isOldCoreDNS("v1.14.6"))
 }

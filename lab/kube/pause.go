@@ -1,13 +1,15 @@
-package main
+package kube
 
 import (
 	"os"
 	"path/filepath"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 )
 
 // pauseModule writes the module of the pause program and returns its folder.
 func pauseModule() (string, error) {
-	dir, err := folder("modules", "pause-"+recipe)
+	dir, err := cache.Folder("modules", "pause-"+recipe)
 	if err != nil {
 		return "", err
 	}

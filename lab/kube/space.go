@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,20 +19,20 @@ const (
 	bundleSpace = 1 << 30
 )
 
-// noSpaceError says that a disk is too full.
-type noSpaceError struct {
+// NoSpaceError says that a disk is too full.
+type NoSpaceError struct {
 	dir        string
 	need, free uint64
 }
 
-func (e *noSpaceError) Error() string {
+func (e *NoSpaceError) Error() string {
 	return fmt.Sprintf("a build needs %.0f GB free in %s, there are %.1f GB", float64(e.need)/(1<<30), e.dir, float64(e.free)/(1<<30))
 }
 
-// isBuilt tells whether all programs of a target are in the cache. pause is the
+// IsBuilt tells whether all programs of a target are in the cache. pause is the
 // last that is built.
-func isBuilt(t target) bool {
-	dir, err := folder("programs", t.String())
+func IsBuilt(t Target) bool {
+	dir, err := cache.Folder("programs", t.String())
 	if err != nil {
 		return false
 	}
@@ -39,9 +40,9 @@ func isBuilt(t target) bool {
 	return err == nil
 }
 
-// enoughBuildSpace looks where go and lab keep what they build.
-func enoughBuildSpace(ctx context.Context) error {
-	cache, err := cacheDir()
+// EnoughBuildSpace looks where go and lab keep what they build.
+func EnoughBuildSpace(ctx context.Context) error {
+	cache, err := cache.Dir()
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func enoughSpace(dir string, need uint64) error {
 		break
 	}
 	if free := fs.Bavail * uint64(fs.Bsize); free < need {
-		return &noSpaceError{dir, need, free}
+		return &NoSpaceError{dir, need, free}
 	}
 	return nil
 }

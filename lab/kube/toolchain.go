@@ -1,4 +1,4 @@
-package main
+package kube
 
 import (
 	"context"
@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
 // toolchainFile, in a module's folder, holds the Go that it is built with, such
@@ -42,11 +45,11 @@ func chooseGo(ctx context.Context, source, file string) error {
 	toolchain := "go" + wanted
 	probe := goCommand(ctx, os.TempDir(), "version")
 	probe.Env = append(probe.Env, "GOTOOLCHAIN="+toolchain)
-	if err := step(ctx, "fetching Go "+wanted+", which made this Kubernetes", func() error { return runQuiet(probe) }); err != nil {
+	if err := progress.Step(ctx, "fetching Go "+wanted+", which made this Kubernetes", func() error { return command.Quiet(probe) }); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		say("it cannot be had, taking %s: %v", strings.TrimSpace(string(here)), err)
+		progress.Log("it cannot be had, taking %s: %v", strings.TrimSpace(string(here)), err)
 		return nil
 	}
 	return os.WriteFile(file, []byte(toolchain), 0o644)

@@ -1,4 +1,4 @@
-package main
+package progress
 
 import (
 	"testing"
@@ -8,12 +8,12 @@ import (
 )
 
 func TestWhatIsLeftOfABuild(t *testing.T) {
-	var p progress
+	var p Counter
 	assert.Empty(t, p.left(time.Minute), "nothing is known yet")
-	p.most.Store(1600)
+	p.Most.Store(1600)
 	assert.Empty(t, p.left(time.Minute))
-	p.done.Store(400)
+	p.Done.Store(400)
 	assert.Equal(t, "; 400 of at most 1600 packages, at most 3m0s left at this rate", p.left(time.Minute))
-	p.done.Store(1600)
+	p.Done.Store(1600)
 	assert.Empty(t, p.left(time.Minute), "the linker is left")
 }

@@ -1,17 +1,19 @@
-package main
+package emulated
 
 import (
 	"strings"
 	"testing"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 func TestEmulatedBoardsConfig(t *testing.T) {
-	assert.Equal(t, []string{"raspberrypi1", "cubieboard", "bananapi", "rk3328", "amd64"}, emulatedKinds())
+	assert.Equal(t, []string{"raspberrypi1", "cubieboard", "bananapi", "rk3328", "amd64"}, Kinds())
 	own := func(kind string) map[string][]byte {
-		b, err := ofBoard(&board{Name: "b1", Version: "v1.37.2", NodeIP: "10.88.0.2", Emulated: kind})
+		b, err := Of(&board.Board{Name: "b1", Version: "v1.37.2", NodeIP: "10.88.0.2", Emulated: kind})
 		require.NoError(t, err)
 		files, err := b.ownFiles()
 		require.NoError(t, err)
@@ -34,12 +36,12 @@ func TestEmulatedBoardsConfig(t *testing.T) {
 }
 
 func TestEmulatedBoardSize(t *testing.T) {
-	b, err := ofBoard(&board{Emulated: "cubieboard"})
+	b, err := Of(&board.Board{Emulated: "cubieboard"})
 	require.NoError(t, err)
 	cores, memory := b.size()
 	assert.Equal(t, 1, cores)
 	assert.EqualValues(t, 1<<30, memory)
-	b.Limits = limits{CPUs: 3, Memory: 512 << 20}
+	b.Limits = cgroup.Limits{CPUs: 3, Memory: 512 << 20}
 	cores, memory = b.size()
 	assert.Equal(t, 3, cores)
 	assert.EqualValues(t, 512<<20, memory)
@@ -48,26 +50,26 @@ func TestEmulatedBoardSize(t *testing.T) {
 func TestUpRefusesWhatQEMUCannotDo(t *testing.T) {
 	t.Setenv("KUBEADM_ARM_CACHE", t.TempDir())
 	for want, c := range map[string]struct {
-		o options
-		m emulatedOptions
-		d disk
+		o board.Options
+		m Options
+		d board.Disk
 	}{
-		"want one of raspberrypi1, cubieboard, bananapi, rk3328": {o: options{name: "b"}, m: emulatedOptions{kind: "orangepi"}},
-		"one core, 512 MiB":         {o: options{name: "b", limits: limits{CPUs: 2}}, m: emulatedOptions{kind: "raspberrypi1"}},
-		"no disk but its card":      {o: options{name: "b"}, m: emulatedOptions{kind: "raspberrypi1", disks: []int64{1 << 20}}},
-		"takes --cpus and --memory": {o: options{name: "b", limits: limits{CPU: 0.05}}, m: emulatedOptions{kind: "bananapi"}},
-		"as slow as QEMU":           {o: options{name: "b"}, m: emulatedOptions{kind: "bananapi"}, d: disk{Rate: 1}},
-		"as in a hostname":          {o: options{name: "B!"}, m: emulatedOptions{kind: "bananapi"}},
+		"want one of raspberrypi1, cubieboard, bananapi, rk3328": {o: board.Options{Name: "b"}, m: Options{Kind: "orangepi"}},
+		"one core, 512 MiB":         {o: board.Options{Name: "b", Limits: cgroup.Limits{CPUs: 2}}, m: Options{Kind: "raspberrypi1"}},
+		"no disk but its card":      {o: board.Options{Name: "b"}, m: Options{Kind: "raspberrypi1", Disks: []int64{1 << 20}}},
+		"takes --cpus and --memory": {o: board.Options{Name: "b", Limits: cgroup.Limits{CPU: 0.05}}, m: Options{Kind: "bananapi"}},
+		"as slow as QEMU":           {o: board.Options{Name: "b"}, m: Options{Kind: "bananapi"}, d: board.Disk{Rate: 1}},
+		"as in a hostname":          {o: board.Options{Name: "B!"}, m: Options{Kind: "bananapi"}},
 	} {
-		assert.ErrorContains(t, upEmulated(t.Context(), c.o, c.m, c.d), want)
+		assert.ErrorContains(t, Up(t.Context(), c.o, c.m, c.d), want)
 	}
 }
 
 func TestRebootKnowsItsDisks(t *testing.T) {
-	b, err := ofBoard(&board{Name: "b", Emulated: "bananapi", Disks: []extraDisk{{Bytes: 1}}})
+	b, err := Of(&board.Board{Name: "b", Emulated: "bananapi", Disks: []board.ExtraDisk{{Bytes: 1}}})
 	require.NoError(t, err)
 	for _, n := range []int{0, 2} {
-		assert.ErrorContains(t, b.reboot(t.Context(), rebootOptions{remove: []int{n}}), "1 more disks")
+		assert.ErrorContains(t, b.Reboot(t.Context(), RebootOptions{Remove: []int{n}}), "1 more disks")
 	}
 }
 

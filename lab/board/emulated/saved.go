@@ -1,4 +1,4 @@
-package main
+package emulated
 
 import (
 	"context"
@@ -7,7 +7,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/emulate"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
 // allStartedScript fails on a board on which something did not start: every board that goes
@@ -16,31 +19,31 @@ const allStartedScript = "systemctl is-system-running --wait || { systemctl --fa
 
 // startNew starts a board for the first time: from the state of one that was
 // started before, where there are such, or from the disk base.
-func (b emulatedBoard) startNew(ctx context.Context, base string, files map[string][]byte, programs map[string]string) error {
+func (b Board) startNew(ctx context.Context, base string, files map[string][]byte, programs map[string]string) error {
 	m := b.machine()
 	// A state has the network and the disks of the board that it was saved of.
-	if !m.Saves() || b.NodeIP != defaultNodeIP || len(b.Disks) > 0 {
+	if !m.Saves() || b.NodeIP != board.DefaultNodeIP || len(b.Disks) > 0 {
 		if err := m.MakeRoot(ctx, base); err != nil {
 			return err
 		}
-		return step(ctx, "starting board "+b.Name, func() error { return b.start(ctx, files, programs) })
+		return progress.Step(ctx, "starting board "+b.Name, func() error { return b.start(ctx, files, programs) })
 	}
 	saved, err := b.savedState(ctx, m, base)
 	if err != nil {
 		return err
 	}
-	cache, err := folder("emulated")
+	folder, err := cache.Folder("emulated")
 	if err != nil {
 		return err
 	}
 	// Its journal lies in a folder of that name.
 	delete(files, "/etc/machine-id")
 	m.Files, m.Programs = files, programs
-	return step(ctx, "starting board "+b.Name+" from its saved state", func() error {
-		start := func(m emulate.Machine) error { return b.startMachine(ctx, cache, m) }
-		err := m.Resume(ctx, cache, saved, start, func() bool { return b.First.alive() })
+	return progress.Step(ctx, "starting board "+b.Name+" from its saved state", func() error {
+		start := func(m emulate.Machine) error { return b.startMachine(ctx, folder, m) }
+		err := m.Resume(ctx, folder, saved, start, func() bool { return b.First.Alive() })
 		if err != nil {
-			err = fmt.Errorf("board %s does not come up: %w\n%s\n%s", b.Name, err, b.logTail(), emulate.Console(b.Dir))
+			err = fmt.Errorf("board %s does not come up: %w\n%s\n%s", b.Name, err, b.LogTail(), emulate.Console(b.Dir))
 		}
 		return err
 	})
@@ -48,14 +51,14 @@ func (b emulatedBoard) startNew(ctx context.Context, base string, files map[stri
 
 // savedState returns the folder with the state of a board of the same kind that has
 // started from the disk base. It is made the first time.
-func (b emulatedBoard) savedState(ctx context.Context, m emulate.Machine, base string) (string, error) {
+func (b Board) savedState(ctx context.Context, m emulate.Machine, base string) (string, error) {
 	dir := filepath.Join(filepath.Dir(base), m.Key())
-	unlock, err := lock(ctx, dir+".lock")
+	unlock, err := cache.Lock(ctx, dir+".lock")
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	return dir, once(dir, func(to string) (err error) {
+	return dir, cache.Once(dir, func(to string) (err error) {
 		if err := os.RemoveAll(to); err != nil { // what an interrupted run left
 			return err
 		}
@@ -67,7 +70,7 @@ func (b emulatedBoard) savedState(ctx context.Context, m emulate.Machine, base s
 		if err := os.Mkdir(to, 0o755); err != nil {
 			return err
 		}
-		nobody := emulatedBoard{&board{Name: "board", Version: b.Version, NodeIP: b.NodeIP}, b.kind}
+		nobody := Board{&board.Board{Name: "board", Version: b.Version, NodeIP: b.NodeIP}, b.kind}
 		m.Dir, m.Programs = to, nil
 		if m.Files, err = nobody.ownFiles(); err != nil {
 			return err
@@ -75,12 +78,12 @@ func (b emulatedBoard) savedState(ctx context.Context, m emulate.Machine, base s
 		if err := m.MakeRoot(ctx, base); err != nil {
 			return err
 		}
-		cache, err := folder("emulated")
+		folder, err := cache.Folder("emulated")
 		if err != nil {
 			return err
 		}
-		return step(ctx, "starting a board of the kind "+b.kind.Name+" and saving its state", func() error {
-			return m.StartAndSave(ctx, cache, allStartedScript+startedScript)
+		return progress.Step(ctx, "starting a board of the kind "+b.kind.Name+" and saving its state", func() error {
+			return m.StartAndSave(ctx, folder, allStartedScript+startedScript)
 		})
 	})
 }

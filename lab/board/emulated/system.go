@@ -1,10 +1,12 @@
-package main
+package emulated
+
+import "github.com/kubeadm-arm/kubeadm-arm/lab/board"
 
 // systemFiles are the same on all emulated boards. Kubernetes' own are those of its
 // Debian packages.
 func systemFiles() map[string]string {
 	return map[string]string{
-		"/etc/crictl.yaml":                    crictlConfig,
+		"/etc/crictl.yaml":                    board.CrictlConfig,
 		"/etc/modules-load.d/kubernetes.conf": "overlay\nbr_netfilter\n",
 		"/etc/sysctl.d/kubernetes.conf":       "net.ipv4.ip_forward = 1\nnet.bridge.bridge-nf-call-iptables = 1\n",
 		"/etc/systemd/system/lab-network.service": `[Unit]

@@ -1,4 +1,4 @@
-package main
+package supervisor
 
 import (
 	"bufio"
@@ -21,7 +21,7 @@ import (
 // The board has no systemd. A supervisor keeps its two services, and the same
 // program answers to the name systemctl (systemctl.go).
 
-const socketPath = "/run/lab/supervisor.sock"
+const Socket = "/run/lab/supervisor.sock"
 
 // unit is one service.
 type unit struct {
@@ -81,8 +81,8 @@ func mountFstab() {
 	}
 }
 
-// supervise keeps the services and serves the socket. It ends with the board.
-func supervise() error {
+// Run keeps the services and serves the socket. It ends with the board.
+func Run() error {
 	all := units()
 	name, err := unix.BytePtrFromString("lab-supervise")
 	if err != nil {
@@ -96,7 +96,7 @@ func supervise() error {
 		return err
 	}
 	mountFstab()
-	listener, err := net.Listen("unix", socketPath)
+	listener, err := net.Listen("unix", Socket)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package supervisor
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
 )
 
 // On a board, lab answers to the names systemctl and journalctl with the verbs
@@ -70,7 +72,7 @@ func parseSystemctl(args []string) systemctlCall {
 	return c
 }
 
-func systemctl(args []string) int {
+func Systemctl(args []string) int {
 	c := parseSystemctl(args)
 	switch c.verb {
 	case "daemon-reload", "reset-failed":
@@ -179,9 +181,9 @@ func (c systemctlCall) show(s unitState) {
 	}
 }
 
-// journalctl prints the log of the unit that -u names. All other options mean
+// Journalctl prints the log of the unit that -u names. All other options mean
 // nothing to a plain file, but for -n LINES.
-func journalctl(args []string) int {
+func Journalctl(args []string) int {
 	name, lines := "", 0
 	for i := 0; i < len(args); i++ {
 		// People write -xeu kubelet.
@@ -215,7 +217,7 @@ func journalctl(args []string) int {
 	}
 	out := strings.TrimRight(string(text), "\n")
 	if lines > 0 {
-		out = tail(out, lines)
+		out = command.Tail(out, lines)
 	}
 	fmt.Println(out)
 	return 0
@@ -223,7 +225,7 @@ func journalctl(args []string) int {
 
 // ask sends one line to the supervisor.
 func ask(verb, name string) (unitState, error) {
-	c, err := net.Dial("unix", socketPath)
+	c, err := net.Dial("unix", Socket)
 	if err != nil {
 		return unitState{}, err
 	}

@@ -1,9 +1,10 @@
-package main
+package supervisor
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,7 +68,7 @@ func TestSupervisor(t *testing.T) {
 	assert.Equal(t, 1, second.restarts)
 
 	assert.Equal(t, "inactive", state("stop").active)
-	assert.False(t, processOf(second.pid).alive())
+	assert.ErrorIs(t, syscall.Kill(second.pid, 0), syscall.ESRCH)
 	third := state("start")
 	assert.Equal(t, "active", third.active, "a stopped service starts without a pause")
 	assert.Equal(t, "inactive", state("stop").active)
