@@ -34,13 +34,13 @@ type Board struct {
 	Count int `json:"count,omitempty"`
 	// Owner is the process that the board is for; the board is taken down when
 	// another is made and its owner has ended. Zero is nobody: it stays.
-	Owner process `json:"owner,omitzero"`
+	Owner Process `json:"owner,omitzero"`
 	// First is the board's process 1, or its QEMU.
-	First process `json:"first"`
+	First Process `json:"first"`
 	// DiskServer is the process behind a slowed disk, on the host's side.
-	DiskServer process `json:"diskServer,omitzero"`
+	DiskServer Process `json:"diskServer,omitzero"`
 	// Pacer is the process that measures what CPU time is worth, of a paced board.
-	Pacer process `json:"pacer,omitzero"`
+	Pacer Process `json:"pacer,omitzero"`
 	// CPUSecondsAtUp is what starting the board and importing images took.
 	CPUSecondsAtUp float64 `json:"cpuSecondsAtUp"`
 	// WrittenBytesAtUp is what starting it wrote. The kernel counts for a process
@@ -117,7 +117,7 @@ func (b *Board) Create() error {
 	return nil
 }
 
-// OpenLog opens the file that holds what the board's first process, or its QEMU, says.
+// OpenLog opens the file that holds what the board's first Process, or its QEMU, says.
 func (b *Board) OpenLog() (*os.File, error) {
 	return os.OpenFile(filepath.Join(b.Dir, "board.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 }

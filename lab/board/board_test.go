@@ -94,7 +94,7 @@ func upBoard(t *testing.T, flags ...string) (name string) {
 
 // boardTraces are what a running board consists of.
 type boardTraces struct {
-	processes []process
+	processes []Process
 	spaces    map[string]bool // what /proc/PID/ns/* of its first process say
 }
 
@@ -103,7 +103,7 @@ func boardOf(t *testing.T, name string) boardTraces {
 	require.NoError(t, err)
 	groups, err := cgroup.Find(name)
 	require.NoError(t, err)
-	here := boardTraces{spaces: map[string]bool{}, processes: []process{b.First, b.DiskServer, b.Pacer}}
+	here := boardTraces{spaces: map[string]bool{}, processes: []Process{b.First, b.DiskServer, b.Pacer}}
 	for _, pid := range groups.PIDs() {
 		here.processes = append(here.processes, ProcessOf(pid))
 	}

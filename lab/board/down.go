@@ -80,7 +80,7 @@ func (b *Board) powerOff(groups cgroup.Groups) error {
 }
 
 // endAll kills a process and all of these groups, and waits until none is left.
-func endAll(first process, groups cgroup.Groups, deadline time.Time) error {
+func endAll(first Process, groups cgroup.Groups, deadline time.Time) error {
 	for {
 		pids := groups.PIDs()
 		if first.Alive() {
@@ -130,7 +130,7 @@ func downLeft() error {
 	}
 	var failed error
 	for _, b := range all {
-		if b.Owner != (process{}) && !b.Owner.Alive() {
+		if b.Owner != (Process{}) && !b.Owner.Alive() {
 			progress.Log("board %s was left by a program that has ended; taking it down", b.Name)
 			failed = errors.Join(failed, Down(b))
 		}
@@ -178,7 +178,7 @@ func EndEmulator(b *Board) error {
 	if err != nil {
 		return err
 	}
-	var found []process
+	var found []Process
 	if b.Emulated != "" && b.First.Alive() {
 		found = append(found, b.First)
 	}

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// process names a process for good: a number alone may come to mean another.
-type process struct {
+// Process names a process for good: a number alone may come to mean another.
+type Process struct {
 	PID int `json:"pid"`
 	// Started is field 22 of /proc/PID/stat, in clock ticks since boot.
 	Started uint64 `json:"started"`
 }
 
-func ProcessOf(pid int) process { return process{pid, startTime(pid)} }
+func ProcessOf(pid int) Process { return Process{pid, startTime(pid)} }
 
 // Alive tells whether the process still runs.
-func (p process) Alive() bool {
+func (p Process) Alive() bool {
 	return p.PID > 0 && p.Started != 0 && startTime(p.PID) == p.Started
 }
 

@@ -30,6 +30,6 @@ func FuzzParseStatTimes(f *testing.F) {
 func TestProcessIsKnownByItsStart(t *testing.T) {
 	me := ProcessOf(os.Getpid())
 	assert.True(t, me.Alive())
-	assert.False(t, process{me.PID, me.Started + 1}.Alive(), "another process with the same number")
-	assert.False(t, process{}.Alive())
+	assert.False(t, Process{me.PID, me.Started + 1}.Alive(), "another process with the same number")
+	assert.False(t, Process{}.Alive())
 }

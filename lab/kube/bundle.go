@@ -85,7 +85,7 @@ func (b Bundle) Make(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	about := built{Kubernetes: b.Target.Version, CPU: cpuName(b.Target), Debian: packages}
-	images, err := Images(programs, b.Sysroot, b.Target, wanted)
+	images, err := imagesOf(programs, b.Sysroot, b.Target, wanted)
 	if err != nil {
 		return nil, err
 	}

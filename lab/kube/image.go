@@ -22,12 +22,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// wantedImage is an image that a version of Kubernetes asks for.
-type wantedImage struct{ Ref, tag string }
+// WantedImage is an image that a version of Kubernetes asks for.
+type WantedImage struct{ Ref, tag string }
 
 // WantedImages asks the kubeadm just built which images it would use. A
 // kubeadm for another CPU cannot be asked; then one for this CPU is built.
-func WantedImages(ctx context.Context, programs string, t Target) (map[string]wantedImage, error) {
+func WantedImages(ctx context.Context, programs string, t Target) (map[string]WantedImage, error) {
 	kubeadm := filepath.Join(programs, "kubeadm")
 	if t.Arch != runtime.GOARCH {
 		host := Target{Version: t.Version, Arch: runtime.GOARCH}
@@ -49,14 +49,14 @@ func WantedImages(ctx context.Context, programs string, t Target) (map[string]wa
 
 // parseImageList reads what kubeadm config images list prints: one image a
 // line. The keys are the last parts of their names.
-func parseImageList(out string) (map[string]wantedImage, error) {
-	images := map[string]wantedImage{}
+func parseImageList(out string) (map[string]WantedImage, error) {
+	images := map[string]WantedImage{}
 	for _, line := range strings.Fields(out) {
 		path, tag, ok := strings.Cut(line, ":")
 		if !ok {
 			continue
 		}
-		images[filepath.Base(path)] = wantedImage{Ref: line, tag: tag}
+		images[filepath.Base(path)] = WantedImage{Ref: line, tag: tag}
 	}
 	for _, need := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", "pause", "etcd"} {
 		if images[need].Ref == "" {
@@ -86,7 +86,7 @@ func ImageArchive(ctx context.Context, programs, sysroot string, t Target) (stri
 	}
 	return archive, cache.Once(archive, func(to string) error {
 		return progress.Step(ctx, "making container images of Kubernetes "+t.Version, func() error {
-			images, err := Images(programs, sysroot, t, wanted)
+			images, err := imagesOf(programs, sysroot, t, wanted)
 			if err != nil {
 				return err
 			}
@@ -95,8 +95,8 @@ func ImageArchive(ctx context.Context, programs, sysroot string, t Target) (stri
 	})
 }
 
-// Images makes the wanted images, by their names.
-func Images(programs, sysroot string, t Target, wanted map[string]wantedImage) (map[string]v1.Image, error) {
+// imagesOf makes the wanted images, by their names.
+func imagesOf(programs, sysroot string, t Target, wanted map[string]WantedImage) (map[string]v1.Image, error) {
 	images := map[string]v1.Image{}
 	for program, w := range wanted {
 		img, err := image(programs, sysroot, program, t)

@@ -27,7 +27,7 @@ func TestParseImageList(t *testing.T) {
 	got, err := parseImageList(imageList)
 	require.NoError(t, err)
 	assert.Len(t, got, 7)
-	assert.Equal(t, wantedImage{"registry.k8s.io/coredns/coredns:v1.14.6", "v1.14.6"}, got["coredns"])
+	assert.Equal(t, WantedImage{"registry.k8s.io/coredns/coredns:v1.14.6", "v1.14.6"}, got["coredns"])
 	assert.Equal(t, "3.7.0-0", got["etcd"].tag)
 	_, err = parseImageList("registry.k8s.io/pause:3.10.2\n")
 	assert.ErrorContains(t, err, "no kube-apiserver among")
