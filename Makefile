@@ -49,7 +49,7 @@ deps: lab ## install the Debian packages that a board needs
 
 .PHONY: deps-counted
 deps-counted: deps
-	$(BIN)/lab deps --whole
+	$(BIN)/lab deps --emulated
 
 # Boards whose clock counts instructions, two at a time on two cores: a busy machine makes a run longer, and no board slower.
 COUNTED = $(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --board amd64 --side-by-side
@@ -104,7 +104,7 @@ storage-board: build lab deps ## etcd and containerd moved to a disk on a thrott
 	$(STORAGE_BOARD) --kubeadm-arm $(BIN)/kubeadm-arm $(if $(RESULTS),--results $(RESULTS))
 
 raid-board: cross lab ## an emulated ARM board, systemd, a RAID 5 of five disks: restarted whole, degraded, without it, and with it again
-	$(BIN)/lab deps --whole
+	$(BIN)/lab deps --emulated
 	mkdir -p $(BIN)/armv7 && cp dist/kubeadm-arm-linux-armv7 $(BIN)/armv7/kubeadm-arm
 	$(STORAGE_BOARD) --raid --name raid --kubeadm-arm $(BIN)/armv7/kubeadm-arm --results docs/results/$$(date -u +%F)-raid-board.md
 
@@ -127,7 +127,7 @@ boards-quick: cross lab ## the same on a Raspberry Pi Model B and an ARMv7 board
 	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --quick
 
 # Whole emulated boards, with kubeadm-arm from its Debian package.
-WHOLE = $(BIN)/lab deps --whole && $(BIN)/demo --lab $(BIN)/lab --kubernetes $(KUBERNETES)
+WHOLE = $(BIN)/lab deps --emulated && $(BIN)/demo --lab $(BIN)/lab --kubernetes $(KUBERNETES)
 DEB = dist/release/kubeadm-arm_$(DEB_VERSION)_$(1).deb
 
 conformance: build lab deps ## a cluster of each profile shows that it works: scaling, restarts, a service, a silent node (three minutes)
