@@ -336,21 +336,11 @@ func ignored(a kubeadm.InitArgs, c *kubeadm.Config) []string {
 // preflight finds it missing half a minute later.
 func (v invocation) needPrograms() error {
 	for _, name := range []string{"kubelet"} {
-		if !inPath(v.getenv("PATH"), name) {
+		if hwdetect.Find(v.getenv("PATH"), name) == "" {
 			return &problem{exitMissing, "install the " + name + " package of your Kubernetes version", fmt.Errorf("find %s: not in PATH (%s)", name, v.getenv("PATH"))}
 		}
 	}
 	return nil
-}
-
-func inPath(pathList, name string) bool {
-	for _, dir := range strings.Split(pathList, ":") {
-		info, err := os.Stat(dir + "/" + name)
-		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func readConfigFile(name string) (*kubeadm.Config, []byte, error) {
@@ -405,7 +395,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 	// It waits from here on: more threads would only wake each other.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	outcome, err := bootstrap.Run(stop.ctx, bootstrap.Options{
-		Layout: board(), Kubeadm: b.path, Behaviour: b.behaviour,
+		Layout: board(), Kubeadm: b.path, Behaviour: b.behaviour, ARM32: b.board.ARM32(),
 		Args: b.args, Config: b.config, Plan: b.plan, Resume: b.resume, Check: b.check, Program: trustedProgram,
 		Runner: kubeadm.Exec, Env: v.env, Now: time.Now, Tell: show.event,
 		Output: v.kubeadmOutput(b.args), Logs: func(unit string) string { return unitLog(stop.ctx, unit) }, Signal: stop.signal, Hold: bootstrap.Suspending(bootstrap.HoldProcess, suspensions()),
