@@ -151,6 +151,7 @@ func smallPrograms() []string {
 func inPath(f files, path string) map[string]bool {
 	found := map[string]bool{}
 	for _, name := range smallPrograms() {
+		found[name] = false
 		for where := range linux.Candidates(path, name) {
 			if _, there := f.stat(where); there {
 				found[name] = true

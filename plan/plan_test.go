@@ -194,7 +194,7 @@ scheduler:
     value: 30s
 `)
 	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Config: c})
-	assert.Equal(t, "RSA-4096", decision(t, p, "key algorithm").Value)
+	assert.Equal(t, "RSA-4096", decision(t, p, KeyAlgorithm).Value)
 	assert.Equal(t, "2h0m0s", decision(t, p, "timeouts.kubernetesAPICall").Value)
 	assert.False(t, p.Config.PinToken)
 	for _, profile := range []Profile{Responsive, Balanced} {
@@ -214,7 +214,7 @@ scheduler:
 		}
 	}
 	p = MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), HasCA: true})
-	assert.Contains(t, decision(t, p, "key algorithm").Reason, "a CA already")
+	assert.Contains(t, decision(t, p, KeyAlgorithm).Reason, "a CA already")
 }
 
 // The API v1 of kubeadm v1.37 is read and passed on, never written; it was said
@@ -267,7 +267,7 @@ func TestAFastBoardIsLeftAlone(t *testing.T) {
 func TestWhatWasNotMeasuredIsNeverFast(t *testing.T) {
 	p := MakeInit(Facts{Kubeadm: behaviour(t, 37, 2)})
 	assert.Contains(t, decision(t, p, "slowdown").Reason, "a slow board is assumed")
-	assert.Equal(t, "on", decision(t, p, "staging").Value)
+	assert.Equal(t, "on", decision(t, p, StagedStart).Value)
 	s := slow(20)
 	s.Work = 0
 	p = MakeInit(Facts{Speed: s, Kubeadm: behaviour(t, 37, 2)})
@@ -336,7 +336,7 @@ func TestFinalizedBeforeTheKubeletStarts(t *testing.T) {
 					}
 				}
 				assert.Equal(t, c.early, at >= 0)
-				assert.Equal(t, c.early, has(p, "kubelet-finalize"))
+				assert.Equal(t, c.early, has(p, "phase kubelet-finalize"))
 				assert.Equal(t, !c.early && c.f.Kubeadm.Version.Minor >= 17, finalizes)
 			})
 		}
@@ -362,6 +362,40 @@ func TestNoKubeletIsStartedAgainBesideAStart(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The controller-manager ends itself when the API server is not healthy within ten
+// seconds of its own start (WaitForAPIServer, cmd/kube-controller-manager/app). Seen on
+// a busy machine at full speed, where it was not staged.
+func TestControllerManagerStartsAfterTheAPIServerIsHealthy(t *testing.T) {
+	for _, profile := range []Profile{Balanced, Frugal} {
+		for _, speed := range []Speed{Reference(), slow(7), twoCores(15), slow(60)} {
+			for minor := kubeadm.OldestMinor; minor <= kubeadm.NewestMinor; minor++ {
+				p := MakeInit(Facts{Profile: profile, Speed: speed, Kubeadm: behaviour(t, minor, 0)})
+				healthy, staged, released := false, false, false
+				for _, s := range p.Steps {
+					switch s := s.(type) {
+					case StageManifests:
+						staged = slices.Contains(s.Components, ControllerManager)
+					case RunPhases:
+						assert.True(t, staged || !slices.Contains(s.Keep, "kubelet-start"), "staged before the kubelet starts")
+						assert.False(t, slices.Contains(s.Keep, "wait-control-plane"), "kubeadm would wait for it")
+					case AwaitHealthy:
+						healthy = healthy || s.Component == APIServer
+					case ReleaseManifest:
+						if s.Component == ControllerManager {
+							released = true
+							assert.True(t, healthy, "%s v1.%d", profile, minor)
+						}
+					}
+				}
+				assert.True(t, released, "%s v1.%d", profile, minor)
+			}
+		}
+	}
+	for _, s := range MakeInit(Facts{Profile: Responsive, Speed: Reference(), Kubeadm: behaviour(t, 37, 2)}).Steps {
+		assert.NotEqual(t, StageManifests{Components: []string{ControllerManager}}, s, "it changes nothing on a fast board")
 	}
 }
 
