@@ -106,17 +106,21 @@ storage-board: build lab deps ## etcd and containerd moved to a disk on a thrott
 raid-board: cross lab ## an emulated ARM board, systemd, a RAID 5 of five disks: restarted whole, degraded, without it, and with it again
 	$(BIN)/lab deps --emulated
 	mkdir -p $(BIN)/armv7 && cp dist/kubeadm-arm-linux-armv7 $(BIN)/armv7/kubeadm-arm
-	$(STORAGE_BOARD) --raid --name raid --kubeadm-arm $(BIN)/armv7/kubeadm-arm --results docs/results/$$(date -u +%F)-raid-board.md
+	$(STORAGE_BOARD) --raid --name raid --kubeadm-arm $(BIN)/armv7/kubeadm-arm --results docs/results/raid-board.md
 
-storage-walk: ## SIGKILL at every change that storage apply and undo make, each with every way of going on and damage in between; the model of its states (needs root; half an hour)
-	STORAGE_WALK=all $(GO) test ./storage -run "TestWalk|TestModel" -v -timeout 90m
+storage-walk: ## SIGKILL at every change that storage apply and undo make, each with every way of going on and damage in between; the model of its states (root, 20 minutes); writes docs/results
+	mkdir -p $(BIN)
+	STORAGE_WALK=all $(GO) test ./storage -run "TestWalk|TestModel" -v -timeout 3h | tee $(BIN)/storage-walk.log
+	{ printf '# Storage, killed everywhere\n\n%s, kubeadm-arm %s, %s, Linux %s.\n\n    make storage-walk\n\n' "$$(date -u +%F)" $(VERSION) \
+	  "$$($(GO) env GOVERSION)" "$$(uname -r)"; \
+	  sed -n 's/^ *[a-z]*_test.go:[0-9]*: result: \(.*\)/- \1/p' $(BIN)/storage-walk.log; } >docs/results/storage-walk.md
 
 trees: build ## whole trees of Debian 12 and 13, made with debootstrap: doctor finds nothing wrong (ten minutes)
 	mkdir -p $(BIN)/trees && lab/trees.sh $(BIN)/kubeadm-arm $(BIN)/trees
 
 boards: cross lab ## every emulated ARM board: what detect finds there, and the kubeadm that dies on ARMv6; writes docs/results
 	$(BIN)/lab deps --emulator
-	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --results docs/results/$$(date -u +%F)-boards.md
+	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --results docs/results/boards.md
 
 boards-quick: cross lab ## the same on a Raspberry Pi Model B and an ARMv7 board
 	$(BIN)/lab deps --emulator

@@ -35,7 +35,8 @@ func documentOf(files []string, path string) (all []run, err error) {
 // end.
 func writeDocument(path, how string, runs []run) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Bootstraps compared, %s\n\n", time.Now().UTC().Format("2006-01-02 15:04 MST"))
+	name := strings.TrimSuffix(filepath.Base(path), ".md")
+	fmt.Fprintf(&b, "# %s: bootstraps compared, %s\n\n", name, time.Now().UTC().Format("2006-01-02 15:04 MST"))
 	fmt.Fprintf(&b, "%s, %d cores, %s. Command:\n\n    %s %s\n\n", kernel(), runtime.NumCPU(), runtime.Version(), filepath.Base(os.Args[0]), strings.Join(shorten(os.Args[1:]), " "))
 	fmt.Fprintf(&b, "%s Medians of the runs that worked; times are seconds.\n\n", how)
 	fmt.Fprintln(&b, "| Kubernetes | CPU | tool | worked | done | node Ready | CPU s to Ready | own CPU s | restarts | connections | API requests | MB written |")
