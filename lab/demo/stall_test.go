@@ -20,7 +20,7 @@ func TestParseStalls(t *testing.T) {
 	assert.Empty(t, stall{}.environment())
 	for _, bad := range []string{"", "30", "-1s", "0s", "1m@", "1m@0%", "1m@100%", "1m@x"} {
 		_, err := parseStalls([]string{bad}, []string{"took"})
-		assert.ErrorContains(t, err, "--stall", bad)
+		assert.ErrorContains(t, err, "--for", bad)
 	}
 	_, err = parseStalls([]string{"1s"}, nil)
 	assert.Error(t, err)
