@@ -116,7 +116,7 @@ trees: build ## whole trees of Debian 12 and 13, made with debootstrap: doctor f
 
 boards: cross lab ## every emulated ARM board: what detect finds there, and the kubeadm that dies on ARMv6; writes docs/results
 	$(BIN)/lab deps --emulator
-	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --results docs/results/$$(date -u +%F)-boards.md
+	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --results docs/results/boards.md
 
 boards-quick: cross lab ## the same on a Raspberry Pi Model B and an ARMv7 board
 	$(BIN)/lab deps --emulator
