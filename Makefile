@@ -49,7 +49,7 @@ deps: lab ## install the Debian packages that a board needs
 
 .PHONY: deps-counted
 deps-counted: deps
-	$(BIN)/lab deps --whole
+	$(BIN)/lab deps --emulated
 
 # Boards whose clock counts instructions, two at a time on two cores: a busy machine makes a run longer, and no board slower.
 COUNTED = $(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --board amd64 --side-by-side
@@ -104,12 +104,16 @@ storage-board: build lab deps ## etcd and containerd moved to a disk on a thrott
 	$(STORAGE_BOARD) --kubeadm-arm $(BIN)/kubeadm-arm $(if $(RESULTS),--results $(RESULTS))
 
 raid-board: cross lab ## an emulated ARM board, systemd, a RAID 5 of five disks: restarted whole, degraded, without it, and with it again
-	$(BIN)/lab deps --whole
+	$(BIN)/lab deps --emulated
 	mkdir -p $(BIN)/armv7 && cp dist/kubeadm-arm-linux-armv7 $(BIN)/armv7/kubeadm-arm
 	$(STORAGE_BOARD) --raid --name raid --kubeadm-arm $(BIN)/armv7/kubeadm-arm --results docs/results/raid-board.md
 
-storage-walk: ## SIGKILL at every change that storage apply and undo make, each with every way of going on and damage in between; the model of its states (needs root; half an hour)
-	STORAGE_WALK=all $(GO) test ./storage -run "TestWalk|TestModel" -v -timeout 90m
+storage-walk: ## SIGKILL at every change that storage apply and undo make, each with every way of going on and damage in between; the model of its states (root, 20 minutes); writes docs/results
+	mkdir -p $(BIN)
+	STORAGE_WALK=all $(GO) test ./storage -run "TestWalk|TestModel" -v -timeout 3h | tee $(BIN)/storage-walk.log
+	{ printf '# Storage, killed everywhere\n\n%s, kubeadm-arm %s, %s, Linux %s.\n\n    make storage-walk\n\n' "$$(date -u +%F)" $(VERSION) \
+	  "$$($(GO) env GOVERSION)" "$$(uname -r)"; \
+	  sed -n 's/^ *[a-z]*_test.go:[0-9]*: result: \(.*\)/- \1/p' $(BIN)/storage-walk.log; } >docs/results/storage-walk.md
 
 trees: build ## whole trees of Debian 12 and 13, made with debootstrap: doctor finds nothing wrong (ten minutes)
 	mkdir -p $(BIN)/trees && lab/trees.sh $(BIN)/kubeadm-arm $(BIN)/trees
@@ -123,7 +127,7 @@ boards-quick: cross lab ## the same on a Raspberry Pi Model B and an ARMv7 board
 	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --quick
 
 # Whole emulated boards, with kubeadm-arm from its Debian package.
-WHOLE = $(BIN)/lab deps --whole && $(BIN)/demo --lab $(BIN)/lab --kubernetes $(KUBERNETES)
+WHOLE = $(BIN)/lab deps --emulated && $(BIN)/demo --lab $(BIN)/lab --kubernetes $(KUBERNETES)
 DEB = dist/release/kubeadm-arm_$(DEB_VERSION)_$(1).deb
 
 conformance: build lab deps ## a cluster of each profile shows that it works: scaling, restarts, a service, a silent node (three minutes)
@@ -186,10 +190,19 @@ board: build lab deps-counted ## real Kubernetes on boards: as slow as a Banana 
 	  { $(MAKE) --no-print-directory walk-quick && $(COUNTED) --speed bananapi*4 --tools kubeadm-arm; } || code=$$?; \
 	  wait $$interrupted || code=$$?; exit $$code
 
-.PHONY: stall
-STALL_AT = kubeadm's phases up to the manifests|[certs],wait for etcd|[kubelet-start] Starting,wait for kube-apiserver|[kubelet-check],kubeadm's remaining phases|[control-plane-check],wait for kube-scheduler|[bootstrap-token],wait for kube-controller-manager|[addons],itself took|has initialized
-stall: build lab deps-counted ## a board kept from working, or slowed to a tenth, at each step of a bootstrap and after it, stock beside it (hours); writes docs/results
-	$(COUNTED) --speed $(SPEED) --limit 2h --stall 5s,15s,30s,60s,1m@10%,5m@10% --stall-at "$(STALL_AT)" --document docs/results/stall.md
+# Where the board is stalled: what kubeadm-arm prints when a step begins, and what stock kubeadm prints.
+STALL_AT = kubeadm's phases up to the manifests|[certs],wait for etcd|[kubelet-start] Starting,wait for kube-apiserver|[kubelet-check],kubeadm's remaining phases|[control-plane-check],wait for kube-scheduler|[bootstrap-token],wait for kube-controller-manager|[addons],node is Ready
+STALLS ?= 5s 15s 30s 60s 1m@10% 5m@10%
+.PHONY: stall stall-document $(STALLS:%=stall-%)
+stall: $(STALLS:%=stall-%) stall-document ## a board kept from working, or slowed to a tenth, at each step of a bootstrap and after it, stock beside it where that works (two hours); writes docs/results
+
+$(STALLS:%=stall-%): stall-%: build lab deps-counted
+	-$(COUNTED) --speed bananapi*4 --limit 2h --stall $* --stall-at "$(STALL_AT)" --json $(BIN)/stall-$*-x4.json
+	-$(COUNTED) --speed bananapi --tools kubeadm-arm --limit 2h --stall $* --stall-at "$(STALL_AT)" --json $(BIN)/stall-$*-x1.json
+
+# Fails when anything that kubeadm-arm starts was started again.
+stall-document:
+	$(BIN)/demo --from $$(for f in $(STALLS:%=$(BIN)/stall-%-x4.json) $(STALLS:%=$(BIN)/stall-%-x1.json); do [ ! -e $$f ] || echo $$f; done | paste -sd,) --document docs/results/stall.md
 
 FUZZTIME ?= 10s
 # Workers of each target: the cores, shared out.
