@@ -19,7 +19,7 @@ func (m *maker) etcdEnv() []patch.Env {
 		return nil
 	}
 	const why = "etcd refuses to start on 32-bit ARM without it, and kubeadm does not set it"
-	m.decide(unsupportedArch, "arm", why)
+	m.decide(GroupManifests, unsupportedArch, "arm", why)
 	return []patch.Env{{Name: unsupportedArch, Value: "arm", Reason: why}}
 }
 

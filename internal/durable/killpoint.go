@@ -1,6 +1,6 @@
 //go:build killpoints
 
-package main
+package durable
 
 import (
 	"fmt"
@@ -8,22 +8,20 @@ import (
 	"strconv"
 	"sync/atomic"
 	"syscall"
-
-	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
 
-// diskHook kills this very process with SIGKILL around change number
+// KillPoint kills this very process with SIGKILL around change number
 // KUBEADM_ARM_KILL_AT of the disk, counted from 1, before and after each change.
 // With KUBEADM_ARM_KILL_LIST it appends what the numbers stand for to that file.
 // Only a program built with the tag killpoints has it.
-func diskHook() durable.Hook {
+func KillPoint() Hook {
 	at, _ := strconv.ParseInt(os.Getenv("KUBEADM_ARM_KILL_AT"), 10, 64)
 	list := os.Getenv("KUBEADM_ARM_KILL_LIST")
 	if at == 0 && list == "" {
 		return nil
 	}
 	var n atomic.Int64
-	return func(c durable.Change) error {
+	return func(c Change) error {
 		i := n.Add(1)
 		if list != "" {
 			when := "before"
