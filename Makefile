@@ -253,6 +253,15 @@ fit: ## fit plan's model to testdata/calibration; writes golden files, too
 	$(GO) test ./plan -update
 	$(GO) test ./patch -update
 
+# kubeadm's closing words, with the token, go to a file.
+.PHONY: init-svg
+INIT = kubeadm-arm init --config /etc/kubeadm-lab.yaml
+init-svg: build lab deps ## docs/init.svg: an init recorded on a throttled board (two minutes)
+	$(BIN)/lab up --name init-svg --cpu 15% --kubernetes $(KUBERNETES) --bin $(BIN)/kubeadm-arm
+	trap '$(BIN)/lab down --name init-svg' EXIT; cd $(BIN) && script --quiet --return --command \
+	  "stty cols 80; ./lab run --name init-svg --env TERM=xterm -- sh -c '$(INIT) >/root/join.txt'" --log-out init.out --log-timing init.timing
+	$(GO) run ./tools/termsvg -prompt '$(INIT) >join.txt' $(BIN)/init.out $(BIN)/init.timing >docs/init.svg
+
 # A browser's own rules for phones, dark rooms and paper, on the example report.
 CHROMIUM ?= chromium
 SHOT = $(CHROMIUM) --headless=new --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir=$$(mktemp -d)

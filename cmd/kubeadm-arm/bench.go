@@ -27,7 +27,9 @@ func (v invocation) runBench(o options) error {
 	progress := func(step string, done, total int) {
 		printable.Fprintf(v.stderr, "%5.1f s  %d/%d %s\n", time.Since(began).Seconds(), done, total, step)
 	}
-	res, err := bench.Run(stop.ctx, bench.Options{Short: o.on("short"), Budget: budget, Folders: places, Progress: progress})
+	res, err := bench.Run(stop.ctx, bench.Options{
+		Short: o.on("short"), Budget: budget, Folders: places, Progress: progress,
+	})
 	if err := stop.interrupted("run it again"); err != nil {
 		return err
 	}

@@ -24,11 +24,13 @@ type call struct{ form, text string }
 
 // The flags that several commands have.
 func kubeadmFlag() ownFlag {
-	return ownFlag{name: "arm-kubeadm", value: "PATH", env: "KUBEADM_ARM_KUBEADM", text: "the real kubeadm; else the first one in PATH"}
+	return ownFlag{name: "arm-kubeadm", value: "PATH", env: "KUBEADM_ARM_KUBEADM",
+		text: "the real kubeadm; else the first one in PATH"}
 }
 
 func reportFlag() ownFlag {
-	return ownFlag{name: "arm-report", value: "DIR", env: "KUBEADM_ARM_REPORT", def: defaultReports, text: "folder for the board report"}
+	return ownFlag{name: "arm-report", value: "DIR", env: "KUBEADM_ARM_REPORT", def: defaultReports,
+		text: "folder for the board report"}
 }
 
 func outputFlag(choices ...string) ownFlag {
@@ -38,8 +40,9 @@ func outputFlag(choices ...string) ownFlag {
 // runOutputFlag is that of commands that show a run. It has no letter: -o is not
 // kubeadm init's, and might become it.
 func runOutputFlag() ownFlag {
-	return ownFlag{name: "output", value: "FORMAT", env: "KUBEADM_ARM_OUTPUT", choices: []string{"text", "json"}, def: "text",
-		text: "json writes one object per line to standard output"}
+	f := outputFlag("text", "json")
+	f.short, f.env, f.text = 0, "KUBEADM_ARM_OUTPUT", "json writes one object per line to standard output"
+	return f
 }
 
 func doctorOutputFlag() ownFlag {

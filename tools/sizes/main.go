@@ -65,12 +65,13 @@ const (
 func check(roots []string) ([]finding, error) {
 	var found []finding
 	files := map[string]int{}
+	skipped := []string{"testdata", "vendor", "dist", "bin"}
 	for _, root := range roots {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			switch name := d.Name(); {
 			case err != nil:
 				return err
-			case d.IsDir() && path != root && (name[0] == '.' || name == "testdata" || name == "vendor" || name == "dist" || name == "bin"):
+			case d.IsDir() && path != root && (name[0] == '.' || slices.Contains(skipped, name)):
 				return filepath.SkipDir
 			case d.IsDir() || !strings.HasSuffix(name, ".go"):
 				return nil
@@ -120,7 +121,8 @@ func checkFile(path string, text []byte) ([]finding, error) {
 			}
 		}
 		if lines > maxFunction {
-			found = append(found, finding{functionRule, fmt.Sprintf("%s:%d: %s has %d lines", path, line(f.Pos()), f.Name.Name, lines)})
+			where := fmt.Sprintf("%s:%d: %s", path, line(f.Pos()), f.Name.Name)
+			found = append(found, finding{functionRule, fmt.Sprintf("%s has %d lines", where, lines)})
 		}
 	}
 	for i, s := range strings.Split(string(text), "\n") {
