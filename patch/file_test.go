@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 )
 
 func manifestFile(t *testing.T) (dir, path string) {
@@ -64,9 +66,7 @@ func TestOddModes(t *testing.T) {
 }
 
 func TestOddOwners(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root gives files away")
-	}
+	roottest.Need(t, "files are given away")
 	_, path := manifestFile(t)
 	require.NoError(t, os.Chown(path, 1234, 5678))
 	require.NoError(t, os.Chmod(path, 0o640|fs.ModeSetgid))

@@ -21,6 +21,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 )
 
 // A trial is one call of kubeadm-arm on a made-up board: a mount and PID
@@ -117,6 +119,7 @@ done
 // tryOnBoard makes a trial. It needs root, as init itself does.
 func tryOnBoard(t *testing.T, c trial) ended {
 	t.Helper()
+	roottest.Need(t, "a mount namespace of its own")
 	spec, err := json.Marshal(c)
 	require.NoError(t, err)
 	cmd := exec.Command("/proc/self/exe")
@@ -126,7 +129,7 @@ func tryOnBoard(t *testing.T, c trial) ended {
 	cmd.Stderr = &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET}
 	out, err := cmd.Output()
-	require.NoError(t, err, "%s (root is needed)", said.String())
+	require.NoError(t, err, said.String())
 	var e ended
 	require.NoError(t, json.Unmarshal(out, &e))
 	require.Empty(t, e.Problem)

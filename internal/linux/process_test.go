@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 )
 
 func TestParseProcess(t *testing.T) {
@@ -63,9 +65,7 @@ func TestFindAgain(t *testing.T) {
 // What a process calls itself is no evidence: a user's process is not waited for and
 // not paused, whatever its name and its command line are.
 func TestUsersProcessesAreNotTrusted(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: files of another user are made")
-	}
+	roottest.Need(t, "files of another user are made")
 	proc := t.TempDir()
 	const nobody = 65534
 	forge := func(pid int, name, cmdline string, parent, owner int) {

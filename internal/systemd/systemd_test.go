@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 )
 
 func TestWord(t *testing.T) {
@@ -75,9 +77,7 @@ func TestMountUnit(t *testing.T) {
 }
 
 func TestTrustedProgram(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: only root's files are trusted")
-	}
+	roottest.Need(t, "only root's files are trusted")
 	// t.TempDir lies in /tmp, which is nobody's.
 	dir, err := os.MkdirTemp("/opt", "kubeadm-arm-test-")
 	require.NoError(t, err)
