@@ -235,14 +235,14 @@ vuln: ## known vulnerabilities in what is called, from vuln.go.dev or VULNDB=fil
 
 reports: cross lab ## a report of every throttled and emulated board: testdata/reports, docs/boards (ten minutes, quiet machine)
 	$(BIN)/lab deps --emulator
-	$(GO) build -o $(BIN)/reports ./report/boards && $(BIN)/reports --lab $(BIN)/lab --dist dist
+	$(GO) build -o $(BIN)/reports ./tools/reports && $(BIN)/reports --lab $(BIN)/lab --dist dist
 
 calibrate: build lab deps ## bootstraps on 17 boards, and the model of plan fitted to them anew (half an hour, quiet machine)
 	$(BIN)/calibrate --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES)
 	$(MAKE) fit
 
 fit: ## fit plan's model to testdata/calibration; write its coefficients, docs/results/prediction.md and the golden files that hang on them
-	$(GO) run ./plan/fit
+	$(GO) run ./tools/fit
 	$(GO) test ./plan -update
 	$(GO) test ./patch -update
 
@@ -258,10 +258,10 @@ screenshots: ## the example report and comparison in a real browser: phone, desk
 	  $(SHOT) --print-to-pdf=$$out-paper.pdf --no-pdf-header-footer $$url; done
 
 manifests: ## have the real kubeadms of all versions write testdata/manifests anew (an hour)
-	cd testdata/manifests/generate && $(GO) run .
+	cd tools/manifests && $(GO) run .
 
 openssl: ## the benchmark's cryptography beside openssl speed
-	$(GO) run ./bench/check openssl -rounds 5
+	$(GO) run ./tools/benchcheck openssl -rounds 5
 
 versions-table: ## write docs/versions.md from the version table
 	$(GO) test ./kubeadm -run TestVersionsDocument -update

@@ -24,7 +24,7 @@ func coefficients(m plan.Model, data string, points []point) ([]byte, error) {
 
 // Calibrated is the model with the coefficients that were fitted to the
 // %d bootstraps in %s (kubeadm %s).
-// Written by go run ./plan/fit; not edited by hand.
+// Written by go run ./tools/fit; not edited by hand.
 func Calibrated() Model {
 	return Model{
 		Handshakes: %v,
@@ -60,7 +60,7 @@ func table(m plan.Model, points []point, models []plan.Model) []byte {
 			newest = p.created
 		}
 	}
-	fmt.Fprintf(&b, "# Predicted and measured starts\n\n%s. Kubernetes %s, kernel %s. Command: `make calibrate`, and for this table alone `go run ./plan/fit`.\n\n",
+	fmt.Fprintf(&b, "# Predicted and measured starts\n\n%s. Kubernetes %s, kernel %s. Command: `make calibrate`, and for this table alone `go run ./tools/fit`.\n\n",
 		newest.Format("2006-01-02"), all(points, func(p point) string { return p.versions["kubeadm"] }), all(points, func(p point) string { return p.versions["kernel"] }))
 	fmt.Fprint(&b, `Each line is a board on which the short benchmark ran and then a whole `+"`kubeadm-arm init`"+`; the reports are in testdata/calibration. Throttled
 boards with less than a core are paced (`+"`lab up --pace`"+`), and of seven short benchmarks on each the middle one counts: a virtual machine's core is half as slow again for

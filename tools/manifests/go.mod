@@ -1,4 +1,4 @@
-module github.com/kubeadm-arm/kubeadm-arm/testdata/manifests/generate
+module github.com/kubeadm-arm/kubeadm-arm/tools/manifests
 
 go 1.26.0
 
@@ -31,4 +31,4 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.3.3 // indirect
 )
 
-replace github.com/kubeadm-arm/kubeadm-arm => ../../..
+replace github.com/kubeadm-arm/kubeadm-arm => ../..

@@ -123,7 +123,7 @@ func TestPackIsTheSameTwice(t *testing.T) {
 func TestDebianChangelog(t *testing.T) {
 	assert.Equal(t, "kubeadm-arm (0.1.0-1) unstable; urgency=medium\n\n  * The release of this version; see changelog.gz for what is new in it.\n\n"+
 		" -- kubeadm-arm maintainers <kubeadm-arm@users.noreply.github.com>  Tue, 14 Nov 2023 22:13:20 +0000\n", string(debianChangelog("0.1.0-1", time.Unix(1700000000, 0).UTC())))
-	config, err := os.ReadFile("../nfpm.yaml")
+	config, err := os.ReadFile("../../packaging/nfpm.yaml")
 	require.NoError(t, err)
 	assert.Contains(t, string(config), "maintainer: "+maintainer+"\n")
 }

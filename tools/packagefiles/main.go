@@ -1,9 +1,9 @@
-// Command generate makes the files of a package that follow from others: manual
+// Command packagefiles makes the files of a package that follow from others: manual
 // pages and shell completions from what kubeadm-arm says with --help, the exit
 // codes from docs/exit-codes.md, the changelogs, and the licences of what is
 // linked into the program.
 //
-//	generate --program bin/kubeadm-arm --version 0.1.0-1 --time 1700000000 --out dist/package
+//	packagefiles --program bin/kubeadm-arm --version 0.1.0-1 --time 1700000000 --out dist/package
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command boards makes the reports in testdata/reports, and the pages of them
+// Command reports makes the reports in testdata/reports, and the pages of them
 // in docs/boards, from boards that nobody needs to own: this machine with a CFS
 // quota on one core or two, and ARM boards that lab boots in QEMU. It needs
 // root, the programs of make lab and make cross, what `lab deps --emulator`
