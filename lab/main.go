@@ -149,7 +149,8 @@ func buildVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	f.StringVar(&t.Arch, "arch", runtime.GOARCH, "CPU: amd64, arm64 or arm")
 	f.StringVar(&t.ARM, "goarm", "7", "ARM version, with --arch arm: 5, 6 or 7")
 	only := f.String("only", "", "build this `program` of Kubernetes, and no images")
-	sysroot := f.String("sysroot", "", "root `folder` of a Debian for another --arch, to take iptables from for kube-proxy")
+	sysroot := f.String("sysroot", "", "root `folder` of a Debian for another --arch, to take iptables from for "+
+		"kube-proxy")
 	return func(ctx context.Context, _ []string) (int, error) {
 		if t.Arch != "arm" {
 			t.ARM = ""
@@ -186,17 +187,23 @@ func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	nameFlag(f, &o.Name)
 	f.StringVar(&o.Version, "kubernetes", kube.DefaultVersion, "`version` of Kubernetes")
 	f.StringVar(&o.NodeIP, "node-ip", board.DefaultNodeIP, "address of the board")
-	f.StringArrayVar(&o.Programs, "bin", nil, "program, or folder of programs, for the board's /usr/local/bin; may be repeated")
-	f.IntVar(&o.Owner, "for", 0, "`process` that the board is for: once that has ended, the next lab up takes the board down")
+	f.StringArrayVar(&o.Programs, "bin", nil, "program, or folder of programs, for the board's /usr/local/bin; may "+
+		"be repeated")
+	f.IntVar(&o.Owner, "for", 0, "`process` that the board is for: once that has ended, the next lab up takes the "+
+		"board down")
 	limitFlags(f, &o.Limits)
-	f.BoolVar(&s.Pace, "pace", false, "go on measuring what CPU time in slices is worth here, and give the board so much "+
+	f.BoolVar(&s.Pace, "pace", false, "go on measuring what CPU time in slices is worth here, and give the board so "+
+		"much "+
 		"that its work is that of its --cpu")
-	f.Var(durationValue{&s.Disk.Flush}, "disk-flush", "`time` of a flush of the disk's cache, such as 20ms; an fsync of ext4 takes one or two")
+	f.Var(durationValue{&s.Disk.Flush}, "disk-flush",
+		"`time` of a flush of the disk's cache, such as 20ms; an fsync of ext4 takes one or two")
 	f.Var(bytesValue{&s.Disk.Rate}, "disk-rate", "`bytes` a second that the disk reads and writes, such as 4MiB")
 	f.StringVar(&e.Kind, "board", "", "an emulated `board` instead: "+strings.Join(emulated.Kinds(), ", "))
-	f.IntVar(&e.Dilation, "time-dilation", 1, "a second on an emulated board takes so many here, and so it is that much faster "+
+	f.IntVar(&e.Dilation, "time-dilation", 1, "a second on an emulated board takes so many here, and so it is that "+
+		"much faster "+
 		"than QEMU; for boards with more or faster cores")
-	f.StringVar(&e.Speed, "speed", "", "give an emulated board counted time and this `speed`: bananapi, bananapi*2, bananapi/4, …")
+	f.StringVar(&e.Speed, "speed", "", "give an emulated board counted time and this `speed`: bananapi, bananapi*2, "+
+		"bananapi/4, …")
 	f.Var(bytesList{&e.Disks}, "disk", "`bytes` of one more disk of an emulated board, such as 256MiB; may be repeated")
 	return func(ctx context.Context, _ []string) (int, error) {
 		if e.Kind != "" {
@@ -270,7 +277,8 @@ func rebootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	nameFlag(f, &name)
 	var o emulated.RebootOptions
 	f.BoolVar(&o.Orderly, "orderly", false, "of an emulated board: let it shut down first")
-	f.IntSliceVar(&o.Remove, "remove-disk", nil, "take out this `disk` of an emulated board before it starts; 1 is the first --disk")
+	f.IntSliceVar(&o.Remove, "remove-disk", nil, "take out this `disk` of an emulated board before it starts; 1 is "+
+		"the first --disk")
 	f.IntSliceVar(&o.Insert, "insert-disk", nil, "put this `disk` back")
 	return func(ctx context.Context, _ []string) (int, error) {
 		b, err := board.Load(name)

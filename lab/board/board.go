@@ -102,7 +102,8 @@ func (b *Board) Save() error {
 	if err != nil {
 		return err
 	}
-	return cache.Replace(filepath.Join(b.Dir, "board.json"), func(to string) error { return os.WriteFile(to, append(text, '\n'), 0o644) })
+	return cache.Replace(filepath.Join(b.Dir, "board.json"),
+		func(to string) error { return os.WriteFile(to, append(text, '\n'), 0o644) })
 }
 
 // Create makes the board's folder with its record. Of two that want the name, one

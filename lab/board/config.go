@@ -30,7 +30,8 @@ type Config struct {
 
 // Config is the same for every kind of board.
 func (b *Board) Config(sandboxImage string) Config {
-	c := Config{Name: b.Name, Address: b.NodeIP, Version: b.Version, API: "v1beta4", SandboxImage: sandboxImage, CgroupDriver: "cgroupfs"}
+	c := Config{Name: b.Name, Address: b.NodeIP, Version: b.Version, API: "v1beta4", SandboxImage: sandboxImage,
+		CgroupDriver: "cgroupfs"}
 	// v1beta4 came with v1.31.
 	minor := kube.Minor(b.Version)
 	if minor < 31 {

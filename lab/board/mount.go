@@ -43,7 +43,8 @@ func (b *Board) mount(groups cgroup.Groups, slowDisk *os.File) error {
 		}
 		if err := unix.Mount(m.from, root+m.to, m.kind, m.flags, m.data); err != nil {
 			if m.kind == "overlay" && errors.Is(err, unix.EINVAL) {
-				return fmt.Errorf("mount the board's /usr: %w\nhint: the cache must not lie on an overlay; set KUBEADM_ARM_CACHE to a folder on a disk", err)
+				return fmt.Errorf("mount the board's /usr: %w\nhint: the cache must not lie on an overlay; set "+
+					"KUBEADM_ARM_CACHE to a folder on a disk", err)
 			}
 			return fmt.Errorf("mount the board's %s: %w", m.to, err)
 		}

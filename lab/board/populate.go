@@ -65,7 +65,8 @@ func (b *Board) populate(programs string, extra []string, sandboxImage string) e
 // makeFolders makes the board's empty folders and links.
 func (b *Board) makeFolders() error {
 	root := filepath.Join(b.Dir, "root")
-	dirs := []string{"../lower/bin", "../usr/bin", "../usr/local/bin", "../work", "../containerd", "etc/systemd/system", "proc", "sys", "dev",
+	dirs := []string{"../lower/bin", "../usr/bin", "../usr/local/bin", "../work", "../containerd", "etc/systemd/system",
+		"proc", "sys", "dev",
 		"run", "tmp", "usr", "root", "mnt", "media", "opt/cni", "home", "srv", "boot", "var/lib/kubelet", "var/lib/containerd",
 		"var/log/pods", "var/log/containers", "var/tmp", "var/cache"}
 	for _, dir := range dirs {

@@ -55,7 +55,8 @@ func (b *Board) command(args []string, env []string) (*exec.Cmd, error) {
 	for _, ns := range []struct {
 		file string
 		flag int
-	}{{"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS}, {"net", unix.CLONE_NEWNET}, {"cgroup", unix.CLONE_NEWCGROUP}, {"pid", unix.CLONE_NEWPID}, {"mnt", unix.CLONE_NEWNS}} {
+	}{{"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS}, {"net", unix.CLONE_NEWNET}, {"cgroup",
+		unix.CLONE_NEWCGROUP}, {"pid", unix.CLONE_NEWPID}, {"mnt", unix.CLONE_NEWNS}} {
 		f, err := os.Open("/proc/" + strconv.Itoa(b.First.PID) + "/ns/" + ns.file)
 		if err != nil {
 			return nil, fmt.Errorf("enter board %s: %w", b.Name, err)
@@ -109,7 +110,8 @@ func (b *Board) output(ctx context.Context, args ...string) (string, error) {
 // (128+n for signal n, 127 for a command that is not there).
 func (b *Board) Run(args, env []string) (int, error) {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1,
+		syscall.SIGUSR2, syscall.SIGWINCH)
 	cmd, err := b.command(args, env)
 	if errors.Is(err, exec.ErrNotFound) {
 		return 127, err

@@ -265,7 +265,8 @@ func (c Groups) Mount(at string) error {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		if err := unix.Mount("cgroup", dir, "cgroup", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, h.Options); err != nil {
+		if err := unix.Mount("cgroup", dir, "cgroup", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC,
+			h.Options); err != nil {
 			return fmt.Errorf("mount cgroup %s: %w", h.Options, err)
 		}
 	}

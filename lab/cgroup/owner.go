@@ -37,7 +37,8 @@ func (c Groups) Free(dir string) error {
 	if !c.exist() || c.Orphaned(dir) {
 		return nil
 	}
-	return fmt.Errorf("board %s: the name is taken by a board in %s\nhint: choose another --name", filepath.Base(dir), filepath.Dir(c.owner()))
+	return fmt.Errorf("board %s: the name is taken by a board in %s\nhint: choose another --name", filepath.Base(dir),
+		filepath.Dir(c.owner()))
 }
 
 // Orphaned tells whether these groups are what is left of a board with the

@@ -40,9 +40,11 @@ func (d *demo) unpack(r *run) error {
 	d.log.Printf("%d MB copied to it", size/1e6)
 	for _, deed := range []struct{ what, script string }{
 		{"sha256sum --check SHA256SUMS", "sha256sum --check SHA256SUMS"},
-		{"tar -xzf kubernetes-….tar.gz -C /", "tar -xzf kubernetes-*.tar.gz -C /\nkubeadm version -o short; kubelet --version"},
+		{"tar -xzf kubernetes-….tar.gz -C /", "tar -xzf kubernetes-*.tar.gz -C /\nkubeadm version -o short; kubelet " +
+			"--version"},
 		{"systemctl daemon-reload && systemctl enable kubelet", "systemctl daemon-reload && systemctl enable kubelet"},
-		{"ctr -n k8s.io images import --all-platforms images-….tar", "ctr -n k8s.io images import --all-platforms images-*.tar"},
+		{"ctr -n k8s.io images import --all-platforms images-….tar",
+			"ctr -n k8s.io images import --all-platforms images-*.tar"},
 	} {
 		if err := d.ask(r, deed.what, "cd "+at+"\n"+deed.script); err != nil {
 			return err

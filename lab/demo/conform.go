@@ -149,7 +149,8 @@ func (d *demo) waitPhase() error {
 			break
 		}
 		lost := readStandstill().minus(before)
-		err = fmt.Errorf("kubeadm's own wait-control-plane: %w: %s\n%sthis machine meanwhile: %s", err, out, d.scene(), lost)
+		err = fmt.Errorf("kubeadm's own wait-control-plane: %w: %s\n%sthis machine meanwhile: %s", err, out, d.scene(),
+			lost)
 		// A machine that stood still says nothing about the board.
 		if try == 2 || lost.seconds() < time.Since(start).Seconds()/4 {
 			return err

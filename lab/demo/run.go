@@ -255,7 +255,8 @@ func (d *demo) inspect(r *run) error {
 		switch {
 		case filepath.Dir(path) == "/etc/kubernetes/manifests":
 			r.Manifests = append(r.Manifests, filepath.Base(path))
-		case path == "/etc/kubernetes/kubeadm-arm" || strings.HasPrefix(path, "/etc/kubernetes/kubeadm-arm/patches"), path == "/etc/kubernetes/kubeadm-arm/held-back":
+		case path == "/etc/kubernetes/kubeadm-arm" ||
+			strings.HasPrefix(path, "/etc/kubernetes/kubeadm-arm/patches"), path == "/etc/kubernetes/kubeadm-arm/held-back":
 			// For upgrades, and for later starts: these are to stay.
 		case strings.Contains(path, "kubeadm-arm"):
 			r.Left = append(r.Left, path)

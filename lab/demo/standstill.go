@@ -57,5 +57,6 @@ func (s standstill) seconds() float64 { return s.Stolen + s.IO + s.Memory }
 
 // String tells it for people.
 func (s standstill) String() string {
-	return fmt.Sprintf("%.1f s of CPU time stolen, %.1f s of waiting for a disk, %.1f s for memory", s.Stolen, s.IO, s.Memory)
+	return fmt.Sprintf("%.1f s of CPU time stolen, %.1f s of waiting for a disk, %.1f s for memory", s.Stolen, s.IO,
+		s.Memory)
 }

@@ -47,18 +47,22 @@ func parseTools(list string) ([]tool, error) {
 		case name == "kubeadm-arm":
 			all = append(all, tool{Name: arm, words: []string{"kubeadm-arm", "init", "--config", drive.KubeadmConfig}})
 		case isArm && profile != "":
-			all = append(all, tool{Name: arm + " (" + profile + ")", words: []string{"kubeadm-arm", "init", "--profile", profile, "--config", drive.KubeadmConfig}})
+			all = append(all, tool{Name: arm + " (" + profile + ")",
+				words: []string{"kubeadm-arm", "init", "--profile", profile, "--config", drive.KubeadmConfig}})
 		case name == "article":
-			all = append(all, tool{Name: article, pod: true, words: append(strings.Fields(article), "--config", drive.KubeadmConfig)})
+			all = append(all, tool{Name: article, pod: true,
+				words: append(strings.Fields(article), "--config", drive.KubeadmConfig)})
 		case name == "armv7":
 			all = append(all, tool{Name: armv7, words: []string{"kubeadm-v7", "init", "--config", drive.KubeadmConfig}},
-				tool{Name: refused, words: []string{"kubeadm-arm", "--arm-kubeadm", "/usr/local/bin/kubeadm-v7", "init", "--config", drive.KubeadmConfig}})
+				tool{Name: refused, words: []string{"kubeadm-arm", "--arm-kubeadm", "/usr/local/bin/kubeadm-v7", "init",
+					"--config", drive.KubeadmConfig}})
 		case name == "recipe":
 			all = append(all, tool{Name: recipe, words: []string{"sh", "-ec", recipeScript}})
 		case name == "expert":
 			all = append(all, tool{Name: expert, words: []string{"sh", "-ec", expertScript}})
 		default:
-			return nil, fmt.Errorf("--tools: %q is none of stock, recipe, expert, article, armv7, kubeadm-arm and kubeadm-arm:PROFILE", name)
+			return nil, fmt.Errorf("--tools: %q is none of stock, recipe, expert, article, armv7, kubeadm-arm and "+
+				"kubeadm-arm:PROFILE", name)
 		}
 	}
 	return all, nil

@@ -67,7 +67,8 @@ func NeedEmulated() error { return needPackages(ForEmulated(), "lab deps --emula
 
 func needPackages(needed map[string]string, command string) error {
 	if missing := missingPackages(needed); len(missing) > 0 {
-		return fmt.Errorf("the Debian packages %s are missing\nhint: install them with: %s", strings.Join(missing, ", "), command)
+		return fmt.Errorf("the Debian packages %s are missing\nhint: install them with: %s",
+			strings.Join(missing, ", "), command)
 	}
 	return nil
 }

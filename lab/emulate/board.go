@@ -92,7 +92,8 @@ func Boards() []Board {
 			Debian: "amd64", Kernel: "linux-image-cloud-amd64",
 			append: "console=ttyS0",
 			qemu:   []string{"-M", "q35", "-cpu", "max", "-m", "2048"},
-			whole:  []string{"-M", "q35,nvdimm=on", "-cpu", "max", "-vga", "none"}, cores: 1, memory: 2 << 30, counted: BananaPi,
+			whole: []string{"-M", "q35,nvdimm=on", "-cpu", "max", "-vga",
+				"none"}, cores: 1, memory: 2 << 30, counted: BananaPi,
 		},
 	}
 }

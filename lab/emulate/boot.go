@@ -76,7 +76,8 @@ func (b Board) Boot(ctx context.Context, cache string, job Job) ([]Result, error
 		// With a second core, a kernel waiting for the other never ends.
 		args = append(args, "-smp", "1", "-icount", "shift=1,sleep=off")
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%s did not tell anything within %s", b.Name, patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience,
+		fmt.Errorf("%s did not tell anything within %s", b.Name, patience))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, b.system(), args...)
 	console, err := cmd.StdoutPipe()

@@ -53,7 +53,8 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 	}
 	defer kill()
 	var out strings.Builder
-	code, err := Run(ctx, work, Command{Args: []string{"sh", "-ec", firstStart, "sh", b.maker().Kernel, b.Kernel}, Stdout: &out, Stderr: &out})
+	code, err := Run(ctx, work, Command{Args: []string{"sh", "-ec", firstStart, "sh", b.maker().Kernel, b.Kernel},
+		Stdout: &out, Stderr: &out})
 	if err == nil && code != 0 {
 		err = fmt.Errorf("exit code %d", code)
 	}
@@ -61,7 +62,8 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 		return fmt.Errorf("import the container images on %s: %w\n%s", b.Name, err, out.String())
 	}
 	// The board goes down under this one.
-	if _, err := Run(ctx, work, Command{Args: []string{"systemctl", "poweroff"}}); err != nil && !errors.Is(err, ErrBoardGone) {
+	if _, err := Run(ctx, work, Command{Args: []string{"systemctl", "poweroff"}}); err != nil &&
+		!errors.Is(err, ErrBoardGone) {
 		return err
 	}
 	select {
@@ -85,7 +87,8 @@ func importImages(ctx context.Context, root, archive string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	config, socket := filepath.Join(work, "config.toml"), filepath.Join(work, "sock")
-	text := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
+	text := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = "+
+		"[\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
 		filepath.Join(root, "var/lib/containerd"), filepath.Join(work, "state"), socket)
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		return err
@@ -111,7 +114,8 @@ func importImages(ctx context.Context, root, archive string) (err error) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	err = quietly(ctx, "ctr", "--address", socket, "--namespace", "k8s.io", "images", "import", "--all-platforms", archive)
+	err = quietly(ctx, "ctr", "--address", socket, "--namespace", "k8s.io", "images", "import", "--all-platforms",
+		archive)
 	return errors.Join(err, daemon.Process.Signal(syscall.SIGTERM), <-ended)
 }
 
@@ -183,7 +187,8 @@ func (b Board) makeDisk(ctx context.Context, cache, system, work, raw string, im
 			return err
 		}
 	}
-	texts := map[string]string{"/etc/systemd/system/lab-guest.service": guestUnit, "/etc/machine-id": "", "/etc/fstab": ""}
+	texts := map[string]string{"/etc/systemd/system/lab-guest.service": guestUnit, "/etc/machine-id": "",
+		"/etc/fstab": ""}
 	for to, text := range image.Files {
 		texts[to] = text
 	}

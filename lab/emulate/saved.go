@@ -34,7 +34,8 @@ const (
 
 // savedArguments are those of the disk with files and of QEMU's own port.
 func (m Machine) savedArguments() []string {
-	args := []string{"-drive", "id=files,if=none,format=raw,file=" + filesDisk, "-device", "virtio-blk-pci,drive=files,serial=lab-files",
+	args := []string{"-drive", "id=files,if=none,format=raw,file=" + filesDisk, "-device",
+		"virtio-blk-pci,drive=files,serial=lab-files",
 		"-qmp", "unix:" + controls + ",server=on,wait=off"}
 	if m.resumed {
 		args = append(args, "-incoming", "defer")
@@ -93,7 +94,8 @@ func (m Machine) save(ctx context.Context) error {
 // commands can be run on it, and puts its files there. start starts what Prepare
 // returns, alive tells whether it still runs.
 func (m Machine) Resume(ctx context.Context, cache, saved string, start func(Machine) error, alive func() bool) error {
-	if err := quietly(ctx, "cp", "--sparse=always", "--reflink=auto", filepath.Join(saved, rootCopy), filepath.Join(m.Dir, rootCopy)); err != nil {
+	if err := quietly(ctx, "cp", "--sparse=always", "--reflink=auto", filepath.Join(saved, rootCopy),
+		filepath.Join(m.Dir, rootCopy)); err != nil {
 		return err
 	}
 	if err := m.writeFilesDisk(); err != nil {
@@ -129,7 +131,8 @@ func (m Machine) Resume(ctx context.Context, cache, saved string, start func(Mac
 		return err
 	}
 	var out strings.Builder
-	code, err := Run(ctx, m.Dir, Command{Args: []string{"sh", "-ec", arrive, "sh", strconv.FormatInt(time.Now().Unix(), 10)}, Stdout: &out, Stderr: &out})
+	code, err := Run(ctx, m.Dir, Command{Args: []string{"sh", "-ec", arrive, "sh",
+		strconv.FormatInt(time.Now().Unix(), 10)}, Stdout: &out, Stderr: &out})
 	if err == nil && code != 0 {
 		err = fmt.Errorf("exit code %d: %s", code, out.String())
 	}
@@ -171,7 +174,8 @@ func (m Machine) writeFilesDisk() (err error) {
 	}
 	w := tar.NewWriter(f)
 	for to, text := range m.Files {
-		if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(to, "/"), Mode: 0o644, Size: int64(len(text))}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(to, "/"), Mode: 0o644,
+			Size: int64(len(text))}); err != nil {
 			return err
 		}
 		if _, err := w.Write(text); err != nil {
@@ -202,7 +206,8 @@ func addProgram(w *tar.Writer, to, from string) error {
 	if err != nil {
 		return err
 	}
-	if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(to, "/"), Mode: 0o755, Size: info.Size()}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(to, "/"), Mode: 0o755,
+		Size: info.Size()}); err != nil {
 		return err
 	}
 	_, err = io.Copy(w, f)

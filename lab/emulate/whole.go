@@ -95,7 +95,8 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	} else {
 		args = append(args, "-accel", "tcg,thread=multi")
 	}
-	args = append(args, "-smp", strconv.Itoa(m.cores()), "-m", m.memory(), "-display", "none", "-monitor", "none", "-nic", "none")
+	args = append(args, "-smp", strconv.Itoa(m.cores()), "-m", m.memory(), "-display", "none", "-monitor", "none",
+		"-nic", "none")
 	if m.Dilation > 1 {
 		if args, err = m.dilated(ctx, args); err != nil {
 			return nil, err
@@ -198,7 +199,8 @@ func (m Machine) MakeRoot(ctx context.Context, base string) error {
 		}
 		return quietly(ctx, "cp", "--sparse=always", "--reflink=auto", base, filepath.Join(m.Dir, rootCopy))
 	}
-	return quietly(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", filepath.Join(m.Dir, rootOverlay))
+	return quietly(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw",
+		filepath.Join(m.Dir, rootOverlay))
 }
 
 // virtioArguments are those of QEMU's own board, which takes any number of disks
@@ -219,17 +221,20 @@ func (m Machine) virtioArguments(cacheMode string) []string {
 		args = append(args, m.memoryArguments()...)
 		args = append(args, m.savedArguments()...)
 	default:
-		args = append(args, "-device", "sdhci-pci", "-drive", "id=root,if=none,"+m.drive(cacheMode), "-device", "sd-card,drive=root")
+		args = append(args, "-device", "sdhci-pci", "-drive", "id=root,if=none,"+m.drive(cacheMode), "-device",
+			"sd-card,drive=root")
 	}
 	for i, d := range m.Disks {
 		drive := fmt.Sprintf("id=disk%d,if=none,file=%s,format=raw,cache=%s,discard=unmap", i, d.File, cacheMode)
 		if d.ReadOnly {
 			drive += ",readonly=on"
 		}
-		args = append(args, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-%s,drive=disk%d,serial=%s", bus, i, d.Serial))
+		args = append(args, "-drive", drive, "-device",
+			fmt.Sprintf("virtio-blk-%s,drive=disk%d,serial=%s", bus, i, d.Serial))
 	}
 	for i := range ports {
-		args = append(args, "-chardev", portSocket(i), "-device", fmt.Sprintf("virtserialport,chardev=%s,name=lab%dof%d", portName(i), i, ports))
+		args = append(args, "-chardev", portSocket(i), "-device",
+			fmt.Sprintf("virtserialport,chardev=%s,name=lab%dof%d", portName(i), i, ports))
 	}
 	return args
 }
@@ -324,7 +329,8 @@ func (m Machine) initramfs(ctx context.Context, cache, packages string) (string,
 // AwaitAgent waits until commands can be run on the board whose files are in
 // dir. running tells whether its QEMU still runs.
 func AwaitAgent(ctx context.Context, dir string, running func() bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, wholePatience, fmt.Errorf("the board did not answer within %s", wholePatience))
+	ctx, cancel := context.WithTimeoutCause(ctx, wholePatience,
+		fmt.Errorf("the board did not answer within %s", wholePatience))
 	defer cancel()
 	for {
 		// What is sent waits for the board to start, and is lost if that takes it

@@ -58,7 +58,8 @@ func (t Target) check() error {
 
 // kubernetesPrograms are the commands of k8s.io/kubernetes that a board needs.
 func kubernetesPrograms() []string {
-	return []string{"kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"}
+	return []string{"kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler",
+		"kube-proxy"}
 }
 
 // Build makes sure that all programs of t are built, and returns their folder.
@@ -82,20 +83,24 @@ func Build(ctx context.Context, t Target) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := cache.Once(filepath.Join(out, "etcd"), func(to string) error { return buildEtcd(ctx, t, wanted["etcd"].tag, to) }); err != nil {
+	if err := cache.Once(filepath.Join(out, "etcd"),
+		func(to string) error { return buildEtcd(ctx, t, wanted["etcd"].tag, to) }); err != nil {
 		return "", err
 	}
 	if needsEtcdctl(wanted["etcd"].tag) {
-		if err := buildModule(ctx, t, out, "etcdctl", "go.etcd.io/etcd/etcdctl/v3", "go.etcd.io/etcd/etcdctl/v3", newestOldEtcd); err != nil {
+		if err := buildModule(ctx, t, out, "etcdctl", "go.etcd.io/etcd/etcdctl/v3", "go.etcd.io/etcd/etcdctl/v3",
+			newestOldEtcd); err != nil {
 			return "", err
 		}
 	}
 	if NeedsCrictl(t.Version) {
-		if err := buildModule(ctx, t, out, "crictl", "sigs.k8s.io/cri-tools", "sigs.k8s.io/cri-tools/cmd/crictl", "v1.30.0"); err != nil {
+		if err := buildModule(ctx, t, out, "crictl", "sigs.k8s.io/cri-tools", "sigs.k8s.io/cri-tools/cmd/crictl",
+			"v1.30.0"); err != nil {
 			return "", err
 		}
 	}
-	if err := cache.Once(filepath.Join(out, "coredns"), func(to string) error { return buildCoreDNS(ctx, t, wanted["coredns"].tag, to) }); err != nil {
+	if err := cache.Once(filepath.Join(out, "coredns"),
+		func(to string) error { return buildCoreDNS(ctx, t, wanted["coredns"].tag, to) }); err != nil {
 		return "", err
 	}
 	return out, cache.Once(filepath.Join(out, "pause"), func(to string) error {
@@ -157,7 +162,8 @@ func buildKubernetes(ctx context.Context, t Target, programs ...string) (err err
 	if err != nil {
 		return err
 	}
-	missing := slices.DeleteFunc(slices.Clone(programs), func(p string) bool { return cache.Exists(filepath.Join(out, p)) })
+	missing := slices.DeleteFunc(slices.Clone(programs),
+		func(p string) bool { return cache.Exists(filepath.Join(out, p)) })
 	if len(missing) == 0 {
 		return nil
 	}
@@ -176,7 +182,8 @@ func buildKubernetes(ctx context.Context, t Target, programs ...string) (err err
 	}
 	// Those that need C are built in a call of their own.
 	withC := func(pkg string) bool { return needsC(t.Version, pkg) }
-	for _, some := range [][]string{slices.DeleteFunc(slices.Clone(packages), withC), slices.DeleteFunc(packages, func(p string) bool { return !withC(p) })} {
+	for _, some := range [][]string{slices.DeleteFunc(slices.Clone(packages), withC),
+		slices.DeleteFunc(packages, func(p string) bool { return !withC(p) })} {
 		if len(some) == 0 {
 			continue
 		}
@@ -276,7 +283,8 @@ func goBuild(ctx context.Context, dir string, t Target, to, ldflags string, pack
 	for _, p := range packages {
 		names = append(names, programName(p))
 	}
-	what := fmt.Sprintf("building %s of Kubernetes %s for %s", strings.Join(names, ", "), t.Version, strings.TrimSuffix(t.Arch+"v"+t.ARM, "v"))
+	what := fmt.Sprintf("building %s of Kubernetes %s for %s", strings.Join(names, ", "), t.Version,
+		strings.TrimSuffix(t.Arch+"v"+t.ARM, "v"))
 	return progress.Counted(ctx, what, func(p *progress.Counter) error {
 		list := goCommand(ctx, dir, append([]string{"list", "-mod=mod", "-deps"}, packages...)...)
 		list.Env = append(list.Env, env...)
@@ -340,7 +348,8 @@ func runCounting(cmd *exec.Cmd, p *progress.Counter) error {
 		}
 	}
 	if err := errors.Join(lines.Err(), cmd.Wait()); err != nil {
-		return fmt.Errorf("run %s in %s: %w\n%s", strings.Join(cmd.Args, " "), cmd.Dir, err, command.Tail(rest.String(), 20))
+		return fmt.Errorf("run %s in %s: %w\n%s", strings.Join(cmd.Args, " "), cmd.Dir, err,
+			command.Tail(rest.String(), 20))
 	}
 	return nil
 }

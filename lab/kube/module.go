@@ -72,7 +72,8 @@ func boardModule(goMod []byte, version string) ([]byte, error) {
 	}
 	for _, r := range from.Require {
 		if r.Mod.Version == "v0.0.0" && strings.HasPrefix(r.Mod.Path, "k8s.io/") {
-			failed = errors.Join(failed, to.AddReplace(r.Mod.Path, "", r.Mod.Path, "v0"+strings.TrimPrefix(version, "v1")))
+			failed = errors.Join(failed, to.AddReplace(r.Mod.Path, "", r.Mod.Path,
+				"v0"+strings.TrimPrefix(version, "v1")))
 		}
 	}
 	if failed != nil {

@@ -26,7 +26,8 @@ type NoSpaceError struct {
 }
 
 func (e *NoSpaceError) Error() string {
-	return fmt.Sprintf("a build needs %.0f GB free in %s, there are %.1f GB", float64(e.need)/(1<<30), e.dir, float64(e.free)/(1<<30))
+	return fmt.Sprintf("a build needs %.0f GB free in %s, there are %.1f GB", float64(e.need)/(1<<30), e.dir,
+		float64(e.free)/(1<<30))
 }
 
 // IsBuilt tells whether all programs of a target are in the cache. pause is the

@@ -20,7 +20,8 @@ func (t *trial) boardSteps() []step {
 		{"init --storage: etcd and containerd on the disk", t.bootstrap},
 		{"data in etcd", t.put},
 		{"a second apply changes nothing", t.again},
-		{"a reboot with the disk: the data is there", func() error { return errors.Join(t.board.Reboot(context.Background()), t.read()) }},
+		{"a reboot with the disk: the data is there",
+			func() error { return errors.Join(t.board.Reboot(context.Background()), t.read()) }},
 		{"a reboot without the disk: nothing begins on the card", t.bootWithout},
 		{"disk back, etcd's folder not mounted: etcd fails clearly", t.bootHalf},
 		{"all mounted: the control plane comes up by itself, the data is there", t.mountAll},
@@ -37,7 +38,8 @@ func (t *trial) up() error {
 	}
 	// A lab board has its images on a mount of this machine; a real one has them
 	// on its card, in a plain folder.
-	return t.sh(`truncate -s 4G ` + image + ` && mkfs.ext4 -q -F -L ` + label() + ` ` + image + ` && losetup --find ` + image + ` &&
+	return t.sh(`truncate -s 4G ` + image + ` && mkfs.ext4 -q -F -L ` + label() + ` ` + image + ` && losetup --find ` +
+		image + ` &&
 		systemctl stop containerd && mkdir /root/aside && mount --bind /var/lib/containerd /root/aside && umount /var/lib/containerd &&
 		cp -a /root/aside/. /var/lib/containerd/ && umount /root/aside && systemctl start containerd && printf '# mine\n' >/etc/fstab`)
 }
@@ -85,7 +87,8 @@ func (t *trial) read() error {
 }
 
 func (t *trial) again() error {
-	return t.sh(`a=$(sha256sum /etc/fstab /var/lib/kubeadm-arm/storage.json); kubeadm-arm storage apply ` + t.spec() + ` && test "$a" = "$(sha256sum /etc/fstab /var/lib/kubeadm-arm/storage.json)"`)
+	return t.sh(`a=$(sha256sum /etc/fstab /var/lib/kubeadm-arm/storage.json); kubeadm-arm storage apply ` + t.spec() +
+		` && test "$a" = "$(sha256sum /etc/fstab /var/lib/kubeadm-arm/storage.json)"`)
 }
 
 // bootWithout has the loop device go with its last mount when the power is cut.

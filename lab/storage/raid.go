@@ -71,7 +71,8 @@ func (t *trial) apply() error {
 		return err
 	}
 	t.log.Printf("    the board's disks:\n%s", strings.TrimSpace(out))
-	if _, err = t.on("kubeadm-arm", "storage", "apply", "LABEL=raid", "--folder", "/var/lib/etcd", "--folder", "/var/lib/docker", "--stop"); err != nil {
+	if _, err = t.on("kubeadm-arm", "storage", "apply", "LABEL=raid", "--folder", "/var/lib/etcd", "--folder",
+		"/var/lib/docker", "--stop"); err != nil {
 		return err
 	}
 	if err := t.onRAID(); err != nil {
@@ -135,7 +136,8 @@ func (t *trial) status(words ...string) error {
 }
 
 func (t *trial) gone() error {
-	if err := t.board.Reboot(context.Background(), "--orderly", "--remove-disk", "1", "--remove-disk", "2"); err != nil {
+	if err := t.board.Reboot(context.Background(), "--orderly", "--remove-disk", "1", "--remove-disk",
+		"2"); err != nil {
 		return err
 	}
 	const words = "nothing is started: /var/lib/etcd is not on its disk"
@@ -154,7 +156,8 @@ func (t *trial) gone() error {
 }
 
 func (t *trial) back() error {
-	if err := t.board.Reboot(context.Background(), "--orderly", "--insert-disk", "1", "--insert-disk", "2", "--insert-disk", "3"); err != nil {
+	if err := t.board.Reboot(context.Background(), "--orderly", "--insert-disk", "1", "--insert-disk", "2",
+		"--insert-disk", "3"); err != nil {
 		return err
 	}
 	if err := t.wait(10*time.Minute, getKey); err != nil {

@@ -81,7 +81,8 @@ type settings struct {
 
 func (w *walk) up() error {
 	ctx := context.Background()
-	if err := w.board.Up(ctx, "--kubernetes", w.version, "--cpu", w.cpu, "--bin", w.kubeadmArm); err != nil || w.bench == "" {
+	if err := w.board.Up(ctx, "--kubernetes", w.version, "--cpu", w.cpu, "--bin", w.kubeadmArm); err != nil ||
+		w.bench == "" {
 		return err
 	}
 	if err := w.board.Copy(ctx, w.bench, "/root/bench.json"); err != nil {
@@ -240,7 +241,8 @@ func (w *walk) disturb(t *trial) (early bool, err error) {
 func (w *walk) cutPower(t *trial) (early bool, err error) {
 	ctx := context.Background()
 	moment := time.After(time.Duration(t.At * float64(time.Second)))
-	d, err := drive.Disturb(w.board.Command(ctx, w.env(), initWords()...), moment, func() error { return w.board.Reboot(ctx) })
+	d, err := drive.Disturb(w.board.Command(ctx, w.env(), initWords()...), moment,
+		func() error { return w.board.Reboot(ctx) })
 	if d.Early {
 		return true, errors.Join(d.Ended, w.board.Reboot(ctx))
 	}
@@ -252,10 +254,12 @@ func (w *walk) end() (files map[string]string, tokens string, err error) {
 	if _, err := w.on(nil, "kubectl", "wait", "--for=condition=Ready", "node", "--all", "--timeout=5m"); err != nil {
 		return nil, "", err
 	}
-	if _, err := w.on(nil, "kubectl", "--namespace", "kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=5m"); err != nil {
+	if _, err := w.on(nil, "kubectl", "--namespace", "kube-system", "rollout", "status", "daemonset/kube-proxy",
+		"--timeout=5m"); err != nil {
 		return nil, "", err
 	}
-	list, err := w.on(nil, "kubectl", "--namespace", "kube-system", "get", "secrets", "--field-selector", "type=bootstrap.kubernetes.io/token", "--output", "name")
+	list, err := w.on(nil, "kubectl", "--namespace", "kube-system", "get", "secrets", "--field-selector",
+		"type=bootstrap.kubernetes.io/token", "--output", "name")
 	if err != nil {
 		return nil, "", err
 	}
@@ -267,7 +271,8 @@ func (w *walk) end() (files map[string]string, tokens string, err error) {
 
 func printTable(out io.Writer, w *walk, trials []trial) {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(out, "Kubernetes %s, boards with %s of one core, undisturbed run %.1f s, %d files compared\n", w.version, w.cpu, w.took.Seconds(), len(w.want))
+	fmt.Fprintf(out, "Kubernetes %s, boards with %s of one core, undisturbed run %.1f s, %d files compared\n",
+		w.version, w.cpu, w.took.Seconds(), len(w.want))
 	fmt.Fprintln(t, "ended by\ttrials\tsame end\tover before\twith staged manifests\tslowest resume")
 	for _, kind := range []string{"boundary", "moment", "power cut"} {
 		var n, ok, early, staged int

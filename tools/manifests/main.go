@@ -29,8 +29,10 @@ func generate(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("generate", flag.ExitOnError)
 	only := flags.String("only", "", "comma-separated `versions` instead of all")
 	out := flags.String("out", "../../testdata/manifests", "`folder` for <version>/<config>/<component>.yaml")
-	program := flags.String("kubeadm", "", "`path` of a static kubeadm of the one version that -only names, instead of building it")
-	check := flags.Bool("check-patches", false, "write nothing: have kubeadm apply the patches that kubeadm-arm lays down for upgrades, and compare")
+	program := flags.String("kubeadm", "", "`path` of a static kubeadm of the one version that -only names, instead "+
+		"of building it")
+	check := flags.Bool("check-patches", false, "write nothing: have kubeadm apply the patches that kubeadm-arm lays "+
+		"down for upgrades, and compare")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

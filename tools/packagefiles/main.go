@@ -88,7 +88,8 @@ func generate(args []string) error {
 // compressed tells which files Debian's policy wants packed (sections 12.1,
 // 12.3 and 12.7).
 func compressed(name string) bool {
-	return filepath.Ext(name) == ".1" || slices.Contains([]string{"changelog", "changelog.Debian", "third-party-notices"}, name)
+	return filepath.Ext(name) == ".1" || slices.Contains([]string{"changelog", "changelog.Debian",
+		"third-party-notices"}, name)
 }
 
 // pack is gzip -9n: without name and time, so that the same text gives the same
@@ -114,6 +115,7 @@ const maintainer = "kubeadm-arm maintainers <kubeadm-arm@users.noreply.github.co
 // debianChangelog is the package's own history, in the form of
 // deb-changelog(5). What changed in the program stands in CHANGELOG.md.
 func debianChangelog(version string, date time.Time) []byte {
-	return fmt.Appendf(nil, "kubeadm-arm (%s) unstable; urgency=medium\n\n  * The release of this version; see changelog.gz for what is new in it.\n\n -- %s  %s\n",
+	return fmt.Appendf(nil, "kubeadm-arm (%s) unstable; urgency=medium\n\n  * The release of this version; see "+
+		"changelog.gz for what is new in it.\n\n -- %s  %s\n",
 		version, maintainer, date.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 }

@@ -242,9 +242,11 @@ func (b Board) output(ctx context.Context, args ...string) (string, int, error) 
 // Run is lab run on an emulated board.
 func (b Board) Run(args, env []string) (int, error) {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1,
+		syscall.SIGUSR2)
 	if !b.First.Alive() {
-		return board.ExitLab, fmt.Errorf("board %s: it does not run\nhint: lab reboot or lab down --name %s", b.Name, b.Name)
+		return board.ExitLab, fmt.Errorf("board %s: it does not run\nhint: lab reboot or lab down --name %s", b.Name,
+			b.Name)
 	}
 	c := emulate.Command{Args: args, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals}
 	code, err := emulate.Run(context.Background(), b.Dir, c)
@@ -269,7 +271,8 @@ func (b Board) Reboot(ctx context.Context, o RebootOptions) error {
 		}
 	}
 	if o.Orderly {
-		if err := progress.Step(ctx, "shutting board "+b.Name+" down", func() error { return b.shutDown(ctx) }); err != nil {
+		if err := progress.Step(ctx, "shutting board "+b.Name+" down",
+			func() error { return b.shutDown(ctx) }); err != nil {
 			return err
 		}
 	}
