@@ -61,7 +61,9 @@ func (c Config) acceptCgroupV1() Config {
 func (c Config) Files() (map[string]string, error) {
 	files := map[string]string{}
 	for path, text := range map[string]string{
-		"/etc/containerd/config.toml": containerdConfig, "/etc/cni/net.d/10-lab.conflist": cniConfig, KubeadmConfig: kubeadmConfig,
+		"/etc/containerd/config.toml":    containerdConfig,
+		"/etc/cni/net.d/10-lab.conflist": cniConfig,
+		KubeadmConfig:                    kubeadmConfig,
 	} {
 		t, err := template.New(path).Delims("<", ">").Parse(text)
 		if err != nil {
@@ -86,7 +88,8 @@ func (b *Board) Identity() map[string]string {
 		// A hostname that does not resolve makes the kubelet stall 10 s on
 		// every static pod.
 		"/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n" + b.NodeIP + " " + b.Name + "\n",
-		"/etc/resolv.conf": "# nobody listens there: the board has no network beyond itself, and CoreDNS wants a line\n" +
+		"/etc/resolv.conf": "# nobody listens there: the board has no network beyond itself, " +
+			"and CoreDNS wants a line\n" +
 			"nameserver " + b.NodeIP + "\n",
 		"/etc/machine-id": machineID() + "\n",
 	}

@@ -67,7 +67,8 @@ func (b *Board) makeFolders() error {
 	root := filepath.Join(b.Dir, "root")
 	dirs := []string{"../lower/bin", "../usr/bin", "../usr/local/bin", "../work", "../containerd", "etc/systemd/system",
 		"proc", "sys", "dev",
-		"run", "tmp", "usr", "root", "mnt", "media", "opt/cni", "home", "srv", "boot", "var/lib/kubelet", "var/lib/containerd",
+		"run", "tmp", "usr", "root", "mnt", "media", "opt/cni", "home", "srv", "boot",
+		"var/lib/kubelet", "var/lib/containerd",
 		"var/log/pods", "var/log/containers", "var/tmp", "var/cache"}
 	for _, dir := range dirs {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {

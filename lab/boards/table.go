@@ -42,7 +42,8 @@ func (s *suite) save(path string) error {
 		"second call | of doctor |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range s.rows {
 		fmt.Fprintf(&b, "| %s | %s | %d × %s | %s | %s | %.0f s | %.2f s, %.2f s | %.2f s |\n", r.board, r.found.Model,
-			r.found.CPU.Count, r.coreName(), r.found.CPU.Arch, r.found.Kernel.Release, r.seconds, r.cpu, r.again, r.doctor)
+			r.found.CPU.Count, r.coreName(), r.found.CPU.Arch, r.found.Kernel.Release, r.seconds,
+			r.cpu, r.again, r.doctor)
 	}
 	b.WriteString("\nThe CPU time is by the emulated board's kernel; the first call's contains most of QEMU's work " +
 		"of translating the program's code on a busy machine.\n")

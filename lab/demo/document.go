@@ -40,25 +40,8 @@ func writeDocument(path, how string, runs []run) error {
 	fmt.Fprintf(&b, "%s, %d cores, %s. Command:\n\n    %s %s\n\n", kernel(), runtime.NumCPU(), runtime.Version(),
 		filepath.Base(os.Args[0]), strings.Join(shorten(os.Args[1:]), " "))
 	fmt.Fprintf(&b, "%s Medians of the runs that worked; times are seconds.\n\n", how)
-	fmt.Fprintln(&b, "| Kubernetes | CPU | tool | worked | done | node Ready | CPU s to Ready | own CPU s | restarts "+
-		"| connections | API requests | MB written |")
-	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|---|---|---|---|---|")
 	groups := group(runs)
-	for _, g := range groups {
-		good := g.good()
-		if len(good) == 0 {
-			fmt.Fprintf(&b, "| %s | %s | %s | 0 of %d | failed after %.0f | | | | %.0f | | | |\n", g.version, g.cpu,
-				g.tool, len(g.runs),
-				medianOf(g.runs, func(r run) float64 { return r.Seconds }), medianOf(g.runs,
-					func(r run) float64 { return float64(total(r.Restarts)) }))
-			continue
-		}
-		m := func(f func(run) float64) float64 { return medianOf(good, f) }
-		fmt.Fprintf(&b, "| %s | %s | %s | %d of %d | %.1f | %.1f | %.2f | %.2f | %.0f | %.0f | %.0f | %.1f |\n",
-			g.version, g.cpu, g.tool, len(good), len(g.runs),
-			m(func(r run) float64 { return r.Seconds }), m(func(r run) float64 { return r.ReadySeconds }), m(func(r run) float64 { return r.CPUAtReady }), m(func(r run) float64 { return r.OwnCPUSeconds }),
-			m(func(r run) float64 { return float64(total(r.Restarts)) }), m(func(r run) float64 { return float64(r.Connections) }), m(func(r run) float64 { return float64(r.Requests) }), m(func(r run) float64 { return float64(r.Written) / 1e6 }))
-	}
+	medians(&b, groups)
 	plots, err := writePlots(path, runs)
 	if err != nil {
 		return err
@@ -76,7 +59,7 @@ func writeDocument(path, how string, runs []run) error {
 		}
 		return by
 	}, "%.1f")
-	wholeBoards(&b, runs)
+	emulatedBoards(&b, runs)
 	paced(&b, runs)
 	stalled(&b, runs)
 	deeds(&b, runs)
@@ -97,9 +80,50 @@ func writeDocument(path, how string, runs []run) error {
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
 
-// wholeBoards tells of emulated boards how busy they are when idle, and how they
-// come back after a power cut.
-func wholeBoards(b *strings.Builder, runs []run) {
+// columns of the table of medians, each with the decimals that it is worth.
+var columns = []struct {
+	title    string
+	decimals int
+	of       func(run) float64
+}{
+	{"done", 1, func(r run) float64 { return r.Seconds }},
+	{"node Ready", 1, func(r run) float64 { return r.ReadySeconds }},
+	{"CPU s to Ready", 2, func(r run) float64 { return r.CPUAtReady }},
+	{"own CPU s", 2, func(r run) float64 { return r.OwnCPUSeconds }},
+	{"restarts", 0, func(r run) float64 { return float64(total(r.Restarts)) }},
+	{"connections", 0, func(r run) float64 { return float64(r.Connections) }},
+	{"API requests", 0, func(r run) float64 { return float64(r.Requests) }},
+	{"MB written", 1, func(r run) float64 { return float64(r.Written) / 1e6 }},
+}
+
+// medians writes the table of what the tools took, by board.
+func medians(b *strings.Builder, groups []runGroup) {
+	b.WriteString("| Kubernetes | CPU | tool | worked |")
+	for _, c := range columns {
+		fmt.Fprintf(b, " %s |", c.title)
+	}
+	fmt.Fprintf(b, "\n%s|\n", strings.Repeat("|---", 4+len(columns)))
+	for _, g := range groups {
+		good := g.good()
+		fmt.Fprintf(b, "| %s | %s | %s | %d of %d |", g.version, g.cpu, g.tool, len(good), len(g.runs))
+		for i, c := range columns {
+			switch {
+			case len(good) > 0:
+				fmt.Fprintf(b, " %.*f |", c.decimals, medianOf(good, c.of))
+			case i == 0:
+				fmt.Fprintf(b, " failed after %.0f |", medianOf(g.runs, c.of))
+			case c.title == "restarts":
+				fmt.Fprintf(b, " %.0f |", medianOf(g.runs, c.of))
+			default:
+				b.WriteString(" |")
+			}
+		}
+		b.WriteString("\n")
+	}
+}
+
+// emulatedBoards says how busy emulated boards are when idle, and how they come back after a power cut.
+func emulatedBoards(b *strings.Builder, runs []run) {
 	title := "\n## Idle, and after a power cut\n\n| board | tool | busy when idle | API server ready | node " +
 		"|\n|---|---|---|---|---|\n"
 	for _, r := range runs {

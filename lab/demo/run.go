@@ -245,6 +245,9 @@ func (p *progress) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// ownFolder is kubeadm-arm's on the board.
+const ownFolder = "/etc/kubernetes/kubeadm-arm"
+
 // inspect looks at what the run left on the board.
 func (d *demo) inspect(r *run) error {
 	list, err := d.onBoard(time.Minute, "find", "/etc/kubernetes", "-mindepth", "1", "-not", "-path", "*/pki/*")
@@ -255,8 +258,7 @@ func (d *demo) inspect(r *run) error {
 		switch {
 		case filepath.Dir(path) == "/etc/kubernetes/manifests":
 			r.Manifests = append(r.Manifests, filepath.Base(path))
-		case path == "/etc/kubernetes/kubeadm-arm" ||
-			strings.HasPrefix(path, "/etc/kubernetes/kubeadm-arm/patches"), path == "/etc/kubernetes/kubeadm-arm/held-back":
+		case path == ownFolder, strings.HasPrefix(path, ownFolder+"/patches"), path == ownFolder+"/held-back":
 			// For upgrades, and for later starts: these are to stay.
 		case strings.Contains(path, "kubeadm-arm"):
 			r.Left = append(r.Left, path)

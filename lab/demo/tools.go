@@ -33,7 +33,8 @@ const (
 )
 
 // toolNames are what parseTools reads.
-const toolNames = "stock, recipe, expert, article (pods on the only board), armv7 (kubeadm-v7, see --bin), kubeadm-arm, kubeadm-arm:PROFILE"
+const toolNames = "stock, recipe, expert, article (pods on the only board), armv7 (kubeadm-v7, see --bin), " +
+	"kubeadm-arm, kubeadm-arm:PROFILE"
 
 // parseTools reads a list of stock, recipe, expert, article, armv7, kubeadm-arm and
 // kubeadm-arm:PROFILE.

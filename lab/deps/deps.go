@@ -32,13 +32,14 @@ func ForEmulator() map[string]string {
 	}
 }
 
-// ForEmulated are those of whole emulated boards.
+// ForEmulated are those of emulated boards with Kubernetes (lab up --board).
 func ForEmulated() map[string]string {
 	all := ForEmulator()
 	// What imports images for boards whose programs run here.
 	all["/usr/bin/containerd"] = "containerd"
 	for path, pkg := range map[string]string{
-		"/usr/sbin/debootstrap": "debootstrap", "/usr/bin/qemu-arm-static": "qemu-user-static", "/usr/bin/qemu-img": "qemu-utils", "/usr/bin/fdtput": "device-tree-compiler",
+		"/usr/sbin/debootstrap": "debootstrap", "/usr/bin/qemu-arm-static": "qemu-user-static",
+		"/usr/bin/qemu-img": "qemu-utils", "/usr/bin/fdtput": "device-tree-compiler",
 		"/sbin/mkfs.ext4": "e2fsprogs", "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
 	} {
 		all[path] = pkg

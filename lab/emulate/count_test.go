@@ -29,7 +29,7 @@ var rootBesideTheProcessor = regexp.MustCompile(`virtio-blk-\w+,drive=root`)
 // depend on the host: no such board has a disk that QEMU serves beside the processor.
 func TestCountedBoardsHaveNoDiskBesideTheProcessor(t *testing.T) {
 	for _, b := range Boards() {
-		if b.whole == nil {
+		if b.withDisk == nil {
 			continue
 		}
 		m := Machine{Board: b, Count: BananaPi}

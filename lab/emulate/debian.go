@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// suite is the Debian of a whole board's root file system.
+// suite is the Debian of a board's root file system.
 const suite = "bookworm"
 
 // packages are what such a root file system has beyond Debian's smallest: what

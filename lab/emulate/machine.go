@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// wholePatience is for a whole board to start, on a busy machine.
-const wholePatience = 2 * time.Hour
+// startPatience is for a board to start, on a busy machine.
+const startPatience = 2 * time.Hour
 
 // grace is for a program that was told to end.
 const grace = 30 * time.Second
@@ -25,7 +25,7 @@ const grace = 30 * time.Second
 // rootSerial is the serial number of the disk with the root file system.
 const rootSerial = "lab-root"
 
-// Disk is one more disk of a whole board.
+// Disk is one more disk of a board.
 type Disk struct {
 	Serial string // the board sees /dev/disk/by-id/virtio-SERIAL
 	File   string // a raw image; relative to the board's folder
@@ -33,7 +33,7 @@ type Disk struct {
 	ReadOnly bool
 }
 
-// Machine is a whole board: a root file system on a disk, and systemd.
+// Machine is a board with a disk: a root file system on a disk, and systemd.
 type Machine struct {
 	Board Board
 	// Dir is the folder with the board's files. Run finds its ports there.
@@ -64,8 +64,8 @@ type Machine struct {
 // command that starts the board.
 func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	b := m.Board
-	if b.whole == nil {
-		return nil, fmt.Errorf("board %s: there is no whole one", b.Name)
+	if b.withDisk == nil {
+		return nil, fmt.Errorf("board %s: QEMU cannot give it a disk", b.Name)
 	}
 	packages, err := b.kernel(ctx, cache)
 	if err != nil {
@@ -89,7 +89,7 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 		cacheMode = "unsafe"
 	}
 	count := m.count()
-	args := slices.Clone(b.whole)
+	args := slices.Clone(b.withDisk)
 	if count > 0 {
 		args = append(args, countedArguments(count)...)
 	} else {
@@ -169,7 +169,7 @@ func (m Machine) bytes() int64 {
 	return m.Board.memory
 }
 
-// kernelWords are on every whole board's kernel command line.
+// kernelWords are on every board's kernel command line.
 const kernelWords = "rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0"
 
 // drive is QEMU's description of the root file system's image.
@@ -329,8 +329,8 @@ func (m Machine) initramfs(ctx context.Context, cache, packages string) (string,
 // AwaitAgent waits until commands can be run on the board whose files are in
 // dir. running tells whether its QEMU still runs.
 func AwaitAgent(ctx context.Context, dir string, running func() bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, wholePatience,
-		fmt.Errorf("the board did not answer within %s", wholePatience))
+	ctx, cancel := context.WithTimeoutCause(ctx, startPatience,
+		fmt.Errorf("the board did not answer within %s", startPatience))
 	defer cancel()
 	for {
 		// What is sent waits for the board to start, and is lost if that takes it

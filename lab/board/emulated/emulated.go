@@ -43,7 +43,7 @@ func diskFile(n int) string { return "disk" + strconv.Itoa(n) + ".img" }
 
 // size is the board's cores and bytes of memory.
 func (b Board) size() (cores int, memory int64) {
-	cores, memory, _ = b.kind.Whole()
+	cores, memory, _ = b.kind.WithDisk()
 	if b.Limits.CPUs > 0 {
 		cores = b.Limits.CPUs
 	}
@@ -57,7 +57,7 @@ func (b Board) size() (cores int, memory int64) {
 func Kinds() []string {
 	var names []string
 	for _, e := range emulate.Boards() {
-		if _, _, ok := e.Whole(); ok {
+		if _, _, ok := e.WithDisk(); ok {
 			names = append(names, e.Name)
 		}
 	}
@@ -87,7 +87,7 @@ func newBoard(o board.Options, m Options, slowDisk board.Disk) (Board, error) {
 	if err != nil {
 		return b, err
 	}
-	_, memory, ok := b.kind.Whole()
+	_, memory, ok := b.kind.WithDisk()
 	if !ok {
 		return b, fmt.Errorf("board %q: want one of %s", m.Kind, strings.Join(Kinds(), ", "))
 	}
