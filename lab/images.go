@@ -41,7 +41,7 @@ etcd, CoreDNS and pause from their Go modules, and writes them to a folder:
   images-VERSION-linux-CPU.tar          images: ctr -n k8s.io images import --all-platforms FILE
   manifest.json, SHA256SUMS             what is in them, and their checksums
 
-Raspberry Pi 1 and Zero are armv6; other boards with 32 bits armv7. kubeadm-arm detect tells.
+Raspberry Pi 1 and Zero are armv6; other boards with 32 bits armv7. kubeadm-arm detect says which.
 
 Flags:
 `

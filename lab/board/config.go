@@ -23,7 +23,7 @@ type Config struct {
 	Ignore string
 	// FailCgroupV1 has the kubelet accept cgroup v1.
 	FailCgroupV1 bool
-	// Systemd says that systemd owns the cgroups, ARM that etcd needs to be told
+	// Systemd says that systemd owns the cgroups, ARM that etcd needs to know
 	// that its CPU is good enough.
 	Systemd, ARM bool
 }

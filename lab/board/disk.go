@@ -217,7 +217,7 @@ type slowFile struct {
 	image *os.File
 
 	mu    sync.Mutex
-	ready time.Time // when the disk will have done all it was told
+	ready time.Time // when the disk will have done all it has to do
 }
 
 var (

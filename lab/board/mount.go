@@ -79,7 +79,7 @@ func (b *Board) mount(groups cgroup.Groups, slowDisk *os.File) error {
 	return unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, "")
 }
 
-// inFstab tells whether the board's own fstab mounts something at a place.
+// inFstab reports whether the board's own fstab mounts something at a place.
 func inFstab(root, place string) bool {
 	text, _ := os.ReadFile(filepath.Join(root, "etc/fstab"))
 	for _, line := range strings.Split(string(text), "\n") {

@@ -256,7 +256,7 @@ func RunPacer(args []string) error {
 	}
 }
 
-// String tells the cost for people.
+// String describes the cost.
 func (p pace) String() string {
 	return fmt.Sprintf("paced: %.3g %% of a core do it, work in slices costs %.3g times as much here", p.Quota*100,
 		median(p.Costs[max(0, len(p.Costs)-paceSmooth):]))

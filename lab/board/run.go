@@ -26,7 +26,7 @@ const ExitLab = 125
 // boardPath is PATH on a board.
 const boardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// ready tells whether the board has moved to its own root and its supervisor
+// ready reports whether the board has moved to its own root and its supervisor
 // listens. Before that, what is run in its namespaces would see this machine.
 func (b *Board) ready() bool {
 	_, err := os.Lstat(filepath.Join("/proc", strconv.Itoa(b.First.PID), "root", supervisor.Socket))
@@ -152,7 +152,7 @@ func (b *Board) Run(args, env []string) (int, error) {
 	return 0, nil
 }
 
-// foreground tells whether f is the terminal that this process reads from.
+// foreground reports whether f is the terminal that this process reads from.
 func foreground(f *os.File) bool {
 	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()

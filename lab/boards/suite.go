@@ -200,7 +200,7 @@ func (s *suite) checkKubeadm(e expectation, goarm string, direct, wrapped drive.
 	}
 }
 
-// refused tells whether kubeadm-arm did not start a kubeadm, and said why.
+// refused reports whether kubeadm-arm did not start a kubeadm, and said why.
 func (s *suite) refused(r drive.Booted) bool {
 	for _, word := range []string{"kubeadm-v7", "built for ARMv7", "ARMv6", "ARM1176", "Raspberry Pi Model B",
 		"Illegal instruction", "hint: "} {

@@ -36,7 +36,7 @@ func (l Limits) String() string {
 // FullCore is the largest share of a board whose CPU time is dealt out in slices.
 const FullCore = 1.0
 
-// Sliced tells whether a board's CPU time is dealt out in slices.
+// Sliced reports whether a board's CPU time is dealt out in slices.
 func (l Limits) Sliced() bool { return l.CPU > 0 && l.CPU < FullCore }
 
 // quota returns the CFS quota and period in microseconds; quota -1 is none.

@@ -62,7 +62,7 @@ func writeDocument(path, how string, runs []run) error {
 	emulatedBoards(&b, runs)
 	paced(&b, runs)
 	stalled(&b, runs)
-	deeds(&b, runs)
+	checks(&b, runs)
 	plans(&b, runs)
 	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | CPU | tool | outcome | done | node Ready | CPU s | restarts "+
 		"|\n|---|---|---|---|---|---|---|---|\n")
@@ -141,7 +141,7 @@ func emulatedBoards(b *strings.Builder, runs []run) {
 	}
 }
 
-// paced tells what CPU time was worth on boards that got so much of it that
+// paced says what CPU time was worth on boards that got so much of it that
 // their work was that of their share.
 func paced(b *strings.Builder, runs []run) {
 	title := "\n## What CPU time in slices was worth\n\nThese boards were paced (`lab up --pace`): they got so many " +
@@ -154,7 +154,7 @@ func paced(b *strings.Builder, runs []run) {
 	}
 }
 
-// stalled tells where boards were stalled, and what was started again.
+// stalled says where boards were stalled, and what was started again.
 func stalled(b *strings.Builder, runs []run) {
 	title := "\n## Stalls\n\n| board | tool | node Ready | started again | stalled when the tool said, with the " +
 		"board's clock |\n|---|---|---|---|---|\n"
@@ -215,11 +215,11 @@ func group(runs []run) []runGroup {
 	return all
 }
 
-// deeds writes what each cluster was seen doing, and in what time.
-func deeds(b *strings.Builder, runs []run) {
+// checks writes what each cluster was seen doing, and in what time.
+func checks(b *strings.Builder, runs []run) {
 	first := true
 	for _, r := range runs {
-		for _, d := range r.Deeds {
+		for _, d := range r.Checks {
 			if first {
 				fmt.Fprint(b, "\n## What was seen there\n\n| Kubernetes | CPU | tool | what was seen | s "+
 					"|\n|---|---|---|---|---|\n")

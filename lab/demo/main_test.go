@@ -13,7 +13,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
-// Every wrong call is told before a board is made: the lab here does not exist.
+// Every wrong call is refused before a board is made: the lab here does not exist.
 func TestWrongCalls(t *testing.T) {
 	for args, want := range map[string]string{
 		"nonsense":                                "see demo help",

@@ -117,12 +117,12 @@ func TestParseTools(t *testing.T) {
 	all, err := parseTools("stock,recipe,expert,kubeadm-arm,kubeadm-arm:frugal")
 	require.NoError(t, err)
 	require.Len(t, all, 5)
-	assert.Contains(t, all[4].words, "frugal")
+	assert.Contains(t, all[4].command, "frugal")
 	assert.True(t, isArm(all[3].Name) && isArm(all[4].Name) && !isArm(all[0].Name))
 	all, err = parseTools("article")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"kubeadm-arm", "init", "--skip-phases", "mark-control-plane", "--config",
-		drive.KubeadmConfig}, all[0].words)
+		drive.KubeadmConfig}, all[0].command)
 	assert.True(t, all[0].pod && isArm(all[0].Name))
 	all, err = parseTools("armv7")
 	require.NoError(t, err)
@@ -139,8 +139,8 @@ func TestOldVersionsKnowNoNewKernel(t *testing.T) {
 	all, err := parseTools("stock,recipe,kubeadm-arm")
 	require.NoError(t, err)
 	for _, tool := range all {
-		assert.Equal(t, tool.words, tool.wordsFor("v1.31.4"))
-		words := tool.wordsFor("v1.13.1")
+		assert.Equal(t, tool.command, tool.commandFor("v1.31.4"))
+		words := tool.commandFor("v1.13.1")
 		last := words[len(words)-1]
 		assert.Equal(t, tool.Name != recipe, last == "--ignore-preflight-errors=SystemVerification", tool.Name)
 	}

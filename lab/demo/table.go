@@ -48,7 +48,7 @@ func printTable(w io.Writer, place, version string, runs []run) {
 	}
 }
 
-// sliceCosts tells what CPU time in slices was worth.
+// sliceCosts says what CPU time in slices was worth.
 func sliceCosts(r run) string {
 	sorted := slices.Sorted(slices.Values(r.SliceCosts))
 	return fmt.Sprintf("%.2f times the CPU time that it costs in one go (%.2f to %.2f)", medianNumber(sorted),

@@ -18,7 +18,7 @@ const (
 	lostMost = 0.1
 )
 
-// invalid tells why a run shows nothing about the tool; empty if it does.
+// invalid says why a run shows nothing about the tool; empty if it does.
 func (r run) invalid() string {
 	if costs := slices.Clone(r.SliceCosts); len(costs) > 0 {
 		middle, most := medianNumber(costs), slices.Max(costs)

@@ -110,13 +110,13 @@ func Find(name string) (Board, error) {
 	return Board{}, fmt.Errorf("board %q: want one of%s", name, names)
 }
 
-// WithDisk tells whether QEMU can give the board a disk, with how many cores and bytes
+// WithDisk reports whether QEMU can give the board a disk, with how many cores and bytes
 // of memory.
 func (b Board) WithDisk() (cores int, memory int64, ok bool) {
 	return b.cores, b.memory, b.withDisk != nil
 }
 
-// Card tells whether the board's only disk is an SD card.
+// Card reports whether the board's only disk is an SD card.
 func (b Board) Card() bool { return b.card }
 
 // system is the QEMU that has the board's CPU.
@@ -130,5 +130,5 @@ func (b Board) system() string {
 	return "qemu-system-arm"
 }
 
-// pc tells whether devices are on PCI, and not where a device tree says.
+// pc reports whether devices are on PCI, and not where a device tree says.
 func (b Board) pc() bool { return b.GOARCH == "amd64" }

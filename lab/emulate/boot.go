@@ -100,10 +100,10 @@ func (b Board) Boot(ctx context.Context, cache string, job Job) ([]Result, error
 	}
 	var results []Result
 	if err := json.Unmarshal(text, &results); err != nil {
-		return nil, fmt.Errorf("read what %s told: %w", b.Name, err)
+		return nil, fmt.Errorf("read the report of %s: %w", b.Name, err)
 	}
 	if len(results) != len(job.Commands) {
-		return nil, fmt.Errorf("%s told of %d commands, not of %d", b.Name, len(results), len(job.Commands))
+		return nil, fmt.Errorf("%s reported %d commands, not %d", b.Name, len(results), len(job.Commands))
 	}
 	return results, nil
 }

@@ -56,7 +56,7 @@ func (m Machine) count() int {
 	return m.Board.counted
 }
 
-// Counted tells whether the board's clock counts instructions where nobody chooses
+// Counted reports whether the board's clock counts instructions where nobody chooses
 // otherwise.
 func (b Board) Counted() bool { return b.counted > 0 }
 

@@ -79,7 +79,7 @@ func (b Board) System(ctx context.Context, cache string) (string, error) {
 	return folder, os.Rename(root, folder)
 }
 
-// quietly runs a command and tells its last words only when it fails. An ended
+// quietly runs a command and shows the end of its output only when it fails. An ended
 // ctx ends it as Ctrl-C would, so that it tidies up.
 func quietly(ctx context.Context, program string, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, args...)
@@ -96,7 +96,7 @@ func quietly(ctx context.Context, program string, args ...string) error {
 	return nil
 }
 
-// binfmt is where the kernel is told of interpreters
+// binfmt is where the kernel learns of interpreters
 // (Documentation/admin-guide/binfmt-misc.rst).
 const binfmt = "/proc/sys/fs/binfmt_misc"
 

@@ -74,7 +74,7 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 	return os.Rename(raw, to)
 }
 
-// native tells whether this machine runs the board's programs.
+// native reports whether this machine runs the board's programs.
 func (b Board) native() bool { return b.GOARCH == runtime.GOARCH && b.GOARM == "" }
 
 // importImages imports an archive below a root folder with this machine's containerd,

@@ -19,7 +19,7 @@ import (
 // startPatience is for a board to start, on a busy machine.
 const startPatience = 2 * time.Hour
 
-// grace is for a program that was told to end.
+// grace is for a program that was asked to end.
 const grace = 30 * time.Second
 
 // rootSerial is the serial number of the disk with the root file system.
@@ -169,8 +169,8 @@ func (m Machine) bytes() int64 {
 	return m.Board.memory
 }
 
-// kernelWords are on every board's kernel command line.
-const kernelWords = "rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0"
+// kernelOptions are on every board's kernel command line.
+const kernelOptions = "rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0"
 
 // drive is QEMU's description of the root file system's image.
 func (m Machine) drive(cacheMode string) string {
@@ -210,7 +210,7 @@ func (m Machine) virtioArguments(cacheMode string) []string {
 	if m.Board.pc() {
 		bus, console = "pci", "console=ttyS0 mitigations=off "
 	}
-	args := []string{"-append", console + kernelWords, "-serial", "chardev:console",
+	args := []string{"-append", console + kernelOptions, "-serial", "chardev:console",
 		"-object", "rng-builtin,id=rng", "-device", "virtio-rng-" + bus + ",rng=rng",
 		"-device", "virtio-serial-" + bus + ",max_ports=" + strconv.Itoa(ports+1)}
 	switch {
@@ -269,7 +269,7 @@ func (m Machine) cardArguments(packages, root string) ([]string, error) {
 		"-chardev", portSocket(0), "-serial", "chardev:" + portName(0), "-serial", "chardev:console",
 		// Of the power management's drivers the one for domains hangs on what QEMU
 		// emulates; the other one switches the board off.
-		"-append", "console=ttyS1,115200 initcall_blacklist=bcm2835_power_driver_init lab.port=ttyAMA0 " + kernelWords,
+		"-append", "console=ttyS1,115200 initcall_blacklist=bcm2835_power_driver_init lab.port=ttyAMA0 " + kernelOptions,
 		"-drive", "if=sd," + root}, nil
 }
 

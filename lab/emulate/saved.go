@@ -21,7 +21,7 @@ import (
 // saved then (docs/devel/migration.rst): registers, memory and clock. Their names and
 // files come on a disk of their own, as tar(5), which the first of them has had empty.
 
-// Saves tells whether boards of this kind go on from a saved state.
+// Saves reports whether boards of this kind go on from a saved state.
 func (m Machine) Saves() bool { return m.Board.pc() && m.count() > 0 }
 
 // Names of files in the folder of a saved state and of a board.
@@ -92,7 +92,7 @@ func (m Machine) save(ctx context.Context) error {
 
 // Resume starts a board from the state in the folder saved, up to the point where
 // commands can be run on it, and puts its files there. start starts what Prepare
-// returns, alive tells whether it still runs.
+// returns, alive reports whether it still runs.
 func (m Machine) Resume(ctx context.Context, cache, saved string, start func(Machine) error, alive func() bool) error {
 	if err := quietly(ctx, "cp", "--sparse=always", "--reflink=auto", filepath.Join(saved, rootCopy),
 		filepath.Join(m.Dir, rootCopy)); err != nil {

@@ -112,7 +112,7 @@ func Build(ctx context.Context, t Target) (string, error) {
 	})
 }
 
-// NeedsCrictl tells whether a kubeadm calls crictl instead of asking the runtime
+// NeedsCrictl reports whether a kubeadm calls crictl instead of asking the runtime
 // itself (cmd/kubeadm/app/util/runtime/runtime.go).
 func NeedsCrictl(version string) bool { return Minor(version) < 31 }
 
@@ -240,13 +240,13 @@ func isOldEtcd(version string) bool {
 	return err == nil && (major < 3 || major == 3 && minor < 5)
 }
 
-// needsEtcdctl tells whether kubeadm's probe of that etcd calls etcdctl in a
+// needsEtcdctl reports whether kubeadm's probe of that etcd calls etcdctl in a
 // shell, as it did up to v1.15 (cmd/kubeadm/app/phases/etcd/local.go).
 func needsEtcdctl(tag string) bool {
 	return strings.HasPrefix(tag, "3.2.") || strings.HasPrefix(tag, "3.3.")
 }
 
-// needsC tells whether a program cannot do without a C compiler: cAdvisor in the
+// needsC reports whether a program cannot do without a C compiler: cAdvisor in the
 // kubelets before Kubernetes had a go.mod.
 func needsC(version, pkg string) bool {
 	return Minor(version) < firstWithModules && strings.HasSuffix(pkg, "/cmd/kubelet")

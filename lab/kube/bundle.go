@@ -45,7 +45,7 @@ type built struct {
 	Debian []string `json:"debian,omitempty"`
 }
 
-// builtProgram is a program as its own build information tells it.
+// builtProgram is a program as its own build information describes it.
 type builtProgram struct {
 	Name    string `json:"name"`
 	Module  string `json:"module"`

@@ -23,7 +23,7 @@ const (
 	pinsOfOldCoreDNS = "v1.5.0"
 )
 
-// isOldCoreDNS tells whether an image tag names a CoreDNS without a go.mod.
+// isOldCoreDNS reports whether an image tag names a CoreDNS without a go.mod.
 func isOldCoreDNS(tag string) bool {
 	var major, minor int
 	_, err := fmt.Sscanf(strings.TrimPrefix(tag, "v"), "%d.%d.", &major, &minor)

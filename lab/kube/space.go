@@ -30,7 +30,7 @@ func (e *NoSpaceError) Error() string {
 		float64(e.free)/(1<<30))
 }
 
-// IsBuilt tells whether all programs of a target are in the cache. pause is the
+// IsBuilt reports whether all programs of a target are in the cache. pause is the
 // last that is built.
 func IsBuilt(t Target) bool {
 	dir, err := cache.Folder("programs", t.String())

@@ -12,7 +12,7 @@ import (
 
 var started = time.Now()
 
-// Log tells what is being done, with the time since the program began.
+// Log says what is being done, with the time since the program began.
 func Log(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%s %6.1fs  %s\n", strings.TrimPrefix(filepath.Base(os.Args[0]), "kubeadm-arm-"),
 		time.Since(started).Seconds(), fmt.Sprintf(format, args...))
@@ -30,7 +30,7 @@ type Counter struct {
 	Most atomic.Int64
 }
 
-// left tells how much is left after a time. What was compiled before is not compiled
+// left says how much is left after a time. What was compiled before is not compiled
 // again, so that it may be less.
 func (p *Counter) left(after time.Duration) string {
 	done, most := p.Done.Load(), p.Most.Load()

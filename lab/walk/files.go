@@ -135,7 +135,7 @@ func (w *walk) onePlaceEach() (staged int, err error) {
 	return places(all)
 }
 
-// manifestsMade tells whether the journal says that kubeadm has made the
+// manifestsMade reports whether the journal says that kubeadm has made the
 // manifests, that is whether its first run, the head, is done.
 func manifestsMade(journal string) bool {
 	var j struct {

@@ -110,7 +110,7 @@ func (w *walk) env(more ...string) []string {
 	return more
 }
 
-func initWords() []string {
+func initCommand() []string {
 	return []string{"kubeadm-arm", "init", "--config", drive.KubeadmConfig}
 }
 
@@ -127,7 +127,7 @@ func (w *walk) reference() (all []boundary, err error) {
 	}
 	defer func() { err = errors.Join(err, w.board.Down(context.Background())) }()
 	start := time.Now()
-	if _, err := w.on(w.env("KUBEADM_ARM_KILL_LIST=/root/changes"), initWords()...); err != nil {
+	if _, err := w.on(w.env("KUBEADM_ARM_KILL_LIST=/root/changes"), initCommand()...); err != nil {
 		return nil, err
 	}
 	w.took = time.Since(start)
@@ -198,7 +198,7 @@ func (w *walk) try(t *trial) (err error) {
 		_, err := w.on(w.env(), "kubeadm-arm", "resume")
 		if drive.ExitCode(err) == exitNothingToResume {
 			// It was ended before the first journal or after the last. init says which.
-			if _, err = w.on(w.env(), initWords()...); drive.ExitCode(err) == exitClusterThere {
+			if _, err = w.on(w.env(), initCommand()...); drive.ExitCode(err) == exitClusterThere {
 				err = nil
 			}
 		}
@@ -221,9 +221,9 @@ func (w *walk) try(t *trial) (err error) {
 func (w *walk) disturb(t *trial) (early bool, err error) {
 	switch t.Kind {
 	case "boundary":
-		_, err = w.on(w.env(fmt.Sprintf("KUBEADM_ARM_KILL_AT=%d", t.Change)), initWords()...)
+		_, err = w.on(w.env(fmt.Sprintf("KUBEADM_ARM_KILL_AT=%d", t.Change)), initCommand()...)
 	case "moment":
-		words := append([]string{"timeout", "--foreground", "-s", "KILL", fmt.Sprintf("%.3f", t.At)}, initWords()...)
+		words := append([]string{"timeout", "--foreground", "-s", "KILL", fmt.Sprintf("%.3f", t.At)}, initCommand()...)
 		_, err = w.on(w.env(), words...)
 	default:
 		return w.cutPower(t)
@@ -241,7 +241,7 @@ func (w *walk) disturb(t *trial) (early bool, err error) {
 func (w *walk) cutPower(t *trial) (early bool, err error) {
 	ctx := context.Background()
 	moment := time.After(time.Duration(t.At * float64(time.Second)))
-	d, err := drive.Disturb(w.board.Command(ctx, w.env(), initWords()...), moment,
+	d, err := drive.Disturb(w.board.Command(ctx, w.env(), initCommand()...), moment,
 		func() error { return w.board.Reboot(ctx) })
 	if d.Early {
 		return true, errors.Join(d.Ended, w.board.Reboot(ctx))

@@ -16,7 +16,7 @@ import (
 // that kubeadm (cmd/kubeadm/app/util/initsystem/initsystem_unix.go) and people
 // use, in systemd's words and with its exit codes.
 
-// unitState is what the supervisor tells of a unit.
+// unitState is what the supervisor says of a unit.
 type unitState struct {
 	active   string // active, activating or inactive
 	pid      int
