@@ -1,3 +1,6 @@
+// Package board is the record that every board of lab has, and boards of namespaces: real
+// containerd and kubelet in namespaces and cgroups of this machine. See package emulated
+// for the others.
 package board
 
 import (

@@ -1,3 +1,5 @@
+// Package cache is the folder in which builds, downloads and boards are kept, and the way
+// in which files come into it: whole or not at all, by one process.
 package cache
 
 import (

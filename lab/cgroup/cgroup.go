@@ -1,3 +1,5 @@
+// Package cgroup is the control groups of a board, with cgroup v1 and v2: it makes and
+// limits them, finds the processes in them, and mounts them on the board.
 package cgroup
 
 import (

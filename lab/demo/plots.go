@@ -25,8 +25,8 @@ type figure struct {
 }
 
 var figures = []figure{
-	{"ready", "Time to a Ready node", "time to Ready (seconds)", func(r run) float64 { return r.ReadySeconds }},
-	{"cpu", "CPU time to a Ready node", "CPU time to Ready (seconds)", func(r run) float64 { return r.CPUAtReady }},
+	{"ready", "Time to a Ready node", "time (seconds)", func(r run) float64 { return r.ReadySeconds }},
+	{"cpu", "CPU time to a Ready node", "CPU time (seconds)", func(r run) float64 { return r.CPUAtReady }},
 }
 
 // toolColors can be told apart by those who see few colours (Okabe and Ito), and
@@ -132,7 +132,8 @@ func (f figure) draw(boards []string, runs []run) ([]byte, error) {
 	p := plot.New()
 	p.Title.Text = f.title
 	p.Title.Padding = vg.Points(4)
-	p.Y.Label.Text = f.axis
+	p.Y.Label.Text = f.axis // short: gonum/plot leaves room for it as if the axis were linear
+	p.Y.Label.TextStyle.Font.Size, p.X.Label.TextStyle.Font.Size = vg.Points(10), vg.Points(10)
 	p.Y.Scale = plot.LogScale{}
 	p.X.Label.Text = "board"
 	if !slices.ContainsFunc(boards, func(b string) bool { return !strings.HasSuffix(b, "%") }) {
@@ -151,7 +152,7 @@ func (f figure) draw(boards []string, runs []run) ([]byte, error) {
 	p.Y.Min, p.Y.Max = floor(least), most
 	p.Y.Tick.Marker = oneTwoFive{top, most}
 	if most > top {
-		p.Y.Max = most * math.Sqrt(rowStep)
+		p.Y.Max = most * rowStep
 	}
 	for _, c := range all {
 		if err := c.add(p); err != nil {
@@ -161,7 +162,7 @@ func (f figure) draw(boards []string, runs []run) ([]byte, error) {
 	if err := addNames(p, all); err != nil {
 		return nil, err
 	}
-	c := vgsvg.New(8*vg.Inch, 4.5*vg.Inch)
+	c := vgsvg.New(8*vg.Inch, 4*vg.Inch)
 	p.Draw(draw.New(c))
 	var out bytes.Buffer
 	_, err := c.WriteTo(&out)

@@ -34,7 +34,7 @@ func TestPlots(t *testing.T) {
 	}
 	require.True(t, errors.Is(err, io.EOF), err)
 	for _, want := range []string{">kubeadm init<", ">kubeadm-arm init<", ">kubeadm-arm:frugal<", ">10%<", ">5%<",
-		">20<", ">50<", ">100<", ">failed<", ">time to Ready (seconds)<", ">board (share of one CPU core)<"} {
+		">20<", ">50<", ">100<", ">failed<", ">time (seconds)<", ">board (share of one CPU core)<"} {
 		assert.Contains(t, string(text), want)
 	}
 	assert.NotContains(t, string(text), ">200<")

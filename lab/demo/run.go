@@ -216,7 +216,8 @@ func (d *demo) bootstrap(t tool) (string, error) {
 
 // bootstrapCommand is the command of bootstrap; what is said goes to all of to, too.
 func (d *demo) bootstrapCommand(t tool, to ...io.Writer) *exec.Cmd {
-	words := append([]string{"sh", "-c", bootstrapScript, d.board.Name, d.patience(d.limit)}, t.commandFor(d.version)...)
+	words := append([]string{"sh", "-c", bootstrapScript, d.board.Name, d.patience(d.limit)},
+		t.commandFor(d.version)...)
 	cmd := d.board.Command(context.Background(), d.stall.environment(), words...)
 	out := io.MultiWriter(append(to, &progress{log: d.log, quiet: !isArm(t.Name)})...)
 	cmd.Stdout, cmd.Stderr = out, out

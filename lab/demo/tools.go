@@ -46,7 +46,8 @@ func parseTools(list string) ([]tool, error) {
 		case name == "stock":
 			all = append(all, tool{Name: stock, command: []string{"kubeadm", "init", "--config", drive.KubeadmConfig}})
 		case name == "kubeadm-arm":
-			all = append(all, tool{Name: arm, command: []string{"kubeadm-arm", "init", "--config", drive.KubeadmConfig}})
+			all = append(all, tool{Name: arm, command: []string{"kubeadm-arm", "init", "--config",
+				drive.KubeadmConfig}})
 		case isArm && profile != "":
 			all = append(all, tool{Name: arm + " (" + profile + ")",
 				command: []string{"kubeadm-arm", "init", "--profile", profile, "--config", drive.KubeadmConfig}})
@@ -54,8 +55,10 @@ func parseTools(list string) ([]tool, error) {
 			all = append(all, tool{Name: article, pod: true,
 				command: append(strings.Fields(article), "--config", drive.KubeadmConfig)})
 		case name == "armv7":
-			all = append(all, tool{Name: armv7, command: []string{"kubeadm-v7", "init", "--config", drive.KubeadmConfig}},
-				tool{Name: refused, command: []string{"kubeadm-arm", "--arm-kubeadm", "/usr/local/bin/kubeadm-v7", "init",
+			all = append(all, tool{Name: armv7, command: []string{"kubeadm-v7", "init", "--config",
+				drive.KubeadmConfig}},
+				tool{Name: refused, command: []string{"kubeadm-arm", "--arm-kubeadm", "/usr/local/bin/kubeadm-v7",
+					"init",
 					"--config", drive.KubeadmConfig}})
 		case name == "recipe":
 			all = append(all, tool{Name: recipe, command: []string{"sh", "-ec", recipeScript}})

@@ -1,3 +1,4 @@
+// Package deps knows and installs the Debian packages that boards need.
 package deps
 
 import (

@@ -1,3 +1,6 @@
+// Package kube builds Kubernetes, etcd, CoreDNS and pause from their Go modules, for this
+// machine or for a board with another CPU, and makes container images, archives and
+// bundles of them.
 package kube
 
 import (

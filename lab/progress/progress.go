@@ -1,3 +1,4 @@
+// Package progress prints what is being done, and that it is still being done.
 package progress
 
 import (

@@ -19,10 +19,11 @@ import (
 // alone.
 func writeIndex(folder, pages string, list []board) error {
 	var b bytes.Buffer
-	fmt.Fprint(&b, `# Boards that nobody needs to own
+	fmt.Fprint(&b, `# How fast boards are
 
-Each line is a report of `+"`kubeadm-arm bench`"+`, made by `+"`make reports`"+`: this machine with a CFS quota, and ARM boards that QEMU emulates (which are as
-slow as QEMU is on the machine that made the report, and not as the real boards). Add your own: `+"`kubeadm-arm bench -o markdown`"+`.
+Each line is a report of `+"`kubeadm-arm bench`"+`, made by `+"`make reports`"+`. The boards are this machine with a share of a CPU core, and ARM boards
+that QEMU emulates. Emulated boards are as slow as QEMU is on that machine, not as the real boards. To see your own board
+like this, run `+"`kubeadm-arm bench -o markdown`"+` on it.
 
 | board | handshake, RSA | handshake, ECDSA | Go work | fsync p99 | slowdown | expected API server start | the benchmark took |
 |---|---|---|---|---|---|---|---|

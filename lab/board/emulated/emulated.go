@@ -1,3 +1,6 @@
+// Package emulated is emulated boards with Kubernetes: Debian with systemd on a disk,
+// containerd with all images, Kubernetes built for their CPU. QEMU itself is the matter
+// of package emulate.
 package emulated
 
 import (

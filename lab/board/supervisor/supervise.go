@@ -1,3 +1,5 @@
+// Package supervisor takes the place of systemd on boards of namespaces: it keeps
+// containerd and the kubelet running, and answers to the names systemctl and journalctl.
 package supervisor
 
 import (
