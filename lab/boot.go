@@ -10,13 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	flag "github.com/spf13/pflag"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/deps"
-	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
-
 	"github.com/kubeadm-arm/kubeadm-arm/lab/emulate"
-	flag "github.com/spf13/pflag"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
 // bootVerb is lab boot: a board that QEMU emulates, with nothing on it but what

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
-	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
-
 	flag "github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
 )
 
 // imagesName is the name under which this program serves an owner at a PC: as

@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
 )
 
 func TestTargetOf(t *testing.T) {

@@ -10,10 +10,10 @@ import (
 	"runtime"
 	"syscall"
 
+	flag "github.com/spf13/pflag"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/board/supervisor"
-
-	flag "github.com/spf13/pflag"
 )
 
 const usage = `lab makes throwaway boards with real Kubernetes, slowed down.

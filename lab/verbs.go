@@ -9,12 +9,13 @@ import (
 	"runtime"
 	"strings"
 
+	flag "github.com/spf13/pflag"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/board/emulated"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/deps"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
-	flag "github.com/spf13/pflag"
 )
 
 func depsVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {

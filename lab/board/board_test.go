@@ -17,12 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/deps"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 // The tests below start real boards with a lab built for them. The first time

@@ -14,8 +14,9 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
-	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
 )
 
 // Disk slows the disk under the board's /, etcd's included; zero values do not

@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 )
 
 func TestPaceGivesWhatTheSlicesCost(t *testing.T) {

@@ -10,10 +10,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
-	"golang.org/x/sys/unix"
 )
 
 // populate lays out the board's files:

@@ -14,9 +14,10 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/board/supervisor"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
-	"golang.org/x/sys/unix"
 )
 
 // ExitLab is the exit code of lab run when lab itself failed and not the

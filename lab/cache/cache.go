@@ -11,8 +11,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
 // Dir is where downloads, builds and boards are kept: outside every

@@ -14,8 +14,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 )
 
 const Root = "/sys/fs/cgroup"

@@ -9,10 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/mod/modfile"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
-	"golang.org/x/mod/modfile"
 )
 
 // kubernetesModule makes a module that requires k8s.io/kubernetes, and returns

@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 	"golang.org/x/mod/modfile"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
 const coreDNS = "github.com/coredns/coredns"

@@ -14,9 +14,10 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/mod/modfile"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
-	"golang.org/x/mod/modfile"
 )
 
 // firstWithModules is the first minor version of Kubernetes with a go.mod. Those

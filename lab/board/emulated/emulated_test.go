@@ -4,10 +4,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 )
 
 func TestEmulatedBoardsConfig(t *testing.T) {
