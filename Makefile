@@ -243,14 +243,14 @@ vuln: ## known vulnerabilities in code that is called (VULNDB: a local copy)
 
 reports: cross lab ## a report of every board: testdata/reports, docs/boards (10 min)
 	$(BIN)/lab deps --emulator
-	$(GO) build -o $(BIN)/reports ./report/boards && $(BIN)/reports --lab $(BIN)/lab --dist dist
+	$(GO) build -o $(BIN)/reports ./tools/reports && $(BIN)/reports --lab $(BIN)/lab --dist dist
 
 calibrate: build lab deps ## measure bootstraps on 17 boards, fit plan's model (30 min)
 	$(BIN)/calibrate --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES)
 	$(MAKE) fit
 
 fit: ## fit plan's model to testdata/calibration; writes golden files, too
-	$(GO) run ./plan/fit
+	$(GO) run ./tools/fit
 	$(GO) test ./plan -update
 	$(GO) test ./patch -update
 
@@ -275,10 +275,10 @@ screenshots: ## the example report in chromium, as pictures in bin/screenshots
 	  $(SHOT) --print-to-pdf=$$out-paper.pdf --no-pdf-header-footer $$url; done
 
 manifests: ## the real kubeadms of all versions write testdata/manifests (1 h)
-	cd testdata/manifests/generate && $(GO) run .
+	cd tools/manifests && $(GO) run .
 
 openssl: ## the benchmark's cryptography beside openssl speed
-	$(GO) run ./bench/check openssl -rounds 5
+	$(GO) run ./tools/benchcheck openssl -rounds 5
 
 versions-table: ## write docs/versions.md from the version table
 	$(GO) test ./kubeadm -run TestVersionsDocument -update

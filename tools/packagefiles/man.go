@@ -38,7 +38,8 @@ func readProse(dir string) (map[string]string, error) {
 
 // pages are the manual pages of section 1 by file name: one for the program, one
 // for each command, in man(7)'s macros.
-func pages(commands []command, codes []exitCode, prose map[string]string, version string, date time.Time) map[string][]byte {
+func pages(commands []command, codes []exitCode, prose map[string]string, version string,
+	date time.Time) map[string][]byte {
 	files := map[string][]byte{}
 	var all page
 	all.title("kubeadm-arm", version, date)
@@ -121,7 +122,8 @@ func (p *page) raw(text string) { p.WriteString(text + "\n") }
 func (p *page) line(text string) { p.raw(escape(text)) }
 
 func (p *page) title(name, version string, date time.Time) {
-	p.raw(fmt.Sprintf(`.TH %s 1 %s "kubeadm\-arm %s"`, escape(strings.ToUpper(name)), escape(date.Format(time.DateOnly)), escape(version)))
+	p.raw(fmt.Sprintf(`.TH %s 1 %s "kubeadm\-arm %s"`, escape(strings.ToUpper(name)),
+		escape(date.Format(time.DateOnly)), escape(version)))
 }
 
 func (p *page) section(name string) { p.raw(".SH " + name) }

@@ -30,7 +30,8 @@ func checkPatches(ctx context.Context, kubeadm string, f form, c config, dir str
 		flags = []string{"--experimental-patches=" + patchesFolder}
 	default:
 		// The flag is refused beside --config since v1.23.
-		text = strings.Replace(text, "kind: InitConfiguration\n", "kind: InitConfiguration\npatches:\n  directory: "+patchesFolder+"\n", 1)
+		text = strings.Replace(text, "kind: InitConfiguration\n",
+			"kind: InitConfiguration\npatches:\n  directory: "+patchesFolder+"\n", 1)
 	}
 	boards, err := filepath.Glob(filepath.Join(dir, "*.settings.json"))
 	if err != nil || len(boards) == 0 {
@@ -71,11 +72,13 @@ func checkPatches(ctx context.Context, kubeadm string, f form, c config, dir str
 			}
 			for _, m := range more {
 				if !m.Kept {
-					return fmt.Errorf("%s on %s: %s is %q in what kubeadm wrote, not %q", component, board, m.Path, m.Old, m.New)
+					return fmt.Errorf("%s on %s: %s is %q in what kubeadm wrote, not %q", component, board, m.Path,
+						m.Old, m.New)
 				}
 			}
 		}
-		fmt.Fprintf(os.Stderr, "generate: %s %s %s: kubeadm applied %d files of patches; the pods are the same\n", f.version, c.name, board, len(patches))
+		fmt.Fprintf(os.Stderr, "generate: %s %s %s: kubeadm applied %d files of patches; the pods are the same\n",
+			f.version, c.name, board, len(patches))
 	}
 	return nil
 }

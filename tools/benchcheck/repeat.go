@@ -53,7 +53,8 @@ func repeat(ctx context.Context, flags *flag.FlagSet, args []string, out, progre
 	var order []key
 	notes := map[string]int{}
 	for i := range *runs {
-		cmd := exec.CommandContext(ctx, self, "once", "-budget", budget.String(), "-folder", *folder, fmt.Sprintf("-short=%t", *short))
+		cmd := exec.CommandContext(ctx, self, "once", "-budget", budget.String(), "-folder", *folder,
+			fmt.Sprintf("-short=%t", *short))
 		cmd.Stderr = progress
 		var text bytes.Buffer
 		cmd.Stdout = &text

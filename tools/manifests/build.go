@@ -56,7 +56,8 @@ func buildKubeadm(ctx context.Context, version string) (string, error) {
 	// Another run may build the same.
 	tmp := fmt.Sprintf("%s.%d", program, os.Getpid())
 	defer func() { _ = os.Remove(tmp) }()
-	if _, err := runGo(ctx, module, "build", "-mod=mod", "-trimpath", "-ldflags="+stamp(version, minor), "-o", tmp, kubernetes+"/cmd/kubeadm"); err != nil {
+	if _, err := runGo(ctx, module, "build", "-mod=mod", "-trimpath", "-ldflags="+stamp(version, minor), "-o", tmp,
+		kubernetes+"/cmd/kubeadm"); err != nil {
 		return "", err
 	}
 	fmt.Fprintf(os.Stderr, "generate: built kubeadm %s in %s\n", version, time.Since(start).Round(time.Second))

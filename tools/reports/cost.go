@@ -28,9 +28,11 @@ func writeCosts(path string, costs []cost) error {
 		return nil
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# What the benchmark costs\n\n%s, %s. Command: `make reports`. Wanted: at most %d s (the short form, which init uses, %d s) and %.0f MB.\n\n",
+	fmt.Fprintf(&b, "# What the benchmark costs\n\n%s, %s. Command: `make reports`. Wanted: at most %d s (the short "+
+		"form, which init uses, %d s) and %.0f MB.\n\n",
 		time.Now().UTC().Format("2006-01-02"), costs[0].result.Runtime.Version, mostSeconds, mostShortSeconds, mostMemory/1e6)
-	fmt.Fprint(&b, "| board | form | took, s | CPU time, s | peak memory, MB | samples | left out for want of time | |\n|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(&b, "| board | form | took, s | CPU time, s | peak memory, MB | samples | left out for want of time | "+
+		"|\n|---|---|---|---|---|---|---|---|\n")
 	for _, c := range costs {
 		form, most := "whole", float64(mostSeconds)
 		if c.result.Short {
@@ -46,7 +48,8 @@ func writeCosts(path string, costs []cost) error {
 				left++
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %s | %.1f | %.1f | %.1f | %d | %d | %s |\n", c.label, form, c.result.Elapsed, c.result.CPU, float64(c.result.PeakMemory)/1e6, len(c.result.Samples), left, verdict)
+		fmt.Fprintf(&b, "| %s | %s | %.1f | %.1f | %.1f | %d | %d | %s |\n", c.label, form, c.result.Elapsed,
+			c.result.CPU, float64(c.result.PeakMemory)/1e6, len(c.result.Samples), left, verdict)
 	}
 	return renameio.WriteFile(path, b.Bytes(), 0o644)
 }

@@ -1,9 +1,9 @@
-// Command generate makes the files of a package that follow from others: manual
+// Command packagefiles makes the files of a package that follow from others: manual
 // pages and shell completions from what kubeadm-arm says with --help, the exit
 // codes from docs/exit-codes.md, the changelogs, and the licences of what is
 // linked into the program.
 //
-//	generate --program bin/kubeadm-arm --version 0.1.0-1 --time 1700000000 --out dist/package
+//	packagefiles --program bin/kubeadm-arm --version 0.1.0-1 --time 1700000000 --out dist/package
 package main
 
 import (
@@ -88,7 +88,8 @@ func generate(args []string) error {
 // compressed tells which files Debian's policy wants packed (sections 12.1,
 // 12.3 and 12.7).
 func compressed(name string) bool {
-	return filepath.Ext(name) == ".1" || slices.Contains([]string{"changelog", "changelog.Debian", "third-party-notices"}, name)
+	return filepath.Ext(name) == ".1" || slices.Contains([]string{"changelog", "changelog.Debian",
+		"third-party-notices"}, name)
 }
 
 // pack is gzip -9n: without name and time, so that the same text gives the same
@@ -114,6 +115,7 @@ const maintainer = "kubeadm-arm maintainers <kubeadm-arm@users.noreply.github.co
 // debianChangelog is the package's own history, in the form of
 // deb-changelog(5). What changed in the program stands in CHANGELOG.md.
 func debianChangelog(version string, date time.Time) []byte {
-	return fmt.Appendf(nil, "kubeadm-arm (%s) unstable; urgency=medium\n\n  * The release of this version; see changelog.gz for what is new in it.\n\n -- %s  %s\n",
+	return fmt.Appendf(nil, "kubeadm-arm (%s) unstable; urgency=medium\n\n  * The release of this version; see "+
+		"changelog.gz for what is new in it.\n\n -- %s  %s\n",
 		version, maintainer, date.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 }

@@ -34,7 +34,8 @@ func writeManifests(ctx context.Context, kubeadm string, f form, c config, to st
 
 // manifests returns what a kubeadm writes, by component. It is given the files
 // of a folder of patches, if any, as patchesFolder.
-func manifests(ctx context.Context, kubeadm string, c config, text string, patches map[string][]byte, flags ...string) (map[string][]byte, error) {
+func manifests(ctx context.Context, kubeadm string, c config, text string, patches map[string][]byte,
+	flags ...string) (map[string][]byte, error) {
 	root, err := os.MkdirTemp("", "kubeadm-root-")
 	if err != nil {
 		return nil, err
@@ -63,7 +64,8 @@ func manifests(ctx context.Context, kubeadm string, c config, text string, patch
 		phases = append([][]string{{"certs", "all"}, {"kubeconfig", "all"}}, phases...)
 	}
 	for _, p := range phases {
-		if err := runIn(ctx, root, append([]string{"init", "phase"}, append(p, "--config=/kubeadm.yaml")...)); err != nil {
+		if err := runIn(ctx, root, append([]string{"init", "phase"},
+			append(p, "--config=/kubeadm.yaml")...)); err != nil {
 			return nil, err
 		}
 	}
@@ -115,7 +117,8 @@ func clear(dir string) error {
 // there, and the gate RootlessControlPlane adds users.
 func fillRoot(root, kubeadm, config string) error {
 	var failed error
-	for _, dir := range []string{"etc/kubernetes", "etc/ssl/certs", "etc/ca-certificates", "usr/share/ca-certificates", "usr/local/share/ca-certificates", "tmp"} {
+	for _, dir := range []string{"etc/kubernetes", "etc/ssl/certs", "etc/ca-certificates", "usr/share/ca-certificates",
+		"usr/local/share/ca-certificates", "tmp"} {
 		failed = errors.Join(failed, os.MkdirAll(filepath.Join(root, dir), 0o755))
 	}
 	for _, f := range []struct {
@@ -145,7 +148,8 @@ func runIn(ctx context.Context, root string, args []string) error {
 	cmd := exec.CommandContext(ctx, "/kubeadm", args...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/", "HOME=/"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root,
+		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("run kubeadm %v: %w\n%s", args, err, out)

@@ -37,7 +37,8 @@ func modulesOfOld(ctx context.Context, version, source, module string) (string, 
 		if err := os.CopyFS(dir, os.DirFS(filepath.Join(staging, e.Name()))); err != nil {
 			return "", err
 		}
-		if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+name+"\n\ngo 1.12\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+name+"\n\ngo 1.12\n"),
+			0o644); err != nil {
 			return "", err
 		}
 		fmt.Fprintf(&text, "require %s v0.0.0\nreplace %s => %s\n", name, name, dir)

@@ -110,7 +110,8 @@ func parseCommands(text string) []command {
 			commands[at].Summary += "; " + summary
 			continue
 		}
-		commands = append(commands, command{Name: name, Calls: []string{call}, About: []string{summary}, Summary: summary, Kubeadm: strings.Contains(call, "flags of kubeadm")})
+		commands = append(commands, command{Name: name, Calls: []string{call}, About: []string{summary},
+			Summary: summary, Kubeadm: strings.Contains(call, "flags of kubeadm")})
 	}
 	return commands
 }

@@ -38,7 +38,8 @@ const helpOfDetect = `Usage of kubeadm-arm detect:
 func TestParseCommands(t *testing.T) {
 	got := parseCommands(helpOfAll)
 	require.Len(t, got, 5)
-	assert.Equal(t, command{Name: "init", Calls: []string{"init [flags of kubeadm init]"}, About: []string{"bring a control plane up"}, Summary: "bring a control plane up", Kubeadm: true}, got[0])
+	assert.Equal(t, command{Name: "init", Calls: []string{"init [flags of kubeadm init]"},
+		About: []string{"bring a control plane up"}, Summary: "bring a control plane up", Kubeadm: true}, got[0])
 	assert.Equal(t, "reset [flags of kubeadm reset]", got[1].Calls[0])
 	assert.Equal(t, "kubeadm reset, and more", got[1].Summary)
 	assert.Equal(t, []string{"report show FILE", "report compare A B"}, got[4].Calls)
@@ -75,13 +76,16 @@ func TestPages(t *testing.T) {
 	commands := parseCommands(helpOfAll)
 	commands[2].Flags = parseFlags(helpOfDetect)
 	make := func() map[string][]byte {
-		return pages(commands, []exitCode{{"12", "no `kubeadm`"}}, map[string]string{"detect": "Tells.\n\n# Examples\n    .detect \\n -o\n"}, "0.1.0-1", time.Unix(1700000000, 0).UTC())
+		return pages(commands, []exitCode{{"12", "no `kubeadm`"}},
+			map[string]string{"detect": "Tells.\n\n# Examples\n    .detect \\n -o\n"}, "0.1.0-1", time.Unix(1700000000,
+				0).UTC())
 	}
 	files := make()
 	assert.Len(t, files, 6)
 	detect := string(files["kubeadm-arm-detect.1"])
 	assert.Contains(t, detect, `.TH KUBEADM\-ARM\-DETECT 1 2023\-11\-14 "kubeadm\-arm 0.1.0\-1"`)
-	assert.Contains(t, detect, ".SH EXAMPLES\n.PP\n.RS 4\n.EX\n\\&.detect \\(rsn \\-o\n.EE\n.RE\n", "roff keeps its hands off")
+	assert.Contains(t, detect, ".SH EXAMPLES\n.PP\n.RS 4\n.EX\n\\&.detect \\(rsn \\-o\n.EE\n.RE\n",
+		"roff keeps its hands off")
 	assert.Contains(t, detect, `\fB\-o\fR, \fB\-\-output\fR \fIstring\fR`)
 	assert.Contains(t, string(files["kubeadm-arm.1"]), "KUBEADM_ARM_PROFILE")
 	assert.Contains(t, string(files["kubeadm-arm.1"]), ".B 12\nNo kubeadm.\n")
@@ -93,7 +97,8 @@ func TestPages(t *testing.T) {
 func TestShellsReadTheCompletions(t *testing.T) {
 	commands := parseCommands(helpOfAll)
 	commands[0].Flags, commands[2].Flags = parseFlags(helpOfDetect), parseFlags(helpOfDetect)
-	for shell, text := range map[string][]byte{"bash": bashCompletion(commands), "zsh": zshCompletion(commands), "fish": fishCompletion(commands)} {
+	for shell, text := range map[string][]byte{"bash": bashCompletion(commands), "zsh": zshCompletion(commands),
+		"fish": fishCompletion(commands)} {
 		assert.Contains(t, string(text), "detect", shell)
 		if _, err := exec.LookPath(shell); err != nil {
 			t.Logf("no %s here to read its completion", shell)
@@ -121,9 +126,11 @@ func TestPackIsTheSameTwice(t *testing.T) {
 }
 
 func TestDebianChangelog(t *testing.T) {
-	assert.Equal(t, "kubeadm-arm (0.1.0-1) unstable; urgency=medium\n\n  * The release of this version; see changelog.gz for what is new in it.\n\n"+
-		" -- kubeadm-arm maintainers <kubeadm-arm@users.noreply.github.com>  Tue, 14 Nov 2023 22:13:20 +0000\n", string(debianChangelog("0.1.0-1", time.Unix(1700000000, 0).UTC())))
-	config, err := os.ReadFile("../nfpm.yaml")
+	assert.Equal(t, "kubeadm-arm (0.1.0-1) unstable; urgency=medium\n\n  * The release of this version; see "+
+		"changelog.gz for what is new in it.\n\n"+
+		" -- kubeadm-arm maintainers <kubeadm-arm@users.noreply.github.com>  Tue, 14 Nov 2023 22:13:20 "+
+		"+0000\n", string(debianChangelog("0.1.0-1", time.Unix(1700000000, 0).UTC())))
+	config, err := os.ReadFile("../../packaging/nfpm.yaml")
 	require.NoError(t, err)
 	assert.Contains(t, string(config), "maintainer: "+maintainer+"\n")
 }

@@ -94,7 +94,8 @@ func addLicences(text *bytes.Buffer, name, dir string) (int, error) {
 	n := 0
 	for _, e := range entries {
 		base, _, _ := strings.Cut(strings.ToUpper(e.Name()), ".")
-		if !e.Type().IsRegular() || !slices.Contains([]string{"LICENSE", "LICENCE", "COPYING", "NOTICE", "PATENTS"}, base) {
+		if !e.Type().IsRegular() || !slices.Contains([]string{"LICENSE", "LICENCE", "COPYING", "NOTICE", "PATENTS"},
+			base) {
 			continue
 		}
 		licence, err := os.ReadFile(filepath.Join(dir, e.Name()))

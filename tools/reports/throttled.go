@@ -61,11 +61,13 @@ func makeGroup(name string, quota int) (string, error) {
 	v1 := "/sys/fs/cgroup/cpu"
 	if _, err := os.Stat(v1 + "/cpu.cfs_quota_us"); err == nil {
 		group := filepath.Join(v1, name)
-		return group, errors.Join(mkdir(group), put(group, "cpu.cfs_period_us", strconv.Itoa(period)), put(group, "cpu.cfs_quota_us", strconv.Itoa(quota)))
+		return group, errors.Join(mkdir(group), put(group, "cpu.cfs_period_us", strconv.Itoa(period)),
+			put(group, "cpu.cfs_quota_us", strconv.Itoa(quota)))
 	}
 	const v2 = "/sys/fs/cgroup"
 	group := filepath.Join(v2, name)
-	return group, errors.Join(put(v2, "cgroup.subtree_control", "+cpu"), mkdir(group), put(group, "cpu.max", fmt.Sprintf("%d %d", quota, period)))
+	return group, errors.Join(put(v2, "cgroup.subtree_control", "+cpu"), mkdir(group),
+		put(group, "cpu.max", fmt.Sprintf("%d %d", quota, period)))
 }
 
 func mkdir(folder string) error {

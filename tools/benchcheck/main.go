@@ -1,7 +1,7 @@
-// Command check shows what the benchmark is worth on this machine.
+// Command benchcheck shows what the benchmark is worth on this machine.
 //
-//	go run ./bench/check repeat  [-runs 5] [-budget 20s] [-folder /var/lib] [-tolerance 0.10]
-//	go run ./bench/check openssl [-rounds 5] [-seconds 1]
+//	go run ./tools/benchcheck repeat  [-runs 5] [-budget 20s] [-folder /var/lib] [-tolerance 0.10]
+//	go run ./tools/benchcheck openssl [-rounds 5] [-seconds 1]
 //
 // Repeat runs the benchmark in that many processes, one after the other, and
 // prints for each measure how far its medians lie apart; it fails if any is

@@ -153,7 +153,10 @@ func complete(text string, commands []command) []byte {
 		"join":        func(words []string) string { return strings.Join(words, " ") },
 		"ownPattern":  func(c []command) string { return ownFlags(c, "") },
 		"ownAssigned": func(c []command) string { return ownFlags(c, "=*") },
-		"fquote":      func(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'" },
+		"fquote": func(s string) string {
+			return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) +
+				"'"
+		},
 		"zquote": func(name, s string) string {
 			return "'" + name + ":" + strings.NewReplacer("'", `'\''`, ":", `\:`).Replace(s) + "'"
 		},

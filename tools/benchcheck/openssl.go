@@ -121,7 +121,8 @@ func openssl(ctx context.Context, flags *flag.FlagSet, args []string, out, progr
 		for k := range ratios {
 			ratios[k] = ours[i][k] / theirs[i][k]
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %.2f (%.2f–%.2f) |\n", s.title, rate(median(ours[i]), unit), rate(median(theirs[i]), unit),
+		fmt.Fprintf(w, "| %s | %s | %s | %.2f (%.2f–%.2f) |\n", s.title, rate(median(ours[i]), unit),
+			rate(median(theirs[i]), unit),
 			median(ratios), slices.Min(ratios), slices.Max(ratios))
 	}
 	return w.Flush()

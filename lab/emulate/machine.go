@@ -16,16 +16,16 @@ import (
 	"time"
 )
 
-// wholePatience is for a whole board to start, on a busy machine.
-const wholePatience = 2 * time.Hour
+// startPatience is for a board to start, on a busy machine.
+const startPatience = 2 * time.Hour
 
-// grace is for a program that was told to end.
+// grace is for a program that was asked to end.
 const grace = 30 * time.Second
 
 // rootSerial is the serial number of the disk with the root file system.
 const rootSerial = "lab-root"
 
-// Disk is one more disk of a whole board.
+// Disk is one more disk of a board.
 type Disk struct {
 	Serial string // the board sees /dev/disk/by-id/virtio-SERIAL
 	File   string // a raw image; relative to the board's folder
@@ -33,7 +33,7 @@ type Disk struct {
 	ReadOnly bool
 }
 
-// Machine is a whole board: a root file system on a disk, and systemd.
+// Machine is a board with a disk: a root file system on a disk, and systemd.
 type Machine struct {
 	Board Board
 	// Dir is the folder with the board's files. Run finds its ports there.
@@ -64,8 +64,8 @@ type Machine struct {
 // command that starts the board.
 func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	b := m.Board
-	if b.whole == nil {
-		return nil, fmt.Errorf("board %s: there is no whole one", b.Name)
+	if b.withDisk == nil {
+		return nil, fmt.Errorf("board %s: QEMU cannot give it a disk", b.Name)
 	}
 	packages, err := b.kernel(ctx, cache)
 	if err != nil {
@@ -89,13 +89,14 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 		cacheMode = "unsafe"
 	}
 	count := m.count()
-	args := slices.Clone(b.whole)
+	args := slices.Clone(b.withDisk)
 	if count > 0 {
 		args = append(args, countedArguments(count)...)
 	} else {
 		args = append(args, "-accel", "tcg,thread=multi")
 	}
-	args = append(args, "-smp", strconv.Itoa(m.cores()), "-m", m.memory(), "-display", "none", "-monitor", "none", "-nic", "none")
+	args = append(args, "-smp", strconv.Itoa(m.cores()), "-m", m.memory(), "-display", "none", "-monitor", "none",
+		"-nic", "none")
 	if m.Dilation > 1 {
 		if args, err = m.dilated(ctx, args); err != nil {
 			return nil, err
@@ -168,8 +169,8 @@ func (m Machine) bytes() int64 {
 	return m.Board.memory
 }
 
-// kernelWords are on every whole board's kernel command line.
-const kernelWords = "rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0"
+// kernelOptions are on every board's kernel command line.
+const kernelOptions = "rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0"
 
 // drive is QEMU's description of the root file system's image.
 func (m Machine) drive(cacheMode string) string {
@@ -198,7 +199,8 @@ func (m Machine) MakeRoot(ctx context.Context, base string) error {
 		}
 		return quietly(ctx, "cp", "--sparse=always", "--reflink=auto", base, filepath.Join(m.Dir, rootCopy))
 	}
-	return quietly(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", filepath.Join(m.Dir, rootOverlay))
+	return quietly(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw",
+		filepath.Join(m.Dir, rootOverlay))
 }
 
 // virtioArguments are those of QEMU's own board, which takes any number of disks
@@ -208,7 +210,7 @@ func (m Machine) virtioArguments(cacheMode string) []string {
 	if m.Board.pc() {
 		bus, console = "pci", "console=ttyS0 mitigations=off "
 	}
-	args := []string{"-append", console + kernelWords, "-serial", "chardev:console",
+	args := []string{"-append", console + kernelOptions, "-serial", "chardev:console",
 		"-object", "rng-builtin,id=rng", "-device", "virtio-rng-" + bus + ",rng=rng",
 		"-device", "virtio-serial-" + bus + ",max_ports=" + strconv.Itoa(ports+1)}
 	switch {
@@ -219,17 +221,20 @@ func (m Machine) virtioArguments(cacheMode string) []string {
 		args = append(args, m.memoryArguments()...)
 		args = append(args, m.savedArguments()...)
 	default:
-		args = append(args, "-device", "sdhci-pci", "-drive", "id=root,if=none,"+m.drive(cacheMode), "-device", "sd-card,drive=root")
+		args = append(args, "-device", "sdhci-pci", "-drive", "id=root,if=none,"+m.drive(cacheMode), "-device",
+			"sd-card,drive=root")
 	}
 	for i, d := range m.Disks {
 		drive := fmt.Sprintf("id=disk%d,if=none,file=%s,format=raw,cache=%s,discard=unmap", i, d.File, cacheMode)
 		if d.ReadOnly {
 			drive += ",readonly=on"
 		}
-		args = append(args, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-%s,drive=disk%d,serial=%s", bus, i, d.Serial))
+		args = append(args, "-drive", drive, "-device",
+			fmt.Sprintf("virtio-blk-%s,drive=disk%d,serial=%s", bus, i, d.Serial))
 	}
 	for i := range ports {
-		args = append(args, "-chardev", portSocket(i), "-device", fmt.Sprintf("virtserialport,chardev=%s,name=lab%dof%d", portName(i), i, ports))
+		args = append(args, "-chardev", portSocket(i), "-device",
+			fmt.Sprintf("virtserialport,chardev=%s,name=lab%dof%d", portName(i), i, ports))
 	}
 	return args
 }
@@ -264,7 +269,7 @@ func (m Machine) cardArguments(packages, root string) ([]string, error) {
 		"-chardev", portSocket(0), "-serial", "chardev:" + portName(0), "-serial", "chardev:console",
 		// Of the power management's drivers the one for domains hangs on what QEMU
 		// emulates; the other one switches the board off.
-		"-append", "console=ttyS1,115200 initcall_blacklist=bcm2835_power_driver_init lab.port=ttyAMA0 " + kernelWords,
+		"-append", "console=ttyS1,115200 initcall_blacklist=bcm2835_power_driver_init lab.port=ttyAMA0 " + kernelOptions,
 		"-drive", "if=sd," + root}, nil
 }
 
@@ -324,7 +329,8 @@ func (m Machine) initramfs(ctx context.Context, cache, packages string) (string,
 // AwaitAgent waits until commands can be run on the board whose files are in
 // dir. running tells whether its QEMU still runs.
 func AwaitAgent(ctx context.Context, dir string, running func() bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, wholePatience, fmt.Errorf("the board did not answer within %s", wholePatience))
+	ctx, cancel := context.WithTimeoutCause(ctx, startPatience,
+		fmt.Errorf("the board did not answer within %s", startPatience))
 	defer cancel()
 	for {
 		// What is sent waits for the board to start, and is lost if that takes it

@@ -2,7 +2,7 @@
 // the board reports that make calibrate keeps, writes the coefficients, and a
 // table of what the model predicts for boards that its fit has not seen.
 //
-//	go run ./plan/fit
+//	go run ./tools/fit
 package main
 
 import (

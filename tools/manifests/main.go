@@ -1,4 +1,4 @@
-// Command generate makes the static pod manifests below testdata/manifests: it
+// Command manifests makes the static pod manifests below testdata/manifests: it
 // builds the real kubeadm of each version from its Go module and has its phases
 // write the manifests, in an empty root folder without a network.
 package main
@@ -28,9 +28,11 @@ func main() {
 func generate(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("generate", flag.ExitOnError)
 	only := flags.String("only", "", "comma-separated `versions` instead of all")
-	out := flags.String("out", "..", "`folder` for <version>/<config>/<component>.yaml")
-	program := flags.String("kubeadm", "", "`path` of a static kubeadm of the one version that -only names, instead of building it")
-	check := flags.Bool("check-patches", false, "write nothing: have kubeadm apply the patches that kubeadm-arm lays down for upgrades, and compare")
+	out := flags.String("out", "../../testdata/manifests", "`folder` for <version>/<config>/<component>.yaml")
+	program := flags.String("kubeadm", "", "`path` of a static kubeadm of the one version that -only names, instead "+
+		"of building it")
+	check := flags.Bool("check-patches", false, "write nothing: have kubeadm apply the patches that kubeadm-arm lays "+
+		"down for upgrades, and compare")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -44,9 +44,11 @@ like this, run `+"`kubeadm-arm bench -o markdown`"+` on it.
 		times, _ := s.Slowdown()
 		fmt.Fprintf(&b, "| [%s](%s.md) | %s | %s | %s | %s | %.1f | %s | %.1f s, %.0f MB |\n", r.Label, one.name,
 			amount(s.HandshakeRSA), amount(s.HandshakeECDSA), amount(s.Work), amount(s.FsyncP99), times,
-			bench.Format(plan.Calibrated().Predict(plan.APIServer, s), "s"), r.Bench.Elapsed, float64(r.Bench.PeakMemory)/1e6)
+			bench.Format(plan.Calibrated().Predict(plan.APIServer, s),
+				"s"), r.Bench.Elapsed, float64(r.Bench.PeakMemory)/1e6)
 	}
-	fmt.Fprint(&b, "\nHandshakes are mutual and full, server and client together; times are of one core, stretched by the CPU quota.\n")
+	fmt.Fprint(&b, "\nHandshakes are mutual and full, server and client together; times are of one core, stretched "+
+		"by the CPU quota.\n")
 	return renameio.WriteFile(filepath.Join(pages, "README.md"), b.Bytes(), 0o644)
 }
 

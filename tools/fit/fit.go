@@ -53,7 +53,8 @@ func shapes() [][]plan.Model {
 			if h > 0 {
 				shape += 2
 			}
-			all[shape] = append(all[shape], plan.Model{Handshakes: round(0.1 * float64(h)), Parallel: round(0.1 * float64(p))})
+			all[shape] = append(all[shape], plan.Model{Handshakes: round(0.1 * float64(h)),
+				Parallel: round(0.1 * float64(p))})
 		}
 	}
 	return all
@@ -65,7 +66,8 @@ func shapes() [][]plan.Model {
 func fitStart(mix plan.Model, what string, points []point) (plan.Start, float64) {
 	best, least := plan.Start{}, math.Inf(1)
 	for _, shape := range []struct{ fixed, writes []float64 }{
-		{[]float64{0}, []float64{0}}, {steps(0.5, 8), []float64{0}}, {[]float64{0}, steps(40, 600)}, {steps(0.5, 8), steps(40, 600)},
+		{[]float64{0}, []float64{0}}, {steps(0.5, 8), []float64{0}}, {[]float64{0}, steps(40, 600)}, {steps(0.5, 8),
+			steps(40, 600)},
 	} {
 		inShape, e := plan.Start{}, math.Inf(1)
 		for _, fixed := range shape.fixed {
@@ -118,7 +120,8 @@ func line(mix plan.Model, what string, points []point, fixed, writes float64) (p
 		return plan.Start{}, false
 	}
 	power := (n*sxy - sx*sy) / (n*sxx - sx*sx)
-	return plan.Start{Fixed: fixed, Seconds: round(math.Exp((sy - power*sx) / n)), Power: round(power), Writes: writes}, true
+	return plan.Start{Fixed: fixed, Seconds: round(math.Exp((sy - power*sx) / n)), Power: round(power),
+		Writes: writes}, true
 }
 
 func wrong(mix plan.Model, what string, start plan.Start, points []point) float64 {

@@ -1,4 +1,4 @@
-// Command boards makes the reports in testdata/reports, and the pages of them
+// Command reports makes the reports in testdata/reports, and the pages of them
 // in docs/boards, from boards that nobody needs to own: this machine with a CFS
 // quota on one core or two, and ARM boards that lab boots in QEMU. It needs
 // root, the programs of make lab and make cross, what `lab deps --emulator`
@@ -86,7 +86,8 @@ func run(ctx context.Context) error {
 		if err := errors.Join(writeCosts(*results, costs), writeIndex(*out, *pages, list)); err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "%3.0f s; benchmark %.1f s, %.0f MB\n", time.Since(began).Seconds(), r.Bench.Elapsed, float64(r.Bench.PeakMemory)/1e6)
+		fmt.Fprintf(os.Stderr, "%3.0f s; benchmark %.1f s, %.0f MB\n", time.Since(began).Seconds(), r.Bench.Elapsed,
+			float64(r.Bench.PeakMemory)/1e6)
 	}
 	if !found {
 		return fmt.Errorf("no board is called %q", *only)

@@ -14,7 +14,8 @@ import (
 
 // names of the components in package plan.
 func names() map[string]string {
-	return map[string]string{plan.Etcd: "Etcd", plan.APIServer: "APIServer", plan.ControllerManager: "ControllerManager", plan.Scheduler: "Scheduler", plan.Bootstrap: "Bootstrap"}
+	return map[string]string{plan.Etcd: "Etcd", plan.APIServer: "APIServer",
+		plan.ControllerManager: "ControllerManager", plan.Scheduler: "Scheduler", plan.Bootstrap: "Bootstrap"}
 }
 
 // coefficients is the Go file.
@@ -24,7 +25,7 @@ func coefficients(m plan.Model, data string, points []point) ([]byte, error) {
 
 // Calibrated is the model with the coefficients that were fitted to the
 // %d bootstraps in %s (kubeadm %s).
-// Written by go run ./plan/fit; not edited by hand.
+// Written by go run ./tools/fit; not edited by hand.
 func Calibrated() Model {
 	return Model{
 		Handshakes: %v,
@@ -33,7 +34,8 @@ func Calibrated() Model {
 `, len(points), data, all(points, func(p point) string { return p.versions["kubeadm"] }), m.Handshakes, m.Parallel)
 	for _, what := range whats() {
 		s := m.Starts[what]
-		fmt.Fprintf(&b, "%s: {Fixed: %v, Seconds: %v, Power: %v, Writes: %v},\n", names()[what], s.Fixed, s.Seconds, s.Power, s.Writes)
+		fmt.Fprintf(&b, "%s: {Fixed: %v, Seconds: %v, Power: %v, Writes: %v},\n", names()[what], s.Fixed, s.Seconds,
+			s.Power, s.Writes)
 	}
 	fmt.Fprint(&b, "},\n}\n}\n")
 	return format.Source(b.Bytes())
@@ -60,9 +62,12 @@ func table(m plan.Model, points []point, models []plan.Model) []byte {
 			newest = p.created
 		}
 	}
-	fmt.Fprintf(&b, "# Predicted and measured starts\n\n%s. Kubernetes %s, kernel %s. Command: `make calibrate`, and for this table alone `go run ./plan/fit`.\n\n",
-		newest.Format("2006-01-02"), all(points, func(p point) string { return p.versions["kubeadm"] }), all(points, func(p point) string { return p.versions["kernel"] }))
-	fmt.Fprint(&b, `Each line is a board on which the short benchmark ran and then a whole `+"`kubeadm-arm init`"+`; the reports are in testdata/calibration. Throttled
+	fmt.Fprintf(&b, "# Predicted and measured starts\n\n%s. Kubernetes %s, kernel %s. Command: `make calibrate`, and "+
+		"for this table alone `go run ./tools/fit`.\n\n",
+		newest.Format("2006-01-02"), all(points, func(p point) string { return p.versions["kubeadm"] }), all(points,
+			func(p point) string { return p.versions["kernel"] }))
+	fmt.Fprint(&b, `Each line is a board on which the short benchmark ran and then a whole `+"`kubeadm-arm "+
+		"init`"+`; the reports are in testdata/calibration. Throttled
 boards with less than a core are paced (`+"`lab up --pace`"+`), and of seven short benchmarks on each the middle one counts: a virtual machine's core is half as slow again for
 a moment, or twice, whenever its host serves others. Boards with a tenth of a core and less
 were bootstrapped three times, and the middle one counts. The
@@ -77,7 +82,8 @@ are seconds; the API server's counts from the release of its manifest (on a boar
 			title = "The whole bootstrap"
 		}
 		fmt.Fprintf(&b, "## %s\n\n%d of %d within a factor of %g.\n\n", title, n, of, good)
-		fmt.Fprint(&b, "| board | slowdown | cores | fsync, ms | measured | predicted | factor |\n|---|---|---|---|---|---|---|\n")
+		fmt.Fprint(&b, "| board | slowdown | cores | fsync, ms | measured | predicted | factor "+
+			"|\n|---|---|---|---|---|---|---|\n")
 		for i, p := range points {
 			t := p.seconds[what]
 			if t <= 0 {
@@ -87,12 +93,15 @@ are seconds; the API server's counts from the release of its manifest (on a boar
 			if f > good || f < 1/good {
 				mark = " (too far)"
 			}
-			fmt.Fprintf(&b, "| %s | %.1f | %.3g | %.2f | %.1f | %.1f | %.2f%s |\n", p.label, slowdown(p), p.speed.Cores, 1000*p.speed.Fsync, t, f*t, f, mark)
+			fmt.Fprintf(&b, "| %s | %.1f | %.3g | %.2f | %.1f | %.1f | %.2f%s |\n", p.label, slowdown(p), p.speed.Cores,
+				1000*p.speed.Fsync, t, f*t, f, mark)
 		}
 		fmt.Fprintln(&b)
 	}
-	fmt.Fprintf(&b, "## The model fitted to all\n\nSlowdown of the mix = (%.2f × that of the Go work + %.2f × that of handshakes with RSA keys) × (%.2f + %.2f / cores);\n"+
-		"seconds = f + a × slowdown^b + c × fsync.\n\n| what | f, s | a, s | b | c, writes |\n|---|---|---|---|---|\n", 1-m.Handshakes, m.Handshakes, 1-m.Parallel, m.Parallel)
+	fmt.Fprintf(&b, "## The model fitted to all\n\nSlowdown of the mix = (%.2f × that of the Go work + %.2f × that "+
+		"of handshakes with RSA keys) × (%.2f + %.2f / cores);\n"+
+		"seconds = f + a × slowdown^b + c × fsync.\n\n| what | f, s | a, s | b | c, writes "+
+		"|\n|---|---|---|---|---|\n", 1-m.Handshakes, m.Handshakes, 1-m.Parallel, m.Parallel)
 	for _, what := range whats() {
 		s := m.Starts[what]
 		fmt.Fprintf(&b, "| %s | %g | %g | %g | %g |\n", what, s.Fixed, s.Seconds, s.Power, s.Writes)

@@ -29,7 +29,8 @@ func emulatedBoards(lab, dist string, costs *[]cost) []board {
 		{"emulated-raspberry-pi-3", "Raspberry Pi 3 Model B (four Cortex-A53), emulated", "raspberrypi3", "arm64"},
 		{"emulated-rk3328", "four Cortex-A53 as on a ROC-RK3328-CC, emulated", "rk3328", "arm64"},
 	} {
-		list = append(list, board{e.name, e.label, func(ctx context.Context) ([]byte, error) { return e.measure(ctx, lab, dist, costs) }})
+		list = append(list, board{e.name, e.label,
+			func(ctx context.Context) ([]byte, error) { return e.measure(ctx, lab, dist, costs) }})
 	}
 	return list
 }

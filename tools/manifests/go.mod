@@ -1,4 +1,4 @@
-module github.com/kubeadm-arm/kubeadm-arm/testdata/manifests/generate
+module github.com/kubeadm-arm/kubeadm-arm/tools/manifests
 
 go 1.26.0
 
@@ -9,6 +9,7 @@ require (
 )
 
 require (
+	github.com/cyphar/filepath-securejoin v0.7.0 // indirect
 	github.com/fxamacker/cbor/v2 v2.9.0 // indirect
 	github.com/go-logr/logr v1.4.3 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
@@ -20,6 +21,7 @@ require (
 	go.yaml.in/yaml/v2 v2.4.3 // indirect
 	go.yaml.in/yaml/v3 v3.0.6 // indirect
 	golang.org/x/net v0.62.0 // indirect
+	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/text v0.44.0 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	k8s.io/apimachinery v0.36.3 // indirect
@@ -31,4 +33,4 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.3.3 // indirect
 )
 
-replace github.com/kubeadm-arm/kubeadm-arm => ../../..
+replace github.com/kubeadm-arm/kubeadm-arm => ../..
