@@ -207,7 +207,7 @@ func (r *initRun) show(context.Context) error {
 	return err
 }
 
-// run carries the plan out. How that ended is told by report.
+// run carries the plan out. report says how that ended.
 func (r *initRun) run(ctx context.Context) error {
 	if r.resume != nil {
 		r.plan = r.resume.Plan
@@ -279,7 +279,7 @@ type initFlags struct {
 	verbose bool
 	// storage is where etcd's data is to lie, nil to leave it.
 	storage *storage.Wish
-	// journal is set when `resume` goes on by hand, anyway its flag.
+	// journal is the interrupted run's, set by `resume`, anyway its flag.
 	journal *bootstrap.Journal
 	anyway  bool
 }

@@ -115,7 +115,7 @@ func (v invocation) command(c *command, args []string) error {
 	return c.run(v, o)
 }
 
-// everyFlag are all flags that may stand before a command, ours and kubeadm's.
+// everyFlag are all flags that may precede a command, kubeadm-arm's and kubeadm's.
 func everyFlag() []kubeadm.FlagSpec {
 	all := append(kubeadm.InitFlags(), kubeadm.OtherFlags()...)
 	for _, f := range commandNamed("init").flags {

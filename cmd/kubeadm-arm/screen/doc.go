@@ -37,7 +37,7 @@ type End struct {
 	Report string
 }
 
-// A Display shows a run while it goes on. Its methods may be called from several
+// A Display shows a run under way. Its methods may be called from several
 // goroutines.
 type Display interface {
 	Begin(Run)
