@@ -49,7 +49,8 @@ func TestApplyFile(t *testing.T) {
 }
 
 func TestOddModes(t *testing.T) {
-	for _, mode := range []fs.FileMode{0o600, 0o640, 0o444, 0o400, 0o777, 0o000, 0o644 | fs.ModeSetuid, 0o650 | fs.ModeSetgid | fs.ModeSticky} {
+	for _, mode := range []fs.FileMode{0o600, 0o640, 0o444, 0o400, 0o777, 0o000, 0o644 | fs.ModeSetuid,
+		0o650 | fs.ModeSetgid | fs.ModeSticky} {
 		_, path := manifestFile(t)
 		require.NoError(t, os.Chmod(path, mode))
 		if f, err := os.Open(path); err != nil {

@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 		// notice of SIGHUP either; children of one who listens begin afresh.
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
-	testscript.Main(m, map[string]func(){"kubeadm-arm": main, "kubeadm": main, "on-a-board": onABoard, "gather-only": gatherOnly})
+	testscript.Main(m, map[string]func(){"kubeadm-arm": main, "kubeadm": main, "on-a-board": onABoard,
+		"gather-only": gatherOnly})
 }
 
 // TestScripts runs testdata/script. The kubeadm in them is a shell script that

@@ -172,18 +172,8 @@ func (c trial) make() (e ended, err error) {
 	if err := c.layDown(self); err != nil {
 		return e, err
 	}
-	for _, words := range c.Before {
-		// However it ends: the trial's own outcome tells whether it was right.
-		sh := exec.Command("/bin/sh", "-c", words)
-		sh.Dir, sh.Env = "/mnt", c.env()
-		if _, err := sh.CombinedOutput(); err != nil && sh.ProcessState == nil {
-			return e, err
-		}
-	}
-	if c.After != "" {
-		if out, err := exec.Command("/bin/sh", "-ec", c.After).CombinedOutput(); err != nil {
-			return e, fmt.Errorf("%s: %w: %s", c.After, err, out)
-		}
+	if err := c.happenBefore(); err != nil {
+		return e, err
 	}
 	if c.Locked {
 		f, err := os.OpenFile("/etc/kubernetes/kubeadm-arm/lock", os.O_RDWR|os.O_CREATE, 0o600)
@@ -202,6 +192,34 @@ func (c trial) make() (e ended, err error) {
 	if err != nil {
 		return e, err
 	}
+	if err := c.call(&e); err != nil {
+		return e, err
+	}
+	after, err := c.snapshot()
+	e.Changed = difference(before, after)
+	return e, err
+}
+
+// happenBefore makes the calls and runs the command that come before the trial.
+func (c trial) happenBefore() error {
+	for _, words := range c.Before {
+		// However it ends: the trial's own outcome shows whether it was right.
+		sh := exec.Command("/bin/sh", "-c", words)
+		sh.Dir, sh.Env = "/mnt", c.env()
+		if _, err := sh.CombinedOutput(); err != nil && sh.ProcessState == nil {
+			return err
+		}
+	}
+	if c.After != "" {
+		if out, err := exec.Command("/bin/sh", "-ec", c.After).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", c.After, err, out)
+		}
+	}
+	return nil
+}
+
+// call makes the call itself.
+func (c trial) call(e *ended) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
 	path := "/opt/bin/kubeadm-arm"
@@ -219,6 +237,7 @@ func (c trial) make() (e ended, err error) {
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	var err error
 	if c.Terminal != "" {
 		err = atTerminal(cmd, &stdout, c.Terminal, c.Signal)
 		e.Left = processes()
@@ -227,17 +246,15 @@ func (c trial) make() (e ended, err error) {
 	}
 	var exit *exec.ExitError
 	if ctx.Err() != nil {
-		return e, fmt.Errorf("it hangs: %s%s", &stdout, &stderr)
+		return fmt.Errorf("it hangs: %s%s", &stdout, &stderr)
 	}
 	if errors.As(err, &exit) {
 		e.Code = exit.ExitCode()
 	} else if err != nil {
-		return e, err
+		return err
 	}
 	e.Stdout, e.Stderr = stdout.String(), stderr.String()
-	after, err := c.snapshot()
-	e.Changed = difference(before, after)
-	return e, err
+	return nil
 }
 
 // atTerminal runs a command as the leader of a session at a new terminal and
@@ -310,8 +327,11 @@ func (c trial) layDown(self string) error {
 	if err != nil {
 		return err
 	}
-	all := files("/opt/bin/kubeadm", program(fakeKubeadm), "/opt/bin/kubelet", program("#!/bin/sh\n"), "/opt/bin/kubeadm-arm", program(""),
-		"/opt/slow-board.json", entry{Text: bench, Mode: 0o644}, "/etc/kubernetes/manifests", folder(0o700), "/var/lib/etcd", folder(0o700))
+	all := files(
+		"/opt/bin/kubeadm", program(fakeKubeadm), "/opt/bin/kubelet", program("#!/bin/sh\n"),
+		"/opt/bin/kubeadm-arm", program(""), "/opt/slow-board.json", entry{Text: bench, Mode: 0o644},
+		"/etc/kubernetes/manifests", folder(0o700), "/var/lib/etcd", folder(0o700),
+	)
 	maps.Copy(all, c.Files)
 	for _, dir := range slices.Sorted(maps.Keys(c.Mounts)) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -343,7 +363,8 @@ func (c trial) layDown(self string) error {
 		if err := syscall.Statfs(dir, &fs); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, int(fs.Bavail)*int(fs.Bsize)-free), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, int(fs.Bavail)*int(fs.Bsize)-free),
+			0o600); err != nil {
 			return err
 		}
 	}

@@ -57,7 +57,8 @@ func TestSystemdReads(t *testing.T) {
 		out, _ := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput()
 		return string(out)
 	}
-	assert.NotEmpty(t, verify("[Service]\nExecStart=/bin/true %n\nEnvironment=\"A=\\q\nEnvironment=x%\n"), "a wrong line is named")
+	assert.NotEmpty(t, verify("[Service]\nExecStart=/bin/true %n\nEnvironment=\"A=\\q\nEnvironment=x%\n"),
+		"a wrong line is named")
 	assert.NotContains(t, verify("[Service]\nType=oneshot\nExecStart="+line+"\nEnvironment="+strings.Replace(word, `"`, `"A=`, 1)+"\n"), "kubeadm-arm-try")
 }
 

@@ -63,7 +63,8 @@ func stepDetail(s plan.Step) string {
 	case plan.StageManifests:
 		return ": " + strings.Join(s.Components, ", ")
 	case plan.AwaitHealthy:
-		return fmt.Sprintf(": expected %s; given up when nothing moves for %s, nothing new comes for %s, or after %d restarts",
+		return fmt.Sprintf(": expected %s; given up when nothing moves for %s, nothing new comes for %s, or after %d "+
+			"restarts",
 			text.Duration(s.Expect), text.Duration(s.Quiet), text.Duration(s.Patience), s.Restarts)
 	case plan.KubeletCertificates:
 		var made []string
