@@ -62,7 +62,7 @@ func (m *maker) skipped(phase string) bool {
 }
 
 // split tells whether kubeadm's phases run in more than one process.
-func (m *maker) split() bool { return m.slow || m.saving() || m.arm32() }
+func (m *maker) split() bool { return m.slow || m.saving() || m.f.Board.ARM32() }
 
 // steps lays out the walk.
 func (m *maker) steps() {

@@ -218,7 +218,8 @@ func (r *initRun) run(ctx context.Context) error {
 	// It waits from here on: more threads would only wake each other.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	r.outcome, r.failure = bootstrap.Run(ctx, bootstrap.Options{
-		Layout: board(), Kubeadm: r.path, Behaviour: r.behaviour, Args: r.args, Config: r.config, Plan: r.plan,
+		Layout: board(), Kubeadm: r.path, Behaviour: r.behaviour, ARM32: r.board.ARM32(), Args: r.args,
+		Config: r.config, Plan: r.plan,
 		Resume: r.resume, Check: r.check, Program: trustedProgram, Runner: kubeadm.Exec, Env: r.env, Now: time.Now,
 		Tell: r.display.Event, Output: r.kubeadmOutput(r.args), Logs: func(unit string) string { return unitLog(ctx, unit) },
 		Signal: r.stop.signal, Hold: bootstrap.Suspending(bootstrap.HoldProcess, suspensions()),

@@ -1,4 +1,4 @@
-package bootstrap
+package linux
 
 import (
 	"os"
@@ -7,22 +7,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What waits looks at /proc again and again, and on a slow board the looking is
-// what kubeadm-arm costs. os.ReadFile asks the kernel seven times for each file,
-// four of them to find out whether it is one that can be waited for.
+// Waiting for a component reads /proc again and again, and on a slow board these
+// reads are most of what kubeadm-arm costs. os.ReadFile makes seven system calls for
+// each file, four of them to find out whether it can be polled.
 
-// maxKernelFile is about how much of one of these files is read, in bytes.
-const maxKernelFile = 64 << 10
+// maxFile is about how much of one of these files is read, in bytes.
+const maxFile = 64 << 10
 
-// readKernelFile reads a short file of /proc or /sys with three calls. What it
-// returns is an *os.PathError, as os.ReadFile's is.
-func readKernelFile(path string) ([]byte, error) {
+// ReadFile reads a short file of /proc or /sys, at most 64 KiB of it, with three
+// system calls. The error is an *os.PathError, as os.ReadFile's is.
+func ReadFile(path string) ([]byte, error) {
 	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	// A file that fills it is read on, up to a limit: a command line can have megabytes.
+	// A file that fills it is read further, up to a limit: a command line can have
+	// megabytes.
 	buf := make([]byte, 0, 1024)
 	for {
 		n, err := ignoringEINTR(func() (int, error) { return unix.Read(fd, buf[len(buf):cap(buf)]) })
@@ -30,16 +31,17 @@ func readKernelFile(path string) ([]byte, error) {
 			return nil, &os.PathError{Op: "read", Path: path, Err: err}
 		}
 		buf = buf[:len(buf)+n]
-		// These files are made whole for a reader who has room for them.
-		if n == 0 || len(buf) < cap(buf) || len(buf) >= maxKernelFile {
+		// The kernel hands these files out whole to a reader with enough room.
+		if n == 0 || len(buf) < cap(buf) || len(buf) >= maxFile {
 			return buf, nil
 		}
 		buf = append(buf, 0)[:len(buf)]
 	}
 }
 
-// writeKernelFile writes to a file of /proc or /sys that is there already.
-func writeKernelFile(path, text string) error {
+// WriteFile writes to an existing file of /proc or /sys and never creates one. The
+// error is an *os.PathError.
+func WriteFile(path, text string) error {
 	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return &os.PathError{Op: "open", Path: path, Err: err}
@@ -55,8 +57,8 @@ func writeKernelFile(path, text string) error {
 // (pid_max), the folder of pod logs as many pods as there ever were.
 const maxNames = 1 << 17
 
-// namesIn returns what lies in a folder, in no order; nothing of one that is not there.
-func namesIn(dir string) []string {
+// Names lists a folder in no particular order; a folder that cannot be read is empty.
+func Names(dir string) []string {
 	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil
@@ -66,10 +68,10 @@ func namesIn(dir string) []string {
 	return names
 }
 
-// numbersIn is namesIn without the names that do not begin with a digit: of /proc
-// and of a process's task folder the ids.
-func numbersIn(dir string) []string {
-	names := namesIn(dir)
+// Numbers is Names without those that do not begin with a digit: in /proc and in a
+// process's task folder, these are the ids.
+func Numbers(dir string) []string {
+	names := Names(dir)
 	ids := names[:0]
 	for _, n := range names {
 		if strings.Trim(n[:1], "0123456789") == "" {
