@@ -122,11 +122,17 @@ storage-walk: ## storage killed at every change (root, 20 min); writes results
 	  sed -n 's/^ *[a-z]*_test.go:[0-9]*: result: \(.*\)/- \1/p' $(BIN)/storage-walk.log; } >docs/results/storage-walk.md
 
 trees: build ## doctor on whole trees of Debian 12 and 13 (10 min)
-	mkdir -p $(BIN)/trees && lab/trees.sh $(BIN)/kubeadm-arm $(BIN)/trees
+	mkdir -p $(BIN)/trees && lab/trees.sh $(BIN)/kubeadm-arm $(BIN)/trees docs/results/doctor-trees.md
 
 boards: cross lab ## detect and doctor on every emulated board; writes results
 	$(BIN)/lab deps --emulator
 	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --results docs/results/boards.md
+
+.PHONY: doctor-board
+doctor-board: cross lab ## what doctor says on whole emulated boards, set up as their owners do: BOARD=bananapi or amd64 (an hour for the first); writes docs/results
+	$(BIN)/lab deps --emulated
+	mkdir -p $(BIN)/$(BOARD) && cp dist/kubeadm-arm-linux-$(if $(filter amd64,$(BOARD)),amd64,$(if $(filter rk3328,$(BOARD)),arm64,armv7)) $(BIN)/$(BOARD)/kubeadm-arm
+	lab/doctor-board.sh $(BIN)/$(BOARD)/kubeadm-arm $(BIN)/lab $(BOARD) docs/results/doctor-$(BOARD).md
 
 boards-quick: cross lab ## the same on a Raspberry Pi Model B and an ARMv7 board
 	$(BIN)/lab deps --emulator
