@@ -44,7 +44,7 @@ func writeDocument(path, how string, runs []run) error {
 		return os.WriteFile(path, []byte(b.String()), 0o644)
 	}
 	fmt.Fprintf(&b, "%s Medians of the runs that worked; times are seconds%s.\n\n", how, clocks(runs))
-	fmt.Fprintln(&b, "| Kubernetes | CPU | tool | worked | done | node Ready | CPU s to Ready | own CPU s | restarts | connections | API requests | MB written |")
+	fmt.Fprintln(&b, "| Kubernetes | board | tool | worked | init done, s | node Ready, s | CPU s to Ready | own CPU s | restarts | connections | API requests | MB written |")
 	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|---|---|---|---|---|")
 	groups := group(runs)
 	for _, g := range groups {
@@ -79,7 +79,7 @@ func writeDocument(path, how string, runs []run) error {
 	paced(&b, runs)
 	deeds(&b, runs)
 	plans(&b, runs)
-	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | CPU | tool | outcome | done | node Ready | CPU s | restarts |\n|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | board | tool | outcome | init done, s | node Ready, s | CPU s | restarts |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range runs {
 		outcome := "worked"
 		if !r.OK {
@@ -194,7 +194,7 @@ func deeds(b *strings.Builder, runs []run) {
 	for _, r := range runs {
 		for _, d := range r.Deeds {
 			if first {
-				fmt.Fprint(b, "\n## What was seen there\n\n| Kubernetes | CPU | tool | what was seen | s |\n|---|---|---|---|---|\n")
+				fmt.Fprint(b, "\n## What was seen there\n\n| Kubernetes | board | tool | what was seen | s |\n|---|---|---|---|---|\n")
 				first = false
 			}
 			fmt.Fprintf(b, "| %s | %s | %s | %s | %.1f |\n", r.Version, r.Board, r.Tool, d.What, d.Seconds)
@@ -253,7 +253,7 @@ func programs(b *strings.Builder, title string, groups []runGroup, of func(run) 
 	if len(names) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n## %s\n\n| Kubernetes | CPU | tool | %s |\n|---|---|---|%s\n", title, strings.Join(names, " | "), strings.Repeat("---|", len(names)))
+	fmt.Fprintf(b, "\n## %s\n\n| Kubernetes | board | tool | %s |\n|---|---|---|%s\n", title, strings.Join(names, " | "), strings.Repeat("---|", len(names)))
 	for _, g := range groups {
 		good := g.good()
 		if len(good) == 0 {
