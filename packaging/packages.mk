@@ -16,7 +16,7 @@ NFPM_RUN := SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) DEB_VERSION='$(DEB_VERSION)' 
 
 package-files: build build-images
 	rm -rf dist/package
-	$(GO) run ./packaging/generate --program $(BIN)/kubeadm-arm --version '$(DEB_VERSION)' --time $(SOURCE_DATE_EPOCH) --out dist/package
+	$(GO) run ./tools/packagefiles --program $(BIN)/kubeadm-arm --version '$(DEB_VERSION)' --time $(SOURCE_DATE_EPOCH) --out dist/package
 
 packages: cross package-files ## .deb for four CPUs, tarballs and checksums in dist/release
 	rm -rf dist/release && mkdir -p dist/release

@@ -38,7 +38,8 @@ var toolColors = map[string]color.RGBA{
 	arm:    {G: 114, B: 178, A: 255},
 }
 
-var toolForms = map[string]draw.GlyphDrawer{stock: draw.SquareGlyph{}, recipe: draw.TriangleGlyph{}, expert: draw.RingGlyph{}, arm: draw.CircleGlyph{}}
+var toolForms = map[string]draw.GlyphDrawer{stock: draw.SquareGlyph{}, recipe: draw.TriangleGlyph{},
+	expert: draw.RingGlyph{}, arm: draw.CircleGlyph{}}
 
 // writePlots draws the runs of several boards as SVG beside the document at path
 // and returns the Markdown that shows them; boards are in the order of the runs.
@@ -63,7 +64,8 @@ func writePlots(path string, runs []run) (string, error) {
 		}
 		fmt.Fprintf(&shown, "\n![%s, by tool and board](%s)\n", f.title, filepath.Base(file))
 	}
-	shown.WriteString("\nLines go through the medians of the runs that worked; a cross says that all runs of a tool failed on that board.\n")
+	shown.WriteString("\nLines go through the medians of the runs that worked; a cross says that all runs of a tool " +
+		"failed on that board.\n")
 	return shown.String(), nil
 }
 

@@ -47,7 +47,8 @@ func TestDocumentOfStalls(t *testing.T) {
 	require.NoError(t, err)
 	for _, want := range []string{
 		"| amd64 bananapi, still for 30 s | kubeadm-arm init | 300.4 | nothing | 12.0 wait for etcd/[kubelet-start] |",
-		"| kubeadm init | never | kube-scheduler 2 times | 9.0 x |", "    kube-scheduler ended, exit code 1\n    lost\n",
+		"| kubeadm init | never | kube-scheduler 2 times | 9.0 x |", "    kube-scheduler ended, exit code 1\n    " +
+			"lost\n",
 	} {
 		assert.Contains(t, string(text), want)
 	}

@@ -26,7 +26,7 @@ func WritePlan(w io.Writer, r Run, verbose bool) error {
 	for i, s := range r.Plan.Steps {
 		wrap(&b, fmt.Sprintf("  %2d. ", i+1), "      ", s.Title()+stepDetail(s))
 	}
-	b.WriteString("\nWhat differs from kubeadm's defaults\n")
+	b.WriteString("\nWhat differs from kubeadm's defaults, and why\n")
 	hidden := 0
 	for _, g := range plan.Groups() {
 		heading := "\n  " + string(g) + "\n"
