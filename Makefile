@@ -186,10 +186,19 @@ board: build lab deps-counted ## real Kubernetes on boards: as slow as a Banana 
 	  { $(MAKE) --no-print-directory walk-quick && $(COUNTED) --speed bananapi*4 --tools kubeadm-arm; } || code=$$?; \
 	  wait $$interrupted || code=$$?; exit $$code
 
-.PHONY: stall
-STALL_AT = kubeadm's phases up to the manifests|[certs],wait for etcd|[kubelet-start] Starting,wait for kube-apiserver|[kubelet-check],kubeadm's remaining phases|[control-plane-check],wait for kube-scheduler|[bootstrap-token],wait for kube-controller-manager|[addons],itself took|has initialized
-stall: build lab deps-counted ## a board kept from working, or slowed to a tenth, at each step of a bootstrap and after it, stock beside it (hours); writes docs/results
-	$(COUNTED) --speed $(SPEED) --limit 2h --stall 5s,15s,30s,60s,1m@10%,5m@10% --stall-at "$(STALL_AT)" --document docs/results/stall.md
+# Where the board is stalled: what kubeadm-arm prints when a step begins, and what stock kubeadm prints.
+STALL_AT = kubeadm's phases up to the manifests|[certs],wait for etcd|[kubelet-start] Starting,wait for kube-apiserver|[kubelet-check],kubeadm's remaining phases|[control-plane-check],wait for kube-scheduler|[bootstrap-token],wait for kube-controller-manager|[addons],node is Ready
+STALLS ?= 5s 15s 30s 60s 1m@10% 5m@10%
+.PHONY: stall stall-document $(STALLS:%=stall-%)
+stall: $(STALLS:%=stall-%) stall-document ## a board kept from working, or slowed to a tenth, at each step of a bootstrap and after it, stock beside it where that works (two hours); writes docs/results
+
+$(STALLS:%=stall-%): stall-%: build lab deps-counted
+	-$(COUNTED) --speed bananapi*4 --limit 2h --stall $* --stall-at "$(STALL_AT)" --json $(BIN)/stall-$*-x4.json
+	-$(COUNTED) --speed bananapi --tools kubeadm-arm --limit 2h --stall $* --stall-at "$(STALL_AT)" --json $(BIN)/stall-$*-x1.json
+
+# Fails when anything that kubeadm-arm starts was started again.
+stall-document:
+	$(BIN)/demo --from $$(for f in $(STALLS:%=$(BIN)/stall-%-x4.json) $(STALLS:%=$(BIN)/stall-%-x1.json); do [ ! -e $$f ] || echo $$f; done | paste -sd,) --document docs/results/stall.md
 
 FUZZTIME ?= 10s
 # Workers of each target: the cores, shared out.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -36,8 +37,10 @@ func (b *board) startNew(ctx context.Context, e emulate.Board, base string, file
 	if err != nil {
 		return err
 	}
-	// Its journal lies in a folder of that name.
-	delete(files, "/etc/machine-id")
+	// The board's own name, so that one of the same name is the same again.
+	seed := sha256.Sum256([]byte(b.Name))
+	files[emulate.SeedFile] = seed[:]
+	files["/etc/machine-id"] = fmt.Appendf(nil, "%x\n", seed[:16])
 	m.Files, m.Programs = files, programs
 	return step(ctx, "starting board "+b.Name+" from its saved state", func() error {
 		err := m.Resume(ctx, cache, saved, func(m emulate.Machine) error { return b.startMachine(ctx, cache, m) }, func() bool { return b.First.alive() })

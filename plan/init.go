@@ -73,7 +73,9 @@ func (m *maker) steps() {
 	b := m.f.Kubeadm
 	head := []string{"preflight", "certs", "kubeconfig", "etcd", "control-plane"}
 	kubelet := []string{"kubelet-start"}
-	staging := m.slow && !m.skipped("kubelet-start") && !m.skipped("control-plane") && !m.skipped("etcd")
+	staged := m.stagedComponents()
+	staging := (m.slow || m.saving() && slices.Contains(staged, ControllerManager)) &&
+		!m.skipped("kubelet-start") && !m.skipped("control-plane") && !m.skipped("etcd")
 	if !staging && !m.slow && m.split() {
 		// kubeadm's own order and clocks, with the manifests changed before the
 		// kubelet sees them.
@@ -96,22 +98,16 @@ func (m *maker) steps() {
 		m.add(RunPhases{Name: "all", What: "run kubeadm init", Keep: b.Phases(), Attempts: 1})
 		return
 	}
-	m.decide("staging", "on", fmt.Sprintf("with an API server start of about %s, scheduler and controller-manager would load it with retries, and kubeadm's first API call gives up after 1 minute", m.start))
-	staged := m.stagedComponents()
-	together := m.together()
-	early := m.local(Etcd)
-	if together {
-		early = append(early, slices.DeleteFunc(slices.Clone(staged), func(c string) bool { return c != APIServer })...)
-		staged = slices.DeleteFunc(staged, func(c string) bool { return c == APIServer })
-		m.decide("order of release", strings.Join(early, " and ")+", then "+strings.Join(staged, " and "), "there is a core for each of two; what starts before the API server is healthy only crashes, retries and costs CPU time")
-	} else {
-		m.decide("order of release", strings.Join(append(slices.Clone(early), staged...), ", "), "each needs the one before it; what starts early only crashes, retries and costs CPU time")
-	}
-	if slices.Contains(staged, APIServer) || slices.Contains(early, APIServer) {
+	early, staged, beside := m.order(staged)
+	if m.slow && slices.Contains(slices.Concat(early, staged), APIServer) {
 		m.decide("kubelet", "stopped while the API server starts", "nothing that it does then can succeed, and on one slow core it takes a third of the CPU")
 		m.decide("API server's threads", "long turns while it starts", "it dials itself eighty times at once, with RSA keys: one handshake after the other, the first serves all; in turns of 10 ms all are late")
 	}
-	m.decide("later starts of the board", "staged too", "all four at once wear each other down; a systemd unit puts "+strings.Join(staged, ", ")+" back in this order")
+	why := "all four at once wear each other down"
+	if !m.slow {
+		why = "the API server may be late then, too"
+	}
+	m.decide("later starts of the board", "staged too", why+"; a systemd unit puts "+strings.Join(staged, ", ")+" back in this order")
 	m.services()
 	m.add(RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1})
 	done := slices.Concat(head, kubelet, m.kubeletCertificates(), []string{"wait-control-plane"})
@@ -120,7 +116,12 @@ func (m *maker) steps() {
 		StageManifests{Components: staged},
 		RunPhases{Name: "kubelet", What: "start the kubelet", Keep: kubelet, Attempts: 2},
 	)
+	awaited := slices.Clone(staged)
 	for _, c := range early {
+		if c == Scheduler && beside { // nothing waits for it
+			awaited = append([]string{c}, awaited...)
+			continue
+		}
 		m.add(m.await(c))
 	}
 	// kubeadm's own wait comes after ours and would add its one-minute call
@@ -130,13 +131,13 @@ func (m *maker) steps() {
 	const attempts = 5
 	m.decide("attempts for the last phases", fmt.Sprint(attempts), "a request has 10 s in kubeadm's client whatever the config says; all these phases create or update")
 	rest := RunPhases{Name: "tail", What: "run kubeadm's remaining phases", Keep: tail, Attempts: attempts}
-	if together {
-		m.decide("remaining phases", "while scheduler and controller-manager start", "they mostly wait for answers, and there is a second core")
+	if beside {
+		m.decide("remaining phases", "while "+strings.Join(awaited, " and ")+" start", "they mostly wait for answers")
 		for _, c := range staged {
 			m.add(ReleaseManifest{Component: c})
 		}
 		m.add(rest)
-		for _, c := range staged {
+		for _, c := range awaited {
 			m.add(m.await(c))
 		}
 		return
@@ -153,6 +154,32 @@ func (m *maker) steps() {
 	}
 }
 
+// order decides which components the kubelet finds when it starts, which are staged and
+// released one after the other, and whether kubeadm's remaining phases run beside
+// the start of these. A fast board stages the controller-manager alone.
+func (m *maker) order(components []string) (early, staged []string, beside bool) {
+	early = m.local(Etcd)
+	if !m.slow {
+		m.decide("staging", ControllerManager, "it ends itself when the API server is not healthy within ten seconds of its own start, which no flag changes and a busy moment brings about on any board")
+		early = append(early, slices.DeleteFunc(slices.Clone(components), func(c string) bool { return c == ControllerManager })...)
+		return early, []string{ControllerManager}, !m.finalizes()
+	}
+	m.decide("staging", "on", fmt.Sprintf("with an API server start of about %s, scheduler and controller-manager would load it with retries, and kubeadm's first API call gives up after 1 minute", m.start))
+	if !m.together() {
+		m.decide("order of release", strings.Join(append(slices.Clone(early), components...), ", "), "each needs the one before it; what starts early only crashes, retries and costs CPU time")
+		return early, components, false
+	}
+	for _, c := range components {
+		if c == APIServer {
+			early = append(early, c)
+		} else {
+			staged = append(staged, c)
+		}
+	}
+	m.decide("order of release", strings.Join(early, " and ")+", then "+strings.Join(staged, " and "), "there is a core for each of two; what starts before the API server is healthy only crashes, retries and costs CPU time")
+	return early, staged, true
+}
+
 // together tells whether etcd and the API server start side by side, and later
 // the others. It gained little on an emulated Cortex-A7, whose two cores are busy
 // either way: 2 of 171 s. A quota of less than two cores is as one core.
@@ -161,8 +188,12 @@ func (m *maker) steps() {
 // scheduler and controller-manager while they are being made.
 func (m *maker) together() bool {
 	measured := m.f.Speed.Cores
-	finalizes := slices.Contains(m.f.Kubeadm.Phases(), finalize) && !m.skipped(finalize) && !m.rotatable()
-	return !finalizes && m.cores() >= enoughForTwo && (measured == 0 || measured >= enoughForTwo)
+	return !m.finalizes() && m.cores() >= enoughForTwo && (measured == 0 || measured >= enoughForTwo)
+}
+
+// finalizes tells whether kubeadm starts the kubelet a second time.
+func (m *maker) finalizes() bool {
+	return slices.Contains(m.f.Kubeadm.Phases(), finalize) && !m.skipped(finalize) && !m.rotatable()
 }
 
 // enoughForTwo is in cores; what else runs on a board takes a part of them.
@@ -199,7 +230,7 @@ func (m *maker) await(c string) AwaitHealthy {
 	patience := max(5*time.Minute, roundUp(6*m.start, 30*time.Second))
 	return AwaitHealthy{
 		Component: c, Expect: m.expect(c),
-		Quiet: quiet, Patience: patience, Restarts: 5, HoldKubelet: c == APIServer,
+		Quiet: quiet, Patience: patience, Restarts: 5, HoldKubelet: m.slow && c == APIServer,
 		Poll: m.poll(),
 	}
 }

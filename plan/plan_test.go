@@ -365,6 +365,40 @@ func TestNoKubeletIsStartedAgainBesideAStart(t *testing.T) {
 	}
 }
 
+// The controller-manager ends itself when the API server is not healthy within ten
+// seconds of its own start (WaitForAPIServer, cmd/kube-controller-manager/app). Seen on
+// a busy machine at full speed, where it was not staged.
+func TestControllerManagerStartsAfterTheAPIServerIsHealthy(t *testing.T) {
+	for _, profile := range []Profile{Balanced, Frugal} {
+		for _, speed := range []Speed{Reference(), slow(7), twoCores(15), slow(60)} {
+			for minor := kubeadm.OldestMinor; minor <= kubeadm.NewestMinor; minor++ {
+				p := MakeInit(Facts{Profile: profile, Speed: speed, Kubeadm: behaviour(t, minor, 0)})
+				healthy, staged, released := false, false, false
+				for _, s := range p.Steps {
+					switch s := s.(type) {
+					case StageManifests:
+						staged = slices.Contains(s.Components, ControllerManager)
+					case RunPhases:
+						assert.True(t, staged || !slices.Contains(s.Keep, "kubelet-start"), "staged before the kubelet starts")
+						assert.False(t, slices.Contains(s.Keep, "wait-control-plane"), "kubeadm would wait for it")
+					case AwaitHealthy:
+						healthy = healthy || s.Component == APIServer
+					case ReleaseManifest:
+						if s.Component == ControllerManager {
+							released = true
+							assert.True(t, healthy, "%s v1.%d", profile, minor)
+						}
+					}
+				}
+				assert.True(t, released, "%s v1.%d", profile, minor)
+			}
+		}
+	}
+	for _, s := range MakeInit(Facts{Profile: Responsive, Speed: Reference(), Kubeadm: behaviour(t, 37, 2)}).Steps {
+		assert.NotEqual(t, StageManifests{Components: []string{ControllerManager}}, s, "it changes nothing on a fast board")
+	}
+}
+
 // The kubelet's own certificate is made for it where RSA keys are dear, unless it
 // would make none or the owner has one.
 func TestServingCertificate(t *testing.T) {

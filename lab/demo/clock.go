@@ -32,10 +32,12 @@ if test -z "$LAB_STALL_AT"; then
 	run "$@"
 	code=$?
 else
-	# The board is kept from working when the command has said something.
+	# The board is kept from working when the command has said something, a line of
+	# LAB_STALL_AT each time.
 	mkfifo $at/lab-pipe
 	tee $at/lab-output < $at/lab-pipe &
-	/usr/lib/lab/guest stall --for "$LAB_STALL_FOR" --share "$LAB_STALL_SHARE" --when "$LAB_STALL_AT" --in $at/lab-output &
+	(IFS='
+'; set -f; exec /usr/lib/lab/guest stall --for "$LAB_STALL_FOR" --share "$LAB_STALL_SHARE" --in $at/lab-output $LAB_STALL_AT > $at/lab-stalled) &
 	stall=$!
 	run "$@" > $at/lab-pipe 2>&1
 	code=$?
@@ -46,6 +48,7 @@ timeout --foreground "$limit" sh -c 'until kubectl wait --for=condition=Ready "n
 code=$?
 seen ready
 if test -n "$LAB_STALL_AT"; then
+	echo "` + stallAtReady + `" >> $at/lab-output
 	# What it has done to the board shows later.
 	wait $stall
 	sleep 180

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,21 +13,21 @@ import (
 	"time"
 )
 
-// documentOf writes one document of what earlier calls have kept as JSON.
-func documentOf(files []string, path string) error {
-	var all []run
+// documentOf writes one document of what earlier calls have kept as JSON, and returns all
+// of that.
+func documentOf(files []string, path string) (all []run, err error) {
 	for _, name := range files {
 		text, err := os.ReadFile(name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		var runs []run
 		if err := json.Unmarshal(text, &runs); err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
+			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
 		all = append(all, runs...)
 	}
-	return writeDocument(path, "The runs of several calls, each of which compared its tools on equal boards.", all)
+	return all, writeDocument(path, "The runs of several calls, each of which compared its tools on equal boards.", all)
 }
 
 // writeDocument writes all runs as Markdown: medians of each tool on each
@@ -70,6 +71,7 @@ func writeDocument(path, how string, runs []run) error {
 	}, "%.1f")
 	wholeBoards(&b, runs)
 	paced(&b, runs)
+	stalled(&b, runs)
 	deeds(&b, runs)
 	plans(&b, runs)
 	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | CPU | tool | outcome | done | node Ready | CPU s | restarts |\n|---|---|---|---|---|---|---|---|\n")
@@ -113,6 +115,37 @@ func paced(b *strings.Builder, runs []run) {
 		if len(r.SliceCosts) > 0 {
 			fmt.Fprintf(b, "%s- %s at %s: work in its slices cost %s\n", title, r.Tool, r.Board, sliceCosts(r))
 			title = ""
+		}
+	}
+}
+
+// stalled tells where boards were stalled, and what was started again.
+func stalled(b *strings.Builder, runs []run) {
+	title := "\n## Stalls\n\n| board | tool | node Ready | started again | stalled when the tool said, with the board's clock |\n|---|---|---|---|---|\n"
+	for _, r := range runs {
+		if len(r.Stalls) == 0 {
+			continue
+		}
+		ready, again := "never", []string{}
+		if r.NodeReady {
+			ready = fmt.Sprintf("%.1f", r.ReadySeconds)
+		}
+		for _, component := range slices.Sorted(maps.Keys(r.Restarts)) {
+			if n := r.Restarts[component]; n > 0 {
+				again = append(again, fmt.Sprintf("%s %d times", component, n))
+			}
+		}
+		if len(again) == 0 {
+			again = []string{"nothing"}
+		}
+		fmt.Fprintf(b, "%s| %s | %s | %s | %s | %s |\n", title, r.Board, r.Tool, ready, strings.Join(again, ", "), cell(strings.Join(r.Stalls, "; ")))
+		title = ""
+	}
+	for _, r := range runs {
+		for _, words := range r.LastWords {
+			if len(r.Stalls) > 0 {
+				fmt.Fprintf(b, "\n%s, %s:\n\n    %s\n", r.Board, r.Tool, strings.ReplaceAll(words, "\n", "\n    "))
+			}
 		}
 	}
 }

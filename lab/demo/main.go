@@ -89,7 +89,11 @@ func main() {
 		}
 	}
 	if len(from) > 0 {
-		if err := documentOf(from, document); err != nil {
+		runs, err := documentOf(from, document)
+		if err == nil {
+			err = expect.check(runs)
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, "demo:", err)
 			os.Exit(1)
 		}

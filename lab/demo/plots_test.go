@@ -54,13 +54,16 @@ func TestDocumentOfResults(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(dir+"/a.json", one, 0o600))
 	require.NoError(t, os.WriteFile(dir+"/b.json", []byte(strings.Replace(string(one), "10%", "5%", 1)), 0o600))
-	require.NoError(t, documentOf([]string{dir + "/a.json", dir + "/b.json"}, dir+"/d.md"))
+	_, err = documentOf([]string{dir + "/a.json", dir + "/b.json"}, dir+"/d.md")
+	require.NoError(t, err)
 	text, err := os.ReadFile(dir + "/d.md")
 	require.NoError(t, err)
 	for _, want := range []string{"|  | 10% | kubeadm-arm init | 1 of 1 | 0.0 | 40.0 | 4.00 |", "|  | 5% | kubeadm-arm init |", "(d-ready.svg)"} {
 		assert.Contains(t, string(text), want)
 	}
 	require.NoError(t, os.WriteFile(dir+"/b.json", []byte("["), 0o600))
-	assert.ErrorContains(t, documentOf([]string{dir + "/b.json"}, dir+"/d.md"), "b.json")
-	assert.Error(t, documentOf([]string{dir + "/c.json"}, dir+"/d.md"))
+	_, err = documentOf([]string{dir + "/b.json"}, dir+"/d.md")
+	assert.ErrorContains(t, err, "b.json")
+	_, err = documentOf([]string{dir + "/c.json"}, dir+"/d.md")
+	assert.Error(t, err)
 }

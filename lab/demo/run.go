@@ -47,6 +47,8 @@ type run struct {
 	Left []string `json:"left"`
 	// LastWords are why components were started again: exit codes and ends of logs.
 	LastWords []string `json:"lastWords,omitempty"`
+	// Stalls are the places where the board was stalled, with its clock in seconds.
+	Stalls []string `json:"stalls,omitempty"`
 	// PowerCuts and Interrupts are those in the middle of it.
 	PowerCuts  int `json:"powerCuts,omitempty"`
 	Interrupts int `json:"interrupts,omitempty"`
@@ -324,6 +326,11 @@ func (d *demo) bootstrapTo(t tool, r *run) error {
 	seen, err := d.milestones(before)
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
+	}
+	if d.stall.length > 0 {
+		if r.Stalls, err = d.stallsSeen(); err != nil {
+			return err
+		}
 	}
 	began, done := seen["began"], seen["done"]
 	r.Seconds = done.Uptime - began.Uptime

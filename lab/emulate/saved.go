@@ -139,14 +139,24 @@ func (m Machine) Resume(ctx context.Context, cache, saved string, start func(Mac
 	return nil
 }
 
-// arrive puts a board's files there and tells it the time. What is known of the disk
-// is from when it was empty.
+// SeedFile is the file with what a board's random numbers begin with.
+const SeedFile = "/etc/lab-seed"
+
+// arrive puts a board's files there and gives it a time, a name and random numbers of its
+// own. What is known of the disk is from when it was empty. The journal lies in a folder
+// that is called after the board.
 const arrive = `
 disk=/dev/disk/by-id/virtio-lab-files
+was=$(cat /etc/machine-id)
 blockdev --flushbufs $disk
 tar --extract --no-same-owner --file $disk --directory /
+/usr/lib/lab/guest seed ` + SeedFile + `
 hostname --file /etc/hostname
 date --set "@$1" >/dev/null
+for journals in /run/log/journal /var/log/journal; do
+	test ! -d $journals/$was || mv $journals/$was $journals/$(cat /etc/machine-id)
+done
+systemctl restart systemd-journald
 `
 
 // writeFilesDisk writes the board's files as a tar archive that is as long as the disk.

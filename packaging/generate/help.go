@@ -151,24 +151,19 @@ func (o option) Choices() []string {
 	return strings.Fields(list)
 }
 
-// exitCode is a row of the README's table.
+// exitCode is a row of docs/exit-codes.md.
 type exitCode struct{ Code, Meaning string }
 
 var exitRow = regexp.MustCompile(`(?m)^\| (\d+) \| (.+) \|$`)
 
-// exitCodes reads the table below the README's heading "Exit codes".
-func exitCodes(readme []byte) ([]exitCode, error) {
-	_, text, ok := bytes.Cut(readme, []byte("\n## Exit codes\n"))
-	if !ok {
-		return nil, errors.New("the README has no heading Exit codes")
-	}
-	text, _, _ = bytes.Cut(text, []byte("\n## "))
+// exitCodes reads the table of docs/exit-codes.md.
+func exitCodes(document []byte) ([]exitCode, error) {
 	var codes []exitCode
-	for _, m := range exitRow.FindAllSubmatch(text, -1) {
+	for _, m := range exitRow.FindAllSubmatch(document, -1) {
 		codes = append(codes, exitCode{string(m[1]), string(m[2])})
 	}
 	if len(codes) == 0 {
-		return nil, errors.New("the README's table of exit codes has no rows")
+		return nil, errors.New("docs/exit-codes.md has no rows")
 	}
 	return codes, nil
 }

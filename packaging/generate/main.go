@@ -1,6 +1,6 @@
 // Command generate makes the files of a package that follow from others: manual
 // pages and shell completions from what kubeadm-arm says with --help, the exit
-// codes from the README's table, the changelogs, and the licences of what is
+// codes from docs/exit-codes.md, the changelogs, and the licences of what is
 // linked into the program.
 //
 //	generate --program bin/kubeadm-arm --version 0.1.0-1 --time 1700000000 --out dist/package
@@ -44,11 +44,11 @@ func generate(args []string) error {
 	if err != nil {
 		return err
 	}
-	readme, err := os.ReadFile(filepath.Join(*root, "README.md"))
+	document, err := os.ReadFile(filepath.Join(*root, "docs/exit-codes.md"))
 	if err != nil {
 		return err
 	}
-	codes, err := exitCodes(readme)
+	codes, err := exitCodes(document)
 	if err != nil {
 		return err
 	}
