@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,7 +127,7 @@ func (s Seen) refuse(l Leaf, ask Ask) (why, do string) {
 	switch {
 	case !ok, !a.HasKey && !s.ControlPlane:
 		if l.Authority == "ca" && !s.ControlPlane {
-			return "this node has no key of the cluster's authority", workerHint
+			return "this node has no key of the cluster's authority", WorkerHint
 		}
 		return "the authority " + l.Authority + " is not on this node", externalHint(l)
 	case a.Certificate == nil:
@@ -147,9 +148,9 @@ func (s Seen) refuse(l Leaf, ask Ask) (why, do string) {
 	return "", ""
 }
 
-// workerHint is the one command that gives a worker a new bootstrap. The token
+// WorkerHint is the one command that gives a worker a new bootstrap. The token
 // goes from one program's output into the other's input.
-const workerHint = "on a control-plane node: sudo kubeadm token create --ttl 1h | ssh THIS-NODE sudo kubeadm-arm certs renew --token-stdin"
+const WorkerHint = "on a control-plane node: sudo kubeadm token create --ttl 1h | ssh THIS-NODE sudo kubeadm-arm certs renew --token-stdin"
 
 func externalHint(l Leaf) string {
 	if l.Authority == "etcd-ca" {
@@ -172,13 +173,24 @@ func makeAgain(l Leaf) string {
 	return "sudo kubeadm init phase certs " + l.Name
 }
 
-// Period is how long a certificate was meant to be valid. kubeadm before v1.28 has
-// certificates begin with their authority, so for those it is a year, unless they are
-// valid for longer than that after the authority.
+// Period is how long a certificate was meant to be valid, in hours. One of kubeadm
+// before v1.28 begins with its authority, whenever it was made: it was meant for a
+// year. A newer kubeadm backdates both by five minutes, so those of one second begin
+// together as well, and then the hours are whole.
 func Period(old, authority *x509.Certificate) time.Duration {
 	p := old.NotAfter.Sub(old.NotBefore)
-	if authority != nil && old.NotBefore.Equal(authority.NotBefore) {
+	if authority != nil && old.NotBefore.Equal(authority.NotBefore) && !wholeHours(p) && !wholeHours(p-backdate) {
 		return Year
 	}
 	return p.Round(time.Hour)
+}
+
+func wholeHours(d time.Duration) bool {
+	const near = 10 * time.Second
+	return d%time.Hour < near || d%time.Hour > time.Hour-near
+}
+
+// Renews tells whether a certificate is among those to renew.
+func (d Decision) Renews(name string) bool {
+	return slices.ContainsFunc(d.Renew, func(r Renewal) bool { return r.Name == name })
 }

@@ -115,21 +115,21 @@ func leaves(dir string) []Leaf {
 	}
 	return []Leaf{
 		pair("apiserver", "apiserver", "ca", "every connection to the API server"),
-		pair("apiserver-kubelet-client", "apiserver-kubelet-client", "ca", "kubectl logs, exec and port-forward"),
-		pair("front-proxy-client", "front-proxy-client", "front-proxy-ca", "added APIs, such as that of metrics"),
-		pair("apiserver-etcd-client", "apiserver-etcd-client", "etcd-ca", "the API server: it no longer reaches etcd"),
+		pair("apiserver-kubelet-client", "apiserver-kubelet-client", "ca", "kubectl logs, exec, port-forward"),
+		pair("front-proxy-client", "front-proxy-client", "front-proxy-ca", "aggregated APIs such as metrics"),
+		pair("apiserver-etcd-client", "apiserver-etcd-client", "etcd-ca", "the API server: it loses etcd"),
 		pair("etcd-server", "etcd/server", "etcd-ca", "every connection to etcd"),
-		pair("etcd-peer", "etcd/peer", "etcd-ca", "connections between members of etcd"),
-		pair("etcd-healthcheck-client", "etcd/healthcheck-client", "etcd-ca", "etcdctl; kubeadm v1.13 to v1.16: etcd's probe"),
+		pair("etcd-peer", "etcd/peer", "etcd-ca", "connections among etcd members"),
+		pair("etcd-healthcheck-client", "etcd/healthcheck-client", "etcd-ca", "etcdctl; etcd's probe up to v1.16"),
 		conf("admin.conf", "kubectl and kubeadm"),
-		conf("super-admin.conf", "kubectl with the emergency account"),
+		conf("super-admin.conf", "the emergency account"),
 		conf("controller-manager.conf", "the controller-manager"),
 		conf("scheduler.conf", "the scheduler"),
-		conf("kubelet.conf", "the kubelet, and with it every static pod"),
-		{Name: "kubelet-client", Form: Bundle, File: currentPEM, Key: currentPEM, Authority: "ca", Stops: "the kubelet, and with it every static pod"},
-		{Name: "kubelet-server", Form: Bundle, File: currentServerPEM, Key: currentServerPEM, Stops: "kubectl logs and exec, until the kubelet has a new one"},
+		conf("kubelet.conf", "the kubelet and every static pod"),
+		{Name: "kubelet-client", Form: Bundle, File: currentPEM, Key: currentPEM, Authority: "ca", Stops: "the kubelet and every static pod"},
+		{Name: "kubelet-server", Form: Bundle, File: currentServerPEM, Key: currentServerPEM, Stops: "kubectl logs, exec, port-forward"},
 		{Name: "kubelet", Form: Pair, File: kubeletPKI + "/kubelet.crt", Key: kubeletPKI + "/kubelet.key",
-			Stops: "whoever verifies the kubelet; the API server does not"},
+			Stops: "nothing: nobody verifies it"},
 	}
 }
 

@@ -265,6 +265,7 @@ func rebootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	nameFlag(f, &name)
 	var o rebootOptions
 	f.BoolVar(&o.orderly, "orderly", false, "of an emulated board: let it shut down first")
+	f.StringVar(&o.clock, "clock", "", "of an emulated board: what its battery clock says then, such as 2028-01-05T10:00:00 (`UTC`)")
 	f.IntSliceVar(&o.remove, "remove-disk", nil, "take out this `disk` of an emulated board before it starts; 1 is the first --disk")
 	f.IntSliceVar(&o.insert, "insert-disk", nil, "put this `disk` back")
 	return func(ctx context.Context, _ []string) (int, error) {
@@ -275,7 +276,7 @@ func rebootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 		if b.whole() {
 			return codeOf(b.rebootWhole(ctx, o))
 		}
-		if o.orderly || o.remove != nil || o.insert != nil {
+		if o.orderly || o.clock != "" || o.remove != nil || o.insert != nil {
 			return 2, fmt.Errorf("reboot: board %s is not emulated; its power can only be cut", name)
 		}
 		return codeOf(reboot(ctx, b))

@@ -27,7 +27,7 @@ func (b *board) startNew(ctx context.Context, e emulate.Board, base string, file
 		if err := m.MakeRoot(ctx, base); err != nil {
 			return err
 		}
-		return step(ctx, "starting board "+b.Name, func() error { return b.startWhole(ctx, e, files, programs) })
+		return step(ctx, "starting board "+b.Name, func() error { return b.startWhole(ctx, e, "", files, programs) })
 	}
 	saved, err := b.savedState(ctx, e, m, base)
 	if err != nil {

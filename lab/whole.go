@@ -152,13 +152,13 @@ func (b *board) machine(e emulate.Board) emulate.Machine {
 
 // startWhole starts QEMU and waits until the board has started and containerd
 // answers.
-func (b *board) startWhole(ctx context.Context, e emulate.Board, files map[string][]byte, programs map[string]string) error {
+func (b *board) startWhole(ctx context.Context, e emulate.Board, clock string, files map[string][]byte, programs map[string]string) error {
 	cache, err := folder("emulated")
 	if err != nil {
 		return err
 	}
 	m := b.machine(e)
-	m.Files, m.Programs = files, programs
+	m.Files, m.Programs, m.Clock = files, programs, clock
 	for i, d := range b.Disks {
 		if !d.Removed {
 			m.Disks = append(m.Disks, emulate.Disk{Serial: "lab-disk-" + strconv.Itoa(i+1), File: diskFile(i + 1)})
@@ -228,6 +228,8 @@ func (b *board) runWhole(args, env []string) (int, error) {
 type rebootOptions struct {
 	orderly        bool
 	remove, insert []int
+	// clock is what the battery clock says then.
+	clock string
 }
 
 // rebootWhole cuts the power, or lets the board shut down, and starts it again.
@@ -260,7 +262,7 @@ func (b *board) rebootWhole(ctx context.Context, o rebootOptions) error {
 	if err := b.save(); err != nil {
 		return err
 	}
-	if err := step(ctx, "starting board "+b.Name, func() error { return b.startWhole(ctx, e, nil, nil) }); err != nil {
+	if err := step(ctx, "starting board "+b.Name, func() error { return b.startWhole(ctx, e, o.clock, nil, nil) }); err != nil {
 		return err
 	}
 	say("board %s is up again", b.Name)

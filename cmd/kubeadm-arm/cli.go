@@ -90,6 +90,8 @@ func (v invocation) ownCommand(name string, args []string) error {
 		return v.images(args)
 	case "storage":
 		return v.storage(args)
+	case "certs":
+		return v.certs(args)
 	}
 	return v.command(commandNamed(name), args)
 }

@@ -95,6 +95,7 @@ func commands() []*command {
 				{name: "slowdown", value: "FACTOR", text: "patch for a board this many times slower than the reference board instead of measuring this one"},
 			}},
 		{name: "storage", run: nil, calls: []call{{"plan|apply|status|undo", "put etcd's data on another disk than the SD card, safely"}}},
+		{name: "certs", calls: []call{{"status|renew", "certificates, the kubelet's too: when they expire; renew what has expired"}}},
 		{name: "report", words: 1 << 10, run: invocation.report,
 			calls: []call{{"show FILE", "a saved board report as Markdown, HTML or JSON"}, {"compare A B", "board reports side by side"}},
 			flags: []ownFlag{{name: "output", short: 'o', value: "FORMAT", text: "show: markdown (default), html, json or yaml; compare: text (default), markdown, html or json"}}},

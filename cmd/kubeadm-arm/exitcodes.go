@@ -38,6 +38,7 @@ const (
 	exitInternal    = 30
 	exitUntrusted   = 31
 	exitPanic       = 32
+	exitCerts       = 33
 )
 
 // exitCodes are all codes and what they mean, in the words of the README.
@@ -71,6 +72,7 @@ func exitCodes() []struct {
 		{exitInternal, "anything else"},
 		{exitUntrusted, "this program lies where others than root can replace it, and systemd would have to start it; nothing was changed"},
 		{exitPanic, "a fault in kubeadm-arm itself"},
+		{exitCerts, "certs: a certificate has expired, or soon will, and cannot be renewed on this node"},
 	}
 }
 

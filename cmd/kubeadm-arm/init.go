@@ -422,6 +422,7 @@ func (v invocation) bootstrap(stop *signals, own initFlags, b boardRun) error {
 		}
 		return v.failed(stop, own, b, outcome, err)
 	}
+	v.watchCertificates()
 	path, reportErr := v.reportFiles(own, b, outcome, took, nil)
 	if own.output == "json" {
 		if err := writeJSON(v.stdout, result{Kind: "result", Outcome: outcomeJSON(outcome, took), Report: path}); err != nil {

@@ -232,10 +232,11 @@ func (v invocation) reset(args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range removed {
+	units, err := certsBoard().RemoveUnits()
+	for _, r := range append(removed, units...) {
 		printable.Fprintf(v.stderr, "kubeadm-arm: removed %s\n", r)
 	}
-	return nil
+	return err
 }
 
 // child runs the real kubeadm at this terminal and passes signals on.
