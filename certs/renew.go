@@ -312,7 +312,7 @@ func (b Board) attributes(f newFile) (fs.FileMode, fs.FileInfo) {
 	if f.secret {
 		mode = 0o600
 	}
-	info, err := os.Stat(b.at(f.like))
+	info, err := b.root().Stat(f.like)
 	if err != nil {
 		return mode, nil
 	}
