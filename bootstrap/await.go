@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -132,7 +133,7 @@ func (r *run) look(ctx context.Context, component string, p *prober, last Observ
 	log := r.podLog(component)
 	o.Instances, o.LogBytes = log.Instances, log.Bytes
 	find := func(last Observation) {
-		if proc, ok := r.processes.again(r.layout.Proc(), component, last); ok {
+		if proc, ok := r.processes.Again(component, linux.Process{PID: last.PID, Started: last.Started}); ok {
 			o.Running, o.PID, o.Started, o.CPU = true, proc.PID, proc.Started, proc.CPU
 		}
 	}

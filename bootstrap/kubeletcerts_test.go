@@ -40,7 +40,7 @@ func requireRotatable(t *testing.T, b *fakeBoard) string {
 
 func TestKubeletClientCertificate(t *testing.T) {
 	b := pkiBoard(t)
-	r := &run{Options: b.options(), layout: b.layout}
+	r := newRun(b.options())
 	before, err := os.ReadFile(b.layout.KubeletConf())
 	require.NoError(t, err)
 	carried, _, _ := kubeconfigCA(b.layout.KubeletConf())
@@ -98,7 +98,7 @@ func TestKubeletServingCertificate(t *testing.T) {
 		},
 	} {
 		b := newFakeBoard(t)
-		r := &run{Options: o(b), layout: b.layout}
+		r := newRun(o(b))
 		require.NoError(t, r.kubeletCertificates(plan.KubeletCertificates{Serving: true}))
 		first := requireServing(t, b, name)
 		assert.Equal(t, x509.ECDSA, first.PublicKeyAlgorithm)
@@ -118,7 +118,7 @@ func TestKubeletCertificatesKilled(t *testing.T) {
 	both := plan.KubeletCertificates{Client: true, Serving: true}
 	for at := 0; ; at++ {
 		b := pkiBoard(t)
-		r, n := &run{Options: b.options("--node-name=n"), layout: b.layout}, 0
+		r, n := newRun(b.options("--node-name=n")), 0
 		r.layout.FS.Hook = func(durable.Change) error {
 			n++
 			if n > at {

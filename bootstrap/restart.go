@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -20,7 +21,7 @@ func componentProcesses() []string {
 
 // Runs tells whether the board's kubelet or a part of its control plane runs.
 func (l Layout) Runs() bool {
-	return len(l.processesNamed(append(componentProcesses(), "kubelet")...)) > 0
+	return len(linux.Proc(l.Proc()).Named(append(componentProcesses(), "kubelet")...)) > 0
 }
 
 // RestartOptions are for Restart.
@@ -53,7 +54,7 @@ func Restart(ctx context.Context, o RestartOptions) error {
 		return fmt.Errorf("restart the control plane: %w", err)
 	}
 	r := &run{Options: Options{Layout: l, Now: o.Now, Tell: func(Event) {}}, layout: l}
-	for began := o.Now(); len(l.stagedNow()) > 0 && len(l.processesNamed(componentProcesses()...)) > 0; {
+	for began := o.Now(); len(l.stagedNow()) > 0 && len(linux.Proc(l.Proc()).Named(componentProcesses()...)) > 0; {
 		if o.Now().Sub(began) > endPatience {
 			o.Tell("some components have not ended; going on")
 			break

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
@@ -24,7 +25,9 @@ type Options struct {
 	Layout    Layout
 	Kubeadm   string
 	Behaviour kubeadm.Behaviour
-	Args      kubeadm.InitArgs
+	// ARM32 says that the board's programs are for 32-bit ARM.
+	ARM32 bool
+	Args  kubeadm.InitArgs
 	// Program returns the path of this program for the unit that puts staged
 	// manifests back when the board starts, or why root's units must not name it
 	// ([systemd.TrustedProgram]); nil to install none.
@@ -97,7 +100,13 @@ type run struct {
 	journal  *Journal
 	// number of the step under way, from 1.
 	number    int
-	processes finder
+	processes linux.Finder
+}
+
+func newRun(o Options) *run {
+	r := &run{Options: o, layout: o.Layout, processes: linux.Finder{Proc: linux.Proc(o.Layout.Proc())}, restarts: map[string]int{}}
+	r.outcome = &Outcome{Restarts: r.restarts, Changes: map[string][]patch.Change{}}
+	return r
 }
 
 func (r *run) now() time.Time { return r.Now() }
@@ -116,8 +125,7 @@ func (r *run) sleep(ctx context.Context, d time.Duration) error {
 // Run carries out the plan. Whatever happens, no manifest stays staged when it
 // returns: on success all are released, on failure they are put back.
 func Run(ctx context.Context, o Options) (Outcome, error) {
-	r := &run{Options: o, layout: o.Layout, restarts: map[string]int{}}
-	r.outcome = &Outcome{Restarts: r.restarts, Changes: map[string][]patch.Change{}}
+	r := newRun(o)
 	unlock, err := r.layout.enter()
 	if err != nil {
 		return *r.outcome, err

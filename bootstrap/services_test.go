@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -36,7 +37,7 @@ func TestTuneServices(t *testing.T) {
 	require.NoError(t, os.MkdirAll(b.layout.at("/etc/systemd/system"), 0o755))
 	slack := b.addProcess("containerd", "301", "302")
 	other := b.addProcess("sshd", "401", "402")
-	r := &run{Options: Options{Layout: b.layout, Now: time.Now, Tell: func(Event) {}}, layout: b.layout}
+	r := newRun(Options{Layout: b.layout, Now: time.Now, Tell: func(Event) {}})
 	step := plan.TuneServices{TimerSlack: 20 * time.Millisecond, Kubelet: []plan.Variable{{Name: "GOMAXPROCS", Value: "1"}}}
 	for range 2 { // a resumed run does it again
 		require.NoError(t, r.tuneServices(step))
@@ -72,6 +73,17 @@ func TestTuneServices(t *testing.T) {
 	}
 }
 
+// What counts is what the board's systemd was built for, not what this program was.
+func TestDropInsFollowTheBoard(t *testing.T) {
+	b := newFakeBoard(t)
+	require.NoError(t, os.MkdirAll(b.layout.at("/etc/systemd/system"), 0o755))
+	r := newRun(Options{Layout: b.layout, Now: time.Now, Tell: func(Event) {}, ARM32: true})
+	require.NoError(t, r.tuneServices(plan.TuneServices{TimerSlack: 20 * time.Millisecond}))
+	text, err := os.ReadFile(b.layout.dropIn("kubelet"))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "/timerslack_ns")
+}
+
 // A run that kubeadm refuses leaves the running container runtime as it was.
 func TestRefusedRunUntunes(t *testing.T) {
 	b := newFakeBoard(t)
@@ -103,7 +115,7 @@ func TestTuneServicesWithoutSystemd(t *testing.T) {
 	// A folder where the file should be: it can be opened by nobody.
 	require.NoError(t, os.MkdirAll(filepath.Join(b.layout.Proc(), "301", "timerslack_ns"), 0o755))
 	var notes []string
-	r := &run{Options: Options{Layout: b.layout, Now: time.Now, Tell: func(e Event) { notes = append(notes, e.Detail) }}, layout: b.layout}
+	r := newRun(Options{Layout: b.layout, Now: time.Now, Tell: func(e Event) { notes = append(notes, e.Detail) }})
 	require.NoError(t, r.tuneServices(plan.TuneServices{TimerSlack: time.Millisecond}))
 	require.Len(t, notes, 1)
 	assert.Contains(t, notes[0], "containerd keeps its timers until it is started again")
@@ -113,10 +125,10 @@ func TestTuneServicesWithoutSystemd(t *testing.T) {
 // Seen on Debian 12 armhf: systemd gave the kubelet a slack of 50 µs and
 // containerd one of 0.54 s, whatever TimerSlackNSec= said.
 func TestDropInOn32BitARM(t *testing.T) {
-	text := string(dropInText("arm", 20*time.Millisecond, nil))
+	text := string(dropInText(true, 20*time.Millisecond, nil))
 	assert.NotContains(t, text, "TimerSlackNSec")
 	assert.Contains(t, text, "ExecStartPost=-/bin/sh -c '")
-	assert.Contains(t, string(dropInText("arm64", 20*time.Millisecond, nil)), "TimerSlackNSec=20000000\n")
+	assert.Contains(t, string(dropInText(false, 20*time.Millisecond, nil)), "TimerSlackNSec=20000000\n")
 	// What systemd makes of it, with a process of our own (systemd.service(5): $$ is $).
 	pid := sleeper(t)
 	_, command, _ := strings.Cut(text, "-c '")
@@ -124,7 +136,7 @@ func TestDropInOn32BitARM(t *testing.T) {
 	command = strings.ReplaceAll(strings.ReplaceAll(command, "$MAINPID", strconv.Itoa(pid)), "$$", "$")
 	out, err := exec.Command("/bin/sh", "-c", command).CombinedOutput()
 	require.NoError(t, err, string(out))
-	slack, err := Layout{Root: "/"}.timerSlack(pid)
+	slack, err := linux.Proc("/proc").TimerSlack(pid)
 	require.NoError(t, err)
 	assert.Equal(t, 20*time.Millisecond, slack)
 }

@@ -10,9 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	flag "github.com/spf13/pflag"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/deps"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 
 	"github.com/kubeadm-arm/kubeadm-arm/lab/emulate"
+	flag "github.com/spf13/pflag"
 )
 
 // bootVerb is lab boot: a board that QEMU emulates, with nothing on it but what
@@ -25,18 +29,18 @@ func bootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	return func(ctx context.Context, args []string) (int, error) {
 		b, err := emulate.Find(*name)
 		if err != nil {
-			return exitLab, err
+			return board.ExitLab, err
 		}
 		commands, err := splitCommands(args)
 		if err != nil {
 			return 2, err
 		}
-		if err := needEmulator(); err != nil {
-			return exitLab, err
+		if err := deps.NeedEmulator(); err != nil {
+			return board.ExitLab, err
 		}
-		cache, err := folder("emulated")
+		cache, err := cache.Folder("emulated")
 		if err != nil {
-			return exitLab, err
+			return board.ExitLab, err
 		}
 		files := map[string]string{}
 		for _, p := range *programs {
@@ -48,7 +52,7 @@ func bootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 		}
 		results, err := b.Boot(ctx, cache, emulate.Job{Files: files, Commands: commands, Counted: *counted})
 		if err != nil {
-			return exitLab, err
+			return board.ExitLab, err
 		}
 		if *asJSON {
 			return codeOf(json.NewEncoder(os.Stdout).Encode(results))
@@ -58,10 +62,10 @@ func bootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 			_, errOut := io.WriteString(os.Stdout, r.Stdout)
 			_, errErr := io.WriteString(os.Stderr, r.Stderr)
 			if err := errors.Join(errOut, errErr); err != nil {
-				return exitLab, err
+				return board.ExitLab, err
 			}
 			if r.Signal != "" {
-				say("%s: %s", strings.Join(r.Args, " "), r.Signal)
+				progress.Log("%s: %s", strings.Join(r.Args, " "), r.Signal)
 			}
 			code = r.ExitCode
 		}

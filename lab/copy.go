@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
+
 	flag "github.com/spf13/pflag"
 )
 
@@ -35,7 +37,7 @@ func copyVerb(*flag.FlagSet) func(context.Context, []string) (int, error) {
 // boardPathOf splits NAME:PATH.
 func boardPathOf(arg string) (name, path string, ok bool) {
 	name, path, ok = strings.Cut(arg, ":")
-	if !ok || !nameForm.MatchString(name) || !strings.HasPrefix(path, "/") {
+	if !ok || !board.NameForm.MatchString(name) || !strings.HasPrefix(path, "/") {
 		return "", "", false
 	}
 	return name, path, true

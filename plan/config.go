@@ -20,10 +20,7 @@ const rsaNoticed = 0.001
 
 // config decides what is added to kubeadm's configuration.
 func (m *maker) config() {
-	if m.f.NoConfig != "" {
-		m.warn("kubeadm's own timeouts and key algorithm stay as they are: " + m.f.NoConfig)
-		return
-	}
+	before := *m
 	b := m.f.Kubeadm
 	api := m.f.Config.API()
 	if api == "" {
@@ -44,6 +41,11 @@ func (m *maker) config() {
 	if len(c.Edits) == 0 && m.f.Config == nil {
 		return
 	}
+	if m.f.NoConfig != "" {
+		*m = before // nothing of it can be done
+		m.warn("kubeadm's own timeouts and key algorithm stay as they are: " + m.f.NoConfig)
+		return
+	}
 	c.PinToken = m.split() && !m.f.Config.HasTokens()
 	m.p.Config = c
 }
@@ -54,7 +56,7 @@ func hasTimeouts(api string) bool {
 }
 
 func (m *maker) algorithm(c *ConfigPlan) {
-	const name = "key algorithm"
+	const name = KeyAlgorithm
 	s := m.f.Speed
 	cost := fmt.Sprintf("a mutual TLS handshake takes %s with RSA-2048 keys and %s with ECDSA P-256 keys", short(s.HandshakeRSA), short(s.HandshakeECDSA))
 	limit := rsaTooDear
@@ -70,23 +72,23 @@ func (m *maker) algorithm(c *ConfigPlan) {
 	m.ecdsa = strings.HasPrefix(chosen, "ECDSA")
 	switch {
 	case chosen != "":
-		m.decide(name, chosen, "the owner's config says so")
+		m.leave(GroupConfig, name, chosen, "the owner's config says so")
 	case m.f.HasCA:
-		m.decide(name, "that of the certificates", "there is a CA already")
+		m.leave(GroupConfig, name, "that of the certificates", "there is a CA already")
 	case m.f.Config.Cluster("featureGates", "PublicKeysECDSA") != "" || strings.Contains(gates, "PublicKeysECDSA"):
-		m.decide(name, "by the owner's feature gate", "PublicKeysECDSA is set")
+		m.leave(GroupConfig, name, "by the owner's feature gate", "PublicKeysECDSA is set")
 	case cheap:
-		m.decide(name, "kubeadm's default", cost+": cheap enough")
+		m.leave(GroupConfig, name, "kubeadm's default", cost+": cheap enough")
 	case hasTimeouts(c.API):
 		m.ecdsa = true
-		m.decide(name, "ECDSA-P256", cost)
+		m.decide(GroupConfig, name, "ECDSA-P256", cost)
 		c.Edits = append(c.Edits, ConfigEdit{Cluster: true, Path: []string{"encryptionAlgorithm"}, Text: "ECDSA-P256"})
 	case m.f.Kubeadm.Value(kubeadm.KeyAlgorithm) == "featureGates.PublicKeysECDSA":
 		m.ecdsa = true
-		m.decide(name, "ECDSA by feature gate", cost+"; kubeconfig keys stay RSA in this version")
+		m.decide(GroupConfig, name, "ECDSA by feature gate", cost+"; kubeconfig keys stay RSA in this version")
 		c.Edits = append(c.Edits, ConfigEdit{Cluster: true, Path: []string{"featureGates", "PublicKeysECDSA"}, Gate: true})
 	default:
-		m.decide(name, "RSA-2048", cost+", but this kubeadm or its config has no choice")
+		m.leave(GroupConfig, name, "RSA-2048", cost+", but this kubeadm or its config has no choice")
 	}
 }
 
@@ -97,9 +99,9 @@ func (m *maker) housekeeping(c *ConfigPlan) {
 	if !m.saving() {
 		return
 	}
-	const name, flag = "kubelet's housekeeping", "housekeeping-interval"
+	const name, flag = "kubelet housekeeping interval", "housekeeping-interval"
 	if was := m.f.Config.KubeletExtraArg(flag); was != "" {
-		m.decide(name, was, "the owner's config says so")
+		m.leave(GroupKubelet, name, was, "the owner's config says so")
 		return
 	}
 	every := 30 * time.Second
@@ -107,7 +109,7 @@ func (m *maker) housekeeping(c *ConfigPlan) {
 		every = time.Minute
 	}
 	c.Edits = append(c.Edits, ConfigEdit{Path: []string{"nodeRegistration", "kubeletExtraArgs", flag}, Text: short(every.Seconds()), KubeletArg: true})
-	m.decide(name, short(every.Seconds()), "it reads a dozen files for every container each time; kubectl top is late by as much")
+	m.decide(GroupKubelet, name, short(every.Seconds()), "it reads a dozen files for every container each time; kubectl top is late by as much")
 }
 
 // clocks raises kubeadm's own timeouts where the config has them.
@@ -145,11 +147,11 @@ func (m *maker) clock(c *ConfigPlan, e ConfigEdit, why string) {
 		old = m.f.Config.Cluster(e.Path...)
 	}
 	if was, err := time.ParseDuration(old); err == nil && was >= e.Duration {
-		m.decide(name, was.String(), "the owner's value is longer and stays")
+		m.leave(GroupConfig, name, was.String(), "the owner's value is longer and stays")
 		return
 	}
 	c.Edits = append(c.Edits, e)
-	m.decide(name, e.Duration.String(), why)
+	m.decide(GroupConfig, name, e.Duration.String(), why)
 }
 
 // startBudget is how long a component may take to start before it is killed.

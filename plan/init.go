@@ -24,10 +24,10 @@ func MakeInit(f Facts) Plan {
 	m.slowdown, why = f.Speed.Slowdown()
 	m.start = m.expect(APIServer)
 	m.slow = m.start > fastEnough
-	m.decide("slowdown", fmt.Sprintf("%.1f", m.slowdown), why)
-	m.decide("expected API server start", m.start.String(), Calibrated().describe(APIServer, f.Speed))
+	m.decide(GroupBoard, "slowdown", fmt.Sprintf("%.1f", m.slowdown), why)
+	m.decide(GroupBoard, "expected API server start", m.start.String(), Calibrated().describe(APIServer, f.Speed))
 	if m.slow {
-		m.decide("expected bootstrap", m.expect(Bootstrap).String(), Calibrated().describe(Bootstrap, f.Speed))
+		m.decide(GroupBoard, "expected bootstrap", m.expect(Bootstrap).String(), Calibrated().describe(Bootstrap, f.Speed))
 	}
 	if f.Kubeadm.Nearest {
 		m.warn(fmt.Sprintf("kubeadm %s is newer than this program knows; it is treated as v1.%d", f.Kubeadm.Version, kubeadm.NewestMinor))
@@ -53,10 +53,6 @@ type maker struct {
 	p     Plan
 }
 
-func (m *maker) decide(name, value, reason string) {
-	m.p.Decisions = append(m.p.Decisions, Decision{name, value, reason})
-}
-
 func (m *maker) warn(text string) { m.p.Warnings = append(m.p.Warnings, text) }
 
 // skipped tells whether the owner skips a phase.
@@ -66,7 +62,7 @@ func (m *maker) skipped(phase string) bool {
 }
 
 // split tells whether kubeadm's phases run in more than one process.
-func (m *maker) split() bool { return m.slow || m.saving() || m.arm32() }
+func (m *maker) split() bool { return m.slow || m.saving() || m.f.Board.ARM32() }
 
 // steps lays out the walk.
 func (m *maker) steps() {
@@ -79,7 +75,7 @@ func (m *maker) steps() {
 	if !staging && !m.slow && m.split() {
 		// kubeadm's own order and clocks, with the manifests changed before the
 		// kubelet sees them.
-		m.decide("staging", "off", "the board is fast enough for kubeadm's own order and clocks")
+		m.leave(GroupStart, StagedStart, "off", "the board is fast enough for kubeadm's own order and clocks")
 		m.services()
 		m.add(RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1})
 		done := append(m.kubeletCertificates(), head...)
@@ -94,20 +90,20 @@ func (m *maker) steps() {
 		if m.slow {
 			why = "the owner skips a phase that staging would have to wrap"
 		}
-		m.decide("staging", "off", why)
+		m.leave(GroupStart, StagedStart, "off", why)
 		m.add(RunPhases{Name: "all", What: "run kubeadm init", Keep: b.Phases(), Attempts: 1})
 		return
 	}
 	early, staged, beside := m.order(staged)
 	if m.slow && slices.Contains(slices.Concat(early, staged), APIServer) {
-		m.decide("kubelet", "stopped while the API server starts", "nothing that it does then can succeed, and on one slow core it takes a third of the CPU")
-		m.decide("API server's threads", "long turns while it starts", "it dials itself eighty times at once, with RSA keys: one handshake after the other, the first serves all; in turns of 10 ms all are late")
+		m.decide(GroupStart, "kubelet while the API server starts", "paused", "nothing that it does then can succeed, and on one slow core it takes a third of the CPU")
+		m.decide(GroupStart, "API server timer slack", "raised while it starts", "it dials itself eighty times at once, with RSA keys: one handshake after the other, the first serves all; in turns of 10 ms all are late")
 	}
 	why := "all four at once wear each other down"
 	if !m.slow {
 		why = "the API server may be late then, too"
 	}
-	m.decide("later starts of the board", "staged too", why+"; a systemd unit puts "+strings.Join(staged, ", ")+" back in this order")
+	m.decide(GroupStart, "start after a reboot", "staged, too", why+"; a systemd unit puts "+strings.Join(staged, ", ")+" back in this order")
 	m.services()
 	m.add(RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: head, Attempts: 1})
 	done := slices.Concat(head, kubelet, m.kubeletCertificates(), []string{"wait-control-plane"})
@@ -127,12 +123,12 @@ func (m *maker) steps() {
 	// kubeadm's own wait comes after ours and would add its one-minute call
 	// and a round of handshakes only to learn what is known.
 	tail := b.AllBut(done...)
-	m.decide("wait-control-plane", "skipped", "own waiting by progress shows every component healthy")
+	m.decide(GroupStart, "phase wait-control-plane", "skipped", "own waiting by progress shows every component healthy")
 	const attempts = 5
-	m.decide("attempts for the last phases", fmt.Sprint(attempts), "a request has 10 s in kubeadm's client whatever the config says; all these phases create or update")
+	m.decide(GroupStart, "attempts for the remaining phases", fmt.Sprint(attempts), "a request has 10 s in kubeadm's client whatever the config says; all these phases create or update")
 	rest := RunPhases{Name: "tail", What: "run kubeadm's remaining phases", Keep: tail, Attempts: attempts}
 	if beside {
-		m.decide("remaining phases", "while "+strings.Join(awaited, " and ")+" start", "they mostly wait for answers")
+		m.decide(GroupStart, "start of the remaining phases", "while "+strings.Join(awaited, " and ")+" start", "they mostly wait for answers")
 		for _, c := range staged {
 			m.add(ReleaseManifest{Component: c})
 		}
@@ -145,7 +141,7 @@ func (m *maker) steps() {
 	for _, c := range staged {
 		m.add(ReleaseManifest{Component: c}, m.await(c))
 		if c == APIServer {
-			m.decide("remaining phases", "as soon as the API server is healthy", "they need nothing else, and take longer beside a controller-manager that reads all the cluster has")
+			m.decide(GroupStart, "start of the remaining phases", "as soon as the API server is healthy", "they need nothing else, and take longer beside a controller-manager that reads all the cluster has")
 			m.add(rest)
 		}
 	}
@@ -160,13 +156,13 @@ func (m *maker) steps() {
 func (m *maker) order(components []string) (early, staged []string, beside bool) {
 	early = m.local(Etcd)
 	if !m.slow {
-		m.decide("staging", ControllerManager, "it ends itself when the API server is not healthy within ten seconds of its own start, which no flag changes and a busy moment brings about on any board")
+		m.decide(GroupStart, StagedStart, ControllerManager, "it ends itself when the API server is not healthy within ten seconds of its own start, which no flag changes and a busy moment brings about on any board")
 		early = append(early, slices.DeleteFunc(slices.Clone(components), func(c string) bool { return c == ControllerManager })...)
 		return early, []string{ControllerManager}, !m.finalizes()
 	}
-	m.decide("staging", "on", fmt.Sprintf("with an API server start of about %s, scheduler and controller-manager would load it with retries, and kubeadm's first API call gives up after 1 minute", m.start))
+	m.decide(GroupStart, StagedStart, "on", fmt.Sprintf("with an API server start of about %s, scheduler and controller-manager would load it with retries, and kubeadm's first API call gives up after 1 minute", m.start))
 	if !m.together() {
-		m.decide("order of release", strings.Join(append(slices.Clone(early), components...), ", "), "each needs the one before it; what starts early only crashes, retries and costs CPU time")
+		m.decide(GroupStart, "release order", strings.Join(append(slices.Clone(early), components...), ", "), "each needs the one before it; what starts early only crashes, retries and costs CPU time")
 		return early, components, false
 	}
 	for _, c := range components {
@@ -176,7 +172,7 @@ func (m *maker) order(components []string) (early, staged []string, beside bool)
 			staged = append(staged, c)
 		}
 	}
-	m.decide("order of release", strings.Join(early, " and ")+", then "+strings.Join(staged, " and "), "there is a core for each of two; what starts before the API server is healthy only crashes, retries and costs CPU time")
+	m.decide(GroupStart, "release order", strings.Join(early, " and ")+", then "+strings.Join(staged, " and "), "there is a core for each of two; what starts before the API server is healthy only crashes, retries and costs CPU time")
 	return early, staged, true
 }
 

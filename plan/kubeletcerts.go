@@ -31,11 +31,11 @@ const finalize = "kubelet-finalize"
 func (m *maker) kubeletCertificates() (done []string) {
 	s := KubeletCertificates{Client: m.rotatable(), Serving: m.serving()}
 	if s.Client {
-		m.decide(finalize, "before the kubelet starts", "kubeadm does it at the end and starts the kubelet a second time for it, which costs as much as the first time")
+		m.decide(GroupKubelet, "phase "+finalize, "before the kubelet starts", "kubeadm does it at the end and starts the kubelet a second time for it, which costs as much as the first time")
 		done = []string{finalize}
 	}
 	if s.Serving {
-		m.decide("kubelet's serving certificate", "ECDSA-P256, made before it starts", "nobody can verify the self-signed one that it makes at its first start, and for that it takes two RSA keys")
+		m.decide(GroupKubelet, "kubelet serving certificate", "ECDSA-P256, made before it starts", "nobody can verify the self-signed one that it makes at its first start, and for that it takes two RSA keys")
 	}
 	if s.Client || s.Serving {
 		m.add(s)

@@ -22,9 +22,9 @@ func (m *maker) patches() PatchManifests {
 	liveness, readiness := steady, steady
 	liveness.FailureThreshold, readiness.FailureThreshold = livenessThreshold, readinessThreshold
 	m.profile()
-	m.decide("startup budget", budget.String(), "six times the expected API server start: nothing is gained by killing what is still starting")
-	m.decide("probe period", max(period, m.steadyPeriod()).String(), handshake)
-	m.decide("probe timeout", timeout.String(), "a probe's handshake and answer queue behind the work of a starting control plane")
+	m.decide(GroupManifests, "startup probe budget", budget.String(), "six times the expected API server start: nothing is gained by killing what is still starting")
+	m.decide(GroupManifests, "probe period", max(period, m.steadyPeriod()).String(), handshake)
+	m.decide(GroupManifests, "probe timeout", timeout.String(), "a probe's handshake and answer queue behind the work of a starting control plane")
 	p := PatchManifests{Settings: map[string]patch.Settings{}}
 	for _, c := range append(m.local(Etcd), m.stagedComponents()...) {
 		s, l, r := m.respect(c, "startupProbe", startup), m.respect(c, "livenessProbe", liveness), m.respect(c, "readinessProbe", readiness)
@@ -88,7 +88,7 @@ func (m *maker) leases(component string) []patch.Flag {
 	}
 	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of %s; who fails to renew exits and starts again", m.start)
 	if component == ControllerManager {
-		m.decide("leader election lease", lease.String(), why)
+		m.decide(GroupManifests, "leader election lease", lease.String(), why)
 	}
 	flag := func(name string, d time.Duration) patch.Flag {
 		return patch.Flag{Name: name, Value: d.String(), Policy: patch.AtLeast, UserSet: m.userSet(component, name), Reason: why}
@@ -114,7 +114,7 @@ func (m *maker) etcdClocks() []patch.Flag {
 		return nil
 	}
 	why := fmt.Sprintf("twice the fsync p99 of %s, or 20 ms times the slowdown of %.1f, whichever is longer", short(m.f.Speed.FsyncP99), m.slowdown)
-	m.decide("etcd heartbeat", heartbeat.String(), why)
+	m.decide(GroupManifests, "etcd heartbeat interval", heartbeat.String(), why)
 	return m.etcdTick(heartbeat, 10*heartbeat, why)
 }
 

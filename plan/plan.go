@@ -25,16 +25,9 @@ type Facts struct {
 	// HasCA tells that certificates are there already, whose key algorithm
 	// is kept.
 	HasCA bool
-	// NoConfig, when not empty, says why no configuration can be written: the
-	// owner's flags do not all have a place in one.
+	// NoConfig, when not empty, says why no configuration can be written in place of
+	// the owner's flags: they do not all have a place in one.
 	NoConfig string
-}
-
-// A Decision is one thing decided, with its reason in a sentence.
-type Decision struct {
-	Name   string `json:"name"`
-	Value  string `json:"value"`
-	Reason string `json:"reason"`
 }
 
 // Plan is what `kubeadm-arm init` is going to do.

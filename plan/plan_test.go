@@ -194,7 +194,7 @@ scheduler:
     value: 30s
 `)
 	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Config: c})
-	assert.Equal(t, "RSA-4096", decision(t, p, "key algorithm").Value)
+	assert.Equal(t, "RSA-4096", decision(t, p, KeyAlgorithm).Value)
 	assert.Equal(t, "2h0m0s", decision(t, p, "timeouts.kubernetesAPICall").Value)
 	assert.False(t, p.Config.PinToken)
 	for _, profile := range []Profile{Responsive, Balanced} {
@@ -214,7 +214,7 @@ scheduler:
 		}
 	}
 	p = MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), HasCA: true})
-	assert.Contains(t, decision(t, p, "key algorithm").Reason, "a CA already")
+	assert.Contains(t, decision(t, p, KeyAlgorithm).Reason, "a CA already")
 }
 
 // The API v1 of kubeadm v1.37 is read and passed on, never written; it was said
@@ -267,7 +267,7 @@ func TestAFastBoardIsLeftAlone(t *testing.T) {
 func TestWhatWasNotMeasuredIsNeverFast(t *testing.T) {
 	p := MakeInit(Facts{Kubeadm: behaviour(t, 37, 2)})
 	assert.Contains(t, decision(t, p, "slowdown").Reason, "a slow board is assumed")
-	assert.Equal(t, "on", decision(t, p, "staging").Value)
+	assert.Equal(t, "on", decision(t, p, StagedStart).Value)
 	s := slow(20)
 	s.Work = 0
 	p = MakeInit(Facts{Speed: s, Kubeadm: behaviour(t, 37, 2)})
@@ -336,7 +336,7 @@ func TestFinalizedBeforeTheKubeletStarts(t *testing.T) {
 					}
 				}
 				assert.Equal(t, c.early, at >= 0)
-				assert.Equal(t, c.early, has(p, "kubelet-finalize"))
+				assert.Equal(t, c.early, has(p, "phase kubelet-finalize"))
 				assert.Equal(t, !c.early && c.f.Kubeadm.Version.Minor >= 17, finalizes)
 			})
 		}

@@ -35,10 +35,10 @@ func (m *maker) services() {
 	if !m.saving() {
 		return
 	}
-	m.decide("timer slack", timerSlack.String(), "a Go program that is busy wakes up every 20 µs to 10 ms to look after itself, and a dozen of them run here; timers that may be this much late fire together")
+	m.decide(GroupKubelet, "timer slack", timerSlack.String(), "a Go program that is busy wakes up every 20 µs to 10 ms to look after itself, and a dozen of them run here; timers that may be this much late fire together")
 	t := TuneServices{TimerSlack: timerSlack}
 	if m.cores() <= 2 {
-		m.decide("kubelet's Go threads", "1", oneThread)
+		m.decide(GroupKubelet, "kubelet GOMAXPROCS", "1", oneThread)
 		t.Kubelet = []Variable{{Name: "GOMAXPROCS", Value: "1"}}
 	}
 	m.add(t)

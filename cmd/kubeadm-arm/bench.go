@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
@@ -11,8 +10,8 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/report"
 )
 
-// bench is `kubeadm-arm bench`.
-func (v invocation) bench(o options) error {
+// runBench is `kubeadm-arm bench`.
+func (v invocation) runBench(o options) error {
 	budget, err := o.duration("budget")
 	if err != nil {
 		return err
@@ -28,8 +27,8 @@ func (v invocation) bench(o options) error {
 	res, err := bench.Run(stop.ctx, bench.Options{Short: o.on("short"), Budget: budget, Folders: places, Progress: func(step string, done, total int) {
 		printable.Fprintf(v.stderr, "%5.1f s  %d/%d %s\n", time.Since(began).Seconds(), done, total, step)
 	}})
-	if sig := stop.signal(); sig != 0 {
-		return &problem{128 + int(sig), "run it again", fmt.Errorf("interrupted by %s", signalName(sig))}
+	if err := stop.interrupted("run it again"); err != nil {
+		return err
 	}
 	var folder *bench.FolderError
 	if errors.As(err, &folder) {
@@ -43,7 +42,7 @@ func (v invocation) bench(o options) error {
 		return err
 	}
 	if isRoot() {
-		_ = keepBench(res)
+		_ = storeBench(res)
 	}
 	if output == "text" {
 		return bench.Text(v.stdout, res)

@@ -20,9 +20,9 @@ import (
 // certsCommands are ours of `kubeadm-arm certs`; every other word is kubeadm's.
 func certsCommands() []*command {
 	return []*command{
-		{name: "certs status", run: invocation.certsStatus, calls: []call{{"[-o json]", "every certificate, kubeconfig and the kubelet's: when it expires, and what stops then"}},
+		{name: "certs status", run: invocation.runCertsStatus, calls: []call{{"[-o json]", "every certificate, kubeconfig and the kubelet's: when it expires, and what stops then"}},
 			flags: []ownFlag{outputFlag("text", "json"), rootFlag("look at the files below this folder instead, such as a mounted card")}},
-		{name: "certs renew", run: invocation.certsRenew, calls: []call{{"[--dry-run]", "renew what has expired or will within 30 days, the kubelet's, too, and restart what uses it"}},
+		{name: "certs renew", run: invocation.runCertsRenew, calls: []call{{"[--dry-run]", "renew what has expired or will within 30 days, the kubelet's, too, and restart what uses it"}},
 			flags: []ownFlag{
 				{name: "dry-run", text: "show what would be renewed, and why, and change nothing"},
 				{name: "all", text: "renew what is valid for longer, too"},
@@ -32,7 +32,7 @@ func certsCommands() []*command {
 				kubeadmFlag(),
 			},
 			after: "With a name it is kubeadm's own: kubeadm-arm certs renew all, kubeadm-arm certs renew apiserver."},
-		{name: "certs boot", hidden: true, run: invocation.certsBoot, calls: []call{{"", "what kubeadm-arm-certs.service runs before each start of the kubelet: wait for a right clock, then renew"}},
+		{name: "certs boot", hidden: true, run: invocation.runCertsBoot, calls: []call{{"", "what kubeadm-arm-certs.service runs before each start of the kubelet: wait for a right clock, then renew"}},
 			flags: []ownFlag{{name: "hold", value: "DURATION", def: holdPatience.String(), text: "how long the kubelet is held while the clock is wrong"}, kubeadmFlag()}},
 	}
 }
@@ -41,9 +41,9 @@ func certsCommands() []*command {
 // is wrong.
 const holdPatience = 10 * time.Minute
 
-// certs is `kubeadm-arm certs`: ours without a name, kubeadm's with one. kubeadm itself
+// runCerts is `kubeadm-arm certs`: ours without a name, kubeadm's with one. kubeadm itself
 // refuses `certs renew` without a name, so nothing of its own is taken away.
-func (v invocation) certs(args []string) error {
+func (v invocation) runCerts(args []string) error {
 	known := kubeadm.OtherFlags()
 	for _, c := range certsCommands() {
 		for _, f := range c.flags {
@@ -81,11 +81,11 @@ func certsHelp() string {
 
 // certsBoard is the node that this program runs on, without a kubeadm.
 func certsBoard() certs.Board {
-	return certs.Board{Root: "/", FS: durable.FS{Hook: diskHook()}, Now: time.Now}
+	return certs.Board{Root: "/", FS: durable.FS{Hook: durable.KillPoint()}, Now: time.Now}
 }
 
-// certsStatus is `kubeadm-arm certs status`.
-func (v invocation) certsStatus(o options) error {
+// runCertsStatus is `kubeadm-arm certs status`.
+func (v invocation) runCertsStatus(o options) error {
 	root := safefile.Root(o.text("root"))
 	if root == "/" {
 		if err := needRoot("certs status"); err != nil {
@@ -105,8 +105,8 @@ func (v invocation) certsStatus(o options) error {
 	return err
 }
 
-// certsRenew is `kubeadm-arm certs renew` without a name.
-func (v invocation) certsRenew(o options) error {
+// runCertsRenew is `kubeadm-arm certs renew` without a name.
+func (v invocation) runCertsRenew(o options) error {
 	period, err := o.duration("validity")
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func (v invocation) kubeadmFor(o options) (string, kubeadm.Behaviour, error) {
 	if err := refuseIllegal(path); err != nil {
 		return "", kubeadm.Behaviour{}, err
 	}
-	b, err := v.behaviourOf(path)
+	b, err := v.askBehaviour(context.Background(), path)
 	return path, b, err
 }
 
@@ -310,9 +310,9 @@ func (v invocation) watchCertificates() {
 // heldFile says, while the kubelet is held, why.
 const heldFile = "/run/kubeadm-arm/kubelet-held"
 
-// certsBoot is what systemd runs: it holds the kubelet while the clock is wrong, and
+// runCertsBoot is what systemd runs: it holds the kubelet while the clock is wrong, and
 // renews what is due.
-func (v invocation) certsBoot(o options) error {
+func (v invocation) runCertsBoot(o options) error {
 	patience, err := o.duration("hold")
 	if err != nil {
 		return err

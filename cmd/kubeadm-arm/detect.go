@@ -18,8 +18,8 @@ type detected struct {
 	Programs []hwdetect.Binary `json:"programs,omitempty"`
 }
 
-// detect is `kubeadm-arm detect`.
-func (v invocation) detect(o options) error {
+// runDetect is `kubeadm-arm detect`.
+func (v invocation) runDetect(o options) error {
 	root := o.text("root")
 	if !isFolder(root) {
 		return &problem{exitBadInput, "name a folder that holds proc/cpuinfo with --root", fmt.Errorf("look at %s: not a folder that can be read", root)}

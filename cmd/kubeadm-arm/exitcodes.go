@@ -2,12 +2,15 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
@@ -161,3 +164,40 @@ func storageCode(r storage.Reason) int {
 	}
 	return exitInternal
 }
+
+// fail prints an error the way all of them are printed, one clear line and a
+// hint, and returns the exit code.
+func (v invocation) fail(err error) int {
+	if err == nil {
+		return 0
+	}
+	var said *silentError
+	if errors.As(err, &said) {
+		return said.code
+	}
+	// Several errors in one are a line each.
+	printable.Fprintf(v.stderr, "kubeadm-arm: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) && hinted.Hint() != "" {
+		printable.Fprintf(v.stderr, "hint: %s\n", hinted.Hint())
+	}
+	return exitCode(err)
+}
+
+// silentError is an error that was shown already, or that needs no words.
+type silentError struct{ code int }
+
+func (e *silentError) Error() string { return fmt.Sprintf("exit status %d", e.code) }
+
+// problem is an error with an exit code and advice.
+type problem struct {
+	code int
+	hint string
+	err  error
+}
+
+func (p *problem) Error() string { return p.err.Error() }
+func (p *problem) Unwrap() error { return p.err }
+
+// Hint says what can be done.
+func (p *problem) Hint() string { return p.hint }

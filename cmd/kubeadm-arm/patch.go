@@ -17,9 +17,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// patch is `kubeadm-arm patch`: manifests brought to this board's numbers, from
+// runPatch is `kubeadm-arm patch`: manifests brought to this board's numbers, from
 // standard input to standard output or in a folder.
-func (v invocation) patch(o options) error {
+func (v invocation) runPatch(o options) error {
 	slowdown, err := o.number("slowdown", mostSlowdown)
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 	if err != nil || len(ours) == 0 {
 		return args, err
 	}
-	b, err := v.behaviourOf(path)
+	b, err := v.askBehaviour(context.Background(), path)
 	if err != nil {
 		return args, err
 	}
@@ -67,15 +67,6 @@ func before(args []string, flag string) []string {
 	return slices.Insert(slices.Clone(args), at, flag)
 }
 
-// behaviourOf asks a kubeadm for its version and looks it up.
-func (v invocation) behaviourOf(path string) (kubeadm.Behaviour, error) {
-	version, err := v.askVersion(context.Background(), path)
-	if err != nil {
-		return kubeadm.Behaviour{}, err
-	}
-	return kubeadm.BehaviourOf(version)
-}
-
 // warnOfTestJob says beforehand how to get past a preflight check of `upgrade
 // apply` whose time is fixed: it starts a Job and waits for its end.
 func (v invocation) warnOfTestJob(b kubeadm.Behaviour, a kubeadm.InitArgs) {
@@ -93,7 +84,7 @@ func (v invocation) warnOfTestJob(b kubeadm.Behaviour, a kubeadm.InitArgs) {
 func (v invocation) mergePatches(ours map[string][]byte, theirs string) error {
 	owner, err := patch.ReadOwned(theirs)
 	if err != nil {
-		return &problem{exitBadInput, "mend or remove the patch", err}
+		return &problem{exitBadInput, "fix or remove the patch", err}
 	}
 	kept, conflicts, err := patch.Yield(ours, owner)
 	if err != nil {

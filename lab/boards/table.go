@@ -50,7 +50,7 @@ func (s *suite) save(path string) error {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.board, strings.Join(r.fails, ", "), strings.Join(r.warnings, ", "))
 	}
 	fmt.Fprintf(&b, "\nOn the Raspberry Pi Model B the real kubeadm %s built with GOARM=7 dies of SIGILL; one built with GOARM=6 runs, also by way of kubeadm-arm.\nThe former is refused by `kubeadm-arm version`, `init` and `join` with exit code %d:\n\n    %s\n\n%d checks passed, %d failed.\n",
-		s.version, exitIllegal, strings.ReplaceAll(s.words, "\n", "\n    "), s.passed, s.failed)
+		s.version, exitIllegal, strings.ReplaceAll(s.refusal, "\n", "\n    "), s.passed, s.failed)
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
 

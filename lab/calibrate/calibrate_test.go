@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 func named(t *testing.T, name string) board {
@@ -101,7 +103,7 @@ func TestComplete(t *testing.T) {
 
 // A lab that cannot be started fails every board, and each is named.
 func TestEveryBoardThatFailsIsNamed(t *testing.T) {
-	c := calibration{lab: t.TempDir() + "/no-lab", out: t.TempDir()}
+	c := calibration{lab: drive.Lab(t.TempDir() + "/no-lab"), out: t.TempDir()}
 	err := c.run(context.Background(), throttledBoards()[:3])
 	assert.ErrorContains(t, err, "cpu-100-1core: ")
 	assert.ErrorContains(t, err, "cpu-100-2core: ")

@@ -17,12 +17,14 @@ import (
 	"time"
 
 	flag "github.com/spf13/pflag"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 func main() {
-	c := calibration{began: time.Now(), reports: map[string][]boardReport{}}
+	c := calibration{log: drive.NewLog(os.Stderr), reports: map[string][]boardReport{}}
 	var only []string
-	flag.StringVar(&c.lab, "lab", "lab", "the lab program")
+	flag.StringVar((*string)(&c.lab), "lab", "lab", "the lab program")
 	flag.StringVar(&c.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static, for this machine")
 	flag.StringVar(&c.version, "kubernetes", "v1.37.2", "version of Kubernetes")
 	flag.StringVar(&c.out, "out", "testdata/calibration", "folder for the reports")

@@ -61,7 +61,7 @@ func (c *calibration) run(ctx context.Context, boards []board) error {
 			}
 		}
 		if e.err != nil {
-			c.say("%s: %v", e.board.name, e.err)
+			c.log.Printf("%s: %v", e.board.name, e.err)
 			failures = append(failures, fmt.Errorf("%s: %w", e.board.name, e.err))
 		}
 	}

@@ -1,9 +1,8 @@
 package main
 
 import (
-	"fmt"
+	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 )
 
@@ -34,11 +33,11 @@ func (d *demo) unpack(r *run) error {
 			return err
 		}
 		size += info.Size()
-		if out, err := exec.Command(d.lab, "cp", filepath.Join(d.bundle, f.Name()), d.board+":"+at+"/"+f.Name()).CombinedOutput(); err != nil {
-			return fmt.Errorf("copy %s: %w: %s", f.Name(), err, out)
+		if err := d.board.Copy(context.Background(), filepath.Join(d.bundle, f.Name()), at+"/"+f.Name()); err != nil {
+			return err
 		}
 	}
-	d.say("%d MB copied to it", size/1e6)
+	d.log.Printf("%d MB copied to it", size/1e6)
 	for _, deed := range []struct{ what, script string }{
 		{"sha256sum --check SHA256SUMS", "sha256sum --check SHA256SUMS"},
 		{"tar -xzf kubernetes-….tar.gz -C /", "tar -xzf kubernetes-*.tar.gz -C /\nkubeadm version -o short; kubelet --version"},

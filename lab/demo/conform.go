@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 // A deed is one thing that a working cluster does, with the time it took.
@@ -101,10 +103,10 @@ const silent = "a node that falls silent is noticed"
 
 // conform proves that the cluster works, deed by deed.
 func (d *demo) conform(r *run) error {
-	put := exec.Command(d.lab, "run", "--name", d.board, "--", "sh", "-c", "cat > /root/works.yaml")
+	put := d.board.Command(context.Background(), nil, "sh", "-c", "cat > /root/works.yaml")
 	put.Stdin = strings.NewReader(workload)
-	if out, err := put.CombinedOutput(); err != nil {
-		return fmt.Errorf("conformance: %w: %s", err, out)
+	if _, err := drive.Output(put); err != nil {
+		return fmt.Errorf("conformance: %w", err)
 	}
 	for _, c := range conformance {
 		if err := d.ask(r, c.what, c.script); err != nil {
@@ -152,9 +154,9 @@ func (d *demo) waitPhase() error {
 		if try == 2 || lost.seconds() < time.Since(start).Seconds()/4 {
 			return err
 		}
-		d.say("%v; once more", err)
+		d.log.Printf("%v; once more", err)
 	}
-	d.say("kubeadm's own wait-control-plane: %s", lastLine(out))
+	d.log.Printf("kubeadm's own wait-control-plane: %s", lastLine(out))
 	return nil
 }
 

@@ -35,9 +35,15 @@ func documentOf(files []string, path string) (all []run, err error) {
 // end.
 func writeDocument(path, how string, runs []run) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Bootstraps compared, %s\n\n", time.Now().UTC().Format("2006-01-02 15:04 MST"))
+	name := strings.TrimSuffix(filepath.Base(path), ".md")
+	fmt.Fprintf(&b, "# %s: bootstraps compared, %s\n\n", name, time.Now().UTC().Format("2006-01-02 15:04 MST"))
 	fmt.Fprintf(&b, "%s, %d cores, %s. Command:\n\n    %s %s\n\n", kernel(), runtime.NumCPU(), runtime.Version(), filepath.Base(os.Args[0]), strings.Join(shorten(os.Args[1:]), " "))
-	fmt.Fprintf(&b, "%s Medians of the runs that worked; times are seconds.\n\n", how)
+	if slices.ContainsFunc(runs, func(r run) bool { return len(r.Stalls) > 0 }) {
+		fmt.Fprintf(&b, "%s Times are seconds of the boards' clocks.\n", how)
+		stalled(&b, runs)
+		return os.WriteFile(path, []byte(b.String()), 0o644)
+	}
+	fmt.Fprintf(&b, "%s Medians of the runs that worked; times are seconds%s.\n\n", how, clocks(runs))
 	fmt.Fprintln(&b, "| Kubernetes | CPU | tool | worked | done | node Ready | CPU s to Ready | own CPU s | restarts | connections | API requests | MB written |")
 	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|---|---|---|---|---|")
 	groups := group(runs)
@@ -71,7 +77,6 @@ func writeDocument(path, how string, runs []run) error {
 	}, "%.1f")
 	wholeBoards(&b, runs)
 	paced(&b, runs)
-	stalled(&b, runs)
 	deeds(&b, runs)
 	plans(&b, runs)
 	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | CPU | tool | outcome | done | node Ready | CPU s | restarts |\n|---|---|---|---|---|---|---|---|\n")
@@ -117,6 +122,14 @@ func paced(b *strings.Builder, runs []run) {
 			title = ""
 		}
 	}
+}
+
+// clocks tells whose seconds they are.
+func clocks(runs []run) string {
+	if slices.ContainsFunc(runs, func(r run) bool { return strings.HasPrefix(r.Board, "amd64 ") }) {
+		return " of the boards' own clocks, which on boards with a speed (bananapi and the like) count instructions"
+	}
+	return ""
 }
 
 // stalled tells where boards were stalled, and what was started again.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 func TestRestarts(t *testing.T) {
@@ -38,19 +40,19 @@ func TestReasonNamesTheSignal(t *testing.T) {
 
 func TestExpectIllegal(t *testing.T) {
 	e := expectations{illegal: true, memory: 40}
-	dies, refuses := run{Tool: armv7, Reason: "ended by SIGILL"}, run{Tool: refused, Reason: "kubeadm-arm: x was built for ARMv7: it would die with Illegal instruction"}
+	dies, refuses := run{setup: setup{Tool: armv7}, outcome: outcome{Reason: "ended by SIGILL"}}, run{setup: setup{Tool: refused}, outcome: outcome{Reason: "kubeadm-arm: x was built for ARMv7: it would die with Illegal instruction"}}
 	require.NoError(t, e.check([]run{dies, refuses, good()}))
-	assert.Error(t, e.check([]run{{Tool: armv7, OK: true}, refuses, good()}))
-	assert.Error(t, e.check([]run{dies, {Tool: refused, Reason: "ended by SIGILL"}, good()}))
+	assert.Error(t, e.check([]run{{setup: setup{Tool: armv7}, outcome: outcome{OK: true}}, refuses, good()}))
+	assert.Error(t, e.check([]run{dies, {setup: setup{Tool: refused}, outcome: outcome{Reason: "ended by SIGILL"}}, good()}))
 }
 
 func good() run {
-	return run{Tool: arm, OK: true, Seconds: 11, NodeReady: true, OwnMB: 20, Restarts: map[string]int{"etcd": 0}, Manifests: []string{"a", "b", "c", "d"}}
+	return run{setup: setup{Tool: arm}, outcome: outcome{OK: true, Seconds: 11, NodeReady: true, Restarts: map[string]int{"etcd": 0}}, cost: cost{OwnMB: 20}, after: after{Manifests: []string{"a", "b", "c", "d"}}}
 }
 
 func TestExpectations(t *testing.T) {
 	e := expectations{stockFails: true, memory: 40}
-	failed := run{Tool: stock, Reason: "deadline"}
+	failed := run{setup: setup{Tool: stock}, outcome: outcome{Reason: "deadline"}}
 	assert.NoError(t, e.check([]run{failed, good()}))
 	for name, spoil := range map[string]func(*run){
 		"failed":     func(r *run) { r.OK = false },
@@ -78,10 +80,10 @@ func TestExpectations(t *testing.T) {
 	assert.NoError(t, e.check([]run{failed, stopped}), "it was put back, and staged again")
 	stopped.Restarts = map[string]int{"kube-apiserver": 1}
 	assert.Error(t, e.check([]run{failed, stopped}), "it ran on")
-	assert.Error(t, e.check([]run{{Tool: stock, OK: true}, good()}), "stock succeeded")
+	assert.Error(t, e.check([]run{{setup: setup{Tool: stock}, outcome: outcome{OK: true}}, good()}), "stock succeeded")
 	e = expectations{stockWorks: true, ratio: 1.2, memory: 40}
-	assert.NoError(t, e.check([]run{{Tool: stock, OK: true, Seconds: 10}, good()}))
-	assert.Error(t, e.check([]run{{Tool: stock, OK: true, Seconds: 9}, good()}), "over a fifth slower")
+	assert.NoError(t, e.check([]run{{setup: setup{Tool: stock}, outcome: outcome{OK: true, Seconds: 10}}, good()}))
+	assert.Error(t, e.check([]run{{setup: setup{Tool: stock}, outcome: outcome{OK: true, Seconds: 9}}, good()}), "over a fifth slower")
 	assert.Error(t, e.check([]run{failed, good()}), "stock failed")
 }
 
@@ -90,12 +92,12 @@ func TestABoardThatDidNotComeBackSaysSo(t *testing.T) {
 	assert.Equal(t, "after 132 s", r.since(r.ReadySeconds))
 	assert.Equal(t, "not within 15 min", r.since(r.NodeSeconds))
 	var table strings.Builder
-	printTable(&table, "an emulated bananapi", "v1.37.2", []run{{Tool: arm, OK: true, Reboot: &r}})
+	printTable(&table, "an emulated bananapi", "v1.37.2", []run{{setup: setup{Tool: arm}, outcome: outcome{OK: true}, after: after{Reboot: &r}}})
 	assert.Contains(t, table.String(), "API server ready after 132 s, node not within 15 min\n")
 }
 
 func TestMedian(t *testing.T) {
-	assert.InDelta(t, 2, median([]run{{Tool: arm, OK: true, Seconds: 9}, {Tool: arm, OK: true, Seconds: 1}, {Tool: arm, OK: true, Seconds: 2}, {Tool: stock, OK: true, Seconds: 5}}, arm), 0)
+	assert.InDelta(t, 2, median([]run{{setup: setup{Tool: arm}, outcome: outcome{OK: true, Seconds: 9}}, {setup: setup{Tool: arm}, outcome: outcome{OK: true, Seconds: 1}}, {setup: setup{Tool: arm}, outcome: outcome{OK: true, Seconds: 2}}, {setup: setup{Tool: stock}, outcome: outcome{OK: true, Seconds: 5}}}, arm), 0)
 	assert.InDelta(t, 0, median(nil, arm), 0)
 }
 
@@ -107,7 +109,7 @@ func TestParseTools(t *testing.T) {
 	assert.True(t, isArm(all[3].Name) && isArm(all[4].Name) && !isArm(all[0].Name))
 	all, err = parseTools("article")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"kubeadm-arm", "init", "--skip-phases", "mark-control-plane", "--config", boardConfig}, all[0].words)
+	assert.Equal(t, []string{"kubeadm-arm", "init", "--skip-phases", "mark-control-plane", "--config", drive.KubeadmConfig}, all[0].words)
 	assert.True(t, all[0].pod && isArm(all[0].Name))
 	all, err = parseTools("armv7")
 	require.NoError(t, err)
@@ -129,14 +131,6 @@ func TestOldVersionsKnowNoNewKernel(t *testing.T) {
 		last := words[len(words)-1]
 		assert.Equal(t, tool.Name != recipe, last == "--ignore-preflight-errors=SystemVerification", tool.Name)
 	}
-}
-
-func TestUsageSince(t *testing.T) {
-	before := usage{CPU: 1, ByProgram: map[string]float64{"etcd": 0.5, "kubeadm": 0.25}}
-	total, by := usage{CPU: 4, ByProgram: map[string]float64{"etcd": 1.5}}.since(before)
-	assert.InDelta(t, 3, total, 1e-9)
-	assert.InDelta(t, 1, by["etcd"], 1e-9)
-	assert.InDelta(t, 2, by["(ended)"], 1e-9)
 }
 
 func TestParseActiveOpens(t *testing.T) {
@@ -163,7 +157,7 @@ func TestDocument(t *testing.T) {
 	slow.SliceCosts = []float64{1.5, 3, 1.25}
 	other := slow
 	other.Seconds, other.SliceCosts = 15, nil
-	require.NoError(t, writeDocument(path, "One after the other.", []run{{Tool: stock, Board: "5%", Seconds: 80, Reason: "a | b"}, slow, other}))
+	require.NoError(t, writeDocument(path, "One after the other.", []run{{setup: setup{Tool: stock, Board: "5%"}, outcome: outcome{Seconds: 80, Reason: "a | b"}}, slow, other}))
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for _, want := range []string{"|  | 5% | kubeadm init | 0 of 1 | failed after 80 |", "|  | 5% | kubeadm-arm init | 2 of 2 | 14.0 |", "| 31.0 | 12.0 |", "failed: a / b",

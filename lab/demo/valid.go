@@ -45,7 +45,7 @@ func (d *demo) valid(t tool) (all []run, err error) {
 		if err != nil || r.Invalid == "" {
 			return []run{r}, err
 		}
-		d.say("%s: this run is not valid and shows nothing: %s", t.Name, r.Invalid)
+		d.log.Printf("%s: this run is not valid and shows nothing: %s", t.Name, r.Invalid)
 	}
 	return all, nil
 }

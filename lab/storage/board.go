@@ -1,13 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 // boardSteps are those of the throttled board.
@@ -18,7 +20,7 @@ func (t *trial) boardSteps() []step {
 		{"init --storage: etcd and containerd on the disk", t.bootstrap},
 		{"data in etcd", t.put},
 		{"a second apply changes nothing", t.again},
-		{"a reboot with the disk: the data is there", func() error { return errors.Join(t.reboot(), t.read()) }},
+		{"a reboot with the disk: the data is there", func() error { return errors.Join(t.board.Reboot(context.Background()), t.read()) }},
 		{"a reboot without the disk: nothing begins on the card", t.bootWithout},
 		{"disk back, etcd's folder not mounted: etcd fails clearly", t.bootHalf},
 		{"all mounted: the control plane comes up by itself, the data is there", t.mountAll},
@@ -29,9 +31,9 @@ func (t *trial) boardSteps() []step {
 const image = "/root/disk.img"
 
 func (t *trial) up() error {
-	out, err := exec.Command(t.lab, "up", "--name", t.name, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", t.version, "--cpu", t.cpu, "--pace", "--bin", t.kubeadmArm).CombinedOutput()
+	err := t.board.Up(context.Background(), "--kubernetes", t.version, "--cpu", t.cpu, "--pace", "--bin", t.kubeadmArm)
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, out)
+		return err
 	}
 	// A lab board has its images on a mount of this machine; a real one has them
 	// on its card, in a plain folder.
@@ -51,7 +53,7 @@ func (t *trial) dryRun() error {
 	if err != nil && before == "" {
 		return err
 	}
-	out, err := t.on("kubeadm-arm", "init", "--config", "/etc/kubeadm-lab.yaml", "--storage", t.spec(), "--dry-run")
+	out, err := t.on("kubeadm-arm", "init", "--config", drive.KubeadmConfig, "--storage", t.spec(), "--dry-run")
 	if err != nil {
 		return err
 	}
@@ -66,7 +68,7 @@ func (t *trial) dryRun() error {
 }
 
 func (t *trial) bootstrap() error {
-	if _, err := t.on("kubeadm-arm", "init", "--config", "/etc/kubeadm-lab.yaml", "--storage", t.spec()); err != nil {
+	if _, err := t.on("kubeadm-arm", "init", "--config", drive.KubeadmConfig, "--storage", t.spec()); err != nil {
 		return err
 	}
 	return t.sh(`for f in etcd containerd; do test "$(findmnt -no SOURCE -T /var/lib/$f | cut -d'[' -f1)" = "$(findmnt -no SOURCE /mnt/root)" || exit 1; done
@@ -93,7 +95,8 @@ func (t *trial) bootWithout() error {
 	}
 	// lab reboot would wait for containerd, which does not start without its
 	// folder: it is ended once the board runs, and throttled as it was.
-	cmd := exec.Command(t.lab, "reboot", "--name", t.name)
+	ctx := context.Background()
+	cmd := t.board.RebootCommand(ctx)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -102,9 +105,7 @@ func (t *trial) bootWithout() error {
 	time.Sleep(2 * time.Second)
 	err = errors.Join(err, cmd.Process.Kill())
 	_ = cmd.Wait()
-	if out, e := exec.Command(t.lab, "throttle", "--name", t.name, "--cpu", t.cpu).CombinedOutput(); e != nil {
-		err = errors.Join(err, fmt.Errorf("throttle: %w: %s", e, out))
-	}
+	err = errors.Join(err, t.board.Throttle(ctx, "--cpu", t.cpu))
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,8 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -20,21 +18,18 @@ func (t *trial) raidSteps() []step {
 		{"storage apply --stop: moved to the RAID, and started again", t.apply},
 		{"restart: mounts before the kubelet, the data is there", t.restart},
 		{"one disk gone: works, and status warns", t.degraded},
-		{"three disks gone: the board starts, etcd does not, the reason is told", t.gone},
+		{"three disks gone: the board starts, etcd does not, the reason is shown", t.gone},
 		{"disks back: etcd starts by itself, the data is there", t.back},
 		{"storage undo --stop: back on the card, the data is there", t.raidUndo},
 	}
 }
 
 func (t *trial) raidUp() error {
-	args := []string{"up", "--board", "bananapi", "--name", t.name, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", t.version, "--bin", t.kubeadmArm}
+	flags := []string{"--board", "bananapi", "--kubernetes", t.version, "--bin", t.kubeadmArm}
 	for range 5 {
-		args = append(args, "--disk", "128MiB")
+		flags = append(flags, "--disk", "128MiB")
 	}
-	if out, err := exec.Command(t.lab, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, tail(string(out)))
-	}
-	return nil
+	return t.board.Up(context.Background(), flags...)
 }
 
 func (t *trial) makeArray() error {
@@ -75,7 +70,7 @@ func (t *trial) apply() error {
 	if err != nil {
 		return err
 	}
-	t.say("    the board's disks:\n%s", strings.TrimSpace(out))
+	t.log.Printf("    the board's disks:\n%s", strings.TrimSpace(out))
 	if _, err = t.on("kubeadm-arm", "storage", "apply", "LABEL=raid", "--folder", "/var/lib/etcd", "--folder", "/var/lib/docker", "--stop"); err != nil {
 		return err
 	}
@@ -97,7 +92,7 @@ const mountsFirst = `at() { systemctl show -p "$2" --value "$1"; }
 	done`
 
 func (t *trial) restart() error {
-	if err := t.reboot("--orderly"); err != nil {
+	if err := t.board.Reboot(context.Background(), "--orderly"); err != nil {
 		return err
 	}
 	if err := t.wait(10*time.Minute, getKey); err != nil {
@@ -107,12 +102,12 @@ func (t *trial) restart() error {
 		return err
 	}
 	out, err := t.on("sh", "-c", mountsFirst+`; for u in mnt-root.mount var-lib-etcd.mount kubelet.service; do echo "$u $(at $u ActiveEnterTimestampMonotonic) us after the kernel"; done`)
-	t.say("    %s", strings.ReplaceAll(strings.TrimSpace(out), "\n", "; "))
+	t.log.Printf("    %s", strings.ReplaceAll(strings.TrimSpace(out), "\n", "; "))
 	return err
 }
 
 func (t *trial) degraded() error {
-	if err := t.reboot("--orderly", "--remove-disk", "3"); err != nil {
+	if err := t.board.Reboot(context.Background(), "--orderly", "--remove-disk", "3"); err != nil {
 		return err
 	}
 	if err := t.wait(10*time.Minute, getKey); err != nil {
@@ -130,7 +125,7 @@ func (t *trial) status(words ...string) error {
 	if err != nil {
 		return err
 	}
-	t.say("    storage status:\n%s", strings.TrimSpace(out))
+	t.log.Printf("    storage status:\n%s", strings.TrimSpace(out))
 	for _, w := range words {
 		if !strings.Contains(out, w) {
 			return fmt.Errorf("storage status does not say %q", w)
@@ -140,7 +135,7 @@ func (t *trial) status(words ...string) error {
 }
 
 func (t *trial) gone() error {
-	if err := t.reboot("--orderly", "--remove-disk", "1", "--remove-disk", "2"); err != nil {
+	if err := t.board.Reboot(context.Background(), "--orderly", "--remove-disk", "1", "--remove-disk", "2"); err != nil {
 		return err
 	}
 	const words = "nothing is started: /var/lib/etcd is not on its disk"
@@ -148,7 +143,7 @@ func (t *trial) gone() error {
 		return err
 	}
 	out, err := t.on("sh", "-c", `journalctl -b -u kubelet -o cat | grep -m 2 -A 1 'nothing is started'; systemctl is-active kubelet; systemctl is-active multi-user.target`)
-	t.say("    journal of the kubelet, state of the kubelet, of the boot:\n%s", strings.TrimSpace(out))
+	t.log.Printf("    journal of the kubelet, state of the kubelet, of the boot:\n%s", strings.TrimSpace(out))
 	if err != nil {
 		return err
 	}
@@ -159,7 +154,7 @@ func (t *trial) gone() error {
 }
 
 func (t *trial) back() error {
-	if err := t.reboot("--orderly", "--insert-disk", "1", "--insert-disk", "2", "--insert-disk", "3"); err != nil {
+	if err := t.board.Reboot(context.Background(), "--orderly", "--insert-disk", "1", "--insert-disk", "2", "--insert-disk", "3"); err != nil {
 		return err
 	}
 	if err := t.wait(10*time.Minute, getKey); err != nil {

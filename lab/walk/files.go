@@ -112,7 +112,7 @@ func compare(want, got map[string]string) error {
 	}
 	for name := range got {
 		if _, ok := want[name]; !ok {
-			diff = append(diff, name+" is too many")
+			diff = append(diff, name+" should not be there")
 		}
 	}
 	if len(diff) == 0 {
