@@ -310,6 +310,15 @@ func (v invocation) watchCertificates() {
 // heldFile says, while the kubelet is held, why.
 const heldFile = "/run/kubeadm-arm/kubelet-held"
 
+// kubeletHeld is why the kubelet is held, empty while it is not.
+func kubeletHeld() string {
+	text, err := safefile.Read(heldFile, 4096)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
 // runCertsBoot is what systemd runs: it holds the kubelet while the clock is wrong, and
 // renews what is due.
 func (v invocation) runCertsBoot(o options) error {
