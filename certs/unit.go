@@ -76,6 +76,9 @@ func (b Board) InstallUnits(program func() (string, error)) error {
 	if err != nil {
 		return fmt.Errorf("install %s: %w", bootUnit, err)
 	}
+	if err := b.FS.MkdirAll(b.at(unitDir), 0o755); err != nil {
+		return fmt.Errorf("install %s: %w", bootUnit, err)
+	}
 	for _, name := range []string{clockUnit, timerUnit, bootUnit} {
 		if err := b.FS.WriteFile(b.at(filepath.Join(unitDir, name)), []byte(units[name]), 0o644); err != nil {
 			return fmt.Errorf("install %s: %w", name, err)
