@@ -176,10 +176,11 @@ func makeAgain(l Leaf) string {
 // Period is how long a certificate was meant to be valid, in hours. One of kubeadm
 // before v1.28 begins with its authority, whenever it was made: it was meant for a
 // year. A newer kubeadm backdates both by five minutes, so those of one second begin
-// together as well, and then the hours are whole.
+// together as well, and then the hours are whole. Less than a day is nobody's
+// intention, but a clock's that was wrong.
 func Period(old, authority *x509.Certificate) time.Duration {
 	p := old.NotAfter.Sub(old.NotBefore)
-	if authority != nil && old.NotBefore.Equal(authority.NotBefore) && !wholeHours(p) && !wholeHours(p-backdate) {
+	if p < 24*time.Hour || authority != nil && old.NotBefore.Equal(authority.NotBefore) && !wholeHours(p) && !wholeHours(p-backdate) {
 		return Year
 	}
 	return p.Round(time.Hour)

@@ -28,6 +28,8 @@ type Facts struct {
 	// NoConfig, when not empty, says why no configuration can be written in place of
 	// the owner's flags: they do not all have a place in one.
 	NoConfig string
+	// Validity is how long the owner wants certificates to be valid; 0 is kubeadm's year.
+	Validity time.Duration
 }
 
 // Plan is what `kubeadm-arm init` is going to do.

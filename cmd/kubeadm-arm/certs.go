@@ -107,12 +107,9 @@ func (v invocation) runCertsStatus(o options) error {
 
 // runCertsRenew is `kubeadm-arm certs renew` without a name.
 func (v invocation) runCertsRenew(o options) error {
-	period, err := o.duration("validity")
+	period, err := o.validity("validity")
 	if err != nil {
 		return err
-	}
-	if period > 0 && period < 24*time.Hour {
-		return o.bad("validity", fmt.Errorf("%s is less than a day", period))
 	}
 	if err := needRoot("certs renew"); err != nil {
 		return err
@@ -142,6 +139,23 @@ func (v invocation) runCertsRenew(o options) error {
 }
 
 const nothingDue = "nothing to renew: all certificates are valid for more than 30 days"
+
+// validity is a flag's value as the validity of certificates, 0 without one.
+func (o options) validity(name string) (time.Duration, error) {
+	const longest = 100 * certs.Year
+	period, err := o.duration(name)
+	switch {
+	case err != nil:
+		return 0, err
+	case period != 0 && period < 24*time.Hour:
+		return 0, o.bad(name, fmt.Errorf("%s is less than a day", period))
+	case period > longest:
+		return 0, o.bad(name, fmt.Errorf("%s is more than a hundred years", period))
+	case period%time.Hour != 0:
+		return 0, o.bad(name, fmt.Errorf("%s is no whole number of hours", period))
+	}
+	return period, nil
+}
 
 // renew completes an interrupted renewal, decides and renews, and restarts what runs.
 func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask certs.Ask, period time.Duration) error {

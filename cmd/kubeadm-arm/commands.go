@@ -58,6 +58,8 @@ func commands() []*command {
 				{name: "arm-bench", value: "FILE", env: "KUBEADM_ARM_BENCH", text: "use this benchmark or report instead of measuring"},
 				kubeadmFlag(), reportFlag(), runOutputFlag(),
 				{name: "profile", value: "NAME", env: "KUBEADM_ARM_PROFILE", choices: []string{"responsive", "balanced", "frugal"}, def: "balanced", text: "how light the control plane is when idle"},
+				{name: "certificate-validity", value: "DURATION", text: "how long certificates are valid, such as 87600h (ten years), for a board that lies in a drawer; " +
+					"kubeadm from v1.31. The price: a stolen key is of use for as long"},
 				{name: "verbose", text: "with --dry-run: also the decisions that leave kubeadm's defaults as they are"},
 				{name: "storage", value: "DEVICE", env: "KUBEADM_ARM_STORAGE",
 					text: "before anything else: etcd's data onto this disk, as kubeadm-arm storage apply does; DEVICE,folder=PATH,…,mount=PATH names folders and the place of the disk"},

@@ -44,13 +44,17 @@ func main() {
 	flag.StringVar(&t.kind, "board", "amd64", "kind of emulated board")
 	flag.StringVar(&t.speed, "speed", "bananapi*4", "its speed, for counted time")
 	name := flag.String("name", fmt.Sprintf("drawer-%d", os.Getpid()), "the board's name")
-	only := flag.String("only", "", "stock or kubeadm-arm alone")
+	only := flag.String("only", "", "stock, kubeadm-arm or versions alone")
+	versions := flag.StringSlice("versions", []string{"v1.13.1", "v1.22.17", "v1.28.15", "v1.31.4", "v1.37.2"}, "kubeadms whose certificates are renewed")
 	results := flag.String("results", "", "Markdown file for what was seen")
 	flag.Parse()
 	t.board = drive.Lab(*lab).Board(*name)
 	ctx, end := context.WithCancel(context.Background())
 	drive.OnInterrupt(func() { end(); _ = t.board.Down(ctx) })
 	var err error
+	if *only == "" || *only == "versions" {
+		err = t.allVersions(ctx, drive.Lab(*lab), *versions)
+	}
 	for _, run := range []struct {
 		name string
 		do   func(context.Context) error
