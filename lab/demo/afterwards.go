@@ -58,7 +58,7 @@ func (d *demo) afterwards(t tool, r *run) {
 	}
 }
 
-// decided is what a board report tells of the plan and of its steps.
+// decided is what a board report says of the plan and of its steps.
 type decided struct {
 	Plan  []decision   `json:"plan"`
 	Steps []stepReport `json:"steps"`

@@ -16,7 +16,7 @@ ctr -n k8s.io images list -q | xargs ctr -n k8s.io images rm --sync
 test -z "$(ctr -n k8s.io images list -q)"`
 
 // unpack takes the board's Kubernetes away and follows what kubeadm-arm images
-// build has told its owner to do with the files of a bundle.
+// build tells its owner to do with the files of a bundle.
 func (d *demo) unpack(r *run) error {
 	if err := d.ask(r, "a board without Kubernetes", bare); err != nil {
 		return err
@@ -38,13 +38,15 @@ func (d *demo) unpack(r *run) error {
 		}
 	}
 	d.log.Printf("%d MB copied to it", size/1e6)
-	for _, deed := range []struct{ what, script string }{
+	for _, step := range []struct{ what, script string }{
 		{"sha256sum --check SHA256SUMS", "sha256sum --check SHA256SUMS"},
-		{"tar -xzf kubernetes-….tar.gz -C /", "tar -xzf kubernetes-*.tar.gz -C /\nkubeadm version -o short; kubelet --version"},
+		{"tar -xzf kubernetes-….tar.gz -C /", "tar -xzf kubernetes-*.tar.gz -C /\nkubeadm version -o short; kubelet " +
+			"--version"},
 		{"systemctl daemon-reload && systemctl enable kubelet", "systemctl daemon-reload && systemctl enable kubelet"},
-		{"ctr -n k8s.io images import --all-platforms images-….tar", "ctr -n k8s.io images import --all-platforms images-*.tar"},
+		{"ctr -n k8s.io images import --all-platforms images-….tar",
+			"ctr -n k8s.io images import --all-platforms images-*.tar"},
 	} {
-		if err := d.ask(r, deed.what, "cd "+at+"\n"+deed.script); err != nil {
+		if err := d.ask(r, step.what, "cd "+at+"\n"+step.script); err != nil {
 			return err
 		}
 	}

@@ -54,7 +54,8 @@ func (e expectations) check(runs []run) error {
 		if r.Tool == recipe && e.recipeFails && r.OK {
 			miss("the recipe by hand succeeded")
 		}
-		if e.illegal && (r.Tool == armv7 && r.Reason != "ended by SIGILL" || r.Tool == refused && !strings.Contains(r.Reason, "it would die with Illegal instruction")) {
+		if e.illegal && (r.Tool == armv7 && r.Reason != "ended by SIGILL" || r.Tool == refused &&
+			!strings.Contains(r.Reason, "it would die with Illegal instruction")) {
 			miss("%s: %s", r.Tool, r.Reason)
 		}
 		if !isArm(r.Tool) {

@@ -64,8 +64,14 @@ func interrupt(d *demo, t tool, r *run) error {
 const unitScript = `
 unit=kubeadm-arm-release.service
 until test "$(ls /etc/kubernetes/manifests | wc -l)" = 4 &&
-	systemctl show -p ActiveState,Result $unit | tr '\n' ' ' |
-	grep -q 'Result=success.*ActiveState=inactive\|ActiveState=inactive.*Result=success\|ActiveState=failed'; do sleep 2; done
+	case $(systemctl is-active $unit) in
+	failed) ;;
+	inactive) test "$(systemctl show -p Result --value $unit)" = success ;;
+	*) false ;;
+	esac
+do
+	sleep 2
+done
 systemctl show -p Result,ExecMainStatus,ExecMainStartTimestamp,ExecMainExitTimestamp $unit
 journalctl -b -o cat -u $unit`
 

@@ -45,6 +45,6 @@ func (d *demo) ask(r *run, what, script string) error {
 		return fmt.Errorf("%s: %w: %s", what, err, out)
 	}
 	d.log.Printf("%s: %.1f s", what, took)
-	r.Deeds = append(r.Deeds, deed{what, took})
+	r.Checks = append(r.Checks, check{what, took})
 	return nil
 }

@@ -40,9 +40,11 @@ func commands() []command {
 	return []command{
 		{"compare", "bring boards up with each tool and compare the outcomes", both, compareFlags},
 		{"idle", "the same, and measure the idle load afterwards", both, idleFlags},
-		{"conformance", "have each cluster show that it works: scaling, restarts, a service, a silent node", "kubeadm-arm", conformanceFlags},
+		{"conformance", "have each cluster show that it works: scaling, restarts, a service, a silent node",
+			"kubeadm-arm", conformanceFlags},
 		{"interrupt", "interrupt kubeadm-arm in the middle and repeat it", "kubeadm-arm", faultFlags(interrupt)},
-		{"power-cut", "cut an emulated board's power in the middle and repeat kubeadm-arm", "kubeadm-arm", faultFlags(cutPower)},
+		{"power-cut", "cut an emulated board's power in the middle and repeat kubeadm-arm", "kubeadm-arm",
+			faultFlags(cutPower)},
 		{"stall", "keep emulated boards from working for a time at given places of the bootstrap", both, stallFlags},
 	}
 }
@@ -117,7 +119,8 @@ func (c command) run(args []string) (code int, err error) {
 	s, tools := call{}, c.tools
 	f := flag.NewFlagSet("demo "+c.name, flag.ContinueOnError)
 	f.StringVar((*string)(&s.lab), "lab", "lab", "the lab program")
-	f.StringSliceVar(&s.kubernetes, "kubernetes", []string{"v1.37.2"}, "versions of Kubernetes, one after the other, or with --side-by-side at once")
+	f.StringSliceVar(&s.kubernetes, "kubernetes", []string{"v1.37.2"},
+		"versions of Kubernetes, one after the other, or with --side-by-side at once")
 	f.StringVar(&tools, "tools", tools, "what to run: "+toolNames)
 	f.DurationVar(&s.limit, "limit", 20*time.Minute, "longest time for one run")
 	s.software.flags(f)
@@ -167,7 +170,8 @@ func (c *call) run() (code int, err error) {
 	for _, r := range runs {
 		if r.Invalid != "" {
 			return exitUnfit, fmt.Errorf("this machine is not fit for timing: %d of %d runs of %s are not valid: %s\n"+
-				"hint: boards with counted time (--board amd64) are the same on every machine", tries, tries, r.Tool, r.Invalid)
+				"hint: boards with counted time (--board amd64) are the same on every "+
+				"machine", tries, tries, r.Tool, r.Invalid)
 		}
 	}
 	return 0, nil
@@ -184,7 +188,8 @@ func compareFlags(f *flag.FlagSet, c *call) func() error {
 func idleFlags(f *flag.FlagSet, c *call) func() error {
 	f.DurationVar(&c.idleFor, "for", 2*time.Minute, "measure for so long")
 	f.DurationVar(&c.settle, "settle", 2*time.Minute, "wait so long before")
-	f.Float64Var(&c.expect.idle, "expect-idle", 0, "fail if kubeadm-arm's idle board uses more than this share of all its cores, such as 0.35")
+	f.Float64Var(&c.expect.idle, "expect-idle", 0,
+		"fail if kubeadm-arm's idle board uses more than this share of all its cores, such as 0.35")
 	return compareFlags(f, c)
 }
 
@@ -210,8 +215,10 @@ func faultFlags(fault fault) func(*flag.FlagSet, *call) func() error {
 
 func stallFlags(f *flag.FlagSet, c *call) func() error {
 	var lengths, places []string
-	f.StringSliceVar(&lengths, "for", nil, "keep boards from working for so long, or leave them a share of their cores, such as 30s,1m@10%")
-	f.StringSliceVar(&places, "at", nil, "do so when the tool says this; several texts with | between, one for each tool")
+	f.StringSliceVar(&lengths, "for", nil, "keep boards from working for so long, or leave them a share of their "+
+		"cores, such as 30s,1m@10%")
+	f.StringSliceVar(&places, "at", nil, "do so when the tool says this; several texts with | between, one for each "+
+		"tool")
 	return func() (err error) {
 		c.stalls, err = parseStalls(lengths, places)
 		return err

@@ -13,7 +13,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
-// Every wrong call is told before a board is made: the lab here does not exist.
+// Every wrong call is refused before a board is made: the lab here does not exist.
 func TestWrongCalls(t *testing.T) {
 	for args, want := range map[string]string{
 		"nonsense":                                "see demo help",
@@ -61,7 +61,8 @@ func TestPlaces(t *testing.T) {
 	m = machines{kind: "amd64", speed: "bananapi/4", dilation: 1}
 	require.NoError(t, m.prepare([]stall{{length: 5e9, places: []string{"x|y"}}}))
 	assert.Equal(t, `amd64 bananapi/4, still for 5 s at "x"`, m.places[0].name)
-	assert.Equal(t, []string{"--board", "amd64", "--time-dilation", "1", "--speed", "bananapi/4"}, m.flagsOfUp(m.places[0]))
+	assert.Equal(t, []string{"--board", "amd64", "--time-dilation", "1", "--speed", "bananapi/4"},
+		m.flagsOfUp(m.places[0]))
 	d := &demo{settings: &settings{machines: m}, place: m.places[0]}
 	assert.Equal(t, "an emulated "+m.places[0].name, d.describePlace())
 }
@@ -82,7 +83,8 @@ func TestResultsStayFlat(t *testing.T) {
 	require.NoError(t, err)
 	var keys map[string]any
 	require.NoError(t, json.Unmarshal(text, &keys))
-	for _, key := range []string{"tool", "kubernetes", "cpu", "ok", "seconds", "readySeconds", "cpuSeconds", "cpuSecondsAtReady",
+	for _, key := range []string{"tool", "kubernetes", "cpu", "ok", "seconds", "readySeconds", "cpuSeconds",
+		"cpuSecondsAtReady",
 		"nodeReady", "restarts", "manifests", "left", "ownMB"} {
 		assert.Contains(t, keys, key)
 	}
@@ -116,7 +118,8 @@ esac
 func TestInterruptIsInTheMiddle(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lab")
 	require.NoError(t, os.WriteFile(path, []byte(fakeLab), 0o755))
-	d := &demo{settings: &settings{lab: drive.Lab(path)}, board: drive.Lab(path).Board("d"), log: drive.NewLog(os.Stderr)}
+	d := &demo{settings: &settings{lab: drive.Lab(path)}, board: drive.Lab(path).Board("d"),
+		log: drive.NewLog(os.Stderr)}
 	tools, err := parseTools("kubeadm-arm")
 	require.NoError(t, err)
 	var r run

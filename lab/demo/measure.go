@@ -68,7 +68,8 @@ func (d *demo) idling(settle, length time.Duration) (before, after drive.Usage, 
 		return before, after, err
 	}
 	const script = `sleep $0; /usr/lib/lab/guest usage; sleep $1; /usr/lib/lab/guest usage`
-	out, err := d.onBoard(2*(settle+length)+time.Hour, "sh", "-ec", script, fmt.Sprint(settle.Seconds()), fmt.Sprint(length.Seconds()))
+	out, err := d.onBoard(2*(settle+length)+time.Hour, "sh", "-ec", script, fmt.Sprint(settle.Seconds()),
+		fmt.Sprint(length.Seconds()))
 	if err != nil {
 		return before, after, fmt.Errorf("measure the idle load: %w: %s", err, out)
 	}
@@ -125,7 +126,8 @@ func (d *demo) requests() (int64, error) {
 func parseRequests(metrics string) int64 {
 	sum := 0.0
 	for _, line := range strings.Split(metrics, "\n") {
-		if !strings.HasPrefix(line, "apiserver_request_total{") && !strings.HasPrefix(line, "apiserver_request_count{") {
+		if !strings.HasPrefix(line, "apiserver_request_total{") &&
+			!strings.HasPrefix(line, "apiserver_request_count{") {
 			continue
 		}
 		if n, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64); err == nil {

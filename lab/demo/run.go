@@ -95,9 +95,9 @@ type after struct {
 	Left []string `json:"left"`
 	Pods string   `json:"pods,omitempty"`
 	Idle *idle    `json:"idle,omitempty"`
-	// Deeds are what the cluster was seen doing, Missed what it was to do and did
+	// Checks are what the cluster was seen doing, Missed what it was to do and did
 	// not, once it was Ready.
-	Deeds  []deed   `json:"deeds,omitempty"`
+	Checks []check  `json:"deeds,omitempty"`
 	Missed []string `json:"missed,omitempty"`
 	// Decided is what kubeadm-arm's report says of an emulated board.
 	Decided *decided `json:"decided,omitempty"`
@@ -216,7 +216,8 @@ func (d *demo) bootstrap(t tool) (string, error) {
 
 // bootstrapCommand is the command of bootstrap; what is said goes to all of to, too.
 func (d *demo) bootstrapCommand(t tool, to ...io.Writer) *exec.Cmd {
-	words := append([]string{"sh", "-c", bootstrapScript, d.board.Name, d.patience(d.limit)}, t.wordsFor(d.version)...)
+	words := append([]string{"sh", "-c", bootstrapScript, d.board.Name, d.patience(d.limit)},
+		t.commandFor(d.version)...)
 	cmd := d.board.Command(context.Background(), d.stall.environment(), words...)
 	out := io.MultiWriter(append(to, &progress{log: d.log, quiet: !isArm(t.Name)})...)
 	cmd.Stdout, cmd.Stderr = out, out
@@ -245,6 +246,9 @@ func (p *progress) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// ownFolder is kubeadm-arm's on the board.
+const ownFolder = "/etc/kubernetes/kubeadm-arm"
+
 // inspect looks at what the run left on the board.
 func (d *demo) inspect(r *run) error {
 	list, err := d.onBoard(time.Minute, "find", "/etc/kubernetes", "-mindepth", "1", "-not", "-path", "*/pki/*")
@@ -255,7 +259,7 @@ func (d *demo) inspect(r *run) error {
 		switch {
 		case filepath.Dir(path) == "/etc/kubernetes/manifests":
 			r.Manifests = append(r.Manifests, filepath.Base(path))
-		case path == "/etc/kubernetes/kubeadm-arm" || strings.HasPrefix(path, "/etc/kubernetes/kubeadm-arm/patches"), path == "/etc/kubernetes/kubeadm-arm/held-back":
+		case path == ownFolder, strings.HasPrefix(path, ownFolder+"/patches"), path == ownFolder+"/held-back":
 			// For upgrades, and for later starts: these are to stay.
 		case strings.Contains(path, "kubeadm-arm"):
 			r.Left = append(r.Left, path)

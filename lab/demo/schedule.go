@@ -10,7 +10,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
-// how tells which boards ran beside one another.
+// how says which boards ran beside one another.
 func (s schedule) how() string {
 	switch {
 	case s.atOnce:

@@ -47,7 +47,8 @@ type software struct {
 func (s *software) flags(f *flag.FlagSet) {
 	f.StringVar(&s.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static, for this machine")
 	f.StringVar(&s.deb, "deb", "", "install kubeadm-arm on an emulated board from this Debian package instead")
-	f.StringVar(&s.bundle, "bundle", "", "folder of kubeadm-arm images build, to be unpacked and imported on an emulated board "+
+	f.StringVar(&s.bundle, "bundle", "", "folder of kubeadm-arm images build, to be unpacked and imported on an "+
+		"emulated board "+
 		"in place of its Kubernetes")
 	f.StringArrayVar(&s.programs, "bin", nil, "one more program for every board; may be repeated")
 }
@@ -89,11 +90,14 @@ type place struct {
 
 func (m *machines) flags(f *flag.FlagSet) {
 	f.StringSliceVar(&m.shares, "cpu", []string{"5%"}, "shares of one core that a board gets, one after the other")
-	f.BoolVar(&m.pace, "pace", false, "give boards the CPU time with which their work is that of their share (lab up --pace): "+
+	f.BoolVar(&m.pace, "pace", false, "give boards the CPU time with which their work is that of their share (lab up "+
+		"--pace): "+
 		"for hosts that are not quiet")
 	f.StringVar(&m.kind, "board", "", "emulated boards of this kind (lab up --board) instead of shares of a core")
-	f.StringVar(&m.speed, "speed", "", "give emulated boards counted time and this speed (lab up --speed), such as bananapi or bananapi/4")
-	f.IntVar(&m.dilation, "time-dilation", 1, "a second on an emulated board takes so many here (lab up --time-dilation); times are the board's")
+	f.StringVar(&m.speed, "speed", "", "give emulated boards counted time and this speed (lab up --speed), such as "+
+		"bananapi or bananapi/4")
+	f.IntVar(&m.dilation, "time-dilation", 1, "a second on an emulated board takes so many here (lab up "+
+		"--time-dilation); times are the board's")
 }
 
 // prepare checks the flags and makes the places, each with one of the stalls, if any.
@@ -162,7 +166,8 @@ type schedule struct {
 
 func (s *schedule) flags(f *flag.FlagSet) {
 	f.IntVar(&s.rounds, "rounds", 1, "pairs of runs; medians are compared")
-	f.BoolVar(&s.sideBySide, "side-by-side", false, "the tools of a round, and all versions, at once, each on its own board; for small shares")
+	f.BoolVar(&s.sideBySide, "side-by-side", false,
+		"the tools of a round, and all versions, at once, each on its own board; for small shares")
 	f.BoolVar(&s.atOnce, "at-once", false, "all rounds and shares at once, too")
 }
 
@@ -183,6 +188,7 @@ type measurements struct {
 
 func (m *measurements) flags(f *flag.FlagSet) {
 	f.BoolVar(&m.detail, "detail", false, "count connections and API requests, too")
-	f.BoolVar(&m.reboot, "reboot", false, "afterwards cut the power, start the board again and wait for the control plane")
+	f.BoolVar(&m.reboot, "reboot", false, "afterwards cut the power, start the board again and wait for the control "+
+		"plane")
 	f.StringVar(&m.reports, "reports", "", "folder to keep kubeadm-arm's board reports in")
 }

@@ -67,7 +67,8 @@ func (s stall) environment() []string {
 	if s.length == 0 {
 		return nil
 	}
-	return []string{"--env", "LAB_STALL_AT=" + strings.Join(s.places, "\n"), "--env", "LAB_STALL_FOR=" + s.length.String(), "--env", "LAB_STALL_SHARE=" + fmt.Sprint(s.share)}
+	return []string{"--env", "LAB_STALL_AT=" + strings.Join(s.places, "\n"), "--env", "LAB_STALL_FOR=" +
+		s.length.String(), "--env", "LAB_STALL_SHARE=" + fmt.Sprint(s.share)}
 }
 
 // stallsSeen are the lines of the stalls that a board has had: its clock and the places.

@@ -181,7 +181,8 @@ type Booted struct {
 }
 
 // Boot boots an emulated board with programs, each NAME=FILE, and runs commands there.
-func (l Lab) Boot(ctx context.Context, board string, programs []string, commands [][]string, flags ...string) ([]Booted, error) {
+func (l Lab) Boot(ctx context.Context, board string, programs []string, commands [][]string, flags ...string) ([]Booted,
+	error) {
 	args := append([]string{"boot", "--board", board, "--json"}, flags...)
 	for _, p := range programs {
 		args = append(args, "--bin", p)

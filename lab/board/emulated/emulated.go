@@ -1,3 +1,6 @@
+// Package emulated is emulated boards with Kubernetes: Debian with systemd on a disk,
+// containerd with all images, Kubernetes built for their CPU. QEMU itself is the matter
+// of package emulate.
 package emulated
 
 import (
@@ -45,7 +48,7 @@ func diskFile(n int) string { return "disk" + strconv.Itoa(n) + ".img" }
 
 // size is the board's cores and bytes of memory.
 func (b Board) size() (cores int, memory int64) {
-	cores, memory, _ = b.kind.Whole()
+	cores, memory, _ = b.kind.WithDisk()
 	if b.Limits.CPUs > 0 {
 		cores = b.Limits.CPUs
 	}
@@ -59,7 +62,7 @@ func (b Board) size() (cores int, memory int64) {
 func Kinds() []string {
 	var names []string
 	for _, e := range emulate.Boards() {
-		if _, _, ok := e.Whole(); ok {
+		if _, _, ok := e.WithDisk(); ok {
 			names = append(names, e.Name)
 		}
 	}
@@ -89,7 +92,7 @@ func newBoard(o board.Options, m Options, slowDisk board.Disk) (Board, error) {
 	if err != nil {
 		return b, err
 	}
-	_, memory, ok := b.kind.Whole()
+	_, memory, ok := b.kind.WithDisk()
 	if !ok {
 		return b, fmt.Errorf("board %q: want one of %s", m.Kind, strings.Join(Kinds(), ", "))
 	}
@@ -244,9 +247,11 @@ func (b Board) output(ctx context.Context, args ...string) (string, int, error) 
 // Run is lab run on an emulated board.
 func (b Board) Run(args, env []string) (int, error) {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1,
+		syscall.SIGUSR2)
 	if !b.First.Alive() {
-		return board.ExitLab, fmt.Errorf("board %s: it does not run\nhint: lab reboot or lab down --name %s", b.Name, b.Name)
+		return board.ExitLab, fmt.Errorf("board %s: it does not run\nhint: lab reboot or lab down --name %s", b.Name,
+			b.Name)
 	}
 	c := emulate.Command{Args: args, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals}
 	code, err := emulate.Run(context.Background(), b.Dir, c)
@@ -273,7 +278,8 @@ func (b Board) Reboot(ctx context.Context, o RebootOptions) error {
 		}
 	}
 	if o.Orderly {
-		if err := progress.Step(ctx, "shutting board "+b.Name+" down", func() error { return b.shutDown(ctx) }); err != nil {
+		if err := progress.Step(ctx, "shutting board "+b.Name+" down",
+			func() error { return b.shutDown(ctx) }); err != nil {
 			return err
 		}
 	}
