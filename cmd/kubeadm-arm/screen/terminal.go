@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/text"
 )
 
 // terminal shows a run on a terminal. No line is wider than that: one that wrapped could
@@ -85,7 +86,7 @@ func (t *terminal) clear() { fmt.Fprint(t.out, "\r\x1b[K") }
 func (t *terminal) finish(word string, e bootstrap.Event) {
 	t.current = nil
 	t.clear()
-	printable.Fprintln(t.out, t.cut(fmt.Sprintf("%s%-44s %8s", word, e.Step, duration(e.Elapsed))))
+	printable.Fprintln(t.out, t.cut(fmt.Sprintf("%s%-44s %8s", word, e.Step, text.Duration(e.Elapsed))))
 }
 
 // redraw writes the line of the step under way.
@@ -94,9 +95,9 @@ func (t *terminal) redraw() {
 	if e == nil {
 		return
 	}
-	line := fmt.Sprintf(" %2d/%d %s: %s", e.Number, e.Total, e.Step, duration(t.now().Sub(t.began).Truncate(time.Second)))
+	line := fmt.Sprintf(" %2d/%d %s: %s", e.Number, e.Total, e.Step, text.Duration(t.now().Sub(t.began).Truncate(time.Second)))
 	if e.Expect > 0 {
-		line += " of about " + duration(e.Expect)
+		line += " of about " + text.Duration(e.Expect)
 	}
 	if e.Detail != "" {
 		line += ", " + e.Detail
