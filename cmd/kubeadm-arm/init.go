@@ -42,7 +42,10 @@ func (v invocation) runInit(o options) error {
 func (v invocation) bootstrap(own initFlags, args kubeadm.InitArgs) error {
 	stop := v.listen()
 	defer stop.close()
-	r := &initRun{invocation: v, own: own, args: args, stop: stop}
+	r := &initRun{invocation: v, own: own, args: args, stop: stop, display: screen.New(v.rawStderr, v.getenv("TERM"))}
+	if own.output == "json" {
+		r.display = jsonLines{v.stdout}
+	}
 	return r.walk(r.stages())
 }
 
@@ -145,7 +148,7 @@ func (r *initRun) diagnose(ctx context.Context) error {
 	if err != nil || r.dry() {
 		return err // shown with the plan
 	}
-	return r.showChecks(r.doctor, r.own.output)
+	return r.showChecks()
 }
 
 // moveStorage is --storage: apply, or in a dry run its plan. It comes before measuring,
@@ -218,10 +221,6 @@ func (r *initRun) run(ctx context.Context) error {
 		r.plan = r.resume.Plan
 	} else if r.source == benchNew {
 		_ = storeBench(r.bench)
-	}
-	r.display = screen.New(r.rawStderr, r.getenv("TERM"))
-	if r.own.output == "json" {
-		r.display = jsonLines{r.stdout}
 	}
 	r.display.Begin(r.screenRun())
 	began, busy := time.Now(), bench.BusyCPU(bench.Machine())

@@ -40,6 +40,8 @@ type End struct {
 // A Display shows a run under way. Its methods may be called from several
 // goroutines.
 type Display interface {
+	// Line shows a line of its own.
+	Line(string)
 	Begin(Run)
 	Event(bootstrap.Event)
 	// Stop ends the showing of events.

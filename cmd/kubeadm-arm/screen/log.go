@@ -22,8 +22,11 @@ type log struct {
 	last time.Time
 }
 
+// Line implements Display.
+func (l *log) Line(line string) { writeLines(l.out, []string{line}) }
+
 // Begin implements Display.
-func (l *log) Begin(r Run) { writeLines(l.out, header(r)) }
+func (l *log) Begin(r Run) { writeLines(l.out, header(r, true)) }
 
 // Event implements Display.
 func (l *log) Event(e bootstrap.Event) {

@@ -18,6 +18,8 @@ type terminal struct {
 	out   io.Writer
 	width int
 	now   func() time.Time
+	// ticks keep the clock of the step under way going.
+	ticks <-chan time.Time
 	stop  chan struct{}
 
 	mu      sync.Mutex
@@ -29,14 +31,12 @@ func newTerminal(w io.Writer, width int) *terminal {
 	return &terminal{out: w, width: max(width, 40), now: time.Now, stop: make(chan struct{})}
 }
 
-// tick keeps the clock of the step under way going.
-func (t *terminal) tick(ticker *time.Ticker) {
-	defer ticker.Stop()
+func (t *terminal) tick() {
 	for {
 		select {
 		case <-t.stop:
 			return
-		case <-ticker.C:
+		case <-t.ticks:
 			t.mu.Lock()
 			t.redraw()
 			t.mu.Unlock()
@@ -44,8 +44,14 @@ func (t *terminal) tick(ticker *time.Ticker) {
 	}
 }
 
+// Line implements Display.
+func (t *terminal) Line(line string) { t.wrapped([]string{line}) }
+
 // Begin implements Display.
-func (t *terminal) Begin(r Run) { t.wrapped(header(r)) }
+func (t *terminal) Begin(r Run) {
+	t.wrapped(header(r, false))
+	go t.tick()
+}
 
 // Event implements Display.
 func (t *terminal) Event(e bootstrap.Event) {
