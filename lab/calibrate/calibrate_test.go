@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -106,7 +107,7 @@ func TestComplete(t *testing.T) {
 
 // A lab that cannot be started fails every board, and each is named.
 func TestEveryBoardThatFailsIsNamed(t *testing.T) {
-	c := calibration{lab: drive.Lab(t.TempDir() + "/no-lab"), out: t.TempDir()}
+	c := calibration{log: drive.NewLog(io.Discard), lab: drive.Lab(t.TempDir() + "/no-lab"), out: t.TempDir()}
 	err := c.run(context.Background(), throttledBoards()[:3])
 	assert.ErrorContains(t, err, "cpu-100-1core: ")
 	assert.ErrorContains(t, err, "cpu-100-2core: ")
