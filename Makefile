@@ -185,11 +185,12 @@ test: ## everything that continuous integration runs; one run at a time
 
 test-all: lint unit fuzz-quick cross board storage-board boards-quick packages-check
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck, sizes of functions, lines and packages
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad" >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	cd lab && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
+	$(GO) run ./tools/sizes -report .
 
 # A test that hangs is ended after this time; no busy machine takes so long. What the tests of lab need is built first.
 PATIENCE ?= 75m
@@ -251,6 +252,15 @@ fit: ## fit plan's model to testdata/calibration; writes golden files, too
 	$(GO) run ./tools/fit
 	$(GO) test ./plan -update
 	$(GO) test ./patch -update
+
+# kubeadm's closing words, with the token, go to a file.
+.PHONY: init-svg
+INIT = kubeadm-arm init --config /etc/kubeadm-lab.yaml
+init-svg: build lab deps ## docs/init.svg: an init recorded on a throttled board (two minutes)
+	$(BIN)/lab up --name init-svg --cpu 15% --kubernetes $(KUBERNETES) --bin $(BIN)/kubeadm-arm
+	trap '$(BIN)/lab down --name init-svg' EXIT; cd $(BIN) && script --quiet --return --command \
+	  "stty cols 80; ./lab run --name init-svg --env TERM=xterm -- sh -c '$(INIT) >/root/join.txt'" --log-out init.out --log-timing init.timing
+	$(GO) run ./tools/termsvg -prompt '$(INIT) >join.txt' $(BIN)/init.out $(BIN)/init.timing >docs/init.svg
 
 # A browser's own rules for phones, dark rooms and paper, on the example report.
 CHROMIUM ?= chromium

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -47,7 +46,7 @@ func (v invocation) runDoctor(o options) error {
 	args := o.theirs
 	for _, f := range args.Flags {
 		if !kubeadm.KnownInitFlag(f.Name) {
-			return o.usage(fmt.Errorf("flag %s: there is no such flag", f.Tokens[0]))
+			return o.usage(fmt.Errorf("unknown flag %s", f.Tokens[0]))
 		}
 	}
 	if len(args.Words) > 0 {
@@ -113,9 +112,7 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 func writeDoctor(w io.Writer, r doctor.Report, output string) error {
 	switch output {
 	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return writeIndented(w, r)
 	case "yaml":
 		return encodeYAML(w, r)
 	}

@@ -42,7 +42,12 @@ func (v invocation) bootstrap(own initFlags, args kubeadm.InitArgs) error {
 	stop := v.listen()
 	defer stop.close()
 	r := &initRun{invocation: v, own: own, args: args, stop: stop}
-	return r.walk([]stage{
+	return r.walk(r.stages())
+}
+
+// stages are all of init.
+func (r *initRun) stages() []stage {
+	return []stage{
 		{"gather", r.always, r.gather, r.nothingChanged},
 		{"diagnose", r.always, r.diagnose, r.nothingChanged},
 		{"move storage", r.afresh, r.moveStorage, r.halfMoved},
@@ -51,7 +56,7 @@ func (v invocation) bootstrap(own initFlags, args kubeadm.InitArgs) error {
 		{"show", r.dry, r.show, r.nothingChanged},
 		{"run", r.notDry, r.run, nil},
 		{"report", r.notDry, r.report, nil},
-	})
+	}
 }
 
 // A stage is a part of init. The first that fails is the last.
@@ -258,7 +263,7 @@ func (r *initRun) screenRun() screen.Run {
 		s.Resumed, s.Done = true, r.resume.Done
 	}
 	if r.source == benchCached {
-		s.Cached = fmt.Sprintf("measured before: the board has not been booted since the benchmark of %s (%s)",
+		s.Cached = fmt.Sprintf("measured earlier: benchmark of %s (%s), no reboot since",
 			r.bench.Started.Format("2006-01-02 15:04:05 MST"), benchCache)
 	}
 	return s

@@ -37,12 +37,13 @@ func (v invocation) showStatus(s bootstrap.Status) error {
 		printable.Fprintf(w, "  process\t%s\n", s.Writer)
 	}
 	if s.Steps > 0 {
-		printable.Fprintf(w, "  kubeadm\t%s\n  begun\t%s by the clock of then\n  steps\t%d of %d done\n", s.Kubeadm, s.Started, s.Done, s.Steps)
+		printable.Fprintf(w, "  kubeadm\t%s\n  started\t%s (board clock)\n  steps\t%d of %d done\n",
+			s.Kubeadm, s.Started, s.Done, s.Steps)
 	}
 	if s.Step != "" {
-		state := "to come"
+		state := "next"
 		if s.Begun {
-			state = "begun"
+			state = "started"
 		}
 		printable.Fprintf(w, "  step\t%s (%s)\n", s.Step, state)
 	}
