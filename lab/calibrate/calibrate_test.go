@@ -79,7 +79,10 @@ func TestStretch(t *testing.T) {
 }
 
 func TestWhatInitPrints(t *testing.T) {
-	path, err := reportPath([]byte("{\"kind\":\"plan\"}\n{\"kind\":\"event\"}\n{\"kind\":\"result\",\"report\":\"/r/1.md\"}\n"))
+	path, err := reportPath([]byte(`{"kind":"plan"}
+{"kind":"event"}
+{"kind":"result","report":"/r/1.md"}
+`))
 	require.NoError(t, err)
 	assert.Equal(t, "/r/1.md", path)
 	_, err = reportPath([]byte("{\"kind\":\"plan\"}\n"))

@@ -213,7 +213,8 @@ func (b Board) start(ctx context.Context, files map[string][]byte, programs map[
 }
 
 // startedScript waits on an emulated board until it has started everything.
-const startedScript = "systemctl is-system-running --wait >/dev/null; until ctr version >/dev/null 2>&1; do sleep 0.5; done"
+const startedScript = "systemctl is-system-running --wait >/dev/null; " +
+	"until ctr version >/dev/null 2>&1; do sleep 0.5; done"
 
 // startMachine starts the board's QEMU.
 func (b Board) startMachine(ctx context.Context, folder string, m emulate.Machine) error {
