@@ -138,7 +138,7 @@ func Up(ctx context.Context, o board.Options, m Options, slowDisk board.Disk) (e
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, board.Down(b.Board))
+			err = errors.Join(err, b.Down())
 		}
 	}()
 	if err := b.createDisks(); err != nil {
@@ -280,7 +280,7 @@ func (b Board) Reboot(ctx context.Context, o RebootOptions) error {
 			return err
 		}
 	}
-	if err := board.EndEmulator(b.Board); err != nil {
+	if err := b.EndEmulator(); err != nil {
 		return err
 	}
 	for _, n := range o.Remove {
