@@ -101,6 +101,7 @@ func endAll(first Process, groups cgroup.Groups, deadline time.Time) error {
 	}
 }
 
+// DownNamed takes the board of that name down, also when only parts of it are left.
 func DownNamed(name string) error {
 	dir, err := DirOf(name)
 	if err != nil {
@@ -139,6 +140,7 @@ func downLeft() error {
 	return failed
 }
 
+// DownAll takes all boards down, also those of which only cgroups are left.
 func DownAll() error {
 	all, err := All()
 	if err != nil {
