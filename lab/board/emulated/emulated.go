@@ -181,7 +181,8 @@ func (b Board) createDisks() error {
 // machine is what QEMU emulates for the board, without its further disks.
 func (b Board) machine() emulate.Machine {
 	return emulate.Machine{
-		Board: b.kind, Dir: b.Dir, Cores: b.Limits.CPUs, Memory: b.Limits.Memory, Dilation: b.Dilation, Count: b.Count, Clock: b.clock,
+		Board: b.kind, Dir: b.Dir, Cores: b.Limits.CPUs, Memory: b.Limits.Memory,
+		Dilation: b.Dilation, Count: b.Count, Clock: b.clock,
 	}
 }
 
