@@ -351,16 +351,16 @@ func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.Ini
 // showChecks shows what doctor found before init. Findings that would certainly make it
 // fail stop it here; a warning is a line.
 func (r *initRun) showChecks() error {
-	fails := r.doctor.Of(doctor.Fail)
+	fails := r.checks.Of(doctor.Fail)
 	if r.own.output == "json" {
-		if err := writeJSON(r.stdout, result{Kind: "doctor", Doctor: &r.doctor}); err != nil {
+		if err := writeJSON(r.stdout, result{Kind: "doctor", Doctor: &r.checks}); err != nil {
 			return err
 		}
 	} else {
-		for _, f := range r.doctor.Of(doctor.Warning) {
+		for _, f := range r.checks.Of(doctor.Warning) {
 			r.display.Line("warning: " + f.ID + ": " + f.Seen + ignoredWord(f))
 		}
-		if err := doctor.Fails(r.stderr, r.doctor); err != nil {
+		if err := doctor.Fails(r.stderr, r.checks); err != nil {
 			return err
 		}
 	}
