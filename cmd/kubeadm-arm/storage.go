@@ -19,73 +19,47 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
 
-// storageCommands are the commands of `kubeadm-arm storage`.
-func storageCommands() []*command {
+// storageCommand is `kubeadm-arm storage`.
+func storageCommand() *command {
 	output := outputFlag("text", "json")
 	stop := ownFlag{name: "stop", text: "stop the kubelet, its pods, docker and containerd for it, and start them again"}
-	use := ownFlag{name: "use", value: "DIR", text: "copy to go on with where two differ; the other one is kept; may be repeated"}
+	use := ownFlag{name: "use", value: "DIR",
+		text: "copy to continue with where two differ; the other one is kept; may be repeated"}
 	takeOver := ownFlag{name: "take-over", text: "card and disk are this board's now, though the card was set up in another one"}
-	wish := []ownFlag{
+	request := []ownFlag{
 		{name: "mount", value: "DIR", text: "where the disk is mounted (default " + storage.DefaultMount + ", or where it is already)"},
-		{name: "folder", value: "DIR", text: "folder to move; may be repeated (default /var/lib/etcd, and /var/lib/docker and /var/lib/containerd if they exist)"},
+		{name: "folder", value: "DIR", text: "folder to move; may be repeated " +
+			"(default /var/lib/etcd, and /var/lib/docker and /var/lib/containerd if they exist)"},
 		stop, use, takeOver,
 		{name: "rebuild", text: "make the journal, which is lost, from the marked lines of /etc/fstab"},
 	}
-	undo := []ownFlag{stop, use, takeOver,
-		{name: "without-disk", text: "give up what is on the disk: it is gone for good, or belongs to another board"}}
-	return []*command{
-		{name: "storage plan", words: 1, run: invocation.storagePlan, flags: append(slices.Clone(wish), output),
-			calls: []call{{"", "the board's disks, and which are fit"}, {"DEVICE [flags]", "what apply would do: fstab, units, data; changes nothing"}}},
-		{name: "storage apply", words: 1, run: invocation.storageApply, flags: append(slices.Clone(wish), ownFlag{name: "dry-run", text: "print the plan and change nothing"}),
-			calls: []call{{"DEVICE [flags]", "do it, or finish it after an interruption; again it changes nothing"}}},
-		{name: "storage status", run: invocation.storageStatus, flags: []ownFlag{output}, calls: []call{{"[-o json]", "what is set up, and what is wrong with it"}}},
-		{name: "storage undo", run: invocation.storageUndo, flags: undo,
-			calls: []call{{"[--stop]", "bring the data back, and everything else as it was"},
-				{"--without-disk", "the same with the data of before apply: the disk is gone for good"}}},
-		{name: "storage clean", words: 1 << 10, run: invocation.storageClean,
-			calls: []call{{"[COPY]...", "remove the old data that apply kept; a copy that differs only if it is named"}}},
-		{name: "storage guard", words: 1 << 10, run: invocation.storageGuard,
-			calls: []call{{"[FOLDER]...", "fail unless the folders are on their disk (services ask this before they start)"}}},
-	}
-}
-
-// storageHelp is the help of all of them.
-func storageHelp() string {
-	all := command{name: "storage", flags: storageCommands()[0].flags[:3],
+	dryRun := ownFlag{name: "dry-run", text: "print the plan and change nothing"}
+	withoutDisk := ownFlag{name: "without-disk",
+		text: "give up what is on the disk: it is gone for good, or belongs to another board"}
+	return &command{
+		name:  "storage",
+		calls: []call{{"plan|apply|status|undo", "put etcd's data on another disk than the SD card, safely"}},
 		about: "kubeadm-arm storage puts etcd's folder, and docker's and containerd's, on another disk than the SD card: bind\n" +
-			"mounts in /etc/fstab, data moved and proved equal, and nothing that could begin an empty database without the disk.",
-		after: "DEVICE is UUID=…, LABEL=…, a device such as /dev/md0, or the mount point of a disk that you mount yourself."}
-	for _, c := range storageCommands() {
-		verb := strings.TrimPrefix(c.name, "storage ")
-		for _, call := range c.calls {
-			all.calls = append(all.calls, struct{ form, text string }{strings.TrimSpace(verb + " " + call.form), call.text})
-		}
+			"mounts in /etc/fstab, data moved and proved equal, and no way for an empty database to begin without the disk.",
+		after: "DEVICE is UUID=…, LABEL=…, a device such as /dev/md0, or the mount point of a disk that you mount yourself.",
+		flags: request[:3],
+		verbs: []*command{
+			{name: "storage plan", words: 1, run: invocation.storagePlan, flags: append(slices.Clone(request), output),
+				calls: []call{{"", "the board's disks, and which are suitable"},
+					{"DEVICE [flags]", "what apply would do: fstab, units, data; changes nothing"}}},
+			{name: "storage apply", words: 1, run: invocation.storageApply, flags: append(slices.Clone(request), dryRun),
+				calls: []call{{"DEVICE [flags]", "do it, or finish it after an interruption; again it changes nothing"}}},
+			{name: "storage status", run: invocation.storageStatus, flags: []ownFlag{output},
+				calls: []call{{"[-o json]", "what is set up, and what is wrong with it"}}},
+			{name: "storage undo", run: invocation.storageUndo, flags: []ownFlag{stop, use, takeOver, withoutDisk},
+				calls: []call{{"[--stop]", "bring the data back, and everything else as it was"},
+					{"--without-disk", "the same with the data of before apply: the disk is gone for good"}}},
+			{name: "storage clean", words: 1 << 10, run: invocation.storageClean,
+				calls: []call{{"[COPY]...", "remove the old data that apply kept; a copy that differs only if it is named"}}},
+			{name: "storage guard", words: 1 << 10, run: invocation.storageGuard,
+				calls: []call{{"[FOLDER]...", "fail unless the folders are on their disk (services ask this before they start)"}}},
+		},
 	}
-	return helpOf(&all)
-}
-
-// runStorage is `kubeadm-arm storage`.
-func (v invocation) runStorage(args []string) error {
-	known := kubeadm.InitFlags() // for --help in all its forms
-	for _, c := range storageCommands() {
-		for _, f := range c.flags {
-			known = append(known, f.spec())
-		}
-	}
-	a, err := kubeadm.ParseArgs(args, known)
-	if len(args) == 0 || err == nil && (len(a.Words) == 0 && a.Bool("help") || a.FirstWord == 0 && a.Words[0] == "help") {
-		fmt.Fprint(v.stdout, storageHelp())
-		return nil
-	}
-	if a.FirstWord < 0 {
-		return &problem{exitUsage, "see kubeadm-arm storage --help", fmt.Errorf("storage: no command in %q", strings.Join(args, " "))}
-	}
-	for _, c := range storageCommands() {
-		if c.name == "storage "+a.Words[0] {
-			return v.command(c, slices.Concat(args[:a.FirstWord], args[a.FirstWord+1:]))
-		}
-	}
-	return &problem{exitUsage, "see kubeadm-arm storage --help", fmt.Errorf("storage: no command %q", a.Words[0])}
 }
 
 // storageBoard is the machine that this program runs on.
