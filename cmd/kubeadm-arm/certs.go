@@ -164,7 +164,8 @@ func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask c
 		}
 		printable.Fprintf(v.stdout, "the old files are in %s\n", kept)
 		if d.Renews("admin.conf") {
-			printable.Fprintln(v.stdout, "kubectl: sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) ~/.kube/config")
+			printable.Fprintln(v.stdout, "kubectl: sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) "+
+				"~/.kube/config")
 		}
 	} else if !d.Due() && !restart {
 		printable.Fprintln(v.stdout, nothingDue)
@@ -274,7 +275,8 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 			return err
 		}
 	}
-	return &problem{exitStuck, "journalctl -u kubelet; kubectl get csr", fmt.Errorf("the kubelet has no certificate after %s", patience)}
+	return &problem{exitStuck, "journalctl -u kubelet; kubectl get csr",
+		fmt.Errorf("the kubelet has no certificate after %s", patience)}
 }
 
 func sleepContext(ctx context.Context, d time.Duration) error {
@@ -349,7 +351,8 @@ func (v invocation) awaitClock(ctx context.Context, seen certs.Seen, patience ti
 	// The monotonic clock: the other one is about to be set.
 	for began := time.Now(); !c.Right(); c = read() {
 		if time.Since(began) > patience {
-			printable.Fprintln(v.stdout, "the clock is still not right; the kubelet is started all the same, and nothing is renewed")
+			printable.Fprintln(v.stdout, "the clock is still not right; the kubelet is started all the same, and nothing is "+
+				"renewed")
 			return c, nil
 		}
 		if err := sleepContext(ctx, time.Second); err != nil {

@@ -25,7 +25,8 @@ func storageCommand() *command {
 	stop := ownFlag{name: "stop", text: "stop the kubelet, its pods, docker and containerd for it, and start them again"}
 	use := ownFlag{name: "use", value: "DIR",
 		text: "copy to continue with where two differ; the other one is kept; may be repeated"}
-	takeOver := ownFlag{name: "take-over", text: "card and disk are this board's now, though the card was set up in another one"}
+	takeOver := ownFlag{name: "take-over",
+		text: "card and disk are this board's now, though the card was set up in another one"}
 	request := []ownFlag{
 		{name: "mount", value: "DIR", text: "where the disk is mounted (default " + storage.DefaultMount + ", or where it is already)"},
 		{name: "folder", value: "DIR", text: "folder to move; may be repeated " +
@@ -39,8 +40,9 @@ func storageCommand() *command {
 	return &command{
 		name:  "storage",
 		calls: []call{{"plan|apply|status|undo", "put etcd's data on another disk than the SD card, safely"}},
-		about: "kubeadm-arm storage puts etcd's folder, and docker's and containerd's, on another disk than the SD card: bind\n" +
-			"mounts in /etc/fstab, data moved and proved equal, and no way for an empty database to begin without the disk.",
+		about: "kubeadm-arm storage puts etcd's folder, and docker's and containerd's, on another disk than the SD\n" +
+			"card: bind mounts in /etc/fstab, data moved and proved equal, and no way for an empty database to begin\n" +
+			"without the disk.",
 		after: "DEVICE is UUID=…, LABEL=…, a device such as /dev/md0, or the mount point of a disk that you mount yourself.",
 		flags: request[:3],
 		verbs: []*command{
@@ -64,7 +66,8 @@ func storageCommand() *command {
 
 // storageBoard is the machine that this program runs on.
 func (v invocation) storageBoard() storage.Board {
-	return storage.Board{FS: durable.FS{Hook: durable.KillPoint()}, Run: storage.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { printable.Fprintln(v.stderr, line) }}
+	return storage.Board{FS: durable.FS{Hook: durable.KillPoint()}, Run: storage.Exec, Now: time.Now,
+		Program: thisProgram(), Tell: func(line string) { printable.Fprintln(v.stderr, line) }}
 }
 
 // wish is what plan's and apply's command line asks for.
@@ -78,7 +81,8 @@ func (v invocation) wish(o options) (storage.Wish, error) {
 	if env := v.getenv("KUBEADM_ARM_STORAGE"); env != "" {
 		from, err := parseStorage(env)
 		if err != nil {
-			return w, &problem{exitUsage, "change it, or: unset KUBEADM_ARM_STORAGE", fmt.Errorf("environment variable KUBEADM_ARM_STORAGE: %w", err)}
+			return w, &problem{exitUsage, "change it, or: unset KUBEADM_ARM_STORAGE",
+				fmt.Errorf("environment variable KUBEADM_ARM_STORAGE: %w", err)}
 		}
 		w.Device = from.Device
 		if w.Mount == "" {
@@ -89,7 +93,8 @@ func (v invocation) wish(o options) (storage.Wish, error) {
 		}
 	}
 	if w.Device == "" && o.command.name == "storage apply" && !w.Rebuild && storage.Fresh() {
-		return w, &problem{exitUsage, "list the disks with: kubeadm-arm storage plan", errors.New("storage apply needs to be told which disk")}
+		return w, &problem{exitUsage, "list the disks with: kubeadm-arm storage plan",
+			errors.New("storage apply needs to be told which disk")}
 	}
 	return w, nil
 }
@@ -117,7 +122,9 @@ func parseStorage(text string) (storage.Wish, error) {
 }
 
 // initStorage is --storage of init: apply, or in a dry run its plan.
-func (v invocation) initStorage(ctx context.Context, wish *storage.Wish, c *kubeadm.Config, dry bool) (*storage.Plan, error) {
+func (v invocation) initStorage(
+	ctx context.Context, wish *storage.Wish, c *kubeadm.Config, dry bool,
+) (*storage.Plan, error) {
 	if wish == nil {
 		return nil, nil
 	}
@@ -195,7 +202,8 @@ func (v invocation) listDisks(ctx context.Context, b storage.Board, output strin
 		} else if len(d.MountedAt) > 0 {
 			fit = "mounted: choose " + d.MountedAt[0]
 		}
-		printable.Fprintf(w, "%s\t%.1f GB\t%s\t%s\t%s\t%s\t%s\n", d.Path, float64(d.Bytes)/1e9, diskKind(d), orDash(d.FSType), orDash(d.Label), orDash(d.UUID), fit)
+		printable.Fprintf(w, "%s\t%.1f GB\t%s\t%s\t%s\t%s\t%s\n", d.Path, float64(d.Bytes)/1e9, diskKind(d), orDash(d.FSType),
+			orDash(d.Label), orDash(d.UUID), fit)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -242,7 +250,8 @@ func (v invocation) showPlan(p storage.Plan) error {
 	if p.Unfinished != "" {
 		printable.Fprintf(v.stdout, "An %s was interrupted; it would be finished.\n\n", p.Unfinished)
 	}
-	printable.Fprintf(v.stdout, "Disk: %s, %s, %.1f GB, %s, mounted at %s\n\n", p.Disk.Path, diskKind(p.Disk), float64(p.Disk.Bytes)/1e9, p.Disk.FSType, p.Mount)
+	printable.Fprintf(v.stdout, "Disk: %s, %s, %.1f GB, %s, mounted at %s\n\n", p.Disk.Path, diskKind(p.Disk),
+		float64(p.Disk.Bytes)/1e9, p.Disk.FSType, p.Mount)
 	w := tabwriter.NewWriter(v.stdout, 0, 0, 2, ' ', 0)
 	printable.Row(w, "FOLDER", "TO", "NOW", "")
 	for _, m := range p.Moves {
@@ -274,7 +283,8 @@ func (v invocation) showPlan(p storage.Plan) error {
 	for _, text := range p.Warnings {
 		printable.Fprintf(v.stdout, "warning: %s\n", text)
 	}
-	printable.Fprintf(v.stdout, "Old data stays beside its folder, as FOLDER.before-storage-…, until: kubeadm-arm storage clean\n")
+	printable.Fprintf(v.stdout, "Old data stays beside its folder, as FOLDER.before-storage-…, until: kubeadm-arm "+
+		"storage clean\n")
 	printable.Fprintf(v.stdout, "Nothing was changed. Measure before and after: %s\n", benchCommand(p))
 	return nil
 }
@@ -370,7 +380,8 @@ func (v invocation) showStorage(s storage.Status) error {
 		}
 		printable.Fprintf(w, "mount\t%s, %s%s\n", s.Mount, cond(s.Mounted, "mounted", "not mounted"), space)
 		for _, x := range s.Folders {
-			state := cond(x.OnDisk, "on the disk", cond(x.Guarded, "NOT on the disk; guarded, nothing can begin there", "NOT on the disk"))
+			state := cond(x.OnDisk, "on the disk", cond(x.Guarded, "NOT on the disk; guarded, nothing can begin there",
+				"NOT on the disk"))
 			printable.Fprintf(w, "folder\t%s, %s\n", x.Folder, state)
 		}
 	}
@@ -414,12 +425,14 @@ func (v invocation) storageUndo(o options) error {
 	if err := needRoot("storage undo"); err != nil {
 		return err
 	}
-	how := storage.How{Stop: o.on("stop"), Use: o.list("use"), TakeOver: o.on("take-over"), WithoutDisk: o.on("without-disk")}
+	how := storage.How{Stop: o.on("stop"), Use: o.list("use"), TakeOver: o.on("take-over"),
+		WithoutDisk: o.on("without-disk")}
 	stop := v.listen()
 	defer stop.close()
 	if err := v.storageBoard().Undo(stop.ctx, how); err != nil {
 		if sig := stop.signal(); sig != 0 {
-			return &problem{128 + int(sig), "finish it with: kubeadm-arm storage undo", fmt.Errorf("interrupted by %s: %w", signalName(sig), err)}
+			return &problem{128 + int(sig), "finish it with: kubeadm-arm storage undo",
+				fmt.Errorf("interrupted by %s: %w", signalName(sig), err)}
 		}
 		return err
 	}
