@@ -74,7 +74,7 @@ func TestAComponentWithoutALogIsFound(t *testing.T) {
 // Looking costs what is waited for. A wait that ends as expected is seen with not many
 // more than half of the looks, and not much later.
 func TestLooksAreFewWhileTheEndIsFar(t *testing.T) {
-	s := plan.AwaitHealthy{Expect: 50 * time.Second, Poll: 500 * time.Millisecond}
+	s := plan.AwaitHealthy{Predicted: 50 * time.Second, Poll: 500 * time.Millisecond}
 	count := func(until time.Duration) (looks int, late time.Duration) {
 		for at := time.Duration(0); ; at += untilNextLook(s, at) {
 			if at >= until {

@@ -117,7 +117,7 @@ func TestAwaitLetsTheKubeletGo(t *testing.T) {
 		o := b.options()
 		o.Hold = s.hold
 		r := newRun(o)
-		err := r.await(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Quiet: quiet, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond, HoldKubelet: true}, func(string) {})
+		err := r.await(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Quiet: quiet, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond, PauseKubelet: true}, func(string) {})
 		assert.Equal(t, healthy, err == nil, "%v", err)
 		assert.Equal(t, []int{50}, s.pids)
 		assert.Equal(t, 1, s.gone)
@@ -140,7 +140,7 @@ func TestTheKubeletIsHeldSoonAfterTheProcessIsThere(t *testing.T) {
 	const poll = 20 * time.Millisecond
 	var held time.Time
 	looks := 0
-	_ = r.await(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Expect: time.Hour, Quiet: time.Second, Patience: time.Minute, Restarts: 3, Poll: poll, HoldKubelet: true}, func(string) {
+	_ = r.await(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Predicted: time.Hour, Quiet: time.Second, Patience: time.Minute, Restarts: 3, Poll: poll, PauseKubelet: true}, func(string) {
 		looks++
 		switch {
 		case looks == 5:

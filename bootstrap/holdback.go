@@ -21,7 +21,7 @@ func (r *run) keepHoldingBack() error {
 	var names []string
 	for _, s := range r.journal.Plan.Steps {
 		if s, ok := s.(plan.StageManifests); ok {
-			names = s.Components
+			names = s.Staged
 		}
 	}
 	if len(names) == 0 {

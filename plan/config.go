@@ -36,7 +36,7 @@ func (m *maker) config() {
 	m.algorithm(c)
 	m.housekeeping(c)
 	if m.slow {
-		m.clocks(c)
+		m.timeouts(c)
 	}
 	if len(c.Edits) == 0 && m.f.Config == nil {
 		return
@@ -82,11 +82,11 @@ func (m *maker) algorithm(c *ConfigPlan) {
 	case hasTimeouts(c.API):
 		m.ecdsa = true
 		m.decide(GroupConfig, name, "ECDSA-P256", cost)
-		c.Edits = append(c.Edits, ConfigEdit{Cluster: true, Path: []string{"encryptionAlgorithm"}, Text: "ECDSA-P256"})
+		c.Edits = append(c.Edits, TextField{Cluster: true, Path: []string{"encryptionAlgorithm"}, Text: "ECDSA-P256"})
 	case m.f.Kubeadm.Value(kubeadm.KeyAlgorithm) == "featureGates.PublicKeysECDSA":
 		m.ecdsa = true
 		m.decide(GroupConfig, name, "ECDSA by feature gate", cost+"; kubeconfig keys stay RSA in this version")
-		c.Edits = append(c.Edits, ConfigEdit{Cluster: true, Path: []string{"featureGates", "PublicKeysECDSA"}, Gate: true})
+		c.Edits = append(c.Edits, FeatureGate{"PublicKeysECDSA"})
 	default:
 		m.leave(GroupConfig, name, "RSA-2048", cost+", but this kubeadm or its config has no choice")
 	}
@@ -108,20 +108,20 @@ func (m *maker) housekeeping(c *ConfigPlan) {
 	if m.f.Profile == Frugal {
 		every = time.Minute
 	}
-	c.Edits = append(c.Edits, ConfigEdit{Path: []string{"nodeRegistration", "kubeletExtraArgs", flag}, Text: short(every.Seconds()), KubeletArg: true})
+	c.Edits = append(c.Edits, KubeletFlag{flag, short(every.Seconds())})
 	m.decide(GroupKubelet, name, short(every.Seconds()), "it reads a dozen files for every container each time; kubectl top is late by as much")
 }
 
-// clocks raises kubeadm's own timeouts where the config has them.
-func (m *maker) clocks(c *ConfigPlan) {
+// timeouts raises kubeadm's own timeouts where the config has them.
+func (m *maker) timeouts(c *ConfigPlan) {
 	budget := m.startBudget()
 	if !hasTimeouts(c.API) {
-		m.clock(c, ConfigEdit{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"}, Duration: budget},
+		m.timeout(c, RaisedTimeout{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"}, AtLeast: budget},
 			"several times the expected start; this config API has no other clock, the rest is got round by waiting before kubeadm does")
 		return
 	}
-	call := max(time.Minute, roundUp(2*m.start, time.Minute))
-	kubelet := max(4*time.Minute, roundUp(2*m.start, time.Minute))
+	call := max(time.Minute, roundUp(2*m.apiServerStart, time.Minute))
+	kubelet := max(4*time.Minute, roundUp(2*m.apiServerStart, time.Minute))
 	for _, t := range []struct {
 		field string
 		value time.Duration
@@ -135,26 +135,26 @@ func (m *maker) clocks(c *ConfigPlan) {
 		{"discovery", max(5*time.Minute, budget), "as long as the control plane may take"},
 		{"upgradeManifests", max(5*time.Minute, budget), "an upgrade restarts each component"},
 	} {
-		m.clock(c, ConfigEdit{Path: []string{"timeouts", t.field}, Duration: t.value}, t.why)
+		m.timeout(c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
 	}
 }
 
-// clock adds a timeout unless the owner's own is at least as long.
-func (m *maker) clock(c *ConfigPlan, e ConfigEdit, why string) {
+// timeout adds a timeout unless the owner's own is at least as long.
+func (m *maker) timeout(c *ConfigPlan, e RaisedTimeout, why string) {
 	name := strings.Join(e.Path, ".")
 	old := m.f.Config.Init(e.Path...)
 	if e.Cluster {
 		old = m.f.Config.Cluster(e.Path...)
 	}
-	if was, err := time.ParseDuration(old); err == nil && was >= e.Duration {
+	if was, err := time.ParseDuration(old); err == nil && was >= e.AtLeast {
 		m.leave(GroupConfig, name, was.String(), "the owner's value is longer and stays")
 		return
 	}
 	c.Edits = append(c.Edits, e)
-	m.decide(GroupConfig, name, e.Duration.String(), why)
+	m.decide(GroupConfig, name, e.AtLeast.String(), why)
 }
 
 // startBudget is how long a component may take to start before it is killed.
 func (m *maker) startBudget() time.Duration {
-	return max(4*time.Minute, roundUp(6*m.start, time.Minute))
+	return max(4*time.Minute, roundUp(6*m.apiServerStart, time.Minute))
 }

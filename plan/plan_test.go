@@ -164,11 +164,13 @@ func TestSlowerNeverGetsLess(t *testing.T) {
 		var now []time.Duration
 		for _, s := range p.Steps {
 			if a, ok := s.(AwaitHealthy); ok {
-				now = append(now, a.Expect, a.Quiet, a.Patience)
+				now = append(now, a.Predicted, a.Quiet, a.Patience)
 			}
 		}
 		for _, e := range p.Config.Edits {
-			now = append(now, e.Duration)
+			if raised, ok := e.(RaisedTimeout); ok {
+				now = append(now, raised.AtLeast)
+			}
 		}
 		for i := range min(len(before), len(now)) {
 			assert.GreaterOrEqual(t, now[i], before[i], "slowdown %.1f", n)
@@ -200,12 +202,13 @@ scheduler:
 	for _, profile := range []Profile{Responsive, Balanced} {
 		c := config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n  - name: housekeeping-interval\n    value: 15s\n")
 		for _, e := range MakeInit(Facts{Profile: profile, Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Config: c}).Config.Edits {
-			assert.False(t, e.KubeletArg, "the owner's stays")
+			_, flag := e.(KubeletFlag)
+			assert.False(t, flag, "the owner's stays")
 		}
 	}
 	for _, e := range p.Config.Edits {
-		assert.NotEqual(t, "encryptionAlgorithm", e.Path[0])
-		assert.NotEqual(t, "kubernetesAPICall", e.Path[len(e.Path)-1])
+		assert.NotEqual(t, "encryptionAlgorithm", e.json().Path[0])
+		assert.NotEqual(t, []string{"timeouts", "kubernetesAPICall"}, e.json().Path)
 	}
 	for _, s := range p.Steps {
 		if m, ok := s.(PatchManifests); ok {
@@ -377,7 +380,7 @@ func TestControllerManagerStartsAfterTheAPIServerIsHealthy(t *testing.T) {
 				for _, s := range p.Steps {
 					switch s := s.(type) {
 					case StageManifests:
-						staged = slices.Contains(s.Components, ControllerManager)
+						staged = slices.Contains(s.Staged, ControllerManager)
 					case RunPhases:
 						assert.True(t, staged || !slices.Contains(s.Keep, "kubelet-start"), "staged before the kubelet starts")
 						assert.False(t, slices.Contains(s.Keep, "wait-control-plane"), "kubeadm would wait for it")
@@ -395,7 +398,7 @@ func TestControllerManagerStartsAfterTheAPIServerIsHealthy(t *testing.T) {
 		}
 	}
 	for _, s := range MakeInit(Facts{Profile: Responsive, Speed: Reference(), Kubeadm: behaviour(t, 37, 2)}).Steps {
-		assert.NotEqual(t, StageManifests{Components: []string{ControllerManager}}, s, "it changes nothing on a fast board")
+		assert.NotEqual(t, StageManifests{Staged: []string{ControllerManager}}, s, "it changes nothing on a fast board")
 	}
 }
 

@@ -172,3 +172,15 @@ func (m *maker) steadyPeriod() time.Duration {
 	}
 	return 10 * time.Second
 }
+
+// apiMemory is what the API server's heap may take before its garbage collector
+// works harder: a fifth of the board's memory, and never less than what a small
+// cluster's server holds anyway.
+func (m *maker) apiMemory() (limit string, ok bool) {
+	const least, mib = 256, 1 << 20
+	total := m.f.Board.MemoryTotal / mib
+	if total < 900 {
+		return "", false
+	}
+	return fmt.Sprintf("%dMiB", max(least, total/5)), true
+}

@@ -34,11 +34,11 @@ func (b *initRun) boardReport(now time.Time) (report.Report, error) {
 	}
 	start := 0.0
 	for _, s := range b.outcome.Steps {
-		step := report.Step{Name: s.Title, Start: start, Seconds: s.Took.Seconds(), Predicted: s.Expect.Seconds()}
-		if s.Component != "" {
-			step.Waited = s.Component
-			if n := b.outcome.Restarts[s.Component]; n > 0 {
-				step.Restarts = map[string]int{s.Component: n}
+		step := report.Step{Name: s.Step.Title(), Start: start, Seconds: s.Took.Seconds()}
+		if s.Waited != "" {
+			step.Waited, step.Predicted = s.Waited, s.Step.Expect().Seconds()
+			if n := b.outcome.Restarts[s.Waited]; n > 0 {
+				step.Restarts = map[string]int{s.Waited: n}
 			}
 		}
 		start += step.Seconds

@@ -3,7 +3,6 @@ package screen
 import (
 	"fmt"
 	"io"
-	"sort"
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
@@ -24,7 +23,11 @@ func WritePlan(w io.Writer, r Run, verbose bool) error {
 	}
 	b.WriteString("\nSteps\n")
 	for i, s := range r.Plan.Steps {
-		wrap(&b, fmt.Sprintf("  %2d. ", i+1), "      ", s.Title()+stepDetail(s))
+		line := s.Title()
+		if detail := s.Detail(); detail != "" {
+			line += ": " + detail
+		}
+		wrap(&b, fmt.Sprintf("  %2d. ", i+1), "      ", line)
 	}
 	b.WriteString("\nWhat differs from kubeadm's defaults, and why\n")
 	hidden := 0
@@ -54,35 +57,4 @@ func WritePlan(w io.Writer, r Run, verbose bool) error {
 // wrap writes words that may be foreign.
 func wrap(b *strings.Builder, first, indent, words string) {
 	_ = text.Wrap(b, first, indent, printable.Line(words)) // a strings.Builder takes everything
-}
-
-func stepDetail(s plan.Step) string {
-	switch s := s.(type) {
-	case plan.RunPhases:
-		return ": " + strings.Join(s.Keep, ", ")
-	case plan.StageManifests:
-		return ": " + strings.Join(s.Components, ", ")
-	case plan.AwaitHealthy:
-		return fmt.Sprintf(": expected %s; given up when nothing moves for %s, nothing new comes for %s, or after %d restarts",
-			text.Duration(s.Expect), text.Duration(s.Quiet), text.Duration(s.Patience), s.Restarts)
-	case plan.KubeletCertificates:
-		var made []string
-		if s.Client {
-			made = append(made, "client")
-		}
-		if s.Serving {
-			made = append(made, "serving")
-		}
-		return ": " + strings.Join(made, ", ")
-	case plan.TuneServices:
-		return fmt.Sprintf(": kubelet, container runtime; their timers may fire %s late", s.TimerSlack)
-	case plan.PatchManifests:
-		var names []string
-		for c := range s.Settings {
-			names = append(names, c)
-		}
-		sort.Strings(names)
-		return ": " + strings.Join(names, ", ")
-	}
-	return ""
 }

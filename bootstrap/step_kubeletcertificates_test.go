@@ -44,7 +44,7 @@ func TestKubeletClientCertificate(t *testing.T) {
 	before, err := os.ReadFile(b.layout.KubeletConf())
 	require.NoError(t, err)
 	carried, _, _ := kubeconfigCA(b.layout.KubeletConf())
-	_, err = r.do(t.Context(), plan.KubeletCertificates{Client: true}, false, nil)
+	err = r.do(t.Context(), plan.KubeletCertificates{Client: true}, &work{})
 	require.NoError(t, err)
 	target := requireRotatable(t, b)
 	assert.Regexp(t, `^/var/lib/kubelet/pki/kubelet-client-\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d\.pem$`, target)

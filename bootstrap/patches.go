@@ -8,27 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
-	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
-	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
-
-// writeDurable lays a component's changes down as patches for kubeadm, where
-// its version knows patches.
-func (r *run) writeDurable(component string, changes []patch.Change) error {
-	if !strings.HasSuffix(r.Behaviour.Value(kubeadm.PatchesRoute), "patches") {
-		return nil
-	}
-	for name, text := range patch.Durable(component, changes) {
-		if err := r.layout.FS.MkdirAll(r.layout.Patches(), 0o755); err != nil {
-			return fmt.Errorf("keep the changes for upgrades: %w", err)
-		}
-		path := filepath.Join(r.layout.Patches(), name)
-		if err := r.layout.FS.WriteFile(path, text, 0o644); err != nil {
-			return fmt.Errorf("keep the changes for upgrades: %w", err)
-		}
-	}
-	return nil
-}
 
 // DurablePatches returns the patches that an earlier run laid down, by file
 // name; none is no error.

@@ -10,6 +10,7 @@ import (
 
 // KubeletCertificates makes the kubelet's certificates before it starts.
 type KubeletCertificates struct {
+	plain
 	// Client moves its client certificate out of kubelet.conf into a file that it
 	// can renew, as kubeadm's phase kubelet-finalize does once the kubelet has made
 	// the file (cmd/kubeadm/app/cmd/phases/init/kubeletfinalize.go).
@@ -20,27 +21,46 @@ type KubeletCertificates struct {
 	Serving bool `json:"serving"`
 }
 
-// Title implements Step.
+// Kind implements Step.
+func (KubeletCertificates) Kind() string  { return "kubeletCertificates" }
 func (KubeletCertificates) Title() string { return "make the kubelet's certificates" }
 
-func (KubeletCertificates) step() {}
+// Detail implements Step.
+func (s KubeletCertificates) Detail() string {
+	var made []string
+	if s.Client {
+		made = append(made, "client")
+	}
+	if s.Serving {
+		made = append(made, "serving")
+	}
+	return strings.Join(made, ", ")
+}
 
+// finalize is the phase that the client certificate's part replaces.
 const finalize = "kubelet-finalize"
 
-// kubeletCertificates adds the step and returns the phases that it stands for.
-func (m *maker) kubeletCertificates() (done []string) {
+// kubeletCertificates makes those that are worth it.
+func (m *maker) kubeletCertificates() []Step {
 	s := KubeletCertificates{Client: m.rotatable(), Serving: m.serving()}
 	if s.Client {
 		m.decide(GroupKubelet, "phase "+finalize, "before the kubelet starts", "kubeadm does it at the end and starts the kubelet a second time for it, which costs as much as the first time")
-		done = []string{finalize}
 	}
 	if s.Serving {
 		m.decide(GroupKubelet, "kubelet serving certificate", "ECDSA-P256, made before it starts", "nobody can verify the self-signed one that it makes at its first start, and for that it takes two RSA keys")
 	}
-	if s.Client || s.Serving {
-		m.add(s)
+	if !s.Client && !s.Serving {
+		return nil
 	}
-	return done
+	return []Step{s}
+}
+
+// replacedPhases are kubeadm's phases that kubeletCertificates stands for.
+func (m *maker) replacedPhases() []string {
+	if m.rotatable() {
+		return []string{finalize}
+	}
+	return nil
 }
 
 // rotatable tells whether kubeadm writes kubelet.conf and would finalize it, and

@@ -2,20 +2,51 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
 
-// patches decides what the manifests should reach.
-func (m *maker) patches() PatchManifests {
+// PatchManifests rewrites the manifests that kubeadm wrote.
+type PatchManifests struct {
+	plain
+	Settings map[string]patch.Settings `json:"settings"`
+}
+
+// Kind implements Step.
+func (PatchManifests) Kind() string           { return "patchManifests" }
+func (PatchManifests) Title() string          { return "patch the manifests" }
+func (s PatchManifests) Detail() string       { return strings.Join(s.Components(), ", ") }
+func (s PatchManifests) Components() []string { return slices.Sorted(maps.Keys(s.Settings)) }
+
+// patchManifests sets what the settings decide.
+func (m *maker) patchManifests() []Step { return []Step{PatchManifests{Settings: m.settings()}} }
+
+// Patches are the manifest settings alone, for a control plane that is there
+// already. A board that is fast enough needs none.
+func Patches(f Facts) map[string]patch.Settings {
+	m := newMaker(f)
+	if m.slow {
+		return m.settings()
+	}
+	if env := m.etcdEnv(); env != nil {
+		return map[string]patch.Settings{Etcd: {Env: env}}
+	}
+	return map[string]patch.Settings{}
+}
+
+// settings decides what the manifests should reach.
+func (m *maker) settings() map[string]patch.Settings {
 	budget := m.startBudget()
 	period := m.probePeriod()
 	timeout := m.probeTimeout()
 	startup := patch.Probe{
 		Period: whole(period), FailureThreshold: int(math.Ceil(budget.Seconds() / period.Seconds())), Timeout: whole(timeout),
-		Reason: fmt.Sprintf("%s to start, six times the expected API server start of %s", budget, m.start),
+		Reason: fmt.Sprintf("%s to start, six times the expected API server start of %s", budget, m.apiServerStart),
 	}
 	handshake := m.handshakeCost()
 	steady := patch.Probe{Period: whole(max(period, m.steadyPeriod())), Timeout: whole(timeout), Reason: handshake}
@@ -25,8 +56,8 @@ func (m *maker) patches() PatchManifests {
 	m.decide(GroupManifests, "startup probe budget", budget.String(), "six times the expected API server start: nothing is gained by killing what is still starting")
 	m.decide(GroupManifests, "probe period", max(period, m.steadyPeriod()).String(), handshake)
 	m.decide(GroupManifests, "probe timeout", timeout.String(), "a probe's handshake and answer queue behind the work of a starting control plane")
-	p := PatchManifests{Settings: map[string]patch.Settings{}}
-	for _, c := range append(m.local(Etcd), m.stagedComponents()...) {
+	all := map[string]patch.Settings{}
+	for _, c := range append(m.localEtcd(), m.controlPlane()...) {
 		s, l, r := m.respect(c, "startupProbe", startup), m.respect(c, "livenessProbe", liveness), m.respect(c, "readinessProbe", readiness)
 		settings := patch.Settings{Startup: &s, Liveness: &l, Readiness: &r, NoStartupProbe: m.noStartupProbe()}
 		switch c {
@@ -36,9 +67,9 @@ func (m *maker) patches() PatchManifests {
 			settings.Flags = m.leases(c)
 		}
 		m.save(c, &settings)
-		p.Settings[c] = settings
+		all[c] = settings
 	}
-	return p
+	return all
 }
 
 // kubeadm's own failure thresholds (util/staticpod/utils.go): a slower period asks
@@ -67,7 +98,7 @@ func (m *maker) probePeriod() time.Duration {
 // probeTimeout is long enough for an answer that queues behind other work. The
 // prober's own handshake bound of 10 s cannot be raised.
 func (m *maker) probeTimeout() time.Duration {
-	return min(max(15*time.Second, roundUp(m.start/5, 5*time.Second)), 60*time.Second)
+	return min(max(15*time.Second, roundUp(m.apiServerStart/5, 5*time.Second)), 60*time.Second)
 }
 
 func (m *maker) handshakeCost() string {
@@ -82,11 +113,11 @@ func (m *maker) leases(component string) []patch.Flag {
 	if m.alone() {
 		return nil // there is no election
 	}
-	lease := min(max(15*time.Second, roundUp(4*m.start/5, 5*time.Second)), 2*time.Minute)
+	lease := min(max(15*time.Second, roundUp(4*m.apiServerStart/5, 5*time.Second)), 2*time.Minute)
 	if lease == 15*time.Second {
 		return nil
 	}
-	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of %s; who fails to renew exits and starts again", m.start)
+	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of %s; who fails to renew exits and starts again", m.apiServerStart)
 	if component == ControllerManager {
 		m.decide(GroupManifests, "leader election lease", lease.String(), why)
 	}

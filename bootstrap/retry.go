@@ -14,11 +14,11 @@ import (
 // (cmd/kubeadm/app/cmd/phases/workflow/runner.go).
 var failedPhase = regexp.MustCompile(`(?m)^(?:error: )?error execution phase ([a-z/-]+): `)
 
-// goOn returns the step that goes on where a failed kubeadm stopped: with the
+// fromFailedPhase returns the step that continues where a failed kubeadm stopped: with the
 // phase that failed and those after it. Where a request is lost now and then, going
 // through all of them again can fail for ever. A certificate key lives only in the
 // process that made it, so with uploaded certificates all of it is done again.
-func (r *run) goOn(s plan.RunPhases, failure error) plan.RunPhases {
+func (r *run) fromFailedPhase(s plan.RunPhases, failure error) plan.RunPhases {
 	var c *kubeadm.CommandError
 	if !errors.As(failure, &c) || r.uploadsCerts() {
 		return s

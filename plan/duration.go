@@ -21,32 +21,23 @@ func seconds(s float64) time.Duration {
 	return time.Duration(s * float64(time.Second))
 }
 
-// CheckRange looks at the numbers of a step that was read from a file.
-func CheckRange(s Step) error {
-	a, ok := s.(AwaitHealthy)
-	if !ok {
-		if t, ok := s.(TuneServices); ok {
-			return inRange("timer slack", t.TimerSlack)
-		}
-		return nil
-	}
-	for _, d := range []struct {
-		name string
-		time time.Duration
-	}{{"expect", a.Expect}, {"quiet", a.Quiet}, {"patience", a.Patience}, {"poll", a.Poll}} {
-		if err := inRange(d.name, d.time); err != nil {
-			return err
-		}
-	}
-	if a.Restarts < 0 || a.Restarts > 1<<20 {
-		return fmt.Errorf("its restarts are %d", a.Restarts)
-	}
-	return nil
-}
-
+// inRange checks a duration that was read from a file.
 func inRange(name string, d time.Duration) error {
 	if d < 0 || d > 100*Longest {
 		return fmt.Errorf("its %s is %s, want 0 to %s", name, d, 100*Longest)
 	}
 	return nil
+}
+
+// roundUp rounds d up to a multiple of unit.
+func roundUp(d, unit time.Duration) time.Duration {
+	if rest := d % unit; rest > 0 {
+		return d + unit - rest
+	}
+	return d
+}
+
+// short formats a time in seconds.
+func short(s float64) string {
+	return seconds(s).Round(10 * time.Microsecond).String()
 }
