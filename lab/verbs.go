@@ -166,6 +166,7 @@ func rebootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	nameFlag(f, &name)
 	var o emulated.RebootOptions
 	f.BoolVar(&o.Orderly, "orderly", false, "of an emulated board: let it shut down first")
+	f.StringVar(&o.Clock, "clock", "", "of an emulated board: what its battery clock says then, such as 2028-01-05T10:00:00 (`UTC`)")
 	f.IntSliceVar(&o.Remove, "remove-disk", nil, "take out this `disk` of an emulated board before it starts; 1 is "+
 		"the first --disk")
 	f.IntSliceVar(&o.Insert, "insert-disk", nil, "put this `disk` back")
@@ -181,7 +182,7 @@ func rebootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 			}
 			return codeOf(e.Reboot(ctx, o))
 		}
-		if o.Orderly || o.Remove != nil || o.Insert != nil {
+		if o.Orderly || o.Clock != "" || o.Remove != nil || o.Insert != nil {
 			return 2, fmt.Errorf("reboot: board %s is not emulated; its power can only be cut", name)
 		}
 		return codeOf(b.Reboot(ctx))

@@ -26,7 +26,7 @@ packages: cross package-files ## .deb for four CPUs, tarballs and checksums in d
 	  rm -rf dist/tar && mkdir -p dist/tar/$$name/man dist/tar/$$name/completions && \
 	  cp dist/kubeadm-arm-linux-$$cpu dist/tar/$$name/kubeadm-arm && cp dist/package/*.1.gz dist/tar/$$name/man && \
 	  cp dist/package/kubeadm-arm.bash dist/package/_kubeadm-arm dist/package/kubeadm-arm.fish dist/tar/$$name/completions && \
-	  cp dist/package/third-party-notices.gz packaging/kubeadm-arm-release.service README.md CHANGELOG.md LICENSE dist/tar/$$name && \
+	  cp dist/package/third-party-notices.gz packaging/*.service packaging/*.timer README.md CHANGELOG.md LICENSE dist/tar/$$name && \
 	  $(TAR) -C dist/tar -c $$name | gzip -9n > dist/release/$$name.tar.gz; done
 	@for arch in amd64 arm64; do name=kubeadm-arm-images-$(VERSION)-linux-$$arch; mkdir -p dist/tar/$$name && \
 	  (cd lab && GOOS=linux GOARCH=$$arch $(BUILD) -o ../dist/tar/$$name/kubeadm-arm-images .) && \

@@ -64,6 +64,9 @@ func commands() []*command {
 				kubeadmFlag(), reportFlag(), runOutputFlag(),
 				{name: "profile", value: "NAME", env: "KUBEADM_ARM_PROFILE", choices: []string{"responsive", "balanced", "frugal"}, def: "balanced",
 					text: "how light the control plane is when idle"},
+				{name: "certificate-validity", value: "DURATION",
+					text: "how long certificates are valid, such as 87600h (ten years), for a board that is off for long; " +
+						"kubeadm from v1.31. The price: a stolen key can be used for as long"},
 				{name: "storage", value: "DEVICE", env: "KUBEADM_ARM_STORAGE",
 					text: "first move etcd's data to this disk, as kubeadm-arm storage apply does; " +
 						"DEVICE,folder=PATH,…,mount=PATH also names the folders and where the disk is mounted"},
@@ -108,6 +111,8 @@ func commands() []*command {
 					text: "patch for a board this many times slower than the reference board instead of measuring this one"},
 			}},
 		{name: "storage", calls: []call{{"plan|apply|status|undo", "put etcd's data on another disk than the SD card, safely"}}},
+		{name: "certs",
+			calls: []call{{"status|renew", "show when certificates expire, the kubelet's too, and renew them"}}},
 		{name: "report", words: 1 << 10, run: invocation.runReport,
 			calls: []call{{"show FILE", "a saved board report as Markdown, HTML or JSON"}, {"compare A B", "compare board reports; marks differences that are noise"}},
 			flags: []ownFlag{{name: "output", short: 'o', value: "FORMAT",

@@ -41,6 +41,7 @@ const (
 	exitInternal    = 30
 	exitUntrusted   = 31
 	exitPanic       = 32
+	exitCerts       = 33
 )
 
 // exit is an exit code.
@@ -76,6 +77,7 @@ func exitCodes() []exit {
 		{exitInternal, "anything else"},
 		{exitUntrusted, "users other than root can replace this program, which systemd would have to start; nothing was changed"},
 		{exitPanic, "a bug in kubeadm-arm itself"},
+		{exitCerts, "certs: a certificate has expired, or soon will, and cannot be renewed on this node"},
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -178,10 +179,14 @@ func (r *initRun) measure(ctx context.Context) error {
 
 // makePlan decides.
 func (r *initRun) makePlan(context.Context) error {
+	if api := cmp.Or(r.config.API(), r.behaviour.ConfigWrite()); r.own.validity > 0 && !plan.HasValidity(api) {
+		return &problem{exitUsage, "after init: kubeadm-arm certs renew --validity " + r.own.validity.String(),
+			fmt.Errorf("flag --certificate-validity: kubeadm's %s has no field for it", api)}
+	}
 	layout := board()
 	r.plan = plan.MakeInit(plan.Facts{
 		Board: r.board, Speed: r.speed, Kubeadm: r.behaviour, Args: r.args, Config: r.config, Profile: r.own.profile,
-		Cores: r.bench.Cores.Quota, Owned: r.owned, HasCA: r.hasCA, NoConfig: r.noConfig,
+		Cores: r.bench.Cores.Quota, Owned: r.owned, HasCA: r.hasCA, NoConfig: r.noConfig, Validity: r.own.validity,
 	})
 	return bootstrap.CheckProgram(layout, r.plan, trustedProgram)
 }
@@ -240,6 +245,7 @@ func (r *initRun) report(context.Context) error {
 	if r.failure != nil {
 		return r.reportFailure()
 	}
+	r.watchCertificates()
 	path, err := r.writeBoardReport()
 	cpu, peak := ownCost()
 	if r.own.output == "json" {
@@ -277,6 +283,8 @@ type initFlags struct {
 	bench   string
 	profile plan.Profile
 	verbose bool
+	// validity is that of certificates, 0 for kubeadm's.
+	validity time.Duration
 	// storage is where etcd's data is to lie, nil to leave it.
 	storage *storage.Wish
 	// journal is set when `resume` goes on by hand, anyway its flag.
@@ -298,6 +306,9 @@ func (v invocation) initFlags(o options) (initFlags, error) {
 	}
 	f.bench, f.verbose = o.text("arm-bench"), o.on("verbose")
 	var err error
+	if f.validity, err = o.validity("certificate-validity"); err != nil {
+		return f, err
+	}
 	if f.profile, err = plan.ParseProfile(o.text("profile")); err != nil {
 		return f, o.bad("profile", err)
 	}

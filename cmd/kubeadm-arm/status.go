@@ -17,8 +17,16 @@ func (v invocation) runStatus(o options) error {
 	if err != nil {
 		return err
 	}
+	held := kubeletHeld()
 	if o.text("output") == "json" {
-		return writeJSON(v.stdout, s)
+		return writeJSON(v.stdout, struct {
+			bootstrap.Status
+			// KubeletHeld says why the kubelet does not start yet.
+			KubeletHeld string `json:"kubeletHeld,omitempty"`
+		}{s, held})
+	}
+	if held != "" {
+		printable.Fprintln(v.stdout, held)
 	}
 	return v.showStatus(s)
 }

@@ -54,6 +54,9 @@ type Machine struct {
 	// Count is how many nanoseconds of the board's time an instruction takes, a power
 	// of two; 0 leaves the board the host's clock, unless it has none but a counted one.
 	Count int
+	// Clock is what the battery clock says at the start, such as
+	// "2028-01-05T10:00:00" in UTC; empty for the time here.
+	Clock string
 	// Forget says that nothing needs to outlive this machine's power.
 	Forget bool
 	// resumed says that the board goes on from a saved state.
@@ -97,6 +100,9 @@ func (m Machine) Prepare(ctx context.Context, cache string) (*exec.Cmd, error) {
 	}
 	args = append(args, "-smp", strconv.Itoa(m.cores()), "-m", m.memory(), "-display", "none", "-monitor", "none",
 		"-nic", "none")
+	if m.Clock != "" {
+		args = append(args, "-rtc", "base="+m.Clock)
+	}
 	if m.Dilation > 1 {
 		if args, err = m.dilated(ctx, args); err != nil {
 			return nil, err

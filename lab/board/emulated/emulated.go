@@ -34,12 +34,14 @@ import (
 type Board struct {
 	*board.Board
 	kind emulate.Board
+	// clock is what the battery clock says at the next start.
+	clock string
 }
 
 // Of is the emulated board of a record.
 func Of(b *board.Board) (Board, error) {
 	kind, err := emulate.Find(b.Emulated)
-	return Board{b, kind}, err
+	return Board{Board: b, kind: kind}, err
 }
 
 func diskFile(n int) string { return "disk" + strconv.Itoa(n) + ".img" }
@@ -179,7 +181,7 @@ func (b Board) createDisks() error {
 // machine is what QEMU emulates for the board, without its further disks.
 func (b Board) machine() emulate.Machine {
 	return emulate.Machine{
-		Board: b.kind, Dir: b.Dir, Cores: b.Limits.CPUs, Memory: b.Limits.Memory, Dilation: b.Dilation, Count: b.Count,
+		Board: b.kind, Dir: b.Dir, Cores: b.Limits.CPUs, Memory: b.Limits.Memory, Dilation: b.Dilation, Count: b.Count, Clock: b.clock,
 	}
 }
 
@@ -263,6 +265,8 @@ func (b Board) Run(args, env []string) (int, error) {
 type RebootOptions struct {
 	Orderly        bool
 	Remove, Insert []int
+	// Clock is what the battery clock says then; see [emulate.Machine].
+	Clock string
 }
 
 // Reboot cuts the power, or lets the board shut down, and starts it again. What the
@@ -288,7 +292,7 @@ func (b Board) Reboot(ctx context.Context, o RebootOptions) error {
 	for _, n := range o.Insert {
 		b.Disks[n-1].Removed = false
 	}
-	b.CPUSecondsAtUp = 0
+	b.CPUSecondsAtUp, b.clock = 0, o.Clock
 	if err := b.Save(); err != nil {
 		return err
 	}
@@ -423,7 +427,7 @@ func (b Board) diskContents(programs, sandboxImage string) (emulate.Image, error
 	for _, p := range []string{"kubeadm", "kubelet", "kubectl"} {
 		image.Programs["/usr/bin/"+p] = filepath.Join(programs, p)
 	}
-	common := Board{&board.Board{Name: "board", Version: b.Version, NodeIP: board.DefaultNodeIP}, b.kind}
+	common := Board{Board: &board.Board{Name: "board", Version: b.Version, NodeIP: board.DefaultNodeIP}, kind: b.kind}
 	files, err := common.config(sandboxImage).Files()
 	if err != nil {
 		return image, err
