@@ -129,7 +129,7 @@ boards: cross lab ## detect and doctor on every emulated board; writes results
 	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --results docs/results/boards.md
 
 .PHONY: doctor-board
-doctor-board: cross lab ## what doctor says on whole emulated boards, set up as their owners do: BOARD=bananapi or amd64 (an hour for the first); writes docs/results
+doctor-board: cross lab ## doctor on emulated boards as owners set them up (1 h); writes results
 	$(BIN)/lab deps --emulated
 	mkdir -p $(BIN)/$(BOARD) && cp dist/kubeadm-arm-linux-$(if $(filter amd64,$(BOARD)),amd64,$(if $(filter rk3328,$(BOARD)),arm64,armv7)) $(BIN)/$(BOARD)/kubeadm-arm
 	lab/doctor-board.sh $(BIN)/$(BOARD)/kubeadm-arm $(BIN)/lab $(BOARD) docs/results/doctor-$(BOARD).md

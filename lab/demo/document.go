@@ -68,8 +68,8 @@ func writeDocument(path, how string, runs []run) error {
 	paced(&b, runs)
 	checks(&b, runs)
 	plans(&b, runs)
-	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | CPU | tool | outcome | done | node Ready | CPU s | restarts "+
-		"|\n|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | board | tool | outcome | init done, s | node Ready, s "+
+		"| CPU s | restarts |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range runs {
 		outcome := "worked"
 		if !r.OK {
@@ -90,8 +90,8 @@ var columns = []struct {
 	decimals int
 	of       func(run) float64
 }{
-	{"done", 1, func(r run) float64 { return r.Seconds }},
-	{"node Ready", 1, func(r run) float64 { return r.ReadySeconds }},
+	{"init done, s", 1, func(r run) float64 { return r.Seconds }},
+	{"node Ready, s", 1, func(r run) float64 { return r.ReadySeconds }},
 	{"CPU s to Ready", 2, func(r run) float64 { return r.CPUAtReady }},
 	{"own CPU s", 2, func(r run) float64 { return r.OwnCPUSeconds }},
 	{"restarts", 0, func(r run) float64 { return float64(total(r.Restarts)) }},
@@ -102,7 +102,7 @@ var columns = []struct {
 
 // medians writes the table of what the tools took, by board.
 func medians(b *strings.Builder, groups []runGroup) {
-	b.WriteString("| Kubernetes | CPU | tool | worked |")
+	b.WriteString("| Kubernetes | board | tool | worked |")
 	for _, c := range columns {
 		fmt.Fprintf(b, " %s |", c.title)
 	}
@@ -233,7 +233,7 @@ func checks(b *strings.Builder, runs []run) {
 	for _, r := range runs {
 		for _, d := range r.Checks {
 			if first {
-				fmt.Fprint(b, "\n## What was seen there\n\n| Kubernetes | CPU | tool | what was seen | s "+
+				fmt.Fprint(b, "\n## What was seen there\n\n| Kubernetes | board | tool | what was seen | s "+
 					"|\n|---|---|---|---|---|\n")
 				first = false
 			}
@@ -294,8 +294,8 @@ func programs(b *strings.Builder, title string, groups []runGroup, of func(run) 
 	if len(names) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n## %s\n\n| Kubernetes | CPU | tool | %s |\n|---|---|---|%s\n", title, strings.Join(names, " | "),
-		strings.Repeat("---|", len(names)))
+	fmt.Fprintf(b, "\n## %s\n\n| Kubernetes | board | tool | %s |\n|---|---|---|%s\n", title,
+		strings.Join(names, " | "), strings.Repeat("---|", len(names)))
 	for _, g := range groups {
 		good := g.good()
 		if len(good) == 0 {

@@ -76,9 +76,8 @@ func TestPages(t *testing.T) {
 	commands := parseCommands(helpOfAll)
 	commands[2].Flags = parseFlags(helpOfDetect)
 	make := func() map[string][]byte {
-		return pages(commands, []exitCode{{"12", "no `kubeadm`"}},
-			map[string]string{"detect": "Tells.\n\n# Examples\n    .detect \\n -o\n"}, "0.1.0-1", time.Unix(1700000000,
-				0).UTC())
+		prose := map[string]string{"detect": "Tells.\n\n    one\n\nThen two.\n\n# Examples\n    .detect \\n -o\n"}
+		return pages(commands, []exitCode{{"12", "no `kubeadm`"}}, prose, "0.1.0-1", time.Unix(1700000000, 0).UTC())
 	}
 	files := make()
 	assert.Len(t, files, 6)
@@ -86,6 +85,7 @@ func TestPages(t *testing.T) {
 	assert.Contains(t, detect, `.TH KUBEADM\-ARM\-DETECT 1 2023\-11\-14 "kubeadm\-arm 0.1.0\-1"`)
 	assert.Contains(t, detect, ".SH EXAMPLES\n.PP\n.RS 4\n.EX\n\\&.detect \\(rsn \\-o\n.EE\n.RE\n",
 		"roff keeps its hands off")
+	assert.Contains(t, detect, "one\n.EE\n.RE\n.PP\nThen two.\n", "a paragraph of its own")
 	assert.Contains(t, detect, `\fB\-o\fR, \fB\-\-output\fR \fIstring\fR`)
 	assert.Contains(t, string(files["kubeadm-arm.1"]), "KUBEADM_ARM_PROFILE")
 	assert.Contains(t, string(files["kubeadm-arm.1"]), ".B 12\nNo kubeadm.\n")

@@ -145,6 +145,9 @@ func (p *page) text(prose string) {
 				p.raw(".PP\n.RS 4\n.EX")
 			} else {
 				p.raw(".EE\n.RE")
+				if !strings.HasPrefix(line, "# ") {
+					p.raw(".PP")
+				}
 			}
 		}
 		switch {
