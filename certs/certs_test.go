@@ -331,6 +331,19 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// What a process left that was killed in the middle of a write is removed.
+func TestSweep(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	before := n.tree()
+	for _, half := range []string{defaultPKI + "/etcd/..peer.key" + suffix + "123", kubernetesDir + "/..admin.conf" + suffix + "9", kubeletPKI + "/.kubelet.key" + suffix} {
+		n.put(half, []byte("half"), 0o600)
+	}
+	kept, err := n.board(nil).Complete(n.look())
+	require.NoError(t, err)
+	assert.Empty(t, kept)
+	assert.Equal(t, before, n.tree())
+}
+
 // TestDiskFails has each change of the disk fail: it is full, or read-only from then
 // on. Then nothing has changed, or the next run completes it.
 func TestDiskFails(t *testing.T) {
