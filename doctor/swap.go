@@ -28,8 +28,8 @@ func swap(f Facts) []Finding {
 		Means: "the kubelet exits with \"running with swap on is not supported\" (failSwapOn). To keep swap, put " +
 			"failSwapOn: false into a KubeletConfiguration, beside a ClusterConfiguration, in a file for --config",
 	}
-	if value := f.Host.Node.KubeletFlag("fail-swap-on"); value != "" {
-		found.Means = "the kubelet exits with \"running with swap on is not supported\": --fail-swap-on=" + value + " in " +
+	if written := f.Host.Node.KubeletFlagText("fail-swap-on"); written != "" {
+		found.Means = "the kubelet exits with \"running with swap on is not supported\": " + written + " in " +
 			cmp.Or(f.Host.Node.KubeletFlagFiles["fail-swap-on"], "its unit") + " counts more than any failSwapOn in its " +
 			"configuration. To keep swap, make it --fail-swap-on=false"
 	}

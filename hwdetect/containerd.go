@@ -62,6 +62,14 @@ type ContainerdConfig struct {
 	InternalLoopback bool `json:"internalLoopback,omitempty"`
 }
 
+// HasDriver tells whether the default runtime takes its cgroup driver from containerd's
+// configuration, as runc and what stands in for it do. Others, such as Kata's and
+// gVisor's, have files of their own.
+func (c ContainerdConfig) HasDriver() bool {
+	return slices.Contains([]string{"", "io.containerd.runc.v1", "io.containerd.runc.v2",
+		"io.containerd.runtime.v1.linux"}, c.RuntimeType)
+}
+
 // ContainerdFile is one file of the configuration.
 type ContainerdFile struct {
 	Path string `json:"path"`

@@ -14,6 +14,12 @@ type DockerConfig struct {
 	// CgroupDriver is "systemd" or "cgroupfs"; empty when it is not set, which
 	// means cgroupfs on cgroup v1 and systemd on cgroup v2.
 	CgroupDriver string `json:"cgroupDriver,omitempty"`
+	// FlagIn is the file that gives dockerd --exec-opt, empty without one. Docker does
+	// not start with options both there and in daemon.json (moby, config.go,
+	// findConfigurationConflicts).
+	FlagIn string `json:"flagIn,omitempty"`
+	// options is set when daemon.json has exec-opts.
+	options bool
 }
 
 // DockerConfigPath is dockerd's configuration file (dockerd(8)).
@@ -22,15 +28,26 @@ const DockerConfigPath = "/etc/docker/daemon.json"
 // readDockerConfig reads daemon.json and the command line of Docker's unit.
 func readDockerConfig(f files) DockerConfig {
 	c := parseDockerConfig(f.read(DockerConfigPath))
-	words := readUnit(f, "docker.service").command(f)
+	u := readUnit(f, "docker.service")
+	words := u.command(f)
+	var options []string
 	for i, word := range words {
-		option, ok := strings.CutPrefix(word, "--exec-opt=")
-		if word == "--exec-opt" && i+1 < len(words) {
-			option, ok = words[i+1], true
+		if option, ok := strings.CutPrefix(word, "--exec-opt="); ok {
+			options = append(options, option)
+		} else if word == "--exec-opt" && i+1 < len(words) {
+			options = append(options, words[i+1])
 		}
-		if driver := cgroupDriver([]string{option}); ok && driver != "" {
-			c.CgroupDriver = driver
-		}
+	}
+	if len(options) == 0 {
+		return c
+	}
+	c.FlagIn = u.sets(f, "exec-opt")
+	if c.options && c.Problem == nil {
+		c.Problem = &FileProblem{Path: DockerConfigPath, Text: "exec-opts is set here, and as --exec-opt in " + c.FlagIn,
+			Fix: "remove one of the two: Docker takes either"}
+	}
+	if driver := cgroupDriver(options); driver != "" {
+		c.CgroupDriver = driver
 	}
 	return c
 }
@@ -70,5 +87,5 @@ func parseDockerConfig(text []byte) DockerConfig {
 	if err := json.Unmarshal(text, &doc); err != nil {
 		return DockerConfig{Problem: jsonProblem(DockerConfigPath, text, err)}
 	}
-	return DockerConfig{CgroupDriver: cgroupDriver(doc.ExecOpts)}
+	return DockerConfig{CgroupDriver: cgroupDriver(doc.ExecOpts), options: keys["exec-opts"] != nil}
 }

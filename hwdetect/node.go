@@ -172,22 +172,33 @@ func kubeletConfig(f files, n Node) map[string]string {
 // KubeletFlag is the value of one of the kubelet's flags, empty when it is not
 // set. The last one counts, and a switch without a value is "true".
 func (n Node) KubeletFlag(name string) string {
-	value := ""
+	value, _ := n.kubeletFlag(name)
+	return value
+}
+
+// KubeletFlagText is a flag of the kubelet's with its value as they are written.
+func (n Node) KubeletFlagText(name string) string {
+	_, written := n.kubeletFlag(name)
+	return written
+}
+
+func (n Node) kubeletFlag(name string) (value, written string) {
 	for i, arg := range n.KubeletArgs {
 		flag, v, has := strings.Cut(arg, "=")
 		// The kubelet takes underscores for hyphens (component-base/cli/flag).
 		if flag, ok := strings.CutPrefix(flag, "--"); !ok || strings.ReplaceAll(flag, "_", "-") != name {
 			continue
 		}
-		value = "true"
+		value, written = "true", arg
 		switch {
 		case has:
 			value = v
 		case name != failSwapOn && i+1 < len(n.KubeletArgs):
 			value = n.KubeletArgs[i+1]
+			written += " " + value
 		}
 	}
-	return value
+	return value, written
 }
 
 // failSwapOn is the switch among the flags that are read here: pflag takes no word
