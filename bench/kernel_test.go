@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"fmt"
 	"math"
 	"testing"
 	"testing/fstest"
@@ -9,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // files makes a root folder of what the kernel would tell.
@@ -18,47 +19,6 @@ func files(pairs ...string) fstest.MapFS {
 		root[pairs[i]] = &fstest.MapFile{Data: []byte(pairs[i+1])}
 	}
 	return root
-}
-
-const twoCoreStat = `cpu  1000 20 300 40000 500 6 7 80 9 0
-cpu0 500 10 150 20000 250 3 3 40 9 0
-cpu1 500 10 150 20000 250 3 4 40 0 0
-intr 12345 0 0
-ctxt 1
-`
-
-func TestParseProcStat(t *testing.T) {
-	got, err := parseProcStat([]byte(twoCoreStat))
-	require.NoError(t, err)
-	assert.InDelta(t, 13.33, got.busy, 1e-9)
-	assert.InDelta(t, 405, got.idle, 1e-9)
-	assert.InDelta(t, 0.8, got.steal, 1e-9)
-	assert.Equal(t, 2, got.cpus)
-
-	got, err = parseProcStat([]byte("cpu 1 2 3 4\ncpu0 1 2 3 4\n"))
-	require.NoError(t, err, "Linux 2.4 had four fields")
-	assert.InDelta(t, 0.06, got.busy, 1e-9)
-
-	for text, want := range map[string]string{
-		"":              "no cpu line",
-		"cpu 1 2 3\n":   "4 fields",
-		"cpu 1 2 x 4\n": "invalid syntax",
-		"cpux 1 2 3 4":  "no cpu line",
-	} {
-		_, err := parseProcStat([]byte(text))
-		assert.ErrorContains(t, err, want, text)
-	}
-}
-
-func FuzzParseProcStat(f *testing.F) {
-	f.Add([]byte(twoCoreStat))
-	f.Add([]byte("cpu 1 2 3 4"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := parseProcStat(text)
-		if err == nil && (got.busy < 0 || got.idle < 0 || got.steal < 0 || math.IsNaN(got.busy+got.idle+got.steal)) {
-			t.Fatalf("%q: %+v", text, got)
-		}
-	})
 }
 
 func TestCgroupVersion1(t *testing.T) {
@@ -140,37 +100,8 @@ func FuzzReadCgroup(f *testing.F) {
 	})
 }
 
-func TestParseThrottled(t *testing.T) {
-	for text, want := range map[string]uint32{
-		"0\n": 0, "0x50005\n": 0x50005, "50005": 0x50005, "throttled=0x0\n": 0, "0X10000": 0x10000,
-	} {
-		got, err := parseThrottled(text)
-		require.NoError(t, err, text)
-		assert.Equal(t, want, got, text)
-	}
-	for _, text := range []string{"", "0x", "-1", "0x100000000", "yes"} {
-		_, err := parseThrottled(text)
-		assert.Error(t, err, text)
-	}
-}
-
-func FuzzParseThrottled(f *testing.F) {
-	f.Add("0x50005\n")
-	f.Add("throttled=0x0")
-	f.Fuzz(func(t *testing.T, text string) {
-		word, err := parseThrottled(text)
-		if err != nil {
-			return
-		}
-		again, err := parseThrottled(fmt.Sprintf("%#x", word))
-		if err != nil || again != word {
-			t.Fatalf("%q: %x, then %x, %v", text, word, again, err)
-		}
-	})
-}
-
 func TestFirmwareWarnings(t *testing.T) {
-	firmware := func(word uint32) *Firmware { return &Firmware{word} }
+	firmware := func(word linux.Throttled) *Firmware { return &Firmware{word} }
 	const low = "too little voltage: the power supply or its cable is too weak"
 	for _, c := range []struct {
 		before, after *Firmware
@@ -224,25 +155,6 @@ func TestReadState(t *testing.T) {
 	assert.Equal(t, State{}, readState(files()), "a kernel that tells nothing")
 	capped := []CPUClock{{"policy4", 6e8, 6e8, 12e8}}
 	assert.Equal(t, []Warning{{WarnThrottled, "the clock of policy4 may not exceed 600 of its 1200 MHz"}}, stateWarnings(State{}, State{}, capped))
-}
-
-func TestParseMeminfo(t *testing.T) {
-	m, err := parseMeminfo([]byte("MemTotal: 1000 kB\nMemFree: 100 kB\nBuffers: 20 kB\nCached: 300 kB\n"))
-	require.NoError(t, err, "Linux before 3.14 has no MemAvailable")
-	assert.Equal(t, Memory{Total: 1000 << 10, Available: 420 << 10}, m)
-	for _, text := range []string{"", "MemTotal: x kB", "MemTotal: 10 MB", "MemTotal: 99999999999999999999 kB"} {
-		_, err := parseMeminfo([]byte(text))
-		assert.Error(t, err, text)
-	}
-}
-
-func FuzzParseMeminfo(f *testing.F) {
-	f.Add([]byte("MemTotal: 1000 kB\nMemFree: 100 kB\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if m, err := parseMeminfo(text); err == nil && m.Total == 0 {
-			t.Fatalf("%q: %+v", text, m)
-		}
-	})
 }
 
 func TestStillHolds(t *testing.T) {

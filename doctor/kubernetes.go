@@ -106,22 +106,6 @@ func kubeletVersion(f Facts) []Finding {
 	return fine("kubelet-version", seen)
 }
 
-// arm32 tells whether containers here are of 32-bit ARM: by the kernel, or by
-// the CPU where the kernel does not tell. A 64-bit kernel under 32-bit programs
-// counts as 32-bit, because containerd pulls images for its own architecture.
-func (f Facts) arm32() bool {
-	machine := f.Board.Kernel.Machine
-	switch {
-	case strings.HasPrefix(machine, "arm"): // armv6l, armv7l, armv8l
-		return true
-	case machine == "aarch64":
-		return f.Board.Userland == "32-bit"
-	case machine == "":
-		return f.Board.CPU.Arch == hwdetect.ARMv5 || f.Board.CPU.Arch == hwdetect.ARMv6 || f.Board.CPU.Arch == hwdetect.ARMv7
-	}
-	return false
-}
-
 // officialImages tells whether images come from Kubernetes' own registry.
 func (f Facts) officialImages() bool {
 	switch f.Ask.ImageRepository {
@@ -143,7 +127,7 @@ func (f Facts) buildImages(version string) string {
 }
 
 func images(f Facts) []Finding {
-	if !f.arm32() {
+	if !f.Board.ARM32() {
 		return nil
 	}
 	old := f.Board.CPU.Arch == hwdetect.ARMv5 || f.Board.CPU.Arch == hwdetect.ARMv6
@@ -178,7 +162,7 @@ func images(f Facts) []Finding {
 }
 
 func etcdArch(f Facts) []Finding {
-	if !f.arm32() || f.Ask.ExternalEtcd || f.Ask.EtcdArchSet {
+	if !f.Board.ARM32() || f.Ask.ExternalEtcd || f.Ask.EtcdArchSet {
 		return nil
 	}
 	if f.Kubeadm.Value(kubeadm.ARM32Images) == "yes" && f.officialImages() {

@@ -3,6 +3,8 @@ package hwdetect
 import (
 	"slices"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // CgroupState is how control groups are set up.
@@ -22,11 +24,11 @@ type CgroupState struct {
 // Has tells whether a controller is in use.
 func (c CgroupState) Has(name string) bool { return slices.Contains(c.Controllers, name) }
 
-func readCgroups(f files, mounts []Mount) CgroupState {
+func readCgroups(f files, mounts linux.Mounts) CgroupState {
 	var c CgroupState
 	for _, m := range mounts {
 		switch {
-		case m.Point == "/sys/fs/cgroup" && m.FSType == "cgroup2":
+		case m.Mountpoint == "/sys/fs/cgroup" && m.FSType == "cgroup2":
 			c.Version = 2
 		case m.FSType == "cgroup" && c.Version == 0:
 			c.Version = 1

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // Host is how a board is set up: everything but its hardware that decides
@@ -76,9 +78,9 @@ func ReadHost(o HostOptions, kernel Kernel) Host {
 	h := Host{Stopped: f.stopped, Cmdline: strings.Fields(string(f.read("/proc/cmdline")))}
 	h.BootFile = readBootFile(f, h.Cmdline, f.line("/proc/device-tree/model"))
 	h.Swap = readSwap(f, h.Cmdline)
-	mounts := parseMountInfo(f.read("/proc/self/mountinfo"))
+	mounts := linux.ParseMounts(f.read("/proc/self/mountinfo"))
 	if len(mounts) == 0 {
-		mounts = parseMountInfo(f.read("/proc/1/mountinfo"))
+		mounts = linux.ParseMounts(f.read("/proc/1/mountinfo"))
 	}
 	h.Cgroups = readCgroups(f, mounts)
 	h.Runtime = readRuntime(f, o.Socket)
@@ -104,7 +106,7 @@ func ReadHost(o HostOptions, kernel Kernel) Host {
 	h.Kernel = readKernelParts(f, kernel.Release)
 	h.Network = readNetwork(f)
 	h.Identities = readIdentities(f)
-	h.Power = parseThrottled(f.line("/sys/devices/platform/soc/soc:firmware/get_throttled"))
+	h.Power = readPower(f)
 	h.Programs = ReadPrograms(o.Root, o.Path, o.Programs)
 	h.InPath = inPath(f, o.Path)
 	h.Packages = readPackages(f)
@@ -149,9 +151,12 @@ func smallPrograms() []string {
 func inPath(f files, path string) map[string]bool {
 	found := map[string]bool{}
 	for _, name := range smallPrograms() {
-		for _, dir := range filepath.SplitList(path) {
-			_, there := f.stat(filepath.Join(dir, name))
-			found[name] = found[name] || filepath.IsAbs(dir) && there
+		found[name] = false
+		for where := range linux.Candidates(path, name) {
+			if _, there := f.stat(where); there {
+				found[name] = true
+				break
+			}
 		}
 	}
 	return found

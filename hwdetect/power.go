@@ -1,9 +1,6 @@
 package hwdetect
 
-import (
-	"strconv"
-	"strings"
-)
+import "github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 
 // Power is what a Raspberry Pi's firmware saw since the board's start.
 type Power struct {
@@ -13,13 +10,11 @@ type Power struct {
 	Throttled  bool `json:"throttled,omitempty"`
 }
 
-// parseThrottled reads the firmware's get_throttled, a hexadecimal bit field
-// (github.com/raspberrypi/documentation, vcgencmd): bits 16 and 18 say what has
-// occurred.
-func parseThrottled(text string) Power {
-	bits, err := strconv.ParseUint(strings.TrimPrefix(text, "0x"), 16, 64)
-	if err != nil {
+// readPower asks the firmware; where there is none, nothing has happened.
+func readPower(f files) Power {
+	if f.stopped {
 		return Power{}
 	}
-	return Power{LowVoltage: bits&(1<<16) != 0, Throttled: bits&(1<<18) != 0}
+	word, _ := linux.ReadThrottled(f.root.FS(maxFile, maxListed))
+	return Power{LowVoltage: word.Since(linux.Undervoltage), Throttled: word.Since(linux.SlowedDown)}
 }

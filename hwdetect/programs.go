@@ -1,8 +1,6 @@
 package hwdetect
 
-import (
-	"path/filepath"
-)
+import "github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 
 // ProgramNames are the programs that a wrong build of stops Kubernetes, in the
 // order in which they come into play.
@@ -41,12 +39,8 @@ func Find(path, name string) string { return filesOf("/").find(name, path) }
 
 // find is the first executable file of that name along path.
 func (f files) find(name, path string) string {
-	for _, dir := range filepath.SplitList(path) {
-		if !filepath.IsAbs(dir) {
-			continue
-		}
-		where := filepath.Join(dir, name)
-		if info, ok := f.stat(where); ok && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+	for where := range linux.Candidates(path, name) {
+		if info, ok := f.stat(where); ok && linux.Executable(info) {
 			return where
 		}
 	}

@@ -1,13 +1,14 @@
 package hwdetect
 
 import (
-	"bytes"
 	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // Swap is one line of /proc/swaps.
@@ -236,7 +237,8 @@ func zramConfig(f files) (path string, ok bool) {
 			}
 		}
 	}
-	memory := ParseMemInfo(bytes.NewReader(f.read("/proc/meminfo"))).Total >> 20
+	meminfo, _ := linux.ParseMeminfo(f.read("/proc/meminfo")) // unreadable: 0, not known
+	memory := meminfo.Total >> 20
 	for _, name := range names {
 		if makesZramSwap(devices[name].settings, memory) {
 			return devices[name].path, true

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -574,25 +575,31 @@ func explore(t *testing.T, first world, exchanges bool, depth int) (states, tran
 }
 
 func TestModel(t *testing.T) {
-	var total struct{ states, transitions int }
 	depth, mishaps := 3, 2
 	if walkAll() {
 		depth = 4
 	}
-	for _, exchanges := range []bool{true, false} {
-		for _, begin := range []map[string]string{
-			{modelFolder: oldData},
-			{modelFolder: isEmpty},
-			{},
-			{modelMount + modelFolder: oldData},
-			{modelFolder: newData, modelMount + modelFolder: oldData},
-		} {
-			w := world{parsed: map[string]*journal{}, Files: begin, Mishaps: mishaps}
-			states, transitions := explore(t, w, exchanges, depth)
-			total.states, total.transitions = total.states+states, total.transitions+transitions
-			t.Logf("beginning with %v, exchange in one step %v: %d states, %d transitions, none with loss", begin, exchanges, states, transitions)
+	var states, transitions atomic.Int64
+	t.Run("begin", func(t *testing.T) {
+		for _, exchanges := range []bool{true, false} {
+			for _, begin := range []map[string]string{
+				{modelFolder: oldData},
+				{modelFolder: isEmpty},
+				{},
+				{modelMount + modelFolder: oldData},
+				{modelFolder: newData, modelMount + modelFolder: oldData},
+			} {
+				t.Run(fmt.Sprintf("%v, exchange %v", begin, exchanges), func(t *testing.T) {
+					t.Parallel()
+					w := world{parsed: map[string]*journal{}, Files: begin, Mishaps: mishaps}
+					s, n := explore(t, w, exchanges, depth)
+					states.Add(int64(s))
+					transitions.Add(int64(n))
+					t.Logf("%d states, %d transitions, none with loss", s, n)
+				})
+			}
 		}
-	}
-	t.Logf("in all %d states and %d transitions by up to %d commands and events, %d of them mishaps: none with loss, a way out of each",
-		total.states, total.transitions, depth, mishaps)
+	})
+	t.Logf("result: model, sequences of up to %d commands and events, %d of them mishaps: %d states, %d transitions, none with loss, a way out of each",
+		depth, mishaps, states.Load(), transitions.Load())
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -68,7 +69,15 @@ func victim(do string) int {
 }
 
 func testBoard() Board {
-	return Board{Run: Exec, Now: time.Now, Identity: func() string { return "this board" }}
+	return Board{Run: withoutServices, Now: time.Now, Identity: func() string { return "this board" }}
+}
+
+// withoutServices runs programs on a board on which no service is active.
+func withoutServices(ctx context.Context, name string, args ...string) ([]byte, error) {
+	if name == "systemctl" && args[0] == "is-active" {
+		return []byte("inactive\n"), nil
+	}
+	return Exec(ctx, name, args...)
 }
 
 // testUse are the copies that the owner chose.
@@ -81,19 +90,45 @@ func testFolders() []string { return []string{"/var/lib/etcd", "/var/lib/docker"
 // onStage runs the rest of a test in a mount namespace of its own.
 func onStage(t *testing.T) (inside bool) {
 	t.Helper()
+	return len(onStages(t, 1)) == 0
+}
+
+// onStages runs the rest of a test in several processes at once, each in a mount
+// namespace of its own, and returns what they printed; nothing inside of one. Each
+// takes its share of the trials (see takes).
+func onStages(t *testing.T, n int) (printed []string) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root: real mounts and loop devices")
 	}
 	if os.Getenv("STORAGE_TEST_STAGE") == t.Name() {
-		return true
+		return nil
 	}
-	cmd := exec.Command("unshare", "--mount", "--propagation", "private", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "90m")
-	cmd.Env = append(os.Environ(), "STORAGE_TEST_STAGE="+t.Name())
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s", out)
-	require.NoError(t, err, "in its mount namespace")
-	require.Contains(t, string(out), "--- PASS: "+t.Name())
-	return false
+	printed = make([]string, n)
+	failed := make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			cmd := exec.Command("unshare", "--mount", "--propagation", "private", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "90m")
+			cmd.Env = append(os.Environ(), "STORAGE_TEST_STAGE="+t.Name(), fmt.Sprintf("STORAGE_TEST_SHARE=%d/%d", i, n))
+			out, err := cmd.CombinedOutput()
+			printed[i], failed[i] = string(out), err
+		})
+	}
+	all.Wait()
+	for i, out := range printed {
+		t.Logf("%s", out)
+		require.NoError(t, failed[i], "in its mount namespace")
+		require.Contains(t, out, "--- PASS: "+t.Name())
+	}
+	return printed
+}
+
+// takes tells whether the trial with that number belongs to this process.
+func takes(trial int) bool {
+	var i, n int
+	_, err := fmt.Sscanf(os.Getenv("STORAGE_TEST_SHARE"), "%d/%d", &i, &n)
+	return err == nil && trial%n == i
 }
 
 // stage is the board that the tests work on.
@@ -104,6 +139,9 @@ type stage struct {
 	loops []string
 	disk  string   // the disk's device
 	use   []string // copies that were chosen
+
+	// verified are texts of fstab that findmnt(8) found nothing wrong with.
+	verified map[string]bool
 }
 
 const ownersFstab = "proc\t/proc proc defaults 0 0\n\n# the owner's own\nLABEL=nowhere /srv/it\\040is ext4 noauto,nofail 0 0  \n"
@@ -115,7 +153,7 @@ func newStage(t *testing.T) *stage {
 		dir, err = os.MkdirTemp("", "storage-test-")
 	}
 	require.NoError(t, err)
-	s := &stage{t: t, dir: dir, base: map[int]bool{}}
+	s := &stage{t: t, dir: dir, base: map[int]bool{}, verified: map[string]bool{}}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	m, err := mountinfo.GetMounts(nil)
 	require.NoError(t, err)
@@ -159,10 +197,10 @@ func (s *stage) up() {
 	for _, d := range []string{"etc", "lib", "mnt"} {
 		require.NoError(s.t, os.MkdirAll(filepath.Join(card, d), 0o755))
 	}
-	s.sh("mount", "-t", "tmpfs", "-o", "mode=755", "run", "/run") // the lock is this board's
-	s.sh("mount", "--bind", card+"/etc", "/etc")
-	s.sh("mount", "--bind", card+"/lib", "/var/lib")
-	s.sh("mount", "--bind", card+"/mnt", "/mnt")
+	require.NoError(s.t, unix.Mount("run", "/run", "tmpfs", 0, "mode=755")) // the lock is this board's
+	for from, at := range map[string]string{"/etc": "/etc", "/lib": "/var/lib", "/mnt": "/mnt"} {
+		require.NoError(s.t, unix.Mount(card+from, at, "", unix.MS_BIND, ""))
+	}
 	s.disk = s.loop("disk")
 }
 
@@ -180,9 +218,12 @@ func (s *stage) clear() {
 		// was busy until now.
 		require.Eventually(s.t, func() bool {
 			s.unmountAll()
-			_ = exec.Command("losetup", "-d", l).Run()
-			out, _ := exec.Command("losetup", "--noheadings", "--output", "BACK-FILE", l).Output()
-			return !strings.Contains(string(out), s.dir)
+			file, _ := os.ReadFile("/sys/block/" + filepath.Base(l) + "/loop/backing_file")
+			if strings.HasPrefix(string(file), s.dir) {
+				_ = exec.Command("losetup", "-d", l).Run()
+				file, _ = os.ReadFile("/sys/block/" + filepath.Base(l) + "/loop/backing_file")
+			}
+			return !strings.HasPrefix(string(file), s.dir)
 		}, 10*time.Minute, 20*time.Millisecond, "detach %s", l)
 	}
 	s.loops, s.use = nil, nil
@@ -227,11 +268,11 @@ func (s *stage) boot() {
 			continue
 		}
 		if l.Type == "none" {
-			_ = exec.Command("mount", "--bind", l.Spec, l.File).Run()
+			_ = unix.Mount(l.Spec, l.File, "", unix.MS_BIND, "")
 		} else {
 			// By its device: without udevd, mount(8) finds a UUID by asking all
 			// devices, and may miss it while other tests make and remove theirs.
-			require.NoError(s.t, exec.Command("mount", s.disk, l.File).Run())
+			require.NoError(s.t, unix.Mount(s.disk, l.File, l.Type, 0, ""))
 		}
 	}
 }
@@ -275,10 +316,10 @@ func (s *stage) furnish() {
 	for _, name := range []string{"two\nlines", "-rf", "blank and\ttab", "not\xff\xfeUTF-8", "\"quoted'\\", "*?[", strings.Repeat("n", 255), ".hidden"} {
 		write(d+"/"+name, name, 0o444)
 	}
-	sparse, err := os.Create(d + "/sparse")
+	sparse, err := os.Create(d + "/sparse") // larger than the disk
 	require.NoError(t, err)
 	_, err = sparse.WriteAt([]byte("far"), 12<<20)
-	require.NoError(t, errors.Join(err, sparse.Truncate(40<<20), sparse.Close()))
+	require.NoError(t, errors.Join(err, sparse.Truncate(18<<20), sparse.Close()))
 	require.NoError(t, os.Symlink("/no/such/place", d+"/dangling"))
 	require.NoError(t, os.Lchown(d+"/dangling", 7, 8))
 	require.NoError(t, unix.Mkfifo(d+"/fifo", 0o620))

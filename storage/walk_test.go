@@ -3,6 +3,9 @@ package storage
 import (
 	"os"
 	"os/exec"
+	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +20,7 @@ import (
 // and goes on with apply or with undo. No byte may be lost, fstab is whole at
 // every instant.
 func TestWalkApply(t *testing.T) {
-	if !onStage(t) {
+	if !walk(t, "apply killed, then apply or undo") {
 		return
 	}
 	s := newStage(t)
@@ -34,62 +37,77 @@ func TestWalkApply(t *testing.T) {
 	require.Greater(t, steps, 40)
 	require.Equal(t, before, pictures(t))
 	s.clear()
-	t.Logf("%d changes", steps)
+	t.Logf("%d changes of apply", steps)
+	trial, tried := 0, 0
 	for at := 1; at <= steps; at++ {
 		for i, next := range []string{"apply", "undo"} {
 			if !walkAll() && (at%4 != 1 || at/4%2 != i) {
 				continue
 			}
-			boot := (at/2+len(next))%2 == 0
-			s.load("fresh")
-			s.up()
-			_, killed := s.child("apply", at, false)
-			require.True(t, killed)
-			s.checkFstab(ownersFstab, string(after))
-			if boot {
-				s.reboot()
-			}
-			want, wrote := etcdWrites(t, before)
-			if next == "undo" && !durable.Exists(journalPath) {
-				// Killed before there was a journal: nothing was changed.
-				require.Equal(t, want, pictures(t))
+			if trial++; takes(trial) {
+				s.applyKilled(at, next, before, unchanged, string(after))
 				s.clear()
-				continue
+				tried++
 			}
-			s.finish(next, want)
-			for f, p := range pictures(t) {
-				require.True(t, want[f] == p, "%s after change %d, then %s, boot %v, written %v", f, at, next, boot, wrote)
-			}
-			m, err := readMounts()
-			require.NoError(t, err)
-			for _, f := range testFolders() {
-				require.Equal(t, next == "apply", m.bound("/mnt/root", f), f)
-			}
-			if next == "undo" {
-				s.checkFstab(ownersFstab, ownersFstab)
-				if !wrote {
-					require.Equal(t, unchanged, whole(t))
-				}
-			} else {
-				s.checkFstab(string(after), string(after))
-				s.checkGuarded()
-			}
-			s.clear()
 		}
+	}
+	t.Logf("tried %d", tried)
+}
+
+// applyKilled is one trial of TestWalkApply: before are the folders' pictures,
+// unchanged that of everything, after is fstab's text with the lines of apply.
+func (s *stage) applyKilled(at int, next string, before map[string]string, unchanged, after string) {
+	t := s.t
+	boot := (at/2+len(next))%2 == 0
+	s.load("fresh")
+	s.up()
+	_, killed := s.child("apply", at, false)
+	require.True(t, killed)
+	s.checkFstab(ownersFstab, after)
+	if boot {
+		s.reboot()
+	}
+	want, wrote := etcdWrites(t, before)
+	if next == "undo" && !durable.Exists(journalPath) {
+		// Killed before there was a journal: nothing was changed.
+		require.Equal(t, want, pictures(t))
+		return
+	}
+	s.finish(next, want)
+	for f, p := range pictures(t) {
+		require.True(t, want[f] == p, "%s after change %d, then %s, boot %v, written %v", f, at, next, boot, wrote)
+	}
+	m, err := readMounts()
+	require.NoError(t, err)
+	for _, f := range testFolders() {
+		require.Equal(t, next == "apply", m.bound("/mnt/root", f), f)
+	}
+	if next == "apply" {
+		s.checkFstab(after, after)
+		s.checkGuarded()
+		return
+	}
+	s.checkFstab(ownersFstab, ownersFstab)
+	if !wrote {
+		require.Equal(t, unchanged, whole(t))
 	}
 }
 
 // TestWalkUndo does the same with undo, with data that was written to since and
 // with data that was not.
 func TestWalkUndo(t *testing.T) {
-	if !onStage(t) {
+	if !walk(t, "undo killed, then undo") {
 		return
 	}
+	trial, tried := 0, 0
 	for _, written := range []bool{true, false} {
 		s := newStage(t)
 		s.up()
 		s.furnish()
-		unchanged := whole(t)
+		unchanged := ""
+		if !written {
+			unchanged = whole(t)
+		}
 		s.child("apply", 0, false)
 		applied, err := os.ReadFile(fstabPath)
 		require.NoError(t, err)
@@ -106,35 +124,46 @@ func TestWalkUndo(t *testing.T) {
 		s.clear()
 		steps := strings.Count(list, "\n")
 		require.Greater(t, steps, 20)
-		t.Logf("%d changes", steps)
+		t.Logf("%d changes of undo", steps)
 		for at := 1; at <= steps; at++ {
 			if !walkAll() && (written && at%4 != 1 || !written && at%12 != 3) {
 				continue
 			}
-			s.load("applied")
-			s.up()
-			s.boot()
-			_, killed := s.child("undo", at, false)
-			require.True(t, killed)
-			s.checkFstab(ownersFstab, string(applied))
-			if at/2%2 == 0 {
-				s.reboot()
+			if trial++; takes(trial) {
+				s.undoKilled(at, before, unchanged, string(applied))
+				s.clear()
+				tried++
 			}
-			want, wrote := etcdWrites(t, before)
-			if durable.Exists(journalPath) {
-				if j, err := readJournal(); err == nil && j.UUID != "" {
-					s.finish("undo", want)
-				}
-			}
-			for f, p := range pictures(t) {
-				require.True(t, want[f] == p, "%s after change %d, written %v", f, at, wrote)
-			}
-			s.checkFstab(ownersFstab, ownersFstab)
-			if !written && !wrote {
-				require.Equal(t, unchanged, whole(t))
-			}
-			s.clear()
 		}
+	}
+	t.Logf("tried %d", tried)
+}
+
+// undoKilled is one trial of TestWalkUndo: unchanged is the picture of everything
+// before apply, empty if the data was written to since; applied is fstab's text.
+func (s *stage) undoKilled(at int, before map[string]string, unchanged, applied string) {
+	t := s.t
+	s.load("applied")
+	s.up()
+	s.boot()
+	_, killed := s.child("undo", at, false)
+	require.True(t, killed)
+	s.checkFstab(ownersFstab, applied)
+	if at/2%2 == 0 {
+		s.reboot()
+	}
+	want, wrote := etcdWrites(t, before)
+	if durable.Exists(journalPath) {
+		if j, err := readJournal(); err == nil && j.UUID != "" {
+			s.finish("undo", want)
+		}
+	}
+	for f, p := range pictures(t) {
+		require.True(t, want[f] == p, "%s after change %d, written %v", f, at, wrote)
+	}
+	s.checkFstab(ownersFstab, ownersFstab)
+	if unchanged != "" && !wrote {
+		require.Equal(t, unchanged, whole(t))
 	}
 }
 
@@ -184,12 +213,37 @@ func (s *stage) checkFstab(one, other string) {
 	if string(text) != one {
 		require.Equal(s.t, other, string(text))
 	}
+	if s.verified[string(text)] {
+		return
+	}
 	// Without udevd libblkid asks every device itself, and misses one that another
 	// test takes away meanwhile.
 	require.Eventually(s.t, func() bool {
 		out, _ := exec.Command("findmnt", "--verify", "--tab-file", fstabPath).CombinedOutput()
 		return strings.Contains(string(out), "0 parse errors, 0 errors")
 	}, time.Hour, 100*time.Millisecond, "findmnt --verify")
+	s.verified[string(text)] = true
+}
+
+// walk runs the rest of a test in processes of their own, which share the trials
+// out: most of their time is waiting for the kernel and for programs.
+func walk(t *testing.T, what string) (inside bool) {
+	t.Helper()
+	printed := onStages(t, 2*runtime.NumCPU())
+	if printed == nil {
+		return true
+	}
+	trials := 0
+	for _, out := range printed {
+		for _, m := range regexp.MustCompile(`tried (\d+)`).FindAllStringSubmatch(out, -1) {
+			n, _ := strconv.Atoi(m[1])
+			trials += n
+		}
+	}
+	require.Positive(t, trials)
+	changes := regexp.MustCompile(`\d+ changes of [a-z ]+`).FindAllString(printed[0], -1)
+	t.Logf("result: %s: %d trials (%s), none with loss", what, trials, strings.Join(changes, ", "))
+	return false
 }
 
 // etcdWrites is an etcd that is started now, whoever starts it: where it finds a

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -42,12 +41,12 @@ func repeated(theirs kubeadm.InitArgs, own ...string) string {
 	return again
 }
 
-// doctor is `kubeadm-arm doctor`.
-func (v invocation) doctor(o options) error {
+// runDoctor is `kubeadm-arm doctor`.
+func (v invocation) runDoctor(o options) error {
 	args := o.theirs
 	for _, f := range args.Flags {
 		if !kubeadm.KnownInitFlag(f.Name) {
-			return o.usage(fmt.Errorf("flag %s: there is no such flag", f.Tokens[0]))
+			return o.usage(fmt.Errorf("unknown flag %s", f.Tokens[0]))
 		}
 	}
 	if len(args.Words) > 0 {
@@ -69,7 +68,7 @@ func (v invocation) doctor(o options) error {
 		return err
 	}
 	if code := r.ExitCode(); code != 0 {
-		return &saidError{code}
+		return &silentError{code}
 	}
 	return nil
 }
@@ -113,9 +112,7 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 func writeDoctor(w io.Writer, r doctor.Report, output string) error {
 	switch output {
 	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return writeIndented(w, r)
 	case "yaml":
 		return encodeYAML(w, r)
 	}
@@ -344,34 +341,31 @@ func (e doctorInputs) patched(a *doctor.Ask) {
 	}
 }
 
-// consult lets doctor look before init changes anything. Findings that would
-// certainly make it fail stop it here, warnings are told in a line each.
-func (v invocation) consult(ctx context.Context, own initFlags, b *boardRun) error {
-	e := doctorInputs{v: v, root: "/", board: b.board, args: b.args, config: b.config, path: b.path, behaviour: &b.behaviour, resuming: b.resume != nil}
-	e.again = repeated(b.args)
-	b.doctor = diagnosed(e.root, e.facts(ctx))
-	dry := b.args.Bool("dry-run")
-	if own.output == "json" && !dry {
-		if err := writeJSON(v.stdout, result{Kind: "doctor", Doctor: &b.doctor}); err != nil {
+// checkBoard is doctor's look at the board before init changes anything.
+func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.InitArgs) doctor.Report {
+	e := doctorInputs{v: v, root: "/", board: g.board, args: args, config: g.config, path: g.path, behaviour: &g.behaviour, resuming: g.resume != nil}
+	e.again = repeated(args)
+	return diagnosed(e.root, e.facts(ctx))
+}
+
+// showChecks shows what doctor found before init. Findings that would certainly make it
+// fail stop it here; a warning is a line.
+func (v invocation) showChecks(r doctor.Report, output string) error {
+	fails := r.Of(doctor.Fail)
+	if output == "json" {
+		if err := writeJSON(v.stdout, result{Kind: "doctor", Doctor: &r}); err != nil {
 			return err
 		}
-	}
-	if dry {
-		return nil // shown with the plan
-	}
-	if own.output != "json" {
-		for _, f := range b.doctor.Of(doctor.Warning) {
+	} else {
+		for _, f := range r.Of(doctor.Warning) {
 			printable.Fprintf(v.stderr, "warning: %s: %s%s\n", f.ID, f.Seen, ignoredWord(f))
 		}
-	}
-	fails := b.doctor.Of(doctor.Fail)
-	if len(fails) == 0 {
-		return nil
-	}
-	if own.output != "json" {
-		if err := doctor.Fails(v.stderr, b.doctor); err != nil {
+		if err := doctor.Fails(v.stderr, r); err != nil {
 			return err
 		}
+	}
+	if len(fails) == 0 {
+		return nil
 	}
 	return notReady(fails)
 }

@@ -2,9 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -43,26 +40,6 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 			assert.NotEmpty(t, f.describe(), "%s --%s", c.name, f.name)
 		}
 	}
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	for _, f := range commandNamed("init").flags {
-		assert.Contains(t, string(readme), "`--"+f.name, "the README names init's flags")
-		assert.Contains(t, string(readme), f.env)
-	}
-}
-
-// TestExitCodesOfTheReadme: the README's table, which the manual pages take, is the
-// program's.
-func TestExitCodesOfTheReadme(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	var want strings.Builder
-	for _, c := range exitCodes() {
-		fmt.Fprintf(&want, "| %d | %s |\n", c.code, c.meaning)
-	}
-	rows := regexp.MustCompile(`(?m)^\| code \| meaning \|\n\|---\|---\|\n((?:\|.*\n)+)`).FindSubmatch(readme)
-	require.NotNil(t, rows)
-	assert.Equal(t, want.String(), string(rows[1]))
 }
 
 // TestFlagsOfResume: what init was given by its environment does not stand in

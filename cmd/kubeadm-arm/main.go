@@ -2,9 +2,126 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 func main() {
 	os.Exit(run(os.Args, os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+}
+
+// invocation is one call of the program: what main was given, and nothing that
+// it would have to look up.
+type invocation struct {
+	args  []string
+	env   []string
+	stdin io.Reader
+	// What is printed there cannot steer a terminal.
+	stdout, stderr io.Writer
+	// The same as they are, for kubeadm itself and for what steers the terminal.
+	rawStdout, rawStderr io.Writer
+}
+
+func (v invocation) getenv(name string) string {
+	for _, e := range v.env {
+		if value, ok := strings.CutPrefix(e, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// run is the whole program. args[0] is the name it was called by: under the
+// name kubeadm it has no commands of its own.
+func run(args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	out, errs := printable.Writer(stdout), printable.Writer(stderr)
+	v := invocation{env: env, stdin: stdin, stdout: out, stderr: errs, rawStdout: stdout, rawStderr: stderr}
+	name := "kubeadm-arm"
+	if len(args) > 0 {
+		name = filepath.Base(args[0])
+		v.args = args[1:]
+	}
+	err := v.safely(name == "kubeadm")
+	return v.fail(errors.Join(err, out.Close(), errs.Close()))
+}
+
+// safely has a fault of the program end as an error does.
+func (v invocation) safely(asKubeadm bool) (err error) {
+	defer fault.Catch(&err)
+	return v.dispatch(asKubeadm)
+}
+
+// dispatch finds the command. Flags may stand before it, as in kubeadm -v5 init.
+func (v invocation) dispatch(asKubeadm bool) error {
+	all, _ := kubeadm.ParseArgs(v.args, everyFlag()) // what is wrong with them is for the command to say
+	at, name := all.FirstWord, ""
+	if at >= 0 {
+		name = v.args[at]
+	}
+	switch {
+	case name == "init":
+		return v.command(commandNamed(name), slices.Concat(v.args[:at], v.args[at+1:]))
+	case name == "reset":
+		return v.runReset(v.args)
+	case asKubeadm:
+		return v.passThrough(v.args)
+	case at == 0 && name == "help" && len(all.Words) == 2 && commandNamed(all.Words[1]) != nil:
+		return v.ownCommand(all.Words[1], []string{"--help"})
+	case at == 0 && commandNamed(name) != nil:
+		return v.ownCommand(name, v.args[1:])
+	case len(v.args) == 0, len(v.args) == 1 && (name == "help" || all.Bool("help")):
+		fmt.Fprint(v.stdout, helpOfAll())
+		return nil
+	case len(v.args) == 1 && all.Bool("version"):
+		printable.Fprintln(v.stdout, "kubeadm-arm "+version())
+		return nil
+	}
+	return v.passThrough(v.args)
+}
+
+// ownCommand runs a command that kubeadm does not have.
+func (v invocation) ownCommand(name string, args []string) error {
+	switch name {
+	case "images":
+		return v.runImages(args)
+	case "storage":
+		return v.runStorage(args)
+	case "certs":
+		return v.runCerts(args)
+	}
+	return v.command(commandNamed(name), args)
+}
+
+// command parses a command's arguments and runs it, or prints its help.
+func (v invocation) command(c *command, args []string) error {
+	o, err := v.parse(c, args)
+	if err != nil {
+		return err
+	}
+	if o.help() && c.name != "init" {
+		fmt.Fprint(v.stdout, helpOf(c))
+		return nil
+	}
+	if err := o.check(); err != nil && !o.help() {
+		return err
+	}
+	return c.run(v, o)
+}
+
+// everyFlag are all flags that may stand before a command, ours and kubeadm's.
+func everyFlag() []kubeadm.FlagSpec {
+	all := append(kubeadm.InitFlags(), kubeadm.OtherFlags()...)
+	for _, f := range commandNamed("init").flags {
+		all = append(all, f.spec())
+	}
+	return append(all, kubeadm.FlagSpec{Name: "version", Switch: true})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -66,7 +67,29 @@ func suspensions() <-chan os.Signal {
 	return c
 }
 
+// signal is the first one that came, 0 without one.
 func (s *signals) signal() syscall.Signal { return syscall.Signal(s.got.Load()) }
+
+// interrupted is the error of a command that a signal has ended, nil without one.
+func (s *signals) interrupted(hint string) error {
+	sig := s.signal()
+	if sig == 0 {
+		return nil
+	}
+	return &problem{128 + int(sig), hint, fmt.Errorf("interrupted by %s", signalName(sig))}
+}
+
+func signalName(s syscall.Signal) string {
+	switch s {
+	case syscall.SIGINT:
+		return "SIGINT (Ctrl-C)"
+	case syscall.SIGTERM:
+		return "SIGTERM"
+	case syscall.SIGHUP:
+		return "SIGHUP (the terminal was closed)"
+	}
+	return s.String()
+}
 
 func (s *signals) close() {
 	signal.Stop(s.in)

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -66,8 +64,8 @@ func storageHelp() string {
 	return helpOf(&all)
 }
 
-// storage is `kubeadm-arm storage`.
-func (v invocation) storage(args []string) error {
+// runStorage is `kubeadm-arm storage`.
+func (v invocation) runStorage(args []string) error {
 	known := kubeadm.InitFlags() // for --help in all its forms
 	for _, c := range storageCommands() {
 		for _, f := range c.flags {
@@ -92,7 +90,7 @@ func (v invocation) storage(args []string) error {
 
 // storageBoard is the machine that this program runs on.
 func (v invocation) storageBoard() storage.Board {
-	return storage.Board{FS: durable.FS{Hook: diskHook()}, Run: storage.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { printable.Fprintln(v.stderr, line) }}
+	return storage.Board{FS: durable.FS{Hook: durable.KillPoint()}, Run: storage.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { printable.Fprintln(v.stderr, line) }}
 }
 
 // wish is what plan's and apply's command line asks for.
@@ -163,7 +161,7 @@ func (v invocation) initStorage(ctx context.Context, wish *storage.Wish, c *kube
 	}
 	p, err := b.Apply(ctx, w)
 	if err == nil && !p.Nothing {
-		forgetBench()
+		_ = dropBench()
 		printable.Fprintf(v.stderr, "storage: the data lies on %s now, mounted at %s\n", p.Disk.Name(), p.Mount)
 	}
 	return &p, err
@@ -200,12 +198,6 @@ func (v invocation) storagePlan(o options) error {
 		}{p, fstabDiff(p)})
 	}
 	return v.showPlan(p)
-}
-
-func writeIndented(w io.Writer, x any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(x)
 }
 
 // listDisks shows what can be chosen.
@@ -354,7 +346,7 @@ func (v invocation) storageApply(o options) error {
 		return err
 	}
 	if !p.Nothing {
-		forgetBench()
+		_ = dropBench()
 	}
 	v.applied(p)
 	return nil
@@ -457,7 +449,7 @@ func (v invocation) storageUndo(o options) error {
 		}
 		return err
 	}
-	forgetBench()
+	_ = dropBench()
 	printable.Fprintln(v.stdout, "the data is back in its old places, and fstab as it was")
 	return nil
 }
