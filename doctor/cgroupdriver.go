@@ -5,7 +5,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
@@ -46,8 +46,8 @@ func (f Facts) crioDriver() driver {
 		d.is = c.CgroupManager
 	}
 	// A file of its own: CRI-O reads every file of the folder, a copy of the owner's too.
-	own := hwdetect.CRIODropIns + "/99-kubeadm-arm.conf"
-	if path.Dir(c.SetIn) == hwdetect.CRIODropIns && c.SetIn > own {
+	own := host.CRIODropIns + "/99-kubeadm-arm.conf"
+	if path.Dir(c.SetIn) == host.CRIODropIns && c.SetIn > own {
 		own = strings.TrimSuffix(c.SetIn, ".conf") + ".kubeadm-arm.conf"
 	}
 	d.edits = []Edit{{own, setTOML{Key: keyOf("crio", "runtime", "cgroup_manager"), Value: "systemd"}}}
@@ -57,7 +57,7 @@ func (f Facts) crioDriver() driver {
 // dockerDriver is Docker's: what its configuration says, else what it takes.
 func (f Facts) dockerDriver() driver {
 	d := driver{runtime: "Docker", unit: "docker", is: "cgroupfs",
-		edits: []Edit{{hwdetect.DockerConfigPath, setExecOpt{"native.cgroupdriver", "systemd"}}}}
+		edits: []Edit{{host.DockerConfigPath, setExecOpt{"native.cgroupdriver", "systemd"}}}}
 	if file := f.Host.Runtime.Docker.FlagIn; file != "" {
 		d.edits = nil // Docker refuses options in both places
 		d.byHand = "sudo nano " + shell.Quote(file) + "    # --exec-opt native.cgroupdriver=systemd"
