@@ -90,7 +90,8 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 		}
 	}
 	if !isFolder(root) {
-		return doctor.Report{}, &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder that can be read", root)}
+		return doctor.Report{}, &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder "+
+			"that can be read", root)}
 	}
 	board, err := hwdetect.Read(root)
 	if err != nil {
@@ -248,8 +249,9 @@ func (e doctorInputs) askPrograms(ctx context.Context, f *doctor.Facts) {
 	}
 	for _, s := range f.Host.Runtime.Sockets {
 		if ctr := hwdetect.Find(e.v.pathOf(), "ctr"); ctr != "" && s.Runtime == "containerd" && s.Answers && isRoot() {
-			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io", "images", "list", "--quiet"}, Env: e.v.env, Patience: askPatience})
-			f.ImagesTold = err == nil
+			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace",
+				"k8s.io", "images", "list", "--quiet"}, Env: e.v.env, Patience: askPatience})
+			f.ImagesKnown = err == nil
 			f.Images = strings.Fields(string(res.Stdout))
 		}
 	}
@@ -299,10 +301,12 @@ func (e doctorInputs) asked() doctor.Ask {
 		Unknown:           c.UnknownFields(),
 		Flags:             e.args,
 	}
-	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Init("localAPIEndpoint", "bindPort"))); err == nil && n > 0 && n < 1<<16 {
+	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Init("localAPIEndpoint",
+		"bindPort"))); err == nil && n > 0 && n < 1<<16 {
 		a.APIPort = n
 	}
-	for flag, setting := range map[string]*string{"fail-swap-on": &a.FailSwapOn, "cgroup-driver": &a.CgroupDriver, "resolv-conf": &a.ResolvConf} {
+	for flag, setting := range map[string]*string{"fail-swap-on": &a.FailSwapOn, "cgroup-driver": &a.CgroupDriver,
+		"resolv-conf": &a.ResolvConf} {
 		if value := c.KubeletExtraArg(flag); value != "" {
 			*setting = value
 		}
@@ -333,7 +337,8 @@ func (e doctorInputs) patched(a *doctor.Ask) {
 		}
 		if strings.HasPrefix(entry.Name(), "kubeletconfiguration") {
 			for _, m := range kubeletSetting.FindAllStringSubmatch(string(text), -1) {
-				*map[string]*string{"failSwapOn": &a.FailSwapOn, "failCgroupV1": &a.FailCgroupV1, "cgroupDriver": &a.CgroupDriver}[m[1]] = m[2]
+				*map[string]*string{"failSwapOn": &a.FailSwapOn, "failCgroupV1": &a.FailCgroupV1,
+					"cgroupDriver": &a.CgroupDriver}[m[1]] = m[2]
 			}
 		}
 		if strings.HasPrefix(entry.Name(), "etcd") && strings.Contains(string(text), "ETCD_UNSUPPORTED_ARCH") {
@@ -344,7 +349,8 @@ func (e doctorInputs) patched(a *doctor.Ask) {
 
 // checkBoard is doctor's look at the board before init changes anything.
 func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.InitArgs) doctor.Report {
-	e := doctorInputs{v: v, root: "/", board: g.board, args: args, config: g.config, path: g.path, behaviour: &g.behaviour, resuming: g.resume != nil}
+	e := doctorInputs{v: v, root: "/", board: g.board, args: args, config: g.config, path: g.path,
+		behaviour: &g.behaviour, resuming: g.resume != nil}
 	e.again = repeated(args)
 	return diagnosed(e.root, e.facts(ctx))
 }
@@ -389,7 +395,9 @@ func notReady(fails []doctor.Finding) error {
 			code = exitIllegal
 		}
 	}
-	return &problem{code, "mend it with the lines above and repeat; to go on in spite of it: --ignore-preflight-errors=" + strings.Join(names, ","),
+	hint := "fix it with the lines above and run it again; to continue anyway: --ignore-preflight-errors=" +
+		strings.Join(names, ",")
+	return &problem{code, hint,
 		fmt.Errorf("init would fail on this board, nothing was changed: %s", strings.Join(ids, ", "))}
 }
 

@@ -56,7 +56,7 @@ func TestCgroups(t *testing.T) {
 	}
 	mounts := func(all map[string]string) linux.Mounts { return linux.ParseMounts([]byte(all["proc/self/mountinfo"])) }
 	c := readCgroups(filesIn(tree(t, v1)), mounts(v1))
-	assert.Equal(t, CgroupState{Version: 1, Controllers: []string{"cpuset", "cpu"}, Off: []string{"memory"}, Told: true}, c)
+	assert.Equal(t, CgroupState{Version: 1, Controllers: []string{"cpuset", "cpu"}, Off: []string{"memory"}, Known: true}, c)
 	v2 := map[string]string{"proc/self/mountinfo": piMounts, "proc/cgroups": v1["proc/cgroups"], "sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory pids\n"}
 	c = readCgroups(filesIn(tree(t, v2)), mounts(v2))
 	assert.Equal(t, 2, c.Version)
@@ -148,9 +148,9 @@ func TestNetwork(t *testing.T) {
 
 func TestNoRouteAtAll(t *testing.T) {
 	n := readNetwork(filesIn(tree(t, map[string]string{"proc/net/route": ""})))
-	assert.True(t, n.Told)
+	assert.True(t, n.Known)
 	assert.False(t, n.DefaultRoute)
-	assert.False(t, readNetwork(filesIn(t.TempDir())).Told)
+	assert.False(t, readNetwork(filesIn(t.TempDir())).Known)
 }
 
 func TestOwnerOfAPort(t *testing.T) {
