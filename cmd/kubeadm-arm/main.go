@@ -7,11 +7,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -90,15 +94,45 @@ func (v invocation) dispatch(asKubeadm bool) error {
 
 // ownCommand runs a command that kubeadm does not have.
 func (v invocation) ownCommand(name string, args []string) error {
-	switch name {
-	case "images":
+	if name == "images" {
 		return v.runImages(args)
-	case "storage":
-		return v.runStorage(args)
-	case "certs":
-		return v.runCerts(args)
 	}
-	return v.command(commandNamed(name), args)
+	c := commandNamed(name)
+	if c.verbs != nil {
+		return v.verb(c, args)
+	}
+	return v.command(c, args)
+}
+
+// verb runs a command's verb, such as storage plan, or prints the help of all of them.
+func (v invocation) verb(c *command, args []string) error {
+	known := append(kubeadm.InitFlags(), kubeadm.OtherFlags()...) // for --help in all its forms
+	for _, x := range c.verbs {
+		for _, f := range x.flags {
+			known = append(known, f.spec())
+		}
+	}
+	a, err := kubeadm.ParseArgs(args, known)
+	asked := err == nil && (len(a.Words) == 0 && a.Bool("help") || a.FirstWord == 0 && a.Words[0] == "help")
+	if asked || len(args) == 0 && !c.kubeadmVerbs {
+		fmt.Fprint(v.stdout, helpOf(c))
+		return nil
+	}
+	for _, x := range c.verbs {
+		// With another word it is kubeadm's: certs renew apiserver.
+		if len(a.Words) > 0 && x.name == c.name+" "+a.Words[0] && !(c.kubeadmVerbs && (err != nil || len(a.Words) > 1)) {
+			return v.command(x, slices.Concat(args[:a.FirstWord], args[a.FirstWord+1:]))
+		}
+	}
+	switch {
+	case c.kubeadmVerbs:
+		return v.passThrough(append([]string{c.name}, args...))
+	case len(a.Words) == 0:
+		err = fmt.Errorf("%s: no command in %q", c.name, strings.Join(args, " "))
+	default:
+		err = fmt.Errorf("%s: no command %q", c.name, a.Words[0])
+	}
+	return &problem{exitUsage, "see kubeadm-arm " + c.name + " --help", err}
 }
 
 // command parses a command's arguments and runs it, or prints its help.
@@ -117,11 +151,62 @@ func (v invocation) command(c *command, args []string) error {
 	return c.run(v, o)
 }
 
-// everyFlag are all flags that may stand before a command, ours and kubeadm's.
+// everyFlag are all flags that may precede a command, kubeadm-arm's and kubeadm's.
 func everyFlag() []kubeadm.FlagSpec {
 	all := append(kubeadm.InitFlags(), kubeadm.OtherFlags()...)
 	for _, f := range commandNamed("init").flags {
 		all = append(all, f.spec())
 	}
 	return append(all, kubeadm.FlagSpec{Name: "version", Switch: true})
+}
+
+// board is the layout of the board that this program runs on.
+func board() bootstrap.Layout {
+	return bootstrap.Layout{Root: "/", FS: durable.FS{Hook: durable.KillPoint()}}
+}
+
+// thisProgram is the path that systemd can start this program by.
+func thisProgram() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+// trustedProgram is that path where root's units may name it.
+func trustedProgram() (string, error) { return systemd.TrustedProgram(thisProgram()) }
+
+// isRoot is what kubeadm's own preflight check asks.
+func isRoot() bool { return os.Geteuid() == 0 }
+
+func needRoot(command string) error {
+	if isRoot() {
+		return nil
+	}
+	return &problem{exitNotRoot, "run it again with sudo", fmt.Errorf("%s must be run as root", command)}
+}
+
+// self is this program's file, nil if it cannot be found.
+func self() os.FileInfo {
+	// /proc/self/exe is the program even when it was started through a link or
+	// its file has been replaced since.
+	info, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
+// release is set by the linker: -X main.release=v0.1.0.
+var release string
+
+func version() string {
+	if release != "" {
+		return release
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "development"
 }
