@@ -41,8 +41,8 @@ func hostname(f Facts) []Finding {
 	case name == "(none)" || !subdomain.MatchString(name) || len(name) > 253:
 		return one(Finding{
 			ID: "hostname", Severity: Fail, Rule: KubeadmRule, Seen: fmt.Sprintf("%q is no name for a node", name),
-			Means: "kubeadm refuses it: Kubernetes takes lower-case letters, digits, hyphens and dots (RFC 1123), and a letter or " +
-				"digit at both ends",
+			Means: "kubeadm refuses it: Kubernetes takes lower-case letters, digits, hyphens and dots (RFC 1123), and a " +
+				"letter or digit at both ends",
 			Fix: rename,
 		})
 	case name == "localhost" || strings.HasPrefix(name, "localhost."):
@@ -54,8 +54,9 @@ func hostname(f Facts) []Finding {
 	case slices.Contains(imageNames(), name):
 		return one(Finding{
 			ID: "hostname", Severity: Info, Seen: fmt.Sprintf("the board has its image's name, %q", name),
-			Means: "two boards with the same name cannot be in one cluster; rename it before init, since a node cannot be renamed later",
-			Fix:   rename,
+			Means: "two boards with the same name cannot be in one cluster; rename it before init, since a node cannot be " +
+				"renamed later",
+			Fix: rename,
 		})
 	case f.Ask.NodeName == "" && name != f.Host.Names.Hostname:
 		return one(Finding{

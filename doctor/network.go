@@ -289,9 +289,8 @@ func (f Facts) router() string {
 // nameServerLine writes a file with the router as name server. The file is one
 // that is not there, or this program's own.
 func (f Facts) nameServerLine(path string) string {
-	return "echo 'nameserver " + f.router() + "' | sudo tee " + shell.Quote(path) + "    # your router's address, if " +
-		"it is " +
-		"another one"
+	return "echo 'nameserver " + f.router() + "' | sudo tee " + shell.Quote(path) + "    # your router's address, if it " +
+		"is another one"
 }
 
 // kubeletConfiguration is how to give the kubelet a setting with --config. kubeadm
