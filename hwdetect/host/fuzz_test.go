@@ -46,6 +46,15 @@ func FuzzHostFiles(f *testing.F) {
 		parseEnvironment(text)
 		(unit{settings: parseUnit(text)}).command(filesIn(t.TempDir()))
 		parseDockerConfig(text)
+		if _, problem := parseCRIOFile("x", text); problem != nil && problem.Fix == "" {
+			t.Fatal(problem, "without a word on what to do")
+		}
+		parseFibTrie(text)
+		for _, a := range parseIfInet6(text) {
+			if !a.Is6() {
+				t.Fatal(a)
+			}
+		}
 		_ = (&CNI{}).parse(text)
 		parseCertificate(text)
 		parseCertificate(parseKubeconfig(text))
