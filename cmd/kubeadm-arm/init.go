@@ -186,6 +186,10 @@ func (r *initRun) makePlan(context.Context) error {
 		return &problem{exitUsage, "after init: kubeadm-arm certs renew --validity " + r.own.validity.String(),
 			fmt.Errorf("flag --certificate-validity: kubeadm's %s has no field for it", api)}
 	}
+	if r.own.validity > 0 && r.noConfig != "" {
+		return &problem{exitUsage, "put the flags into a --config file; or after init: kubeadm-arm certs renew --validity " + r.own.validity.String(),
+			fmt.Errorf("flag --certificate-validity: it needs a configuration of kubeadm's: %s", r.noConfig)}
+	}
 	layout := board()
 	r.plan = plan.MakeInit(plan.Facts{
 		Board: r.board, Speed: r.speed, Kubeadm: r.behaviour, Args: r.args, Config: r.config, Profile: r.own.profile,
