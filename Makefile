@@ -198,7 +198,7 @@ lint: ## gofmt, go vet, staticcheck, sizes of functions, lines and packages
 
 # A test that hangs is ended after this time; no busy machine takes so long. What the tests of lab need is built first.
 PATIENCE ?= 75m
-unit: lab deps ## unit, golden and script tests with the race detector, as root, who skips none of them for lack of rights
+unit: lab deps ## unit, golden and script tests with the race detector, as root
 	@[ "$$(id -u)" = 0 ] || { echo "run this as root: go test ./... alone skips the tests that need it" >&2; exit 1; }
 	$(GO) test -race -timeout $(PATIENCE) ./...
 	$(BIN)/lab build --kubernetes $(KUBERNETES)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,81 +16,40 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// certsCommands are ours of `kubeadm-arm certs`; every other word is kubeadm's.
-func certsCommands() []*command {
-	return []*command{
-		{name: "certs status", run: invocation.runCertsStatus,
-			calls: []call{{"[-o json]", "when each certificate expires, the kubelet's too, and what stops then"}},
-			flags: []ownFlag{
-				outputFlag("text", "json"),
-				rootFlag("look at the files below this folder instead, such as a mounted card"),
-			}},
-		{name: "certs renew", run: invocation.runCertsRenew,
-			calls: []call{{"[--dry-run]", "renew what has expired or will within 30 days, and restart what uses it"}},
-			flags: []ownFlag{
-				{name: "dry-run", text: "show what would be renewed, and why, and change nothing"},
-				{name: "all", text: "renew what is valid for longer, too"},
-				{name: "validity", value: "DURATION",
-					text: "how long the new certificates are valid, such as 87600h (ten years); the default is as long as before. " +
-						"The price: a stolen key can be used for as long"},
-				{name: "token-stdin",
-					text: "on a worker whose certificate has expired: read a bootstrap token from standard input"},
-				kubeadmFlag(),
-			},
-			after: "With a name it is kubeadm's own: kubeadm-arm certs renew all, kubeadm-arm certs renew apiserver."},
-		{name: "certs boot", hidden: true, run: invocation.runCertsBoot,
-			calls: []call{{"", "wait for a right clock, then renew; kubeadm-arm-certs.service runs it before the kubelet"}},
-			flags: []ownFlag{
-				{name: "hold", value: "DURATION", def: holdPatience.String(),
-					text: "how long the kubelet is held while the clock is wrong"},
-				kubeadmFlag(),
-			}},
+// certsCommand is `kubeadm-arm certs`; every word that is not in it is kubeadm's. kubeadm
+// itself refuses `certs renew` without a name, so nothing of its own is taken away.
+func certsCommand() *command {
+	root := rootFlag("look at the files below this folder instead, such as a mounted card")
+	hold := ownFlag{name: "hold", value: "DURATION", def: holdPatience.String(),
+		text: "how long the kubelet is held while the clock is wrong"}
+	return &command{
+		name: "certs", kubeadmVerbs: true,
+		calls: []call{{"status|renew", "show when certificates expire, the kubelet's too, and renew them"}},
+		about: "kubeadm-arm certs keeps a node's certificates valid, the kubelet's too, also after a year without power.",
+		after: "Every other word is kubeadm's own, such as certs check-expiration, and certs renew with a name.",
+		verbs: []*command{
+			{name: "certs status", run: invocation.runCertsStatus, flags: []ownFlag{outputFlag("text", "json"), root},
+				calls: []call{{"[-o json]", "when each certificate expires, the kubelet's too, and what stops then"}}},
+			{name: "certs renew", run: invocation.runCertsRenew,
+				calls: []call{{"[--dry-run]", "renew what has expired or will within 30 days, and restart what uses it"}},
+				flags: []ownFlag{
+					{name: "dry-run", text: "show what would be renewed, and why, and change nothing"},
+					{name: "all", text: "renew what is valid for longer, too"},
+					{name: "validity", value: "DURATION", text: "how long the new certificates are valid, such as 87600h (ten years); " +
+						"the default is as long as before. The price: a stolen key can be used for as long"},
+					{name: "token-stdin", text: "on a worker whose certificate has expired: read a bootstrap token from standard input"},
+					kubeadmFlag(),
+				},
+				after: "With a name it is kubeadm's own: kubeadm-arm certs renew all, kubeadm-arm certs renew apiserver."},
+			{name: "certs boot", hidden: true, run: invocation.runCertsBoot, flags: []ownFlag{hold, kubeadmFlag()},
+				calls: []call{{"", "wait for a right clock, then renew; kubeadm-arm-certs.service runs it before the kubelet"}}},
+		},
 	}
 }
 
 // holdPatience is how long the kubelet is held at a start of the board while the clock
 // is wrong.
 const holdPatience = 10 * time.Minute
-
-// runCerts is `kubeadm-arm certs`: ours without a name, kubeadm's with one. kubeadm itself
-// refuses `certs renew` without a name, so nothing of its own is taken away.
-func (v invocation) runCerts(args []string) error {
-	known := kubeadm.OtherFlags()
-	for _, c := range certsCommands() {
-		for _, f := range c.flags {
-			known = append(known, f.spec())
-		}
-	}
-	a, err := kubeadm.ParseArgs(args, append(known, kubeadm.InitFlags()...))
-	if err == nil && len(a.Words) == 0 && a.Bool("help") {
-		fmt.Fprint(v.stdout, certsHelp())
-		return nil
-	}
-	if err == nil && len(a.Words) == 1 {
-		for _, c := range certsCommands() {
-			if c.name == "certs "+a.Words[0] {
-				return v.command(c, slices.Concat(args[:a.FirstWord], args[a.FirstWord+1:]))
-			}
-		}
-	}
-	return v.passThrough(append([]string{"certs"}, args...))
-}
-
-// certsHelp is the help of ours.
-func certsHelp() string {
-	all := command{name: "certs",
-		about: "kubeadm-arm certs keeps a node's certificates valid, the kubelet's too, also after a year without power.",
-		after: "Every other word is kubeadm's own, such as certs check-expiration, and certs renew with a name."}
-	for _, c := range certsCommands() {
-		for _, call := range c.calls {
-			if !c.hidden {
-				form := strings.TrimSpace(strings.TrimPrefix(c.name, "certs ") + " " + call.form)
-				all.calls = append(all.calls, struct{ form, text string }{form, call.text})
-			}
-		}
-	}
-	return helpOf(&all)
-}
 
 // certsBoard is the node that this program runs on, without a kubeadm.
 func certsBoard() certs.Board {

@@ -11,7 +11,9 @@ import (
 )
 
 // withoutDriver is a configuration of containerd that lacks the systemd driver.
-const withoutDriver = "version = 2 # mine\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n"
+const withoutDriver = "version = 2 # mine\n" +
+	"[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n" +
+	"runtime_type = \"io.containerd.runc.v2\"\n"
 
 // A fix keeps mode and link, and the text as it was under a dated name.
 func TestFixKeepsWhatIsThere(t *testing.T) {
