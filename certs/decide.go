@@ -84,12 +84,15 @@ func Decide(s Seen, ask Ask) Decision {
 			d.Renew = append(d.Renew, Renewal{l.Name, reason})
 		}
 	}
+	var ending []string
 	for _, a := range s.Authorities {
 		if a.Certificate != nil && a.Certificate.NotAfter.Before(ask.Now.Add(Year)) {
-			d.Warnings = append(d.Warnings, fmt.Sprintf(
-				"the authority %s ends on %s, and nothing that it has signed is valid for longer; %s",
-				a.Name, date(a.Certificate.NotAfter), rotateCA))
+			ending = append(ending, a.Name+" on "+a.Certificate.NotAfter.UTC().Format(time.DateOnly))
 		}
+	}
+	if ending != nil {
+		d.Warnings = []string{"these authorities end within a year, and nothing that they have signed is valid for longer: " +
+			strings.Join(ending, ", ") + "; " + rotateCA}
 	}
 	return d
 }

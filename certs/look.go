@@ -76,8 +76,6 @@ type Seen struct {
 	ControlPlane, Node bool
 	// Dir is kubeadm's certificatesDir.
 	Dir string
-	// ExternalEtcd says that the API server uses an etcd that is not on this node.
-	ExternalEtcd bool
 	// AdvertiseAddress is the API server's, where its manifest has it.
 	AdvertiseAddress string
 	Authorities      []Authority
@@ -181,12 +179,8 @@ func Look(root safefile.Root) (Seen, error) {
 func (s *Seen) look(root safefile.Root) {
 	_, err := root.Stat(kubeletConf)
 	s.Node = err == nil
-	var etcd bool
 	for _, dir := range []string{"manifests", "kubeadm-arm/staged", "manifests/.kubeadm-arm-staged"} {
 		dir = path.Join(kubernetesDir, dir)
-		if _, err := root.Stat(dir + "/etcd.yaml"); err == nil {
-			etcd = true
-		}
 		text, err := root.Read(dir+"/kube-apiserver.yaml", maxFile)
 		if err != nil {
 			continue
@@ -197,7 +191,6 @@ func (s *Seen) look(root safefile.Root) {
 		}
 		s.AdvertiseAddress = flagOf(text, "advertise-address")
 	}
-	s.ExternalEtcd = s.ControlPlane && !etcd
 }
 
 // flagOf is a flag's value in a static pod's command.

@@ -37,10 +37,10 @@ func StatusOf(s Seen, clock Clock) Status {
 		Decision: Decide(s, Ask{Now: clock.Now, Within: Within, Unsure: !clock.Right()}),
 	}
 	for _, l := range s.Leaves {
-		x := StatusOfLeaf{Name: l.Name, File: l.File, Stops: l.Stops, Problem: l.Problem}
+		x := StatusOfLeaf{Name: l.Name, File: l.File, Stops: l.Stops, Problem: l.Problem, Issuer: l.Authority}
 		if c := l.Certificate; c != nil {
 			x.Expires, x.Days = c.NotAfter.UTC(), daysTo(c.NotAfter, clock.Now)
-			x.Issuer, x.Key = l.Authority, Algorithm(c.PublicKey)
+			x.Key = Algorithm(c.PublicKey)
 			if l.Authority == "" {
 				x.Issuer = c.Issuer.CommonName
 			}
