@@ -15,6 +15,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
@@ -158,9 +159,9 @@ func (e doctorInputs) facts(ctx context.Context) doctor.Facts {
 	if e.path != "" && real {
 		named["kubeadm"] = e.path
 	}
-	f.Host = hwdetect.ReadHost(hwdetect.HostOptions{
+	f.Host = host.Read(host.Options{
 		Root: e.root, Path: e.v.pathOf(), Now: time.Now(), Built: written(), Programs: named,
-		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", hwdetect.RuntimeFolder},
+		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", host.RuntimeFolder},
 		ResolvConf: f.Ask.ResolvConf,
 		PKI:        kubeadm.CertificatesDir(e.config, e.args),
 		Socket:     strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
@@ -257,7 +258,7 @@ func (e doctorInputs) askPrograms(ctx context.Context, f *doctor.Facts) {
 }
 
 // holders names who listens on the ports that a control plane needs.
-func holders(h hwdetect.Host, root string) map[int]string {
+func holders(h host.Host, root string) map[int]string {
 	all := map[int]string{}
 	for _, l := range h.Network.Listeners {
 		if l.Port != 6443 && l.Port != 2379 && l.Port != 2380 && (l.Port < 10250 || l.Port > 10259) {
