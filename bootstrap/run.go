@@ -118,6 +118,9 @@ func (r *run) sleep(ctx context.Context, d time.Duration) error {
 func Run(ctx context.Context, o Options) (Outcome, error) {
 	r := &run{Options: o, layout: o.Layout, restarts: map[string]int{}}
 	r.outcome = &Outcome{Restarts: r.restarts, Changes: map[string][]patch.Change{}}
+	if err := r.refuseSpecialCertificates(); err != nil {
+		return *r.outcome, err
+	}
 	unlock, err := r.layout.enter()
 	if err != nil {
 		return *r.outcome, err

@@ -316,7 +316,7 @@ func (m *mover) retireCopy(ctx context.Context, f *folder, path string, whole bo
 		return err
 	}
 	m.tell("leaving %s as it is: its disk is read-only", path)
-	m.j.keep(kept{Path: path, Of: f.Path, Why: "its disk was read-only"})
+	m.keep(kept{Path: path, Of: f.Path, Why: "its disk was read-only"})
 	return m.record()
 }
 
@@ -354,16 +354,24 @@ func (m *mover) back(ctx context.Context, folders []*folder, lines, stay []strin
 }
 
 // stay leaves everything on the disk, after an undo that could not be: the old
-// place may have become too small. were are the states of before.
+// place may have become too small. were are the states of before. A copy that there is
+// no time to compare with the disk's is kept.
 func (m *mover) stay(ctx context.Context, were map[string]state) error {
 	for _, f := range m.j.Folders {
 		if f.State == restoring || f.State == restored || f.State == finished {
 			return nil // past the point of no return
 		}
 	}
+	ending, cancel := m.ending(ctx)
+	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	for _, f := range m.j.Folders {
 		if f.Return == f.Names.Back {
-			if err := m.discard(ctx, f, f.Names.Back, m.j.on(f), false); err != nil {
+			err := m.discard(ending, f, f.Names.Back, m.j.on(f), false)
+			if ending.Err() != nil {
+				err = m.setAside(f, f.Names.Back, "an undo was interrupted")
+			}
+			if err != nil {
 				return err
 			}
 		}

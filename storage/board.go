@@ -25,6 +25,16 @@ type Board struct {
 	Identity func() string
 	// DeviceWait is how long looking at the disks may take; 0 is half a minute.
 	DeviceWait time.Duration
+	// Grace is how long a run may go on putting things in order once its context has
+	// ended; 0 is eight seconds. What it does not come to is left to the next run.
+	Grace time.Duration
+}
+
+func (b Board) grace() time.Duration {
+	if b.Grace > 0 {
+		return b.Grace
+	}
+	return 8 * time.Second
 }
 
 func (b Board) tell(format string, args ...any) {

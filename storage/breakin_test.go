@@ -169,13 +169,13 @@ func TestRemovalStaysOnItsMount(t *testing.T) {
 	} {
 		s.sh("mount", mount...)
 		var crossed *CrossedError
-		require.ErrorAs(t, b.removeTree("/var/lib/etcd"), &crossed, name)
+		require.ErrorAs(t, b.removeTree(t.Context(), "/var/lib/etcd"), &crossed, name)
 		assert.Equal(t, "precious", readFile(t, "/var/lib/photos/1.jpg"))
 		s.sh("umount", mount[len(mount)-1])
 		assert.Equal(t, "wal", readFile(t, "/var/lib/etcd/member/wal/0.wal"), "nothing was removed")
 	}
 	require.NoError(t, os.Symlink("/var/lib/photos", "/var/lib/etcd/link"))
-	require.NoError(t, b.removeTree("/var/lib/etcd"))
+	require.NoError(t, b.removeTree(t.Context(), "/var/lib/etcd"))
 	assert.Equal(t, "precious", readFile(t, "/var/lib/photos/1.jpg"))
 	assert.NoDirExists(t, "/var/lib/etcd")
 }

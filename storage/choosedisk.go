@@ -36,7 +36,7 @@ func (p *Plan) chooseDisk(w Wish, j *journal, disks []Disk, m mounts) error {
 	case len(found) == 0:
 		return unfit(listHelp, "%s: no disk has it", w.Device)
 	}
-	if p.Disk, err = onlyDisk(w.Device, found, disks, j.Mount); err != nil {
+	if p.Disk, err = onlyDisk(w.Device, found, disks, j); err != nil {
 		return err
 	}
 	if j.UUID != "" && j.UUID != p.Disk.UUID {
@@ -92,25 +92,48 @@ func matchDevice(name string, m mounts) (match func(Disk) bool, asMount string, 
 
 // onlyDisk is the one that is meant. fstab names a disk by its UUID, so that no
 // other may have it; only one that is mounted in its place already is known.
-func onlyDisk(name string, found, disks []Disk, place string) (Disk, error) {
+func onlyDisk(name string, found, disks []Disk, j *journal) (Disk, error) {
 	d := found[0]
 	if len(found) > 1 {
-		mounted := mountedIn(found, place)
+		mounted := mountedIn(found, j.Mount)
 		if mounted == nil {
 			return d, ambiguous(name, found)
 		}
 		d = *mounted
 	}
-	var twins []Disk
-	for _, other := range disks {
-		if d.UUID != "" && strings.EqualFold(other.UUID, d.UUID) && other.FSType != "linux_raid_member" {
-			twins = append(twins, other)
-		}
-	}
-	if len(twins) > 1 && (place == "" || !slices.Contains(d.MountedAt, place)) {
+	twins := withUUID(disks, d.UUID)
+	if len(twins) > 1 && (j.Mount == "" || !slices.Contains(d.MountedAt, j.Mount)) {
 		return d, ambiguous("UUID="+d.UUID, twins)
 	}
-	return d, nil
+	return d, refuseClone(j, d.Path, twins)
+}
+
+// withUUID are the disks with a file system of that UUID.
+func withUUID(disks []Disk, uuid string) []Disk {
+	var all []Disk
+	for _, d := range disks {
+		if uuid != "" && strings.EqualFold(d.UUID, uuid) && d.FSType != "linux_raid_member" {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// refuseClone refuses a device in the disk's place that is known to be another one,
+// while there are two with its UUID: systemd has mounted one of them. Alone it may be
+// the disk's replacement.
+func refuseClone(j *journal, device string, twins []Disk) error {
+	if len(twins) < 2 || !j.anotherDevice(deviceIDs(device)) {
+		return nil
+	}
+	err := ambiguous("UUID="+j.UUID, twins)
+	for _, t := range twins {
+		if ids := deviceIDs(t.Path); len(ids) > 0 && !j.anotherDevice(ids) {
+			return unfit(err.Help+"; then restart the board", "%s is a copy of the disk that was set up, which is %s: both have UUID=%s",
+				device, t.Path, j.UUID)
+		}
+	}
+	return err
 }
 
 // otherDisk refuses a second disk, and says what to do when the first is gone.

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
-	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
@@ -95,10 +93,10 @@ func (m *mover) cleanOne(ctx context.Context, k kept, named bool) (gone bool, wh
 	}
 	switch kinds[0] {
 	case nothing:
-		if durable.Exists(filepath.Dir(k.Path)) {
-			return true, "", nil // somebody has removed it
+		if gone, err := m.gone(k); err != nil || gone || named {
+			return err == nil, "", err // somebody has removed it
 		}
-		return false, "not there: its disk is not mounted", nil
+		return false, "not there: its file system is not mounted; if it is gone for good: kubeadm-arm storage clean " + shell.InQuotes(k.Path), nil
 	case empty:
 		return true, "", m.remove(k.Path)
 	}
@@ -126,7 +124,7 @@ func (m *mover) cleanOne(ctx context.Context, k kept, named bool) (gone bool, wh
 			return false, why, err
 		}
 	}
-	return true, "", m.removeTree(k.Path)
+	return true, "", m.removeTree(ctx, k.Path)
 }
 
 // needed says why a copy may be needed still, empty if it is not.

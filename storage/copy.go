@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
 // copyTree copies a folder with cp(1) and proves the copy equal. to must lie on
@@ -31,10 +32,17 @@ func (b Board) copyTree(ctx context.Context, from, to string) (fingerprint, erro
 	if err != nil {
 		return fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
 	}
-	if err := b.FS.SyncFS(to); err != nil {
+	if err := b.syncFS(ctx, to); err != nil {
 		return fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
 	}
 	return sameTree(ctx, from, to)
+}
+
+// syncFS has on the disk what was written to the file system of a folder. A slow disk
+// takes minutes for it.
+func (b Board) syncFS(ctx context.Context, path string) error {
+	_, err := safefile.Wait(ctx, func() (struct{}, error) { return struct{}{}, b.FS.SyncFS(path) })
+	return err
 }
 
 // sameTree proves two folders equal.

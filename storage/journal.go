@@ -22,6 +22,8 @@ type journal struct {
 	// Doing is apply or undo while one is under way, empty at rest.
 	Doing string `json:"doing,omitempty"`
 	UUID  string `json:"uuid,omitempty"`
+	// Hardware are the IDs of the disk's device (see hardwareIDs), empty where it has none.
+	Hardware []string `json:"hardware,omitempty"`
 	// FSType and Mount are the disk's; OwnersLine says that the owner's fstab
 	// mounts it.
 	FSType     string `json:"fsType,omitempty"`
@@ -117,6 +119,9 @@ type kept struct {
 	// of it is in the folder of now.
 	Sum string `json:"sum,omitempty"`
 	Why string `json:"why,omitempty"`
+	// In is the folder that it was put in. Where another one is at that path now, the
+	// copy's file system is not mounted, and the copy is not gone.
+	In guardID `json:"in,omitzero"`
 }
 
 // on is where the folder's data lies on the disk.
@@ -148,6 +153,7 @@ func (j *journal) clone() *journal {
 		n.Folders = append(n.Folders, &c)
 	}
 	n.Made, n.Stopped, n.Kept = slices.Clone(j.Made), slices.Clone(j.Stopped), slices.Clone(j.Kept)
+	n.Hardware = slices.Clone(j.Hardware)
 	return &n
 }
 

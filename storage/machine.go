@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +51,7 @@ type machine interface {
 	// sync has on the disk what was written to the file system of a folder; stampOf
 	// is then the stamp of the folder (see takeStamp), and a write after wait has
 	// returned changes it.
-	sync(path string) error
+	sync(ctx context.Context, path string) error
 	stampOf(ctx context.Context, path string) (string, error)
 	wait() error
 	// unused refuses a folder at a path that somebody works in.
@@ -64,7 +65,7 @@ type machine interface {
 	// remove removes an empty folder, removeTree one with all that is in it on the
 	// same mount.
 	remove(path string) error
-	removeTree(path string) error
+	removeTree(ctx context.Context, path string) error
 	makeGuard(j *journal, f *folder, path string, save func() error) error
 	removeGuard(path string) error
 	protect(f *folder) error
@@ -85,6 +86,8 @@ type machine interface {
 	units(ctx context.Context, j *journal, folders []string) error
 	leaveDisk(ctx context.Context, j *journal) error
 	unusedName(name string) string
+	// parent is the folder that a path lies in, whether or not there is anything at it.
+	parent(path string) (guardID, error)
 	stamp() string
 	tell(format string, args ...any)
 }
@@ -177,7 +180,7 @@ func (l live) differ(ctx context.Context, one, other, sum string) string {
 func (l live) stampOf(ctx context.Context, path string) (string, error) {
 	return takeStamp(ctx, path)
 }
-func (l live) sync(path string) error { return l.FS.SyncFS(path) }
+func (l live) sync(ctx context.Context, path string) error { return l.syncFS(ctx, path) }
 
 // wait outlasts the clock of file times.
 func (l live) wait() error { time.Sleep(clockTick); return nil }
@@ -187,8 +190,11 @@ func (l live) start(ctx context.Context, j *journal) error { return l.startAgain
 func (l live) rename(from, to string) error     { return l.FS.Rename(from, to) }
 func (l live) exchange(one, other string) error { return l.FS.Exchange(one, other) }
 func (l live) remove(path string) error         { return l.FS.Remove(path) }
-func (l live) unusedName(name string) string    { return free(name) }
-func (l live) stamp() string                    { return l.Now().UTC().Format("20060102-150405") }
+func (l live) parent(path string) (guardID, error) {
+	return identify(filepath.Dir(path))
+}
+func (l live) unusedName(name string) string { return free(name) }
+func (l live) stamp() string                 { return l.Now().UTC().Format("20060102-150405") }
 
 // protect is the last thing before the mount: after it nobody sees the folder.
 func (l live) protect(f *folder) error {

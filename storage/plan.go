@@ -81,7 +81,9 @@ type Explanation struct {
 	Reason string `json:"reason"`
 }
 
-func unfit(help, format string, args ...any) error {
+func unfit(help, format string, args ...any) error { return refuse(help, format, args...) }
+
+func refuse(help, format string, args ...any) *RefusedError {
 	return &RefusedError{Unfit, fmt.Errorf(format, args...), help}
 }
 
@@ -158,6 +160,9 @@ func (p *Plan) decideFolders(ctx context.Context, w Wish, j *journal, lines []fs
 	}
 	n := j.clone()
 	n.UUID, n.FSType, n.Mount = p.Disk.UUID, p.Disk.FSType, p.Mount
+	if ids := deviceIDs(p.Disk.Path); len(ids) > 0 {
+		n.Hardware = ids
+	}
 	if j.UUID == "" {
 		l, ok := lineFor(lines, p.Mount)
 		n.OwnersLine, n.WasMounted = ok, m.at(p.Mount) != nil

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,8 +33,8 @@ func (e *CrossedError) Hint() string {
 // mount point inside, be it a bind mount of the same file system, has it refused
 // before anything is removed. Each folder is entered by a descriptor whose mount
 // is looked at (proc_pid_fdinfo(5), mnt_id), so that a mount made meanwhile is not
-// entered either, and links are not followed.
-func (b Board) removeTree(path string) error {
+// entered either, and links are not followed. It ends with the context.
+func (b Board) removeTree(ctx context.Context, path string) error {
 	if !durable.Exists(path) {
 		return nil
 	}
@@ -42,7 +43,13 @@ func (b Board) removeTree(path string) error {
 			func(*os.File, string, bool) error { return nil },
 			removeName,
 		} {
-			if err := walkMount(path, act); err != nil {
+			err := walkMount(path, func(parent *os.File, name string, folder bool) error {
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				return act(parent, name, folder)
+			})
+			if err != nil {
 				return err
 			}
 		}

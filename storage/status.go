@@ -97,7 +97,11 @@ func (s *Status) warning(hint, format string, args ...any) {
 
 // checkDisk looks for the disk and at the arrays that it lies on.
 func (s *Status) checkDisk(ctx context.Context, b Board, j *journal) {
-	device, err := b.find(ctx, j)
+	disks, err := b.Disks(ctx)
+	device := ""
+	if err == nil {
+		device, err = findDisk(disks, j)
+	}
 	var refused *RefusedError
 	switch {
 	case errors.As(err, &refused) && refused.Reason == NotMounted:
@@ -113,6 +117,12 @@ func (s *Status) checkDisk(ctx context.Context, b Board, j *journal) {
 		return
 	}
 	s.Device = device
+	if twins := withUUID(disks, j.UUID); len(twins) > 1 {
+		s.warning(ambiguous("", twins).Help, "%d disks have %s, and after a restart another one of them may be mounted", len(twins), s.Disk)
+	} else if j.anotherDevice(deviceIDs(device)) {
+		s.warning("if it is: kubeadm-arm storage apply; otherwise connect the right one",
+			"%s has %s and is another device than the one that was set up, as if it was replaced", device, s.Disk)
+	}
 	s.Arrays = readArrays("/sys", filepath.Base(device))
 	for _, a := range s.Arrays {
 		if a.Missing > 0 {

@@ -216,7 +216,7 @@ func (m *mover) keepBefore(f *folder) error {
 	if f.Use != "" {
 		k.Sum, k.Why = "", f.Use+" was chosen"
 	}
-	m.j.keep(k)
+	m.keep(k)
 	return m.record()
 }
 

@@ -42,6 +42,7 @@ func (b Board) Undo(ctx context.Context, how How) error {
 		return err
 	}
 	m := newMover(live{b, ""}, j, "undo", how.Use)
+	m.grace = b.grace()
 	if m.withoutDisk = how.WithoutDisk; m.withoutDisk {
 		m.verb = "undo --without-disk"
 		if err := b.refuseDiskHere(ctx, j); err != nil {
@@ -156,9 +157,13 @@ func (m *mover) undoOrStay(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	ctx = context.WithoutCancel(ctx)
 	if was == "" {
-		return errors.Join(err, m.stay(ctx, were))
+		if failed := m.stay(ctx, were); failed != nil {
+			err = fmt.Errorf("%w (and leaving all on the disk failed: %w)", err, failed)
+		}
+	}
+	if m.j.Doing != "" && ctx.Err() != nil {
+		return unfinished(err)
 	}
 	return err
 }
@@ -202,11 +207,11 @@ func (m *mover) forget() error {
 	left := &journal{Version: journalVersion, Board: m.j.Board}
 	for _, k := range m.j.Kept {
 		// One whose name was recorded, and then not needed, is none.
-		kinds, err := m.at(&folder{Path: k.Of}, k.Path)
+		gone, err := m.gone(k)
 		if err != nil {
 			return err
 		}
-		if kinds[0] != nothing || inside(k.Path, m.j.Mount) {
+		if !gone {
 			k.Sum = "" // what it was proved equal to is not in place any more
 			left.Kept = append(left.Kept, k)
 		}
@@ -236,12 +241,7 @@ func (b Board) find(ctx context.Context, j *journal) (string, error) {
 }
 
 func findDisk(disks []Disk, j *journal) (string, error) {
-	var found []Disk
-	for _, d := range disks {
-		if d.UUID == j.UUID && d.FSType != "linux_raid_member" {
-			found = append(found, d)
-		}
-	}
+	found := withUUID(disks, j.UUID)
 	switch len(found) {
 	case 0:
 		return "", &RefusedError{NotMounted, fmt.Errorf("UUID=%s, on which the data lies, is not there", j.UUID), missingHelp}
@@ -249,7 +249,7 @@ func findDisk(disks []Disk, j *journal) (string, error) {
 		return found[0].Path, nil
 	}
 	if d := mountedIn(found, j.Mount); d != nil {
-		return d.Path, nil
+		return d.Path, refuseClone(j, d.Path, found)
 	}
 	return "", ambiguous("UUID="+j.UUID, found)
 }
@@ -265,12 +265,12 @@ func mountedIn(disks []Disk, place string) *Disk {
 }
 
 // ambiguous refuses to guess between disks.
-func ambiguous(name string, found []Disk) error {
+func ambiguous(name string, found []Disk) *RefusedError {
 	var paths []string
 	for _, d := range found {
 		paths = append(paths, d.Path)
 	}
-	return unfit("disconnect the one that is not meant (a clone or a backup), or give it another UUID (tune2fs -U random DEVICE)",
+	return refuse("disconnect the one that is not meant (a clone or a backup), or give it another UUID (tune2fs -U random DEVICE)",
 		"%s: %d disks have it: %s", name, len(found), strings.Join(paths, " and "))
 }
 

@@ -1,0 +1,196 @@
+package storage
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+)
+
+// Ctrl-C while copies lie in their places: no terabyte is compared to put things in
+// order. Undo then leaves the data where it was, apply is taken back by undo.
+func TestCtrlCWhileAllIsInPlace(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	const copies = "/var/lib/.kubeadm-arm-back-etcd"
+	for verb, c := range map[string]struct{ at, one, other string }{
+		"apply": {`"state": "placed"`, "/var/lib/etcd", "/mnt/root/var/lib/etcd"},
+		"undo":  {`"state": "returned"`, copies, "/mnt/root/var/lib/etcd"},
+	} {
+		s, b, w := ready(t)
+		b.Grace = 1
+		if verb == "undo" {
+			_, err := b.Apply(t.Context(), w)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile("/var/lib/etcd/newer", nil, 0o600))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		b.FS = durable.FS{Hook: func(change durable.Change) error {
+			text, _ := os.ReadFile(journalPath)
+			if change.Path == journalPath && change.Done && ctx.Err() == nil && strings.Contains(string(text), c.at) {
+				cancel()
+				// Both, so that the copies are equal still.
+				require.NoError(t, os.Truncate(c.one+etcdDB, 1<<40))
+				require.NoError(t, os.Truncate(c.other+etcdDB, 1<<40))
+			}
+			return nil
+		}}
+		var err error
+		if verb == "apply" {
+			_, err = b.Apply(ctx, w)
+		} else {
+			err = b.Undo(ctx, How{})
+		}
+		require.ErrorIs(t, err, context.Canceled, verb)
+		info, err := os.Stat("/var/lib/etcd" + etcdDB)
+		require.NoError(t, err)
+		assert.EqualValues(t, 1<<40, info.Size(), verb)
+		s.clear()
+	}
+}
+
+// A clone that systemd has mounted in the disk's place is none, and a disk whose
+// hardware was replaced is one.
+func TestCloneInPlace(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	s, b, w := ready(t)
+	_, err := b.Apply(t.Context(), w)
+	require.NoError(t, err)
+	inPlace := func(device string) {
+		for _, at := range []string{"/var/lib/etcd", "/mnt/root"} {
+			s.sh("umount", at)
+		}
+		s.sh("mount", device, "/mnt/root")
+		s.sh("mount", "--bind", "/mnt/root/var/lib/etcd", "/var/lib/etcd")
+	}
+	s.sh("sync", "--file-system", "/mnt/root")
+	s.sh("cp", "--sparse=always", filepath.Join(s.dir, "disk"), filepath.Join(s.dir, "clone"))
+	clone := s.loop("clone")
+	inPlace(clone)
+	for name, run := range map[string]func() error{
+		"guard":             func() error { return b.Guard(t.Context(), nil) },
+		"undo":              func() error { return b.Undo(t.Context(), How{}) },
+		"undo without disk": func() error { return b.Undo(t.Context(), How{WithoutDisk: true}) },
+		"apply":             func() error { _, err := b.Apply(t.Context(), Wish{}); return err },
+	} {
+		require.ErrorContains(t, run(), clone+" is a copy of the disk that was set up, which is "+s.disk, name)
+	}
+	status, err := b.ReadStatus(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, status.Findings)
+	assert.Equal(t, "problem", status.Findings[0].Level)
+	// The right one, under whatever device name.
+	inPlace(s.disk)
+	require.NoError(t, b.Guard(t.Context(), nil))
+	status, err = b.ReadStatus(t.Context())
+	require.NoError(t, err)
+	require.Len(t, status.Findings, 1)
+	assert.Contains(t, status.Findings[0].Text, "2 disks have UUID=")
+	// Alone, the copy is what the disk was replaced by.
+	inPlace(clone)
+	s.sh("losetup", "-d", s.disk)
+	require.NoError(t, b.Guard(t.Context(), nil))
+	status, err = b.ReadStatus(t.Context())
+	require.NoError(t, err)
+	require.Len(t, status.Findings, 1)
+	assert.Contains(t, status.Findings[0].Text, "is another device than the one that was set up")
+	_, err = b.Apply(t.Context(), Wish{})
+	require.NoError(t, err)
+	status, err = b.ReadStatus(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, status.Findings)
+	require.NoError(t, b.Undo(t.Context(), How{}))
+}
+
+// The numbers of makers in /sys, of each kind of disk.
+func TestHardwareIDs(t *testing.T) {
+	sys := t.TempDir()
+	device := func(path string, files ...string) {
+		dir := filepath.Join(sys, "devices", path)
+		require.NoError(t, os.MkdirAll(dir, 0o755))
+		for i := 0; i < len(files); i += 2 {
+			at := filepath.Join(dir, files[i])
+			require.NoError(t, os.MkdirAll(filepath.Dir(at), 0o755))
+			require.NoError(t, os.WriteFile(at, []byte(files[i+1]+"\n"), 0o644))
+		}
+		class := filepath.Join(sys, "class/block")
+		require.NoError(t, os.MkdirAll(class, 0o755))
+		require.NoError(t, os.Symlink(dir, filepath.Join(class, filepath.Base(path))))
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(sys, "devices/usb1/1-1"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(sys, "devices/usb1/1-1/idVendor"), []byte("1234\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(sys, "devices/usb1/1-1/serial"), []byte("STICK7\n"), 0o644))
+	device("usb1/1-1/block/sda")
+	device("usb1/1-1/block/sda/sda2", "partition", "2")
+	device("ata1/block/sdb", "device/wwid", "naa.5002538e40a1b2c3")
+	device("nvme/nvme0n1", "wwid", "eui.0025385b71b0f9a1")
+	device("mmc/mmcblk0", "device/cid", "1b534d30303030301017b2c3d4014a00", "device/serial", "0x17b2c3d4")
+	device("virtual/loop0", "loop/backing_file", "/srv/disk.img")
+	device("virtio/vdb", "serial", "0000")
+	device("virtual/md0")
+	require.NoError(t, os.MkdirAll(filepath.Join(sys, "devices/virtual/md0/slaves/sda2"), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(sys, "devices/virtual/md0/slaves/sdb"), 0o755))
+	for name, want := range map[string][]string{
+		"sda": {"STICK7"}, "sda2": {"STICK7 partition 2"}, "sdb": {"naa.5002538e40a1b2c3"}, "nvme0n1": {"eui.0025385b71b0f9a1"},
+		"mmcblk0": {"1b534d30303030301017b2c3d4014a00"}, "loop0": {"/srv/disk.img"}, "vdb": nil, "no-such-disk": nil,
+		"md0": {"STICK7 partition 2", "naa.5002538e40a1b2c3"},
+	} {
+		assert.Equal(t, want, hardwareIDs(sys, name), name)
+	}
+	j := &journal{Hardware: hardwareIDs(sys, "md0")}
+	assert.False(t, j.anotherDevice([]string{"new", "naa.5002538e40a1b2c3"}), "one member was replaced")
+	assert.True(t, j.anotherDevice([]string{"STICK7"}), "another partition of it")
+	assert.False(t, j.anotherDevice(nil))
+}
+
+// A kept copy whose file system is not mounted is not gone.
+func TestCleanOfWhatIsNotMounted(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	s, b, w := ready(t)
+	require.NoError(t, os.MkdirAll("/var/lib/volume", 0o755))
+	s.image("volume", "16M")
+	volume := s.loop("volume")
+	s.sh("mount", volume, "/var/lib/volume")
+	require.NoError(t, os.Mkdir("/var/lib/volume/data", 0o755))
+	require.NoError(t, os.WriteFile("/var/lib/volume/data/x", []byte("x"), 0o600))
+	w.Folders = []string{"/var/lib/volume/data"}
+	_, err := b.Apply(t.Context(), w)
+	require.NoError(t, err)
+	j, err := readJournal()
+	require.NoError(t, err)
+	require.Len(t, j.Kept, 1)
+	require.NoError(t, os.WriteFile("/var/lib/volume/data/x", []byte("newer"), 0o600))
+	require.NoError(t, b.Undo(t.Context(), How{}))
+	s.sh("umount", "/var/lib/volume")
+	removed, left, err := b.Clean(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Empty(t, removed)
+	require.Len(t, left, 1)
+	assert.Contains(t, left[0], "its file system is not mounted")
+	// A set-up in between does not forget it either.
+	_, err = b.Apply(t.Context(), Wish{Device: s.device(), Folders: []string{"/var/lib/etcd"}})
+	require.NoError(t, err)
+	require.NoError(t, b.Undo(t.Context(), How{}))
+	s.sh("mount", volume, "/var/lib/volume")
+	again, err := readJournal()
+	require.NoError(t, err)
+	paths := []string{}
+	for _, k := range again.Kept {
+		paths = append(paths, k.Path)
+	}
+	assert.Contains(t, paths, j.Kept[0].Path)
+	removed, _, err = b.Clean(t.Context(), []string{j.Kept[0].Path})
+	require.NoError(t, err)
+	assert.Equal(t, []string{j.Kept[0].Path}, removed)
+}
