@@ -151,9 +151,6 @@ func hostilePrograms() []hostile {
 		{name: "a kubeadm without an end", words: "init --dry-run", trial: kubeadm("exec yes"), code: exitNoKubeadm, says: "it printed more than 4 MiB"},
 		{name: "a kubeadm without an end or a line", words: "init --dry-run", trial: kubeadm("exec cat /dev/zero"), code: exitNoKubeadm, says: "it printed more than 4 MiB"},
 		{name: "a silent kubeadm and Ctrl-C", words: "init --dry-run", trial: trial{Files: kubeadm("trap '' TERM; sleep 500; sleep 500").Files, Terminal: "waiting for the version", Signal: syscall.SIGINT}, code: 130, says: "interrupted by SIGINT"},
-		{name: "a kubeadm at work that ignores Ctrl-C", words: "init --ignore-preflight-errors=all", trial: trial{Terminal: "at work now", Signal: syscall.SIGINT,
-			Files: kubeadm("[ \"$1\" != version ] || { echo v1.37.2; exit; }\ntrap '' INT TERM HUP; echo at work now; while :; do sleep 1; done").Files},
-			code: 130, says: "^kubeadm-arm: ending; what is at work has 10 s to stop", changes: true},
 		{name: "a version that steers", words: "init --dry-run", trial: kubeadm("printf '" + strings.ReplaceAll(steering, "\x1b", `\033`) + "'"), code: exitNoKubeadm},
 		{name: "a name like kubeadm's", words: "init --ignore-preflight-errors=all", trial: nobody("kubeadm tail -f /dev/null init"), code: 1, says: "the kubelet does not start", changes: true},
 		{name: "a program in an open folder", words: "init --ignore-preflight-errors=all", trial: open("/mnt/open/kubeadm-arm", "1777"), code: exitUntrusted,
@@ -206,6 +203,17 @@ func TestMarkdownOfOthersHasNoLinks(t *testing.T) {
 		assert.NotContains(t, text, "www.")
 		assert.NotContains(t, text, "<")
 	}
+}
+
+// TestKubeadmThatIgnoresSignals: the owner hears at once that Ctrl-C was seen, and a
+// kubeadm at work that ends at no signal is killed after its ten seconds.
+func TestKubeadmThatIgnoresSignals(t *testing.T) {
+	e := tryOnBoard(t, trial{Args: []string{"init", "--v=1", "--ignore-preflight-errors=all"}, Terminal: "at work now", Signal: syscall.SIGINT,
+		Files: files("/opt/bin/kubeadm", program("#!/bin/sh\n[ \"$1\" != version ] || { echo v1.37.2; exit; }\n"+
+			"trap '' INT TERM HUP; echo at work now; while :; do sleep 1; done\n"))})
+	assert.Equal(t, 130, e.Code)
+	assert.Regexp(t, `at work now[^\0]*kubeadm-arm: ending; what is at work has 10 s to stop[^\0]*interrupted by SIGINT`, e.Stdout)
+	assert.Empty(t, e.Left, "no orphan processes")
 }
 
 // TestAFaultIsOneLine: what is no error but a fault of this program ends as an error.
