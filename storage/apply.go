@@ -25,7 +25,7 @@ import (
 //
 // Before 6 the old data is in use and nothing else is; after it the disk's is.
 // In between a board that starts again mounts the equal copy.
-func (b Board) Apply(ctx context.Context, w Wish) (Plan, error) {
+func (b Board) Apply(ctx context.Context, w Request) (Plan, error) {
 	unlock, err := lockAfter(func() error { _, err := b.Decide(ctx, w); return err })
 	if err != nil {
 		return Plan{}, err
@@ -138,7 +138,7 @@ func (b Board) begin(p Plan, j *journal) error {
 	if j.Doing == "" {
 		j.Doing = "apply"
 		if j.Backup == "" && p.Before != nil {
-			j.Backup = free(fstabPath + ".before-storage-" + stamp)
+			j.Backup = unusedName(fstabPath + ".before-storage-" + stamp)
 		}
 	}
 	if err := b.save(j); err != nil {

@@ -49,7 +49,8 @@ func (b Board) notBound(ctx context.Context, j *journal, f *folder, m mounts) er
 	if j.Doing != "" {
 		return &RefusedError{Interrupted,
 			fmt.Errorf("nothing is started: an %s of kubeadm-arm storage was interrupted, and %s is not mounted",
-				j.Doing, f.Path), "finish it with: kubeadm-arm storage " + j.Doing + ", or take it back with: kubeadm-arm storage undo"}
+				j.Doing, f.Path), "finish it with: kubeadm-arm storage " + j.Doing +
+				", or take it back with: kubeadm-arm storage undo"}
 	}
 	why := "it is there, but " + j.Mount + " is not mounted"
 	if m.at(j.Mount) != nil {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
@@ -22,7 +24,7 @@ type journal struct {
 	// Doing is apply or undo while one is under way, empty at rest.
 	Doing string `json:"doing,omitempty"`
 	UUID  string `json:"uuid,omitempty"`
-	// Hardware are the IDs of the disk's device (see hardwareIDs), empty where it has none.
+	// Hardware are the IDs of the disk's device (see sysfs.HardwareIDs), empty where it has none.
 	Hardware []string `json:"hardware,omitempty"`
 	// FSType and Mount are the disk's; OwnersLine says that the owner's fstab
 	// mounts it.
@@ -124,8 +126,8 @@ type kept struct {
 	In guardID `json:"in,omitzero"`
 }
 
-// on is where the folder's data lies on the disk.
-func (j *journal) on(f *folder) string { return j.Mount + f.Path }
+// target is where the folder's data lies on the disk.
+func (j *journal) target(f *folder) string { return j.Mount + f.Path }
 
 func (j *journal) folder(path string) *folder {
 	for _, f := range j.Folders {
@@ -164,8 +166,9 @@ func (j *journal) nameFolder(f *folder, stamp string) {
 		return
 	}
 	f.Names = names{
-		Copy: free(beside(j.on(f), "copy")), Guard: free(beside(f.Path, "guard")), Back: free(beside(f.Path, "back")),
-		Before: free(f.Path + ".before-storage-" + stamp),
+		Copy: unusedName(siblingPath(j.target(f), "copy")), Guard: unusedName(siblingPath(f.Path,
+			"guard")), Back: unusedName(siblingPath(f.Path, "back")),
+		Before: unusedName(f.Path + ".before-storage-" + stamp),
 	}
 }
 
@@ -299,7 +302,7 @@ func (b Board) drop() error {
 	if err := b.FS.Remove(journalPath); err != nil {
 		return fmt.Errorf("remove the journal: %w", err)
 	}
-	if emptyFolder(stateFolder) {
+	if tree.IsEmpty(stateFolder) {
 		return b.FS.Remove(stateFolder)
 	}
 	return nil
@@ -312,8 +315,8 @@ func (j *journal) keep(k kept) {
 	}
 }
 
-// free is a name that nothing has.
-func free(name string) string {
+// unusedName is a name that nothing has.
+func unusedName(name string) string {
 	for n, at := 1, name; ; n++ {
 		if !durable.Exists(at) {
 			return at

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -71,7 +73,7 @@ func (w world) key() string {
 	return b.String()
 }
 
-func (w world) onDisk(path string) bool { return inside(path, modelMount) }
+func (w world) onDisk(path string) bool { return tree.Inside(path, modelMount) }
 
 // contents are the whole databases that are anywhere.
 func (w world) contents() map[string]bool {
@@ -413,19 +415,19 @@ func (w *world) readJournal() *journal {
 	return j.clone()
 }
 
-// A deed is a command with its flags.
-type deed struct {
+// A action is a command with its flags.
+type action struct {
 	verb        string
 	use         string
 	withoutDisk bool
 }
 
-func (d deed) String() string {
+func (d action) String() string {
 	return fmt.Sprintf("%s --use=%s --without-disk=%v", d.verb, d.use, d.withoutDisk)
 }
 
 // do carries a command out as Board.Apply, Undo and Clean do.
-func (b *modelBoard) do(d deed) (err error) {
+func (b *modelBoard) do(d action) (err error) {
 	defer func() {
 		switch r := recover(); r {
 		case nil:
@@ -445,7 +447,7 @@ func (b *modelBoard) do(d deed) (err error) {
 	}
 	m := newMover(b, j, d.verb, use)
 	m.withoutDisk = d.withoutDisk
-	refused := &RefusedError{Unfit, errors.New("refused"), ""}
+	refused := &RefusedError{Unsuitable, errors.New("refused"), ""}
 	switch d.verb {
 	case "apply":
 		if j.Doing == "undo" || b.w.Disk != "" && !b.w.Mounted {
@@ -532,17 +534,17 @@ func (w world) events() map[string]world {
 	return all
 }
 
-func deeds() []deed {
-	all := []deed{{verb: "apply"}, {verb: "undo"}, {verb: "clean"}, {verb: "undo", withoutDisk: true}}
+func actions() []action {
+	all := []action{{verb: "apply"}, {verb: "undo"}, {verb: "clean"}, {verb: "undo", withoutDisk: true}}
 	for _, use := range []string{modelFolder, modelMount + modelFolder, "/before"} {
-		all = append(all, deed{verb: "apply", use: use}, deed{verb: "undo", use: use}, deed{verb: "undo", use: use, withoutDisk: true})
+		all = append(all, action{verb: "apply", use: use}, action{verb: "undo", use: use}, action{verb: "undo", use: use, withoutDisk: true})
 	}
 	return all
 }
 
 // lost is a whole content that a command has removed everywhere. Clean may remove
 // what the folder's data has grown from.
-func lost(d deed, had, has map[string]bool) string {
+func lost(d action, had, has map[string]bool) string {
 	for c := range had {
 		grown := d.verb == "clean" && c == oldData && has[newData] && had[newData]
 		if !has[c] && !grown {
@@ -579,7 +581,7 @@ func explore(t *testing.T, first world, exchanges bool, depth int) (states, tran
 			reach(next, path+"; "+name)
 		}
 		out := false
-		for _, d := range deeds() {
+		for _, d := range actions() {
 			try := func(write, stop int) (steps int) {
 				c := w.clone()
 				b := &modelBoard{w: &c, exchanges: exchanges, write: write, stop: stop, had: w.contents()}

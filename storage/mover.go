@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
@@ -259,8 +261,8 @@ func (m *mover) setAside(f *folder, path, why string) error {
 		return err
 	}
 	base := f.Path
-	if inside(path, m.j.Mount) {
-		base = m.j.on(f)
+	if tree.Inside(path, m.j.Mount) {
+		base = m.j.target(f)
 	}
 	to := m.unusedName(base + ".kept-" + m.stamp())
 	m.keep(kept{Path: to, Of: f.Path, Why: why})
@@ -279,7 +281,7 @@ func (m *mover) setAside(f *folder, path, why string) error {
 // the other's place, and has it that nobody works in the folder. Once compared in
 // this run, what the kernel notes of both must be what it was.
 func (m *mover) prove(ctx context.Context, f *folder, path string) error {
-	to := m.j.on(f)
+	to := m.j.target(f)
 	if err := m.unused(ctx, f.Path, path); err != nil {
 		return err
 	}
@@ -339,7 +341,7 @@ func (m *mover) agree(ctx context.Context, f *folder, old, disk string) (use str
 }
 
 // see has what was written on the disk, and returns the stamps of two folders
-// (see takeStamp).
+// (see tree.TakeStamp).
 func (m *mover) see(ctx context.Context, old, disk string) (proof, error) {
 	if err := errors.Join(m.sync(ctx, old), m.sync(ctx, disk)); err != nil {
 		return proof{}, err
@@ -363,7 +365,7 @@ func (m *mover) still(ctx context.Context, f *folder, path string) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	other, err := m.stampOf(ctx, m.j.on(f))
+	other, err := m.stampOf(ctx, m.j.target(f))
 	return was == proof{one, other}, err
 }
 
@@ -381,7 +383,7 @@ func (m *mover) different(ctx context.Context, f *folder, one, other string) err
 
 // placeOnDisk has the folder above a copy's place.
 func (m *mover) placeOnDisk(f *folder) error {
-	return m.makeFolder(m.j, filepath.Dir(m.j.on(f)), 0o755)
+	return m.makeFolder(m.j, filepath.Dir(m.j.target(f)), 0o755)
 }
 
 // letGo starts what was stopped, once all is at rest: until then the guard lets

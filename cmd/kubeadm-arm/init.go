@@ -34,7 +34,7 @@ type initFlags struct {
 	bench   string
 	profile plan.Profile
 	// storage is where etcd's data is to lie, nil to leave it.
-	storage *storage.Wish
+	storage *storage.Request
 	// journal is set when `resume` goes on by hand, anyway its flag.
 	journal *bootstrap.Journal
 	anyway  bool

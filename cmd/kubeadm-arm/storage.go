@@ -19,6 +19,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/runner"
 )
 
 // storageCommands are the commands of `kubeadm-arm storage`.
@@ -27,7 +28,7 @@ func storageCommands() []*command {
 	stop := ownFlag{name: "stop", text: "stop the kubelet, its pods, docker and containerd for it, and start them again"}
 	use := ownFlag{name: "use", value: "DIR", text: "copy to go on with where two differ; the other one is kept; may be repeated"}
 	takeOver := ownFlag{name: "take-over", text: "card and disk are this board's now, though the card was set up in another one"}
-	wish := []ownFlag{
+	request := []ownFlag{
 		{name: "mount", value: "DIR", text: "where the disk is mounted (default " + storage.DefaultMount + ", or where it is already)"},
 		{name: "folder", value: "DIR", text: "folder to move; may be repeated (default /var/lib/etcd, and /var/lib/docker and /var/lib/containerd if they exist)"},
 		stop, use, takeOver,
@@ -36,9 +37,9 @@ func storageCommands() []*command {
 	undo := []ownFlag{stop, use, takeOver,
 		{name: "without-disk", text: "give up what is on the disk: it is gone for good, or belongs to another board"}}
 	return []*command{
-		{name: "storage plan", words: 1, run: invocation.storagePlan, flags: append(slices.Clone(wish), output),
+		{name: "storage plan", words: 1, run: invocation.storagePlan, flags: append(slices.Clone(request), output),
 			calls: []call{{"", "the board's disks, and which are fit"}, {"DEVICE [flags]", "what apply would do: fstab, units, data; changes nothing"}}},
-		{name: "storage apply", words: 1, run: invocation.storageApply, flags: append(slices.Clone(wish), ownFlag{name: "dry-run", text: "print the plan and change nothing"}),
+		{name: "storage apply", words: 1, run: invocation.storageApply, flags: append(slices.Clone(request), ownFlag{name: "dry-run", text: "print the plan and change nothing"}),
 			calls: []call{{"DEVICE [flags]", "do it, or finish it after an interruption; again it changes nothing"}}},
 		{name: "storage status", run: invocation.storageStatus, flags: []ownFlag{output}, calls: []call{{"[-o json]", "what is set up, and what is wrong with it"}}},
 		{name: "storage undo", run: invocation.storageUndo, flags: undo,
@@ -92,12 +93,12 @@ func (v invocation) storage(args []string) error {
 
 // storageBoard is the machine that this program runs on.
 func (v invocation) storageBoard() storage.Board {
-	return storage.Board{FS: durable.FS{Hook: diskHook()}, Run: storage.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { printable.Fprintln(v.stderr, line) }}
+	return storage.Board{FS: durable.FS{Hook: diskHook()}, Run: runner.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { printable.Fprintln(v.stderr, line) }}
 }
 
-// wish is what plan's and apply's command line asks for.
-func (v invocation) wish(o options) (storage.Wish, error) {
-	w := storage.Wish{Mount: o.text("mount"), Folders: o.list("folder"), Stop: o.on("stop"), Use: o.list("use"),
+// request is what plan's and apply's command line asks for.
+func (v invocation) request(o options) (storage.Request, error) {
+	w := storage.Request{Mount: o.text("mount"), Folders: o.list("folder"), Stop: o.on("stop"), Use: o.list("use"),
 		TakeOver: o.on("take-over"), Rebuild: o.on("rebuild")}
 	if len(o.all.Words) > 0 {
 		w.Device = o.all.Words[0]
@@ -124,9 +125,9 @@ func (v invocation) wish(o options) (storage.Wish, error) {
 
 // parseStorage reads what init's --storage says: a device, then folders and the
 // mount point, after commas.
-func parseStorage(text string) (storage.Wish, error) {
+func parseStorage(text string) (storage.Request, error) {
 	words := strings.Split(text, ",")
-	w := storage.Wish{Device: words[0], Stop: true}
+	w := storage.Request{Device: words[0], Stop: true}
 	if w.Device == "" {
 		return w, errors.New("name a device, such as UUID=… or /dev/md0")
 	}
@@ -145,11 +146,11 @@ func parseStorage(text string) (storage.Wish, error) {
 }
 
 // initStorage is --storage of init: apply, or in a dry run its plan.
-func (v invocation) initStorage(ctx context.Context, wish *storage.Wish, c *kubeadm.Config, dry bool) (*storage.Plan, error) {
-	if wish == nil {
+func (v invocation) initStorage(ctx context.Context, request *storage.Request, c *kubeadm.Config, dry bool) (*storage.Plan, error) {
+	if request == nil {
 		return nil, nil
 	}
-	w := *wish
+	w := *request
 	if etcd := etcdFolder(c); len(w.Folders) == 0 && etcd != "/var/lib/etcd" {
 		w.Folders = []string{etcd}
 	}
@@ -170,7 +171,7 @@ func (v invocation) initStorage(ctx context.Context, wish *storage.Wish, c *kube
 }
 
 func (v invocation) storagePlan(o options) error {
-	w, err := v.wish(o)
+	w, err := v.request(o)
 	if err != nil {
 		return err
 	}
@@ -224,8 +225,8 @@ func (v invocation) listDisks(ctx context.Context, b storage.Board, output strin
 			continue
 		}
 		fit := "yes"
-		if d.Unfit != "" {
-			fit = "no: " + d.Unfit
+		if d.Unsuitable != "" {
+			fit = "no: " + d.Unsuitable
 		} else if len(d.MountedAt) > 0 {
 			fit = "mounted: choose " + d.MountedAt[0]
 		}
@@ -328,7 +329,7 @@ func sortedKeys(m map[string]string) []string {
 }
 
 func (v invocation) storageApply(o options) error {
-	w, err := v.wish(o)
+	w, err := v.request(o)
 	if err != nil {
 		return err
 	}
@@ -448,7 +449,7 @@ func (v invocation) storageUndo(o options) error {
 	if err := needRoot("storage undo"); err != nil {
 		return err
 	}
-	how := storage.How{Stop: o.on("stop"), Use: o.list("use"), TakeOver: o.on("take-over"), WithoutDisk: o.on("without-disk")}
+	how := storage.UndoOptions{Stop: o.on("stop"), Use: o.list("use"), TakeOver: o.on("take-over"), WithoutDisk: o.on("without-disk")}
 	stop := v.listen()
 	defer stop.close()
 	if err := v.storageBoard().Undo(stop.ctx, how); err != nil {

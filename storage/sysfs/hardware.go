@@ -1,4 +1,4 @@
-package storage
+package sysfs
 
 import (
 	"os"
@@ -10,11 +10,11 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
-// hardwareIDs are what tells a block device from a copy of it, which has the same
+// HardwareIDs are what tells a block device from a copy of it, which has the same
 // content and so the same UUID: for each disk below it the number that its maker gave
 // it, with the partition. They are empty where the kernel knows none. sys is the /sys
 // folder, name the kernel's name of the device.
-func hardwareIDs(sys, name string) []string {
+func HardwareIDs(sys, name string) []string {
 	dir, err := filepath.EvalSymlinks(filepath.Join(sys, "class/block", name))
 	if err != nil {
 		return nil
@@ -22,7 +22,7 @@ func hardwareIDs(sys, name string) []string {
 	var all []string
 	slaves, _ := os.ReadDir(filepath.Join(dir, "slaves"))
 	for _, s := range slaves { // of an array, a volume or an encrypted device
-		all = append(all, hardwareIDs(sys, s.Name())...)
+		all = append(all, HardwareIDs(sys, s.Name())...)
 	}
 	if len(slaves) == 0 {
 		partition := ""
@@ -60,20 +60,4 @@ func sysText(dir, file string) string {
 		return ""
 	}
 	return strings.TrimSpace(string(text))
-}
-
-// anotherDevice tells whether a device is known to be another one than that of the
-// set-up. A member of an array may have been replaced since: one that stays is enough.
-func (j *journal) anotherDevice(ids []string) bool {
-	return len(j.Hardware) > 0 && len(ids) > 0 &&
-		!slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(j.Hardware, id) })
-}
-
-// deviceIDs are the hardware IDs of a block device.
-func deviceIDs(device string) []string {
-	real, err := filepath.EvalSymlinks(device)
-	if err != nil {
-		return nil
-	}
-	return hardwareIDs("/sys", strings.ReplaceAll(strings.TrimPrefix(real, "/dev/"), "/", "!"))
 }

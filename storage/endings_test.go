@@ -46,7 +46,7 @@ func TestCtrlCWhileAllIsInPlace(t *testing.T) {
 		if verb == "apply" {
 			_, err = b.Apply(ctx, w)
 		} else {
-			err = b.Undo(ctx, How{})
+			err = b.Undo(ctx, UndoOptions{})
 		}
 		require.ErrorIs(t, err, context.Canceled, verb)
 		info, err := os.Stat("/var/lib/etcd" + etcdDB)
@@ -78,9 +78,9 @@ func TestCloneInPlace(t *testing.T) {
 	inPlace(clone)
 	for name, run := range map[string]func() error{
 		"guard":             func() error { return b.Guard(t.Context(), nil) },
-		"undo":              func() error { return b.Undo(t.Context(), How{}) },
-		"undo without disk": func() error { return b.Undo(t.Context(), How{WithoutDisk: true}) },
-		"apply":             func() error { _, err := b.Apply(t.Context(), Wish{}); return err },
+		"undo":              func() error { return b.Undo(t.Context(), UndoOptions{}) },
+		"undo without disk": func() error { return b.Undo(t.Context(), UndoOptions{WithoutDisk: true}) },
+		"apply":             func() error { _, err := b.Apply(t.Context(), Request{}); return err },
 	} {
 		require.ErrorContains(t, run(), clone+" is a copy of the disk that was set up, which is "+s.disk, name)
 	}
@@ -103,53 +103,21 @@ func TestCloneInPlace(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, status.Findings, 1)
 	assert.Contains(t, status.Findings[0].Text, "is another device than the one that was set up")
-	_, err = b.Apply(t.Context(), Wish{})
+	_, err = b.Apply(t.Context(), Request{})
 	require.NoError(t, err)
 	status, err = b.ReadStatus(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, status.Findings)
-	require.NoError(t, b.Undo(t.Context(), How{}))
+	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
 }
 
-// The numbers of makers in /sys, of each kind of disk.
-func TestHardwareIDs(t *testing.T) {
-	sys := t.TempDir()
-	device := func(path string, files ...string) {
-		dir := filepath.Join(sys, "devices", path)
-		require.NoError(t, os.MkdirAll(dir, 0o755))
-		for i := 0; i < len(files); i += 2 {
-			at := filepath.Join(dir, files[i])
-			require.NoError(t, os.MkdirAll(filepath.Dir(at), 0o755))
-			require.NoError(t, os.WriteFile(at, []byte(files[i+1]+"\n"), 0o644))
-		}
-		class := filepath.Join(sys, "class/block")
-		require.NoError(t, os.MkdirAll(class, 0o755))
-		require.NoError(t, os.Symlink(dir, filepath.Join(class, filepath.Base(path))))
-	}
-	require.NoError(t, os.MkdirAll(filepath.Join(sys, "devices/usb1/1-1"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(sys, "devices/usb1/1-1/idVendor"), []byte("1234\n"), 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(sys, "devices/usb1/1-1/serial"), []byte("STICK7\n"), 0o644))
-	device("usb1/1-1/block/sda")
-	device("usb1/1-1/block/sda/sda2", "partition", "2")
-	device("ata1/block/sdb", "device/wwid", "naa.5002538e40a1b2c3")
-	device("nvme/nvme0n1", "wwid", "eui.0025385b71b0f9a1")
-	device("mmc/mmcblk0", "device/cid", "1b534d30303030301017b2c3d4014a00", "device/serial", "0x17b2c3d4")
-	device("virtual/loop0", "loop/backing_file", "/srv/disk.img")
-	device("virtio/vdb", "serial", "0000")
-	device("virtual/md0")
-	require.NoError(t, os.MkdirAll(filepath.Join(sys, "devices/virtual/md0/slaves/sda2"), 0o755))
-	require.NoError(t, os.MkdirAll(filepath.Join(sys, "devices/virtual/md0/slaves/sdb"), 0o755))
-	for name, want := range map[string][]string{
-		"sda": {"STICK7"}, "sda2": {"STICK7 partition 2"}, "sdb": {"naa.5002538e40a1b2c3"}, "nvme0n1": {"eui.0025385b71b0f9a1"},
-		"mmcblk0": {"1b534d30303030301017b2c3d4014a00"}, "loop0": {"/srv/disk.img"}, "vdb": nil, "no-such-disk": nil,
-		"md0": {"STICK7 partition 2", "naa.5002538e40a1b2c3"},
-	} {
-		assert.Equal(t, want, hardwareIDs(sys, name), name)
-	}
-	j := &journal{Hardware: hardwareIDs(sys, "md0")}
+// A member of an array that was replaced does not make another device of it.
+func TestAnotherDevice(t *testing.T) {
+	j := &journal{Hardware: []string{"STICK7 partition 2", "naa.5002538e40a1b2c3"}}
 	assert.False(t, j.anotherDevice([]string{"new", "naa.5002538e40a1b2c3"}), "one member was replaced")
 	assert.True(t, j.anotherDevice([]string{"STICK7"}), "another partition of it")
 	assert.False(t, j.anotherDevice(nil))
+	assert.False(t, (&journal{}).anotherDevice([]string{"any"}), "an old journal")
 }
 
 // A kept copy whose file system is not mounted is not gone.
@@ -171,7 +139,7 @@ func TestCleanOfWhatIsNotMounted(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, j.Kept, 1)
 	require.NoError(t, os.WriteFile("/var/lib/volume/data/x", []byte("newer"), 0o600))
-	require.NoError(t, b.Undo(t.Context(), How{}))
+	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
 	s.sh("umount", "/var/lib/volume")
 	removed, left, err := b.Clean(t.Context(), nil)
 	require.NoError(t, err)
@@ -179,9 +147,9 @@ func TestCleanOfWhatIsNotMounted(t *testing.T) {
 	require.Len(t, left, 1)
 	assert.Contains(t, left[0], "its file system is not mounted")
 	// A set-up in between does not forget it either.
-	_, err = b.Apply(t.Context(), Wish{Device: s.device(), Folders: []string{"/var/lib/etcd"}})
+	_, err = b.Apply(t.Context(), Request{Device: s.device(), Folders: []string{"/var/lib/etcd"}})
 	require.NoError(t, err)
-	require.NoError(t, b.Undo(t.Context(), How{}))
+	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
 	s.sh("mount", volume, "/var/lib/volume")
 	again, err := readJournal()
 	require.NoError(t, err)
