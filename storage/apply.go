@@ -138,7 +138,7 @@ func (b Board) begin(p Plan, j *journal) error {
 	if j.Doing == "" {
 		j.Doing = "apply"
 		if j.Backup == "" && p.Before != nil {
-			j.Backup = unusedName(fstabPath + ".before-storage-" + stamp)
+			j.Backup = unusedName(backupPrefix + stamp)
 		}
 	}
 	if err := b.save(j); err != nil {

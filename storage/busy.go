@@ -35,6 +35,9 @@ func services(folders []string) []string {
 	return all
 }
 
+// allServices are those that may have been stopped.
+func allServices() []string { return services([]string{"/var/lib/containerd", "/var/lib/containers"}) }
+
 // running are those of the services that systemd keeps running, also a kubelet
 // that dies and is started again for want of a configuration.
 func (b Board) running(ctx context.Context, folders []string) []string {

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -161,4 +162,72 @@ func TestCleanOfWhatIsNotMounted(t *testing.T) {
 	removed, _, err = b.Clean(t.Context(), []string{j.Kept[0].Path})
 	require.NoError(t, err)
 	assert.Equal(t, []string{j.Kept[0].Path}, removed)
+}
+
+// What a journal from elsewhere names is neither removed nor run, and gets into no file.
+func TestJournalNamesOnlyItsOwn(t *testing.T) {
+	const good = `{"version":2,"uuid":"11","mount":"/mnt/root","fsType":"ext4"}`
+	_, err := parseJournal([]byte(good))
+	require.NoError(t, err)
+	for field, value := range map[string]string{
+		"uuid": `"1\n/dev/sdz / ext4 defaults 0 0"`, "fsType": `"ext4 defaults 0 0\n/dev/sdz"`, "mount": `"/mnt/a\nb"`,
+		"fstabBackup": `"/etc/shadow"`, "stopped": `["--root=/srv"]`, "made": `["../etc"]`,
+		"folders": `[{"path":"/var/lib/a\nb","state":"planned","names":{"copy":"/c","guard":"/g","back":"/b","before":"/o"}}]`,
+	} {
+		var all map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal([]byte(good), &all))
+		all[field] = json.RawMessage(value)
+		text, err := json.Marshal(all)
+		require.NoError(t, err)
+		_, err = parseJournal(text)
+		require.ErrorContains(t, err, field)
+	}
+}
+
+// A link or a mount on the disk would lead the data away from it.
+func TestLinksOnTheDisk(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	s, b, w := ready(t)
+	require.NoError(t, os.Mkdir("/var/lib/elsewhere", 0o755))
+	before := listing(t)
+	for name, lead := range map[string]func(){
+		"link above": func() { require.NoError(t, os.Symlink("/var/lib/elsewhere", "/mnt/root/var")) },
+		"link at the place": func() {
+			require.NoError(t, os.MkdirAll("/mnt/root/var/lib", 0o755))
+			require.NoError(t, os.Symlink("/var/lib/elsewhere", "/mnt/root/var/lib/etcd"))
+		},
+		"mount above": func() {
+			require.NoError(t, os.MkdirAll("/mnt/root/var", 0o755))
+			s.sh("mount", "--bind", "/var/lib/elsewhere", "/mnt/root/var")
+		},
+	} {
+		for _, mounted := range []bool{true, false} {
+			if name == "mount above" && !mounted {
+				continue
+			}
+			require.NoError(t, os.MkdirAll("/mnt/root", 0o755))
+			s.sh("mount", s.disk, "/mnt/root")
+			lead()
+			if !mounted {
+				s.sh("umount", "/mnt/root")
+				require.NoError(t, os.Remove("/mnt/root"))
+			}
+			_, err := b.Apply(t.Context(), w)
+			require.ErrorContains(t, err, "/mnt/root/var", name)
+			assert.NoFileExists(t, journalPath, name)
+			if !mounted {
+				require.NoError(t, os.MkdirAll("/mnt/root", 0o755))
+				s.sh("mount", s.disk, "/mnt/root")
+			}
+			if name == "mount above" {
+				s.sh("umount", "/mnt/root/var")
+			}
+			require.NoError(t, os.RemoveAll("/mnt/root/var"))
+			s.sh("umount", "/mnt/root")
+			require.NoError(t, os.Remove("/mnt/root"))
+			assert.Equal(t, before, listing(t), name)
+		}
+	}
 }

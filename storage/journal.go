@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
@@ -238,7 +240,8 @@ func parseJournal(text []byte) (*journal, error) {
 	return j, j.check()
 }
 
-// check refuses a journal that nobody could carry out.
+// check refuses a journal that nobody could carry out, and one that names what this
+// program never writes there: it may come with a card from elsewhere.
 func (j *journal) check() error {
 	if !slices.Contains([]string{"", "apply", "undo"}, j.Doing) {
 		return fmt.Errorf("doing: %q is neither apply nor undo", j.Doing)
@@ -249,8 +252,8 @@ func (j *journal) check() error {
 		}
 		return nil
 	}
-	if err := cleanPath(j.Mount); err != nil {
-		return fmt.Errorf("mount: %w", err)
+	if err := j.checkWords(); err != nil {
+		return err
 	}
 	seen := map[string]bool{}
 	for i, f := range j.Folders {
@@ -269,18 +272,55 @@ func (j *journal) check() error {
 			paths = append(paths, f.Return)
 		}
 		for _, p := range paths {
-			if err := cleanPath(p); err != nil {
+			if err := plainPath(p); err != nil {
 				return fmt.Errorf("folders[%d]: %w", i, err)
 			}
 		}
 	}
 	for i, k := range j.Kept {
-		if err := cleanPath(k.Path); err != nil {
+		if err := plainPath(k.Path); err != nil {
 			return fmt.Errorf("keptCopies[%d].path: %w", i, err)
 		}
 	}
 	return nil
 }
+
+// checkWords looks at what gets into fstab, is removed, or is started.
+func (j *journal) checkWords() error {
+	for name, word := range map[string]string{"uuid": j.UUID, "fsType": j.FSType} {
+		if strings.ContainsFunc(word, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+			return fmt.Errorf("%s: %q is none", name, word)
+		}
+	}
+	if err := plainPath(j.Mount); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	for i, path := range j.Made {
+		if err := plainPath(path); err != nil {
+			return fmt.Errorf("made[%d]: %w", i, err)
+		}
+	}
+	if j.Backup != "" && !strings.HasPrefix(j.Backup, backupPrefix) || strings.Count(j.Backup, "/") > 2 {
+		return fmt.Errorf("fstabBackup: %q is no copy of %s", j.Backup, fstabPath)
+	}
+	for i, service := range j.Stopped {
+		if !slices.Contains(allServices(), service) {
+			return fmt.Errorf("stopped[%d]: %q is none of %s", i, service, strings.Join(allServices(), ", "))
+		}
+	}
+	return nil
+}
+
+// plainPath wants a path from the root on that can stand in fstab.
+func plainPath(path string) error {
+	if strings.ContainsFunc(path, unicode.IsControl) {
+		return fmt.Errorf("%q has control characters", path)
+	}
+	return cleanPath(path)
+}
+
+// backupPrefix begins the names of copies of fstab.
+const backupPrefix = fstabPath + ".before-storage-"
 
 // save has the journal on the disk.
 func (b Board) save(j *journal) error {

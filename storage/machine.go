@@ -103,6 +103,9 @@ type live struct {
 }
 
 func (l live) kind(j *journal, f *folder, path string) (kind, error) {
+	if err := staysOnDisk(j.Mount, path); err != nil {
+		return nothing, err
+	}
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nothing, nil
@@ -125,6 +128,27 @@ func (l live) kind(j *journal, f *folder, path string) (kind, error) {
 		return empty, nil
 	}
 	return data, nil
+}
+
+// staysOnDisk refuses a path below the disk's mount point that links or mounts on the
+// way lead elsewhere, such as back to the card.
+func staysOnDisk(mount, path string) error {
+	if mount == "" || path == mount || !tree.Inside(path, mount) {
+		return nil
+	}
+	m, err := readMounts()
+	if err != nil {
+		return err
+	}
+	for at := filepath.Dir(path); at != mount; at = filepath.Dir(at) {
+		if m.at(at) != nil {
+			return unsuitable("unmount it", "%s is a mount point: what lies below it is not on the disk", at)
+		}
+		if info, err := os.Lstat(at); err == nil && !info.IsDir() {
+			return unsuitable("move it away", "%s is not a folder, and would lead away from the disk", at)
+		}
+	}
+	return nil
 }
 
 func (l live) sum(ctx context.Context, path string) (string, error) {

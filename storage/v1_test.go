@@ -147,7 +147,7 @@ func (s *stage) asV1() {
 // read, and written as they were.
 func TestJournalKeepsItsNames(t *testing.T) {
 	const text = `{"version": 2, "board": "b", "doing": "undo", "uuid": "11", "hardware": ["s"], "fsType": "ext4", "mount": "/mnt/root",
-		"ownersLine": true, "wasMounted": true, "made": ["/mnt/root"], "fstabBackup": "/etc/fstab.old", "stopped": ["kubelet"],
+		"ownersLine": true, "wasMounted": true, "made": ["/mnt/root"], "fstabBackup": "/etc/fstab.before-storage-20261130-120000", "stopped": ["kubelet"],
 		"folders": [{"path": "/var/lib/etcd", "state": "returned", "sum": "1", "etcd": true, "return": "/var/lib/b", "returnSum": "1", "use": "/var/lib/etcd",
 			"names": {"copy": "/mnt/root/c", "guard": "/var/lib/g", "back": "/var/lib/b", "before": "/var/lib/o"},
 			"guardID": {"token": "t", "inode": 7, "birth": 8, "unrecorded": true}}],
