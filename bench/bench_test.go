@@ -29,7 +29,8 @@ func TestShortForm(t *testing.T) {
 	}
 	wall, ok := r.Sample(goWorkName+"/one-core", Wall)
 	require.True(t, ok)
-	assert.GreaterOrEqual(t, wall.Median, 0.5*best(goWorkName+"/one-core"), "one thread cannot use more CPU time than passes")
+	assert.GreaterOrEqual(t, wall.Median, 0.5*best(goWorkName+"/one-core"),
+		"one thread cannot use more CPU time than passes")
 	assert.Greater(t, r.Cores.One, 0.0)
 	assert.LessOrEqual(t, r.Cores.One, 1.2)
 	assert.LessOrEqual(t, r.Cores.All, 1.2*float64(runtime.GOMAXPROCS(0)))
@@ -71,7 +72,8 @@ func TestLongFormMeasuresEverything(t *testing.T) {
 
 	var table strings.Builder
 	require.NoError(t, Text(&table, r))
-	for _, want := range []string{"mutual, rsa-2048, x25519mlkem768", "seal/chacha20-poly1305", folder + " (", "2300 B appended and synced"} {
+	for _, want := range []string{"mutual, rsa-2048, x25519mlkem768", "seal/chacha20-poly1305", folder + " (",
+		"2300 B appended and synced"} {
 		assert.Contains(t, table.String(), want)
 	}
 }
@@ -162,7 +164,8 @@ func TestSampleStatistics(t *testing.T) {
 	s = newSample("x", CPU, SecondsPerOp, jumped, 40)
 	assert.Contains(t, s.Warnings, Warning{WarnDrift, "the median moved by +50 % while it was being measured"})
 
-	assert.Equal(t, []Warning{{WarnFew, "only 1 observation"}}, newSample("x", CPU, SecondsPerOp, []float64{1}, 1).Warnings)
+	assert.Equal(t, []Warning{{WarnFew, "only 1 observation"}}, newSample("x", CPU, SecondsPerOp, []float64{1},
+		1).Warnings)
 	assert.Zero(t, newSample("x", CPU, SecondsPerOp, nil, 0).N)
 }
 
@@ -233,7 +236,8 @@ func TestEnough(t *testing.T) {
 	ask := func(content bool) Options {
 		return Options{Short: true, Budget: ample, Folders: []string{folder}, Enough: func(sofar Result) bool {
 			asked++
-			for _, name := range []string{goWorkName + "/one-core", "tls-v2/mutual/rsa-2048/x25519mlkem768/server", "tls-v2/mutual/ecdsa-p256/x25519mlkem768/client"} {
+			for _, name := range []string{goWorkName + "/one-core", "tls-v2/mutual/rsa-2048/x25519mlkem768/server",
+				"tls-v2/mutual/ecdsa-p256/x25519mlkem768/client"} {
 				_, ok := sofar.Sample(name, CPU)
 				assert.True(t, ok, name)
 			}

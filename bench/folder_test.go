@@ -244,7 +244,8 @@ func TestFolderInMemoryIsToldApart(t *testing.T) {
 	folder := t.TempDir()
 	o := inNamespace(t, folder, "tmpfs", "size=20m")
 	assert.Empty(t, o.Error)
-	assert.Contains(t, o.Warnings, Warning{WarnInMemory, folder + " lies in memory (tmpfs): its figures say nothing about a disk"})
+	assert.Contains(t, o.Warnings, Warning{WarnInMemory, folder + " lies in memory (tmpfs): its figures say nothing " +
+		"about a disk"})
 	assert.Zero(t, o.Left)
 }
 

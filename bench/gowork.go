@@ -164,7 +164,8 @@ func samplePod() *corev1.Pod {
 		},
 	}
 	for i := range 30 {
-		container.Command = append(container.Command, fmt.Sprintf("--some-option-number-%d=/etc/kubernetes/pki/file-%d.crt", i, i))
+		container.Command = append(container.Command, fmt.Sprintf("--some-option-number-%d=/etc/kubernetes/pki/file-%d.crt",
+			i, i))
 	}
 	check := func(path string) *corev1.Probe {
 		return &corev1.Probe{
@@ -181,10 +182,12 @@ func samplePod() *corev1.Pod {
 		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
 			HostPath: &corev1.HostPathVolumeSource{Path: path, Type: &kind},
 		}})
-		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: path, ReadOnly: true})
+		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: path,
+			ReadOnly: true})
 	}
 	pod.Spec.Containers = []corev1.Container{container}
-	for _, condition := range []corev1.PodConditionType{corev1.PodInitialized, corev1.PodReady, corev1.ContainersReady, corev1.PodScheduled} {
+	for _, condition := range []corev1.PodConditionType{corev1.PodInitialized, corev1.PodReady, corev1.ContainersReady,
+		corev1.PodScheduled} {
 		pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{
 			Type: condition, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Unix(1546300800, 0),
 		})

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"fmt"
 	"math"
 	"testing"
 	"testing/fstest"
@@ -9,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // files makes a root folder of what the kernel would tell.
@@ -18,47 +19,6 @@ func files(pairs ...string) fstest.MapFS {
 		root[pairs[i]] = &fstest.MapFile{Data: []byte(pairs[i+1])}
 	}
 	return root
-}
-
-const twoCoreStat = `cpu  1000 20 300 40000 500 6 7 80 9 0
-cpu0 500 10 150 20000 250 3 3 40 9 0
-cpu1 500 10 150 20000 250 3 4 40 0 0
-intr 12345 0 0
-ctxt 1
-`
-
-func TestParseProcStat(t *testing.T) {
-	got, err := parseProcStat([]byte(twoCoreStat))
-	require.NoError(t, err)
-	assert.InDelta(t, 13.33, got.busy, 1e-9)
-	assert.InDelta(t, 405, got.idle, 1e-9)
-	assert.InDelta(t, 0.8, got.steal, 1e-9)
-	assert.Equal(t, 2, got.cpus)
-
-	got, err = parseProcStat([]byte("cpu 1 2 3 4\ncpu0 1 2 3 4\n"))
-	require.NoError(t, err, "Linux 2.4 had four fields")
-	assert.InDelta(t, 0.06, got.busy, 1e-9)
-
-	for text, want := range map[string]string{
-		"":              "no cpu line",
-		"cpu 1 2 3\n":   "4 fields",
-		"cpu 1 2 x 4\n": "invalid syntax",
-		"cpux 1 2 3 4":  "no cpu line",
-	} {
-		_, err := parseProcStat([]byte(text))
-		assert.ErrorContains(t, err, want, text)
-	}
-}
-
-func FuzzParseProcStat(f *testing.F) {
-	f.Add([]byte(twoCoreStat))
-	f.Add([]byte("cpu 1 2 3 4"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := parseProcStat(text)
-		if err == nil && (got.busy < 0 || got.idle < 0 || got.steal < 0 || math.IsNaN(got.busy+got.idle+got.steal)) {
-			t.Fatalf("%q: %+v", text, got)
-		}
-	})
 }
 
 func TestCgroupVersion1(t *testing.T) {
@@ -81,7 +41,8 @@ func TestCgroupVersion2(t *testing.T) {
 		"proc/self/cgroup", "0::/kube.slice/pod\n",
 		"sys/fs/cgroup/kube.slice/cpu.max", "max 100000\n",
 		"sys/fs/cgroup/kube.slice/pod/cpu.max", "150000 100000\n",
-		"sys/fs/cgroup/kube.slice/pod/cpu.stat", "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 9\nnr_throttled 1\nthrottled_usec 70000\n",
+		"sys/fs/cgroup/kube.slice/pod/cpu.stat", "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 9\nnr_throttled "+
+			"1\nthrottled_usec 70000\n",
 	)
 	got, ok := readCgroupCPU(root)
 	require.True(t, ok)
@@ -140,37 +101,8 @@ func FuzzReadCgroup(f *testing.F) {
 	})
 }
 
-func TestParseThrottled(t *testing.T) {
-	for text, want := range map[string]uint32{
-		"0\n": 0, "0x50005\n": 0x50005, "50005": 0x50005, "throttled=0x0\n": 0, "0X10000": 0x10000,
-	} {
-		got, err := parseThrottled(text)
-		require.NoError(t, err, text)
-		assert.Equal(t, want, got, text)
-	}
-	for _, text := range []string{"", "0x", "-1", "0x100000000", "yes"} {
-		_, err := parseThrottled(text)
-		assert.Error(t, err, text)
-	}
-}
-
-func FuzzParseThrottled(f *testing.F) {
-	f.Add("0x50005\n")
-	f.Add("throttled=0x0")
-	f.Fuzz(func(t *testing.T, text string) {
-		word, err := parseThrottled(text)
-		if err != nil {
-			return
-		}
-		again, err := parseThrottled(fmt.Sprintf("%#x", word))
-		if err != nil || again != word {
-			t.Fatalf("%q: %x, then %x, %v", text, word, again, err)
-		}
-	})
-}
-
 func TestFirmwareWarnings(t *testing.T) {
-	firmware := func(word uint32) *Firmware { return &Firmware{word} }
+	firmware := func(word linux.Throttled) *Firmware { return &Firmware{word} }
 	const low = "too little voltage: the power supply or its cable is too weak"
 	for _, c := range []struct {
 		before, after *Firmware
@@ -189,7 +121,8 @@ func TestFirmwareWarnings(t *testing.T) {
 
 func TestReadState(t *testing.T) {
 	root := files(
-		"proc/meminfo", "MemTotal:         443888 kB\nMemFree:           10000 kB\nMemAvailable:      30000 kB\nSwapTotal: 102396 kB\nSwapFree: 102396 kB\nHugePages_Total:       0\n",
+		"proc/meminfo", "MemTotal:         443888 kB\nMemFree:           10000 kB\nMemAvailable:      30000 kB\nSwapTotal: "+
+			"102396 kB\nSwapFree: 102396 kB\nHugePages_Total:       0\n",
 		"sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n",
 		"sys/class/thermal/thermal_zone0/temp", "61224\n",
 		"sys/class/thermal/thermal_zone0/type", "cpu-thermal\n",
@@ -205,7 +138,8 @@ func TestReadState(t *testing.T) {
 		"sys/devices/system/cpu/cpufreq/policy0/cpuinfo_max_freq", "700000\n",
 	)
 	s := readState(root)
-	assert.Equal(t, &Memory{Total: 443888 << 10, Available: 30000 << 10, SwapTotal: 102396 << 10, SwapFree: 102396 << 10}, s.Memory)
+	assert.Equal(t, &Memory{Total: 443888 << 10, Available: 30000 << 10, SwapTotal: 102396 << 10, SwapFree: 102396 << 10},
+		s.Memory)
 	assert.Equal(t, &Firmware{0x50005}, s.Firmware)
 	assert.Equal(t, []Temperature{{"cpu-thermal", 61.224}}, s.Temperatures)
 	assert.Equal(t, []string{"cpufreq-cpu0"}, s.Cooling, "a fan slows nothing down")
@@ -223,26 +157,8 @@ func TestReadState(t *testing.T) {
 
 	assert.Equal(t, State{}, readState(files()), "a kernel that tells nothing")
 	capped := []CPUClock{{"policy4", 6e8, 6e8, 12e8}}
-	assert.Equal(t, []Warning{{WarnThrottled, "the clock of policy4 may not exceed 600 of its 1200 MHz"}}, stateWarnings(State{}, State{}, capped))
-}
-
-func TestParseMeminfo(t *testing.T) {
-	m, err := parseMeminfo([]byte("MemTotal: 1000 kB\nMemFree: 100 kB\nBuffers: 20 kB\nCached: 300 kB\n"))
-	require.NoError(t, err, "Linux before 3.14 has no MemAvailable")
-	assert.Equal(t, Memory{Total: 1000 << 10, Available: 420 << 10}, m)
-	for _, text := range []string{"", "MemTotal: x kB", "MemTotal: 10 MB", "MemTotal: 99999999999999999999 kB"} {
-		_, err := parseMeminfo([]byte(text))
-		assert.Error(t, err, text)
-	}
-}
-
-func FuzzParseMeminfo(f *testing.F) {
-	f.Add([]byte("MemTotal: 1000 kB\nMemFree: 100 kB\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if m, err := parseMeminfo(text); err == nil && m.Total == 0 {
-			t.Fatalf("%q: %+v", text, m)
-		}
-	})
+	assert.Equal(t, []Warning{{WarnThrottled, "the clock of policy4 may not exceed 600 of its 1200 MHz"}},
+		stateWarnings(State{}, State{}, capped))
 }
 
 func TestStillHolds(t *testing.T) {
@@ -267,6 +183,7 @@ func TestBusyCPU(t *testing.T) {
 	assert.Zero(t, BusyCPU(fstest.MapFS{"proc/stat": {Data: []byte("cpu one\n")}}))
 	assert.Zero(t, BusyCPU(fstest.MapFS{
 		"proc/stat": {Data: []byte(stat)}, "proc/self/cgroup": {Data: []byte("0::/board\n")},
-		"sys/fs/cgroup/board/cpu.max": {Data: []byte("5000 100000\n")}, "proc/self/mountinfo": {Data: []byte("30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")},
+		"sys/fs/cgroup/board/cpu.max": {Data: []byte("5000 100000\n")}, "proc/self/mountinfo": {Data: []byte("30 1 0:26 / " +
+			"/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")},
 	}), "a quota: the figure is of more than this board")
 }

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // measure is one step of the benchmark. It can be interrupted and continued.
@@ -186,19 +188,19 @@ func (s *schedule) slice(ctx context.Context, st *step, until time.Time, part fl
 	if statErr == nil && afterErr == nil {
 		// A slice is a few of the kernel's ticks long, so single differences may
 		// be below 0; their sum is what counts.
-		st.others += after.busy - before.busy - own.Seconds()
-		st.steal += after.steal - before.steal
-		st.capacity += wall.Seconds() * float64(after.cpus)
+		st.others += after.Busy - before.Busy - own.Seconds()
+		st.steal += after.Steal - before.Steal
+		st.capacity += wall.Seconds() * float64(after.CPUs)
 	}
 	return err
 }
 
-func (s *schedule) cpuTimes() (cpuTimes, error) {
+func (s *schedule) cpuTimes() (linux.CPUTimes, error) {
 	text, err := fs.ReadFile(s.root, "proc/stat")
 	if err != nil {
-		return cpuTimes{}, err
+		return linux.CPUTimes{}, err
 	}
-	return parseProcStat(text)
+	return linux.ParseCPUTimes(text)
 }
 
 func (s *schedule) noteMissing() {
@@ -294,7 +296,8 @@ func unsteadiness(samples []Sample) []Warning {
 	}
 	slices.Sort(ratios)
 	if typical := quantile(ratios, 0.5); typical > unsteady {
-		return []Warning{{WarnUnsteady, fmt.Sprintf("the core's own speed changed by %.0f %% from moment to moment: its clock, or another user of the same hardware", 100*typical)}}
+		return []Warning{{WarnUnsteady, fmt.Sprintf("the core's own speed changed by %.0f %% from moment to moment: its "+
+			"clock, or another user of the same hardware", 100*typical)}}
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // State is what the kernel tells about the things that spoil a measurement.
@@ -44,33 +46,20 @@ type CPUClock struct {
 	Maximum float64 `json:"maximum"`
 }
 
-// Firmware is the word that a Raspberry Pi's firmware keeps about its throttling,
-// https://www.raspberrypi.com/documentation/computers/os.html#get_throttled.
+// Firmware is what a Raspberry Pi's firmware says about its power and heat.
 type Firmware struct {
-	Word uint32 `json:"word"`
-}
-
-// The bits of the firmware's word that mean "now". Sixteen places higher the
-// same bit means "has happened since boot".
-const (
-	firmwareUndervoltage = 1 << 0
-	firmwareCapped       = 1 << 1
-	firmwareThrottled    = 1 << 2
-	firmwareSoftLimit    = 1 << 3
-)
-
-// firmwareFiles are where kernels put the word; the folder of the SoC bus has
-// been renamed over time.
-var firmwareFiles = [...]string{
-	"sys/devices/platform/soc*/*firmware/get_throttled",
-	"sys/devices/platform/*firmware/get_throttled",
+	Word linux.Throttled `json:"word"`
 }
 
 func readState(root fs.FS) State {
-	s := State{Firmware: readFirmware(root), Undervoltage: readVoltageAlarm(root)}
+	s := State{Undervoltage: readVoltageAlarm(root)}
+	if word, ok := linux.ReadThrottled(root); ok {
+		s.Firmware = &Firmware{word}
+	}
 	if text, err := fs.ReadFile(root, "proc/meminfo"); err == nil {
-		if m, err := parseMeminfo(text); err == nil {
-			s.Memory = &m
+		if m, err := linux.ParseMeminfo(text); err == nil {
+			memory := Memory(m)
+			s.Memory = &memory
 		}
 	}
 	for _, zone := range glob(root, "sys/class/thermal/thermal_zone*") {
@@ -114,36 +103,10 @@ func readClocks(root fs.FS) []CPUClock {
 		if err != nil || limit <= 0 {
 			limit = maximum
 		}
-		clocks = append(clocks, CPUClock{path.Base(policy), 1000 * float64(current), 1000 * float64(limit), 1000 * float64(maximum)})
+		clocks = append(clocks, CPUClock{path.Base(policy), 1000 * float64(current), 1000 * float64(limit),
+			1000 * float64(maximum)})
 	}
 	return clocks
-}
-
-func readFirmware(root fs.FS) *Firmware {
-	for _, pattern := range firmwareFiles {
-		for _, file := range glob(root, pattern) {
-			text, err := fs.ReadFile(root, file)
-			if err != nil {
-				continue
-			}
-			if word, err := parseThrottled(string(text)); err == nil {
-				return &Firmware{word}
-			}
-		}
-	}
-	return nil
-}
-
-// parseThrottled reads the firmware's word: hexadecimal, with or without 0x.
-// `vcgencmd get_throttled` writes the same with "throttled=" before it.
-func parseThrottled(text string) (uint32, error) {
-	text = strings.TrimPrefix(strings.TrimSpace(text), "throttled=")
-	digits := strings.TrimPrefix(strings.ToLower(text), "0x")
-	word, err := strconv.ParseUint(digits, 16, 32)
-	if err != nil {
-		return 0, fmt.Errorf("parse get_throttled %q: %w", text, err)
-	}
-	return uint32(word), nil
 }
 
 // readVoltageAlarm reads Documentation/hwmon/raspberrypi-hwmon.rst.
@@ -160,36 +123,6 @@ func readVoltageAlarm(root fs.FS) *bool {
 	return nil
 }
 
-// parseMeminfo reads /proc/meminfo (proc_meminfo(5)). Kernels before 3.14 have
-// no MemAvailable: there free memory and page cache stand in for it.
-func parseMeminfo(text []byte) (Memory, error) {
-	values := map[string]uint64{}
-	for line := range strings.Lines(string(text)) {
-		name, rest, ok := strings.Cut(line, ":")
-		fields := strings.Fields(rest)
-		if !ok || len(fields) != 2 || fields[1] != "kB" {
-			continue
-		}
-		kilobytes, err := strconv.ParseUint(fields[0], 10, 54)
-		if err != nil {
-			return Memory{}, fmt.Errorf("parse /proc/meminfo: %s: %w", name, err)
-		}
-		values[name] = 1024 * kilobytes
-	}
-	m := Memory{
-		Total: values["MemTotal"], SwapTotal: values["SwapTotal"], SwapFree: values["SwapFree"],
-	}
-	if m.Total == 0 {
-		return Memory{}, fmt.Errorf("parse /proc/meminfo: no MemTotal")
-	}
-	available, ok := values["MemAvailable"]
-	if !ok {
-		available = values["MemFree"] + values["Buffers"] + values["Cached"]
-	}
-	m.Available = available
-	return m, nil
-}
-
 // stateWarnings compares before and after. Loaded are the clocks read while
 // every core was busy, nil when that was not measured.
 func stateWarnings(before, after State, loaded []CPUClock) []Warning {
@@ -197,45 +130,49 @@ func stateWarnings(before, after State, loaded []CPUClock) []Warning {
 	if after.Firmware != nil {
 		found = append(found, firmwareWarnings(before.Firmware, after.Firmware)...)
 	} else if after.Undervoltage != nil && *after.Undervoltage {
-		found = append(found, Warning{WarnUndervoltage, "the kernel reports too little voltage: the power supply or its cable is too weak"})
+		found = append(found, Warning{WarnUndervoltage, "the kernel reports too little voltage: the power supply or its " +
+			"cable is too weak"})
 	}
 	for _, c := range loaded {
 		switch {
 		case c.Limit < 0.95*c.Maximum:
-			found = append(found, Warning{WarnThrottled, fmt.Sprintf("the clock of %s may not exceed %.0f of its %.0f MHz", c.Policy, c.Limit/1e6, c.Maximum/1e6)})
+			found = append(found, Warning{WarnThrottled, fmt.Sprintf("the clock of %s may not exceed %.0f of its %.0f MHz",
+				c.Policy, c.Limit/1e6, c.Maximum/1e6)})
 		case c.Current < 0.9*c.Limit:
-			found = append(found, Warning{WarnThrottled, fmt.Sprintf("under load the clock of %s was %.0f of %.0f MHz", c.Policy, c.Current/1e6, c.Limit/1e6)})
+			found = append(found, Warning{WarnThrottled, fmt.Sprintf("under load the clock of %s was %.0f of %.0f MHz", c.Policy,
+				c.Current/1e6, c.Limit/1e6)})
 		}
 	}
 	if len(after.Cooling) > 0 {
-		found = append(found, Warning{WarnThrottled, "the kernel slowed the board to cool it: " + strings.Join(after.Cooling, ", ")})
+		found = append(found, Warning{WarnThrottled, "the kernel slowed the board to cool it: " + strings.Join(after.Cooling,
+			", ")})
 	}
 	if m := after.Memory; m != nil && m.Available < m.Total/10 {
-		found = append(found, Warning{WarnMemory, fmt.Sprintf("only %d of %d MB of memory are available", m.Available>>20, m.Total>>20)})
+		found = append(found, Warning{WarnMemory, fmt.Sprintf("only %d of %d MB of memory are available", m.Available>>20,
+			m.Total>>20)})
 	}
 	return found
 }
 
 func firmwareWarnings(before, after *Firmware) []Warning {
 	var found []Warning
-	for _, bit := range [...]struct {
-		mask uint32
+	for _, c := range [...]struct {
+		bit  linux.Throttled
 		kind string
 		what string
 	}{
-		{firmwareUndervoltage, WarnUndervoltage, "too little voltage: the power supply or its cable is too weak"},
-		{firmwareCapped, WarnThrottled, "the firmware capped the clock"},
-		{firmwareThrottled, WarnThrottled, "the firmware throttled the board"},
-		{firmwareSoftLimit, WarnThrottled, "the soft temperature limit was reached"},
+		{linux.Undervoltage, WarnUndervoltage, "too little voltage: the power supply or its cable is too weak"},
+		{linux.ClockCapped, WarnThrottled, "the firmware capped the clock"},
+		{linux.SlowedDown, WarnThrottled, "the firmware throttled the board"},
+		{linux.SoftTemperatureLimit, WarnThrottled, "the soft temperature limit was reached"},
 	} {
-		past := bit.mask << 16
 		switch {
-		case after.Word&bit.mask != 0, before != nil && before.Word&bit.mask != 0:
-			found = append(found, Warning{bit.kind, "now: " + bit.what})
-		case after.Word&past != 0 && before != nil && before.Word&past == 0:
-			found = append(found, Warning{bit.kind, "during the benchmark: " + bit.what})
-		case after.Word&past != 0:
-			found = append(found, Warning{bit.kind, "since the board booted: " + bit.what})
+		case after.Word.Now(c.bit), before != nil && before.Word.Now(c.bit):
+			found = append(found, Warning{c.kind, "now: " + c.what})
+		case after.Word.Since(c.bit) && before != nil && !before.Word.Since(c.bit):
+			found = append(found, Warning{c.kind, "during the benchmark: " + c.what})
+		case after.Word.Since(c.bit):
+			found = append(found, Warning{c.kind, "since the board booted: " + c.what})
 		}
 	}
 	return found
@@ -260,4 +197,20 @@ func readInt(root fs.FS, file string) (int64, error) {
 		return 0, err
 	}
 	return strconv.ParseInt(text, 10, 64)
+}
+
+// BusyCPU returns the CPU seconds that all processes and the kernel of the board
+// have used since it started (proc_stat(5)), and 0 where the kernel does not tell or,
+// under a CPU quota, counts more than this board. root is the root folder that the
+// kernel's files are read from.
+func BusyCPU(root fs.FS) float64 {
+	text, err := fs.ReadFile(root, "proc/stat")
+	if err != nil {
+		return 0
+	}
+	t, err := linux.ParseCPUTimes(text)
+	if quota, _ := readCgroupCPU(root); err != nil || quota.cores > 0 {
+		return 0
+	}
+	return t.Busy
 }

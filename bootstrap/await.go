@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -38,8 +39,13 @@ func (e *StuckError) Hint() string {
 	return "its container was never started: read the kubelet's log with: journalctl -u kubelet"
 }
 
-// await waits for one component, looking again and again, until it is healthy
+// awaitHealthy waits for one component, looking again and again, until it is healthy
 // or nothing moves any more.
+func (r *run) awaitHealthy(ctx context.Context, s plan.AwaitHealthy, w *work) error {
+	w.waited = s.Component
+	return r.await(ctx, s, w.tell)
+}
+
 func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string)) error {
 	p, err := r.proberFor(s.Component, patienceOf(s))
 	if err != nil {
@@ -49,7 +55,7 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 	still := &stillness{layout: r.layout, tell: func(detail string) {
 		r.Tell(Event{Time: r.now(), Kind: Note, Number: r.number, Step: s.Title(), Detail: detail})
 	}}
-	if s.HoldKubelet {
+	if s.PauseKubelet {
 		still.hold, still.longTurns = r.Hold, true
 	}
 	defer still.end()
@@ -96,7 +102,7 @@ func (r *run) await(ctx context.Context, s plan.AwaitHealthy, tell func(string))
 // expected end is far: each look takes CPU time from what is waited for. Not more, as
 // a board that was busy while it was measured is done in a third of what is expected.
 func untilNextLook(s plan.AwaitHealthy, waited time.Duration) time.Duration {
-	return min(max(s.Poll, (s.Expect-waited)/10), 2*s.Poll)
+	return min(max(s.Poll, (s.Predicted-waited)/10), 2*s.Poll)
 }
 
 // wholeLook tells whether look n is for all that a component leaves, or only asks for
@@ -108,7 +114,7 @@ func wholeLook(n int, last Observation, hold bool) bool {
 // patienceOf is how long one health request may take: on the slowest board a
 // handshake alone can take ten seconds and more.
 func patienceOf(s plan.AwaitHealthy) time.Duration {
-	return min(max(15*time.Second, s.Expect/2), 2*time.Minute)
+	return min(max(15*time.Second, s.Predicted/2), 2*time.Minute)
 }
 
 // scanNow tells whether look n reads all of /proc for a component's process. That
@@ -132,7 +138,7 @@ func (r *run) look(ctx context.Context, component string, p *prober, last Observ
 	log := r.podLog(component)
 	o.Instances, o.LogBytes = log.Instances, log.Bytes
 	find := func(last Observation) {
-		if proc, ok := r.processes.again(r.layout.Proc(), component, last); ok {
+		if proc, ok := r.processes.Again(component, linux.Process{PID: last.PID, Started: last.Started}); ok {
 			o.Running, o.PID, o.Started, o.CPU = true, proc.PID, proc.Started, proc.CPU
 		}
 	}

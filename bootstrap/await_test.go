@@ -37,7 +37,7 @@ func TestProbersOfRealManifests(t *testing.T) {
 			}
 			o := b.options()
 			o.Config = owner
-			r := &run{Options: o, layout: b.layout}
+			r := newRun(o)
 			for _, c := range plan.Components() {
 				manifest, err := os.ReadFile(filepath.Join(dir, c+".yaml"))
 				if os.IsNotExist(err) {
@@ -58,7 +58,7 @@ func TestProbersOfRealManifests(t *testing.T) {
 func TestAComponentWithoutALogIsFound(t *testing.T) {
 	b := newFakeBoard(t)
 	require.NoError(t, b.makeManifest(plan.Etcd))
-	r := &run{Options: b.options(), layout: b.layout, restarts: map[string]int{}}
+	r := newRun(b.options())
 	require.NoError(t, os.Rename(b.layout.Proc()+"/100", b.layout.at("/later")))
 	looks := 0
 	err := r.await(t.Context(), plan.AwaitHealthy{Component: plan.Etcd, Quiet: time.Minute, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond}, func(seen string) {
@@ -74,7 +74,7 @@ func TestAComponentWithoutALogIsFound(t *testing.T) {
 // Looking costs what is waited for. A wait that ends as expected is seen with not many
 // more than half of the looks, and not much later.
 func TestLooksAreFewWhileTheEndIsFar(t *testing.T) {
-	s := plan.AwaitHealthy{Expect: 50 * time.Second, Poll: 500 * time.Millisecond}
+	s := plan.AwaitHealthy{Predicted: 50 * time.Second, Poll: 500 * time.Millisecond}
 	count := func(until time.Duration) (looks int, late time.Duration) {
 		for at := time.Duration(0); ; at += untilNextLook(s, at) {
 			if at >= until {
@@ -122,7 +122,7 @@ func TestAComponentThatEndsIsSeenAtOnce(t *testing.T) {
 	require.NoError(t, b.makeManifest(plan.APIServer))
 	put(t, b.layout.PodLogs()+"/kube-system_kube-apiserver-bpi_1/kube-apiserver/0.log", "")
 	b.sick = 1 << 30
-	r := &run{Options: b.options(), layout: b.layout, restarts: map[string]int{}}
+	r := newRun(b.options())
 	looks, process := 0, b.layout.Proc()+"/101"
 	err := r.await(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Quiet: time.Minute, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond}, func(seen string) {
 		switch looks++; looks {

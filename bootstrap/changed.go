@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -146,7 +147,8 @@ func (l Layout) clockFits(now time.Time) error {
 // can: what a user's process calls itself keeps nobody from work.
 func (l Layout) otherInit() error {
 	self, _ := os.Stat("/proc/self/exe")
-	for _, id := range numbersIn(l.Proc()) {
+	proc := linux.Proc(l.Proc())
+	for _, id := range linux.Numbers(l.Proc()) {
 		dir := filepath.Join(l.Proc(), id)
 		// The program itself, and not the name that its command line gives it.
 		program, err := os.Readlink(filepath.Join(dir, "exe"))
@@ -156,16 +158,20 @@ func (l Layout) otherInit() error {
 		if info, err := os.Stat(filepath.Join(dir, "exe")); err == nil && self != nil && os.SameFile(info, self) {
 			continue // this program under another name
 		}
-		cmdline, err := readKernelFile(filepath.Join(dir, "cmdline"))
+		cmdline, err := linux.ReadFile(filepath.Join(dir, "cmdline"))
 		if err != nil {
 			continue
 		}
 		verb := verbOf(strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00"))
-		p := process{}
-		if stat, err := readKernelFile(filepath.Join(dir, "stat")); err == nil {
-			p, _ = parseStat(stat)
+		pid, err := strconv.Atoi(id)
+		if err != nil || verb == "" {
+			continue
 		}
-		if p.PID, err = strconv.Atoi(id); err != nil || verb == "" || p.State == 'Z' || !trusted(l.Proc(), p) {
+		p, err := proc.Process(pid)
+		if err != nil {
+			p = linux.Process{PID: pid}
+		}
+		if p.Zombie() || !proc.Trusted(p) {
 			continue
 		}
 		return &RefusedError{Locked, fmt.Errorf("a kubeadm is at work on this board (pid %s: kubeadm %s)", id, verb),

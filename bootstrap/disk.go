@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // openState makes our folder, and refuses one that leads elsewhere or that
@@ -32,8 +33,8 @@ func (l Layout) checkState() error {
 	if !info.IsDir() {
 		return &RefusedError{BadJournal, fmt.Errorf("%s is not a folder but a %s", l.State(), kindOfFile(info.Mode())), "look who made it, and remove it"}
 	}
-	if owner, err := ownerOf(l.State()); err != nil || owner != 0 && owner != uint32(os.Geteuid()) {
-		return &RefusedError{BadJournal, fmt.Errorf("%s belongs to user %d, not to root", l.State(), owner), "look what is in it, and remove it"}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && stat.Uid != uint32(os.Geteuid()) {
+		return &RefusedError{BadJournal, fmt.Errorf("%s belongs to user %d, not to root", l.State(), stat.Uid), "look what is in it, and remove it"}
 	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return &RefusedError{BadJournal, fmt.Errorf("%s can be written to by others (mode %04o)", l.State(), info.Mode().Perm()), "look what is in it; then: chmod 700 " + l.State()}

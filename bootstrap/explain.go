@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -24,40 +25,31 @@ type Finding struct {
 // pressure is what a board counts from its start on: two of them show what
 // happened during a run.
 type pressure struct {
-	// uptime is the time since the board's start, in seconds.
+	// uptime is the time since the board started, in seconds.
 	uptime float64
 	// oomKills counts processes that the kernel killed for want of memory.
 	oomKills uint64
-	// throttled is the time that the board's cgroup was held back, in seconds;
-	// undervoltage is the Raspberry Pi firmware's "has occurred since start".
-	throttled    float64
+	// throttled is the time that the board's cgroup was held back, in seconds.
+	throttled float64
+	// undervoltage and tooHot are what a Raspberry Pi's firmware has seen since the
+	// board started.
 	undervoltage bool
 	tooHot       bool
-	// writes and writeSeconds are of all disks.
-	writes       uint64
-	writeSeconds float64
+	disks        linux.DiskTotal
 }
 
 // readPressure reads what it can; what a kernel does not tell stays zero.
 func (l Layout) readPressure() pressure {
 	var p pressure
-	if f := strings.Fields(string(read(l.Proc() + "/uptime"))); len(f) > 0 {
-		if s, err := strconv.ParseFloat(f[0], 64); err == nil {
-			p.uptime = s
-		}
-	}
+	p.uptime = linux.Proc(l.Proc()).Uptime()
 	p.oomKills = field(read(l.Proc()+"/vmstat"), "oom_kill")
 	for _, path := range []string{"/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat"} {
 		text := read(l.at(path))
 		p.throttled += float64(field(text, "throttled_usec"))/1e6 + float64(field(text, "throttled_time"))/1e9
 	}
-	// Bits 16 and 18: under-voltage and throttling have occurred
-	// (github.com/raspberrypi/documentation, vcgencmd get_throttled).
-	firmware := strings.TrimSpace(string(read(l.at("/sys/devices/platform/soc/soc:firmware/get_throttled"))))
-	if bits, err := strconv.ParseUint(strings.TrimPrefix(firmware, "0x"), 16, 64); err == nil {
-		p.undervoltage, p.tooHot = bits&(1<<16) != 0, bits&(1<<18) != 0
-	}
-	p.writes, p.writeSeconds = diskWrites(read(l.Proc() + "/diskstats"))
+	firmware, _ := linux.ReadThrottled(safefile.Root(l.Root).FS(maxFile, maxListed))
+	p.undervoltage, p.tooHot = firmware.Since(linux.Undervoltage), firmware.Since(linux.SlowedDown)
+	p.disks = linux.ParseDiskWrites(read(l.Proc() + "/diskstats"))
 	return p
 }
 
@@ -83,27 +75,6 @@ func field(text []byte, name string) uint64 {
 		}
 	}
 	return 0
-}
-
-// wholeDisk is a disk and not a partition of one, as named by the kernel.
-var wholeDisk = regexp.MustCompile(`^(mmcblk\d+|nvme\d+n\d+|[shv]d[a-z]+|md\d+)$`)
-
-// diskWrites adds up completed writes and the time they took from
-// /proc/diskstats (Documentation/admin-guide/iostats.rst: fields 5 and 8).
-func diskWrites(text []byte) (n uint64, seconds float64) {
-	for _, line := range strings.Split(string(text), "\n") {
-		f := strings.Fields(line)
-		if len(f) < 11 || !wholeDisk.MatchString(f[2]) {
-			continue
-		}
-		writes, err1 := strconv.ParseUint(f[7], 10, 64)
-		ms, err2 := strconv.ParseUint(f[10], 10, 64)
-		if err1 == nil && err2 == nil {
-			n += writes
-			seconds += float64(ms) / 1000
-		}
-	}
-	return n, seconds
 }
 
 // slowWrite is the mean time of a write in seconds from which the disk is named:
@@ -224,8 +195,8 @@ func (l Layout) explain(before pressure, logsBefore map[string]int, logs func(un
 			all = append(all, Finding{What: fmt.Sprintf("%s was started %d times", c, log.Instances)})
 		}
 	}
-	if n := now.writes - before.writes; now.writes > before.writes && n >= 100 {
-		if mean := (now.writeSeconds - before.writeSeconds) / float64(n); mean > slowWrite {
+	if n := now.disks.Writes - before.disks.Writes; now.disks.Writes > before.disks.Writes && n >= 100 {
+		if mean := (now.disks.Seconds - before.disks.Seconds) / float64(n); mean > slowWrite {
 			all = append(all, Finding{fmt.Sprintf("a write to the disk took %.0f ms on average", mean*1000), "put etcd on a faster disk: an SSD or a RAID instead of the card"})
 		}
 	}

@@ -30,6 +30,8 @@ func TestExplain(t *testing.T) {
 			want: "supply voltage is too low", next: "stronger power supply"},
 		{name: "undervoltage by the firmware", files: map[string]string{"/sys/devices/platform/soc/soc:firmware/get_throttled": "10000\n"},
 			want: "the firmware saw the supply voltage too low", next: "stronger power supply"},
+		{name: "undervoltage by the firmware of a newer kernel", files: map[string]string{"/sys/devices/platform/soc@7e000000/soc:firmware/get_throttled": "10000\n"},
+			want: "the firmware saw the supply voltage too low", next: "stronger power supply"},
 		{name: "a dying card", files: map[string]string{"/dev/kmsg": "3,1,8000000,-;blk_update_request: I/O error, dev mmcblk0, sector 1 op 0x1\n"},
 			want: "errors of the disk mmcblk0", next: "replace it"},
 		{name: "no image", kubelet: `E1123 pod_workers.go:1] "Error syncing pod" err="failed to \"StartContainer\" for \"etcd\" with ImagePullBackOff: \"Back-off pulling image \\\"registry.k8s.io/etcd:3.7.0-0\\\"\""`,
@@ -109,7 +111,6 @@ func TestFailureIsExplained(t *testing.T) {
 func FuzzExplain(f *testing.F) {
 	f.Add("Failed to pull image \"registry.k8s.io/etcd:3.7.0-0\"", " 179 0 mmcblk0 10 0 0 0 1000 0 0 500000 0 0 0")
 	f.Fuzz(func(t *testing.T, log, stats string) {
-		diskWrites([]byte(stats))
 		field([]byte(stats), "oom_kill")
 		for _, clues := range [][]clue{kubeletClues(), etcdClues(), serverClues(), kernelClues()} {
 			for _, found := range find(log, clues, "") {

@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -83,8 +83,10 @@ func (s *stillness) renew() {
 // wanted tells whether the kubelet is still to be held.
 func (s *stillness) wanted() bool { return s.hold != nil && s.pause == nil }
 
+func (s *stillness) proc() linux.Proc { return linux.Proc(s.layout.Proc()) }
+
 func (s *stillness) begin() {
-	found := s.layout.processesNamed("kubelet", "etcd")
+	found := s.proc().Named("kubelet", "etcd")
 	if len(found["kubelet"]) != 1 || fileExists(s.layout.Manifest(plan.Etcd)) && len(found["etcd"]) == 0 {
 		return
 	}
@@ -113,20 +115,10 @@ func (s *stillness) watched(pid int) bool {
 	return bytes.HasPrefix(environ, []byte("WATCHDOG_USEC=")) || bytes.Contains(environ, []byte("\x00WATCHDOG_USEC="))
 }
 
-// timerSlack is that of a process's first thread (proc_pid_timerslack_ns(5)).
-func (l Layout) timerSlack(pid int) (time.Duration, error) {
-	text, err := safefile.Read(filepath.Join(l.Proc(), strconv.Itoa(pid), "timerslack_ns"), maxFile)
-	if err != nil {
-		return 0, fmt.Errorf("read timer slack: %w", err)
-	}
-	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-	return time.Duration(n), err
-}
-
 // etcdLives tells whether etcd is as it was: only a kubelet can start it again.
 func (s *stillness) etcdLives() bool {
 	for _, pid := range s.etcd {
-		if !fileExists(filepath.Join(s.layout.Proc(), strconv.Itoa(pid))) {
+		if !s.proc().Exists(pid) {
 			return false
 		}
 	}
@@ -140,7 +132,7 @@ func (s *stillness) giveTurns(pid int) {
 		return
 	}
 	if s.turns == 0 {
-		was, err := s.layout.timerSlack(pid)
+		was, err := s.proc().TimerSlack(pid)
 		if err != nil {
 			return
 		}
@@ -152,20 +144,20 @@ func (s *stillness) giveTurns(pid int) {
 	// A thread has its maker's: whoever was made by one that had not yet got its own
 	// is found the next time.
 	var others []string
-	for _, t := range s.layout.threads(pid) {
+	for _, t := range s.proc().Threads(pid) {
 		if !s.given[t] {
 			s.given[t] = true
 			others = append(others, t)
 		}
 	}
-	_ = s.layout.setThreadsTimerSlack(others, longTurns)
+	_ = s.proc().SetThreadsTimerSlack(others, longTurns)
 }
 
 // end has the kubelet go on, if it was stopped, and gives the API server's
 // threads their usual turns.
 func (s *stillness) end() {
 	if s.turns > 0 {
-		_ = s.layout.setTimerSlack(s.turns, s.was)
+		_ = s.proc().SetTimerSlack(s.turns, s.was)
 		s.turns = 0
 	}
 	if s.pause != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -115,8 +116,8 @@ func TestAwaitLetsTheKubeletGo(t *testing.T) {
 		}
 		o := b.options()
 		o.Hold = s.hold
-		r := &run{Options: o, layout: b.layout, restarts: map[string]int{}}
-		err := r.await(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Quiet: quiet, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond, HoldKubelet: true}, func(string) {})
+		r := newRun(o)
+		err := r.await(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Quiet: quiet, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond, PauseKubelet: true}, func(string) {})
 		assert.Equal(t, healthy, err == nil, "%v", err)
 		assert.Equal(t, []int{50}, s.pids)
 		assert.Equal(t, 1, s.gone)
@@ -135,11 +136,11 @@ func TestTheKubeletIsHeldSoonAfterTheProcessIsThere(t *testing.T) {
 	b.sick = 1 << 30
 	o := b.options()
 	o.Hold = s.hold
-	r := &run{Options: o, layout: b.layout, restarts: map[string]int{}}
+	r := newRun(o)
 	const poll = 20 * time.Millisecond
 	var held time.Time
 	looks := 0
-	_ = r.await(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Expect: time.Hour, Quiet: time.Second, Patience: time.Minute, Restarts: 3, Poll: poll, HoldKubelet: true}, func(string) {
+	_ = r.await(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Predicted: time.Hour, Quiet: time.Second, Patience: time.Minute, Restarts: 3, Poll: poll, PauseKubelet: true}, func(string) {
 		looks++
 		switch {
 		case looks == 5:
@@ -155,7 +156,7 @@ func TestTheKubeletIsHeldSoonAfterTheProcessIsThere(t *testing.T) {
 func stateOf(t *testing.T, pid int) string {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	require.NoError(t, err)
-	p, err := parseStat(text)
+	p, err := linux.ParseProcess(text)
 	require.NoError(t, err)
 	return string(p.State)
 }
@@ -211,12 +212,12 @@ func TestHoldRefused(t *testing.T) {
 
 // threadsWith counts the threads of a process by state.
 func threadsWith(pid int, state string) (n int) {
-	for _, id := range numbersIn(fmt.Sprintf("/proc/%d/task", pid)) {
+	for _, id := range linux.Numbers(fmt.Sprintf("/proc/%d/task", pid)) {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/stat", pid, id))
 		if err != nil {
 			continue // it has ended
 		}
-		p, err := parseStat(text)
+		p, err := linux.ParseProcess(text)
 		if err == nil && string(p.State) == state {
 			n++
 		}
@@ -255,7 +256,7 @@ func TestHoldManyThreads(t *testing.T) {
 	cpu := func() time.Duration {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		require.NoError(t, err)
-		p, err := parseStat(text)
+		p, err := linux.ParseProcess(text)
 		require.NoError(t, err)
 		return p.CPU
 	}
@@ -263,7 +264,7 @@ func TestHoldManyThreads(t *testing.T) {
 		pause, err := HoldProcess(pid)
 		require.NoError(t, err)
 		require.Eventually(t, func() bool {
-			return threadsWith(pid, "t")+threadsWith(pid, "Z") == len(numbersIn(fmt.Sprintf("/proc/%d/task", pid)))
+			return threadsWith(pid, "t")+threadsWith(pid, "Z") == len(linux.Numbers(fmt.Sprintf("/proc/%d/task", pid)))
 		}, time.Hour, time.Millisecond)
 		was := cpu()
 		time.Sleep(50 * time.Millisecond)
@@ -374,4 +375,21 @@ func TestAPIServerGetsLongTurnsWhileItStarts(t *testing.T) {
 	// A kernel without the file, and a process that ends meanwhile.
 	still.see(true, 8)
 	still.see(false, 0)
+}
+
+// A new thread is given long turns once; those that have them are not written to again.
+func TestLongTurnsAreGivenOnce(t *testing.T) {
+	b, _, still, _ := stillBoard(t)
+	still.hold, still.longTurns = nil, true
+	slack := b.layout.Proc() + "/7/timerslack_ns"
+	put(t, b.layout.Proc()+"/7/task/7/comm", "kube-apiserver\n")
+	put(t, slack, "50000")
+	still.see(true, 7)
+	assert.Equal(t, "300000000", b.slackOf("7"))
+	put(t, slack, "written meanwhile")
+	put(t, b.layout.Proc()+"/7/task/8/comm", "kube-apiserver\n")
+	put(t, b.layout.Proc()+"/8/timerslack_ns", "50000")
+	still.see(true, 7)
+	assert.Equal(t, "300000000", b.slackOf("8"))
+	assert.Equal(t, "written meanwhile", b.slackOf("7"))
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -20,7 +21,7 @@ func (r *run) keepHoldingBack() error {
 	var names []string
 	for _, s := range r.journal.Plan.Steps {
 		if s, ok := s.(plan.StageManifests); ok {
-			names = s.Components
+			names = s.Staged
 		}
 	}
 	if len(names) == 0 {
@@ -60,8 +61,7 @@ func HoldBack(l Layout) (held []string, err error) {
 	if err != nil || len(names) == 0 {
 		return nil, err
 	}
-	// The kernel cuts a process's name after 15 bytes (proc_pid_comm(5)).
-	if len(l.processesNamed("kubelet", "kube-apiserver", "kube-scheduler", "kube-controller")) > 0 {
+	if len(linux.Proc(l.Proc()).Named("kubelet", "kube-apiserver", "kube-scheduler", "kube-controller")) > 0 {
 		return nil, nil
 	}
 	unlock, err := l.enter()

@@ -175,21 +175,10 @@ func (j *Journal) check() error {
 	}
 	var names []string
 	for i, s := range j.Plan.Steps {
-		if err := plan.CheckRange(s); err != nil {
+		if err := s.Check(); err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
-		switch s := s.(type) {
-		case plan.StageManifests:
-			names = append(names, s.Components...)
-		case plan.ReleaseManifest:
-			names = append(names, s.Component)
-		case plan.AwaitHealthy:
-			names = append(names, s.Component)
-		case plan.PatchManifests:
-			for name := range s.Settings {
-				names = append(names, name)
-			}
-		}
+		names = append(names, s.Components()...)
 	}
 	for _, name := range names {
 		if !slices.Contains(plan.Components(), name) {

@@ -7,11 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 
-	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // Holder names a process for ever: its number, when it was started in clock
@@ -27,34 +25,21 @@ func (h Holder) String() string { return fmt.Sprintf("pid %d", h.PID) }
 
 // me is this process.
 func (l Layout) me() Holder {
-	h := Holder{PID: os.Getpid(), BootID: l.bootID()}
-	if stat, err := safefile.Read(fmt.Sprintf("%s/%d/stat", l.Proc(), h.PID), maxFile); err == nil {
-		if p, err := parseStat(stat); err == nil {
-			h.Ticks = p.Started
-		}
+	h := Holder{PID: os.Getpid(), BootID: linux.Proc(l.Proc()).BootID()}
+	if p, err := linux.Proc(l.Proc()).Process(h.PID); err == nil {
+		h.Ticks = p.Started
 	}
 	return h
 }
 
-func (l Layout) bootID() string {
-	text, err := safefile.Read(filepath.Join(l.Proc(), "sys/kernel/random/boot_id"), maxFile)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
-}
-
 // alive tells whether that very process still runs.
 func (l Layout) alive(h Holder) bool {
-	if h.PID <= 0 || h.BootID != l.bootID() {
+	proc := linux.Proc(l.Proc())
+	if h.PID <= 0 || h.BootID != proc.BootID() {
 		return false
 	}
-	stat, err := safefile.Read(fmt.Sprintf("%s/%d/stat", l.Proc(), h.PID), maxFile)
-	if err != nil {
-		return false
-	}
-	p, err := parseStat(stat)
-	return err == nil && p.Started == h.Ticks && p.State != 'Z'
+	p, err := proc.Process(h.PID)
+	return err == nil && p.Started == h.Ticks && !p.Zombie()
 }
 
 // enter makes our folder, if it is not there, and takes the lock in it.

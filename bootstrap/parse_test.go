@@ -4,26 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-func TestParseStat(t *testing.T) {
-	p, err := parseStat([]byte("42 (a ) (b) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 1 0 987654 1000 10 18446744073709551615\n"))
-	require.NoError(t, err)
-	assert.Equal(t, process{PID: 42, Parent: 1, Started: 987654, CPU: 2 * time.Second, State: 'S'}, p)
-	for _, bad := range []string{"", "42", "42 (x", "x (y) S", "42 (x) S 1 2 3", "42 (x) S 1 1 1 1 1 1 1 1 1 1 x 1 1 1 1 1 1 1 1 1"} {
-		_, err := parseStat([]byte(bad))
-		assert.Error(t, err, bad)
-	}
-}
-
-func FuzzParseStat(f *testing.F) {
-	f.Add([]byte("42 (a ) (b) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 1 0 987654"))
-	f.Fuzz(func(_ *testing.T, text []byte) { _, _ = parseStat(text) })
-}
 
 func TestParseChecks(t *testing.T) {
 	passed, failed := parseChecks("[+]ping ok\n[+]etcd ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\nreadyz check failed\n")

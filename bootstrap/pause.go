@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // A Pause is a process that stands still.
@@ -134,7 +136,7 @@ func (t *tracer) seize() error {
 	seized := map[string]bool{}
 	for {
 		found := 0
-		for _, id := range numbersIn(fmt.Sprintf("/proc/%d/task", t.pid)) {
+		for _, id := range linux.Proc("/proc").Threads(t.pid) {
 			tid, err := strconv.Atoi(id)
 			if err != nil || seized[id] {
 				continue
@@ -188,7 +190,7 @@ func (t *tracer) wait() {
 // isWanted tells whether the process has ended, or a signal waits that is to end it or
 // to have it go on: that cannot be delivered while it is held.
 func (t *tracer) isWanted() bool {
-	text, err := readKernelFile(filepath.Join("/proc", strconv.Itoa(t.pid), "status"))
+	text, err := linux.ReadFile(filepath.Join("/proc", strconv.Itoa(t.pid), "status"))
 	if err != nil {
 		return true
 	}

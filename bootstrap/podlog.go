@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -68,13 +69,13 @@ func readPodLog(pods, component string, from map[string]int) podLog {
 	}
 	var logs []numbered
 	l := podLog{next: map[string]int{}}
-	for _, pod := range namesIn(pods) {
+	for _, pod := range linux.Names(pods) {
 		if !podFolder(pod, component) {
 			continue
 		}
 		at := filepath.Join(pod, component)
 		dir := filepath.Join(pods, at)
-		for _, name := range namesIn(dir) {
+		for _, name := range linux.Names(dir) {
 			number, isLog := strings.CutSuffix(name, ".log")
 			n, err := strconv.Atoi(number)
 			if !isLog || err != nil || n < from[at] || n > mostStarts {

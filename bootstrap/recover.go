@@ -103,7 +103,7 @@ func (r *run) stageAgain(ctx context.Context) error {
 		return err
 	}
 	for _, c := range again {
-		if _, runs := r.processes.newest(r.layout.Proc(), c); runs && c == plan.APIServer && fileExists(r.layout.Manifest(c)) {
+		if _, runs := r.processes.Newest(c); runs && c == plan.APIServer && fileExists(r.layout.Manifest(c)) {
 			continue
 		}
 		if err := r.layout.stage(c); err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -42,7 +43,7 @@ func Release(ctx context.Context, o ReleaseOptions) (released []string, err erro
 	began := o.Now()
 	last := began
 	r := &releaser{
-		run:     &run{Options: Options{Layout: o.Layout, Now: o.Now, Tell: func(Event) {}}, layout: o.Layout},
+		run:     newRun(Options{Layout: o.Layout, Now: o.Now, Tell: func(Event) {}}),
 		probers: map[string]*prober{}, healthy: map[string]bool{},
 		still: stillness{layout: o.Layout, hold: o.Hold, longTurns: true, tell: o.Tell},
 	}
@@ -153,7 +154,7 @@ func (r *releaser) isHealthy(ctx context.Context, c string) bool {
 func (r *releaser) hold() {
 	pids := []int(nil)
 	if !r.healthy[plan.APIServer] && fileExists(r.layout.Manifest(plan.APIServer)) && len(r.layout.stagedNow()) > 0 {
-		pids = r.layout.processesNamed(plan.APIServer)[plan.APIServer]
+		pids = linux.Proc(r.layout.Proc()).Named(plan.APIServer)[plan.APIServer]
 	}
 	if len(pids) != 1 {
 		r.still.see(false, 0)

@@ -91,7 +91,8 @@ func sweepOf(t *testing.T, b *fakeBoard, before ...string) []string {
 		_, path, _ := strings.Cut(e.Detail, "ended: ")
 		removed = append(removed, strings.TrimPrefix(path, b.layout.Root+"/etc/kubernetes/"))
 	}
-	r := &run{Options: o, layout: b.layout, journal: &Journal{Plan: testPlan(), Begun: true, Before: before}}
+	r := newRun(o)
+	r.journal = &Journal{Plan: testPlan(), Begun: true, Before: before}
 	require.NoError(t, r.sweep())
 	return removed
 }
@@ -150,7 +151,8 @@ func TestSweep(t *testing.T) {
 func TestSweepOnlyTheHead(t *testing.T) {
 	b := pkiBoard(t)
 	require.NoError(t, os.Truncate(b.layout.at("/etc/kubernetes/pki/sa.key"), 0))
-	r := &run{Options: b.options(), layout: b.layout, journal: &Journal{Plan: testPlan(), Done: 3, Begun: true}}
+	r := newRun(b.options())
+	r.journal = &Journal{Plan: testPlan(), Done: 3, Begun: true}
 	require.NoError(t, r.sweep())
 	assert.FileExists(t, b.layout.at("/etc/kubernetes/pki/sa.key"))
 }

@@ -164,11 +164,11 @@ func testPlan() plan.Plan {
 	}
 	return plan.Plan{
 		Config: &plan.ConfigPlan{API: "v1beta4", Translate: true, PinToken: true,
-			Edits: []plan.ConfigEdit{{Path: []string{"timeouts", "kubernetesAPICall"}, Duration: 9 * time.Minute}}},
+			Edits: plan.ConfigEdits{plan.RaisedTimeout{Path: []string{"timeouts", "kubernetesAPICall"}, AtLeast: 9 * time.Minute}}},
 		Steps: []plan.Step{
 			plan.RunPhases{Name: "head", What: "head", Keep: []string{"preflight", "certs", "kubeconfig", "etcd", "control-plane"}, Attempts: 1},
 			plan.PatchManifests{Settings: map[string]patch.Settings{plan.Etcd: {Liveness: &patch.Probe{Period: 20, Reason: "slow"}}}},
-			plan.StageManifests{Components: []string{plan.APIServer, plan.ControllerManager, plan.Scheduler}},
+			plan.StageManifests{Staged: []string{plan.APIServer, plan.ControllerManager, plan.Scheduler}},
 			plan.RunPhases{Name: "kubelet", What: "kubelet", Keep: []string{"kubelet-start"}, Attempts: 1},
 			wait(plan.Etcd),
 			plan.ReleaseManifest{Component: plan.APIServer}, plan.ReleaseManifest{Component: plan.ControllerManager}, wait(plan.ControllerManager),

@@ -46,11 +46,13 @@ const (
 type watch struct {
 	limits Limits
 
-	started    time.Time
+	looked time.Time
+	// waited is the time so far for which somebody looked; moved and furthestAt are in it.
+	waited     time.Duration
 	last       Observation
-	moved      time.Time
+	moved      time.Duration
 	furthest   int
-	furthestAt time.Time
+	furthestAt time.Duration
 	// restartsAt is the instance count when the furthest milestone was new.
 	restartsAt int
 	pids       map[[2]uint64]bool
@@ -58,7 +60,7 @@ type watch struct {
 }
 
 func newWatch(limits Limits, now time.Time, first Observation) *watch {
-	w := &watch{limits: limits, started: now, moved: now, furthestAt: now, last: first, pids: map[[2]uint64]bool{}}
+	w := &watch{limits: limits, looked: now, last: first, pids: map[[2]uint64]bool{}}
 	w.see(first)
 	w.restartsAt = w.restarts(first)
 	w.furthest = milestone(first)
@@ -100,28 +102,37 @@ func milestone(o Observation) int {
 	return m*1000 + len(o.Health.Passed)
 }
 
+// count adds the time since the last look. Of a gap that is longer than any look takes
+// only a part counts: when the whole board stood still, so did who looked, and the
+// component shows what it does only afterwards.
+func (w *watch) count(now time.Time) {
+	w.waited += min(max(now.Sub(w.looked), 0), w.limits.Quiet/4)
+	w.looked = now
+}
+
 // judge takes the next observation.
 func (w *watch) judge(now time.Time, o Observation) Verdict {
 	w.see(o)
+	w.count(now)
 	if o.Health.Reach == ReachHealthy {
 		w.last = o
 		return Healthy
 	}
 	if m := milestone(o); m > w.furthest {
-		w.furthest, w.furthestAt, w.moved = m, now, now
+		w.furthest, w.furthestAt, w.moved = m, w.waited, w.waited
 		w.restartsAt = w.restarts(o)
 	}
 	if o.CPU != w.last.CPU || o.PID != w.last.PID || o.LogBytes != w.last.LogBytes || o.Instances != w.last.Instances {
-		w.moved = now
+		w.moved = w.waited
 	}
 	w.last = o
 	switch again := w.restarts(o) - w.restartsAt; {
 	case again >= w.limits.Restarts:
 		w.why = fmt.Sprintf("it was started again %d times and came no further than: %s", again, w.describe())
-	case now.Sub(w.moved) >= w.limits.Quiet:
-		w.why = fmt.Sprintf("nothing moved for %s; seen last: %s", now.Sub(w.moved).Round(time.Second), w.describe())
-	case now.Sub(w.furthestAt) >= w.limits.Patience:
-		w.why = fmt.Sprintf("it works but came no further for %s; seen last: %s", now.Sub(w.furthestAt).Round(time.Second), w.describe())
+	case w.waited-w.moved >= w.limits.Quiet:
+		w.why = fmt.Sprintf("nothing moved for %s; seen last: %s", (w.waited - w.moved).Round(time.Second), w.describe())
+	case w.waited-w.furthestAt >= w.limits.Patience:
+		w.why = fmt.Sprintf("it works but came no further for %s; seen last: %s", (w.waited - w.furthestAt).Round(time.Second), w.describe())
 	default:
 		return KeepWaiting
 	}

@@ -34,10 +34,35 @@ func TestWatchWaitsAsLongAsThingsMove(t *testing.T) {
 func TestWatchGivesUpWhenNothingMoves(t *testing.T) {
 	o := Observation{Running: true, PID: 7, Instances: 1, CPU: time.Second}
 	w := newWatch(limit1, epoch, o)
-	assert.Equal(t, KeepWaiting, w.judge(epoch.Add(59*time.Second), o))
-	assert.Equal(t, GiveUp, w.judge(epoch.Add(61*time.Second), o))
-	assert.Contains(t, w.why, "nothing moved for 1m1s")
+	verdict, waited := judgeUntilDone(w, o)
+	assert.Equal(t, GiveUp, verdict)
+	assert.Equal(t, time.Minute, waited)
+	assert.Contains(t, w.why, "nothing moved for 1m0s")
 	assert.Contains(t, w.why, "pid 7")
+}
+
+// judgeUntilDone has w see the same again every five seconds.
+func judgeUntilDone(w *watch, o Observation) (verdict Verdict, waited time.Duration) {
+	for verdict == KeepWaiting {
+		waited += 5 * time.Second
+		verdict = w.judge(epoch.Add(waited), o)
+	}
+	return verdict, waited
+}
+
+// When a board has stood still, with who looked, the first look afterwards shows what
+// the last one before did.
+func TestWatchBearsAStandstill(t *testing.T) {
+	o := Observation{Running: true, PID: 7, Instances: 1, CPU: time.Second}
+	for _, still := range []time.Duration{30 * time.Second, time.Minute, time.Hour} {
+		w := newWatch(limit1, epoch, o)
+		now := epoch.Add(still)
+		assert.Equal(t, KeepWaiting, w.judge(now, o), w.why)
+		for range 3 {
+			now = now.Add(5 * time.Second)
+			assert.Equal(t, KeepWaiting, w.judge(now, o), w.why)
+		}
+	}
 }
 
 func TestWatchGivesUpWhenItWorksWithoutProgress(t *testing.T) {
@@ -46,8 +71,8 @@ func TestWatchGivesUpWhenItWorksWithoutProgress(t *testing.T) {
 	w := newWatch(limit1, epoch, o)
 	now := epoch
 	verdict := KeepWaiting
-	for range 12 {
-		now = now.Add(55 * time.Second)
+	for range 66 {
+		now = now.Add(10 * time.Second)
 		o.CPU += time.Second
 		if verdict = w.judge(now, o); verdict != KeepWaiting {
 			break
@@ -91,8 +116,9 @@ func TestRestartsThatComeFurtherAreForgiven(t *testing.T) {
 
 func TestWatchBeforeTheContainerIsThere(t *testing.T) {
 	w := newWatch(limit1, epoch, Observation{})
-	assert.Equal(t, KeepWaiting, w.judge(epoch.Add(30*time.Second), Observation{}))
-	assert.Equal(t, GiveUp, w.judge(epoch.Add(61*time.Second), Observation{}))
+	verdict, waited := judgeUntilDone(w, Observation{})
+	assert.Equal(t, GiveUp, verdict)
+	assert.Equal(t, time.Minute, waited)
 	assert.Contains(t, w.why, "its container was not started")
 }
 

@@ -5,13 +5,14 @@ import (
 	"slices"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // Facts are what findings are made from.
 type Facts struct {
 	Board hwdetect.Board
-	Host  hwdetect.Host
+	Host  host.Host
 	// CPUs is how many this process may use, as kubeadm counts them.
 	CPUs int
 	// Kubeadm are the facts about the kubeadm that will run; Known is false
@@ -65,6 +66,8 @@ type Ask struct {
 	// FailSwapOn, FailCgroupV1, CgroupDriver and ResolvConf are the kubelet's
 	// settings, empty unless set.
 	FailSwapOn, FailCgroupV1, CgroupDriver, ResolvConf string
+	// Flags are kubeadm's own.
+	Flags kubeadm.InitArgs
 	// Unknown are the fields of ConfigFile that kubeadm does not have.
 	Unknown []kubeadm.UnknownField
 }
@@ -73,14 +76,14 @@ type Ask struct {
 // the order in which a board comes up: hardware, kernel, system, network, runtime, Kubernetes.
 func checks() []func(Facts) []Finding {
 	return []func(Facts) []Finding{
-		configFields,
+		flagValues, configFields,
 		programs, cpus, memory, power,
 		kernelRelease, kernelFeatures, pageSize, memoryCgroup, cgroupVersion,
 		swap, clock, certificates, brokenCertificates, storageSet, freshDisk, volumes, space,
 		hostname, hostnameResolves, copies,
-		kernelSettings, defaultRoute, nameServers, ports,
-		runtimeAnswers, containerdConfig, runtimeVersion, dockerConfig, cgroupDriver, sandboxImage, cniPlugins,
-		neededPrograms, kubeletUnit, kubeletVersion, images, etcdArch, staticPods, leftovers,
+		kernelSettings, ownAddress, defaultRoute, nameServers, ports,
+		runtimeAnswers, containerdConfig, runtimeVersion, runtimeConfig, cgroupDriver, sandboxImage, cniPlugins,
+		neededPrograms, kubeletUnit, kubeletFlags, kubeletVersion, images, etcdArch, staticPods, leftovers,
 	}
 }
 

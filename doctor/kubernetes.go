@@ -1,12 +1,14 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
@@ -44,13 +46,13 @@ func kubeletUnit(f Facts) []Finding {
 	switch {
 	case !f.Host.Node.Systemd && !f.Host.Stopped:
 		return one(Finding{ID: "kubelet-unit", Severity: Info, Seen: "no systemd runs here", Means: "kubeadm cannot start the kubelet: something else has to, as soon as /var/lib/kubelet/config.yaml is there"})
-	case f.Host.Services["kubelet.service"] == hwdetect.UnitMasked:
+	case f.Host.Services["kubelet.service"] == host.UnitMasked:
 		return one(Finding{
 			ID: "kubelet-unit", Severity: Fail, Seen: "kubelet.service is masked", Rule: KubeletRule,
 			Means: "nothing can start the kubelet, and init waits for it in vain",
 			Fix:   []string{f.systemctl("unmask", "kubelet.service")},
 		})
-	case f.Host.Services["kubelet.service"] == hwdetect.UnitDisabled && f.Host.Stopped:
+	case f.Host.Services["kubelet.service"] == host.UnitDisabled && f.Host.Stopped:
 		return one(Finding{
 			ID: "kubelet-unit", Severity: Info, Seen: "kubelet.service is not enabled",
 			Means: "nothing starts the kubelet at the next start",
@@ -67,6 +69,22 @@ func kubeletUnit(f Facts) []Finding {
 		})
 	}
 	return fine("kubelet-unit", f.Host.Node.KubeletUnit)
+}
+
+// kubeletFlags names a word of its unit's command line at which the kubelet stops.
+func kubeletFlags(f Facts) []Finding {
+	arg, why := f.Host.Node.RefusedKubeletArg()
+	if arg == "" {
+		return nil
+	}
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	where := cmp.Or(f.Host.Node.KubeletFlagFiles[name], f.Host.Node.KubeletUnit, "its unit and the files that this reads")
+	return one(Finding{
+		ID: "kubelet-flags", Severity: Fail, Rule: KubeletRule,
+		Seen:  "the kubelet is started with " + arg,
+		Means: "it ends at once with an error about its flags: " + why,
+		Fix:   []string{"sudo nano " + where + "    # " + why, "sudo systemctl daemon-reload"},
+	})
 }
 
 func kubeletVersion(f Facts) []Finding {
@@ -87,22 +105,6 @@ func kubeletVersion(f Facts) []Finding {
 		return one(Finding{ID: "kubelet-version", Severity: Fail, Seen: seen, Checks: []string{"KubeletVersion"}, Means: fmt.Sprintf("it may be %d minor versions older at most: kubeadm's preflight refuses it", skew), Fix: fix})
 	}
 	return fine("kubelet-version", seen)
-}
-
-// arm32 tells whether containers here are of 32-bit ARM: by the kernel, or by
-// the CPU where the kernel does not tell. A 64-bit kernel under 32-bit programs
-// counts as 32-bit, because containerd pulls images for its own architecture.
-func (f Facts) arm32() bool {
-	machine := f.Board.Kernel.Machine
-	switch {
-	case strings.HasPrefix(machine, "arm"): // armv6l, armv7l, armv8l
-		return true
-	case machine == "aarch64":
-		return f.Board.Userland == "32-bit"
-	case machine == "":
-		return f.Board.CPU.Arch == hwdetect.ARMv5 || f.Board.CPU.Arch == hwdetect.ARMv6 || f.Board.CPU.Arch == hwdetect.ARMv7
-	}
-	return false
 }
 
 // officialImages tells whether images come from Kubernetes' own registry.
@@ -126,7 +128,7 @@ func (f Facts) buildImages(version string) string {
 }
 
 func images(f Facts) []Finding {
-	if !f.arm32() {
+	if !f.Board.ARM32() {
 		return nil
 	}
 	old := f.Board.CPU.Arch == hwdetect.ARMv5 || f.Board.CPU.Arch == hwdetect.ARMv6
@@ -161,7 +163,7 @@ func images(f Facts) []Finding {
 }
 
 func etcdArch(f Facts) []Finding {
-	if !f.arm32() || f.Ask.ExternalEtcd || f.Ask.EtcdArchSet {
+	if !f.Board.ARM32() || f.Ask.ExternalEtcd || f.Ask.EtcdArchSet {
 		return nil
 	}
 	if f.Kubeadm.Value(kubeadm.ARM32Images) == "yes" && f.officialImages() {

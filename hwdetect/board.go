@@ -2,7 +2,11 @@ package hwdetect
 
 import (
 	"os"
+	"slices"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/internal/rootfs"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // Board is what a board is. Sizes are in bytes, clocks in hertz. It holds no
@@ -65,6 +69,22 @@ type Features struct {
 	IDIV  bool `json:"idiv"`
 }
 
+// ARM32 tells whether the board's programs, and so its containers, are for 32-bit
+// ARM: by the kernel, or by the CPU where the kernel does not tell. An ARMv8 core may
+// run a 32-bit kernel, or 32-bit programs under its 64-bit kernel; then containerd
+// pulls images for its own architecture.
+func (b Board) ARM32() bool {
+	switch machine := b.Kernel.Machine; {
+	case strings.HasPrefix(machine, "arm"): // armv6l, armv7l, armv8l
+		return true
+	case machine == "aarch64":
+		return b.Userland == "32-bit"
+	case machine != "":
+		return false
+	}
+	return slices.Contains([]Arch{ARMv5, ARMv6, ARMv7}, b.CPU.Arch)
+}
+
 // Kernel is what uname(2) says.
 type Kernel struct {
 	Release string `json:"release,omitempty"`
@@ -79,11 +99,12 @@ func Read(root string) (Board, error) {
 		return Board{}, err
 	}
 	var b Board
-	f := filesOf(root)
-	file := f.read
+	f := rootfs.Of(root)
+	file := f.Read
 	info := ParseCPUInfo(strings.NewReader(string(file("proc/cpuinfo"))))
-	mem := ParseMemInfo(strings.NewReader(string(file("proc/meminfo"))))
-	b.MemoryTotal, b.MemoryAvailable, b.SwapTotal = mem.Total, mem.Available, mem.SwapTotal
+	if mem, err := linux.ParseMeminfo(file("proc/meminfo")); err == nil {
+		b.MemoryTotal, b.MemoryAvailable, b.SwapTotal = mem.Total, mem.Available, mem.SwapTotal
+	}
 	b.Kernel = readKernel(f)
 	b.deviceTree(deviceStrings(file("proc/device-tree/model")), deviceStrings(file("proc/device-tree/compatible")))
 	if b.Model == "" {

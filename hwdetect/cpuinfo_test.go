@@ -125,13 +125,6 @@ func TestCountCores(t *testing.T) {
 	}
 }
 
-func TestMemInfo(t *testing.T) {
-	m := ParseMemInfo(strings.NewReader("MemTotal:        1017212 kB\nMemFree: 100 kB\nMemAvailable:     500000 kB\nSwapTotal:             0 kB\nnonsense\nMemTotal: x kB\n"))
-	assert.Equal(t, MemInfo{Total: 1017212 << 10, Available: 500000 << 10}, m)
-	m = ParseMemInfo(strings.NewReader("MemTotal: 100 kB\nMemFree: 10 kB\nCached: 5 kB\n"))
-	assert.Equal(t, uint64(15<<10), m.Available, "kernels before 3.14 have no MemAvailable")
-}
-
 func TestDeviceStrings(t *testing.T) {
 	assert.Equal(t, []string{"raspberrypi,model-b", "brcm,bcm2835"}, deviceStrings([]byte("raspberrypi,model-b\x00brcm,bcm2835\x00")))
 	var b Board
@@ -149,11 +142,6 @@ func FuzzParseCPUInfo(f *testing.F) {
 		b.cpu(ParseCPUInfo(bytes.NewReader(text)))
 		b.gaps()
 	})
-}
-
-func FuzzParseMemInfo(f *testing.F) {
-	f.Add([]byte("MemTotal: 1 kB\n"))
-	f.Fuzz(func(_ *testing.T, text []byte) { ParseMemInfo(bytes.NewReader(text)) })
 }
 
 func FuzzCountCores(f *testing.F) {

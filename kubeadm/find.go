@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // NotFoundError says that there is no real kubeadm to run.
@@ -54,13 +56,7 @@ func Find(asked, pathList string, self os.FileInfo) (string, error) {
 		return filepath.Abs(asked)
 	}
 	missing := &NotFoundError{Searched: pathList, Err: os.ErrNotExist}
-	for _, dir := range filepath.SplitList(pathList) {
-		if !filepath.IsAbs(dir) {
-			// A relative PATH entry would pick up whatever lies in the current
-			// folder; os/exec refuses these too.
-			continue
-		}
-		path := filepath.Join(dir, "kubeadm")
+	for path := range linux.Candidates(pathList, "kubeadm") {
 		info, err := os.Stat(path)
 		if err != nil {
 			continue

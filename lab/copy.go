@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	flag "github.com/spf13/pflag"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
 )
 
 // copyVerb is lab cp: one file to a board or back. The board's side is opened by
@@ -35,7 +37,7 @@ func copyVerb(*flag.FlagSet) func(context.Context, []string) (int, error) {
 // boardPathOf splits NAME:PATH.
 func boardPathOf(arg string) (name, path string, ok bool) {
 	name, path, ok = strings.Cut(arg, ":")
-	if !ok || !nameForm.MatchString(name) || !strings.HasPrefix(path, "/") {
+	if !ok || !board.NameForm.MatchString(name) || !strings.HasPrefix(path, "/") {
 		return "", "", false
 	}
 	return name, path, true

@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 
 	flag "github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
 )
 
 // imagesName is the name under which this program serves an owner at a PC: as
@@ -39,7 +41,7 @@ etcd, CoreDNS and pause from their Go modules, and writes them to a folder:
   images-VERSION-linux-CPU.tar          images: ctr -n k8s.io images import --all-platforms FILE
   manifest.json, SHA256SUMS             what is in them, and their checksums
 
-Raspberry Pi 1 and Zero are armv6; other boards with 32 bits armv7. kubeadm-arm detect tells.
+Raspberry Pi 1 and Zero are armv6; other boards with 32 bits armv7. kubeadm-arm detect says which.
 
 Flags:
 `
@@ -64,16 +66,18 @@ func imagesCommand(args []string) int {
 		return 128 + int(end.signal)
 	}
 	code, hint := exitOther, ""
-	var noSpace *noSpaceError
-	var noTools *noNetfilterError
+	var noSpace *kube.NoSpaceError
+	var noTools *kube.NoNetfilterError
 	var usage *usageError
 	switch {
 	case errors.As(err, &usage):
 		code, hint = exitUsage, usage.hint
-	case errors.As(err, &noSpace), errors.Is(err, syscall.ENOSPC), strings.Contains(err.Error(), "no space left on device"):
+	case errors.As(err, &noSpace), errors.Is(err, syscall.ENOSPC), strings.Contains(err.Error(),
+		"no space left on device"):
 		code, hint = exitNoSpace, "make room, or name other folders with --out, KUBEADM_ARM_CACHE, GOCACHE and GOPATH"
 	case errors.As(err, &noTools):
-		code, hint = exitNoTool, "name a Debian's root folder for that CPU with --sysroot, apt sources that have it with --sources, or leave iptables out with --no-iptables"
+		code, hint = exitNoTool, "name a Debian's root folder for that CPU with --sysroot, apt sources that have it "+
+			"with --sources, or leave iptables out with --no-iptables"
 	case errors.Is(err, exec.ErrNotFound):
 		code, hint = exitNoTool, "install Go 1.21 or newer; it fetches the version that each Kubernetes wants by itself"
 	}
@@ -99,16 +103,19 @@ func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
 func imagesBuild(ctx context.Context, args []string) error {
-	var b bundle
+	var b kube.Bundle
 	var cpu string
 	f := flag.NewFlagSet("build", flag.ContinueOnError)
 	f.Usage = func() {}
-	f.StringVar(&b.target.Version, "kubernetes", defaultVersion, "`version` of Kubernetes")
+	f.StringVar(&b.Target.Version, "kubernetes", kube.DefaultVersion, "`version` of Kubernetes")
 	f.StringVar(&cpu, "cpu", "", "the board's `CPU`: armv6, armv7, arm64 or amd64")
-	f.StringVar(&b.out, "out", "", "`folder` to write to (default kubernetes-VERSION-linux-CPU)")
-	f.StringVar(&b.sysroot, "sysroot", "", "root `folder` of a Debian for that CPU, to take iptables from for kube-proxy; else apt fetches it")
-	f.StringVar(&b.sources, "sources", "", "`file` of apt sources (sources.list(5)) to fetch iptables from, instead of this machine's")
-	f.BoolVar(&b.bare, "no-iptables", false, "make kube-proxy's image without iptables; it cannot work unless the board brings them")
+	f.StringVar(&b.Out, "out", "", "`folder` to write to (default kubernetes-VERSION-linux-CPU)")
+	f.StringVar(&b.Sysroot, "sysroot", "", "root `folder` of a Debian for that CPU, to take iptables from for "+
+		"kube-proxy; else apt fetches it")
+	f.StringVar(&b.Sources, "sources", "", "`file` of apt sources (sources.list(5)) to fetch iptables from, instead "+
+		"of this machine's")
+	f.BoolVar(&b.Bare, "no-iptables", false, "make kube-proxy's image without iptables; it cannot work unless the "+
+		"board brings them")
 	help := func() error {
 		fmt.Print(imagesUsage, f.FlagUsages())
 		return nil
@@ -122,60 +129,65 @@ func imagesBuild(ctx context.Context, args []string) error {
 	case len(words) == 0 && len(args) == 0, len(words) == 1 && words[0] == "help":
 		return help()
 	case len(words) != 1 || words[0] != "build":
-		return &usageError{"kubeadm-arm images build --cpu armv7", fmt.Errorf("what to do with %q", strings.Join(words, " "))}
+		return &usageError{"kubeadm-arm images build --cpu armv7",
+			fmt.Errorf("what to do with %q", strings.Join(words, " "))}
 	}
 	var err error
-	if b.target, err = targetOf(b.target.Version, cpu); err != nil {
+	if b.Target, err = targetOf(b.Target.Version, cpu); err != nil {
 		return err
 	}
-	if b.out == "" {
-		b.out = "kubernetes-" + b.target.Version + "-linux-" + cpu
+	if b.Out == "" {
+		b.Out = "kubernetes-" + b.Target.Version + "-linux-" + cpu
 	}
-	if b.sysroot != "" && !isDir(b.sysroot) {
-		return &usageError{"name the folder that holds usr and lib", fmt.Errorf("flag --sysroot: %s is no folder", b.sysroot)}
+	if b.Sysroot != "" && !cache.IsDir(b.Sysroot) {
+		return &usageError{"name the folder that holds usr and lib",
+			fmt.Errorf("flag --sysroot: %s is no folder", b.Sysroot)}
 	}
-	if b.sources != "" {
-		if _, err := os.Stat(b.sources); err != nil {
+	if b.Sources != "" {
+		if _, err := os.Stat(b.Sources); err != nil {
 			return &usageError{"name a file as /etc/apt/sources.list is one", fmt.Errorf("flag --sources: %w", err)}
 		}
 	}
 	if _, err := exec.LookPath("go"); err != nil {
 		return fmt.Errorf("find Go: %w", err)
 	}
-	if !isBuilt(b.target) {
-		if err := enoughBuildSpace(ctx); err != nil {
+	if !kube.IsBuilt(b.Target) {
+		if err := kube.EnoughBuildSpace(ctx); err != nil {
 			return err
 		}
 	}
-	files, err := b.make(ctx)
+	files, err := b.Make(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Print(b.next(files))
+	fmt.Print(nextSteps(b.Out, files))
 	return nil
 }
 
 // targetOf reads the owner's words for a target.
-func targetOf(version, cpu string) (target, error) {
-	t := target{Version: version, Arch: cpu}
+func targetOf(version, cpu string) (kube.Target, error) {
+	t := kube.Target{Version: version, Arch: cpu}
 	switch cpu {
 	case "armv6", "armv7":
 		t.Arch, t.ARM = "arm", strings.TrimPrefix(cpu, "armv")
 	case "arm64", "amd64":
 	case "":
-		return t, &usageError{"kubeadm-arm detect says on the board which it is: armv6, armv7, arm64 or amd64", errors.New("flag --cpu is missing")}
+		return t, &usageError{"kubeadm-arm detect says on the board which it is: armv6, armv7, arm64 or amd64",
+			errors.New("flag --cpu is missing")}
 	default:
-		return t, &usageError{"kubeadm-arm detect says on the board which it is", fmt.Errorf("flag --cpu: %q is not armv6, armv7, arm64 or amd64", cpu)}
+		return t, &usageError{"kubeadm-arm detect says on the board which it is",
+			fmt.Errorf("flag --cpu: %q is not armv6, armv7, arm64 or amd64", cpu)}
 	}
-	if !versionForm.MatchString(version) {
-		return t, &usageError{"a version is written like " + defaultVersion, fmt.Errorf("flag --kubernetes: %q is no version of Kubernetes", version)}
+	if !kube.VersionForm.MatchString(version) {
+		return t, &usageError{"a version is written like " + kube.DefaultVersion,
+			fmt.Errorf("flag --kubernetes: %q is no version of Kubernetes", version)}
 	}
 	return t, nil
 }
 
-// next says what to do with the files on the board. --all-platforms: containerd
+// nextSteps says what to do with the files on the board. --all-platforms: containerd
 // 1.6 does not read for which ARM an image is, and on ARMv6 would leave it out.
-func (b bundle) next(files []string) string {
+func nextSteps(out string, files []string) string {
 	return fmt.Sprintf(`%s holds %s.
 Copy it to the board, and there, as root in that folder:
 
@@ -184,74 +196,5 @@ Copy it to the board, and there, as root in that folder:
   systemctl daemon-reload && systemctl enable kubelet
   ctr -n k8s.io images import --all-platforms %s
   kubeadm-arm init
-`, b.out, strings.Join(files, ", "), files[0], files[1])
-}
-
-// What a build needs below GOCACHE, and a bundle below --out, in bytes: v1.37.2
-// took 3 GB and half a GB.
-const (
-	buildSpace  = 5 << 30
-	bundleSpace = 1 << 30
-)
-
-// noSpaceError says that a disk is too full.
-type noSpaceError struct {
-	dir        string
-	need, free uint64
-}
-
-func (e *noSpaceError) Error() string {
-	return fmt.Sprintf("a build needs %.0f GB free in %s, there are %.1f GB", float64(e.need)/(1<<30), e.dir, float64(e.free)/(1<<30))
-}
-
-// isBuilt tells whether all programs of a target are in the cache. pause is the
-// last that is built.
-func isBuilt(t target) bool {
-	dir, err := folder("programs", t.String())
-	if err != nil {
-		return false
-	}
-	_, err = os.Stat(filepath.Join(dir, "pause"))
-	return err == nil
-}
-
-// enoughBuildSpace looks where go and lab keep what they build.
-func enoughBuildSpace(ctx context.Context) error {
-	cache, err := cacheDir()
-	if err != nil {
-		return err
-	}
-	out, err := goCommand(ctx, os.TempDir(), "env", "GOCACHE").Output()
-	if err != nil {
-		return fmt.Errorf("ask go for its cache: %w", err)
-	}
-	for _, dir := range []string{cache, strings.TrimSpace(string(out))} {
-		if err := enoughSpace(dir, buildSpace); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// enoughSpace looks at the file system of the nearest folder that is there.
-func enoughSpace(dir string, need uint64) error {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	var fs unix.Statfs_t
-	for at := dir; ; at = filepath.Dir(at) {
-		err := unix.Statfs(at, &fs)
-		if errors.Is(err, unix.ENOENT) && at != filepath.Dir(at) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("ask for the free space of %s: %w", at, err)
-		}
-		break
-	}
-	if free := fs.Bavail * uint64(fs.Bsize); free < need {
-		return &noSpaceError{dir, need, free}
-	}
-	return nil
+`, out, strings.Join(files, ", "), files[0], files[1])
 }

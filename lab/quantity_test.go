@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 )
 
 func TestParseShare(t *testing.T) {
@@ -42,8 +44,17 @@ func FuzzQuantities(f *testing.F) {
 		if n, err := parseBytes(text); err == nil {
 			assert.Positive(t, n)
 		}
-		if cpus, err := parseCPUList(text); err == nil {
+		if cpus, err := cgroup.ParseCPUList(text); err == nil {
 			assert.NotEmpty(t, cpus)
 		}
 	})
+}
+
+func TestExtraDisksAreSizes(t *testing.T) {
+	var sizes []int64
+	v := bytesList{&sizes}
+	require.NoError(t, v.Set("256MiB"))
+	require.NoError(t, v.Set("1GiB"))
+	assert.Equal(t, []int64{256 << 20, 1 << 30}, sizes)
+	require.Error(t, v.Set("big"))
 }

@@ -29,13 +29,15 @@ func Durable(component string, changes []Change) map[string][]byte {
 		}
 		switch {
 		case m[2] != "":
-			writeOperation(&operations, c, operation{"add", "/spec/containers/0/" + strings.ReplaceAll(m[2], ".", "/"), wholeNumber(c.New)})
+			writeOperation(&operations, c, operation{"add", "/spec/containers/0/" + strings.ReplaceAll(m[2], ".", "/"),
+				wholeNumber(c.New)})
 		case m[3] != "":
 			writeOperation(&operations, c, operation{"add", "/spec/containers/0/command/-", "--" + m[3] + "=" + c.New})
 		case m[4] != "":
 			text, err := yaml.Marshal([]map[string]string{{"name": m[4], "value": c.New}})
 			if err == nil {
-				fmt.Fprintf(&env, "    # %s\n    %s\n", c.Reason, strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n    "))
+				fmt.Fprintf(&env, "    # %s\n    %s\n", c.Reason, strings.ReplaceAll(strings.TrimSpace(string(text)), "\n",
+					"\n    "))
 			}
 		}
 	}
@@ -44,7 +46,8 @@ func Durable(component string, changes []Change) map[string][]byte {
 		files[component+durableSuffix+"+json.yaml"] = []byte(durableHead + operations.String())
 	}
 	if env.Len() > 0 {
-		files[component+durableSuffix+"+strategic.yaml"] = []byte(durableHead + "spec:\n  containers:\n  - name: " + component + "\n    env:\n" + env.String())
+		files[component+durableSuffix+"+strategic.yaml"] = []byte(durableHead + "spec:\n  containers:\n  - name: " +
+			component + "\n    env:\n" + env.String())
 	}
 	return files
 }
@@ -52,7 +55,8 @@ func Durable(component string, changes []Change) map[string][]byte {
 // durableSuffix marks our files in a folder of patches.
 const durableSuffix = "-kubeadm-arm"
 
-const durableHead = "# Written by kubeadm-arm for this board. kubeadm applies it when it is given\n# the folder with --patches; kubeadm-arm upgrade does that by itself.\n"
+const durableHead = "# Written by kubeadm-arm for this board. kubeadm applies it when it is given\n# the folder with " +
+	"--patches; kubeadm-arm upgrade does that by itself.\n"
 
 // changePath takes a Change's path apart: probe field, flag, variable.
 var changePath = regexp.MustCompile(`^spec\.containers\[([a-z-]+)\]\.(?:((?:startup|liveness|readiness)Probe\.\w+)|(?:command|args) --([\w-]+)|env\[(\w+)\])$`)

@@ -80,8 +80,10 @@ func TestDurable(t *testing.T) {
 
 func TestDurableOfNothing(t *testing.T) {
 	assert.Empty(t, Durable("etcd", nil))
-	assert.Empty(t, Durable("etcd", []Change{{Path: "spec.containers[etcd].livenessProbe.periodSeconds", New: "3", Kept: true}}))
-	assert.Empty(t, Durable("etcd", []Change{{Path: "spec.containers[kube-scheduler].livenessProbe.periodSeconds", New: "3"}}))
+	assert.Empty(t, Durable("etcd", []Change{{Path: "spec.containers[etcd].livenessProbe.periodSeconds", New: "3",
+		Kept: true}}))
+	assert.Empty(t, Durable("etcd", []Change{{Path: "spec.containers[kube-scheduler].livenessProbe.periodSeconds",
+		New: "3"}}))
 }
 
 // ownersPatches is a folder as owners keep one.
@@ -154,7 +156,8 @@ func TestYield(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, conflicts, 4)
 	require.Len(t, kept, 3)
-	assert.Equal(t, ours["kube-controller-manager-kubeadm-arm+json.yaml"], kept["kube-controller-manager-kubeadm-arm+json.yaml"])
+	assert.Equal(t, ours["kube-controller-manager-kubeadm-arm+json.yaml"],
+		kept["kube-controller-manager-kubeadm-arm+json.yaml"])
 	assert.Contains(t, string(kept["etcd-kubeadm-arm+json.yaml"]), "--election-timeout=7")
 	assert.NotContains(t, string(kept["etcd-kubeadm-arm+json.yaml"]), "heartbeat")
 	assert.Contains(t, string(kept["kube-apiserver-kubeadm-arm+json.yaml"]), "periodSeconds")

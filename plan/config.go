@@ -20,10 +20,7 @@ const rsaNoticed = 0.001
 
 // config decides what is added to kubeadm's configuration.
 func (m *maker) config() {
-	if m.f.NoConfig != "" {
-		m.warn("kubeadm's own timeouts and key algorithm stay as they are: " + m.f.NoConfig)
-		return
-	}
+	before := *m
 	b := m.f.Kubeadm
 	api := m.f.Config.API()
 	if api == "" {
@@ -37,11 +34,17 @@ func (m *maker) config() {
 		return
 	}
 	m.algorithm(c)
+	m.validity(c)
 	m.housekeeping(c)
 	if m.slow {
-		m.clocks(c)
+		m.timeouts(c)
 	}
 	if len(c.Edits) == 0 && m.f.Config == nil {
+		return
+	}
+	if m.f.NoConfig != "" {
+		*m = before // nothing of it can be done
+		m.warn("kubeadm's own timeouts and key algorithm stay as they are: " + m.f.NoConfig)
 		return
 	}
 	c.PinToken = m.split() && !m.f.Config.HasTokens()
@@ -54,7 +57,7 @@ func hasTimeouts(api string) bool {
 }
 
 func (m *maker) algorithm(c *ConfigPlan) {
-	const name = "key algorithm"
+	const name = KeyAlgorithm
 	s := m.f.Speed
 	cost := fmt.Sprintf("a mutual TLS handshake takes %s with RSA-2048 keys and %s with ECDSA P-256 keys", short(s.HandshakeRSA), short(s.HandshakeECDSA))
 	limit := rsaTooDear
@@ -70,25 +73,52 @@ func (m *maker) algorithm(c *ConfigPlan) {
 	m.ecdsa = strings.HasPrefix(chosen, "ECDSA")
 	switch {
 	case chosen != "":
-		m.decide(name, chosen, "the owner's config says so")
+		m.leave(GroupConfig, name, chosen, "the owner's config says so")
 	case m.f.HasCA:
-		m.decide(name, "that of the certificates", "there is a CA already")
+		m.leave(GroupConfig, name, "that of the certificates", "there is a CA already")
 	case m.f.Config.Cluster("featureGates", "PublicKeysECDSA") != "" || strings.Contains(gates, "PublicKeysECDSA"):
-		m.decide(name, "by the owner's feature gate", "PublicKeysECDSA is set")
+		m.leave(GroupConfig, name, "by the owner's feature gate", "PublicKeysECDSA is set")
 	case cheap:
-		m.decide(name, "kubeadm's default", cost+": cheap enough")
+		m.leave(GroupConfig, name, "kubeadm's default", cost+": cheap enough")
 	case hasTimeouts(c.API):
 		m.ecdsa = true
-		m.decide(name, "ECDSA-P256", cost)
-		c.Edits = append(c.Edits, ConfigEdit{Cluster: true, Path: []string{"encryptionAlgorithm"}, Text: "ECDSA-P256"})
+		m.decide(GroupConfig, name, "ECDSA-P256", cost)
+		c.Edits = append(c.Edits, TextField{Cluster: true, Path: []string{"encryptionAlgorithm"}, Text: "ECDSA-P256"})
 	case m.f.Kubeadm.Value(kubeadm.KeyAlgorithm) == "featureGates.PublicKeysECDSA":
 		m.ecdsa = true
-		m.decide(name, "ECDSA by feature gate", cost+"; kubeconfig keys stay RSA in this version")
-		c.Edits = append(c.Edits, ConfigEdit{Cluster: true, Path: []string{"featureGates", "PublicKeysECDSA"}, Gate: true})
+		m.decide(GroupConfig, name, "ECDSA by feature gate", cost+"; kubeconfig keys stay RSA in this version")
+		c.Edits = append(c.Edits, FeatureGate{"PublicKeysECDSA"})
 	default:
-		m.decide(name, "RSA-2048", cost+", but this kubeadm or its config has no choice")
+		m.leave(GroupConfig, name, "RSA-2048", cost+", but this kubeadm or its config has no choice")
 	}
 }
+
+// caPeriod is kubeadm's validity of an authority (cmd/kubeadm/app/constants).
+const caPeriod = 10 * 365 * 24 * time.Hour
+
+// validity has certificates be valid for as long as the owner wants. The authority lives
+// twice as long, so that one renewal is still worth it.
+func (m *maker) validity(c *ConfigPlan) {
+	period := m.f.Validity
+	switch {
+	case period == 0:
+		return
+	case !HasValidity(c.API):
+		m.warn("certificates are valid for a year: " + c.API + " has no field for more")
+		return
+	}
+	edit := func(field string, d time.Duration) {
+		c.Edits = append(c.Edits, TextField{Cluster: true, Path: []string{field}, Text: d.String()})
+	}
+	edit("certificateValidityPeriod", period)
+	if 2*period > caPeriod {
+		edit("caCertificateValidityPeriod", 2*period)
+	}
+	m.decide(GroupConfig, Validity, fmt.Sprintf("%.0f days", period.Hours()/24), "--certificate-validity says so; a stolen key is of use for as long")
+}
+
+// HasValidity tells whether an API version has fields for the validity of certificates.
+func HasValidity(api string) bool { return hasTimeouts(api) }
 
 // housekeeping has the kubelet's cAdvisor look at the containers less often than
 // every 10 s (cmd/kubelet/app/options/globalflags_linux.go). Evictions do not wait
@@ -97,29 +127,29 @@ func (m *maker) housekeeping(c *ConfigPlan) {
 	if !m.saving() {
 		return
 	}
-	const name, flag = "kubelet's housekeeping", "housekeeping-interval"
+	const name, flag = "kubelet housekeeping interval", "housekeeping-interval"
 	if was := m.f.Config.KubeletExtraArg(flag); was != "" {
-		m.decide(name, was, "the owner's config says so")
+		m.leave(GroupKubelet, name, was, "the owner's config says so")
 		return
 	}
 	every := 30 * time.Second
 	if m.f.Profile == Frugal {
 		every = time.Minute
 	}
-	c.Edits = append(c.Edits, ConfigEdit{Path: []string{"nodeRegistration", "kubeletExtraArgs", flag}, Text: short(every.Seconds()), KubeletArg: true})
-	m.decide(name, short(every.Seconds()), "it reads a dozen files for every container each time; kubectl top is late by as much")
+	c.Edits = append(c.Edits, KubeletFlag{flag, short(every.Seconds())})
+	m.decide(GroupKubelet, name, short(every.Seconds()), "it reads a dozen files for every container each time; kubectl top is late by as much")
 }
 
-// clocks raises kubeadm's own timeouts where the config has them.
-func (m *maker) clocks(c *ConfigPlan) {
+// timeouts raises kubeadm's own timeouts where the config has them.
+func (m *maker) timeouts(c *ConfigPlan) {
 	budget := m.startBudget()
 	if !hasTimeouts(c.API) {
-		m.clock(c, ConfigEdit{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"}, Duration: budget},
+		m.timeout(c, RaisedTimeout{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"}, AtLeast: budget},
 			"several times the expected start; this config API has no other clock, the rest is got round by waiting before kubeadm does")
 		return
 	}
-	call := max(time.Minute, roundUp(2*m.start, time.Minute))
-	kubelet := max(4*time.Minute, roundUp(2*m.start, time.Minute))
+	call := max(time.Minute, roundUp(2*m.apiServerStart, time.Minute))
+	kubelet := max(4*time.Minute, roundUp(2*m.apiServerStart, time.Minute))
 	for _, t := range []struct {
 		field string
 		value time.Duration
@@ -133,26 +163,26 @@ func (m *maker) clocks(c *ConfigPlan) {
 		{"discovery", max(5*time.Minute, budget), "as long as the control plane may take"},
 		{"upgradeManifests", max(5*time.Minute, budget), "an upgrade restarts each component"},
 	} {
-		m.clock(c, ConfigEdit{Path: []string{"timeouts", t.field}, Duration: t.value}, t.why)
+		m.timeout(c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
 	}
 }
 
-// clock adds a timeout unless the owner's own is at least as long.
-func (m *maker) clock(c *ConfigPlan, e ConfigEdit, why string) {
+// timeout adds a timeout unless the owner's own is at least as long.
+func (m *maker) timeout(c *ConfigPlan, e RaisedTimeout, why string) {
 	name := strings.Join(e.Path, ".")
 	old := m.f.Config.Init(e.Path...)
 	if e.Cluster {
 		old = m.f.Config.Cluster(e.Path...)
 	}
-	if was, err := time.ParseDuration(old); err == nil && was >= e.Duration {
-		m.decide(name, was.String(), "the owner's value is longer and stays")
+	if was, err := time.ParseDuration(old); err == nil && was >= e.AtLeast {
+		m.leave(GroupConfig, name, was.String(), "the owner's value is longer and stays")
 		return
 	}
 	c.Edits = append(c.Edits, e)
-	m.decide(name, e.Duration.String(), why)
+	m.decide(GroupConfig, name, e.AtLeast.String(), why)
 }
 
 // startBudget is how long a component may take to start before it is killed.
 func (m *maker) startBudget() time.Duration {
-	return max(4*time.Minute, roundUp(6*m.start, time.Minute))
+	return max(4*time.Minute, roundUp(6*m.apiServerStart, time.Minute))
 }

@@ -81,11 +81,3 @@ func (m *maker) expect(what string) time.Duration {
 }
 
 func known(x float64) bool { return x > 0 && !math.IsNaN(x) && !math.IsInf(x, 0) }
-
-// roundUp rounds d up to a multiple of unit.
-func roundUp(d, unit time.Duration) time.Duration {
-	if rest := d % unit; rest > 0 {
-		return d + unit - rest
-	}
-	return d
-}

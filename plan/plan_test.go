@@ -164,11 +164,13 @@ func TestSlowerNeverGetsLess(t *testing.T) {
 		var now []time.Duration
 		for _, s := range p.Steps {
 			if a, ok := s.(AwaitHealthy); ok {
-				now = append(now, a.Expect, a.Quiet, a.Patience)
+				now = append(now, a.Predicted, a.Quiet, a.Patience)
 			}
 		}
 		for _, e := range p.Config.Edits {
-			now = append(now, e.Duration)
+			if raised, ok := e.(RaisedTimeout); ok {
+				now = append(now, raised.AtLeast)
+			}
 		}
 		for i := range min(len(before), len(now)) {
 			assert.GreaterOrEqual(t, now[i], before[i], "slowdown %.1f", n)
@@ -194,18 +196,19 @@ scheduler:
     value: 30s
 `)
 	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Config: c})
-	assert.Equal(t, "RSA-4096", decision(t, p, "key algorithm").Value)
+	assert.Equal(t, "RSA-4096", decision(t, p, KeyAlgorithm).Value)
 	assert.Equal(t, "2h0m0s", decision(t, p, "timeouts.kubernetesAPICall").Value)
 	assert.False(t, p.Config.PinToken)
 	for _, profile := range []Profile{Responsive, Balanced} {
 		c := config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n  - name: housekeeping-interval\n    value: 15s\n")
 		for _, e := range MakeInit(Facts{Profile: profile, Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Config: c}).Config.Edits {
-			assert.False(t, e.KubeletArg, "the owner's stays")
+			_, flag := e.(KubeletFlag)
+			assert.False(t, flag, "the owner's stays")
 		}
 	}
 	for _, e := range p.Config.Edits {
-		assert.NotEqual(t, "encryptionAlgorithm", e.Path[0])
-		assert.NotEqual(t, "kubernetesAPICall", e.Path[len(e.Path)-1])
+		assert.NotEqual(t, "encryptionAlgorithm", e.json().Path[0])
+		assert.NotEqual(t, []string{"timeouts", "kubernetesAPICall"}, e.json().Path)
 	}
 	for _, s := range p.Steps {
 		if m, ok := s.(PatchManifests); ok {
@@ -214,7 +217,7 @@ scheduler:
 		}
 	}
 	p = MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), HasCA: true})
-	assert.Contains(t, decision(t, p, "key algorithm").Reason, "a CA already")
+	assert.Contains(t, decision(t, p, KeyAlgorithm).Reason, "a CA already")
 }
 
 // The API v1 of kubeadm v1.37 is read and passed on, never written; it was said
@@ -267,7 +270,7 @@ func TestAFastBoardIsLeftAlone(t *testing.T) {
 func TestWhatWasNotMeasuredIsNeverFast(t *testing.T) {
 	p := MakeInit(Facts{Kubeadm: behaviour(t, 37, 2)})
 	assert.Contains(t, decision(t, p, "slowdown").Reason, "a slow board is assumed")
-	assert.Equal(t, "on", decision(t, p, "staging").Value)
+	assert.Equal(t, "on", decision(t, p, StagedStart).Value)
 	s := slow(20)
 	s.Work = 0
 	p = MakeInit(Facts{Speed: s, Kubeadm: behaviour(t, 37, 2)})
@@ -336,7 +339,7 @@ func TestFinalizedBeforeTheKubeletStarts(t *testing.T) {
 					}
 				}
 				assert.Equal(t, c.early, at >= 0)
-				assert.Equal(t, c.early, has(p, "kubelet-finalize"))
+				assert.Equal(t, c.early, has(p, "phase kubelet-finalize"))
 				assert.Equal(t, !c.early && c.f.Kubeadm.Version.Minor >= 17, finalizes)
 			})
 		}
@@ -362,6 +365,40 @@ func TestNoKubeletIsStartedAgainBesideAStart(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The controller-manager ends itself when the API server is not healthy within ten
+// seconds of its own start (WaitForAPIServer, cmd/kube-controller-manager/app). Seen on
+// a busy machine at full speed, where it was not staged.
+func TestControllerManagerStartsAfterTheAPIServerIsHealthy(t *testing.T) {
+	for _, profile := range []Profile{Balanced, Frugal} {
+		for _, speed := range []Speed{Reference(), slow(7), twoCores(15), slow(60)} {
+			for minor := kubeadm.OldestMinor; minor <= kubeadm.NewestMinor; minor++ {
+				p := MakeInit(Facts{Profile: profile, Speed: speed, Kubeadm: behaviour(t, minor, 0)})
+				healthy, staged, released := false, false, false
+				for _, s := range p.Steps {
+					switch s := s.(type) {
+					case StageManifests:
+						staged = slices.Contains(s.Staged, ControllerManager)
+					case RunPhases:
+						assert.True(t, staged || !slices.Contains(s.Keep, "kubelet-start"), "staged before the kubelet starts")
+						assert.False(t, slices.Contains(s.Keep, "wait-control-plane"), "kubeadm would wait for it")
+					case AwaitHealthy:
+						healthy = healthy || s.Component == APIServer
+					case ReleaseManifest:
+						if s.Component == ControllerManager {
+							released = true
+							assert.True(t, healthy, "%s v1.%d", profile, minor)
+						}
+					}
+				}
+				assert.True(t, released, "%s v1.%d", profile, minor)
+			}
+		}
+	}
+	for _, s := range MakeInit(Facts{Profile: Responsive, Speed: Reference(), Kubeadm: behaviour(t, 37, 2)}).Steps {
+		assert.NotEqual(t, StageManifests{Staged: []string{ControllerManager}}, s, "it changes nothing on a fast board")
 	}
 }
 

@@ -62,21 +62,21 @@ func (m *maker) alone() bool { return m.saving() && m.single() }
 func (m *maker) profile() {
 	switch {
 	case m.f.Profile == "" || m.f.Profile == Responsive:
-		m.decide("profile", string(Responsive), "only what the bootstrap needs is changed")
+		m.leave(GroupProfile, "profile", string(Responsive), "only what the bootstrap needs is changed")
 		return
 	case m.f.Kubeadm.Nearest:
-		m.decide("profile", string(Responsive), fmt.Sprintf("%s would set flags that this newer Kubernetes may not know any more", m.f.Profile))
+		m.leave(GroupProfile, "profile", string(Responsive), fmt.Sprintf("%s would set flags that this newer Kubernetes may not know any more", m.f.Profile))
 		return
 	}
-	m.decide("profile", string(m.f.Profile), "a control plane's idle load is watching, not work; --profile=responsive leaves it as it is")
-	m.decide("Go threads", "1 each", oneThread+" (etcd, controller-manager, scheduler)")
+	m.decide(GroupProfile, "profile", string(m.f.Profile), "a control plane's idle load is watching, not work; --profile=responsive leaves it as it is")
+	m.decide(GroupProfile, "GOMAXPROCS of etcd, controller-manager, scheduler", "1", oneThread)
 	if !m.single() {
 		return
 	}
-	m.decide("leader election", "off", noElection)
-	m.decide("API server's watch cache", "off", noWatchCache)
-	m.decide("API priority and fairness", "off", noFairness)
-	m.decide("etcd heartbeat", m.aloneTick().String(), etcdAlone)
+	m.decide(GroupProfile, "leader election", "off", noElection)
+	m.decide(GroupProfile, "API server watch cache", "off", noWatchCache)
+	m.decide(GroupProfile, "API priority and fairness", "off", noFairness)
+	m.decide(GroupManifests, "etcd heartbeat interval", m.aloneTick().String(), etcdAlone)
 }
 
 // Why a profile leaves something out.
@@ -171,4 +171,16 @@ func (m *maker) steadyPeriod() time.Duration {
 		return 30 * time.Second
 	}
 	return 10 * time.Second
+}
+
+// apiMemory is what the API server's heap may take before its garbage collector
+// works harder: a fifth of the board's memory, and never less than what a small
+// cluster's server holds anyway.
+func (m *maker) apiMemory() (limit string, ok bool) {
+	const least, mib = 256, 1 << 20
+	total := m.f.Board.MemoryTotal / mib
+	if total < 900 {
+		return "", false
+	}
+	return fmt.Sprintf("%dMiB", max(least, total/5)), true
 }

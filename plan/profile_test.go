@@ -149,6 +149,6 @@ func TestProfilesOnRealManifests(t *testing.T) {
 func TestEtcdAlone(t *testing.T) {
 	for speed, want := range map[float64]string{1: "200ms", 8: "200ms", 15: "300ms", 50: "1s", 400: "2s"} {
 		p := MakeInit(Facts{Profile: Balanced, Speed: slow(speed), Kubeadm: behaviour(t, 37, 2)})
-		assert.Equal(t, want, decision(t, p, "etcd heartbeat").Value, "slowdown %g", speed)
+		assert.Equal(t, want, decision(t, p, "etcd heartbeat interval").Value, "slowdown %g", speed)
 	}
 }

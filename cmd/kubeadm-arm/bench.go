@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
@@ -11,8 +10,8 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/report"
 )
 
-// bench is `kubeadm-arm bench`.
-func (v invocation) bench(o options) error {
+// runBench is `kubeadm-arm bench`.
+func (v invocation) runBench(o options) error {
 	budget, err := o.duration("budget")
 	if err != nil {
 		return err
@@ -25,11 +24,14 @@ func (v invocation) bench(o options) error {
 		places = append(places, bench.NearestFolder(dir))
 	}
 	began := time.Now()
-	res, err := bench.Run(stop.ctx, bench.Options{Short: o.on("short"), Budget: budget, Folders: places, Progress: func(step string, done, total int) {
+	progress := func(step string, done, total int) {
 		printable.Fprintf(v.stderr, "%5.1f s  %d/%d %s\n", time.Since(began).Seconds(), done, total, step)
-	}})
-	if sig := stop.signal(); sig != 0 {
-		return &problem{128 + int(sig), "run it again", fmt.Errorf("interrupted by %s", signalName(sig))}
+	}
+	res, err := bench.Run(stop.ctx, bench.Options{
+		Short: o.on("short"), Budget: budget, Folders: places, Progress: progress,
+	})
+	if err := stop.interrupted("run it again"); err != nil {
+		return err
 	}
 	var folder *bench.FolderError
 	if errors.As(err, &folder) {
@@ -43,7 +45,7 @@ func (v invocation) bench(o options) error {
 		return err
 	}
 	if isRoot() {
-		_ = keepBench(res)
+		_ = storeBench(res)
 	}
 	if output == "text" {
 		return bench.Text(v.stdout, res)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
@@ -42,12 +42,12 @@ func repeated(theirs kubeadm.InitArgs, own ...string) string {
 	return again
 }
 
-// doctor is `kubeadm-arm doctor`.
-func (v invocation) doctor(o options) error {
+// runDoctor is `kubeadm-arm doctor`.
+func (v invocation) runDoctor(o options) error {
 	args := o.theirs
 	for _, f := range args.Flags {
 		if !kubeadm.KnownInitFlag(f.Name) {
-			return o.usage(fmt.Errorf("flag %s: there is no such flag", f.Tokens[0]))
+			return o.usage(fmt.Errorf("unknown flag %s", f.Tokens[0]))
 		}
 	}
 	if len(args.Words) > 0 {
@@ -69,7 +69,7 @@ func (v invocation) doctor(o options) error {
 		return err
 	}
 	if code := r.ExitCode(); code != 0 {
-		return &saidError{code}
+		return &silentError{code}
 	}
 	return nil
 }
@@ -90,13 +90,14 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 		}
 	}
 	if !isFolder(root) {
-		return doctor.Report{}, &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder that can be read", root)}
+		return doctor.Report{}, &problem{exitBadInput, "name a folder with --root",
+			fmt.Errorf("look at %s: not a folder that can be read", root)}
 	}
 	board, err := hwdetect.Read(root)
 	if err != nil {
 		return doctor.Report{}, err
 	}
-	e := examination{v: v, root: root, board: board, args: o.theirs, config: config, ask: true}
+	e := doctorInputs{v: v, root: root, board: board, args: o.theirs, config: config}
 	e.path, _ = v.realKubeadm(o.text("arm-kubeadm"))
 	below := root
 	if filepath.Clean(root) == "/" {
@@ -113,17 +114,15 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 func writeDoctor(w io.Writer, r doctor.Report, output string) error {
 	switch output {
 	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return writeIndented(w, r)
 	case "yaml":
 		return encodeYAML(w, r)
 	}
 	return doctor.Text(w, r)
 }
 
-// examination gathers the facts that doctor judges.
-type examination struct {
+// doctorInputs is what the facts that doctor judges are gathered from.
+type doctorInputs struct {
 	v      invocation
 	root   string
 	board  hwdetect.Board
@@ -133,9 +132,6 @@ type examination struct {
 	// already.
 	path      string
 	behaviour *kubeadm.Behaviour
-	// ask starts programs for their versions. init does not: kubeadm's own
-	// preflight does, and on a slow board each takes a second.
-	ask bool
 	// again are the flags that doctor is to be repeated with.
 	again string
 	// resuming is set when an interrupted run is gone on with.
@@ -156,16 +152,16 @@ func (v invocation) pathOf() string {
 	return strings.TrimPrefix(path, ":")
 }
 
-func (e examination) facts(ctx context.Context) doctor.Facts {
+func (e doctorInputs) facts(ctx context.Context) doctor.Facts {
 	real := filepath.Clean(e.root) == "/"
 	f := doctor.Facts{Board: e.board, Ask: e.asked(), Resuming: e.resuming, Root: isRoot() || !real, Flags: e.again}
 	named := map[string]string{}
 	if e.path != "" && real {
 		named["kubeadm"] = e.path
 	}
-	f.Host = hwdetect.ReadHost(hwdetect.HostOptions{
+	f.Host = host.Read(host.Options{
 		Root: e.root, Path: e.v.pathOf(), Now: time.Now(), Built: written(), Programs: named,
-		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", hwdetect.RuntimeFolder},
+		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", host.RuntimeFolder},
 		ResolvConf: f.Ask.ResolvConf,
 		PKI:        kubeadm.CertificatesDir(e.config, e.args),
 		Socket:     strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
@@ -185,9 +181,7 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 	}
 	f.CPUs = runtime.NumCPU()
 	f.Storage = e.v.storageProblems(ctx)
-	if e.ask {
-		e.askPrograms(ctx, &f)
-	}
+	e.askPrograms(ctx, &f)
 	f.Holders = holders(f.Host, e.root)
 	return f
 }
@@ -219,7 +213,7 @@ func packagedVersions(f *doctor.Facts) {
 const askPatience = kubeadm.AskPatience
 
 // askPrograms starts those that this CPU can run, for what only they can tell.
-func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
+func (e doctorInputs) askPrograms(ctx context.Context, f *doctor.Facts) {
 	ctx, cancel := context.WithTimeout(ctx, 4*askPatience)
 	defer cancel()
 	answer := func(path string, args ...string) string {
@@ -248,14 +242,15 @@ func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
 		case "containerd":
 			f.RuntimeVersion = doctor.ParseRuntimeVersion(answer(p.Path, "--version"))
 			// What we cannot read, such as a pipe, containerd would wait for, or read whole.
-			if f.Host.Runtime.Containerd.Problem == "" {
+			if f.Host.Runtime.Containerd.Problem == nil {
 				f.Host.Runtime.SetDumped([]byte(answer(p.Path, "config", "dump")))
 			}
 		}
 	}
 	for _, s := range f.Host.Runtime.Sockets {
 		if ctr := hwdetect.Find(e.v.pathOf(), "ctr"); ctr != "" && s.Runtime == "containerd" && s.Answers && isRoot() {
-			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io", "images", "list", "--quiet"}, Env: e.v.env, Patience: askPatience})
+			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io",
+				"images", "list", "--quiet"}, Env: e.v.env, Patience: askPatience})
 			f.ImagesTold = err == nil
 			f.Images = strings.Fields(string(res.Stdout))
 		}
@@ -263,7 +258,7 @@ func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
 }
 
 // holders names who listens on the ports that a control plane needs.
-func holders(h hwdetect.Host, root string) map[int]string {
+func holders(h host.Host, root string) map[int]string {
 	all := map[int]string{}
 	for _, l := range h.Network.Listeners {
 		if l.Port != 6443 && l.Port != 2379 && l.Port != 2380 && (l.Port < 10250 || l.Port > 10259) {
@@ -277,7 +272,7 @@ func holders(h hwdetect.Host, root string) map[int]string {
 }
 
 // asked is what the owner wants, from flags and configuration.
-func (e examination) asked() doctor.Ask {
+func (e doctorInputs) asked() doctor.Ask {
 	c := e.config
 	pick := func(flag string, otherwise string) string {
 		if value, ok := e.args.Get(flag); ok {
@@ -304,11 +299,15 @@ func (e examination) asked() doctor.Ask {
 		CgroupDriver:      c.Kubelet("cgroupDriver"),
 		ResolvConf:        c.Kubelet("resolvConf"),
 		Unknown:           c.UnknownFields(),
+		Flags:             e.args,
 	}
-	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Init("localAPIEndpoint", "bindPort"))); err == nil && n > 0 && n < 1<<16 {
+	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Init("localAPIEndpoint", "bindPort"))); err == nil && n > 0 &&
+		n < 1<<16 {
 		a.APIPort = n
 	}
-	for flag, setting := range map[string]*string{"fail-swap-on": &a.FailSwapOn, "cgroup-driver": &a.CgroupDriver, "resolv-conf": &a.ResolvConf} {
+	for flag, setting := range map[string]*string{
+		"fail-swap-on": &a.FailSwapOn, "cgroup-driver": &a.CgroupDriver, "resolv-conf": &a.ResolvConf,
+	} {
 		if value := c.KubeletExtraArg(flag); value != "" {
 			*setting = value
 		}
@@ -323,7 +322,7 @@ var kubeletSetting = regexp.MustCompile(`"?(failSwapOn|failCgroupV1|cgroupDriver
 // patched looks through the owner's own kubeadm patches for what else the
 // kubelet and etcd are told: a board that works by them is not refused. A patch
 // that cannot be read is named by init itself.
-func (e examination) patched(a *doctor.Ask) {
+func (e doctorInputs) patched(a *doctor.Ask) {
 	dir := patchesFolder(e.args, e.config)
 	if dir == "" {
 		return
@@ -339,7 +338,8 @@ func (e examination) patched(a *doctor.Ask) {
 		}
 		if strings.HasPrefix(entry.Name(), "kubeletconfiguration") {
 			for _, m := range kubeletSetting.FindAllStringSubmatch(string(text), -1) {
-				*map[string]*string{"failSwapOn": &a.FailSwapOn, "failCgroupV1": &a.FailCgroupV1, "cgroupDriver": &a.CgroupDriver}[m[1]] = m[2]
+				*map[string]*string{"failSwapOn": &a.FailSwapOn, "failCgroupV1": &a.FailCgroupV1,
+					"cgroupDriver": &a.CgroupDriver}[m[1]] = m[2]
 			}
 		}
 		if strings.HasPrefix(entry.Name(), "etcd") && strings.Contains(string(text), "ETCD_UNSUPPORTED_ARCH") {
@@ -348,34 +348,32 @@ func (e examination) patched(a *doctor.Ask) {
 	}
 }
 
-// consult lets doctor look before init changes anything. Findings that would
-// certainly make it fail stop it here, warnings are told in a line each.
-func (v invocation) consult(ctx context.Context, own initFlags, b *boardRun) error {
-	e := examination{v: v, root: "/", board: b.board, args: b.args, config: b.config, path: b.path, behaviour: &b.behaviour, resuming: b.resume != nil}
-	e.again = repeated(b.args)
-	b.doctor = diagnosed(e.root, e.facts(ctx))
-	dry := b.args.Bool("dry-run")
-	if own.output == "json" && !dry {
-		if err := writeJSON(v.stdout, result{Kind: "doctor", Doctor: &b.doctor}); err != nil {
+// checkBoard is doctor's look at the board before init changes anything.
+func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.InitArgs) doctor.Report {
+	e := doctorInputs{v: v, root: "/", board: g.board, args: args, config: g.config, path: g.path, behaviour: &g.behaviour,
+		resuming: g.resume != nil}
+	e.again = repeated(args)
+	return diagnosed(e.root, e.facts(ctx))
+}
+
+// showChecks shows what doctor found before init. Findings that would certainly make it
+// fail stop it here; a warning is a line.
+func (r *initRun) showChecks() error {
+	fails := r.checks.Of(doctor.Fail)
+	if r.own.output == "json" {
+		if err := writeJSON(r.stdout, result{Kind: "doctor", Doctor: &r.checks}); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range r.checks.Of(doctor.Warning) {
+			r.display.Line("warning: " + f.ID + ": " + f.Seen + ignoredWord(f))
+		}
+		if err := doctor.Fails(r.stderr, r.checks); err != nil {
 			return err
 		}
 	}
-	if dry {
-		return nil // shown with the plan
-	}
-	if own.output != "json" {
-		for _, f := range b.doctor.Of(doctor.Warning) {
-			printable.Fprintf(v.stderr, "warning: %s: %s%s\n", f.ID, f.Seen, ignoredWord(f))
-		}
-	}
-	fails := b.doctor.Of(doctor.Fail)
 	if len(fails) == 0 {
 		return nil
-	}
-	if own.output != "json" {
-		if err := doctor.Fails(v.stderr, b.doctor); err != nil {
-			return err
-		}
 	}
 	return notReady(fails)
 }
@@ -398,7 +396,8 @@ func notReady(fails []doctor.Finding) error {
 			code = exitIllegal
 		}
 	}
-	return &problem{code, "mend it with the lines above and repeat; to go on in spite of it: --ignore-preflight-errors=" + strings.Join(names, ","),
+	return &problem{code, "fix it with the lines above and repeat; to continue anyway: --ignore-preflight-errors=" +
+		strings.Join(names, ","),
 		fmt.Errorf("init would fail on this board, nothing was changed: %s", strings.Join(ids, ", "))}
 }
 

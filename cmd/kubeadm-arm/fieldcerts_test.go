@@ -31,7 +31,8 @@ func certificate(t *testing.T, days int, ca bool) []byte {
 }
 
 func kubeconfig(cert []byte) []byte {
-	return fmt.Appendf(nil, "apiVersion: v1\nkind: Config\nusers:\n- name: x\n  user:\n    client-certificate-data: %s\n", base64.StdEncoding.EncodeToString(cert))
+	return fmt.Appendf(nil, "apiVersion: v1\nkind: Config\nusers:\n- name: x\n  user:\n    client-certificate-data: %s\n",
+		base64.StdEncoding.EncodeToString(cert))
 }
 
 // Certificates are judged by whose they are: kubeadm renews its own, the kubelet
@@ -45,18 +46,18 @@ func TestFieldCertificates(t *testing.T) {
 		"all well": {map[string][]byte{"/etc/kubernetes/pki/apiserver.crt": certificate(t, 200, false), "/etc/kubernetes/admin.conf": kubeconfig(certificate(t, 31, false)), client: certificate(t, 300, false)},
 			[]string{"want ok certificates", "want ok kubelet-certificate", "not ca-certificates"}},
 		"the kubelet's has expired": {map[string][]byte{client: certificate(t, -3, false), "/etc/kubernetes/pki/apiserver.crt": certificate(t, 200, false), "/etc/kubernetes/pki/ca.key": nil},
-			[]string{"want fail kubelet-certificate kubeadm certs renew does not renew this one", "want fail kubelet-certificate init phase kubeconfig kubelet --node-name shed-1", "want ok certificates"}},
-		"on a worker": {map[string][]byte{client: certificate(t, -3, false)}, []string{"want fail kubelet-certificate join again"}},
+			[]string{"want fail kubelet-certificate kubeadm certs renew does not renew this one", "want fail kubelet-certificate sudo kubeadm-arm certs renew", "want ok certificates"}},
+		"on a worker": {map[string][]byte{client: certificate(t, -3, false)}, []string{"want fail kubelet-certificate kubeadm-arm certs renew --token-stdin"}},
 		"the kubelet's in its kubeconfig": {map[string][]byte{"/etc/kubernetes/kubelet.conf": kubeconfig(certificate(t, -3, false)), "/etc/kubernetes/pki/ca.key": nil},
 			[]string{"want fail kubelet-certificate /etc/kubernetes/kubelet.conf"}},
 		"the kubelet's does not renew itself": {map[string][]byte{client: certificate(t, 20, false)}, []string{"want warning kubelet-certificate long ago"}},
 		"a kubeconfig soon":                   {map[string][]byte{"/etc/kubernetes/scheduler.conf": kubeconfig(certificate(t, 29, false))}, []string{"want warning certificates /etc/kubernetes/scheduler.conf"}},
 		"one of etcd's": {map[string][]byte{"/etc/kubernetes/pki/etcd/healthcheck-client.crt": certificate(t, -1, false)},
-			[]string{"want fail certificates sudo kubeadm-arm certs renew all", "want fail certificates healthcheck-client.crt"}},
+			[]string{"want fail certificates sudo kubeadm-arm certs renew", "want fail certificates healthcheck-client.crt"}},
 		"every leaf": {map[string][]byte{"/etc/kubernetes/pki/apiserver-kubelet-client.crt": certificate(t, -1, false), "/etc/kubernetes/pki/front-proxy-client.crt": certificate(t, -1, false), "/etc/kubernetes/super-admin.conf": kubeconfig(certificate(t, -1, false))},
 			[]string{"want fail certificates apiserver-kubelet-client.crt", "want fail certificates front-proxy-client.crt", "want fail certificates super-admin.conf"}},
 		"an old kubeadm": {map[string][]byte{"/etc/kubernetes/admin.conf": kubeconfig(certificate(t, -1, false)), "/var/lib/dpkg/status": []byte("Package: kubeadm\nStatus: install ok installed\nVersion: 1.14.10-00\n")},
-			[]string{"want fail certificates alpha certs renew all", "want fail certificates init phase kubeconfig all"}},
+			[]string{"want fail certificates sudo kubeadm-arm certs renew"}},
 		"a CA":           {map[string][]byte{"/etc/kubernetes/pki/ca.crt": certificate(t, 10, true)}, []string{"want warning ca-certificates manual-rotation"}},
 		"another folder": {map[string][]byte{"/srv/pki/apiserver.crt": certificate(t, -1, false)}, []string{"want fail certificates /srv/pki/apiserver.crt"}},
 		"broken": {map[string][]byte{"/etc/kubernetes/admin.conf": []byte("users: [{user: {client-certificate-data: '%'}}]"), client: []byte("x")},

@@ -11,7 +11,9 @@ import (
 )
 
 // withoutDriver is a configuration of containerd that lacks the systemd driver.
-const withoutDriver = "version = 2 # mine\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n"
+const withoutDriver = "version = 2 # mine\n" +
+	"[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n" +
+	"runtime_type = \"io.containerd.runc.v2\"\n"
 
 // A fix keeps mode and link, and the text as it was under a dated name.
 func TestFixKeepsWhatIsThere(t *testing.T) {
@@ -38,7 +40,7 @@ func TestFixKeepsWhatIsThere(t *testing.T) {
 	info, err := os.Stat(real)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o640), info.Mode())
-	copies, err := filepath.Glob(real + ".before-*")
+	copies, err := filepath.Glob(c.root + fixCopies + "/etc/containerd/config.toml.before-*")
 	require.NoError(t, err)
 	require.Len(t, copies, 1)
 	assert.Contains(t, out, copies[0])
@@ -51,7 +53,7 @@ func TestFixKeepsWhatIsThere(t *testing.T) {
 	require.NoError(t, os.WriteFile(real, []byte(withoutDriver+"# x\n"), 0o640))
 	_, errs, code = c.ask(t, "--fix", "cgroup-driver")
 	require.Zero(t, code, errs)
-	copies, err = filepath.Glob(real + ".before-*")
+	copies, err = filepath.Glob(c.root + fixCopies + "/etc/containerd/config.toml.before-*")
 	require.NoError(t, err)
 	assert.Len(t, copies, 2)
 
@@ -73,7 +75,7 @@ func TestFixRefuses(t *testing.T) {
 		"a list of tables":    {"cgroup-driver", "version = 2\n[[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]]\nx = 1\n", "/etc/containerd/config.toml", exitBadInput},
 		"one good, one not":   {"ip-forward,no-such", "", `there is no finding "no-such"`, exitUsage},
 		"a value in its way":  {"cgroup-driver", "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\ncontainerd = \"no\"\n", "is not a table", exitBadInput},
-		"options that is one": {"cgroup-driver", "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"x\"\noptions = 5\n", "is not a table", exitBadInput},
+		"options that is one": {"cgroup-driver", "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\noptions = 5\n", "is not a table", exitBadInput},
 	} {
 		require.NoError(t, os.RemoveAll(c.root+"/opt/cni"))
 		writeBelow(t, c.root, "/proc/sys/net/ipv4/ip_forward", []byte("0\n"))

@@ -12,9 +12,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// ownFlag is a flag of ours. The table in commands.go is what command lines are
-// parsed by, what --help prints, and, by way of that, what manual pages and
-// completions are made of.
+// ownFlag is a flag of kubeadm-arm's own. The table in commands.go is the only list of
+// them: it parses command lines and prints --help, of which the manual pages, completions
+// and docs/commands.md are generated.
 type ownFlag struct {
 	name  string
 	short byte
@@ -43,7 +43,7 @@ type options struct {
 }
 
 // parse reads a command's arguments. Where the real kubeadm's flags are taken,
-// too, a flag that nobody knows is left to it.
+// too, unknown flags are left to it.
 func (v invocation) parse(c *command, args []string) (options, error) {
 	known := []kubeadm.FlagSpec{{Name: "help", Short: 'h', Switch: true}}
 	for _, f := range c.flags {
@@ -62,11 +62,12 @@ func (v invocation) parse(c *command, args []string) (options, error) {
 		own := slices.ContainsFunc(c.flags, func(x ownFlag) bool { return x.name == f.Name })
 		switch {
 		case own && f.Value == "":
-			return o, o.usage(fmt.Errorf("flag --%s: it needs a value, and this one is empty", f.Name))
+			return o, o.usage(fmt.Errorf("flag --%s: the value is empty", f.Name))
 		case own:
-		case strings.HasPrefix(f.Name, "arm-") || !c.kubeadm && !slices.ContainsFunc(known, func(s kubeadm.FlagSpec) bool { return s.Name == f.Name }):
+		case strings.HasPrefix(f.Name, "arm-") ||
+			!c.kubeadm && !slices.ContainsFunc(known, func(s kubeadm.FlagSpec) bool { return s.Name == f.Name }):
 			word, _, _ := strings.Cut(f.Tokens[0], "=")
-			return o, o.usage(fmt.Errorf("flag %s: there is no such flag", word))
+			return o, o.usage(fmt.Errorf("unknown flag %s", word))
 		default:
 			o.theirs.Flags = append(o.theirs.Flags, f)
 		}
@@ -74,7 +75,7 @@ func (v invocation) parse(c *command, args []string) (options, error) {
 	return o, nil
 }
 
-// help tells whether help was asked for. Then nothing else is to be done.
+// help reports whether help was asked for. Then nothing else is done.
 func (o options) help() bool { return o.all.Bool("help") }
 
 // check looks at the values that can be wrong on their own, and at the number of
@@ -122,7 +123,7 @@ func (o options) text(name string) string {
 	return f.def
 }
 
-// on tells whether a switch is on.
+// on reports whether a switch is on.
 func (o options) on(name string) bool { return o.flag(name).value == "" && o.all.Bool(name) }
 
 // list are the values of a flag that may be repeated, or have several with commas.
@@ -144,7 +145,7 @@ func (o options) duration(name string) (time.Duration, error) {
 		return 0, o.bad(name, fmt.Errorf("%q is not a duration such as 90s or 1h30m", text))
 	}
 	if d < 0 {
-		return 0, o.bad(name, fmt.Errorf("%s is less than nothing", d))
+		return 0, o.bad(name, fmt.Errorf("%s must not be negative", d))
 	}
 	return d, nil
 }
@@ -160,15 +161,15 @@ func (o options) number(name string, most float64) (float64, error) {
 	case err != nil || math.IsNaN(n):
 		return 0, o.bad(name, fmt.Errorf("%q is not a number", text))
 	case n < 0:
-		return 0, o.bad(name, fmt.Errorf("%g is less than nothing", n))
+		return 0, o.bad(name, fmt.Errorf("%g must not be negative", n))
 	case n > most:
 		return 0, o.bad(name, fmt.Errorf("%g is more than %g", n, most))
 	}
 	return n, nil
 }
 
-// bad is an error about a flag's value. It names what the value came from: the flag,
-// or the environment variable that stands for it.
+// bad is an error about a flag's value. It names where the value is from: the flag or its
+// environment variable.
 func (o options) bad(name string, err error) error {
 	f := o.flag(name)
 	if _, given := o.all.Get(name); !given && f.env != "" && o.getenv(f.env) != "" {
@@ -221,7 +222,11 @@ func helpOf(c *command) string {
 	if c.about != "" {
 		b.WriteString(c.about + "\n\n")
 	}
-	writeCalls(&b, []*command{c})
+	if c.verbs != nil {
+		writeCalls(&b, visible(c.verbs))
+	} else {
+		writeCalls(&b, []*command{c})
+	}
 	if len(c.flags) > 0 {
 		b.WriteString("\n")
 		t := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
@@ -257,17 +262,16 @@ func writeCalls(b *strings.Builder, commands []*command) {
 	_ = t.Flush()
 }
 
+// visible are the commands that help lists.
+func visible(all []*command) []*command {
+	return slices.DeleteFunc(slices.Clone(all), func(c *command) bool { return c.hidden })
+}
+
 // helpOfAll is what kubeadm-arm --help prints.
 func helpOfAll() string {
 	var b strings.Builder
 	b.WriteString("kubeadm-arm is a drop-in for kubeadm on slow and old boards.\n\n")
-	var shown []*command
-	for _, c := range commands() {
-		if !c.hidden {
-			shown = append(shown, c)
-		}
-	}
-	writeCalls(&b, shown)
-	b.WriteString("\nEvery other command is handed to the real kubeadm as it is.\n")
+	writeCalls(&b, visible(commands()))
+	b.WriteString("\nEvery other command is passed on to the real kubeadm unchanged.\n")
 	return b.String()
 }

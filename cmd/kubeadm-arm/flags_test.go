@@ -2,9 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -12,30 +9,42 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// allCommands are all of ours, those of commands included.
+func allCommands() []*command {
+	var all []*command
+	for _, c := range commands() {
+		all = append(append(all, c), c.verbs...)
+	}
+	return all
+}
+
 // TestHelpOfEveryCommand: in every form that kubeadm's parser reads, help goes to
 // standard output, ends well and does nothing else.
 func TestHelpOfEveryCommand(t *testing.T) {
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		if c.name == "reset" { // kubeadm's
 			continue
 		}
 		for _, form := range []string{"--help", "-h", "--help=true", "--help=1", "--help=T", "-h=true", "-h=1"} {
 			var stdout, stderr bytes.Buffer
-			code := run([]string{"kubeadm-arm", c.name, form}, []string{"PATH=/nonexistent"}, strings.NewReader(""), &stdout, &stderr)
+			args := append(append([]string{"kubeadm-arm"}, strings.Fields(c.name)...), form)
+			code := run(args, []string{"PATH=/nonexistent"}, strings.NewReader(""), &stdout, &stderr)
 			assert.Zero(t, code, "%s %s", c.name, form)
 			assert.Empty(t, stderr.String(), "%s %s", c.name, form)
 			assert.Contains(t, stdout.String(), "kubeadm-arm "+c.name, form)
 		}
 	}
-	var stdout, stderr bytes.Buffer
-	assert.Zero(t, run([]string{"kubeadm-arm", "help", "doctor"}, nil, nil, &stdout, &stderr))
-	assert.Contains(t, stdout.String(), "--root DIR")
+	for _, words := range []string{"help doctor", "doctor --help"} {
+		var stdout, stderr bytes.Buffer
+		assert.Zero(t, run(strings.Fields("kubeadm-arm "+words), nil, nil, &stdout, &stderr))
+		assert.Contains(t, stdout.String(), "--root DIR")
+	}
 }
 
 // TestHelpNamesEveryFlag: the help, which manual pages and completions are made of, is
 // the table.
 func TestHelpNamesEveryFlag(t *testing.T) {
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		text := helpOf(c)
 		for _, f := range c.flags {
 			assert.Contains(t, text, "--"+f.name, c.name)
@@ -43,26 +52,6 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 			assert.NotEmpty(t, f.describe(), "%s --%s", c.name, f.name)
 		}
 	}
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	for _, f := range commandNamed("init").flags {
-		assert.Contains(t, string(readme), "`--"+f.name, "the README names init's flags")
-		assert.Contains(t, string(readme), f.env)
-	}
-}
-
-// TestExitCodesOfTheReadme: the README's table, which the manual pages take, is the
-// program's.
-func TestExitCodesOfTheReadme(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	var want strings.Builder
-	for _, c := range exitCodes() {
-		fmt.Fprintf(&want, "| %d | %s |\n", c.code, c.meaning)
-	}
-	rows := regexp.MustCompile(`(?m)^\| code \| meaning \|\n\|---\|---\|\n((?:\|.*\n)+)`).FindSubmatch(readme)
-	require.NotNil(t, rows)
-	assert.Equal(t, want.String(), string(rows[1]))
 }
 
 // TestFlagsOfResume: what init was given by its environment does not stand in
@@ -74,7 +63,8 @@ func TestOptionsComeFrom(t *testing.T) {
 		require.NoError(t, err)
 		return o
 	}
-	assert.Equal(t, "/x", parsed(env("KUBEADM_ARM_KUBEADM=/env"), "init", "--arm-kubeadm=/y", "--arm-kubeadm", "/x").text("arm-kubeadm"), "the last flag")
+	assert.Equal(t, "/x", parsed(env("KUBEADM_ARM_KUBEADM=/env"), "init", "--arm-kubeadm=/y", "--arm-kubeadm",
+		"/x").text("arm-kubeadm"), "the last flag")
 	assert.Equal(t, "/env", parsed(env("KUBEADM_ARM_KUBEADM=/env"), "init").text("arm-kubeadm"))
 	assert.Equal(t, "balanced", parsed(env("KUBEADM_ARM_PROFILE="), "init").text("profile"), "an empty variable is none")
 	o := parsed(env(), "init", "--storage", "/dev/sda1", "--new", "x", "--dry-run", "--output=json", "--", "y")
@@ -86,13 +76,14 @@ func TestOptionsComeFrom(t *testing.T) {
 }
 
 // switches are kubeadm's --dry-run and --help in forms that mean yes.
-var switches = [...]string{"--dry-run", "--dry-run=1", "--dry-run=t", "--dry-run=T", "--dry-run=TRUE", "--dry-run=True", "--help=true", "--help=1",
-	"-h=true", "-h=T", "-hv5", "--dry-run=0 --dry-run", "--help=F -h", "--dry-run=yes", "-h="}
+var switches = [...]string{"--dry-run", "--dry-run=1", "--dry-run=t", "--dry-run=T", "--dry-run=TRUE", "--dry-run=True",
+	"--help=true", "--help=1", "-h=true", "-h=T", "-hv5", "--dry-run=0 --dry-run", "--help=F -h", "--dry-run=yes", "-h="}
 
 // TestAskingChangesNothing: reset and init that only ask, or that cannot be read, leave
 // the board as it is.
 func TestAskingChangesNothing(t *testing.T) {
-	board := with("/etc/kubernetes/kubeadm-arm", folder(0o700), "/etc/kubernetes/kubeadm-arm/staged/kube-scheduler.yaml", file(pod("kube-scheduler")),
+	board := with("/etc/kubernetes/kubeadm-arm", folder(0o700), "/etc/kubernetes/kubeadm-arm/staged/kube-scheduler.yaml",
+		file(pod("kube-scheduler")),
 		"/etc/systemd/system/kubelet.service.d/50-kubeadm-arm.conf", file("[Service]\n"))
 	for _, form := range switches {
 		for _, words := range []string{"reset -f " + form, "reset " + form + " -f"} {

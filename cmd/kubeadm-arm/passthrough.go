@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 
@@ -86,5 +89,75 @@ func refuseIllegal(path string) error {
 	return board.Runs(built)
 }
 
-// isRoot is what kubeadm's own preflight check asks.
-func isRoot() bool { return os.Geteuid() == 0 }
+// child runs the real kubeadm at this terminal and passes signals on.
+func (v invocation) child(path string, args []string) error {
+	cmd := exec.Command(path, args...)
+	cmd.Args[0] = "kubeadm"
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = v.stdin, v.rawStdout, v.rawStderr, v.env
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer func() {
+		signal.Stop(signals)
+		close(signals)
+	}()
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("run %s: %w", path, err)
+	}
+	go func() {
+		for s := range signals {
+			_ = cmd.Process.Signal(s)
+		}
+	}()
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code := exit.ExitCode()
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			code = 128 + int(status.Signal())
+		}
+		return &silentError{code}
+	}
+	return err
+}
+
+// imagesProgram builds Kubernetes for boards, on a PC with Go. It is a program of
+// its own, so that no board carries what only a PC uses.
+const imagesProgram = "kubeadm-arm-images"
+
+const imagesHelpText = `kubeadm-arm images build --cpu armv6|armv7|arm64|amd64 builds kubeadm, kubelet,
+kubectl and the control plane's images for a board's CPU. It runs on a PC with Go,
+where ` + imagesProgram + ` is installed beside kubeadm-arm or in PATH.
+`
+
+// images is `kubeadm-arm images`: it becomes kubeadm-arm-images.
+func (v invocation) runImages(args []string) error {
+	path, err := v.findImagesProgram()
+	if err != nil {
+		if a, bad := kubeadm.ParseArgs(args, kubeadm.InitFlags()); len(args) == 0 || bad == nil && a.Bool("help") {
+			fmt.Fprint(v.stdout, imagesHelpText)
+			return nil
+		}
+		return &problem{exitMissing, "do this on a PC, with the release archive of " + imagesProgram +
+			"; in the source tree, make build-images puts it into bin/", err}
+	}
+	err = syscall.Exec(path, append([]string{imagesProgram}, args...), v.env)
+	return fmt.Errorf("run %s: %w", path, err)
+}
+
+// findImagesProgram looks beside this program, then along PATH.
+func (v invocation) findImagesProgram() (string, error) {
+	if path := thisProgram(); path != "" {
+		if beside := filepath.Join(filepath.Dir(path), imagesProgram); exists(beside) {
+			return beside, nil
+		}
+	}
+	for _, dir := range filepath.SplitList(v.getenv("PATH")) {
+		if !filepath.IsAbs(dir) {
+			continue
+		}
+		if path, err := exec.LookPath(filepath.Join(dir, imagesProgram)); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("images: %s is neither beside kubeadm-arm nor in PATH", imagesProgram)
+}

@@ -17,9 +17,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// patch is `kubeadm-arm patch`: manifests brought to this board's numbers, from
+// runPatch is `kubeadm-arm patch`: manifests brought to this board's numbers, from
 // standard input to standard output or in a folder.
-func (v invocation) patch(o options) error {
+func (v invocation) runPatch(o options) error {
 	slowdown, err := o.number("slowdown", mostSlowdown)
 	if err != nil {
 		return err
@@ -129,7 +129,8 @@ func (v invocation) patchFolder(dir string, all map[string]patch.Settings, diff 
 		found[c] = text
 	}
 	if len(found) == 0 {
-		return &problem{exitBadInput, "name a folder such as /etc/kubernetes/manifests", fmt.Errorf("patch: no control-plane manifest in %s", dir)}
+		return &problem{exitBadInput, "name a folder such as /etc/kubernetes/manifests",
+			fmt.Errorf("patch: no control-plane manifest in %s", dir)}
 	}
 	for _, c := range plan.Components() {
 		text, ok := found[c]

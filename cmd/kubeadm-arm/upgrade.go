@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
@@ -23,19 +22,20 @@ const mergedPatches = "/run/kubeadm-arm/patches"
 const maxPatches = 10000
 
 // upgradeArgs gives `kubeadm upgrade apply` and `upgrade node` the folder of
-// patches that init laid down, because an upgrade writes the manifests anew. An
-// owner's own folder is merged with ours and wins where both set the same.
+// patches that init wrote, because an upgrade writes the manifests anew. The owner's own
+// folder is merged with that one and wins where both set the same field.
 func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 	known := append(kubeadm.InitFlags(), kubeadm.OtherFlags()...)
 	a, err := kubeadm.ParseArgs(args, known)
-	if err != nil || len(a.Words) < 2 || a.Words[0] != "upgrade" || a.Words[1] != "apply" && a.Words[1] != "node" || a.Bool("help") {
+	if err != nil || a.Bool("help") || len(a.Words) < 2 || a.Words[0] != "upgrade" ||
+		a.Words[1] != "apply" && a.Words[1] != "node" {
 		return args, nil // kubeadm says what is wrong
 	}
-	ours, err := bootstrap.Layout{Root: "/"}.DurablePatches()
+	ours, err := board().DurablePatches()
 	if err != nil || len(ours) == 0 {
 		return args, err
 	}
-	b, err := v.behaviourOf(path)
+	b, err := v.askBehaviour(context.Background(), path)
 	if err != nil {
 		return args, err
 	}
@@ -45,12 +45,13 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 		return args, nil
 	}
 	if _, given := a.Get("config"); given {
-		printable.Fprintf(v.stderr, "kubeadm-arm: --config forbids a patches flag; keep this board's changes with patches.directory: %s\n", bootstrap.Layout{Root: "/"}.Patches())
+		printable.Fprintf(v.stderr, "kubeadm-arm: --config forbids a patches flag; "+
+			"keep this board's changes with patches.directory: %s\n", board().Patches())
 		return args, nil
 	}
 	rest, theirs, _ := cut(args, flag, known)
 	if theirs == "" {
-		return before(args, "--"+flag+"="+bootstrap.Layout{Root: "/"}.Patches()), nil
+		return before(args, "--"+flag+"="+board().Patches()), nil
 	}
 	if err := v.mergePatches(ours, theirs); err != nil {
 		return nil, err
@@ -67,15 +68,6 @@ func before(args []string, flag string) []string {
 	return slices.Insert(slices.Clone(args), at, flag)
 }
 
-// behaviourOf asks a kubeadm for its version and looks it up.
-func (v invocation) behaviourOf(path string) (kubeadm.Behaviour, error) {
-	version, err := v.askVersion(context.Background(), path)
-	if err != nil {
-		return kubeadm.Behaviour{}, err
-	}
-	return kubeadm.BehaviourOf(version)
-}
-
 // warnOfTestJob says beforehand how to get past a preflight check of `upgrade
 // apply` whose time is fixed: it starts a Job and waits for its end.
 func (v invocation) warnOfTestJob(b kubeadm.Behaviour, a kubeadm.InitArgs) {
@@ -86,14 +78,15 @@ func (v invocation) warnOfTestJob(b kubeadm.Behaviour, a kubeadm.InitArgs) {
 	if limit == "" || a.Words[1] != "apply" || ignored {
 		return
 	}
-	printable.Fprintf(v.stderr, "kubeadm-arm: kubeadm gives a test Job %s, whatever the config says; should the check CreateJob fail, repeat with --ignore-preflight-errors=CreateJob\n", limit)
+	printable.Fprintf(v.stderr, "kubeadm-arm: kubeadm gives a test Job %s, whatever the config says; "+
+		"should the check CreateJob fail, repeat with --ignore-preflight-errors=CreateJob\n", limit)
 }
 
 // mergePatches writes the merged folder and names each conflict.
 func (v invocation) mergePatches(ours map[string][]byte, theirs string) error {
 	owner, err := patch.ReadOwned(theirs)
 	if err != nil {
-		return &problem{exitBadInput, "mend or remove the patch", err}
+		return &problem{exitBadInput, "fix or remove the patch", err}
 	}
 	kept, conflicts, err := patch.Yield(ours, owner)
 	if err != nil {
@@ -121,7 +114,8 @@ func (v invocation) mergePatches(ours map[string][]byte, theirs string) error {
 			return fmt.Errorf("merge patches: %w", err)
 		}
 		if _, ok := kept[e.Name()]; ok {
-			return &problem{exitBadInput, "rename it", fmt.Errorf("%s: the name is that of one of this board's own patches", filepath.Join(theirs, e.Name()))}
+			return &problem{exitBadInput, "rename it",
+				fmt.Errorf("%s: one of this board's own patches has this name", filepath.Join(theirs, e.Name()))}
 		}
 		kept[e.Name()] = text
 	}

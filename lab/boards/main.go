@@ -16,7 +16,7 @@ import (
 
 func main() {
 	var s suite
-	flag.StringVar(&s.lab, "lab", "lab", "the lab program")
+	flag.StringVar((*string)(&s.lab), "lab", "lab", "the lab program")
 	flag.StringVar(&s.dist, "dist", "dist", "folder of the kubeadm-arm programs that make cross builds")
 	flag.StringVar(&s.version, "kubernetes", "v1.37.2", "version of Kubernetes")
 	flag.BoolVar(&s.quick, "quick", false, "one ARMv6 and one ARMv7 board only")

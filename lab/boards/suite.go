@@ -3,25 +3,26 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 // suite boots boards and counts what holds there.
 type suite struct {
-	lab, dist, version string
-	quick              bool
+	lab           drive.Lab
+	dist, version string
+	quick         bool
 
 	passed, failed int
 	rows           []row
-	// words are kubeadm-arm's on a kubeadm that would die.
-	words string
+	// refusal is what kubeadm-arm says on a kubeadm that would die.
+	refusal string
 }
 
 // row is a board in the table.
@@ -35,15 +36,6 @@ type row struct {
 	cpu, again, doctor, counted float64
 	// fails and warnings are what doctor found.
 	fails, warnings []string
-}
-
-// result is lab boot's.
-type result struct {
-	ExitCode   int     `json:"exitCode"`
-	Signal     string  `json:"signal"`
-	Stdout     string  `json:"stdout"`
-	Stderr     string  `json:"stderr"`
-	CPUSeconds float64 `json:"cpuSeconds"`
 }
 
 // exitIllegal is kubeadm-arm's exit code for a program that this CPU cannot run.
@@ -78,7 +70,8 @@ func (s *suite) check(holds bool, format string, args ...any) {
 func (s *suite) board(ctx context.Context, e expectation) error {
 	fmt.Fprintf(os.Stderr, "%s\n", e.board)
 	programs := []string{"kubeadm-arm=" + filepath.Join(s.dist, "kubeadm-arm-linux-"+e.program)}
-	commands := [][]string{{"kubeadm-arm", "detect"}, {"kubeadm-arm", "detect", "-o", "json"}, {"kubeadm-arm", "doctor", "-o", "json"}}
+	commands := [][]string{{"kubeadm-arm", "detect"}, {"kubeadm-arm", "detect", "-o", "json"},
+		{"kubeadm-arm", "doctor", "-o", "json"}}
 	var kubeadms []string
 	switch {
 	case e.arch == "ARMv6":
@@ -87,7 +80,7 @@ func (s *suite) board(ctx context.Context, e expectation) error {
 		kubeadms = []string{"7"}
 	}
 	for _, goarm := range kubeadms {
-		path, err := s.kubeadm(ctx, goarm)
+		path, err := s.lab.BuildProgram(ctx, s.version, goarm, "kubeadm")
 		if err != nil {
 			return err
 		}
@@ -103,11 +96,12 @@ func (s *suite) board(ctx context.Context, e expectation) error {
 		}
 	}
 	began := time.Now()
-	results, err := s.boot(ctx, e.board, programs, commands)
+	results, err := s.lab.Boot(ctx, e.board, programs, commands)
 	if err != nil {
 		return err
 	}
-	r := row{expectation: e, seconds: time.Since(began).Seconds(), cpu: results[0].CPUSeconds, again: results[1].CPUSeconds, doctor: results[2].CPUSeconds}
+	r := row{expectation: e, seconds: time.Since(began).Seconds(), cpu: results[0].CPUSeconds,
+		again: results[1].CPUSeconds, doctor: results[2].CPUSeconds}
 	s.checkDetect(e, results[0], results[1], &r)
 	s.checkDoctor(e, results[2], &r)
 	rest := results[3:]
@@ -119,18 +113,19 @@ func (s *suite) board(ctx context.Context, e expectation) error {
 		s.check(s.refused(refused), "kubeadm-arm init and join refuse it too: exit code %d", refused.ExitCode)
 	}
 	if e.board == "bananapi" {
-		counted, err := s.boot(ctx, e.board, programs[:1], commands[:1], "--count")
+		counted, err := s.lab.Boot(ctx, e.board, programs[:1], commands[:1], "--count")
 		if err != nil {
 			return err
 		}
 		r.counted = counted[0].CPUSeconds
-		s.check(r.counted > 0 && r.counted < 0.1, "detect takes %.0f ms of CPU at 2 ns an instruction, want under 100", r.counted*1e3)
+		s.check(r.counted > 0 && r.counted < 0.1, "detect takes %.0f ms of CPU at 2 ns an instruction, want under 100",
+			r.counted*1e3)
 	}
 	s.rows = append(s.rows, r)
 	return nil
 }
 
-func (s *suite) checkDetect(e expectation, text, asJSON result, r *row) {
+func (s *suite) checkDetect(e expectation, text, asJSON drive.Booted, r *row) {
 	s.check(text.ExitCode == 0, "detect ends with exit code %d", text.ExitCode)
 	for _, word := range []string{e.model, e.core, e.arch} {
 		s.check(strings.Contains(text.Stdout, word), "detect says %q", word)
@@ -160,10 +155,11 @@ type examined struct {
 }
 
 // checkDoctor checks what doctor finds on a board.
-func (s *suite) checkDoctor(e expectation, asJSON result, r *row) {
+func (s *suite) checkDoctor(e expectation, asJSON drive.Booted, r *row) {
 	var d examined
 	err := json.Unmarshal([]byte(asJSON.Stdout), &d)
-	s.check(err == nil && d.Schema == "kubeadm-arm.doctor/v1" && d.Verdict == "fail" && asJSON.ExitCode == 2, "doctor ends with exit code %d, verdict %q", asJSON.ExitCode, d.Verdict)
+	s.check(err == nil && d.Schema == "kubeadm-arm.doctor/v1" && d.Verdict == "fail" && asJSON.ExitCode == 2,
+		"doctor ends with exit code %d, verdict %q", asJSON.ExitCode, d.Verdict)
 	seen := map[string]string{}
 	helpful := true
 	for _, f := range d.Findings {
@@ -176,7 +172,7 @@ func (s *suite) checkDoctor(e expectation, asJSON result, r *row) {
 			r.warnings = append(r.warnings, f.ID)
 		}
 	}
-	s.check(helpful, "every failure says what it means and what mends it")
+	s.check(helpful, "every failure says what it means and what fixes it")
 	for id, want := range e.findings {
 		s.check(seen[id] == want, "doctor: %s is %q, want %q", id, seen[id], want)
 	}
@@ -189,61 +185,28 @@ func (s *suite) checkDoctor(e expectation, asJSON result, r *row) {
 }
 
 // checkKubeadm checks a real kubeadm, started directly and by kubeadm-arm.
-func (s *suite) checkKubeadm(e expectation, goarm string, direct, wrapped result) {
+func (s *suite) checkKubeadm(e expectation, goarm string, direct, wrapped drive.Booted) {
 	if goarm == "7" && e.arch == "ARMv6" {
-		s.check(direct.Signal == "illegal instruction" && direct.ExitCode == 128+4, "the kubeadm for ARMv7 dies when started directly: %q, exit code %d", direct.Signal, direct.ExitCode)
-		s.check(s.refused(wrapped), "kubeadm-arm refuses it: exit code %d: %s", wrapped.ExitCode, strings.TrimSpace(wrapped.Stderr))
-		s.words = strings.TrimSpace(wrapped.Stderr)
+		s.check(direct.Signal == "illegal instruction" && direct.ExitCode == 128+4,
+			"the kubeadm for ARMv7 dies when started directly: %q, exit code %d", direct.Signal, direct.ExitCode)
+		s.check(s.refused(wrapped), "kubeadm-arm refuses it: exit code %d: %s", wrapped.ExitCode,
+			strings.TrimSpace(wrapped.Stderr))
+		s.refusal = strings.TrimSpace(wrapped.Stderr)
 		return
 	}
-	for _, r := range []result{direct, wrapped} {
-		s.check(r.ExitCode == 0 && strings.TrimSpace(r.Stdout) == s.version, "the kubeadm for ARMv%s runs: %q, exit code %d%s", goarm, strings.TrimSpace(r.Stdout), r.ExitCode, r.Stderr)
+	for _, r := range []drive.Booted{direct, wrapped} {
+		s.check(r.ExitCode == 0 && strings.TrimSpace(r.Stdout) == s.version,
+			"the kubeadm for ARMv%s runs: %q, exit code %d%s", goarm, strings.TrimSpace(r.Stdout), r.ExitCode, r.Stderr)
 	}
 }
 
-// refused tells whether kubeadm-arm did not start a kubeadm, and said why.
-func (s *suite) refused(r result) bool {
-	for _, word := range []string{"kubeadm-v7", "built for ARMv7", "ARMv6", "ARM1176", "Raspberry Pi Model B", "Illegal instruction", "hint: "} {
+// refused reports whether kubeadm-arm did not start a kubeadm, and said why.
+func (s *suite) refused(r drive.Booted) bool {
+	for _, word := range []string{"kubeadm-v7", "built for ARMv7", "ARMv6", "ARM1176", "Raspberry Pi Model B",
+		"Illegal instruction", "hint: "} {
 		if !strings.Contains(r.Stderr, word) {
 			return false
 		}
 	}
 	return r.ExitCode == exitIllegal && r.Signal == ""
-}
-
-// kubeadm builds the real kubeadm for 32-bit ARM.
-func (s *suite) kubeadm(ctx context.Context, goarm string) (string, error) {
-	cmd := exec.CommandContext(ctx, s.lab, "build", "--kubernetes", s.version, "--arch", "arm", "--goarm", goarm, "--only", "kubeadm")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("build kubeadm: %w", err)
-	}
-	return strings.TrimSpace(string(out)), nil
-}
-
-func (s *suite) boot(ctx context.Context, board string, programs []string, commands [][]string, more ...string) ([]result, error) {
-	args := append([]string{"boot", "--board", board, "--json"}, more...)
-	for _, p := range programs {
-		args = append(args, "--bin", p)
-	}
-	for _, c := range commands {
-		args = append(append(args, "--"), c...)
-	}
-	cmd := exec.CommandContext(ctx, s.lab, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("boot it: %w", err)
-	}
-	var results []result
-	if err := json.Unmarshal(out, &results); err != nil {
-		return nil, fmt.Errorf("read what lab boot printed: %w", err)
-	}
-	if len(results) != len(commands) {
-		return nil, errors.New("read what lab boot printed: commands are missing")
-	}
-	return results, nil
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 func named(t *testing.T, name string) board {
@@ -27,8 +30,10 @@ func TestBoardsHaveNamesOfTheirOwn(t *testing.T) {
 		assert.False(t, seen[b.name], b.name)
 		seen[b.name] = true
 	}
-	assert.Equal(t, []string{"--cpu", "5%", "--cpus", "1", "--pace", "--period", "20ms"}, named(t, "cpu-005-period-20ms").up())
-	assert.Equal(t, "25 % of one core, on 2, a disk that needs 20ms to write its cache", named(t, "cpu-025-slow-disk").label())
+	assert.Equal(t, []string{"--cpu", "5%", "--cpus", "1", "--pace", "--period", "20ms"},
+		named(t, "cpu-005-period-20ms").up())
+	assert.Equal(t, "25 % of one core, on 2, a disk that needs 20ms to write its cache",
+		named(t, "cpu-025-slow-disk").label())
 }
 
 func TestBoardsSideBySide(t *testing.T) {
@@ -37,7 +42,8 @@ func TestBoardsSideBySide(t *testing.T) {
 	assert.True(t, fits(slowest, named(t, "cpu-010-1core")))
 	assert.False(t, fits(slowest, named(t, "cpu-100-1core")), "a quick board is alone")
 	assert.False(t, fits([]board{named(t, "cpu-100-1core")}, named(t, "cpu-003-1core")))
-	assert.False(t, fits([]board{named(t, "cpu-010-1core"), named(t, "cpu-010-2core"), named(t, "cpu-010-slow-disk")}, named(t, "cpu-010-period-20ms")))
+	assert.False(t, fits([]board{named(t, "cpu-010-1core"), named(t, "cpu-010-2core"), named(t, "cpu-010-slow-disk")},
+		named(t, "cpu-010-period-20ms")))
 }
 
 func TestMiddle(t *testing.T) {
@@ -73,7 +79,10 @@ func TestStretch(t *testing.T) {
 }
 
 func TestWhatInitPrints(t *testing.T) {
-	path, err := reportPath([]byte("{\"kind\":\"plan\"}\n{\"kind\":\"event\"}\n{\"kind\":\"result\",\"report\":\"/r/1.md\"}\n"))
+	path, err := reportPath([]byte(`{"kind":"plan"}
+{"kind":"event"}
+{"kind":"result","report":"/r/1.md"}
+`))
 	require.NoError(t, err)
 	assert.Equal(t, "/r/1.md", path)
 	_, err = reportPath([]byte("{\"kind\":\"plan\"}\n"))
@@ -101,7 +110,7 @@ func TestComplete(t *testing.T) {
 
 // A lab that cannot be started fails every board, and each is named.
 func TestEveryBoardThatFailsIsNamed(t *testing.T) {
-	c := calibration{lab: t.TempDir() + "/no-lab", out: t.TempDir()}
+	c := calibration{log: drive.NewLog(io.Discard), lab: drive.Lab(t.TempDir() + "/no-lab"), out: t.TempDir()}
 	err := c.run(context.Background(), throttledBoards()[:3])
 	assert.ErrorContains(t, err, "cpu-100-1core: ")
 	assert.ErrorContains(t, err, "cpu-100-2core: ")

@@ -75,10 +75,12 @@ func middle(all []tried) []byte {
 // middleReport adds a board's report and returns the one among those so far whose
 // API server took the middle time, of two the shorter.
 func (c *calibration) middleReport(b board, r boardReport) boardReport {
-	c.saying.Lock()
-	defer c.saying.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	all := append(c.reports[b.name], r)
-	sort.SliceStable(all, func(i, k int) bool { return all[i].waited("kube-apiserver") < all[k].waited("kube-apiserver") })
+	sort.SliceStable(all, func(i, k int) bool {
+		return all[i].waited("kube-apiserver") < all[k].waited("kube-apiserver")
+	})
 	c.reports[b.name] = all
 	return all[(len(all)-1)/2]
 }

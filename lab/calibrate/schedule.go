@@ -16,7 +16,7 @@ const (
 	quick    = 0.2
 )
 
-// fits tells whether next may start beside those that run.
+// fits reports whether next may start beside those that run.
 func fits(running []board, next board) bool {
 	total, most := next.share, next.share
 	for _, b := range running {
@@ -61,7 +61,7 @@ func (c *calibration) run(ctx context.Context, boards []board) error {
 			}
 		}
 		if e.err != nil {
-			c.say("%s: %v", e.board.name, e.err)
+			c.log.Printf("%s: %v", e.board.name, e.err)
 			failures = append(failures, fmt.Errorf("%s: %w", e.board.name, e.err))
 		}
 	}

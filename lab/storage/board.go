@@ -1,13 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 // boardSteps are those of the throttled board.
@@ -18,7 +20,8 @@ func (t *trial) boardSteps() []step {
 		{"init --storage: etcd and containerd on the disk", t.bootstrap},
 		{"data in etcd", t.put},
 		{"a second apply changes nothing", t.again},
-		{"a reboot with the disk: the data is there", func() error { return errors.Join(t.reboot(), t.read()) }},
+		{"a reboot with the disk: the data is there",
+			func() error { return errors.Join(t.board.Reboot(context.Background()), t.read()) }},
 		{"a reboot without the disk: nothing begins on the card", t.bootWithout},
 		{"disk back, etcd's folder not mounted: etcd fails clearly", t.bootHalf},
 		{"all mounted: the control plane comes up by itself, the data is there", t.mountAll},
@@ -29,15 +32,18 @@ func (t *trial) boardSteps() []step {
 const image = "/root/disk.img"
 
 func (t *trial) up() error {
-	out, err := exec.Command(t.lab, "up", "--name", t.name, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", t.version, "--cpu", t.cpu, "--pace", "--bin", t.kubeadmArm).CombinedOutput()
+	err := t.board.Up(context.Background(), "--kubernetes", t.version, "--cpu", t.cpu, "--pace", "--bin", t.kubeadmArm)
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, out)
+		return err
 	}
 	// A lab board has its images on a mount of this machine; a real one has them
 	// on its card, in a plain folder.
-	return t.sh(`truncate -s 4G ` + image + ` && mkfs.ext4 -q -F -L ` + label() + ` ` + image + ` && losetup --find ` + image + ` &&
-		systemctl stop containerd && mkdir /root/aside && mount --bind /var/lib/containerd /root/aside && umount /var/lib/containerd &&
-		cp -a /root/aside/. /var/lib/containerd/ && umount /root/aside && systemctl start containerd && printf '# mine\n' >/etc/fstab`)
+	return t.sh(`truncate -s 4G ` + image + ` && mkfs.ext4 -q -F -L ` + label() + ` ` + image + ` && losetup --find ` +
+		image + ` &&
+		systemctl stop containerd && mkdir /root/aside && mount --bind /var/lib/containerd /root/aside &&
+		umount /var/lib/containerd &&
+		cp -a /root/aside/. /var/lib/containerd/ && umount /root/aside && systemctl start containerd &&
+		printf '# mine\n' >/etc/fstab`)
 }
 
 // label is the file system's, at most 16 characters (mke2fs(8)), and this run's
@@ -51,7 +57,7 @@ func (t *trial) dryRun() error {
 	if err != nil && before == "" {
 		return err
 	}
-	out, err := t.on("kubeadm-arm", "init", "--config", "/etc/kubeadm-lab.yaml", "--storage", t.spec(), "--dry-run")
+	out, err := t.on("kubeadm-arm", "init", "--config", drive.KubeadmConfig, "--storage", t.spec(), "--dry-run")
 	if err != nil {
 		return err
 	}
@@ -66,7 +72,7 @@ func (t *trial) dryRun() error {
 }
 
 func (t *trial) bootstrap() error {
-	if _, err := t.on("kubeadm-arm", "init", "--config", "/etc/kubeadm-lab.yaml", "--storage", t.spec()); err != nil {
+	if _, err := t.on("kubeadm-arm", "init", "--config", drive.KubeadmConfig, "--storage", t.spec()); err != nil {
 		return err
 	}
 	return t.sh(`for f in etcd containerd; do test "$(findmnt -no SOURCE -T /var/lib/$f | cut -d'[' -f1)" = "$(findmnt -no SOURCE /mnt/root)" || exit 1; done
@@ -79,11 +85,13 @@ func (t *trial) put() error {
 
 // read wants the data, once the API server answers.
 func (t *trial) read() error {
-	return t.wait(15*time.Minute, `test "$(kubectl get configmap kept -o 'jsonpath={.data.answer}')" = 42 && kubectl wait --for=condition=Ready node --all --timeout=10s`)
+	return t.wait(15*time.Minute, `test "$(kubectl get configmap kept -o 'jsonpath={.data.answer}')" = 42 &&
+		kubectl wait --for=condition=Ready node --all --timeout=10s`)
 }
 
 func (t *trial) again() error {
-	return t.sh(`a=$(sha256sum /etc/fstab /var/lib/kubeadm-arm/storage.json); kubeadm-arm storage apply ` + t.spec() + ` && test "$a" = "$(sha256sum /etc/fstab /var/lib/kubeadm-arm/storage.json)"`)
+	return t.sh(`a=$(sha256sum /etc/fstab /var/lib/kubeadm-arm/storage.json); kubeadm-arm storage apply ` + t.spec() +
+		` && test "$a" = "$(sha256sum /etc/fstab /var/lib/kubeadm-arm/storage.json)"`)
 }
 
 // bootWithout has the loop device go with its last mount when the power is cut.
@@ -93,7 +101,8 @@ func (t *trial) bootWithout() error {
 	}
 	// lab reboot would wait for containerd, which does not start without its
 	// folder: it is ended once the board runs, and throttled as it was.
-	cmd := exec.Command(t.lab, "reboot", "--name", t.name)
+	ctx := context.Background()
+	cmd := t.board.RebootCommand(ctx)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -102,13 +111,12 @@ func (t *trial) bootWithout() error {
 	time.Sleep(2 * time.Second)
 	err = errors.Join(err, cmd.Process.Kill())
 	_ = cmd.Wait()
-	if out, e := exec.Command(t.lab, "throttle", "--name", t.name, "--cpu", t.cpu).CombinedOutput(); e != nil {
-		err = errors.Join(err, fmt.Errorf("throttle: %w: %s", e, out))
-	}
+	err = errors.Join(err, t.board.Throttle(ctx, "--cpu", t.cpu))
 	if err != nil {
 		return err
 	}
-	return t.sh(`sleep 20; test ! -d /var/lib/etcd/member && test -e /var/lib/etcd/NOT-MOUNTED && test -e /var/lib/containerd/NOT-MOUNTED || exit 1
+	return t.sh(`sleep 20; test ! -d /var/lib/etcd/member && test -e /var/lib/etcd/NOT-MOUNTED &&
+		test -e /var/lib/containerd/NOT-MOUNTED || exit 1
 		kubeadm-arm storage guard; test $? = 28 || exit 1
 		kubeadm-arm storage status | grep -q 'is not there: disk or RAID are not connected' || exit 1
 		! pgrep -x etcd && ! kubectl get --raw /readyz`)
@@ -121,7 +129,8 @@ func (t *trial) bootHalf() error {
 	if err := t.wait(5*time.Minute, `grep -hq 'cannot access data directory: open /var/lib/etcd/.touch: operation not permitted' /var/log/pods/kube-system_etcd*/etcd/*.log`); err != nil {
 		return err
 	}
-	return t.sh(`test "$(ls -A /var/lib/etcd | sort | tr '\n' ' ')" = 'NOT-MOUNTED member ' && test -f /var/lib/etcd/member`)
+	return t.sh(`test "$(ls -A /var/lib/etcd | sort | tr '\n' ' ')" = 'NOT-MOUNTED member ' &&
+		test -f /var/lib/etcd/member`)
 }
 
 func (t *trial) mountAll() error {
@@ -135,7 +144,8 @@ func (t *trial) undo() error {
 	if _, err := t.on("kubeadm-arm", "storage", "undo", "--stop"); err != nil {
 		return err
 	}
-	if err := t.sh(`test "$(cat /etc/fstab)" = '# mine' && test -d /var/lib/etcd/member && ! findmnt /var/lib/etcd && ! findmnt /mnt/root`); err != nil {
+	if err := t.sh(`test "$(cat /etc/fstab)" = '# mine' && test -d /var/lib/etcd/member && ! findmnt /var/lib/etcd &&
+		! findmnt /mnt/root`); err != nil {
 		return err
 	}
 	return t.read()

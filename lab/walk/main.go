@@ -8,31 +8,34 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	flag "github.com/spf13/pflag"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 func main() {
 	var w walk
+	var lab, name string
 	var moments, power, every int
 	var only []int
 	var seed uint64
 	var results string
-	flag.StringVar(&w.lab, "lab", "lab", "the lab program")
-	flag.StringVar(&w.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static, built with the tag killpoints")
+	flag.StringVar(&lab, "lab", "lab", "the lab program")
+	flag.StringVar(&w.kubeadmArm, "kubeadm-arm", "kubeadm-arm",
+		"the kubeadm-arm program, static, built with the tag killpoints")
 	flag.StringVar(&w.version, "kubernetes", "v1.37.2", "version of Kubernetes")
 	flag.StringVar(&w.cpu, "cpu", "100%", "share of one core that a board gets")
 	flag.StringVar(&w.bench, "bench", "", "benchmark of a slow board, so that this one is staged as if it were slow")
-	flag.StringVar(&w.name, "name", fmt.Sprintf("walk-%d", os.Getpid()), "the board's name")
+	flag.StringVar(&name, "name", fmt.Sprintf("walk-%d", os.Getpid()), "the board's name")
 	flag.DurationVar(&w.limit, "limit", 2*time.Hour, "longest time for one run")
 	flag.IntVar(&every, "every", 1, "of the journal's boundaries, take each Nth; 0 takes none")
 	flag.IntSliceVar(&only, "only", nil, "of the journal's boundaries, take those at these changes of the disk")
@@ -41,15 +44,11 @@ func main() {
 	flag.Uint64Var(&seed, "seed", uint64(time.Now().UnixNano()), "seed of the random moments")
 	flag.StringVar(&results, "json", "", "file for the results as JSON")
 	flag.Parse()
-	w.began = time.Now()
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	go func() {
-		<-stop
-		w.say("interrupted, taking the board down")
-		_ = w.down()
-		os.Exit(130)
-	}()
+	w.board, w.log = drive.Lab(lab).Board(name), drive.NewLog(os.Stderr)
+	drive.OnInterrupt(func() {
+		w.log.Printf("interrupted, taking the board down")
+		_ = w.board.Down(context.Background())
+	})
 	if err := w.all(every, only, moments, power, rand.New(rand.NewPCG(seed, 0)), seed, results); err != nil {
 		fmt.Fprintln(os.Stderr, "walk:", err)
 		os.Exit(1)
@@ -74,7 +73,8 @@ func (w *walk) all(every int, only []int, moments, power int, random *rand.Rand,
 	if err != nil {
 		return fmt.Errorf("the undisturbed run: %w", err)
 	}
-	w.say("undisturbed: %.1f s, %d files in /etc/kubernetes, %d boundaries", w.took.Seconds(), len(w.want), len(boundaries))
+	w.log.Printf("undisturbed: %.1f s, %d files in /etc/kubernetes, %d boundaries", w.took.Seconds(), len(w.want),
+		len(boundaries))
 	var trials []trial
 	for i, b := range boundaries {
 		if every > 0 && i%every == 0 && (len(only) == 0 || slices.Contains(only, b.number)) {
@@ -94,7 +94,7 @@ func (w *walk) all(every int, only []int, moments, power int, random *rand.Rand,
 			t.Problem = err.Error()
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", t, err))
 		}
-		w.say("%d/%d %s: %s", i+1, len(trials), t, t.outcome())
+		w.log.Printf("%d/%d %s: %s", i+1, len(trials), t, t.outcome())
 		if results == "" {
 			continue
 		}

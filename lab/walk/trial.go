@@ -1,18 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 // trial is one disturbed bootstrap and what became of it.
@@ -62,64 +61,45 @@ func (t *trial) outcome() string {
 
 // walk drives the boards.
 type walk struct {
-	lab, kubeadmArm, version, cpu, bench, name string
-	limit                                      time.Duration
-	began                                      time.Time
-	// took and want are the time and the files of the undisturbed run.
+	board drive.Board
+	log   drive.Log
+	settings
+	// took, want and tokens are the time of the undisturbed run, its files and its
+	// number of bootstrap tokens.
 	took   time.Duration
 	want   map[string]string
 	tokens string
 }
 
-func (w *walk) say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "%7.1fs  %s\n", time.Since(w.began).Seconds(), fmt.Sprintf(format, args...))
+// settings are what boards and runs are made with.
+type settings struct {
+	kubeadmArm, version, cpu string
+	// bench is the benchmark of a slow board, a file, empty for none.
+	bench string
+	limit time.Duration
 }
 
 func (w *walk) up() error {
-	out, err := exec.Command(w.lab, "up", "--name", w.name, "--for", strconv.Itoa(os.Getpid()), "--kubernetes", w.version, "--cpu", w.cpu, "--bin", w.kubeadmArm).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("make a board: %w: %s", err, out)
+	ctx := context.Background()
+	if err := w.board.Up(ctx, "--kubernetes", w.version, "--cpu", w.cpu, "--bin", w.kubeadmArm); err != nil ||
+		w.bench == "" {
+		return err
 	}
-	if w.bench == "" {
-		return nil
-	}
-	if out, err := exec.Command(w.lab, "cp", w.bench, w.name+":/root/bench.json").CombinedOutput(); err != nil {
-		return errors.Join(fmt.Errorf("copy the benchmark: %w: %s", err, out), w.down())
+	if err := w.board.Copy(ctx, w.bench, "/root/bench.json"); err != nil {
+		return errors.Join(err, w.board.Down(ctx))
 	}
 	return nil
 }
 
-func (w *walk) down() error {
-	if out, err := exec.Command(w.lab, "down", "--name", w.name).CombinedOutput(); err != nil {
-		return fmt.Errorf("take the board down: %w: %s", err, out)
-	}
-	return nil
-}
-
-// on runs a command on the board; the answer has its standard output, the error
-// also its standard error.
+// on runs a command on the board and returns its standard output.
 func (w *walk) on(env []string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), w.limit)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), w.limit, fmt.Errorf("not done within %s", w.limit))
 	defer cancel()
-	words := []string{"run", "--name", w.name}
-	for _, e := range env {
-		words = append(words, "--env", e)
+	out, err := drive.Output(w.board.Command(ctx, env, args...))
+	if ctx.Err() != nil {
+		err = errors.Join(context.Cause(ctx), err)
 	}
-	cmd := exec.CommandContext(ctx, w.lab, append(append(words, "--"), args...)...)
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("not done within %s", w.limit)
-		}
-		return out.String(), fmt.Errorf("%s: %w: %s", args[0], err, lastLines(said.String(), 6))
-	}
-	return out.String(), nil
-}
-
-func lastLines(s string, n int) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], " | ")
+	return out, err
 }
 
 // env of every kubeadm-arm: the benchmark of a slow board, if one is given.
@@ -130,8 +110,8 @@ func (w *walk) env(more ...string) []string {
 	return more
 }
 
-func initWords() []string {
-	return []string{"kubeadm-arm", "init", "--config", "/etc/kubeadm-lab.yaml"}
+func initCommand() []string {
+	return []string{"kubeadm-arm", "init", "--config", drive.KubeadmConfig}
 }
 
 // boundary is a change of the disk to be killed at.
@@ -145,9 +125,9 @@ func (w *walk) reference() (all []boundary, err error) {
 	if err := w.up(); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, w.down()) }()
+	defer func() { err = errors.Join(err, w.board.Down(context.Background())) }()
 	start := time.Now()
-	if _, err := w.on(w.env("KUBEADM_ARM_KILL_LIST=/root/changes"), initWords()...); err != nil {
+	if _, err := w.on(w.env("KUBEADM_ARM_KILL_LIST=/root/changes"), initCommand()...); err != nil {
 		return nil, err
 	}
 	w.took = time.Since(start)
@@ -183,6 +163,12 @@ func boundaries(list string) []boundary {
 	return all
 }
 
+// Exit codes of kubeadm-arm (docs/exit-codes.md).
+const (
+	exitClusterThere    = 14
+	exitNothingToResume = 24
+)
+
 // try makes one trial on a fresh board.
 func (w *walk) try(t *trial) (err error) {
 	if err := w.up(); err != nil {
@@ -191,10 +177,10 @@ func (w *walk) try(t *trial) (err error) {
 	defer func() {
 		if err != nil {
 			if status, e := w.on(nil, "kubeadm-arm", "status"); e == nil {
-				w.say("status: %s", strings.ReplaceAll(strings.TrimSpace(status), "\n", " | "))
+				w.log.Printf("status: %s", strings.ReplaceAll(strings.TrimSpace(status), "\n", " | "))
 			}
 		}
-		err = errors.Join(err, w.down())
+		err = errors.Join(err, w.board.Down(context.Background()))
 	}()
 	if t.Early, err = w.disturb(t); err != nil {
 		return err
@@ -210,12 +196,10 @@ func (w *walk) try(t *trial) (err error) {
 		}
 		start := time.Now()
 		_, err := w.on(w.env(), "kubeadm-arm", "resume")
-		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() == 24 {
-			// No run is recorded: it was ended before the first journal or
-			// after the last. init says which.
-			if _, err = w.on(w.env(), initWords()...); errors.As(err, &exit) && exit.ExitCode() == 14 {
-				err = nil // a cluster is set up here already
+		if drive.ExitCode(err) == exitNothingToResume {
+			// It was ended before the first journal or after the last. init says which.
+			if _, err = w.on(w.env(), initCommand()...); drive.ExitCode(err) == exitClusterThere {
+				err = nil
 			}
 		}
 		if err != nil {
@@ -237,18 +221,17 @@ func (w *walk) try(t *trial) (err error) {
 func (w *walk) disturb(t *trial) (early bool, err error) {
 	switch t.Kind {
 	case "boundary":
-		_, err = w.on(w.env(fmt.Sprintf("KUBEADM_ARM_KILL_AT=%d", t.Change)), initWords()...)
+		_, err = w.on(w.env(fmt.Sprintf("KUBEADM_ARM_KILL_AT=%d", t.Change)), initCommand()...)
 	case "moment":
-		words := append([]string{"timeout", "--foreground", "-s", "KILL", fmt.Sprintf("%.3f", t.At)}, initWords()...)
+		words := append([]string{"timeout", "--foreground", "-s", "KILL", fmt.Sprintf("%.3f", t.At)}, initCommand()...)
 		_, err = w.on(w.env(), words...)
 	default:
 		return w.cutPower(t)
 	}
-	var exit *exec.ExitError
 	switch {
 	case err == nil:
 		return true, nil
-	case errors.As(err, &exit) && exit.ExitCode() == 137:
+	case drive.ExitCode(err) == 128+int(syscall.SIGKILL):
 		return false, nil
 	}
 	return false, fmt.Errorf("want it killed, got: %w", err)
@@ -256,27 +239,14 @@ func (w *walk) disturb(t *trial) (early bool, err error) {
 
 // cutPower ends everything on the board and starts it again.
 func (w *walk) cutPower(t *trial) (early bool, err error) {
-	done := make(chan error, 1)
-	go func() {
-		_, err := w.on(w.env(), initWords()...)
-		done <- err
-	}()
-	select {
-	case err := <-done:
-		if err != nil {
-			return false, err
-		}
-		early = true
-	case <-time.After(time.Duration(t.At * float64(time.Second))):
+	ctx := context.Background()
+	moment := time.After(time.Duration(t.At * float64(time.Second)))
+	d, err := drive.Disturb(w.board.Command(ctx, w.env(), initCommand()...), moment,
+		func() error { return w.board.Reboot(ctx) })
+	if d.Early {
+		return true, errors.Join(d.Ended, w.board.Reboot(ctx))
 	}
-	out, err := exec.Command(w.lab, "reboot", "--name", w.name).CombinedOutput()
-	if err != nil {
-		return false, fmt.Errorf("reboot: %w: %s", err, out)
-	}
-	if !early {
-		<-done
-	}
-	return early, nil
+	return false, err
 }
 
 // end waits for a Ready node and returns the files and the number of tokens.
@@ -284,10 +254,12 @@ func (w *walk) end() (files map[string]string, tokens string, err error) {
 	if _, err := w.on(nil, "kubectl", "wait", "--for=condition=Ready", "node", "--all", "--timeout=5m"); err != nil {
 		return nil, "", err
 	}
-	if _, err := w.on(nil, "kubectl", "--namespace", "kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=5m"); err != nil {
+	if _, err := w.on(nil, "kubectl", "--namespace", "kube-system", "rollout", "status", "daemonset/kube-proxy",
+		"--timeout=5m"); err != nil {
 		return nil, "", err
 	}
-	list, err := w.on(nil, "kubectl", "--namespace", "kube-system", "get", "secrets", "--field-selector", "type=bootstrap.kubernetes.io/token", "--output", "name")
+	list, err := w.on(nil, "kubectl", "--namespace", "kube-system", "get", "secrets", "--field-selector",
+		"type=bootstrap.kubernetes.io/token", "--output", "name")
 	if err != nil {
 		return nil, "", err
 	}
@@ -299,7 +271,8 @@ func (w *walk) end() (files map[string]string, tokens string, err error) {
 
 func printTable(out io.Writer, w *walk, trials []trial) {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(out, "Kubernetes %s, boards with %s of one core, undisturbed run %.1f s, %d files compared\n", w.version, w.cpu, w.took.Seconds(), len(w.want))
+	fmt.Fprintf(out, "Kubernetes %s, boards with %s of one core, undisturbed run %.1f s, %d files compared\n",
+		w.version, w.cpu, w.took.Seconds(), len(w.want))
 	fmt.Fprintln(t, "ended by\ttrials\tsame end\tover before\twith staged manifests\tslowest resume")
 	for _, kind := range []string{"boundary", "moment", "power cut"} {
 		var n, ok, early, staged int

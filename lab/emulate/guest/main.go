@@ -20,6 +20,8 @@ func main() {
 		os.Exit(1)
 	case os.Getpid() != 1 && len(os.Args) == 2 && os.Args[1] == "usage":
 		end(printUsage())
+	case os.Getpid() != 1 && len(os.Args) == 3 && os.Args[1] == "seed":
+		end(seed(os.Args[2]))
 	case os.Getpid() != 1 && len(os.Args) > 2 && os.Args[1] == "stall":
 		end(stall(os.Args[2:]))
 	case os.Getpid() != 1:

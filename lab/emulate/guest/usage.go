@@ -36,12 +36,8 @@ func printUsage() error {
 	if u.CPUSeconds, err = busy(string(stat)); err != nil {
 		return err
 	}
-	uptime, err := os.ReadFile("/proc/uptime")
-	if err != nil {
+	if u.Uptime, err = uptime(); err != nil {
 		return err
-	}
-	if _, err := fmt.Sscan(string(uptime), &u.Uptime); err != nil {
-		return fmt.Errorf("read /proc/uptime: %w", err)
 	}
 	memory, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -66,6 +62,18 @@ func printUsage() error {
 		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(u)
+}
+
+// uptime is the board's clock, in seconds.
+func uptime() (seconds float64, err error) {
+	text, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		return 0, err
+	}
+	if _, err := fmt.Sscan(string(text), &seconds); err != nil {
+		return 0, fmt.Errorf("read /proc/uptime: %w", err)
+	}
+	return seconds, nil
 }
 
 // busy reads the first line of /proc/stat (proc_stat(5)): all but idle, iowait

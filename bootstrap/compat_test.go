@@ -1,0 +1,48 @@
+package bootstrap
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// A run that was interrupted before an upgrade of this program is resumed after it:
+// every journal of an earlier version is read without loss, and so is the list of what
+// is staged at the board's starts.
+func TestFilesOfEarlierVersions(t *testing.T) {
+	journals, err := filepath.Glob("../testdata/journals/*/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, journals)
+	for _, path := range journals {
+		j, err := readJournal(path)
+		require.NoError(t, err, path)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var was struct{ Plan json.RawMessage }
+		require.NoError(t, json.Unmarshal(text, &was))
+		is, err := json.Marshal(j.Plan)
+		require.NoError(t, err)
+		assert.JSONEq(t, string(was.Plan), string(is), path)
+		for i, s := range j.Plan.Steps {
+			assert.Contains(t, executors(), s.Kind(), "%s: step %d", path, i+1)
+		}
+	}
+	lists, err := filepath.Glob("../testdata/journals/*/held-back")
+	require.NoError(t, err)
+	require.NotEmpty(t, lists)
+	for _, path := range lists {
+		b := newFakeBoard(t)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		put(t, b.layout.HeldBack(), string(text))
+		held, err := b.layout.heldBack()
+		require.NoError(t, err)
+		assert.Equal(t, plan.Components()[1:], held, path)
+	}
+}
