@@ -229,7 +229,7 @@ func TestKubeadmThatIgnoresSignals(t *testing.T) {
 		Files: files("/opt/bin/kubeadm", program("#!/bin/sh\n[ \"$1\" != version ] || { echo v1.37.2; exit; }\n"+
 			"trap '' INT TERM HUP; echo at work now; while :; do sleep 1; done\n"))})
 	assert.Equal(t, 130, e.Code)
-	assert.Regexp(t, `at work now[^\0]*kubeadm-arm: ending; what is at work has 10 s to stop[^\0]*interrupted by SIGINT`, e.Stdout)
+	assert.Regexp(t, `at work now[^\0]*kubeadm-arm: stopping; running commands have 10 s to end[^\0]*interrupted by SIGINT`, e.Stdout)
 	assert.Empty(t, e.Left, "no orphan processes")
 }
 
