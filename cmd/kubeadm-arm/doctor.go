@@ -252,7 +252,7 @@ func (e doctorInputs) askPrograms(ctx context.Context, f *doctor.Facts) {
 		if ctr := hwdetect.Find(e.v.pathOf(), "ctr"); ctr != "" && s.Runtime == "containerd" && s.Answers && isRoot() {
 			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io",
 				"images", "list", "--quiet"}, Env: e.v.env, Patience: askPatience})
-			f.ImagesTold = err == nil
+			f.ImagesKnown = err == nil
 			f.Images = strings.Fields(string(res.Stdout))
 		}
 	}
