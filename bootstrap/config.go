@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -64,7 +66,7 @@ var imageTag = regexp.MustCompile(`(?m)^\s*image:\s*["']?\S*?:(v\d+\.\d+\.\d+\S*
 // and could find another answer the second time.
 func (r *run) pinnedVersion() string {
 	for _, path := range r.manifestPlaces(plan.APIServer) {
-		text, err := safefile.Read(path, maxFile)
+		text, err := safefile.Read(path, state.MaxFile)
 		if err != nil {
 			continue
 		}
@@ -77,7 +79,7 @@ func (r *run) pinnedVersion() string {
 
 func (r *run) manifestPlaces(component string) []string {
 	places := []string{r.layout.Manifest(component)}
-	if staged := r.layout.stagedAt(component); staged != "" {
+	if staged := manifests.StagedAt(r.layout, component); staged != "" {
 		places = append(places, staged)
 	}
 	return places

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -103,7 +104,7 @@ func FuzzParseJournal(f *testing.F) {
 			return
 		}
 		_ = j.Progress()
-		_, _ = j.Resumable(Layout{Root: "/no/such/root"})
+		_, _ = j.Resumable(state.Layout{Root: "/no/such/root"})
 		again, err := json.Marshal(j)
 		if err != nil {
 			t.Fatal(err)
@@ -154,7 +155,7 @@ func TestResumeByHandNeedsSecrets(t *testing.T) {
 			j.Plan.Config = nil
 		}
 		j.Args, j.Omitted = keepArgs(args)
-		l := Layout{Root: t.TempDir()}
+		l := state.Layout{Root: t.TempDir()}
 		put(t, l.ConfigCopy(), "")
 		_, err = j.Resumable(l)
 		require.ErrorContains(t, err, "the interrupted init had "+c.missing+", whose value is not kept in any file")

@@ -31,7 +31,13 @@ func TestImports(t *testing.T) {
 		{"plan", ground, "the decision must not reach up to what carries it out"},
 		{"doctor", []string{"hwdetect", "kubeadm", "internal/tomledit"}, "a diagnosis is made from facts; it must not reach what decides or changes"},
 		{"internal/tomledit", nil, "a text in, a text out"},
-		{"bootstrap", append([]string{"plan"}, ground...), "carrying out must not know how it is shown"},
+		{"bootstrap/state", []string{"kubeadm"}, "where things lie, and who may work on them, is all that it knows"},
+		{"bootstrap/podlog", []string{"plan"}, "it reads log files and nothing else"},
+		{"bootstrap/manifests", []string{"bootstrap/state", "plan", "patch"}, "moving manifests must not know of runs"},
+		{"bootstrap/await", []string{"bootstrap/state", "bootstrap/podlog", "plan", "patch"}, "waiting must not know of runs"},
+		{"bootstrap/diagnose", []string{"bootstrap/state", "bootstrap/podlog", "plan", "kubeadm"}, "an explanation changes nothing"},
+		{"bootstrap", append([]string{"plan", "bootstrap/state", "bootstrap/podlog", "bootstrap/manifests", "bootstrap/await",
+			"bootstrap/diagnose"}, ground...), "carrying out must not know how it is shown"},
 		{"report", append([]string{"plan"}, ground...), "a report is about a run, it must not start one"},
 	}
 	for _, pkg := range internal {

@@ -5,14 +5,14 @@ import (
 	"os"
 	"runtime/debug"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 )
 
 // board is the layout of the board that this program runs on.
-func board() bootstrap.Layout {
-	return bootstrap.Layout{Root: "/", FS: durable.FS{Hook: durable.KillPoint()}}
+func board() state.Layout {
+	return state.Layout{Root: "/", FS: durable.FS{Hook: durable.KillPoint()}}
 }
 
 // thisProgram is the path that systemd can start this program by.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
@@ -31,7 +32,7 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 	if err != nil || len(a.Words) < 2 || a.Words[0] != "upgrade" || a.Words[1] != "apply" && a.Words[1] != "node" || a.Bool("help") {
 		return args, nil // kubeadm says what is wrong
 	}
-	ours, err := bootstrap.Layout{Root: "/"}.DurablePatches()
+	ours, err := bootstrap.DurablePatches(state.Layout{Root: "/"})
 	if err != nil || len(ours) == 0 {
 		return args, err
 	}
@@ -45,12 +46,12 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 		return args, nil
 	}
 	if _, given := a.Get("config"); given {
-		printable.Fprintf(v.stderr, "kubeadm-arm: --config forbids a patches flag; keep this board's changes with patches.directory: %s\n", bootstrap.Layout{Root: "/"}.Patches())
+		printable.Fprintf(v.stderr, "kubeadm-arm: --config forbids a patches flag; keep this board's changes with patches.directory: %s\n", state.Layout{Root: "/"}.Patches())
 		return args, nil
 	}
 	rest, theirs, _ := cut(args, flag, known)
 	if theirs == "" {
-		return before(args, "--"+flag+"="+bootstrap.Layout{Root: "/"}.Patches()), nil
+		return before(args, "--"+flag+"="+state.Layout{Root: "/"}.Patches()), nil
 	}
 	if err := v.mergePatches(ours, theirs); err != nil {
 		return nil, err
