@@ -20,18 +20,18 @@ KUBERNETES ?= v1.37.2
 SPEED ?= bananapi
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross lab deps demo demo-fast bench-init versions trees boards boards-quick bananapi bananapi-idle cubieboard rk3328 raspberrypi1 power-cut bundle-board walk walk-quick test test-all lint unit board fuzz fuzz-quick vuln reports calibrate fit screenshots manifests openssl versions-table clean
+.PHONY: help build cross lab deps demo demo-fast bench-init versions trees boards boards-quick walk walk-quick test test-all lint unit board fuzz fuzz-quick vuln reports calibrate fit screenshots manifests openssl versions-table clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 build: ## build kubeadm-arm for this machine into bin/
 	$(BUILD) -o $(BIN)/kubeadm-arm ./cmd/kubeadm-arm
 
-build-images: ## build kubeadm-arm-images for this machine into bin/: it builds Kubernetes for boards
+build-images: ## build kubeadm-arm-images into bin/: Kubernetes for boards
 	cd lab && $(BUILD) -o ../$(BIN)/kubeadm-arm-images .
 
-cross: ## build static binaries for ARMv5, ARMv6, ARMv7, arm64 and amd64, and print their sizes
+cross: ## static binaries for ARMv5, ARMv6, ARMv7, arm64 and amd64, with sizes
 	GOOS=linux GOARCH=arm GOARM=5 $(BUILD) -o dist/kubeadm-arm-linux-armv5 ./cmd/kubeadm-arm
 	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o dist/kubeadm-arm-linux-armv6 ./cmd/kubeadm-arm
 	GOOS=linux GOARCH=arm GOARM=7 $(BUILD) -o dist/kubeadm-arm-linux-armv7 ./cmd/kubeadm-arm
@@ -41,139 +41,156 @@ cross: ## build static binaries for ARMv5, ARMv6, ARMv7, arm64 and amd64, and pr
 	  printf '%-34s %5.1f MB\n' $$f $$(awk "BEGIN{print $$size/1e6}"); \
 	  [ $$size -lt 25000000 ] || { echo "$$f is over 25 MB" >&2; exit 1; }; done
 
-lab: ## build the throwaway-board program, the demo and the boards' checks into bin/
-	cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/lab . && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN) ./demo ./boards ./calibrate
+BUILD_LAB = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
+lab: ## the programs of lab (boards to try it on) into bin/
+	cd lab && $(BUILD_LAB) -o ../$(BIN)/lab . && $(BUILD_LAB) -o ../$(BIN)/storage-board ./storage && \
+	  $(BUILD_LAB) -o ../$(BIN)/ ./demo ./boards ./calibrate ./walk
 
-deps: lab ## install the Debian packages that a board needs
+deps: lab ## install the Debian packages that boards need
 	$(BIN)/lab deps
 
 .PHONY: deps-counted
 deps-counted: deps
 	$(BIN)/lab deps --emulated
 
+# A command of demo on the boards that it names, with another list of versions in its second argument.
+DEMO = $(BIN)/demo $(1) --lab $(BIN)/lab --kubernetes $(or $(2),$(KUBERNETES))
+WITH_ARM = --kubeadm-arm $(BIN)/kubeadm-arm
 # Boards whose clock counts instructions, two at a time on two cores: a busy machine makes a run longer, and no board slower.
-COUNTED = $(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --board amd64 --side-by-side
+COUNTED = $(DEMO) $(WITH_ARM) --board amd64 --side-by-side
 
-demo: build lab deps-counted ## the main job: stock kubeadm fails on a slow board, kubeadm-arm brings it up (four minutes)
-	$(COUNTED) --speed $(SPEED)
+demo: build lab deps-counted ## kubeadm fails on a slow board, kubeadm-arm works (4 min)
+	$(call COUNTED,compare) --speed $(SPEED)
 
-demo-fast: build lab deps-counted ## the same on a board four times as fast, where both succeed
-	$(COUNTED) --speed bananapi*4 --expect-stock-works --expect-ratio 1.2
+demo-fast: build lab deps-counted ## the same on a board four times as fast, where both work
+	$(call COUNTED,compare) --speed bananapi*4 --expect-stock-works --expect-ratio 1.2
 
 # As many boards at once as two cores can give their shares to.
-BENCH_INIT = $(COUNTED) --tools stock,recipe,expert,kubeadm-arm --detail --limit 2h
 BENCH_INIT_SPEEDS = x4 x2 x1 d4 d16
 .PHONY: $(BENCH_INIT_SPEEDS:%=bench-init-%) bench-init-idle bench-init-document
-bench-init: $(BENCH_INIT_SPEEDS:%=bench-init-%) bench-init-idle bench-init-document ## stock, the recipe by hand, an expert's config and kubeadm-arm on boards four times as fast as a Banana Pi to a sixteenth of it, and idle; writes docs/results (two hours)
+bench-init: $(BENCH_INIT_SPEEDS:%=bench-init-%) bench-init-idle bench-init-document ## four ways to init on five speeds, and idle load; writes results (2 h)
 
 # x4 is --speed bananapi*4, d4 --speed bananapi/4.
 $(BENCH_INIT_SPEEDS:%=bench-init-%): bench-init-%: build lab deps-counted
-	$(BENCH_INIT) --rounds 3 --speed $(subst x,bananapi*,$(subst d,bananapi/,$*)) --json $(BIN)/bench-init-$*.json
+	$(call COUNTED,compare) --tools stock,recipe,expert,kubeadm-arm --detail --limit 2h --rounds 3 \
+	  --speed $(subst x,bananapi*,$(subst d,bananapi/,$*)) --json $(BIN)/bench-init-$*.json
 
-bench-init-idle: build lab deps
-	$(BENCH_INIT) --rounds 1 --cpu 100% --side-by-side --idle 2m --tools stock,kubeadm-arm,kubeadm-arm:frugal,kubeadm-arm:responsive --document docs/results/bench-init-idle.md
+bench-init-idle: build lab deps-counted
+	$(call COUNTED,idle) --detail --limit 2h --tools stock,kubeadm-arm,kubeadm-arm:frugal,kubeadm-arm:responsive \
+	  --document docs/results/bench-init-idle.md
+
+# What earlier calls have kept, one document of all.
+DOCUMENT = $(BIN)/demo document $$(for f in $(1); do [ ! -e $$f ] || echo $$f; done) --document docs/results/$(2).md
 
 bench-init-document:
-	$(BIN)/demo --from $$(for f in $(BENCH_INIT_SPEEDS:%=$(BIN)/bench-init-%.json); do [ ! -e $$f ] || echo $$f; done | paste -sd,) --document docs/results/bench-init.md
+	$(call DOCUMENT,$(BENCH_INIT_SPEEDS:%=$(BIN)/bench-init-%.json),bench-init)
 
 VERSIONS ?= v1.13.1,v1.31.4,v1.34.4,v1.37.2
-versions: build lab deps ## stock and kubeadm-arm with several versions of Kubernetes on slow boards; writes docs/results (half an hour)
-	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(VERSIONS) --cpu 5% --pace --side-by-side --detail \
-	  --document docs/results/versions.md
+versions: build lab deps ## several Kubernetes versions on slow boards; writes results (30 min)
+	$(call DEMO,compare,$(VERSIONS)) $(WITH_ARM) --cpu 5% --pace --side-by-side --detail --document docs/results/versions.md
 
 # Twelve seconds a run at full speed, staged as on the slow board whose benchmark is given.
-WALK = cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/walk ./walk && cd .. && \
-  CGO_ENABLED=0 $(GO) build -tags killpoints -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/killpoints/kubeadm-arm ./cmd/kubeadm-arm && \
+WALK = CGO_ENABLED=0 $(GO) build -tags killpoints -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/killpoints/kubeadm-arm ./cmd/kubeadm-arm && \
   $(BIN)/walk --lab $(BIN)/lab --kubeadm-arm $(BIN)/killpoints/kubeadm-arm --kubernetes $(KUBERNETES) --bench testdata/calibration/cpu-005-1core.json
 
-walk: lab deps ## SIGKILL at every journal boundary and 30 random moments, 10 power cuts; each resumed (40 minutes)
+walk: lab deps ## init killed at 92 points, 10 power cuts, each resumed (40 min)
 	$(WALK) --moments 30 --power 10 --json docs/results/walk.json
 
-walk-quick: lab deps ## the same, six trials (under three minutes)
+walk-quick: lab deps ## the same, six trials (3 min)
 	$(WALK) --every 20 --moments 2 --power 1
 
 .PHONY: variations
-variations: ## doctor's fixes carried out on every form of the files that they change, twice as many as make test has
+variations: ## doctor's fixes on every form of the files that they change
 	VARIATIONS=all $(GO) test ./cmd/kubeadm-arm -run Variations -v -timeout $(PATIENCE)
 
 .PHONY: storage-board raid-board storage-walk
-STORAGE_BOARD = cd lab && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o ../$(BIN)/storage-board ./storage && cd .. && \
-  $(BIN)/storage-board --lab $(BIN)/lab --kubernetes $(KUBERNETES)
+STORAGE_BOARD = $(BIN)/storage-board --lab $(BIN)/lab --kubernetes $(KUBERNETES)
 
-storage-board: build lab deps ## etcd and containerd moved to a disk on a throttled board; power cut with and without it (five minutes)
+storage-board: build lab deps ## storage on a throttled board, with and without the disk (5 min)
 	$(STORAGE_BOARD) --kubeadm-arm $(BIN)/kubeadm-arm $(if $(RESULTS),--results $(RESULTS))
 
-raid-board: cross lab ## an emulated ARM board, systemd, a RAID 5 of five disks: restarted whole, degraded, without it, and with it again
+raid-board: cross lab ## storage on an emulated board with a RAID 5; writes results (30 min)
 	$(BIN)/lab deps --emulated
 	mkdir -p $(BIN)/armv7 && cp dist/kubeadm-arm-linux-armv7 $(BIN)/armv7/kubeadm-arm
 	$(STORAGE_BOARD) --raid --name raid --kubeadm-arm $(BIN)/armv7/kubeadm-arm --results docs/results/raid-board.md
 
-storage-walk: ## SIGKILL at every change that storage apply and undo make, each with every way of going on and damage in between; the model of its states (root, 20 minutes); writes docs/results
+storage-walk: ## storage killed at every change (root, 20 min); writes results
 	mkdir -p $(BIN)
 	STORAGE_WALK=all $(GO) test ./storage -run "TestWalk|TestModel" -v -timeout 3h | tee $(BIN)/storage-walk.log
 	{ printf '# Storage, killed everywhere\n\n%s, kubeadm-arm %s, %s, Linux %s.\n\n    make storage-walk\n\n' "$$(date -u +%F)" $(VERSION) \
 	  "$$($(GO) env GOVERSION)" "$$(uname -r)"; \
 	  sed -n 's/^ *[a-z]*_test.go:[0-9]*: result: \(.*\)/- \1/p' $(BIN)/storage-walk.log; } >docs/results/storage-walk.md
 
-trees: build ## whole trees of Debian 12 and 13, made with debootstrap: doctor finds nothing wrong (ten minutes)
-	mkdir -p $(BIN)/trees && lab/trees.sh $(BIN)/kubeadm-arm $(BIN)/trees
+trees: build ## doctor on whole trees of Debian 12 and 13 (10 min)
+	mkdir -p $(BIN)/trees && lab/trees.sh $(BIN)/kubeadm-arm $(BIN)/trees docs/results/doctor-trees.md
 
-boards: cross lab ## every emulated ARM board: what detect finds there, and the kubeadm that dies on ARMv6; writes docs/results
+boards: cross lab ## detect and doctor on every emulated board; writes results
 	$(BIN)/lab deps --emulator
 	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --results docs/results/boards.md
+
+.PHONY: doctor-board
+doctor-board: cross lab ## doctor on emulated boards as owners set them up (1 h); writes results
+	$(BIN)/lab deps --emulated
+	mkdir -p $(BIN)/$(BOARD) && cp dist/kubeadm-arm-linux-$(if $(filter amd64,$(BOARD)),amd64,$(if $(filter rk3328,$(BOARD)),arm64,armv7)) $(BIN)/$(BOARD)/kubeadm-arm
+	lab/doctor-board.sh $(BIN)/$(BOARD)/kubeadm-arm $(BIN)/lab $(BOARD) docs/results/doctor-$(BOARD).md
 
 boards-quick: cross lab ## the same on a Raspberry Pi Model B and an ARMv7 board
 	$(BIN)/lab deps --emulator
 	$(BIN)/boards --lab $(BIN)/lab --dist dist --kubernetes $(KUBERNETES) --quick
 
-# Whole emulated boards, with kubeadm-arm from its Debian package.
-WHOLE = $(BIN)/lab deps --emulated && $(BIN)/demo --lab $(BIN)/lab --kubernetes $(KUBERNETES)
-DEB = dist/release/kubeadm-arm_$(DEB_VERSION)_$(1).deb
+conformance: build lab deps ## a cluster of each profile shows that it works (3 min); writes results
+	$(call DEMO,conformance) $(WITH_ARM) --cpu 60% --limit 5m --tools kubeadm-arm,kubeadm-arm:frugal --document docs/results/conformance.md
 
-conformance: build lab deps ## a cluster of each profile shows that it works: scaling, restarts, a service, a silent node (three minutes)
-	$(BIN)/demo --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --cpu 60% --limit 5m \
-	  --tools kubeadm-arm,kubeadm-arm:frugal --conformance --document docs/results/conformance.md
-
-bananapi: packages lab ## stock, the recipe by hand and kubeadm-arm from its .deb on an emulated ARMv7 board with two cores, then a power cut (15 minutes); writes docs/results
-	$(WHOLE) --board bananapi --deb $(call DEB,armhf) --tools stock,recipe,kubeadm-arm --reboot --document docs/results/bananapi.md
-
-bananapi-idle: packages lab ## the idle load of the recipe's control plane and of kubeadm-arm's there (15 minutes); writes docs/results
-	$(WHOLE) --board bananapi --deb $(call DEB,armhf) --tools recipe,kubeadm-arm --idle 2m --document docs/results/bananapi-idle.md
-
-cubieboard: packages lab ## as bananapi and bananapi-idle, with one core: the hardest (an hour)
-	$(WHOLE) --board cubieboard --deb $(call DEB,armhf) --tools stock,recipe,kubeadm-arm --limit 15m --idle 2m --reboot --document docs/results/cubieboard.md
-
+# Emulated boards with kubeadm-arm from its Debian package: the command of demo, the kind of board, Debian's name for its
+# CPU, and what else demo is to do. Each writes docs/results/TARGET.md.
+EMULATED_bananapi       = compare bananapi armhf --tools stock,recipe,kubeadm-arm --reboot
+EMULATED_bananapi-idle  = idle bananapi armhf --tools recipe,kubeadm-arm
+EMULATED_cubieboard     = idle cubieboard armhf --tools stock,recipe,kubeadm-arm --limit 15m --reboot
+EMULATED_rk3328         = idle rk3328 arm64 $(RK3328) --tools stock,kubeadm-arm --settle 30s --for 1m --expect-stock-works --expect-ratio 1
+EMULATED_rk3328-article = compare rk3328 arm64 $(RK3328) --tools article --reboot
+EMULATED_raspberrypi1   = idle raspberrypi1 armel --bin dist/armv7/kubeadm-v7 --tools armv7,stock,kubeadm-arm --expect-illegal --limit 40m
+EMULATED_power-cut      = power-cut bananapi armhf
+EMULATED_bundle-board   = compare bananapi armhf --bundle dist/bundle --tools kubeadm-arm
 # A core of the real board is twice a Banana Pi's (7-zip, sbc-bench), whose cores QEMU's are about as fast as, and two cores here carry four.
 RK3328_DILATION ?= 4
-rk3328: packages lab ## stock and kubeadm-arm on an emulated 64-bit board with four cores; then pods on the only board, as the article has them, and a power cut
-	$(WHOLE) --board rk3328 --time-dilation $(RK3328_DILATION) --deb $(call DEB,arm64) --tools stock,kubeadm-arm --settle 30s --idle 1m --expect-stock-works --expect-ratio 1 --document docs/results/rk3328.md
-	$(WHOLE) --board rk3328 --time-dilation $(RK3328_DILATION) --deb $(call DEB,arm64) --tools article --reboot --document docs/results/rk3328-article.md
+RK3328 = --time-dilation $(RK3328_DILATION)
 
-raspberrypi1: packages lab ## an emulated Raspberry Pi 1 (ARMv6, 512 MiB): a kubeadm for ARMv7 dies and is refused; how far stock and kubeadm-arm get
+EMULATED = bananapi bananapi-idle cubieboard rk3328 rk3328-article raspberrypi1 power-cut bundle-board
+.PHONY: $(EMULATED) kubeadm-v7 bundle
+$(EMULATED): packages lab
+	$(BIN)/lab deps --emulated
+	$(call DEMO,$(word 1,$(EMULATED_$@))) --board $(word 2,$(EMULATED_$@)) \
+	  --deb dist/release/kubeadm-arm_$(DEB_VERSION)_$(word 3,$(EMULATED_$@)).deb \
+	  $(wordlist 4,99,$(EMULATED_$@)) --document docs/results/$@.md
+
+bananapi: ## three ways on an emulated Banana Pi, power cut (15 min); writes results
+bananapi-idle: ## idle load there, recipe and kubeadm-arm (15 min); writes results
+cubieboard: ## both on one emulated core, the hardest (1 h); writes results
+rk3328: rk3328-article ## four emulated 64-bit cores; pods on the only board; writes results
+raspberrypi1: kubeadm-v7 ## an emulated Raspberry Pi 1 (ARMv6, 512 MiB); writes results
+power-cut: ## power cut in the middle of init on an emulated board; writes results
+bundle-board: bundle ## a board from the bundle of images build; writes results
+
+kubeadm-v7: lab
 	install -D $$($(BIN)/lab build --kubernetes $(KUBERNETES) --arch arm --goarm 7 --only kubeadm) dist/armv7/kubeadm-v7
-	$(WHOLE) --board raspberrypi1 --deb $(call DEB,armel) --bin dist/armv7/kubeadm-v7 --tools armv7,stock,kubeadm-arm --expect-illegal --limit 40m --idle 2m \
-	  --document docs/results/raspberrypi1.md
 
-power-cut: packages lab ## power cut in the middle of an init on an emulated board; the package's unit puts the manifests back
-	$(WHOLE) --board bananapi --deb $(call DEB,armhf) --tools kubeadm-arm --cut --document docs/results/power-cut.md
-
-bundle-board: packages build-images lab ## an emulated ARMv7 board whose Kubernetes is the bundle of kubeadm-arm images build, unpacked and imported as its words say
+bundle: build-images
 	rm -rf dist/bundle && $(BIN)/kubeadm-arm-images build --kubernetes $(KUBERNETES) --cpu armv7 --out dist/bundle
-	$(WHOLE) --board bananapi --deb $(call DEB,armhf) --bundle dist/bundle --tools kubeadm-arm --document docs/results/bundle-board.md
 
 # Boards whose times are compared bear no second run beside them. flock closes its file, so that nothing which a killed run leaves goes on holding it.
 TESTLOCK ?= /tmp/kubeadm-arm-test.lock
-test: ## everything that continuous integration runs; waits for another such run on the machine
+test: ## everything that continuous integration runs; one run at a time
 	@touch $(TESTLOCK); flock --nonblock $(TESTLOCK) true || echo "another make test runs on this machine; waiting until it has ended"
 	@exec flock --close $(TESTLOCK) $(MAKE) --no-print-directory test-all
 
 test-all: lint unit fuzz-quick cross board storage-board boards-quick packages-check
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck, sizes of functions, lines and packages
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad" >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	cd lab && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
+	$(GO) run ./tools/sizes -report .
 
 # A test that hangs is ended after this time; no busy machine takes so long. What the tests of lab need is built first.
 PATIENCE ?= 75m
@@ -184,25 +201,26 @@ unit: lab deps ## unit, golden and script tests with the race detector
 
 # What decides runs on boards with counted time; that which is interrupted has a core beside the walk, which shows
 # that killed runs are resumed and not how long that takes.
-board: build lab deps-counted ## real Kubernetes on boards: as slow as a Banana Pi, interrupted there, killed and resumed, four times as fast
-	$(COUNTED) --speed $(SPEED) --expect-stock-fails
-	$(COUNTED) --speed $(SPEED) --tools kubeadm-arm --interrupt & interrupted=$$!; code=0; \
-	  { $(MAKE) --no-print-directory walk-quick && $(COUNTED) --speed bananapi*4 --tools kubeadm-arm; } || code=$$?; \
+board: build lab deps-counted ## real Kubernetes on slow and fast boards, interrupted, killed, resumed
+	$(call COUNTED,compare) --speed $(SPEED) --expect-stock-fails
+	$(call COUNTED,interrupt) --speed $(SPEED) & interrupted=$$!; code=0; \
+	  { $(MAKE) --no-print-directory walk-quick && $(call COUNTED,compare) --speed bananapi*4 --tools kubeadm-arm; } || code=$$?; \
 	  wait $$interrupted || code=$$?; exit $$code
 
 # Where the board is stalled: what kubeadm-arm prints when a step begins, and what stock kubeadm prints.
 STALL_AT = kubeadm's phases up to the manifests|[certs],wait for etcd|[kubelet-start] Starting,wait for kube-apiserver|[kubelet-check],kubeadm's remaining phases|[control-plane-check],wait for kube-scheduler|[bootstrap-token],wait for kube-controller-manager|[addons],node is Ready
-STALLS ?= 5s 15s 30s 60s 1m@10% 5m@10%
+# 1m@10: slowed to 10 % for a minute. No % here, which would make patterns of the targets.
+STALLS ?= 5s 15s 30s 60s 1m@10 5m@10
 .PHONY: stall stall-document $(STALLS:%=stall-%)
-stall: $(STALLS:%=stall-%) stall-document ## a board kept from working, or slowed to a tenth, at each step of a bootstrap and after it, stock beside it where that works (two hours); writes docs/results
+stall: $(STALLS:%=stall-%) stall-document ## boards stopped or slowed at each step of init (2 h); writes results
 
 $(STALLS:%=stall-%): stall-%: build lab deps-counted
-	-$(COUNTED) --speed bananapi*4 --limit 2h --stall $* --stall-at "$(STALL_AT)" --json $(BIN)/stall-$*-x4.json
-	-$(COUNTED) --speed bananapi --tools kubeadm-arm --limit 2h --stall $* --stall-at "$(STALL_AT)" --json $(BIN)/stall-$*-x1.json
+	-$(call COUNTED,stall) --speed bananapi*4 --limit 2h --for $* --at "$(STALL_AT)" --json $(BIN)/stall-$*-x4.json
+	-$(call COUNTED,stall) --speed bananapi --tools kubeadm-arm --limit 2h --for $* --at "$(STALL_AT)" --json $(BIN)/stall-$*-x1.json
 
 # Fails when anything that kubeadm-arm starts was started again.
 stall-document:
-	$(BIN)/demo --from $$(for f in $(STALLS:%=$(BIN)/stall-%-x4.json) $(STALLS:%=$(BIN)/stall-%-x1.json); do [ ! -e $$f ] || echo $$f; done | paste -sd,) --document docs/results/stall.md
+	$(call DOCUMENT,$(STALLS:%=$(BIN)/stall-%-x4.json) $(STALLS:%=$(BIN)/stall-%-x1.json),stall)
 
 FUZZTIME ?= 10s
 # Workers of each target: the cores, shared out.
@@ -219,26 +237,35 @@ fuzz: ## every fuzz target for FUZZTIME (default 10s), FUZZJOBS at a time
 fuzz-quick: ## the same, a thousand inputs each
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=1000x
 
-vuln: ## known vulnerabilities in what is called, from vuln.go.dev or VULNDB=file:///…/vulndb/data/osv
+vuln: ## known vulnerabilities in code that is called (VULNDB: a local copy)
 	@GO=$(GO) VULNDB=$(VULNDB) .ci/vuln
 
-reports: cross lab ## a report of every throttled and emulated board: testdata/reports, docs/boards (ten minutes, quiet machine)
+reports: cross lab ## a report of every board: testdata/reports, docs/boards (10 min)
 	$(BIN)/lab deps --emulator
-	$(GO) build -o $(BIN)/reports ./report/boards && $(BIN)/reports --lab $(BIN)/lab --dist dist
+	$(GO) build -o $(BIN)/reports ./tools/reports && $(BIN)/reports --lab $(BIN)/lab --dist dist
 
-calibrate: build lab deps ## bootstraps on 17 boards, and the model of plan fitted to them anew (half an hour, quiet machine)
+calibrate: build lab deps ## measure bootstraps on 17 boards, fit plan's model (30 min)
 	$(BIN)/calibrate --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES)
 	$(MAKE) fit
 
-fit: ## fit plan's model to testdata/calibration; write its coefficients, docs/results/prediction.md and the golden files that hang on them
-	$(GO) run ./plan/fit
+fit: ## fit plan's model to testdata/calibration; writes golden files, too
+	$(GO) run ./tools/fit
 	$(GO) test ./plan -update
 	$(GO) test ./patch -update
+
+# kubeadm's closing words, with the token, go to a file.
+.PHONY: init-svg
+INIT = kubeadm-arm init --config /etc/kubeadm-lab.yaml
+init-svg: build lab deps ## docs/init.svg: an init recorded on a throttled board (two minutes)
+	$(BIN)/lab up --name init-svg --cpu 15% --kubernetes $(KUBERNETES) --bin $(BIN)/kubeadm-arm
+	trap '$(BIN)/lab down --name init-svg' EXIT; cd $(BIN) && script --quiet --return --command \
+	  "stty cols 80; ./lab run --name init-svg --env TERM=xterm -- sh -c '$(INIT) >/root/join.txt'" --log-out init.out --log-timing init.timing
+	$(GO) run ./tools/termsvg -prompt '$(INIT) >join.txt' $(BIN)/init.out $(BIN)/init.timing >docs/init.svg
 
 # A browser's own rules for phones, dark rooms and paper, on the example report.
 CHROMIUM ?= chromium
 SHOT = $(CHROMIUM) --headless=new --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir=$$(mktemp -d)
-screenshots: ## the example report and comparison in a real browser: phone, desktop, dark, paper, as pictures in bin/screenshots (needs chromium)
+screenshots: ## the example report in chromium, as pictures in bin/screenshots
 	mkdir -p $(BIN)/screenshots
 	for page in example compare; do url=file://$(CURDIR)/report/testdata/$$page.html; out=$(BIN)/screenshots/$$page; \
 	  $(SHOT) --window-size=390,5600 --screenshot=$$out-phone.png $$url; \
@@ -246,11 +273,11 @@ screenshots: ## the example report and comparison in a real browser: phone, desk
 	  $(SHOT) --window-size=1200,4200 --blink-settings=preferredColorScheme=0 --screenshot=$$out-dark.png $$url; \
 	  $(SHOT) --print-to-pdf=$$out-paper.pdf --no-pdf-header-footer $$url; done
 
-manifests: ## have the real kubeadms of all versions write testdata/manifests anew (an hour)
-	cd testdata/manifests/generate && $(GO) run .
+manifests: ## the real kubeadms of all versions write testdata/manifests (1 h)
+	cd tools/manifests && $(GO) run .
 
 openssl: ## the benchmark's cryptography beside openssl speed
-	$(GO) run ./bench/check openssl -rounds 5
+	$(GO) run ./tools/benchcheck openssl -rounds 5
 
 versions-table: ## write docs/versions.md from the version table
 	$(GO) test ./kubeadm -run TestVersionsDocument -update

@@ -2,10 +2,11 @@
 package docs
 
 import (
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -55,15 +56,8 @@ var (
 // TestLinks: every link in a Markdown file of the repository leads to a file, and to a
 // heading where it names one. Addresses on the web are not asked for.
 func TestLinks(t *testing.T) {
-	// Only what git knows or would add: folders such as bin hold other people's files.
-	out, err := exec.Command("git", "-C", "..", "ls-files", "-co", "--exclude-standard", "*.md").Output()
-	require.NoError(t, err)
-	for _, path := range strings.Fields(string(out)) {
-		path = filepath.Join("..", path)
+	for _, path := range markdown(t, "..") {
 		text, err := os.ReadFile(path)
-		if os.IsNotExist(err) {
-			continue // removed and not committed yet
-		}
 		require.NoError(t, err)
 		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(string(text), ""), -1) {
 			target, anchor, _ := strings.Cut(m[1], "#")
@@ -99,6 +93,25 @@ func anchors(text string) []string {
 			return -1
 		}, m[1]))
 	}
+	return all
+}
+
+// markdown are the Markdown files below a folder, but for those that were built or
+// fetched.
+func markdown(t *testing.T, root string) []string {
+	t.Helper()
+	others := []string{"bin", "dist", "vendor"}
+	var all []string
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		name := entry.Name()
+		if err == nil && entry.IsDir() && path != root && (strings.HasPrefix(name, ".") || slices.Contains(others, name)) {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(name, ".md") {
+			all = append(all, path)
+		}
+		return err
+	}))
 	return all
 }
 

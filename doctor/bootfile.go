@@ -140,6 +140,9 @@ func (f Facts) withBoot(found Finding, params string) Finding {
 			"# add to the kernel's command line, wherever this board's boot loader keeps it: "+params, "sudo reboot")
 		return found
 	}
+	if b.Rootless() && b.Generator == "" {
+		return f.withoutRoot(found, params)
+	}
 	change := bootWords{b.Kind, params}
 	after, err := change.Apply([]byte(b.Text))
 	there := err == nil && string(after) == b.Text
@@ -173,6 +176,27 @@ func (f Facts) withBoot(found Finding, params string) Finding {
 		found.Fix = append(found.Fix, "# if /proc/cmdline is without it after that, it is "+b.Rival+
 			" that this board boots with: add the same there")
 	}
+	return found
+}
+
+// withoutRoot adds to a finding that the boot file names no root file system: it is
+// blank or cut off, and parameters alone would not have the board start again. The
+// running kernel's are known.
+func (f Facts) withoutRoot(found Finding, params string) Finding {
+	path := f.Host.BootFile.Path
+	what := "names no root file system (root=)"
+	if strings.TrimSpace(f.Host.BootFile.Text) == "" {
+		what = "is empty"
+	}
+	found.Means += "; and " + path + " " + what + ": the board does not start from it"
+	line := "# " + path + " has to be one line, as on another card with this system, and in it: " + params
+	if running := strings.Join(f.Host.Cmdline, " "); strings.Contains(running, "root=") {
+		missing := bootWords{hwdetect.BootCmdline, params}.missing(hwdetect.Setting{Words: f.Host.Cmdline})
+		found.Fix = append(found.Fix, "# write into "+path+", as one line, what the running kernel was started with, and "+
+			params+":", "# "+strings.Join(append([]string{running}, missing...), " "), "sudo reboot")
+		return found
+	}
+	found.Fix = append(found.Fix, line)
 	return found
 }
 

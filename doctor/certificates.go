@@ -7,7 +7,6 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
-	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // certificateNotice is how long before its end a certificate is named. The
@@ -91,25 +90,19 @@ func certificates(f Facts) []Finding {
 	return all
 }
 
+// renewedTogether is what renews kubeadm's certificates and the kubelet's, and
+// restarts what uses them.
+const renewedTogether = "sudo kubeadm-arm certs renew    # the kubelet's, too; it restarts what uses them"
+
 // renewCertificates is kubeadm's own renewal. The components read their files
 // when they start.
 func (f Facts) renewCertificates(found *Finding) {
 	found.Means = "the control plane's parts refuse each other's and your own connections once these have expired"
-	found.Fix = []string{"sudo kubeadm-arm " + f.Kubeadm.Value(kubeadm.RenewCerts)}
-	if f.Kubeadm.Value(kubeadm.RenewKubeconfigs) == "no" && strings.Contains(found.Seen, ".conf (") {
-		found.Fix = append(found.Fix,
-			"sudo mv /etc/kubernetes/admin.conf /etc/kubernetes/controller-manager.conf "+
-				"/etc/kubernetes/scheduler.conf /root/",
-			"sudo kubeadm-arm init phase kubeconfig all    # it makes those that are missing")
-	}
-	found.Fix = append(found.Fix,
-		"sudo crictl ps -q --name '^(etcd|kube-(apiserver|controller-manager|scheduler))$' | xargs -r sudo crictl "+
-			"stop    # the kubelet starts them again, with the new ones",
-		"sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) ~/.kube/config")
+	found.Fix = []string{renewedTogether, "sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) ~/.kube/config"}
 }
 
-// renewKubelet is by hand: kubeadm renews what it has made itself, and an expired
-// certificate cannot ask the API server for the next one (kubernetes.io,
+// renewKubelet is without the API server: kubeadm renews what it has made itself, and an
+// expired certificate cannot ask the API server for the next one (kubernetes.io,
 // Troubleshooting kubeadm, "Kubelet client certificate rotation fails").
 func (f Facts) renewKubelet(found *Finding) {
 	found.Rule = KubeletRule
@@ -119,21 +112,12 @@ func (f Facts) renewKubelet(found *Finding) {
 		found.Means = "the kubelet should have renewed it by itself long ago; once it has expired the node becomes " +
 			"NotReady. kubeadm certs renew does not renew this one"
 	}
+	found.Fix = []string{renewedTogether}
 	if !f.Host.Node.CAKey {
 		found.Fix = []string{
-			"kubeadm token create --print-join-command    # on a control-plane node; then here:",
-			"sudo kubeadm-arm reset    # and join again with that command",
+			"# on a control-plane node, with this node's name; the token is not shown:",
+			"sudo kubeadm token create --ttl 1h | ssh THIS-NODE sudo kubeadm-arm certs renew --token-stdin",
 		}
-		return
-	}
-	found.Fix = []string{
-		"sudo sh -c 'mkdir -p /root/kubelet-before && mv /etc/kubernetes/kubelet.conf " +
-			"/var/lib/kubelet/pki/kubelet-client-* /root/kubelet-before/'",
-		"sudo kubeadm-arm init phase kubeconfig kubelet --node-name " + shell.Quote(f.nodeName()) + "    # signed " +
-			"with the CA's key, which this board has",
-		"sudo systemctl restart kubelet    # it asks for a new one of its own, in /var/lib/kubelet/pki",
-		"kubectl --kubeconfig /etc/kubernetes/admin.conf get csr    # approve what is Pending: kubectl certificate " +
-			"approve NAME",
 	}
 }
 

@@ -14,17 +14,17 @@ func cniPlugins(f Facts) []Finding {
 	dirs := c.BinDirs
 	if f.uses("Docker") || f.uses("cri-dockerd") {
 		dirs = []string{"/opt/cni/bin"} // the default of the kubelet up to v1.23, and of cri-dockerd
-	} else if !f.uses("containerd") || c.Problem != "" {
+	} else if !f.uses("containerd") || c.Problem != nil {
 		return nil
 	}
 	if len(dirs) == 0 || cni.Where == nil {
 		return nil
 	}
-	if cni.Problem != "" {
+	if cni.Problem != nil {
 		return one(Finding{
-			ID: "cni-plugins", Severity: Warning, Rule: ContainerdRule, Seen: cni.Config + ": " + cni.Problem,
+			ID: "cni-plugins", Severity: Warning, Rule: ContainerdRule, Seen: cni.Problem.Error(),
 			Means: "the node stays NotReady: the pod network's configuration cannot be read",
-			Fix:   []string{"sudo nano " + cni.Config},
+			Fix:   editByHand(*cni.Problem),
 		})
 	}
 	needed := cni.Plugins

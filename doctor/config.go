@@ -6,6 +6,19 @@ import (
 	"strings"
 )
 
+// flagValues names a flag whose value kubeadm refuses. What it refuses in a file is an
+// error of its own, before anything is looked at.
+func flagValues(f Facts) []Finding {
+	bad := f.Ask.Flags.BadFlag(f.Kubeadm)
+	if bad == nil {
+		return nil
+	}
+	return one(Finding{
+		ID: "flag-values", Severity: Fail, Rule: KubeadmRule, Seen: bad.Error(),
+		Means: "kubeadm stops at it before its preflight",
+	})
+}
+
 // configFields names the fields of the configuration that kubeadm does not have.
 // It warns and goes on without them; where such a field was meant to be one that
 // a cluster keeps for good, that is too late to notice.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
-	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // containerdFile is where containerd's configuration is; newContainerdFile is
@@ -89,11 +89,11 @@ func containerdConfig(f Facts) []Finding {
 	}
 	found := Finding{ID: "containerd-config", Severity: Fail, Rule: ContainerdRule, Checks: []string{"CRI"}}
 	switch {
-	case c.Problem != "":
+	case c.Problem != nil:
 		found.Severity, found.Checks = Warning, nil
-		found.Seen = c.Path + ": " + c.Problem
+		found.Seen = c.Problem.Error()
 		found.Means = "containerd does not start with such a file"
-		found.Fix = []string{"sudo nano " + c.Path, restartContainerd}
+		found.Fix = append(editByHand(*c.Problem), restartContainerd)
 	case len(c.Marked) > 0 && !strings.HasPrefix(f.RuntimeVersion, "1."):
 		found.Seen = strings.Join(c.Marked, ", ") + " begins with a byte order mark (U+FEFF), as some editors write it"
 		found.Means = "containerd 2 does not start with such a file"
@@ -135,94 +135,38 @@ func containerdConfig(f Facts) []Finding {
 	return one(found)
 }
 
-// containerdDriver is the cgroup driver of the runtime that pods get.
-func containerdDriver(c hwdetect.ContainerdConfig) string {
-	if c.SystemdCgroup == "true" || c.OldCgroup && c.RuntimeType == oldShim {
-		return "systemd"
+// editByHand are the lines about a file that no edit can be made in.
+func editByHand(p hwdetect.FileProblem) []string {
+	path := shell.Quote(p.Path)
+	if p.Line > 0 {
+		path = fmt.Sprintf("+%d %s", p.Line, path)
 	}
-	return "cgroupfs"
+	line := "sudo nano " + path
+	if p.Fix != "" {
+		line += "    # " + p.Fix
+	}
+	return []string{line}
 }
 
-// dockerDriver is Docker's: what its configuration says, else what it takes.
-func (f Facts) dockerDriver() string {
-	switch {
-	case f.Host.Runtime.Docker.CgroupDriver != "":
-		return f.Host.Runtime.Docker.CgroupDriver
-	case f.Host.Cgroups.Version == 2:
-		return "systemd"
-	}
-	return "cgroupfs"
-}
-
-func dockerConfig(f Facts) []Finding {
-	if problem := f.Host.Runtime.Docker.Problem; problem != "" && (f.uses("Docker") || f.uses("cri-dockerd")) {
-		return one(Finding{
-			ID: "docker-config", Severity: Warning, Rule: OwnRule, Seen: hwdetect.DockerConfigPath + ": " + problem,
-			Means: "Docker does not start with such a file",
-			Fix:   []string{"sudo nano " + hwdetect.DockerConfigPath, "sudo systemctl restart docker"},
-		})
+// runtimeConfig names a file of CRI-O's or Docker's configuration that cannot be read;
+// containerd's is containerdConfig's.
+func runtimeConfig(f Facts) []Finding {
+	for _, r := range []struct {
+		used     bool
+		id, name string
+		unit     string
+		problem  *hwdetect.FileProblem
+	}{
+		{f.uses("CRI-O"), "crio-config", "CRI-O", "crio", f.Host.Runtime.CRIO.Problem},
+		{f.uses("Docker") || f.uses("cri-dockerd"), "docker-config", "Docker", "docker", f.Host.Runtime.Docker.Problem},
+	} {
+		if r.used && r.problem != nil {
+			return one(Finding{
+				ID: r.id, Severity: Warning, Rule: OwnRule, Seen: r.problem.Error(),
+				Means: r.name + " does not start with such a file",
+				Fix:   append(editByHand(*r.problem), "sudo systemctl restart "+r.unit),
+			})
+		}
 	}
 	return nil
-}
-
-func cgroupDriver(f Facts) []Finding {
-	c := f.Host.Runtime.Containerd
-	shim := f.uses("cri-dockerd") // Docker's containers, and Docker's driver
-	docker := f.uses("Docker") || shim
-	unread := c.Problem
-	if docker {
-		unread = f.Host.Runtime.Docker.Problem
-	}
-	if !f.Host.Node.Systemd || unread != "" || !docker && !f.uses("containerd") {
-		return nil
-	}
-	kubelet := f.kubeletSetting("cgroup-driver", f.Ask.CgroupDriver)
-	if kubelet == "" {
-		kubelet = f.Kubeadm.Value(kubeadm.CgroupDriver)
-	}
-	name, runtime := "containerd", containerdDriver(c)
-	if docker {
-		name, runtime = "Docker", f.dockerDriver()
-		if !shim && f.Kubeadm.Value(kubeadm.DockerDriver) == "Docker's" {
-			return fine("cgroup-driver", "the kubelet takes Docker's: "+runtime)
-		}
-	} else if c.Runtime != "runc" {
-		name += "'s runtime " + c.Runtime
-	}
-	if !docker && f.oldCgroup() {
-		return nil // the remedy for that sets this, too
-	}
-	if kubelet == runtime {
-		return fine("cgroup-driver", "kubelet and "+name+": "+kubelet)
-	}
-	found := Finding{
-		ID: "cgroup-driver", Severity: Warning, Rule: OwnRule,
-		Seen: fmt.Sprintf("cgroup drivers differ: the kubelet's is %s, that of %s is %s", kubelet, name, runtime),
-		Means: "two managers of one tree: the control plane's containers are killed and started again every few " +
-			"minutes",
-	}
-	switch {
-	case runtime == "cgroupfs" && docker:
-		found.Severity, found.Rule = Fail, KubeletRule
-		found.Means = "the kubelet exits: misconfiguration: kubelet cgroup driver is different from docker cgroup " +
-			"driver"
-		if shim {
-			found.Means = "no pod starts: Docker refuses the names that the kubelet gives to cgroups " +
-				"(cgroup-parent for systemd cgroup should be a valid slice)"
-		}
-		found.Edits = []Edit{{hwdetect.DockerConfigPath, setExecOpt{"native.cgroupdriver", "systemd"}}}
-		found.Fix = []string{"sudo systemctl restart docker"}
-	case runtime == "cgroupfs":
-		if f.kubeletFacts().Has(kubeadm.DriverFromCRI) && strings.HasPrefix(f.RuntimeVersion, "2.") {
-			found.Severity, found.Seen = Info, "the cgroup driver of "+name+" is cgroupfs, and the kubelet takes "+
-				"it from there"
-			found.Means = "it works; systemd and the kubelet then manage one tree of cgroups side by side, which " +
-				"costs stability when memory is short"
-		}
-		found.Edits = systemdCgroup(c)
-		found.Fix = []string{restartContainerd}
-	default:
-		found.Fix = f.kubeletConfiguration("cgroup-driver", "cgroupDriver: systemd")
-	}
-	return one(found)
 }

@@ -65,6 +65,8 @@ type Ask struct {
 	// FailSwapOn, FailCgroupV1, CgroupDriver and ResolvConf are the kubelet's
 	// settings, empty unless set.
 	FailSwapOn, FailCgroupV1, CgroupDriver, ResolvConf string
+	// Flags are kubeadm's own.
+	Flags kubeadm.InitArgs
 	// Unknown are the fields of ConfigFile that kubeadm does not have.
 	Unknown []kubeadm.UnknownField
 }
@@ -73,14 +75,14 @@ type Ask struct {
 // the order in which a board comes up: hardware, kernel, system, network, runtime, Kubernetes.
 func checks() []func(Facts) []Finding {
 	return []func(Facts) []Finding{
-		configFields,
+		flagValues, configFields,
 		programs, cpus, memory, power,
 		kernelRelease, kernelFeatures, pageSize, memoryCgroup, cgroupVersion,
 		swap, clock, certificates, brokenCertificates, storageSet, freshDisk, volumes, space,
 		hostname, hostnameResolves, copies,
-		kernelSettings, defaultRoute, nameServers, ports,
-		runtimeAnswers, containerdConfig, runtimeVersion, dockerConfig, cgroupDriver, sandboxImage, cniPlugins,
-		neededPrograms, kubeletUnit, kubeletVersion, images, etcdArch, staticPods, leftovers,
+		kernelSettings, ownAddress, defaultRoute, nameServers, ports,
+		runtimeAnswers, containerdConfig, runtimeVersion, runtimeConfig, cgroupDriver, sandboxImage, cniPlugins,
+		neededPrograms, kubeletUnit, kubeletFlags, kubeletVersion, images, etcdArch, staticPods, leftovers,
 	}
 }
 

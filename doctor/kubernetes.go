@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -67,6 +68,22 @@ func kubeletUnit(f Facts) []Finding {
 		})
 	}
 	return fine("kubelet-unit", f.Host.Node.KubeletUnit)
+}
+
+// kubeletFlags names a word of its unit's command line at which the kubelet stops.
+func kubeletFlags(f Facts) []Finding {
+	arg, why := f.Host.Node.RefusedKubeletArg()
+	if arg == "" {
+		return nil
+	}
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	where := cmp.Or(f.Host.Node.KubeletFlagFiles[name], f.Host.Node.KubeletUnit, "its unit and the files that this reads")
+	return one(Finding{
+		ID: "kubelet-flags", Severity: Fail, Rule: KubeletRule,
+		Seen:  "the kubelet is started with " + arg,
+		Means: "it ends at once with an error about its flags: " + why,
+		Fix:   []string{"sudo nano " + where + "    # " + why, "sudo systemctl daemon-reload"},
+	})
 }
 
 func kubeletVersion(f Facts) []Finding {

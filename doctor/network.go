@@ -131,20 +131,48 @@ func (f Facts) sysctlFinding(s sysctl, v string, bridge bool) Finding {
 	}
 	own := "/etc/sysctl.d/99-kubeadm-arm.conf"
 	file := f.Host.Network.SysctlFiles[s.name]
-	base := path.Base(file.Path)
-	if file.Value != "1" && !strings.HasPrefix(file.Path, "/etc/") && base > path.Base(own) {
-		// A package's file that comes later: ours has to come after it.
+	change := setLine{s.name, "1"}
+	switch base := path.Base(file.Path); {
+	case file.Value == "1" || file.Path == "":
+	case strings.HasPrefix(file.Path, "/etc/"): // the owner's, which counts
+		key, _, _ := strings.Cut(file.Line, "=")
+		own, change.Key = file.Path, strings.TrimSpace(key)
+	case base > path.Base(own): // a package's file that comes later: ours has to come after it
 		own = "/etc/sysctl.d/" + strings.TrimSuffix(base, ".conf") + ".kubeadm-arm.conf"
 	}
-	found.Edits = append(found.Edits, Edit{own, setLine{s.name, "1"}})
+	found.Edits = append(found.Edits, Edit{own, change})
 	if file.Path != "" && file.Value != "1" {
 		found.Seen += ", as " + file.Path + " says"
-		if file.Path != own && strings.HasPrefix(file.Path, "/etc/") {
-			key, _, _ := strings.Cut(file.Line, "=")
-			found.Edits = append(found.Edits, Edit{file.Path, setLine{strings.TrimSpace(key), "1"}})
-		}
 	}
 	return found
+}
+
+// ownAddress judges the address that was named: etcd and the API server listen on it.
+func ownAddress(f Facts) []Finding {
+	n := f.Host.Network
+	a, err := netip.ParseAddr(f.Ask.AdvertiseAddress)
+	if err != nil || a.IsUnspecified() || len(n.Addresses) == 0 || slices.Contains(n.Addresses, a.Unmap()) {
+		return nil
+	}
+	var others []string
+	for _, o := range n.Addresses {
+		if !o.IsLoopback() && !o.IsLinkLocalUnicast() {
+			others = append(others, o.String())
+		}
+	}
+	found := Finding{
+		ID: "own-address", Severity: Fail, Rule: KubeadmRule,
+		Seen: fmt.Sprintf("this board has no address %s; it has %s", a, cmp.Or(strings.Join(others, ", "), "none but loopback")),
+		Means: "etcd cannot listen there. kubeadm from v1.37 says that ports 2379 and 2380 are in use, older ones wait " +
+			"for an etcd that ends again and again",
+		Fix: []string{"ip -brief address    # name one of the board's own with --apiserver-advertise-address (in a " +
+			"configuration: localAPIEndpoint.advertiseAddress)"},
+	}
+	if f.Ask.ExternalEtcd {
+		found.Severity, found.Rule = Warning, OwnRule
+		found.Means = "the API server is announced under an address at which this board does not answer"
+	}
+	return one(found)
 }
 
 func defaultRoute(f Facts) []Finding {

@@ -202,7 +202,7 @@ func (f Facts) uses(runtime string) bool {
 	if c.socket.Answers {
 		return c.socket.Runtime == runtime
 	}
-	programs := map[string]string{"containerd": "containerd", "Docker": "dockerd"}
+	programs := map[string]string{"containerd": "containerd", "CRI-O": "crio", "Docker": "dockerd"}
 	return (c.socket.Runtime == runtime || c.socket.Path == "") && f.installed(programs[runtime])
 }
 

@@ -51,6 +51,10 @@ type BootFile struct {
 	Setting Setting `json:"-"`
 }
 
+// Rootless tells whether a file that is the whole command line names no root file
+// system, without which no board starts.
+func (b BootFile) Rootless() bool { return b.Kind == BootCmdline && !hasRoot(b.Words()) }
+
 // Words are the parameters in the file.
 func (b BootFile) Words() []string { return b.Setting.Words }
 
@@ -220,8 +224,9 @@ func lastSetting(f files, name, main, folder, ext string) string {
 
 // firmwareFiles are the places of the Raspberry Pi's cmdline.txt, the likeliest
 // first. os_prefix and cmdline in config.txt name another one (Raspberry Pi
-// documentation, config.txt); Ubuntu from 25.10 on keeps it below current/. A
-// /boot/cmdline.txt without root= says only where the real one went.
+// documentation, config.txt); Ubuntu from 25.10 on keeps it below current/. Where one
+// names the root file system those without root= do not count: some say only where the
+// real one went.
 func firmwareFiles(f files) []string {
 	dirs := []string{"/boot/firmware", "/boot"}
 	for _, line := range lines(f.read("/etc/fstab")) {
@@ -229,15 +234,24 @@ func firmwareFiles(f files) []string {
 			slices.Reverse(dirs)
 		}
 	}
-	var all []string
+	var all, rootless []string
 	for _, dir := range dirs {
 		prefix, name := parsePiConfig(f.read(dir + "/config.txt"))
 		for _, file := range []string{prefix + name, "current/" + name, name} {
 			path := filepath.Join(dir, file)
-			if s, ok := ParseBootFile(string(f.read(path)), BootCmdline); ok && !slices.Contains(all, path) && hasRoot(s.Words) {
+			text := string(f.read(path))
+			s, _ := ParseBootFile(text, BootCmdline)
+			switch {
+			case slices.Contains(all, path) || slices.Contains(rootless, path) || !f.exists(path):
+			case hasRoot(s.Words):
 				all = append(all, path)
+			case !strings.Contains(text, "/cmdline.txt"):
+				rootless = append(rootless, path)
 			}
 		}
+	}
+	if len(all) == 0 {
+		return rootless // blank, as a power cut leaves it, or with parameters alone
 	}
 	return all
 }

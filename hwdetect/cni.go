@@ -11,7 +11,7 @@ type CNI struct {
 	// Config is the network configuration that counts: the first one by name.
 	Config string `json:"config,omitempty"`
 	// Problem says why it cannot be read.
-	Problem string `json:"problem,omitempty"`
+	Problem *FileProblem `json:"problem,omitempty"`
 	// Plugins are those that it names, each once.
 	Plugins []string `json:"plugins,omitempty"`
 	// Where tells in which folders a plugin is, by its name.
@@ -37,7 +37,7 @@ func readCNI(f files, folder string, binDirs []string) CNI {
 			c.Config = path.Join(folder, name)
 			text := f.read(c.Config)
 			if err := c.parse(text); err != nil {
-				c.Problem = jsonProblem(text, err)
+				c.Problem = jsonProblem(c.Config, text, err)
 			}
 			break
 		}

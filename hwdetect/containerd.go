@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -21,7 +23,7 @@ type ContainerdConfig struct {
 	// hold.
 	Path string `json:"path,omitempty"`
 	// Problem says why a file cannot be read; containerd cannot either.
-	Problem string `json:"problem,omitempty"`
+	Problem *FileProblem `json:"problem,omitempty"`
 	// Files are Path and its imports, in the order in which they are read.
 	Files []ContainerdFile `json:"files,omitempty"`
 	// Marked are the files that begin with a byte order mark: containerd 1 reads over
@@ -121,23 +123,17 @@ func readContainerdConfig(f files) ContainerdConfig {
 			continue
 		}
 		if !f.exists(name) {
-			return ContainerdConfig{Path: containerdPath, Problem: fmt.Sprintf("it imports %s, and there is no "+
-				"such file", name)}
+			return ContainerdConfig{Path: containerdPath, Problem: &FileProblem{Path: containerdPath,
+				Text: fmt.Sprintf("it imports %s, and there is no such file", name)}}
 		}
 		text, err := f.root.Read(name, maxFile)
-		var refused *safefile.RefusedError
-		if errors.As(err, &refused) {
-			return ContainerdConfig{Path: containerdPath, Problem: refused.Error()}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return ContainerdConfig{Path: containerdPath, Problem: unreadable(name, err)}
 		}
-		read, imports, err := parseContainerdFile(text, version)
-		if err != nil {
-			problem := err.Error()
-			if name != containerdPath {
-				problem = "it imports " + name + ", " + problem
-			}
+		read, imports, problem := parseContainerdFile(name, text, version)
+		if problem != nil {
 			return ContainerdConfig{Path: containerdPath, Problem: problem}
 		}
-		read.Path = name
 		if len(all) == 0 {
 			version = read.Version
 		}
@@ -169,18 +165,28 @@ func (f files) glob(parent, pattern string) []string {
 	return all
 }
 
+// unreadable is the problem of a file that is there.
+func unreadable(name string, err error) *FileProblem {
+	var refused *safefile.RefusedError
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &refused):
+		return &FileProblem{Path: name, Text: "it " + refused.Why}
+	case errors.Is(err, syscall.ELOOP):
+		return &FileProblem{Path: name, Text: "its links lead in a circle", Fix: "ls -l " + name}
+	case errors.As(err, &path):
+		err = path.Err
+	}
+	return &FileProblem{Path: name, Text: err.Error()}
+}
+
 // parseContainerdFile reads one file (containerd-config.toml(5)); version is
 // that of the main file, 0 for the main file itself.
-func parseContainerdFile(text []byte, version int) (ContainerdFile, []string, error) {
-	var f ContainerdFile
+func parseContainerdFile(name string, text []byte, version int) (ContainerdFile, []string, *FileProblem) {
+	f := ContainerdFile{Path: name}
 	text, f.marked = bytes.CutPrefix(text, []byte(byteOrderMark))
 	if err := toml.Unmarshal(text, &f.doc); err != nil {
-		var bad *toml.DecodeError
-		if errors.As(err, &bad) {
-			row, _ := bad.Position()
-			return f, nil, fmt.Errorf("line %d: %s", row, strings.TrimPrefix(bad.Error(), "toml: "))
-		}
-		return f, nil, err
+		return f, nil, tomlProblem(name, text, err)
 	}
 	f.Version = max(version, 1)
 	if version == 0 && len(bytes.TrimSpace(text)) == 0 {
@@ -190,7 +196,7 @@ func parseContainerdFile(text []byte, version int) (ContainerdFile, []string, er
 		f.Version = int(v)
 	}
 	if err := f.refused(); err != nil {
-		return f, nil, err
+		return f, nil, &FileProblem{Path: name, Text: err.Error()}
 	}
 	f.CRI = table(f.doc, "plugins", f.Plugin()) != nil
 	return f, texts(f.doc["imports"]), nil
@@ -352,8 +358,8 @@ func mergeTables(into, from map[string]any) {
 // to: containerd's own reading of them. The files stay, for they are what can be
 // changed. A text that is no configuration changes nothing.
 func (r *Runtime) SetDumped(text []byte) {
-	f, _, err := parseContainerdFile(text, 0)
-	if err != nil || !f.CRI {
+	f, _, problem := parseContainerdFile("", text, 0)
+	if problem != nil || !f.CRI {
 		return
 	}
 	d, c := mergeContainerd([]ContainerdFile{f}), r.Containerd

@@ -42,10 +42,11 @@ func TestContainerdConfig(t *testing.T) {
 		assert.Equal(t, runc(c.want), got, name)
 	}
 	bad := readContainerdConfig(filesIn(tree(t, map[string]string{containerdPath[1:]: "version = 2\n[plugins\n"})))
-	assert.Contains(t, bad.Problem, "line 2: ", "where the bracket should have been closed")
+	assert.Equal(t, "/etc/containerd/config.toml:2: not valid TOML: [plugins", bad.Problem.Error())
+	assert.Contains(t, bad.Problem.Fix, "close the table's name")
 	odd := tree(t, map[string]string{"etc/containerd/x": ""})
 	require.NoError(t, os.Mkdir(filepath.Join(odd, containerdPath), 0o755))
-	assert.Contains(t, readContainerdConfig(filesIn(odd)).Problem, "is a folder", "containerd could not start, or would wait")
+	assert.Contains(t, readContainerdConfig(filesIn(odd)).Problem.Error(), "is a folder", "containerd could not start, or would wait")
 	// What containerd 1.6.20 says of them: config dump ends with an error.
 	for text, want := range map[string]string{
 		"version = 2\n[plugins.cri]\nsystemd_cgroup = true\n": "plugins.cri: from version 2 on",
@@ -57,7 +58,7 @@ func TestContainerdConfig(t *testing.T) {
 		"imports = \"a.toml\"\n":                              "imports has a value of the wrong kind",
 	} {
 		got := readContainerdConfig(filesIn(tree(t, map[string]string{containerdPath[1:]: text})))
-		assert.Contains(t, got.Problem, want, text)
+		assert.Contains(t, got.Problem.Error(), want, text)
 	}
 	none := readContainerdConfig(filesIn(t.TempDir()))
 	assert.Equal(t, containerdDefaults(), none)
@@ -91,7 +92,7 @@ func TestContainerdImports(t *testing.T) {
 	assert.Equal(t, "io.containerd.runc.v2", c.RuntimeType)
 
 	c = readContainerdConfig(filesIn(tree(t, map[string]string{containerdPath[1:]: "imports = [\"gone.toml\"]\n"})))
-	assert.Contains(t, c.Problem, "it imports /etc/containerd/gone.toml, and there is no such file")
+	assert.Contains(t, c.Problem.Error(), "it imports /etc/containerd/gone.toml, and there is no such file")
 	c = readContainerdConfig(filesIn(tree(t, map[string]string{containerdPath[1:]: "imports = [\"/etc/containerd/config.toml\", \"a.toml\"]\n", "etc/containerd/a.toml": "imports = [\"*.toml\"]\n"})))
 	assert.Empty(t, c.Problem, "files that import each other are read once")
 	assert.Len(t, c.Files, 2)

@@ -10,7 +10,7 @@ import (
 // DockerConfig is what counts in Docker's configuration.
 type DockerConfig struct {
 	// Problem says why daemon.json cannot be read; Docker cannot either.
-	Problem string `json:"problem,omitempty"`
+	Problem *FileProblem `json:"problem,omitempty"`
 	// CgroupDriver is "systemd" or "cgroupfs"; empty when it is not set, which
 	// means cgroupfs on cgroup v1 and systemd on cgroup v2.
 	CgroupDriver string `json:"cgroupDriver,omitempty"`
@@ -59,15 +59,16 @@ func parseDockerConfig(text []byte) DockerConfig {
 		ExecOpts []string `json:"exec-opts"`
 	}
 	if err := json.Unmarshal(text, &keys); err != nil {
-		return DockerConfig{Problem: jsonProblem(text, err)}
+		return DockerConfig{Problem: jsonProblem(DockerConfigPath, text, err)}
 	}
 	for key := range keys {
 		if strings.EqualFold(key, "exec-opts") && key != "exec-opts" {
-			return DockerConfig{Problem: fmt.Sprintf("%q has to be written \"exec-opts\"", key)}
+			return DockerConfig{Problem: &FileProblem{Path: DockerConfigPath,
+				Text: fmt.Sprintf("%q has to be written \"exec-opts\"", key)}}
 		}
 	}
 	if err := json.Unmarshal(text, &doc); err != nil {
-		return DockerConfig{Problem: jsonProblem(text, err)}
+		return DockerConfig{Problem: jsonProblem(DockerConfigPath, text, err)}
 	}
 	return DockerConfig{CgroupDriver: cgroupDriver(doc.ExecOpts)}
 }

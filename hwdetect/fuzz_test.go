@@ -68,7 +68,7 @@ func FuzzHostFiles(f *testing.F) {
 func FuzzContainerdConfig(f *testing.F) {
 	f.Add([]byte("version = 2\ndisabled_plugins = [\"cri\"]\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\nSystemdCgroup = true\n"))
 	f.Fuzz(func(_ *testing.T, text []byte) {
-		if f, _, err := parseContainerdFile(text, 0); err == nil {
+		if f, _, err := parseContainerdFile("x", text, 0); err == nil {
 			mergeContainerd([]ContainerdFile{f, f})
 		}
 	})

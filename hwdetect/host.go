@@ -77,7 +77,7 @@ func ReadHost(o HostOptions, kernel Kernel) Host {
 	f := filesOf(o.Root)
 	h := Host{Stopped: f.stopped, Cmdline: strings.Fields(string(f.read("/proc/cmdline")))}
 	h.BootFile = readBootFile(f, h.Cmdline, f.line("/proc/device-tree/model"))
-	h.Swap = readSwap(f)
+	h.Swap = readSwap(f, h.Cmdline)
 	mounts := linux.ParseMounts(f.read("/proc/self/mountinfo"))
 	if len(mounts) == 0 {
 		mounts = linux.ParseMounts(f.read("/proc/1/mountinfo"))

@@ -235,7 +235,7 @@ func TestReadIsNeverStuck(t *testing.T) {
 	require.NoError(t, os.MkdirAll(root+"/etc", 0o755))
 	require.NoError(t, mkfifo(root+"/etc/fstab"))
 	done := make(chan struct{})
-	go func() { readSwap(filesIn(root)); close(done) }()
+	go func() { readSwap(filesIn(root), nil); close(done) }()
 	select {
 	case <-done:
 	case <-time.After(time.Hour):

@@ -27,6 +27,8 @@ type Network struct {
 	IPv6Route bool `json:"ipv6Route,omitempty"`
 	// Gateway is the router's IPv4 address, as the default route has it.
 	Gateway netip.Addr `json:"-"`
+	// Addresses are the board's own; none when the kernel's tables could not be read.
+	Addresses []netip.Addr `json:"-"`
 }
 
 // Sysctls are the kernel's settings that Kubernetes depends on.
@@ -51,6 +53,7 @@ func readNetwork(f files) Network {
 	n.IPv4Route, n.IPv6Route = hasDefaultRoute(four), hasDefaultRoute6(six)
 	n.DefaultRoute = n.IPv4Route || n.IPv6Route
 	n.Gateway = gateway(four)
+	n.Addresses = append(parseFibTrie(f.read("/proc/net/fib_trie")), parseIfInet6(f.read("/proc/net/if_inet6"))...)
 	n.Listeners = append(parseNetTCP(f.read("/proc/net/tcp")), parseNetTCP(f.read("/proc/net/tcp6"))...)
 	n.SysctlFiles = readSysctlFiles(f, Sysctls())
 	for _, name := range Sysctls() {
@@ -110,6 +113,38 @@ func hasDefaultRoute6(text []byte) bool {
 		}
 	}
 	return false
+}
+
+// parseFibTrie finds the board's IPv4 addresses in /proc/net/fib_trie
+// (Documentation/networking/fib_trie.rst): a line with an address, then one of the
+// form "/32 host LOCAL".
+func parseFibTrie(text []byte) []netip.Addr {
+	var all []netip.Addr
+	var last netip.Addr
+	for line := range strings.Lines(string(text)) {
+		w := strings.Fields(line)
+		switch {
+		case len(w) == 2 && w[0] == "|--":
+			last, _ = netip.ParseAddr(w[1])
+		case slices.Equal(w, []string{"/32", "host", "LOCAL"}) && last.IsValid() && !slices.Contains(all, last):
+			all = append(all, last)
+		}
+	}
+	return all
+}
+
+// parseIfInet6 reads the addresses in /proc/net/if_inet6 (proc_net(5)): 32
+// hexadecimal digits at the beginning of each line.
+func parseIfInet6(text []byte) []netip.Addr {
+	var all []netip.Addr
+	for line := range strings.Lines(string(text)) {
+		digits, _, _ := strings.Cut(line, " ")
+		raw, err := hex.DecodeString(digits)
+		if a, ok := netip.AddrFromSlice(raw); err == nil && ok && a.Is6() {
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
 // parseNetTCP reads /proc/net/tcp and tcp6 (proc_net(5),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	yaml "go.yaml.in/yaml/v3"
@@ -74,7 +75,8 @@ func readNode(f files, etcdFolder string) Node {
 	n.KubeletUnit, n.KubeletArgs = u.path, kubeletArgs(f, u)
 	n.KubeletConfig = kubeletConfig(f, n)
 	for _, flag := range []string{"cgroup-driver", "fail-swap-on", "resolv-conf"} {
-		if n.KubeletFlag(flag) == "" {
+		arg, _ := n.RefusedKubeletArg()
+		if n.KubeletFlag(flag) == "" && !strings.Contains(strings.ReplaceAll(arg, "_", "-"), flag) {
 			continue
 		}
 		if n.KubeletFlagFiles == nil {
@@ -168,20 +170,50 @@ func kubeletConfig(f files, n Node) map[string]string {
 }
 
 // KubeletFlag is the value of one of the kubelet's flags, empty when it is not
-// set. The last one counts, and a flag without a value is "true".
+// set. The last one counts, and a switch without a value is "true".
 func (n Node) KubeletFlag(name string) string {
 	value := ""
 	for i, arg := range n.KubeletArgs {
-		flag, v, has := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if flag != name || !strings.HasPrefix(arg, "-") {
+		flag, v, has := strings.Cut(arg, "=")
+		// The kubelet takes underscores for hyphens (component-base/cli/flag).
+		if flag, ok := strings.CutPrefix(flag, "--"); !ok || strings.ReplaceAll(flag, "_", "-") != name {
 			continue
 		}
 		value = "true"
-		if has {
+		switch {
+		case has:
 			value = v
-		} else if i+1 < len(n.KubeletArgs) && !strings.HasPrefix(n.KubeletArgs[i+1], "-") {
+		case name != failSwapOn && i+1 < len(n.KubeletArgs):
 			value = n.KubeletArgs[i+1]
 		}
 	}
 	return value
+}
+
+// failSwapOn is the switch among the flags that are read here: pflag takes no word
+// after it for its value.
+const failSwapOn = "fail-swap-on"
+
+// RefusedKubeletArg is the first word of its command line that the kubelet stops at,
+// as far as that can be told without its list of flags, and why; empty without one.
+// All of its flags have two hyphens but -v and -h (pflag, parseShortArg).
+func (n Node) RefusedKubeletArg() (arg, why string) {
+	for i, arg := range n.KubeletArgs {
+		name, value, has := strings.Cut(arg, "=")
+		name = strings.ReplaceAll(name, "_", "-")
+		switch {
+		case strings.HasPrefix(arg, "---"):
+			return arg, "the kubelet's flags have two hyphens"
+		case strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && len(name) > 2 && arg[1] != 'v' && arg[1] != 'h':
+			return arg, "the kubelet's flags have two hyphens: -" + arg
+		case name != "--"+failSwapOn:
+		case has:
+			if _, err := strconv.ParseBool(value); err != nil {
+				return arg, "its value has to be true or false"
+			}
+		case i+1 < len(n.KubeletArgs) && !strings.HasPrefix(n.KubeletArgs[i+1], "-"):
+			return arg + " " + n.KubeletArgs[i+1], "the value of a switch is joined to it: " + arg + "=" + n.KubeletArgs[i+1]
+		}
+	}
+	return "", ""
 }

@@ -11,8 +11,9 @@ import (
 // Runtime is the container runtime, as far as files and sockets tell.
 type Runtime struct {
 	Sockets []Socket `json:"sockets,omitempty"`
-	// Containerd and Docker are their configurations.
+	// Containerd, CRIO and Docker are their configurations.
 	Containerd ContainerdConfig `json:"containerd"`
+	CRIO       CRIOConfig       `json:"crio"`
 	Docker     DockerConfig     `json:"docker"`
 	// CNI is the pod network, as containerd is configured for it.
 	CNI CNI `json:"cni"`
@@ -49,7 +50,7 @@ const connectPatience = 3 * time.Second
 
 // readRuntime looks for sockets; asked is one that the owner named, as a path.
 func readRuntime(f files, asked string) Runtime {
-	r := Runtime{Containerd: readContainerdConfig(f), Docker: readDockerConfig(f)}
+	r := Runtime{Containerd: readContainerdConfig(f), CRIO: readCRIOConfig(f), Docker: readDockerConfig(f)}
 	r.CNI = readCNI(f, r.Containerd.ConfDir, r.Containerd.BinDirs)
 	all := runtimeSockets()
 	if asked != "" {

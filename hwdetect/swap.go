@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // Swap is one line of /proc/swaps.
@@ -56,7 +59,8 @@ type SwapMaker struct {
 // Armbian's service makes zram for other things, too: its setting stops the swap.
 const armbianZram, armbianDefaults = "armbian-zram-config.service", "/etc/default/armbian-zram-config"
 
-func readSwap(f files) SwapState {
+// readSwap looks for swap; cmdline is the kernel's command line.
+func readSwap(f files, cmdline []string) SwapState {
 	s := SwapState{On: parseSwaps(f.read("/proc/swaps"))}
 	// Without the target neither fstab's lines nor swap units are started.
 	target := !f.hasUnit("swap.target") || f.unitPath("swap.target") != ""
@@ -79,7 +83,7 @@ func readSwap(f files) SwapState {
 			s.Makers = append(s.Makers, maker)
 		}
 	}
-	s.Makers = append(s.Makers, swapGenerators(f)...)
+	s.Makers = append(s.Makers, swapGenerators(f, cmdline)...)
 	s.Makers = append(s.Makers, swapScripts(f)...)
 	return s
 }
@@ -184,11 +188,12 @@ func (f files) callsSwapon(unit []setting) (calls, plain bool) {
 }
 
 // swapGenerators are those that make swap units: zram-generator where it is
-// configured, and Raspberry Pi OS's rpi-swap unless Mechanism=none
+// configured and the kernel's command line does not switch it off
+// (zram-generator(8)), and Raspberry Pi OS's rpi-swap unless Mechanism=none
 // (swap.conf(5)).
-func swapGenerators(f files) []SwapMaker {
+func swapGenerators(f files, cmdline []string) []SwapMaker {
 	var all []SwapMaker
-	if path := f.generator("zram-generator"); path != "" {
+	if path := f.generator("zram-generator"); path != "" && !slices.Contains(cmdline, "systemd.zram=0") {
 		if config, ok := zramConfig(f); ok {
 			all = append(all, SwapMaker{Kind: SwapGenerator, Name: "zram-generator", Path: config})
 		}
@@ -207,39 +212,62 @@ func swapGenerators(f files) []SwapMaker {
 	return all
 }
 
-// zramConfig finds a section [zramN] that becomes swap and no file system
-// (zram-generator.conf(5)).
+// zramConfig finds a section [zramN] that becomes swap
+// (zram-generator.conf(5)); of each setting the last file's counts.
 func zramConfig(f files) (path string, ok bool) {
-	swap := map[string]string{}
+	type device struct {
+		path     string
+		settings map[string]string
+	}
+	var names []string
+	devices := map[string]*device{}
 	for _, c := range configTexts(f, "systemd/zram-generator.conf") {
 		section := ""
 		for _, line := range lines([]byte(c.text)) {
-			if strings.HasPrefix(line, "[zram") {
-				section = line
-				if swap[section] == "" {
-					swap[section] = c.path
+			if strings.HasPrefix(line, "[") {
+				section = strings.Trim(line, "[]")
+				if devices[section] == nil && strings.HasPrefix(section, "zram") {
+					devices[section] = &device{c.path, map[string]string{}}
+					names = append(names, section)
 				}
+				continue
 			}
-			key, value, _ := strings.Cut(line, "=")
-			value = strings.TrimSpace(value)
-			switch strings.TrimSpace(key) {
-			case "fs-type":
-				if value != "" && value != "swap" {
-					swap[section] = "-"
-				}
-			case "mount-point":
-				if value != "" {
-					swap[section] = "-"
-				}
+			if key, value, _ := strings.Cut(line, "="); devices[section] != nil {
+				devices[section].settings[strings.TrimSpace(key)] = strings.TrimSpace(value)
 			}
 		}
 	}
-	for section, from := range swap {
-		if section != "" && from != "-" && (path == "" || from < path) {
-			path, ok = from, true
+	meminfo, _ := linux.ParseMeminfo(f.read("/proc/meminfo")) // unreadable: 0, not known
+	memory := meminfo.Total >> 20
+	for _, name := range names {
+		if makesZramSwap(devices[name].settings, memory) {
+			return devices[name].path, true
 		}
 	}
-	return path, ok
+	return "", false
+}
+
+// makesZramSwap tells whether a device of zram-generator becomes swap on a board with
+// so many MiB of memory, 0 when that is not known: no file system, a size that is not
+// 0, and no limit that the board's memory is above.
+func makesZramSwap(settings map[string]string, memory uint64) bool {
+	isZero := func(key string) bool {
+		n, err := strconv.ParseFloat(settings[key], 64)
+		return err == nil && n == 0
+	}
+	limit := settings["host-memory-limit"]
+	if limit == "" {
+		limit = settings["memory-limit"] // its older name
+	}
+	most, err := strconv.ParseUint(limit, 10, 64)
+	switch kind := settings["fs-type"]; {
+	case kind != "" && kind != "swap", settings["mount-point"] != "",
+		isZero("zram-size"), settings["zram-size"] == "" && (isZero("zram-fraction") || isZero("max-zram-size")):
+		return false
+	case err == nil && memory > most:
+		return false
+	}
+	return true
 }
 
 // swapScripts are lines that make swap in what is run at each start, and init

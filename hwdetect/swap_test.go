@@ -14,8 +14,8 @@ func TestSwap(t *testing.T) {
 		"proc/swaps": "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/var/swap                               file\t\t102396\t\t0\t\t-2\n/dev/zram0 partition 51200 0 5\nbroken\n",
 		"etc/fstab":  "# /dev/x none swap sw 0 0\nPARTUUID=1-02 / ext4 defaults 0 1\nUUID=5 none swap sw 0 0\nUUID=6 none swap noauto 0 0\n",
 	})
-	assert.Equal(t, SwapState{On: []Swap{{"/var/swap", 102396 << 10}, {"/dev/zram0", 51200 << 10}}, Makers: []SwapMaker{{SwapLine, "UUID=5", "/etc/fstab", 3, "UUID=5 none swap sw 0 0", false}}}, readSwap(filesIn(root)))
-	assert.Equal(t, SwapState{}, readSwap(filesIn(t.TempDir())))
+	assert.Equal(t, SwapState{On: []Swap{{"/var/swap", 102396 << 10}, {"/dev/zram0", 51200 << 10}}, Makers: []SwapMaker{{SwapLine, "UUID=5", "/etc/fstab", 3, "UUID=5 none swap sw 0 0", false}}}, readSwap(filesIn(root), nil))
+	assert.Equal(t, SwapState{}, readSwap(filesIn(t.TempDir()), nil))
 }
 
 // Installed is not enabled: who makes swap at the next start, by where systemd and
@@ -73,7 +73,7 @@ func TestSwapMakers(t *testing.T) {
 			require.NoError(t, os.Symlink(to, root+"/"+at))
 		}
 		var got []string
-		for _, m := range readSwap(filesOf(root)).Makers {
+		for _, m := range readSwap(filesOf(root), nil).Makers {
 			got = append(got, m.Name)
 		}
 		assert.Equal(t, c.want, got, name)

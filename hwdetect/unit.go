@@ -92,7 +92,7 @@ func (u unit) sets(f files, flag string) string {
 	}
 	for _, path := range slices.Backward(from) {
 		for _, s := range parseUnit(f.read(path)) {
-			if strings.Contains(s.value, "--"+flag) {
+			if strings.Contains(strings.ReplaceAll(s.value, "_", "-"), "-"+flag) {
 				return path
 			}
 		}

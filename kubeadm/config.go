@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,6 +58,9 @@ const (
 	kindInit    = "InitConfiguration"
 	kindCluster = "ClusterConfiguration"
 	apiGroup    = "kubeadm.k8s.io/"
+
+	kindKubelet = "KubeletConfiguration"
+	kubeletAPI  = "kubelet.config.k8s.io/v1beta1"
 )
 
 // ReadConfig parses the configuration documents in r; file is its name in
@@ -93,7 +97,7 @@ func ReadConfig(r io.Reader, file string) (*Config, error) {
 		if twice := doubleKey(&doc); twice != nil {
 			return nil, &ConfigError{File: file, Line: twice.Line, Field: twice.Value, Err: errors.New("stands twice"), Help: "remove one of the two"}
 		}
-		if strings.HasPrefix(api, apiGroup) && c.count(kind) > 1 {
+		if slices.ContainsFunc(c.docs[:len(c.docs)-1], func(d *yaml.Node) bool { return c.kind(d) == kind }) {
 			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Field: kind, Err: errors.New("a second document of this kind"), Help: "make one document of the two: kubeadm refuses such a file"}
 		}
 		if err := strict(&doc, kind, api, file); err != nil {
@@ -118,37 +122,62 @@ func (c *Config) count(kind string) int {
 }
 
 // FitsInit looks for what `kubeadm init` refuses in a configuration that is
-// well-formed: no document for it, or a version of the API that this kubeadm does
-// not read. The error is a [*ConfigError] about file.
+// well-formed: no document for it, a version of the API that this kubeadm does not
+// read, or a value that none takes. b.Nearest is set for a kubeadm that is newer than
+// the version table, and for one of unknown version, which b.Version then does not
+// exceed. The error is a [*ConfigError] about file.
 func (c *Config) FitsInit(b Behaviour, file string) error {
 	if c == nil {
 		return nil
 	}
 	for _, d := range c.docs {
-		api, ours := strings.CutPrefix(c.api(d), apiGroup)
-		if !ours || b.ReadsConfig(api) || b.Nearest && !strings.Contains(api, "alpha") {
-			continue
+		if err := c.readable(d, b, file); err != nil {
+			return err
 		}
-		err := fmt.Errorf("kubeadm %s does not read %s%s", b.Version, apiGroup, api)
-		if b.Nearest {
-			err = fmt.Errorf("no kubeadm since v1.%d reads %s%s", OldestMinor, apiGroup, api)
-		}
-		return &ConfigError{File: file, Line: d.Content[0].Line, Field: "apiVersion", Err: err,
-			Help: otherVersion(api, file)}
 	}
 	if c.count(kindInit)+c.count(kindCluster) == 0 {
 		return &ConfigError{File: file, Err: errors.New("no InitConfiguration and no ClusterConfiguration in it"),
 			Help: "kubeadm wants one of the two beside others: add a document of two lines, apiVersion: " +
 				apiGroup + b.ConfigWrite() + " and kind: ClusterConfiguration, after a line ---"}
 	}
-	return nil
+	return c.badValue(b, file)
 }
 
-// otherVersion says which kubeadm an API version is for, and how to bring a file
-// to another one.
-func otherVersion(api, file string) string {
-	// kubeadm's own list of what was before the version table (util/config/common.go).
-	first, last := 0, map[string]int{"v1alpha1": 11, "v1alpha2": 12, "v1alpha3": 14}[api]
+// readable tells whether a kubeadm reads a document's API version. Of the other groups
+// it knows the kubelet's and kube-proxy's, and stops at other versions and kinds of
+// those (componentconfigs/configset.go).
+func (c *Config) readable(d *yaml.Node, b Behaviour, file string) error {
+	line := d.Content[0].Line
+	for _, known := range []struct{ api, kind string }{
+		{kubeletAPI, kindKubelet}, {"kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration"},
+	} {
+		group, version, _ := strings.Cut(known.api, "/")
+		if !strings.HasPrefix(c.api(d), group+"/") || c.api(d) == known.api && c.kind(d) == known.kind {
+			continue
+		}
+		return &ConfigError{File: file, Line: line, Field: "apiVersion, kind",
+			Err:  fmt.Errorf("kubeadm does not read %s %s", c.api(d), c.kind(d)),
+			Help: fmt.Sprintf("of the group %s it reads version %s, kind %s", group, version, known.kind)}
+	}
+	api, ours := strings.CutPrefix(c.api(d), apiGroup)
+	first, last := readers(api)
+	newer := b.Nearest && (b.Version.Minor > NewestMinor || b.Version.Major > 1)
+	switch {
+	case !ours, b.ReadsConfig(api), newer && !strings.Contains(api, "alpha"), b.Nearest && !newer && first > 0:
+		return nil
+	}
+	err := fmt.Errorf("kubeadm %s does not read %s%s", b.Version, apiGroup, api)
+	if b.Nearest {
+		err = fmt.Errorf("no kubeadm from v1.%d to v1.%d reads %s%s", OldestMinor, NewestMinor, apiGroup, api)
+	}
+	return &ConfigError{File: file, Line: line, Field: "apiVersion", Err: err, Help: otherVersion(api, last, file)}
+}
+
+// readers are the first and the last minor version of kubeadm that read an API
+// version: 0, 0 without one. Of those before the version table only the last is known
+// (util/config/common.go).
+func readers(api string) (first, last int) {
+	last = map[string]int{"v1alpha1": 11, "v1alpha2": 12, "v1alpha3": 14}[api]
 	for minor := OldestMinor; minor <= NewestMinor; minor++ {
 		if b, err := BehaviourOf(Version{Major: 1, Minor: minor}); err == nil && b.ReadsConfig(api) {
 			if first == 0 {
@@ -157,11 +186,18 @@ func otherVersion(api, file string) string {
 			last = minor
 		}
 	}
+	return first, last
+}
+
+// otherVersion says which kubeadm an API version is for, by the last minor version
+// that reads it, and how to bring a file to another one.
+func otherVersion(api string, last int, file string) string {
 	anew := "write the file anew: kubeadm config print init-defaults"
 	switch {
 	case last == 0:
 		return "no kubeadm that this program knows reads it; " + anew
 	case last == NewestMinor:
+		first, _ := readers(api)
 		return fmt.Sprintf("this file is for kubeadm v1.%d or newer; %s", first, anew)
 	}
 	return fmt.Sprintf("this file is for kubeadm v1.%d or older; that version's kubeadm config migrate "+
@@ -264,7 +300,7 @@ func (c *Config) Kubelet(path ...string) string {
 		return ""
 	}
 	for _, d := range c.docs {
-		if c.kind(d) == "KubeletConfiguration" && strings.HasPrefix(c.api(d), "kubelet.config.k8s.io/") {
+		if c.kind(d) == kindKubelet && strings.HasPrefix(c.api(d), "kubelet.config.k8s.io/") {
 			return scalar(find(d.Content[0], path...))
 		}
 	}

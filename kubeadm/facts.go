@@ -44,6 +44,7 @@ const (
 	HealthEndpoint    FactName = "API server liveness path"
 	KubeletCgroupV1   FactName = "kubelet on cgroup v1"
 	ARM32Images       FactName = "official 32-bit ARM programs"
+	SubnetSizes       FactName = "subnets' sizes are checked"
 
 	Fairness              FactName = "API server's --enable-priority-and-fairness"
 	InteroperabilityProxy FactName = "API server's UnknownVersionInteroperabilityProxy"
@@ -174,6 +175,8 @@ func Facts() []Fact {
 		fact(KubeletCgroupV1, 35, 0, "only with failCgroupV1: false", "the kubelet refuses to start otherwise", "pkg/kubelet/apis/config at v1.35.0"),
 		fact(ARM32Images, 13, 26, "yes", "GOARM=7", "k/k#115742"),
 		fact(ARM32Images, 27, 0, "no", "build your own", "k/k#115742"),
+		fact(SubnetSizes, 13, 20, "no", "but for ten addresses at least; part of it came with v1.19 or v1.20", "apis/kubeadm/validation at v1.18.20"),
+		fact(SubnetSizes, 21, 0, "yes", "services may have 20 bits; pods' network has to hold 1 to 65536 nodes' ones", "apis/kubeadm/validation at v1.21.14 and v1.37.2"),
 
 		fact(Fairness, 13, 19, "no", "the flag came with the alpha gate in v1.18 and works without it from v1.20 on", "pkg/features"),
 		fact(Fairness, 20, 0, "yes", "beta and on, so there is something to switch off", "k8s.io/apiserver/pkg/server/options"),

@@ -11,13 +11,14 @@ import (
 	"unicode"
 
 	yaml "go.yaml.in/yaml/v3"
+	kubelet "k8s.io/kubelet/config/v1beta1"
 	"k8s.io/kubernetes/cmd/kubeadm/app/apis/kubeadm/v1beta3"
 	"k8s.io/kubernetes/cmd/kubeadm/app/apis/kubeadm/v1beta4"
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// strict decodes a kubeadm document into kubeadm's own type where this program
-// carries it (v1beta3, v1beta4), so that a wrong type is found before anything
+// strict decodes a document into kubeadm's or the kubelet's own type where this program
+// carries it (v1beta3, v1beta4; the kubelet's v1beta1), so that a wrong type is found before anything
 // is started. Unknown fields pass: kubeadm itself only warns of them.
 func strict(doc *yaml.Node, kind, api, file string) error {
 	into := documentType(api, kind)
@@ -55,6 +56,9 @@ func strict(doc *yaml.Node, kind, api, file string) error {
 // documentType is kubeadm's type for a document, nil where this program does not
 // carry it.
 func documentType(api, kind string) any {
+	if api == kubeletAPI && kind == kindKubelet {
+		return &kubelet.KubeletConfiguration{}
+	}
 	version, ok := strings.CutPrefix(api, apiGroup)
 	if !ok {
 		return nil

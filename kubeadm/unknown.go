@@ -8,8 +8,7 @@ import (
 	yaml "go.yaml.in/yaml/v3"
 )
 
-// An UnknownField is a field of a kubeadm document that its API version does not
-// have. kubeadm warns of it and goes on without it.
+// An UnknownField is a field of a document that its API version does not have. kubeadm warns of it and goes on without it.
 type UnknownField struct {
 	Line int
 	// Path is the field's, such as "networking.podsubnet", and Nearest the field
@@ -22,27 +21,45 @@ type UnknownField struct {
 	Lasting bool
 }
 
-// UnknownFields lists them for the documents whose types this program carries:
-// those of v1beta3 and v1beta4.
+// UnknownFields lists them for the documents whose types this program carries: those
+// of v1beta3 and v1beta4, and the kubelet's. The kubelet gets new fields with every
+// release, so of its document only those are listed that are very similar to a known
+// one, or another document's.
 func (c *Config) UnknownFields() []UnknownField {
 	if c == nil {
 		return nil
 	}
 	var all []UnknownField
 	for _, d := range c.docs {
-		if into := documentType(c.api(d), c.kind(d)); into != nil {
-			found := unknownFields(d.Content[0], reflect.TypeOf(into).Elem(), "")
-			for i, u := range found {
-				for _, kind := range []string{kindInit, kindCluster} {
-					if _, ok := jsonFields(reflect.TypeOf(documentType(c.api(d), kind)).Elem())[u.Path]; ok {
-						found[i].Elsewhere, found[i].Nearest, found[i].Lasting = kind, "", lasting(u.Path)
-					}
-				}
+		into := documentType(c.api(d), c.kind(d))
+		if into == nil {
+			continue
+		}
+		for _, u := range unknownFields(d.Content[0], reflect.TypeOf(into).Elem(), "") {
+			if kind := c.fieldElsewhere(u.Path); kind != "" {
+				u.Elsewhere, u.Nearest, u.Lasting = kind, "", lasting(u.Path)
+			} else if c.kind(d) == kindKubelet &&
+				(u.Nearest == "" || editDistance(strings.ToLower(u.Path), strings.ToLower(u.Nearest)) > 2) {
+				continue
 			}
-			all = append(all, found...)
+			all = append(all, u)
 		}
 	}
 	return all
+}
+
+// fieldElsewhere is the kind of document whose own field a path is, empty without one.
+func (c *Config) fieldElsewhere(path string) (kind string) {
+	for _, k := range []struct{ api, kind string }{
+		{apiGroup + c.API(), kindInit}, {apiGroup + c.API(), kindCluster}, {kubeletAPI, kindKubelet},
+	} {
+		if into := documentType(k.api, k.kind); into != nil {
+			if _, ok := jsonFields(reflect.TypeOf(into).Elem())[path]; ok {
+				kind = k.kind
+			}
+		}
+	}
+	return kind
 }
 
 // Means tells whether a field of ClusterConfiguration is set, or was meant to be:

@@ -10,21 +10,23 @@ import (
 	"path/filepath"
 	"strings"
 
+	flag "github.com/spf13/pflag"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/deps"
-	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
-
 	"github.com/kubeadm-arm/kubeadm-arm/lab/emulate"
-	flag "github.com/spf13/pflag"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
 // bootVerb is lab boot: a board that QEMU emulates, with nothing on it but what
 // it is given, for as long as its commands take.
 func bootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	name := f.String("board", "", "emulated `board`")
-	programs := f.StringArray("bin", nil, "program for the board's /usr/local/bin, as `FILE` or NAME=FILE; may be repeated")
-	counted := f.Bool("count", false, "one core, whose clock counts instructions, 2 ns each: CPU times do not depend on this machine")
+	programs := f.StringArray("bin", nil, "program for the board's /usr/local/bin, as `FILE` or NAME=FILE; may be "+
+		"repeated")
+	counted := f.Bool("count", false, "one core, whose clock counts instructions, 2 ns each: CPU times do not depend "+
+		"on this machine")
 	asJSON := f.Bool("json", false, "print how each command went, as JSON")
 	return func(ctx context.Context, args []string) (int, error) {
 		b, err := emulate.Find(*name)

@@ -9,9 +9,9 @@ import (
 	"os/exec"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
-
 	flag "github.com/spf13/pflag"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
 )
 
 // copyVerb is lab cp: one file to a board or back. The board's side is opened by

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
-	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
-
 	flag "github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
 )
 
 // imagesName is the name under which this program serves an owner at a PC: as
@@ -41,7 +41,7 @@ etcd, CoreDNS and pause from their Go modules, and writes them to a folder:
   images-VERSION-linux-CPU.tar          images: ctr -n k8s.io images import --all-platforms FILE
   manifest.json, SHA256SUMS             what is in them, and their checksums
 
-Raspberry Pi 1 and Zero are armv6; other boards with 32 bits armv7. kubeadm-arm detect tells.
+Raspberry Pi 1 and Zero are armv6; other boards with 32 bits armv7. kubeadm-arm detect says which.
 
 Flags:
 `
@@ -72,10 +72,12 @@ func imagesCommand(args []string) int {
 	switch {
 	case errors.As(err, &usage):
 		code, hint = exitUsage, usage.hint
-	case errors.As(err, &noSpace), errors.Is(err, syscall.ENOSPC), strings.Contains(err.Error(), "no space left on device"):
+	case errors.As(err, &noSpace), errors.Is(err, syscall.ENOSPC), strings.Contains(err.Error(),
+		"no space left on device"):
 		code, hint = exitNoSpace, "make room, or name other folders with --out, KUBEADM_ARM_CACHE, GOCACHE and GOPATH"
 	case errors.As(err, &noTools):
-		code, hint = exitNoTool, "name a Debian's root folder for that CPU with --sysroot, apt sources that have it with --sources, or leave iptables out with --no-iptables"
+		code, hint = exitNoTool, "name a Debian's root folder for that CPU with --sysroot, apt sources that have it "+
+			"with --sources, or leave iptables out with --no-iptables"
 	case errors.Is(err, exec.ErrNotFound):
 		code, hint = exitNoTool, "install Go 1.21 or newer; it fetches the version that each Kubernetes wants by itself"
 	}
@@ -108,9 +110,12 @@ func imagesBuild(ctx context.Context, args []string) error {
 	f.StringVar(&b.Target.Version, "kubernetes", kube.DefaultVersion, "`version` of Kubernetes")
 	f.StringVar(&cpu, "cpu", "", "the board's `CPU`: armv6, armv7, arm64 or amd64")
 	f.StringVar(&b.Out, "out", "", "`folder` to write to (default kubernetes-VERSION-linux-CPU)")
-	f.StringVar(&b.Sysroot, "sysroot", "", "root `folder` of a Debian for that CPU, to take iptables from for kube-proxy; else apt fetches it")
-	f.StringVar(&b.Sources, "sources", "", "`file` of apt sources (sources.list(5)) to fetch iptables from, instead of this machine's")
-	f.BoolVar(&b.Bare, "no-iptables", false, "make kube-proxy's image without iptables; it cannot work unless the board brings them")
+	f.StringVar(&b.Sysroot, "sysroot", "", "root `folder` of a Debian for that CPU, to take iptables from for "+
+		"kube-proxy; else apt fetches it")
+	f.StringVar(&b.Sources, "sources", "", "`file` of apt sources (sources.list(5)) to fetch iptables from, instead "+
+		"of this machine's")
+	f.BoolVar(&b.Bare, "no-iptables", false, "make kube-proxy's image without iptables; it cannot work unless the "+
+		"board brings them")
 	help := func() error {
 		fmt.Print(imagesUsage, f.FlagUsages())
 		return nil
@@ -124,7 +129,8 @@ func imagesBuild(ctx context.Context, args []string) error {
 	case len(words) == 0 && len(args) == 0, len(words) == 1 && words[0] == "help":
 		return help()
 	case len(words) != 1 || words[0] != "build":
-		return &usageError{"kubeadm-arm images build --cpu armv7", fmt.Errorf("what to do with %q", strings.Join(words, " "))}
+		return &usageError{"kubeadm-arm images build --cpu armv7",
+			fmt.Errorf("what to do with %q", strings.Join(words, " "))}
 	}
 	var err error
 	if b.Target, err = targetOf(b.Target.Version, cpu); err != nil {
@@ -134,7 +140,8 @@ func imagesBuild(ctx context.Context, args []string) error {
 		b.Out = "kubernetes-" + b.Target.Version + "-linux-" + cpu
 	}
 	if b.Sysroot != "" && !cache.IsDir(b.Sysroot) {
-		return &usageError{"name the folder that holds usr and lib", fmt.Errorf("flag --sysroot: %s is no folder", b.Sysroot)}
+		return &usageError{"name the folder that holds usr and lib",
+			fmt.Errorf("flag --sysroot: %s is no folder", b.Sysroot)}
 	}
 	if b.Sources != "" {
 		if _, err := os.Stat(b.Sources); err != nil {
@@ -165,12 +172,15 @@ func targetOf(version, cpu string) (kube.Target, error) {
 		t.Arch, t.ARM = "arm", strings.TrimPrefix(cpu, "armv")
 	case "arm64", "amd64":
 	case "":
-		return t, &usageError{"kubeadm-arm detect says on the board which it is: armv6, armv7, arm64 or amd64", errors.New("flag --cpu is missing")}
+		return t, &usageError{"kubeadm-arm detect says on the board which it is: armv6, armv7, arm64 or amd64",
+			errors.New("flag --cpu is missing")}
 	default:
-		return t, &usageError{"kubeadm-arm detect says on the board which it is", fmt.Errorf("flag --cpu: %q is not armv6, armv7, arm64 or amd64", cpu)}
+		return t, &usageError{"kubeadm-arm detect says on the board which it is",
+			fmt.Errorf("flag --cpu: %q is not armv6, armv7, arm64 or amd64", cpu)}
 	}
 	if !kube.VersionForm.MatchString(version) {
-		return t, &usageError{"a version is written like " + kube.DefaultVersion, fmt.Errorf("flag --kubernetes: %q is no version of Kubernetes", version)}
+		return t, &usageError{"a version is written like " + kube.DefaultVersion,
+			fmt.Errorf("flag --kubernetes: %q is no version of Kubernetes", version)}
 	}
 	return t, nil
 }

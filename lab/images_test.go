@@ -11,20 +11,23 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
 )
 
 func TestTargetOf(t *testing.T) {
 	for cpu, want := range map[string]kube.Target{
-		"armv6": {Version: "v1.37.2", Arch: "arm", ARM: "6"}, "armv7": {Version: "v1.37.2", Arch: "arm", ARM: "7"}, "arm64": {Version: "v1.37.2", Arch: "arm64"},
+		"armv6": {Version: "v1.37.2", Arch: "arm", ARM: "6"}, "armv7": {Version: "v1.37.2", Arch: "arm",
+			ARM: "7"}, "arm64": {Version: "v1.37.2", Arch: "arm64"},
 	} {
 		got, err := targetOf("v1.37.2", cpu)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 	}
-	for _, bad := range [][2]string{{"v1.37.2", ""}, {"v1.37.2", "armv5"}, {"v1.37.2", "arm"}, {"1.37.2", "armv7"}, {"v1.37", "armv7"}, {"latest", "armv7"}} {
+	for _, bad := range [][2]string{{"v1.37.2", ""}, {"v1.37.2", "armv5"}, {"v1.37.2", "arm"}, {"1.37.2", "armv7"},
+		{"v1.37", "armv7"}, {"latest", "armv7"}} {
 		_, err := targetOf(bad[0], bad[1])
 		var usage *usageError
 		assert.ErrorAs(t, err, &usage, "%v", bad)
@@ -70,12 +73,16 @@ func TestImagesCommand(t *testing.T) {
 	}{
 		{os.Getenv("PATH"), exitUsage, "flag --cpu is missing", []string{"build"}},
 		{os.Getenv("PATH"), exitUsage, `flag --cpu: "armv5" is not`, []string{"build", "--cpu", "armv5"}},
-		{os.Getenv("PATH"), exitUsage, `flag --kubernetes: "1.37" is no version`, []string{"build", "--cpu", "armv7", "--kubernetes", "1.37"}},
+		{os.Getenv("PATH"), exitUsage, `flag --kubernetes: "1.37" is no version`,
+			[]string{"build", "--cpu", "armv7", "--kubernetes", "1.37"}},
 		{os.Getenv("PATH"), exitUsage, "unknown flag: --nonsense", []string{"build", "--nonsense"}},
 		{os.Getenv("PATH"), exitUsage, `what to do with "make tea"`, []string{"make", "tea"}},
-		{os.Getenv("PATH"), exitUsage, "flag --sysroot: /nonexistent is no folder", []string{"build", "--cpu", "armv7", "--sysroot", "/nonexistent"}},
-		{os.Getenv("PATH"), exitUsage, "flag --sources: ", []string{"build", "--cpu", "armv7", "--sources", "/nonexistent"}},
-		{"/nonexistent", exitNoTool, `find Go: exec: "go": executable file not found`, []string{"build", "--cpu", "armv7"}},
+		{os.Getenv("PATH"), exitUsage, "flag --sysroot: /nonexistent is no folder",
+			[]string{"build", "--cpu", "armv7", "--sysroot", "/nonexistent"}},
+		{os.Getenv("PATH"), exitUsage, "flag --sources: ",
+			[]string{"build", "--cpu", "armv7", "--sources", "/nonexistent"}},
+		{"/nonexistent", exitNoTool, `find Go: exec: "go": executable file not found`,
+			[]string{"build", "--cpu", "armv7"}},
 	} {
 		code, stdout, stderr := run(c.path, c.args...)
 		assert.Equal(t, c.code, code, "%v: %s", c.args, stderr)
@@ -94,13 +101,16 @@ func TestInterruptedImages(t *testing.T) {
 	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
 	require.NoError(t, err, string(out))
 	// A go that never ends stands for a long build.
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\n: >"+dir+"/begun\nexec sleep 60\n"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\n: >"+dir+"/begun\nexec sleep 60\n"),
+		0o755))
 	cmd := exec.Command(program, "build", "--cpu", "armv7", "--no-iptables", "--out", filepath.Join(dir, "out"))
-	cmd.Env = []string{"PATH=" + dir + ":/usr/bin:/bin", "HOME=" + dir, "KUBEADM_ARM_CACHE=" + filepath.Join(dir, "cache")}
+	cmd.Env = []string{"PATH=" + dir + ":/usr/bin:/bin", "HOME=" + dir, "KUBEADM_ARM_CACHE=" +
+		filepath.Join(dir, "cache")}
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "begun")); return err == nil }, time.Hour, 10*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "begun")); return err == nil }, time.Hour,
+		10*time.Millisecond)
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	said, err := io.ReadAll(stderr)
 	require.NoError(t, err)

@@ -3,9 +3,10 @@ package main
 import (
 	"testing"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 )
 
 func TestParseShare(t *testing.T) {

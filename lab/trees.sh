@@ -1,10 +1,10 @@
 #!/bin/sh
-# trees.sh PROGRAM FOLDER: makes whole trees of Debian 12 and 13 below FOLDER with
+# trees.sh PROGRAM FOLDER DOCUMENT: makes whole trees of Debian 12 and 13 below FOLDER with
 # debootstrap, sets them up for Kubernetes, and asks `PROGRAM doctor` about them as
 # about cards in another machine. Nothing is wrong with them, and so nothing but
-# information may be said. Needs root.
+# information may be said. What it says goes into DOCUMENT. Needs root.
 set -eu
-program=$1 folder=$2
+program=$1 folder=$2 document=$3
 with=containerd,containernetworking-plugins,systemd-sysv,iproute2,iptables,conntrack,mount,util-linux,kmod,openssh-server
 
 # Debian has neither kubeadm nor the kubelet: stand-ins, and the files of their packages.
@@ -32,11 +32,18 @@ owner() {
 	printf 'overlay\nbr_netfilter\n' >"$1/etc/modules-load.d/k8s.conf"
 }
 
+cat >"$document" <<-END
+# What doctor says on Debian's own trees
+
+Made by \`make trees\` with debootstrap, as systems that do not run: containerd and CNI plugins of Debian,
+stand-ins for kubeadm, kubelet and crictl, forwarding set, the kubelet enabled. Nothing is wrong with them.
+END
 for suite in bookworm trixie; do
 	tree=$folder/$suite
 	rm -rf "$tree"
 	debootstrap --variant=minbase --include=$with "$suite" "$tree" >"$folder/$suite.log"
 	kubernetes "$tree"
 	owner "$tree"
-	"$program" doctor --root "$tree"
+	said=$("$program" doctor --root "$tree") # ends the script unless all is well
+	printf '\n## %s (%s)\n\n```\n%s\n```\n' "$suite" "$(dpkg --print-architecture)" "$said" | tee -a "$document"
 done

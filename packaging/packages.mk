@@ -16,9 +16,9 @@ NFPM_RUN := SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) DEB_VERSION='$(DEB_VERSION)' 
 
 package-files: build build-images
 	rm -rf dist/package
-	$(GO) run ./packaging/generate --program $(BIN)/kubeadm-arm --version '$(DEB_VERSION)' --time $(SOURCE_DATE_EPOCH) --out dist/package
+	$(GO) run ./tools/packagefiles --program $(BIN)/kubeadm-arm --version '$(DEB_VERSION)' --time $(SOURCE_DATE_EPOCH) --out dist/package
 
-packages: cross package-files ## .deb for armel, armhf, arm64, amd64, tarballs and checksums in dist/release (a minute after make cross)
+packages: cross package-files ## .deb for four CPUs, tarballs and checksums in dist/release
 	rm -rf dist/release && mkdir -p dist/release
 	$(foreach d,$(DEBS),DEB_ARCH=$(firstword $(subst :, ,$(d))) PROGRAM=dist/kubeadm-arm-linux-$(lastword $(subst :, ,$(d))) \
 	  $(NFPM_RUN) --config packaging/nfpm.yaml --target dist/release/ &&) true
@@ -26,7 +26,7 @@ packages: cross package-files ## .deb for armel, armhf, arm64, amd64, tarballs a
 	  rm -rf dist/tar && mkdir -p dist/tar/$$name/man dist/tar/$$name/completions && \
 	  cp dist/kubeadm-arm-linux-$$cpu dist/tar/$$name/kubeadm-arm && cp dist/package/*.1.gz dist/tar/$$name/man && \
 	  cp dist/package/kubeadm-arm.bash dist/package/_kubeadm-arm dist/package/kubeadm-arm.fish dist/tar/$$name/completions && \
-	  cp dist/package/third-party-notices.gz packaging/kubeadm-arm-release.service README.md CHANGELOG.md LICENSE dist/tar/$$name && \
+	  cp dist/package/third-party-notices.gz packaging/*.service packaging/*.timer README.md CHANGELOG.md LICENSE dist/tar/$$name && \
 	  $(TAR) -C dist/tar -c $$name | gzip -9n > dist/release/$$name.tar.gz; done
 	@for arch in amd64 arm64; do name=kubeadm-arm-images-$(VERSION)-linux-$$arch; mkdir -p dist/tar/$$name && \
 	  (cd lab && GOOS=linux GOARCH=$$arch $(BUILD) -o ../dist/tar/$$name/kubeadm-arm-images .) && \
@@ -38,11 +38,11 @@ packages-deps:
 	  [[ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" == installed ]] || missing+=($$p); done; \
 	  ((!$${#missing[@]})) || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}"; }
 
-packages-check: packages-deps packages ## lintian, and each .deb installed, tried and removed in a throwaway root (root; qemu-user-static)
+packages-check: packages-deps packages ## lintian; each .deb installed, tried and removed (root)
 	$(LINTIAN) --allow-root --fail-on error,warning,info --display-info dist/release/*.deb
 	packaging/check dist/release
 
-release: ## packages of VERSION=v0.1.0 and its source with all modules in dist/release
+release: ## packages of VERSION=v0.1.0, and its source with all modules
 	@[[ '$(VERSION)' =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9a-z.]+)?$$ && '$(origin VERSION)' == 'command line' ]] || { echo 'name the version: make release VERSION=v0.1.0' >&2; exit 1; }
 	@[ -z "$$(git status --porcelain)" ] || { echo 'a release is made of a commit: commit or put aside what git status shows' >&2; exit 1; }
 	$(MAKE) packages-check VERSION=$(VERSION)

@@ -2,7 +2,7 @@ package plan
 
 // Calibrated is the model with the coefficients that were fitted to the
 // 19 bootstraps in testdata/calibration (kubeadm v1.37.2).
-// Written by go run ./plan/fit; not edited by hand.
+// Written by go run ./tools/fit; not edited by hand.
 func Calibrated() Model {
 	return Model{
 		Handshakes: 0.7,

@@ -34,6 +34,7 @@ func (m *maker) config() {
 		return
 	}
 	m.algorithm(c)
+	m.validity(c)
 	m.housekeeping(c)
 	if m.slow {
 		m.timeouts(c)
@@ -91,6 +92,33 @@ func (m *maker) algorithm(c *ConfigPlan) {
 		m.leave(GroupConfig, name, "RSA-2048", cost+", but this kubeadm or its config has no choice")
 	}
 }
+
+// caPeriod is kubeadm's validity of an authority (cmd/kubeadm/app/constants).
+const caPeriod = 10 * 365 * 24 * time.Hour
+
+// validity has certificates be valid for as long as the owner wants. The authority lives
+// twice as long, so that one renewal is still worth it.
+func (m *maker) validity(c *ConfigPlan) {
+	period := m.f.Validity
+	switch {
+	case period == 0:
+		return
+	case !HasValidity(c.API):
+		m.warn("certificates are valid for a year: " + c.API + " has no field for more")
+		return
+	}
+	edit := func(field string, d time.Duration) {
+		c.Edits = append(c.Edits, TextField{Cluster: true, Path: []string{field}, Text: d.String()})
+	}
+	edit("certificateValidityPeriod", period)
+	if 2*period > caPeriod {
+		edit("caCertificateValidityPeriod", 2*period)
+	}
+	m.decide(GroupConfig, Validity, fmt.Sprintf("%.0f days", period.Hours()/24), "--certificate-validity says so; a stolen key is of use for as long")
+}
+
+// HasValidity tells whether an API version has fields for the validity of certificates.
+func HasValidity(api string) bool { return hasTimeouts(api) }
 
 // housekeeping has the kubelet's cAdvisor look at the containers less often than
 // every 10 s (cmd/kubelet/app/options/globalflags_linux.go). Evictions do not wait

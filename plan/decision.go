@@ -32,6 +32,7 @@ func Groups() []Group {
 const (
 	StagedStart  = "staged start"
 	KeyAlgorithm = "key algorithm"
+	Validity     = "certificates are valid for"
 )
 
 // decide notes what will differ from kubeadm's defaults, or was found out about the board.

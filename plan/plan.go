@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"time"
+
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
@@ -26,6 +28,8 @@ type Facts struct {
 	// NoConfig, when not empty, says why no configuration can be written in place of
 	// the owner's flags: they do not all have a place in one.
 	NoConfig string
+	// Validity is how long the owner wants certificates to be valid; 0 is kubeadm's year.
+	Validity time.Duration
 }
 
 // Plan is what `kubeadm-arm init` is going to do.

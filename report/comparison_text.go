@@ -42,7 +42,7 @@ func (c Comparison) Markdown(w io.Writer) error {
 }
 
 func (c Comparison) header() []string {
-	header := []string{"measure", c.Names[0]}
+	header := []string{"measurement", c.Names[0]}
 	for _, name := range c.Names[1:] {
 		header = append(header, name, "against "+c.Names[0])
 	}

@@ -109,7 +109,7 @@ func plain(path []string, token json.Token) string {
 // the name tells.
 func quantity(name, text string, v float64) string {
 	switch {
-	case strings.HasSuffix(name, "hz"):
+	case strings.HasSuffix(name, "hz"), strings.HasSuffix(name, "frequency"):
 		return fmt.Sprintf("%.0f MHz", v/1e6)
 	case strings.HasSuffix(name, "bytes"), v >= 1<<20 && (strings.Contains(name, "memory") || strings.Contains(name, "swap")):
 		return bench.Format(v, "B")
@@ -124,6 +124,10 @@ func words(key string) string {
 		return "CPU"
 	case "soc":
 		return "SoC"
+	case "arch":
+		return "architecture"
+	case "maxHz":
+		return "maximum frequency"
 	}
 	var b strings.Builder
 	runes := []rune(key)

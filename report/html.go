@@ -107,7 +107,7 @@ func capital(text string) string {
 func tiles(r Report) []pair {
 	var all []pair
 	if r.Outcome != nil {
-		all = append(all, pair{"from the first step to the last", bench.Format(r.Outcome.Seconds, "s")})
+		all = append(all, pair{"bootstrap, from the first step to the last", bench.Format(r.Outcome.Seconds, "s")})
 	}
 	if r.Bench == nil {
 		return all
@@ -121,17 +121,17 @@ func tiles(r Report) []pair {
 		s, ok := r.Bench.Handshake(which, bench.CPU)
 		add(name, s, ok)
 	}
-	handshake("of the server's CPU time for a probe with RSA-2048", "probe/rsa-2048/x25519mlkem768/server")
-	handshake("of the server's CPU time for a probe with ECDSA P-256", "probe/ecdsa-p256/x25519mlkem768/server")
+	handshake("server CPU time of a probe's handshake, RSA-2048", "probe/rsa-2048/x25519mlkem768/server")
+	handshake("server CPU time of a probe's handshake, ECDSA P-256", "probe/ecdsa-p256/x25519mlkem768/server")
 	s, ok := r.Bench.Sample("go/apiserver-v1/one-core", bench.Wall)
-	add("for an object of an API server's work on one core", s, ok)
+	add("for one unit of API server work on one core", s, ok)
 	for _, f := range r.Bench.Folders {
 		if s, ok := r.Bench.Sample(bench.DiskSample(f.Path, "fsync"), bench.Wall); ok {
-			all = append(all, pair{"until 99 of 100 writes to " + f.Path + " are kept", bench.Format(s.P99, s.Unit)})
+			all = append(all, pair{"fsync latency of " + f.Path + ", 99th percentile", bench.Format(s.P99, s.Unit)})
 		}
 	}
 	if r.Bench.Cores.All > 0 {
-		all = append(all, pair{"cores for a busy program", fmt.Sprintf("%.2f", r.Bench.Cores.All)})
+		all = append(all, pair{"CPU cores available to a program", fmt.Sprintf("%.2f", r.Bench.Cores.All)})
 	}
 	return all
 }

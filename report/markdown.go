@@ -33,14 +33,14 @@ func Markdown(w io.Writer, r Report) error {
 	}
 	if len(r.Plan) > 0 {
 		m.line("## Plan")
-		m.table([]string{"decision", "value", "because"}, len(r.Plan), func(i int) []string {
+		m.table([]string{"decision", "value", "reason"}, len(r.Plan), func(i int) []string {
 			return []string{r.Plan[i].Name, r.Plan[i].Value, r.Plan[i].Reason}
 		})
 	}
 	if len(r.Steps) > 0 {
 		m.line("## Steps")
 		spans := r.spans()
-		m.table([]string{"step", "began at", "took", "predicted", "waited for", "restarts"}, len(r.Steps), func(i int) []string {
+		m.table([]string{"step", "start", "duration", "predicted", "waited for", "restarts"}, len(r.Steps), func(i int) []string {
 			s := r.Steps[i]
 			name := s.Name
 			if s.Error != "" {
@@ -78,7 +78,7 @@ func (o Outcome) sentence() string {
 	}
 	text += fmt.Sprintf(" after %s", bench.Format(o.Seconds, "s"))
 	if o.CPU > 0 {
-		text += fmt.Sprintf(" and %s of CPU time", bench.Format(o.CPU, "s"))
+		text += fmt.Sprintf(", %s of CPU time", bench.Format(o.CPU, "s"))
 	}
 	return text
 }

@@ -118,7 +118,7 @@ func newDiskPlot(r bench.Result) *curvePlot {
 	}
 	from, to := math.Floor(math.Log10(low)), math.Ceil(math.Log10(high*1.001))
 	at := func(seconds float64) float64 { return (math.Log10(seconds) - from) / (to - from) }
-	p := &curvePlot{Limit: &tick{At: percent(at(etcdAdvice)), Text: "10 ms: etcd wants 99 of 100 writes done by then"}}
+	p := &curvePlot{Limit: &tick{At: percent(at(etcdAdvice)), Text: "10 ms: etcd wants 99 % of writes to be faster"}}
 	for e := from; e <= to; e++ {
 		x := (e - from) / (to - from)
 		p.X = append(p.X, tick{percent(x), powerText(int(e)), anchorAt(x)})

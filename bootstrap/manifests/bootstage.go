@@ -26,7 +26,7 @@ func WriteBootList(l state.Layout, names []string) error {
 	return nil
 }
 
-// heldBack reads that list. What is no component of a control plane is not
+// BootList reads that list. What is no component of a control plane is not
 // heeded: then that one starts as it would without the list.
 func BootList(l state.Layout) ([]string, error) {
 	text, err := safefile.Read(l.BootList(), state.MaxFile)
@@ -60,22 +60,22 @@ func StageAtBoot(l state.Layout) (held []string, err error) {
 			continue // staged already, or its owner took it away
 		}
 		if err := Stage(l, c); err != nil {
-			return held, errors.Join(err, putBack(l, held))
+			return held, errors.Join(err, PutBack(l, held))
 		}
 		held = append(held, c)
 	}
 	return held, nil
 }
 
-// putBackHeld undoes a StageAtBoot that failed: all start at once, as without it.
-func putBack(l state.Layout, held []string) (err error) {
+// PutBack releases components after a staging that failed: all start at once, as without it.
+func PutBack(l state.Layout, held []string) (err error) {
 	for _, c := range held {
 		err = errors.Join(err, Release(l, c))
 	}
 	return err
 }
 
-// removeHeldBack ends it.
+// RemoveBootList removes it.
 func RemoveBootList(l state.Layout) error {
 	return l.FS.Remove(l.BootList())
 }

@@ -15,6 +15,6 @@ func (v invocation) runAbort(options) error {
 	if err != nil {
 		return err
 	}
-	printable.Fprintln(v.stdout, "the interrupted run is given up; what kubeadm made is still there (kubeadm reset removes it)")
+	printable.Fprintln(v.stdout, "gave up the interrupted run; what kubeadm has made stays until kubeadm reset")
 	return nil
 }

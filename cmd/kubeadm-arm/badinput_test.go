@@ -88,12 +88,12 @@ var volatile = []struct {
 	instead string
 }{
 	// The plan has tests of its own.
-	{regexp.MustCompile(`(?m)^(slowdown|expected [a-zA-Z ]+|key algorithm|staging): .*\n`), ""},
+	{regexp.MustCompile(`(?m)^(slowdown|expected [a-zA-Z ]+|key algorithm|staged start): .*\n`), ""},
 	{regexp.MustCompile(`(?m)^warning: [a-z0-9-]+: .*\n`), ""}, // doctor's, about this machine
 	{regexp.MustCompile(`\[\d+/\d+\]`), "[step]"},
 	{regexp.MustCompile(`step \d+ of \d+`), "step N"},
 	{regexp.MustCompile(`steps done of \d+`), "steps done of N"},
-	{regexp.MustCompile(`(done in|failed after) [0-9.]+ s`), "$1 N s"},
+	{regexp.MustCompile(`(done in|failed after) [0-9.]+m?s`), "$1 (time)"},
 	{regexp.MustCompile(`\d+ KiB free`), "N KiB free"},
 	{regexp.MustCompile(`this CPU is [^:]*:`), "this CPU is (this machine's):"},
 	{regexp.MustCompile(`this is .* \(\d+ cores, .*\)`), "this is (this machine)"},

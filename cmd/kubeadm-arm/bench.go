@@ -24,9 +24,12 @@ func (v invocation) runBench(o options) error {
 		places = append(places, bench.NearestFolder(dir))
 	}
 	began := time.Now()
-	res, err := bench.Run(stop.ctx, bench.Options{Short: o.on("short"), Budget: budget, Folders: places, Progress: func(step string, done, total int) {
+	progress := func(step string, done, total int) {
 		printable.Fprintf(v.stderr, "%5.1f s  %d/%d %s\n", time.Since(began).Seconds(), done, total, step)
-	}})
+	}
+	res, err := bench.Run(stop.ctx, bench.Options{
+		Short: o.on("short"), Budget: budget, Folders: places, Progress: progress,
+	})
 	if err := stop.interrupted("run it again"); err != nil {
 		return err
 	}

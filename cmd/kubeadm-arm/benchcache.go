@@ -54,7 +54,8 @@ func loadBench(path string) (*measured, error) {
 		missing = "measurement"
 	}
 	if missing != "" {
-		return nil, &problem{exitBadInput, "make one with: kubeadm-arm bench -o json", fmt.Errorf("%s: no %s in it", path, missing)}
+		return nil, &problem{exitBadInput, "make one with: kubeadm-arm bench -o json",
+			fmt.Errorf("%s: no %s in it", path, missing)}
 	}
 	folder := ""
 	if len(r.Bench.Folders) > 0 {

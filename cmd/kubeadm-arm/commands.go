@@ -16,18 +16,21 @@ type command struct {
 	kubeadm bool
 	// hidden keeps it out of the list of commands: systemd calls it.
 	hidden bool
-	run    func(invocation, options) error
+	// run carries it out; nil where dispatch does that by its name.
+	run func(invocation, options) error
 }
 
 type call struct{ form, text string }
 
 // The flags that several commands have.
 func kubeadmFlag() ownFlag {
-	return ownFlag{name: "arm-kubeadm", value: "PATH", env: "KUBEADM_ARM_KUBEADM", text: "the real kubeadm; else the first one in PATH"}
+	return ownFlag{name: "arm-kubeadm", value: "PATH", env: "KUBEADM_ARM_KUBEADM",
+		text: "the real kubeadm; else the first one in PATH"}
 }
 
 func reportFlag() ownFlag {
-	return ownFlag{name: "arm-report", value: "DIR", env: "KUBEADM_ARM_REPORT", def: defaultReports, text: "folder for the board report"}
+	return ownFlag{name: "arm-report", value: "DIR", env: "KUBEADM_ARM_REPORT", def: defaultReports,
+		text: "folder for the board report"}
 }
 
 func outputFlag(choices ...string) ownFlag {
@@ -37,7 +40,9 @@ func outputFlag(choices ...string) ownFlag {
 // runOutputFlag is that of commands that show a run. It has no letter: -o is not
 // kubeadm init's, and might become it.
 func runOutputFlag() ownFlag {
-	return ownFlag{name: "output", value: "FORMAT", env: "KUBEADM_ARM_OUTPUT", choices: []string{"text", "json"}, def: "text", text: "json writes one object per line to standard output"}
+	f := outputFlag("text", "json")
+	f.short, f.env, f.text = 0, "KUBEADM_ARM_OUTPUT", "json writes one object per line to standard output"
+	return f
 }
 
 func doctorOutputFlag() ownFlag {
@@ -52,40 +57,49 @@ func rootFlag(text string) ownFlag { return ownFlag{name: "root", value: "DIR", 
 func commands() []*command {
 	return []*command{
 		{name: "init", kubeadm: true, run: invocation.runInit,
-			calls: []call{{"[flags of kubeadm init]", "bring a control plane up, staged and scaled to the board"}},
+			calls: []call{{"[flags of kubeadm init]", "bring up a control plane, staged and scaled to the board"}},
 			about: "kubeadm-arm init takes every flag of kubeadm init, listed below, and these of its own:",
 			flags: []ownFlag{
 				{name: "arm-bench", value: "FILE", env: "KUBEADM_ARM_BENCH", text: "use this benchmark or report instead of measuring"},
 				kubeadmFlag(), reportFlag(), runOutputFlag(),
-				{name: "profile", value: "NAME", env: "KUBEADM_ARM_PROFILE", choices: []string{"responsive", "balanced", "frugal"}, def: "balanced", text: "how light the control plane is when idle"},
-				{name: "verbose", text: "with --dry-run: also the decisions that leave kubeadm's defaults as they are"},
+				{name: "profile", value: "NAME", env: "KUBEADM_ARM_PROFILE", choices: []string{"responsive", "balanced", "frugal"}, def: "balanced",
+					text: "how light the control plane is when idle"},
+				{name: "certificate-validity", value: "DURATION",
+					text: "how long certificates are valid, such as 87600h (ten years), for a board that is off for long; " +
+						"kubeadm from v1.31. The price: a stolen key can be used for as long"},
 				{name: "storage", value: "DEVICE", env: "KUBEADM_ARM_STORAGE",
-					text: "before anything else: etcd's data onto this disk, as kubeadm-arm storage apply does; DEVICE,folder=PATH,…,mount=PATH names folders and the place of the disk"},
+					text: "first move etcd's data to this disk, as kubeadm-arm storage apply does; " +
+						"DEVICE,folder=PATH,…,mount=PATH also names the folders and where the disk is mounted"},
+				{name: "verbose", text: "with --dry-run: also show the decisions that leave kubeadm's defaults or your own choices"},
 			},
 			after: "With --dry-run it prints its plan and changes nothing."},
-		{name: "resume", run: invocation.runResume, calls: []call{{"", "go on with an init that was interrupted"}},
+		{name: "resume", run: invocation.runResume, calls: []call{{"", "resume an init that was interrupted"}},
 			flags: []ownFlag{
-				{name: "anyway", text: "go on although the board looks like another one"},
+				{name: "anyway", text: "resume although the board looks like another one"},
 				kubeadmFlag(), reportFlag(), runOutputFlag(),
 			}},
-		{name: "status", run: invocation.runStatus, calls: []call{{"[-o json]", "how far it came, and where each manifest is"}}, flags: []ownFlag{outputFlag("text", "json")}},
-		{name: "abort", run: invocation.runAbort, calls: []call{{"", "give it up and put everything of ours back"}}},
-		{name: "reset", kubeadm: true, calls: []call{{"[flags of kubeadm reset]", "kubeadm reset, and then everything of ours goes too"}}, flags: []ownFlag{kubeadmFlag()}},
+		{name: "status", run: invocation.runStatus,
+			calls: []call{{"[-o json]", "how far an init has come, and where each manifest is"}}, flags: []ownFlag{outputFlag("text", "json")}},
+		{name: "abort", run: invocation.runAbort,
+			calls: []call{{"", "give up an interrupted init: staged manifests are put back"}}},
+		{name: "reset", kubeadm: true,
+			calls: []call{{"[flags of kubeadm reset]", "kubeadm reset; also removes kubeadm-arm's own files"}}, flags: []ownFlag{kubeadmFlag()}},
 		{name: "doctor", kubeadm: true, run: invocation.runDoctor,
-			calls: []call{{"[flags of kubeadm init]", "what on this board would stop init, and the line that mends it"}},
-			about: "kubeadm-arm doctor names what on this board would stop kubeadm-arm init, what it means here, and the line that\n" +
-				"mends it. It takes the flags of kubeadm init, so that it knows what you are about to ask for, and:",
+			calls: []call{{"[flags of kubeadm init]", "what on this board would make init fail, and how to fix it"}},
+			about: "kubeadm-arm doctor names what on this board would make kubeadm-arm init fail, what it means here, and the\n" +
+				"command that fixes it. It takes the flags of kubeadm init, so that it knows what you are going to ask for, and:",
 			flags: []ownFlag{
-				{name: "fix", value: "FINDING", text: "change the files that a finding names, as its line says: one setting each, every other byte stays. " +
-					"Shows the difference (with --dry-run no more than that) and keeps a dated copy; several findings with commas between"},
-				doctorOutputFlag(), rootFlag("look at the files below this folder instead, such as a mounted card; no program is run then"), kubeadmFlag()},
-			after: "Without --fix it changes nothing. Exit codes: 0 all is well, 1 there are warnings, 2 init would fail; with --fix 0 when it was done."},
+				{name: "fix", value: "FINDING", text: "fix a finding by changing one setting in a file; every other byte stays. Shows the difference " +
+					"(with --dry-run nothing else) and keeps a dated copy; separate several findings by commas"},
+				doctorOutputFlag(),
+				rootFlag("look at the files below this folder instead, such as a mounted card; no program is run then"), kubeadmFlag()},
+			after: "Without --fix it changes nothing. Exit codes: 0 nothing found, 1 warnings, 2 init would fail; with --fix 0 on success."},
 		{name: "detect", run: invocation.runDetect, calls: []call{{"", "what the board is, and what its programs were built for"}},
 			flags: []ownFlag{outputFlag("text", "json", "yaml"), rootFlag("read the board's files below this folder")}},
 		{name: "bench", run: invocation.runBench, calls: []call{{"", "how fast the board is"}},
 			flags: []ownFlag{
-				{name: "budget", value: "DURATION", text: "upper bound of the whole benchmark (default " + bench.DefaultBudget.String() + ", with --short " + bench.ShortBudget.String() +
-					", at most " + bench.ShortQuotaBudget.String() + " with less than a core)"},
+				{name: "budget", value: "DURATION", text: "upper bound of the whole benchmark (default " + bench.DefaultBudget.String() +
+					", with --short " + bench.ShortBudget.String() + ", at most " + bench.ShortQuotaBudget.String() + " with less than a core)"},
 				{name: "short", text: "only what init needs to know"},
 				{name: "folder", value: "DIR", def: "/var/lib/etcd", text: "folder whose disk is measured; may be repeated"},
 				outputFlag("text", "json", "yaml", "markdown", "html"),
@@ -93,14 +107,19 @@ func commands() []*command {
 		{name: "patch", words: 1, run: invocation.runPatch, calls: []call{{"[--diff] [FOLDER]", "scale static pod manifests to the board"}},
 			flags: []ownFlag{
 				{name: "diff", text: "show what would change, with reasons, and change nothing"},
-				{name: "slowdown", value: "FACTOR", text: "patch for a board this many times slower than the reference board instead of measuring this one"},
+				{name: "slowdown", value: "FACTOR",
+					text: "patch for a board this many times slower than the reference board instead of measuring this one"},
 			}},
-		{name: "storage", run: nil, calls: []call{{"plan|apply|status|undo", "put etcd's data on another disk than the SD card, safely"}}},
+		{name: "storage", calls: []call{{"plan|apply|status|undo", "put etcd's data on another disk than the SD card, safely"}}},
+		{name: "certs",
+			calls: []call{{"status|renew", "show when certificates expire, the kubelet's too, and renew them"}}},
 		{name: "report", words: 1 << 10, run: invocation.runReport,
-			calls: []call{{"show FILE", "a saved board report as Markdown, HTML or JSON"}, {"compare A B", "board reports side by side"}},
-			flags: []ownFlag{{name: "output", short: 'o', value: "FORMAT", text: "show: markdown (default), html, json or yaml; compare: text (default), markdown, html or json"}}},
+			calls: []call{{"show FILE", "a saved board report as Markdown, HTML or JSON"}, {"compare A B", "compare board reports; marks differences that are noise"}},
+			flags: []ownFlag{{name: "output", short: 'o', value: "FORMAT",
+				text: "show: markdown (default), html, json or yaml; compare: text (default), markdown, html or json"}}},
 		{name: "images", calls: []call{{"build --cpu CPU", "on a PC: build kubeadm, kubelet and images for a 32-bit board"}}},
-		{name: "release", hidden: true, run: invocation.runRelease, calls: []call{{"[--wait]", "put staged manifests back; the unit kubeadm-arm-release.service runs it when the board starts"}},
+		{name: "release", hidden: true, run: invocation.runRelease,
+			calls: []call{{"[--wait]", "put staged manifests back; the unit kubeadm-arm-release.service runs it when the board starts"}},
 			flags: []ownFlag{
 				{name: "wait", text: "put each back once those before it are healthy: API server, scheduler, controller-manager"},
 				{name: "patience", value: "DURATION", def: releasePatience.String(), text: "with --wait: put them back after this time in any case"},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
@@ -21,19 +20,17 @@ type detected struct {
 // runDetect is `kubeadm-arm detect`.
 func (v invocation) runDetect(o options) error {
 	root := o.text("root")
-	if !isFolder(root) {
-		return &problem{exitBadInput, "name a folder that holds proc/cpuinfo with --root", fmt.Errorf("look at %s: not a folder that can be read", root)}
-	}
 	board, err := hwdetect.Read(root)
+	if !isFolder(root) {
+		err = fmt.Errorf("look at %s: not a folder that can be read", root)
+	}
 	if err != nil {
 		return &problem{exitBadInput, "name a folder that holds proc/cpuinfo with --root", err}
 	}
 	doc := detected{detectSchema, board, hwdetect.ReadPrograms(root, v.pathOf(), nil)}
 	switch o.text("output") {
 	case "json":
-		enc := json.NewEncoder(v.stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(doc)
+		return writeIndented(v.stdout, doc)
 	case "yaml":
 		return encodeYAML(v.stdout, doc)
 	}

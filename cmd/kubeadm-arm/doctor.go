@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -47,7 +46,7 @@ func (v invocation) runDoctor(o options) error {
 	args := o.theirs
 	for _, f := range args.Flags {
 		if !kubeadm.KnownInitFlag(f.Name) {
-			return o.usage(fmt.Errorf("flag %s: there is no such flag", f.Tokens[0]))
+			return o.usage(fmt.Errorf("unknown flag %s", f.Tokens[0]))
 		}
 	}
 	if len(args.Words) > 0 {
@@ -96,7 +95,7 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 	if err != nil {
 		return doctor.Report{}, err
 	}
-	e := examination{v: v, root: root, board: board, args: o.theirs, config: config, ask: true}
+	e := doctorInputs{v: v, root: root, board: board, args: o.theirs, config: config}
 	e.path, _ = v.realKubeadm(o.text("arm-kubeadm"))
 	below := root
 	if filepath.Clean(root) == "/" {
@@ -113,17 +112,15 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 func writeDoctor(w io.Writer, r doctor.Report, output string) error {
 	switch output {
 	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return writeIndented(w, r)
 	case "yaml":
 		return encodeYAML(w, r)
 	}
 	return doctor.Text(w, r)
 }
 
-// examination gathers the facts that doctor judges.
-type examination struct {
+// doctorInputs is what the facts that doctor judges are gathered from.
+type doctorInputs struct {
 	v      invocation
 	root   string
 	board  hwdetect.Board
@@ -133,9 +130,6 @@ type examination struct {
 	// already.
 	path      string
 	behaviour *kubeadm.Behaviour
-	// ask starts programs for their versions. init does not: kubeadm's own
-	// preflight does, and on a slow board each takes a second.
-	ask bool
 	// again are the flags that doctor is to be repeated with.
 	again string
 	// resuming is set when an interrupted run is gone on with.
@@ -156,7 +150,7 @@ func (v invocation) pathOf() string {
 	return strings.TrimPrefix(path, ":")
 }
 
-func (e examination) facts(ctx context.Context) doctor.Facts {
+func (e doctorInputs) facts(ctx context.Context) doctor.Facts {
 	real := filepath.Clean(e.root) == "/"
 	f := doctor.Facts{Board: e.board, Ask: e.asked(), Resuming: e.resuming, Root: isRoot() || !real, Flags: e.again}
 	named := map[string]string{}
@@ -185,9 +179,7 @@ func (e examination) facts(ctx context.Context) doctor.Facts {
 	}
 	f.CPUs = runtime.NumCPU()
 	f.Storage = e.v.storageProblems(ctx)
-	if e.ask {
-		e.askPrograms(ctx, &f)
-	}
+	e.askPrograms(ctx, &f)
 	f.Holders = holders(f.Host, e.root)
 	return f
 }
@@ -219,7 +211,7 @@ func packagedVersions(f *doctor.Facts) {
 const askPatience = kubeadm.AskPatience
 
 // askPrograms starts those that this CPU can run, for what only they can tell.
-func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
+func (e doctorInputs) askPrograms(ctx context.Context, f *doctor.Facts) {
 	ctx, cancel := context.WithTimeout(ctx, 4*askPatience)
 	defer cancel()
 	answer := func(path string, args ...string) string {
@@ -248,7 +240,7 @@ func (e examination) askPrograms(ctx context.Context, f *doctor.Facts) {
 		case "containerd":
 			f.RuntimeVersion = doctor.ParseRuntimeVersion(answer(p.Path, "--version"))
 			// What we cannot read, such as a pipe, containerd would wait for, or read whole.
-			if f.Host.Runtime.Containerd.Problem == "" {
+			if f.Host.Runtime.Containerd.Problem == nil {
 				f.Host.Runtime.SetDumped([]byte(answer(p.Path, "config", "dump")))
 			}
 		}
@@ -277,7 +269,7 @@ func holders(h hwdetect.Host, root string) map[int]string {
 }
 
 // asked is what the owner wants, from flags and configuration.
-func (e examination) asked() doctor.Ask {
+func (e doctorInputs) asked() doctor.Ask {
 	c := e.config
 	pick := func(flag string, otherwise string) string {
 		if value, ok := e.args.Get(flag); ok {
@@ -304,6 +296,7 @@ func (e examination) asked() doctor.Ask {
 		CgroupDriver:      c.Kubelet("cgroupDriver"),
 		ResolvConf:        c.Kubelet("resolvConf"),
 		Unknown:           c.UnknownFields(),
+		Flags:             e.args,
 	}
 	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Init("localAPIEndpoint", "bindPort"))); err == nil && n > 0 && n < 1<<16 {
 		a.APIPort = n
@@ -323,7 +316,7 @@ var kubeletSetting = regexp.MustCompile(`"?(failSwapOn|failCgroupV1|cgroupDriver
 // patched looks through the owner's own kubeadm patches for what else the
 // kubelet and etcd are told: a board that works by them is not refused. A patch
 // that cannot be read is named by init itself.
-func (e examination) patched(a *doctor.Ask) {
+func (e doctorInputs) patched(a *doctor.Ask) {
 	dir := patchesFolder(e.args, e.config)
 	if dir == "" {
 		return
@@ -350,7 +343,7 @@ func (e examination) patched(a *doctor.Ask) {
 
 // checkBoard is doctor's look at the board before init changes anything.
 func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.InitArgs) doctor.Report {
-	e := examination{v: v, root: "/", board: g.board, args: args, config: g.config, path: g.path, behaviour: &g.behaviour, resuming: g.resume != nil}
+	e := doctorInputs{v: v, root: "/", board: g.board, args: args, config: g.config, path: g.path, behaviour: &g.behaviour, resuming: g.resume != nil}
 	e.again = repeated(args)
 	return diagnosed(e.root, e.facts(ctx))
 }

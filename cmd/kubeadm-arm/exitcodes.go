@@ -17,8 +17,8 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
 
-// The exit codes. A command of the real kubeadm keeps its own; 1 to 9 are never
-// ours but for doctor's. They are part of the interface, and exitCodes says what they mean.
+// The exit codes. A command of the real kubeadm keeps its own; 1 to 9 are never ours but
+// for doctor's. They are part of the interface: 26 is no longer used, and never again.
 const (
 	exitUsage       = 10
 	exitNotRoot     = 11
@@ -42,39 +42,43 @@ const (
 	exitInternal    = 30
 	exitUntrusted   = 31
 	exitPanic       = 32
+	exitCerts       = 33
 )
 
-// exitCodes are all codes and what they mean, in the words of the README.
-func exitCodes() []struct {
+// exit is an exit code.
+type exit struct {
 	code    int
 	meaning string
-} {
-	return []struct {
-		code    int
-		meaning string
-	}{
-		{exitUsage, "a flag or environment variable of ours is wrong"},
+}
+
+// exitCodes are all codes and what they mean: docs/exit-codes.md and the manual pages are
+// made of it.
+func exitCodes() []exit {
+	return []exit{
+		{exitUsage, "a flag or environment variable of kubeadm-arm is wrong"},
 		{exitNotRoot, "not root"},
 		{exitNoKubeadm, "no real kubeadm found, or what was found does not tell its version"},
 		{exitBadConfig, "the `--config` file cannot be read or is malformed"},
 		{exitClusterHere, "a cluster is set up here already"},
-		{exitForeign, "the manifests folder cannot be read, or holds a second pod of a component; static pods of others, such as kube-vip's, are left alone"},
+		{exitForeign, "the manifests folder cannot be read, or holds a second pod of a component; " +
+			"other static pods, such as kube-vip's, are left alone"},
 		{exitDisk, "the disk is full or read-only"},
 		{exitIllegal, "a program was built for another CPU and would die"},
-		{exitStuck, "waiting was given up: nothing moved any more"},
+		{exitStuck, "gave up waiting: there was no more progress"},
 		{exitTooOld, "this kubeadm is older than v1.13"},
 		{exitMissing, "a program is missing, such as the kubelet"},
-		{exitLocked, "another kubeadm-arm is at work"},
+		{exitLocked, "another kubeadm-arm is running"},
 		{exitBadInput, "an input file (journal, report, benchmark, manifest, patch) is bad"},
 		{exitChanged, "something has changed since the run was interrupted"},
 		{exitNoRun, "no interrupted run is recorded"},
-		{exitNotReady, "`init`: doctor found what would make it fail; nothing was changed"},
-		{exitStorage, "storage: the device, a folder or fstab stands against it; nothing was changed"},
+		{exitNotReady, "`init`: doctor found something that would make it fail; nothing was changed"},
+		{exitStorage, "storage: the device, a folder or fstab does not allow it; nothing was changed"},
 		{exitStorageGone, "storage: a folder is not on its disk, or nothing is set up"},
-		{exitStorageBusy, "storage: something works in what is to be moved"},
+		{exitStorageBusy, "storage: what is to be moved is in use"},
 		{exitInternal, "anything else"},
-		{exitUntrusted, "this program lies where others than root can replace it, and systemd would have to start it; nothing was changed"},
-		{exitPanic, "a fault in kubeadm-arm itself"},
+		{exitUntrusted, "users other than root can replace this program, which systemd would have to start; nothing was changed"},
+		{exitPanic, "a bug in kubeadm-arm itself"},
+		{exitCerts, "certs: a certificate has expired, or soon will, and cannot be renewed on this node"},
 	}
 }
 
@@ -114,7 +118,8 @@ func exitCode(err error) int {
 		return exitBadInput
 	case errors.As(err, &cmd):
 		return cmd.ExitCode
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO),
+		errors.Is(err, syscall.EDQUOT):
 		return exitDisk
 	case errors.Is(err, fs.ErrPermission):
 		return exitNotRoot

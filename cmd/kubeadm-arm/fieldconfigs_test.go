@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -41,6 +42,27 @@ func fieldConfigs() map[string]struct{ version, text, says string } {
 		"too old":                 {"v1.37.2", "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n", "kubeadm v1.37.2 does not read kubeadm.k8s.io/v1beta3\nhint: this file is for kubeadm v1.36 or older"},
 		"too new":                 {"v1.28.15", clusterV4, "kubeadm v1.28.15 does not read kubeadm.k8s.io/v1beta4\nhint: this file is for kubeadm v1.31 or newer"},
 		"half of it too old":      {"v1.37.2", clusterV4 + "---\napiVersion: kubeadm.k8s.io/v1beta2\nkind: InitConfiguration\n", ":4: apiVersion: kubeadm v1.37.2 does not read kubeadm.k8s.io/v1beta2"},
+		"an unknown version":      {"v1.37.2", "apiVersion: kubeadm.k8s.io/v1beta5\nkind: ClusterConfiguration\n", ":1: apiVersion: kubeadm v1.37.2 does not read kubeadm.k8s.io/v1beta5\nhint: no kubeadm that this program knows reads it"},
+		"no such version":         {"nothing", "apiVersion: kubeadm.k8s.io/v1beta5\nkind: ClusterConfiguration\n", ":1: apiVersion: "},
+		"a newer kubeadm's":       {"v1.38.0", "apiVersion: kubeadm.k8s.io/v1beta5\nkind: ClusterConfiguration\n", ""},
+		"failSwapOn as a string":  {"v1.37.2", clusterV4 + "---\n" + strings.Replace(kubeletV1, "false", `"false"`, 1), ":6: KubeletConfiguration.failSwapOn: is a string where kubeadm wants bool\n"},
+		"a kubelet of v1":         {"v1.37.2", clusterV4 + "---\n" + strings.Replace(kubeletV1, "v1beta1", "v1", 1), ":4: apiVersion, kind: kubeadm does not read kubelet.config.k8s.io/v1 KubeletConfiguration\n"},
+		"two kubelets":            {"v1.37.2", clusterV4 + "---\n" + kubeletV1 + "---\n" + kubeletV1, ":8: KubeletConfiguration: a second document of this kind\n"},
+		"no mask":                 {"v1.37.2", clusterV4 + "networking: {podSubnet: 10.244.0.0}\n", `:3: ClusterConfiguration.networking.podSubnet: "10.244.0.0" has no prefix length; write it as in 10.244.0.0/16` + "\n"},
+		"no mask of IPv6":         {"v1.37.2", clusterV4 + "networking: {serviceSubnet: \"fd00::\"}\n", `"fd00::" has no prefix length; write it as in fd00:10:244::/56`},
+		"a blank in a list":       {"v1.37.2", clusterV4 + "networking: {podSubnet: \"10.244.0.0/16, fd00::/56\"}\n", `" fd00::/56" is no network with its prefix length`},
+		"two of IPv4":             {"v1.37.2", clusterV4 + "networking: {podSubnet: \"10.244.0.0/16,10.245.0.0/16\"}\n", "kubeadm takes one network, or one of IPv4 and one of IPv6"},
+		"few services":            {"v1.37.2", clusterV4 + "networking: {serviceSubnet: 10.96.0.0/29}\n", "too small"},
+		"many services":           {"v1.37.2", clusterV4 + "networking: {serviceSubnet: 10.0.0.0/8}\n", "kubeadm takes /12 and smaller"},
+		"many services of old":    {"v1.18.20", strings.Replace(clusterV4, "v1beta4", "v1beta2", 1) + "networking: {serviceSubnet: 10.0.0.0/8}\n", ""},
+		"no node's network":       {"v1.37.2", clusterV4 + "networking: {podSubnet: 10.244.0.0/26}\n", "is smaller than the /24 that each node gets of it"},
+		"other nodes' networks":   {"v1.37.2", clusterV4 + "networking: {podSubnet: 10.244.0.0/26}\ncontrollerManager: {extraArgs: [{name: node-cidr-mask-size-ipv4, value: \"28\"}]}\n", ""},
+		"two kinds of etcd":       {"v1.37.2", clusterV4 + "etcd:\n  local: {dataDir: /mnt/etcd}\n  external: {endpoints: [https://192.168.1.11:2379]}\n", ":4: ClusterConfiguration.etcd: has both local and external, of which kubeadm takes one\nhint: remove local"},
+		"a relative folder":       {"v1.37.2", clusterV4 + "etcd: {local: {dataDir: etcd}}\n", `:3: ClusterConfiguration.etcd.local.dataDir: "etcd" has to be an absolute path`},
+		"a URL for an endpoint":   {"v1.37.2", clusterV4 + "controlPlaneEndpoint: https://k8s:6443\n", `"https://k8s:6443" is no address and no DNS name`},
+		"a name for an address":   {"v1.37.2", initV4 + "localAPIEndpoint: {advertiseAddress: board.local}\n", `InitConfiguration.localAPIEndpoint.advertiseAddress: "board.local" is no IP address`},
+		"a port too high":         {"v1.37.2", initV4 + "localAPIEndpoint: {bindPort: 70000}\n", "70000 is no port"},
+		"a bad domain":            {"v1.37.2", clusterV4 + "networking: {dnsDomain: cluster_local}\n", `"cluster_local" is no DNS name`},
 		"a bad patch":             {"v1.37.2", initV4 + "patches: {directory: $DIR/patches}\n", "patches"},
 	}
 }
@@ -57,6 +79,14 @@ func TestDoctorAndInitJudgeAlike(t *testing.T) {
 				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 				require.NoError(t, os.WriteFile(path, []byte(text), 0o755))
 				return path
+			}
+			if c.version == "nothing" { // doctor alone can be asked
+				var errs bytes.Buffer
+				config := write("k.yaml", c.text)
+				code := run([]string{"kubeadm-arm", "doctor", "--config", config}, []string{"PATH=/nowhere"}, nil, &bytes.Buffer{}, &errs)
+				assert.Contains(t, errs.String(), c.says)
+				assert.Equal(t, exitBadConfig, code)
+				return
 			}
 			write("bin/kubeadm", "#!/bin/sh\necho "+c.version+"\n")
 			write("bin/kubelet", "#!/bin/sh\necho Kubernetes "+c.version+"\n")

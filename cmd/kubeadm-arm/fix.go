@@ -53,7 +53,7 @@ func (v invocation) fixFindings(root string, ids []string, r doctor.Report, dry 
 		return &problem{exitNotRoot, "run it again with sudo", errors.New("doctor --fix must be run as root")}
 	}
 	for _, f := range files {
-		kept, err := f.write(time.Now())
+		kept, err := f.write(root, time.Now())
 		if err != nil {
 			return err
 		}
@@ -172,19 +172,31 @@ func readForFix(root, path string) (fixedFile, error) {
 	return f, err
 }
 
-// write keeps the file as it is under a dated name beside it, which no program
-// takes for a configuration, and puts the new text in its place.
-func (f fixedFile) write(now time.Time) (kept string, err error) {
+// fixCopies is where files are kept as they were before a change. A copy beside the
+// file could be read as well: CRI-O takes every file of its folder of drop-ins, and
+// containerd's imports may name all of a folder.
+const fixCopies = "/var/backups/kubeadm-arm"
+
+// write keeps the file as it is under a dated name, and puts the new text in its place.
+func (f fixedFile) write(root string, now time.Time) (kept string, err error) {
 	if f.info == nil {
 		if err := os.MkdirAll(filepath.Dir(f.target), 0o755); err != nil {
 			return "", err
 		}
 		return "", renameio.WriteFile(f.target, f.after, 0o644)
 	}
-	dated := f.target + ".before-" + now.Format("20060102-150405")
+	below := safefile.Root(root)
+	copies, err := below.Resolve(fixCopies)
+	if err != nil {
+		return "", fmt.Errorf("keep a copy below %s: %w", fixCopies, unwrapPath(err))
+	}
+	dated := below.At(filepath.Join(copies, f.path)) + ".before-" + now.Format("20060102-150405")
 	kept = dated
 	for n := 2; exists(kept); n++ {
 		kept = fmt.Sprintf("%s-%d", dated, n) // two within a second: the first one stays, too
+	}
+	if err := os.MkdirAll(filepath.Dir(kept), 0o700); err != nil {
+		return "", err
 	}
 	if err := patch.WriteFile(kept, f.before, f.info); err != nil {
 		return "", err

@@ -38,7 +38,7 @@ func TestFixKeepsWhatIsThere(t *testing.T) {
 	info, err := os.Stat(real)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o640), info.Mode())
-	copies, err := filepath.Glob(real + ".before-*")
+	copies, err := filepath.Glob(c.root + fixCopies + "/etc/containerd/config.toml.before-*")
 	require.NoError(t, err)
 	require.Len(t, copies, 1)
 	assert.Contains(t, out, copies[0])
@@ -51,7 +51,7 @@ func TestFixKeepsWhatIsThere(t *testing.T) {
 	require.NoError(t, os.WriteFile(real, []byte(withoutDriver+"# x\n"), 0o640))
 	_, errs, code = c.ask(t, "--fix", "cgroup-driver")
 	require.Zero(t, code, errs)
-	copies, err = filepath.Glob(real + ".before-*")
+	copies, err = filepath.Glob(c.root + fixCopies + "/etc/containerd/config.toml.before-*")
 	require.NoError(t, err)
 	assert.Len(t, copies, 2)
 

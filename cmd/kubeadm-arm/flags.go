@@ -62,11 +62,12 @@ func (v invocation) parse(c *command, args []string) (options, error) {
 		own := slices.ContainsFunc(c.flags, func(x ownFlag) bool { return x.name == f.Name })
 		switch {
 		case own && f.Value == "":
-			return o, o.usage(fmt.Errorf("flag --%s: it needs a value, and this one is empty", f.Name))
+			return o, o.usage(fmt.Errorf("flag --%s: the value is empty", f.Name))
 		case own:
-		case strings.HasPrefix(f.Name, "arm-") || !c.kubeadm && !slices.ContainsFunc(known, func(s kubeadm.FlagSpec) bool { return s.Name == f.Name }):
+		case strings.HasPrefix(f.Name, "arm-") ||
+			!c.kubeadm && !slices.ContainsFunc(known, func(s kubeadm.FlagSpec) bool { return s.Name == f.Name }):
 			word, _, _ := strings.Cut(f.Tokens[0], "=")
-			return o, o.usage(fmt.Errorf("flag %s: there is no such flag", word))
+			return o, o.usage(fmt.Errorf("unknown flag %s", word))
 		default:
 			o.theirs.Flags = append(o.theirs.Flags, f)
 		}
@@ -144,7 +145,7 @@ func (o options) duration(name string) (time.Duration, error) {
 		return 0, o.bad(name, fmt.Errorf("%q is not a duration such as 90s or 1h30m", text))
 	}
 	if d < 0 {
-		return 0, o.bad(name, fmt.Errorf("%s is less than nothing", d))
+		return 0, o.bad(name, fmt.Errorf("%s must not be negative", d))
 	}
 	return d, nil
 }
@@ -160,7 +161,7 @@ func (o options) number(name string, most float64) (float64, error) {
 	case err != nil || math.IsNaN(n):
 		return 0, o.bad(name, fmt.Errorf("%q is not a number", text))
 	case n < 0:
-		return 0, o.bad(name, fmt.Errorf("%g is less than nothing", n))
+		return 0, o.bad(name, fmt.Errorf("%g must not be negative", n))
 	case n > most:
 		return 0, o.bad(name, fmt.Errorf("%g is more than %g", n, most))
 	}

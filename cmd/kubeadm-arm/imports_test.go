@@ -16,7 +16,7 @@ const module = "github.com/kubeadm-arm/kubeadm-arm/"
 // reason.
 func TestImports(t *testing.T) {
 	ground := []string{"hwdetect", "bench", "patch", "kubeadm", "storage"}
-	internal := []string{"internal/durable", "internal/fault", "internal/linux", "internal/printable", "internal/safefile", "internal/shell", "internal/systemd"}
+	internal := []string{"internal/durable", "internal/fault", "internal/linux", "internal/printable", "internal/safefile", "internal/shell", "internal/systemd", "internal/text"}
 	type rule struct {
 		pkg     string
 		allowed []string

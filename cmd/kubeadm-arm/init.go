@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,12 @@ func (v invocation) bootstrap(own initFlags, args kubeadm.InitArgs) error {
 	stop := v.listen()
 	defer stop.close()
 	r := &initRun{invocation: v, own: own, args: args, stop: stop}
-	return r.walk([]stage{
+	return r.walk(r.stages())
+}
+
+// stages are all of init.
+func (r *initRun) stages() []stage {
+	return []stage{
 		{"gather", r.always, r.gather, r.nothingChanged},
 		{"diagnose", r.always, r.diagnose, r.nothingChanged},
 		{"move storage", r.afresh, r.moveStorage, r.halfMoved},
@@ -52,7 +58,7 @@ func (v invocation) bootstrap(own initFlags, args kubeadm.InitArgs) error {
 		{"show", r.dry, r.show, r.nothingChanged},
 		{"run", r.notDry, r.run, nil},
 		{"report", r.notDry, r.report, nil},
-	})
+	}
 }
 
 // A stage is a part of init. The first that fails is the last.
@@ -174,10 +180,14 @@ func (r *initRun) measure(ctx context.Context) error {
 
 // makePlan decides.
 func (r *initRun) makePlan(context.Context) error {
+	if api := cmp.Or(r.config.API(), r.behaviour.ConfigWrite()); r.own.validity > 0 && !plan.HasValidity(api) {
+		return &problem{exitUsage, "after init: kubeadm-arm certs renew --validity " + r.own.validity.String(),
+			fmt.Errorf("flag --certificate-validity: kubeadm's %s has no field for it", api)}
+	}
 	layout := board()
 	r.plan = plan.MakeInit(plan.Facts{
 		Board: r.board, Speed: r.speed, Kubeadm: r.behaviour, Args: r.args, Config: r.config, Profile: r.own.profile,
-		Cores: r.bench.Cores.Quota, Owned: r.owned, HasCA: r.hasCA, NoConfig: r.noConfig,
+		Cores: r.bench.Cores.Quota, Owned: r.owned, HasCA: r.hasCA, NoConfig: r.noConfig, Validity: r.own.validity,
 	})
 	return bootstrap.CheckProgram(layout, r.plan, trustedProgram)
 }
@@ -236,6 +246,7 @@ func (r *initRun) report(context.Context) error {
 	if r.failure != nil {
 		return r.reportFailure()
 	}
+	r.watchCertificates()
 	path, err := r.writeBoardReport()
 	cpu, peak := ownCost()
 	if r.own.output == "json" {
@@ -259,7 +270,7 @@ func (r *initRun) screenRun() screen.Run {
 		s.Resumed, s.Done = true, r.resume.Done
 	}
 	if r.source == benchCached {
-		s.Cached = fmt.Sprintf("measured before: the board has not been booted since the benchmark of %s (%s)",
+		s.Cached = fmt.Sprintf("measured earlier: benchmark of %s (%s), no reboot since",
 			r.bench.Started.Format("2006-01-02 15:04:05 MST"), benchCache)
 	}
 	return s
@@ -273,6 +284,8 @@ type initFlags struct {
 	bench   string
 	profile plan.Profile
 	verbose bool
+	// validity is that of certificates, 0 for kubeadm's.
+	validity time.Duration
 	// storage is where etcd's data is to lie, nil to leave it.
 	storage *storage.Wish
 	// journal is set when `resume` goes on by hand, anyway its flag.
@@ -294,6 +307,9 @@ func (v invocation) initFlags(o options) (initFlags, error) {
 	}
 	f.bench, f.verbose = o.text("arm-bench"), o.on("verbose")
 	var err error
+	if f.validity, err = o.validity("certificate-validity"); err != nil {
+		return f, err
+	}
 	if f.profile, err = plan.ParseProfile(o.text("profile")); err != nil {
 		return f, o.bad("profile", err)
 	}

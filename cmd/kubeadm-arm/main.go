@@ -95,6 +95,8 @@ func (v invocation) ownCommand(name string, args []string) error {
 		return v.runImages(args)
 	case "storage":
 		return v.runStorage(args)
+	case "certs":
+		return v.runCerts(args)
 	}
 	return v.command(commandNamed(name), args)
 }

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		// notice of SIGHUP either; children of one who listens begin afresh.
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
-	testscript.Main(m, map[string]func(){"kubeadm-arm": main, "kubeadm": main, "on-a-board": onABoard})
+	testscript.Main(m, map[string]func(){"kubeadm-arm": main, "kubeadm": main, "on-a-board": onABoard, "gather-only": gatherOnly})
 }
 
 // TestScripts runs testdata/script. The kubeadm in them is a shell script that
@@ -93,9 +93,8 @@ func exitCodeIs(ts *testscript.TestScript, neg bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	got := 0
 	if err != nil {
-		var exit interface{ ExitCode() int }
-		e, ok := err.(interface{ ExitCode() int })
-		if exit = e; !ok {
+		exit, ok := err.(interface{ ExitCode() int })
+		if !ok {
 			ts.Fatalf("%s: %v", args[1], err)
 		}
 		got = exit.ExitCode()

@@ -36,7 +36,8 @@ func ownCost() (cpu time.Duration, peak int64) {
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
 		return 0, 0
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), int64(u.Maxrss) << 10 //nolint:unconvert // 32 bits wide on some architectures
+	// Maxrss is 32 bits wide on some architectures.
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), int64(u.Maxrss) << 10 //nolint:unconvert
 }
 
 // outcomeDoc is the outcome in JSON, in seconds.
@@ -49,7 +50,15 @@ type outcomeDoc struct {
 	ClosingWords  string  `json:"closingWords"`
 }
 
+// writeJSON writes one line.
 func writeJSON(w io.Writer, x any) error { return json.NewEncoder(w).Encode(x) }
+
+// writeIndented writes a document.
+func writeIndented(w io.Writer, x any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(x)
+}
 
 // jsonLines shows a run to machines. A line that cannot be written is not missed less by
 // stopping.

@@ -124,8 +124,9 @@ func (v invocation) child(path string, args []string) error {
 // its own, so that no board carries what only a PC uses.
 const imagesProgram = "kubeadm-arm-images"
 
-const imagesHelpText = `kubeadm-arm images build --cpu armv6|armv7|arm64|amd64 builds kubeadm, kubelet, kubectl and the control plane's images
-for a board's CPU. It is done on a PC with Go, by ` + imagesProgram + `, which stands beside kubeadm-arm or in PATH there.
+const imagesHelpText = `kubeadm-arm images build --cpu armv6|armv7|arm64|amd64 builds kubeadm, kubelet,
+kubectl and the control plane's images for a board's CPU. It runs on a PC with Go,
+where ` + imagesProgram + ` is installed beside kubeadm-arm or in PATH.
 `
 
 // images is `kubeadm-arm images`: it becomes kubeadm-arm-images.
@@ -136,7 +137,8 @@ func (v invocation) runImages(args []string) error {
 			fmt.Fprint(v.stdout, imagesHelpText)
 			return nil
 		}
-		return &problem{exitMissing, "do this on a PC: its release archive holds " + imagesProgram + "; in the sources, make build-images makes it in bin/", err}
+		return &problem{exitMissing, "do this on a PC, with the release archive of " + imagesProgram +
+			"; in the source tree, make build-images puts it into bin/", err}
 	}
 	err = syscall.Exec(path, append([]string{imagesProgram}, args...), v.env)
 	return fmt.Errorf("run %s: %w", path, err)

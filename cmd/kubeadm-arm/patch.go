@@ -129,7 +129,8 @@ func (v invocation) patchFolder(dir string, all map[string]patch.Settings, diff 
 		found[c] = text
 	}
 	if len(found) == 0 {
-		return &problem{exitBadInput, "name a folder such as /etc/kubernetes/manifests", fmt.Errorf("patch: no control-plane manifest in %s", dir)}
+		return &problem{exitBadInput, "name a folder such as /etc/kubernetes/manifests",
+			fmt.Errorf("patch: no control-plane manifest in %s", dir)}
 	}
 	for _, c := range plan.Components() {
 		text, ok := found[c]

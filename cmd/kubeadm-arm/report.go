@@ -29,7 +29,9 @@ func (b *initRun) boardReport(now time.Time) (report.Report, error) {
 	for _, d := range b.plan.Decisions {
 		r.Plan = append(r.Plan, report.Decision{Name: d.Name, Value: d.Value, Reason: d.Reason})
 	}
-	r.Versions = map[string]string{"kubeadm-arm": version(), "kubeadm": b.behaviour.Version.String(), "kernel": b.board.Kernel.Release}
+	r.Versions = map[string]string{
+		"kubeadm-arm": version(), "kubeadm": b.behaviour.Version.String(), "kernel": b.board.Kernel.Release,
+	}
 	start := 0.0
 	for _, s := range b.outcome.Steps {
 		step := report.Step{Name: s.Step.Title(), Start: start, Seconds: s.Took.Seconds()}
@@ -42,7 +44,9 @@ func (b *initRun) boardReport(now time.Time) (report.Report, error) {
 		start += step.Seconds
 		r.Steps = append(r.Steps, step)
 	}
-	r.Outcome = &report.Outcome{OK: b.failure == nil, Seconds: b.took.Seconds(), CPU: b.used, Text: "the control plane is up"}
+	r.Outcome = &report.Outcome{
+		OK: b.failure == nil, Seconds: b.took.Seconds(), CPU: b.used, Text: "the control plane is up",
+	}
 	if b.failure != nil {
 		r.Outcome.Text, _, _ = strings.Cut(b.failure.Error(), "\n")
 		if n := len(r.Steps); n > 0 {
@@ -64,7 +68,7 @@ func (b *initRun) writeBoardReport() (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("write the board report: %w", err)
 	}
-	for ending, write := range map[string]func(io.Writer, report.Report) error{".json": report.JSON, ".md": report.Markdown} {
+	for ending, write := range map[string]reportWriter{".json": report.JSON, ".md": report.Markdown} {
 		var text bytes.Buffer
 		if err := write(&text, r); err != nil {
 			return "", err
@@ -112,9 +116,12 @@ func readReport(path string) (report.Report, error) {
 }
 
 // reportWriters are the forms of a report that was saved or just made.
-func reportWriters() map[string]func(io.Writer, report.Report) error {
-	return map[string]func(io.Writer, report.Report) error{"json": report.JSON, "yaml": func(w io.Writer, r report.Report) error { return encodeYAML(w, r) }, "markdown": report.Markdown, "html": report.HTML}
+func reportWriters() map[string]reportWriter {
+	asYAML := func(w io.Writer, r report.Report) error { return encodeYAML(w, r) }
+	return map[string]reportWriter{"json": report.JSON, "yaml": asYAML, "markdown": report.Markdown, "html": report.HTML}
 }
+
+type reportWriter func(io.Writer, report.Report) error
 
 // compare sets reports side by side. Files are separate groups; several runs of
 // one board are joined by commas: compare sd1.json,sd2.json raid1.json,raid2.json.
@@ -133,7 +140,8 @@ func (v invocation) compare(words []string, output string) error {
 	}
 	for _, g := range groups {
 		if !slices.ContainsFunc(g.Reports, func(r report.Report) bool { return r.Bench != nil || len(r.Steps) > 0 }) {
-			return &problem{exitBadInput, "compare reports that hold a benchmark or a bootstrap", fmt.Errorf("%s: nothing to compare in it", g.Name)}
+			return &problem{exitBadInput, "compare reports that hold a benchmark or a bootstrap",
+				fmt.Errorf("%s: nothing to compare in it", g.Name)}
 		}
 	}
 	c, err := report.Compare(groups...)

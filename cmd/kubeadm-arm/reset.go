@@ -34,8 +34,9 @@ func (v invocation) runReset(args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range removed {
+	units, err := certsBoard().RemoveUnits()
+	for _, r := range append(removed, units...) {
 		printable.Fprintf(v.stderr, "kubeadm-arm: removed %s\n", r)
 	}
-	return nil
+	return err
 }

@@ -17,8 +17,16 @@ func (v invocation) runStatus(o options) error {
 	if err != nil {
 		return err
 	}
+	held := kubeletHeld()
 	if o.text("output") == "json" {
-		return writeJSON(v.stdout, s)
+		return writeJSON(v.stdout, struct {
+			bootstrap.Status
+			// KubeletHeld says why the kubelet does not start yet.
+			KubeletHeld string `json:"kubeletHeld,omitempty"`
+		}{s, held})
+	}
+	if held != "" {
+		printable.Fprintln(v.stdout, held)
 	}
 	return v.showStatus(s)
 }
@@ -37,12 +45,13 @@ func (v invocation) showStatus(s bootstrap.Status) error {
 		printable.Fprintf(w, "  process\t%s\n", s.Writer)
 	}
 	if s.Steps > 0 {
-		printable.Fprintf(w, "  kubeadm\t%s\n  begun\t%s by the clock of then\n  steps\t%d of %d done\n", s.Kubeadm, s.Started, s.Done, s.Steps)
+		printable.Fprintf(w, "  kubeadm\t%s\n  started\t%s (board clock)\n  steps\t%d of %d done\n",
+			s.Kubeadm, s.Started, s.Done, s.Steps)
 	}
 	if s.Step != "" {
-		state := "to come"
+		state := "next"
 		if s.Begun {
-			state = "begun"
+			state = "started"
 		}
 		printable.Fprintf(w, "  step\t%s (%s)\n", s.Step, state)
 	}

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -200,12 +198,6 @@ func (v invocation) storagePlan(o options) error {
 		}{p, fstabDiff(p)})
 	}
 	return v.showPlan(p)
-}
-
-func writeIndented(w io.Writer, x any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(x)
 }
 
 // listDisks shows what can be chosen.

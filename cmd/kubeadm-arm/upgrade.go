@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
@@ -29,10 +28,11 @@ const maxPatches = 10000
 func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 	known := append(kubeadm.InitFlags(), kubeadm.OtherFlags()...)
 	a, err := kubeadm.ParseArgs(args, known)
-	if err != nil || len(a.Words) < 2 || a.Words[0] != "upgrade" || a.Words[1] != "apply" && a.Words[1] != "node" || a.Bool("help") {
+	if err != nil || a.Bool("help") || len(a.Words) < 2 || a.Words[0] != "upgrade" ||
+		a.Words[1] != "apply" && a.Words[1] != "node" {
 		return args, nil // kubeadm says what is wrong
 	}
-	ours, err := bootstrap.DurablePatches(state.Layout{Root: "/"})
+	ours, err := bootstrap.DurablePatches(board())
 	if err != nil || len(ours) == 0 {
 		return args, err
 	}
@@ -46,12 +46,13 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 		return args, nil
 	}
 	if _, given := a.Get("config"); given {
-		printable.Fprintf(v.stderr, "kubeadm-arm: --config forbids a patches flag; keep this board's changes with patches.directory: %s\n", state.Layout{Root: "/"}.Patches())
+		printable.Fprintf(v.stderr, "kubeadm-arm: --config forbids a patches flag; "+
+			"keep this board's changes with patches.directory: %s\n", board().Patches())
 		return args, nil
 	}
 	rest, theirs, _ := cut(args, flag, known)
 	if theirs == "" {
-		return before(args, "--"+flag+"="+state.Layout{Root: "/"}.Patches()), nil
+		return before(args, "--"+flag+"="+board().Patches()), nil
 	}
 	if err := v.mergePatches(ours, theirs); err != nil {
 		return nil, err
@@ -78,7 +79,8 @@ func (v invocation) warnOfTestJob(b kubeadm.Behaviour, a kubeadm.InitArgs) {
 	if limit == "" || a.Words[1] != "apply" || ignored {
 		return
 	}
-	printable.Fprintf(v.stderr, "kubeadm-arm: kubeadm gives a test Job %s, whatever the config says; should the check CreateJob fail, repeat with --ignore-preflight-errors=CreateJob\n", limit)
+	printable.Fprintf(v.stderr, "kubeadm-arm: kubeadm gives a test Job %s, whatever the config says; "+
+		"should the check CreateJob fail, repeat with --ignore-preflight-errors=CreateJob\n", limit)
 }
 
 // mergePatches writes the merged folder and names each conflict.
@@ -113,7 +115,8 @@ func (v invocation) mergePatches(ours map[string][]byte, theirs string) error {
 			return fmt.Errorf("merge patches: %w", err)
 		}
 		if _, ok := kept[e.Name()]; ok {
-			return &problem{exitBadInput, "rename it", fmt.Errorf("%s: the name is that of one of this board's own patches", filepath.Join(theirs, e.Name()))}
+			return &problem{exitBadInput, "rename it",
+				fmt.Errorf("%s: one of this board's own patches has this name", filepath.Join(theirs, e.Name()))}
 		}
 		kept[e.Name()] = text
 	}

@@ -1,3 +1,6 @@
+// Package board is the record that every board of lab has, and boards of namespaces: real
+// containerd and kubelet in namespaces and cgroups of this machine. See package emulated
+// for the others.
 package board
 
 import (
@@ -102,7 +105,8 @@ func (b *Board) Save() error {
 	if err != nil {
 		return err
 	}
-	return cache.Replace(filepath.Join(b.Dir, "board.json"), func(to string) error { return os.WriteFile(to, append(text, '\n'), 0o644) })
+	return cache.Replace(filepath.Join(b.Dir, "board.json"),
+		func(to string) error { return os.WriteFile(to, append(text, '\n'), 0o644) })
 }
 
 // Create makes the board's folder with its record. Of two that want the name, one

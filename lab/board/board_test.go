@@ -17,12 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/deps"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 // The tests below start real boards with a lab built for them. The first time
@@ -50,11 +51,13 @@ func needBoard(t *testing.T) {
 	dir, err := os.MkdirTemp("", "lab-test-")
 	require.NoError(t, err)
 	labProgram.dir = dir
-	out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "lab"), "github.com/kubeadm-arm/kubeadm-arm/lab").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "lab"),
+		"github.com/kubeadm-arm/kubeadm-arm/lab").CombinedOutput()
 	require.NoError(t, err, string(out))
 	programs, err := kube.Build(t.Context(), kube.Target{Version: kube.DefaultVersion, Arch: runtime.GOARCH})
 	require.NoError(t, err)
-	_, err = kube.ImageArchive(t.Context(), programs, "/", kube.Target{Version: kube.DefaultVersion, Arch: runtime.GOARCH})
+	_, err = kube.ImageArchive(t.Context(), programs, "/",
+		kube.Target{Version: kube.DefaultVersion, Arch: runtime.GOARCH})
 	require.NoError(t, err)
 	labProgram.path = filepath.Join(dir, "lab")
 }
@@ -156,7 +159,8 @@ func traces(t *testing.T, name string) hostTraces {
 	for _, p := range stats {
 		line, _ := os.ReadFile(filepath.Join(p, "cmdline"))
 		in, _ := os.ReadFile(filepath.Join(p, "cgroup"))
-		if strings.Contains(string(line), dir) || strings.Contains(string(in), groups.Name+"\n") || strings.Contains(string(in), groups.Name+"/") {
+		if strings.Contains(string(line), dir) || strings.Contains(string(in), groups.Name+"\n") ||
+			strings.Contains(string(in), groups.Name+"/") {
 			h.own = append(h.own, p+" "+string(line))
 		}
 	}
@@ -245,7 +249,8 @@ func TestBoardIsItsOwn(t *testing.T) {
 	assert.Equal(t, name+"\n", out, "this machine's files are not the board's")
 	out, _, _ = run("sh", "-c", "cat /proc/sys/net/ipv4/ip_forward; ip -br -4 addr show eth0 | tr -s ' '")
 	assert.Equal(t, "1\neth0 UP 10.88.0.2/24 \n", strings.Replace(out, "UNKNOWN", "UP", 1))
-	_, _, code = run("sh", "-c", "echo 3 > /proc/sys/kernel/panic && echo x > /usr/bin/kubeadm && rm /usr/bin/kubectl && echo 9 > /etc/motd")
+	_, _, code = run("sh", "-c", "echo 3 > /proc/sys/kernel/panic && echo x > /usr/bin/kubeadm && rm "+
+		"/usr/bin/kubectl && echo 9 > /etc/motd")
 	assert.Zero(t, code, "a board may be broken")
 	_, _, code = run("timeout", "2", "socat", "/dev/null", "TCP:1.1.1.1:53,connect-timeout=1")
 	assert.NotZero(t, code, "there is no way out")
@@ -277,7 +282,8 @@ func TestBoardSignals(t *testing.T) {
 	cmd.Stdout = out
 	require.NoError(t, cmd.Start())
 	seen := func(want string) {
-		require.Eventually(t, func() bool { return out.String() == want }, time.Hour, 5*time.Millisecond, "%q, got %q", want, out)
+		require.Eventually(t, func() bool { return out.String() == want }, time.Hour, 5*time.Millisecond, "%q, got %q",
+			want, out)
 	}
 	seen("ready\n")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
@@ -340,7 +346,8 @@ func TestBoardThatImports(t *testing.T) {
 	require.NoError(t, err)
 	for _, f := range files {
 		if f.Type().IsRegular() {
-			require.NoError(t, os.Link(filepath.Join(cache, programs, f.Name()), filepath.Join(own, programs, f.Name())))
+			require.NoError(t, os.Link(filepath.Join(cache, programs, f.Name()),
+				filepath.Join(own, programs, f.Name())))
 		}
 	}
 	t.Setenv("KUBEADM_ARM_CACHE", own)

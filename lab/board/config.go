@@ -23,14 +23,15 @@ type Config struct {
 	Ignore string
 	// FailCgroupV1 has the kubelet accept cgroup v1.
 	FailCgroupV1 bool
-	// Systemd says that systemd owns the cgroups, ARM that etcd needs to be told
+	// Systemd says that systemd owns the cgroups, ARM that etcd needs to know
 	// that its CPU is good enough.
 	Systemd, ARM bool
 }
 
 // Config is the same for every kind of board.
 func (b *Board) Config(sandboxImage string) Config {
-	c := Config{Name: b.Name, Address: b.NodeIP, Version: b.Version, API: "v1beta4", SandboxImage: sandboxImage, CgroupDriver: "cgroupfs"}
+	c := Config{Name: b.Name, Address: b.NodeIP, Version: b.Version, API: "v1beta4", SandboxImage: sandboxImage,
+		CgroupDriver: "cgroupfs"}
 	// v1beta4 came with v1.31.
 	minor := kube.Minor(b.Version)
 	if minor < 31 {
@@ -60,7 +61,9 @@ func (c Config) acceptCgroupV1() Config {
 func (c Config) Files() (map[string]string, error) {
 	files := map[string]string{}
 	for path, text := range map[string]string{
-		"/etc/containerd/config.toml": containerdConfig, "/etc/cni/net.d/10-lab.conflist": cniConfig, KubeadmConfig: kubeadmConfig,
+		"/etc/containerd/config.toml":    containerdConfig,
+		"/etc/cni/net.d/10-lab.conflist": cniConfig,
+		KubeadmConfig:                    kubeadmConfig,
 	} {
 		t, err := template.New(path).Delims("<", ">").Parse(text)
 		if err != nil {
@@ -85,7 +88,8 @@ func (b *Board) Identity() map[string]string {
 		// A hostname that does not resolve makes the kubelet stall 10 s on
 		// every static pod.
 		"/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n" + b.NodeIP + " " + b.Name + "\n",
-		"/etc/resolv.conf": "# nobody listens there: the board has no network beyond itself, and CoreDNS wants a line\n" +
+		"/etc/resolv.conf": "# nobody listens there: the board has no network beyond itself, " +
+			"and CoreDNS wants a line\n" +
 			"nameserver " + b.NodeIP + "\n",
 		"/etc/machine-id": machineID() + "\n",
 	}

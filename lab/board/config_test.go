@@ -18,7 +18,8 @@ func TestConfigs(t *testing.T) {
 	}{
 		{"v1.37.2", true, []string{"kubeadm.k8s.io/v1beta4", "failCgroupV1: false", "SystemVerification"}, nil},
 		{"v1.37.2", false, []string{"kubeadm.k8s.io/v1beta4"}, []string{"failCgroupV1", "SystemVerification"}},
-		{"v1.28.15", true, []string{"kubeadm.k8s.io/v1beta3"}, []string{"failCgroupV1", "v1beta4", "SystemVerification"}},
+		{"v1.28.15", true, []string{"kubeadm.k8s.io/v1beta3"},
+			[]string{"failCgroupV1", "v1beta4", "SystemVerification"}},
 		{"v1.19.16", true, []string{"kubeadm.k8s.io/v1beta2"}, []string{"failCgroupV1"}},
 		{"v1.13.1", true, []string{"kubeadm.k8s.io/v1beta1"}, []string{"failCgroupV1", "ignorePreflightErrors"}},
 		{"v1.20.0", true, []string{"kubeadm.k8s.io/v1beta2"}, nil},
@@ -31,7 +32,8 @@ func TestConfigs(t *testing.T) {
 		files, err := config.Files()
 		require.NoError(t, err)
 		text := files[KubeadmConfig]
-		for _, has := range append(c.has, "localAPIEndpoint:\n  advertiseAddress: 10.1.2.3\n", "  name: l1\n", "kubernetesVersion: "+c.version+"\n",
+		for _, has := range append(c.has, "localAPIEndpoint:\n  advertiseAddress: 10.1.2.3\n", "  name: l1\n",
+			"kubernetesVersion: "+c.version+"\n",
 			// A machine with a nearly full disk made nodes with a disk-pressure taint, on which CoreDNS was never run.
 			"  nodefs.available: 0%\n", "  imagefs.available: 0%\n", "imageGCHighThresholdPercent: 100\n") {
 			assert.Contains(t, text, has, c.version)

@@ -14,8 +14,9 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
-	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
 )
 
 // Disk slows the disk under the board's /, etcd's included; zero values do not
@@ -72,7 +73,8 @@ func (b *Board) prepareDisk(ctx context.Context) error {
 		return err
 	}
 	// Nothing is left for the kernel to initialise later on the slow disk.
-	cmd := exec.CommandContext(ctx, "/sbin/mkfs.ext4", "-q", "-F", "-d", filepath.Join(b.Dir, "root"), "-J", "size=16", "-i", "131072",
+	cmd := exec.CommandContext(ctx, "/sbin/mkfs.ext4", "-q", "-F", "-d", filepath.Join(b.Dir, "root"), "-J", "size=16",
+		"-i", "131072",
 		"-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0", image)
 	return command.Quiet(cmd)
 }
@@ -88,7 +90,8 @@ func (b *Board) startDisk() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(exe, "disk", filepath.Join(b.Dir, diskImage), strconv.FormatInt(int64(b.Disk.Flush), 10), strconv.FormatInt(b.Disk.Rate, 10))
+	cmd := exec.Command(exe, "disk", filepath.Join(b.Dir, diskImage), strconv.FormatInt(int64(b.Disk.Flush), 10),
+		strconv.FormatInt(b.Disk.Rate, 10))
 	cmd.ExtraFiles = []*os.File{device}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -104,7 +107,8 @@ func (b *Board) startDisk() (*os.File, error) {
 // frees itself with its last mount.
 func (b *Board) mountDisk(device *os.File, root string) error {
 	at := filepath.Join(b.Dir, diskMount)
-	if err := unix.Mount("lab", at, "fuse", 0, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", device.Fd())); err != nil {
+	if err := unix.Mount("lab", at, "fuse", 0, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0",
+		device.Fd())); err != nil {
 		return fmt.Errorf("mount the slow disk: %w", err)
 	}
 	device.Close()
@@ -172,7 +176,8 @@ func ServeDisk(args []string) error {
 	}
 	file := &slowFile{image: image, Disk: Disk{Flush: time.Duration(flush), Rate: rate}}
 	root := &slowRoot{file: file}
-	server, err := fuse.NewServer(fs.NewNodeFS(root, &fs.Options{}), fmt.Sprintf("/dev/fd/%d", device), &fuse.MountOptions{MaxWrite: 1 << 20, Name: "lab"})
+	server, err := fuse.NewServer(fs.NewNodeFS(root, &fs.Options{}), fmt.Sprintf("/dev/fd/%d", device),
+		&fuse.MountOptions{MaxWrite: 1 << 20, Name: "lab"})
 	if err != nil {
 		return fmt.Errorf("serve the slow disk: %w", err)
 	}
@@ -213,7 +218,7 @@ type slowFile struct {
 	image *os.File
 
 	mu    sync.Mutex
-	ready time.Time // when the disk will have done all it was told
+	ready time.Time // when the disk will have done all it has to do
 }
 
 var (

@@ -188,7 +188,8 @@ func EndEmulator(b *Board) error {
 			continue
 		}
 		line, err := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
-		if pid, errPID := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && errPID == nil && bytes.HasPrefix(line, []byte("qemu-system-")) {
+		if pid, errPID := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && errPID == nil &&
+			bytes.HasPrefix(line, []byte("qemu-system-")) {
 			found = append(found, ProcessOf(pid))
 		}
 	}

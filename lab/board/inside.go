@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 )
 
 // Inside is the board's process 1. It finishes the namespaces, becomes root of

@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 )
 
 // mount builds the board's root folder and moves into it. All of it happens in
@@ -43,7 +44,8 @@ func (b *Board) mount(groups cgroup.Groups, slowDisk *os.File) error {
 		}
 		if err := unix.Mount(m.from, root+m.to, m.kind, m.flags, m.data); err != nil {
 			if m.kind == "overlay" && errors.Is(err, unix.EINVAL) {
-				return fmt.Errorf("mount the board's /usr: %w\nhint: the cache must not lie on an overlay; set KUBEADM_ARM_CACHE to a folder on a disk", err)
+				return fmt.Errorf("mount the board's /usr: %w\nhint: the cache must not lie on an overlay; set "+
+					"KUBEADM_ARM_CACHE to a folder on a disk", err)
 			}
 			return fmt.Errorf("mount the board's %s: %w", m.to, err)
 		}
@@ -78,7 +80,7 @@ func (b *Board) mount(groups cgroup.Groups, slowDisk *os.File) error {
 	return unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, "")
 }
 
-// inFstab tells whether the board's own fstab mounts something at a place.
+// inFstab reports whether the board's own fstab mounts something at a place.
 func inFstab(root, place string) bool {
 	text, _ := os.ReadFile(filepath.Join(root, "etc/fstab"))
 	for _, line := range strings.Split(string(text), "\n") {

@@ -115,7 +115,8 @@ func (p *pacer) work(ctx context.Context, quota float64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	cmd := exec.CommandContext(ctx, "sh", "-c", `read -r go; exec "$0" --help >/dev/null`, filepath.Join(programs, "kube-apiserver"))
+	cmd := exec.CommandContext(ctx, "sh", "-c", `read -r go; exec "$0" --help >/dev/null`,
+		filepath.Join(programs, "kube-apiserver"))
 	start, err := cmd.StdinPipe()
 	if err != nil {
 		return 0, err
@@ -174,7 +175,8 @@ func (p *pacer) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return cache.Replace(filepath.Join(p.b.Dir, paceFile), func(to string) error { return os.WriteFile(to, text, 0o644) })
+	return cache.Replace(filepath.Join(p.b.Dir, paceFile),
+		func(to string) error { return os.WriteFile(to, text, 0o644) })
 }
 
 // readPace is what is known of a board's pace; of one that is not paced nothing.
@@ -254,7 +256,8 @@ func RunPacer(args []string) error {
 	}
 }
 
-// String tells the cost for people.
+// String describes the cost.
 func (p pace) String() string {
-	return fmt.Sprintf("paced: %.3g %% of a core do it, work in slices costs %.3g times as much here", p.Quota*100, median(p.Costs[max(0, len(p.Costs)-paceSmooth):]))
+	return fmt.Sprintf("paced: %.3g %% of a core do it, work in slices costs %.3g times as much here", p.Quota*100,
+		median(p.Costs[max(0, len(p.Costs)-paceSmooth):]))
 }

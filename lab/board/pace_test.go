@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 )
 
 func TestPaceGivesWhatTheSlicesCost(t *testing.T) {
@@ -71,7 +72,8 @@ func TestBoardPaced(t *testing.T) {
 	groups, err := cgroup.Find(name)
 	require.NoError(t, err)
 	assert.InDelta(t, first.Quota, quotaOf(t, groups), 0.001)
-	require.Eventually(t, func() bool { return len(measured().Costs) > paceSmooth }, time.Hour, time.Second, "it goes on measuring")
+	require.Eventually(t, func() bool { return len(measured().Costs) > paceSmooth }, time.Hour, time.Second,
+		"it goes on measuring")
 	labOK(t, "reboot", "--name", name)
 	assert.GreaterOrEqual(t, len(measured().Costs), paceSmooth)
 }
@@ -95,7 +97,8 @@ func quotaOf(t *testing.T, groups cgroup.Groups) float64 {
 		require.NoError(t, err)
 		return quota / period
 	}
-	_, err := fmt.Sscan(readFile(t, filepath.Join(groups.Dir("cpu"), "cpu.cfs_quota_us"))+" "+readFile(t, filepath.Join(groups.Dir("cpu"), "cpu.cfs_period_us")), &quota, &period)
+	_, err := fmt.Sscan(readFile(t, filepath.Join(groups.Dir("cpu"), "cpu.cfs_quota_us"))+" "+readFile(t,
+		filepath.Join(groups.Dir("cpu"), "cpu.cfs_period_us")), &quota, &period)
 	require.NoError(t, err)
 	return quota / period
 }

@@ -10,10 +10,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
-	"golang.org/x/sys/unix"
 )
 
 // populate lays out the board's files:
@@ -65,8 +66,10 @@ func (b *Board) populate(programs string, extra []string, sandboxImage string) e
 // makeFolders makes the board's empty folders and links.
 func (b *Board) makeFolders() error {
 	root := filepath.Join(b.Dir, "root")
-	dirs := []string{"../lower/bin", "../usr/bin", "../usr/local/bin", "../work", "../containerd", "etc/systemd/system", "proc", "sys", "dev",
-		"run", "tmp", "usr", "root", "mnt", "media", "opt/cni", "home", "srv", "boot", "var/lib/kubelet", "var/lib/containerd",
+	dirs := []string{"../lower/bin", "../usr/bin", "../usr/local/bin", "../work", "../containerd", "etc/systemd/system",
+		"proc", "sys", "dev",
+		"run", "tmp", "usr", "root", "mnt", "media", "opt/cni", "home", "srv", "boot",
+		"var/lib/kubelet", "var/lib/containerd",
 		"var/log/pods", "var/log/containers", "var/tmp", "var/cache"}
 	for _, dir := range dirs {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {

@@ -16,7 +16,7 @@ type Process struct {
 
 func ProcessOf(pid int) Process { return Process{pid, startTime(pid)} }
 
-// Alive tells whether the process still runs.
+// Alive reports whether the process still runs.
 func (p Process) Alive() bool {
 	return p.PID > 0 && p.Started != 0 && startTime(p.PID) == p.Started
 }

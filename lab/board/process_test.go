@@ -12,7 +12,8 @@ func TestParseStatTimes(t *testing.T) {
 	assert.True(t, ok)
 	assert.Equal(t, "a) (b c", name)
 	assert.InDelta(t, 2.0, seconds, 1e-9)
-	for _, text := range []string{"", "77", "77 (x", "77 (x) S 1", "77 )x( S 1 2 3 4 5 6 7 8 9 10 11 12 13", "1 (x) S 1 2 3 4 5 6 7 8 9 a b 12 13"} {
+	for _, text := range []string{"", "77", "77 (x", "77 (x) S 1", "77 )x( S 1 2 3 4 5 6 7 8 9 10 11 12 13",
+		"1 (x) S 1 2 3 4 5 6 7 8 9 a b 12 13"} {
 		_, _, ok := parseStatTimes(text)
 		assert.False(t, ok, text)
 	}

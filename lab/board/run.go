@@ -14,9 +14,10 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/board/supervisor"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
-	"golang.org/x/sys/unix"
 )
 
 // ExitLab is the exit code of lab run when lab itself failed and not the
@@ -26,7 +27,7 @@ const ExitLab = 125
 // boardPath is PATH on a board.
 const boardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// ready tells whether the board has moved to its own root and its supervisor
+// ready reports whether the board has moved to its own root and its supervisor
 // listens. Before that, what is run in its namespaces would see this machine.
 func (b *Board) ready() bool {
 	_, err := os.Lstat(filepath.Join("/proc", strconv.Itoa(b.First.PID), "root", supervisor.Socket))
@@ -55,7 +56,8 @@ func (b *Board) command(args []string, env []string) (*exec.Cmd, error) {
 	for _, ns := range []struct {
 		file string
 		flag int
-	}{{"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS}, {"net", unix.CLONE_NEWNET}, {"cgroup", unix.CLONE_NEWCGROUP}, {"pid", unix.CLONE_NEWPID}, {"mnt", unix.CLONE_NEWNS}} {
+	}{{"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS}, {"net", unix.CLONE_NEWNET}, {"cgroup",
+		unix.CLONE_NEWCGROUP}, {"pid", unix.CLONE_NEWPID}, {"mnt", unix.CLONE_NEWNS}} {
 		f, err := os.Open("/proc/" + strconv.Itoa(b.First.PID) + "/ns/" + ns.file)
 		if err != nil {
 			return nil, fmt.Errorf("enter board %s: %w", b.Name, err)
@@ -109,7 +111,8 @@ func (b *Board) output(ctx context.Context, args ...string) (string, error) {
 // (128+n for signal n, 127 for a command that is not there).
 func (b *Board) Run(args, env []string) (int, error) {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1,
+		syscall.SIGUSR2, syscall.SIGWINCH)
 	cmd, err := b.command(args, env)
 	if errors.Is(err, exec.ErrNotFound) {
 		return 127, err
@@ -150,7 +153,7 @@ func (b *Board) Run(args, env []string) (int, error) {
 	return 0, nil
 }
 
-// foreground tells whether f is the terminal that this process reads from.
+// foreground reports whether f is the terminal that this process reads from.
 func foreground(f *os.File) bool {
 	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()

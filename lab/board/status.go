@@ -59,6 +59,7 @@ func (s Status) String() string {
 	if !s.Alive {
 		state = "not running; remove it with: lab down --name " + s.Name
 	}
-	return fmt.Sprintf("%-16s %-9s %s, address %s, %.1f CPU s, %d MiB, %d processes, %s", s.Name, s.Version, what, s.NodeIP,
+	return fmt.Sprintf("%-16s %-9s %s, address %s, %.1f CPU s, %d MiB, %d processes, %s", s.Name, s.Version, what,
+		s.NodeIP,
 		s.CPUSeconds, s.MemoryBytes>>20, s.Processes, state)
 }

@@ -24,7 +24,8 @@ func (b *Board) importImages(ctx context.Context, archive, store string) error {
 	if err := os.Link(archive, inBoard); err != nil {
 		return err
 	}
-	if out, err := b.output(ctx, "ctr", "-n", "k8s.io", "images", "import", "/var/lib/containerd/images.tar"); err != nil {
+	if out, err := b.output(ctx, "ctr", "-n", "k8s.io", "images", "import",
+		"/var/lib/containerd/images.tar"); err != nil {
 		return fmt.Errorf("import images: %w: %s", err, out)
 	}
 	if err := os.Remove(inBoard); err != nil {

@@ -98,7 +98,8 @@ func Up(ctx context.Context, o Options, s Slowness) (err error) {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	progress.Log("board %s is up: Kubernetes %s, %s%s, %s, address %s", b.Name, b.Version, b.Limits, paced, b.Disk, b.NodeIP)
+	progress.Log("board %s is up: Kubernetes %s, %s%s, %s, address %s", b.Name, b.Version, b.Limits, paced, b.Disk,
+		b.NodeIP)
 	return nil
 }
 
@@ -158,7 +159,8 @@ func (b *Board) startWithImages(ctx context.Context, groups cgroup.Groups, k kub
 		return err
 	}
 	if !imported {
-		if err := progress.Step(ctx, "importing images", func() error { return b.importImages(ctx, k.archive, k.store) }); err != nil {
+		if err := progress.Step(ctx, "importing images",
+			func() error { return b.importImages(ctx, k.archive, k.store) }); err != nil {
 			return err
 		}
 	}
@@ -219,8 +221,9 @@ func (b *Board) start(groups cgroup.Groups) error {
 	cmd.ExtraFiles = []*os.File{r}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setsid:     true,
-		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC,
+		Setsid: true,
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID |
+			syscall.CLONE_NEWIPC,
 	}
 	if b.Disk.Slow() {
 		fuse, err := b.startDisk()

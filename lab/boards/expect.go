@@ -27,13 +27,22 @@ func findings(more map[string]string) map[string]string {
 // maker are QEMU's own, with the cores of those that they stand for.
 func expectations() []expectation {
 	return []expectation{
-		{"raspberrypi1", "armv6", "Raspberry Pi Model B", "ARM1176", 1, "ARMv6", findings(map[string]string{"cpus": "fail", "memory": "fail", "images": "warning", "etcd-arch": "info"}), nil},
-		{"bananapi", "armv7", "linux,dummy-virt", "Cortex-A7", 2, "ARMv7", findings(map[string]string{"memory": "fail", "images": "warning", "etcd-arch": "info"}), []string{"cpus"}},
-		{"cubieboard", "armv7", "Cubietech Cubieboard", "Cortex-A8", 1, "ARMv7", findings(map[string]string{"cpus": "fail", "memory": "fail", "images": "warning", "etcd-arch": "info"}), nil},
-		{"orangepi", "armv7", "Xunlong Orange Pi PC", "Cortex-A7", 4, "ARMv7", findings(map[string]string{"memory": "fail", "images": "warning", "etcd-arch": "info"}), []string{"cpus"}},
-		{"raspberrypi2", "armv7", "Raspberry Pi 2 Model B", "Cortex-A7", 4, "ARMv7", findings(map[string]string{"memory": "fail", "images": "warning", "etcd-arch": "info"}), []string{"cpus"}},
-		{"raspberrypi3", "arm64", "Raspberry Pi 3 Model B", "Cortex-A53", 4, "ARMv8", findings(map[string]string{"memory": "fail"}), []string{"cpus", "images", "etcd-arch"}},
-		{"rk3328", "arm64", "linux,dummy-virt", "Cortex-A53", 4, "ARMv8", findings(nil), []string{"cpus", "memory", "images", "etcd-arch"}},
+		{"raspberrypi1", "armv6", "Raspberry Pi Model B", "ARM1176", 1, "ARMv6",
+			findings(map[string]string{"cpus": "fail", "memory": "fail", "images": "warning",
+				"etcd-arch": "info"}), nil},
+		{"bananapi", "armv7", "linux,dummy-virt", "Cortex-A7", 2, "ARMv7",
+			findings(map[string]string{"memory": "fail", "images": "warning", "etcd-arch": "info"}), []string{"cpus"}},
+		{"cubieboard", "armv7", "Cubietech Cubieboard", "Cortex-A8", 1, "ARMv7",
+			findings(map[string]string{"cpus": "fail", "memory": "fail", "images": "warning",
+				"etcd-arch": "info"}), nil},
+		{"orangepi", "armv7", "Xunlong Orange Pi PC", "Cortex-A7", 4, "ARMv7",
+			findings(map[string]string{"memory": "fail", "images": "warning", "etcd-arch": "info"}), []string{"cpus"}},
+		{"raspberrypi2", "armv7", "Raspberry Pi 2 Model B", "Cortex-A7", 4, "ARMv7",
+			findings(map[string]string{"memory": "fail", "images": "warning", "etcd-arch": "info"}), []string{"cpus"}},
+		{"raspberrypi3", "arm64", "Raspberry Pi 3 Model B", "Cortex-A53", 4, "ARMv8",
+			findings(map[string]string{"memory": "fail"}), []string{"cpus", "images", "etcd-arch"}},
+		{"rk3328", "arm64", "linux,dummy-virt", "Cortex-A53", 4, "ARMv8", findings(nil),
+			[]string{"cpus", "memory", "images", "etcd-arch"}},
 	}
 }
 

@@ -70,7 +70,8 @@ func (s *suite) check(holds bool, format string, args ...any) {
 func (s *suite) board(ctx context.Context, e expectation) error {
 	fmt.Fprintf(os.Stderr, "%s\n", e.board)
 	programs := []string{"kubeadm-arm=" + filepath.Join(s.dist, "kubeadm-arm-linux-"+e.program)}
-	commands := [][]string{{"kubeadm-arm", "detect"}, {"kubeadm-arm", "detect", "-o", "json"}, {"kubeadm-arm", "doctor", "-o", "json"}}
+	commands := [][]string{{"kubeadm-arm", "detect"}, {"kubeadm-arm", "detect", "-o", "json"},
+		{"kubeadm-arm", "doctor", "-o", "json"}}
 	var kubeadms []string
 	switch {
 	case e.arch == "ARMv6":
@@ -99,7 +100,8 @@ func (s *suite) board(ctx context.Context, e expectation) error {
 	if err != nil {
 		return err
 	}
-	r := row{expectation: e, seconds: time.Since(began).Seconds(), cpu: results[0].CPUSeconds, again: results[1].CPUSeconds, doctor: results[2].CPUSeconds}
+	r := row{expectation: e, seconds: time.Since(began).Seconds(), cpu: results[0].CPUSeconds,
+		again: results[1].CPUSeconds, doctor: results[2].CPUSeconds}
 	s.checkDetect(e, results[0], results[1], &r)
 	s.checkDoctor(e, results[2], &r)
 	rest := results[3:]
@@ -116,7 +118,8 @@ func (s *suite) board(ctx context.Context, e expectation) error {
 			return err
 		}
 		r.counted = counted[0].CPUSeconds
-		s.check(r.counted > 0 && r.counted < 0.1, "detect takes %.0f ms of CPU at 2 ns an instruction, want under 100", r.counted*1e3)
+		s.check(r.counted > 0 && r.counted < 0.1, "detect takes %.0f ms of CPU at 2 ns an instruction, want under 100",
+			r.counted*1e3)
 	}
 	s.rows = append(s.rows, r)
 	return nil
@@ -155,7 +158,8 @@ type examined struct {
 func (s *suite) checkDoctor(e expectation, asJSON drive.Booted, r *row) {
 	var d examined
 	err := json.Unmarshal([]byte(asJSON.Stdout), &d)
-	s.check(err == nil && d.Schema == "kubeadm-arm.doctor/v1" && d.Verdict == "fail" && asJSON.ExitCode == 2, "doctor ends with exit code %d, verdict %q", asJSON.ExitCode, d.Verdict)
+	s.check(err == nil && d.Schema == "kubeadm-arm.doctor/v1" && d.Verdict == "fail" && asJSON.ExitCode == 2,
+		"doctor ends with exit code %d, verdict %q", asJSON.ExitCode, d.Verdict)
 	seen := map[string]string{}
 	helpful := true
 	for _, f := range d.Findings {
@@ -183,19 +187,23 @@ func (s *suite) checkDoctor(e expectation, asJSON drive.Booted, r *row) {
 // checkKubeadm checks a real kubeadm, started directly and by kubeadm-arm.
 func (s *suite) checkKubeadm(e expectation, goarm string, direct, wrapped drive.Booted) {
 	if goarm == "7" && e.arch == "ARMv6" {
-		s.check(direct.Signal == "illegal instruction" && direct.ExitCode == 128+4, "the kubeadm for ARMv7 dies when started directly: %q, exit code %d", direct.Signal, direct.ExitCode)
-		s.check(s.refused(wrapped), "kubeadm-arm refuses it: exit code %d: %s", wrapped.ExitCode, strings.TrimSpace(wrapped.Stderr))
+		s.check(direct.Signal == "illegal instruction" && direct.ExitCode == 128+4,
+			"the kubeadm for ARMv7 dies when started directly: %q, exit code %d", direct.Signal, direct.ExitCode)
+		s.check(s.refused(wrapped), "kubeadm-arm refuses it: exit code %d: %s", wrapped.ExitCode,
+			strings.TrimSpace(wrapped.Stderr))
 		s.refusal = strings.TrimSpace(wrapped.Stderr)
 		return
 	}
 	for _, r := range []drive.Booted{direct, wrapped} {
-		s.check(r.ExitCode == 0 && strings.TrimSpace(r.Stdout) == s.version, "the kubeadm for ARMv%s runs: %q, exit code %d%s", goarm, strings.TrimSpace(r.Stdout), r.ExitCode, r.Stderr)
+		s.check(r.ExitCode == 0 && strings.TrimSpace(r.Stdout) == s.version,
+			"the kubeadm for ARMv%s runs: %q, exit code %d%s", goarm, strings.TrimSpace(r.Stdout), r.ExitCode, r.Stderr)
 	}
 }
 
-// refused tells whether kubeadm-arm did not start a kubeadm, and said why.
+// refused reports whether kubeadm-arm did not start a kubeadm, and said why.
 func (s *suite) refused(r drive.Booted) bool {
-	for _, word := range []string{"kubeadm-v7", "built for ARMv7", "ARMv6", "ARM1176", "Raspberry Pi Model B", "Illegal instruction", "hint: "} {
+	for _, word := range []string{"kubeadm-v7", "built for ARMv7", "ARMv6", "ARM1176", "Raspberry Pi Model B",
+		"Illegal instruction", "hint: "} {
 		if !strings.Contains(r.Stderr, word) {
 			return false
 		}

@@ -27,7 +27,8 @@ func TestRefused(t *testing.T) {
 }
 
 func TestCheckDetect(t *testing.T) {
-	e := expectation{board: "raspberrypi1", program: "armv6", model: "Raspberry Pi Model B", core: "ARM1176", count: 1, arch: "ARMv6"}
+	e := expectation{board: "raspberrypi1", program: "armv6", model: "Raspberry Pi Model B", core: "ARM1176", count: 1,
+		arch: "ARMv6"}
 	text := drive.Booted{Stdout: "model Raspberry Pi Model B\narchitecture ARMv6\ncores 1 x ARM1176\n"}
 	good := drive.Booted{Stdout: `{"model":"Raspberry Pi Model B","cpu":{"arch":"ARMv6","count":1,"cores":[{"name":"ARM1176"}]}}`}
 	var s suite
@@ -49,12 +50,15 @@ func TestCheckKubeadm(t *testing.T) {
 		direct, wrapped drive.Booted
 		failed          int
 	}{
-		"ARMv7's on ARMv6 dies and is refused": {pi, "7", dies, drive.Booted{ExitCode: exitIllegal, Stderr: refusal}, 0},
-		"ARMv7's on ARMv6 was started":         {pi, "7", dies, dies, 1},
-		"the emulator runs it after all":       {pi, "7", runs, drive.Booted{ExitCode: exitIllegal, Stderr: refusal}, 1},
-		"ARMv6's on ARMv6":                     {pi, "6", runs, runs, 0},
-		"ARMv6's on ARMv6 is refused":          {pi, "6", runs, drive.Booted{ExitCode: exitIllegal, Stderr: refusal}, 1},
-		"ARMv7's on ARMv7":                     {banana, "7", runs, runs, 0},
+		"ARMv7's on ARMv6 dies and is refused": {pi, "7", dies, drive.Booted{ExitCode: exitIllegal, Stderr: refusal},
+			0},
+		"ARMv7's on ARMv6 was started": {pi, "7", dies, dies, 1},
+		"the emulator runs it after all": {pi, "7", runs, drive.Booted{ExitCode: exitIllegal, Stderr: refusal},
+			1},
+		"ARMv6's on ARMv6": {pi, "6", runs, runs, 0},
+		"ARMv6's on ARMv6 is refused": {pi, "6", runs, drive.Booted{ExitCode: exitIllegal, Stderr: refusal},
+			1},
+		"ARMv7's on ARMv7": {banana, "7", runs, runs, 0},
 	} {
 		s := suite{version: "v1.37.2"}
 		s.checkKubeadm(c.e, c.goarm, c.direct, c.wrapped)

@@ -16,7 +16,8 @@ func (s *suite) table(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(t, "\nboard\tmodel\tcores\tarchitecture\tkernel\tboot and all")
 	for _, r := range s.rows {
-		fmt.Fprintf(t, "%s\t%s\t%d x %s\t%s\t%s\t%.0f s\n", r.board, r.found.Model, r.found.CPU.Count, r.coreName(), r.found.CPU.Arch, r.found.Kernel.Release, r.seconds)
+		fmt.Fprintf(t, "%s\t%s\t%d x %s\t%s\t%s\t%.0f s\n", r.board, r.found.Model, r.found.CPU.Count, r.coreName(),
+			r.found.CPU.Arch, r.found.Kernel.Release, r.seconds)
 	}
 	t.Flush()
 	fmt.Fprintf(w, "\n%d passed, %d failed\n", s.passed, s.failed)
@@ -32,24 +33,35 @@ func (r row) coreName() string {
 // save writes the results as Markdown.
 func (s *suite) save(path string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# What kubeadm-arm finds on emulated boards\n\n%s. Command: `make boards`. %s, Debian's kernels, Kubernetes %s, %s, load %s.\n\n",
+	fmt.Fprintf(&b, "# What kubeadm-arm finds on emulated boards\n\n%s. Command: `make boards`. %s, Debian's "+
+		"kernels, Kubernetes %s, %s, load %s.\n\n",
 		time.Now().UTC().Format("2006-01-02"), emulatorVersion(), s.version, runtime.Version(), load())
-	b.WriteString("Each board boots into memory with the kubeadm-arm that `make cross` built for its CPU; what `kubeadm-arm detect` said:\n\n")
-	b.WriteString("| board | model | cores | architecture | kernel | boot and all | CPU time of detect, first and second call | of doctor |\n|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("Each board boots into memory with the kubeadm-arm that `make cross` built for its CPU; what " +
+		"`kubeadm-arm detect` said:\n\n")
+	b.WriteString("| board | model | cores | architecture | kernel | boot and all | CPU time of detect, first and " +
+		"second call | of doctor |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range s.rows {
-		fmt.Fprintf(&b, "| %s | %s | %d × %s | %s | %s | %.0f s | %.2f s, %.2f s | %.2f s |\n", r.board, r.found.Model, r.found.CPU.Count, r.coreName(), r.found.CPU.Arch, r.found.Kernel.Release, r.seconds, r.cpu, r.again, r.doctor)
+		fmt.Fprintf(&b, "| %s | %s | %d × %s | %s | %s | %.0f s | %.2f s, %.2f s | %.2f s |\n", r.board, r.found.Model,
+			r.found.CPU.Count, r.coreName(), r.found.CPU.Arch, r.found.Kernel.Release, r.seconds,
+			r.cpu, r.again, r.doctor)
 	}
-	b.WriteString("\nThe CPU time is by the emulated board's kernel; the first call's contains most of QEMU's work of translating the program's code on a busy machine.\n")
+	b.WriteString("\nThe CPU time is by the emulated board's kernel; the first call's contains most of QEMU's work " +
+		"of translating the program's code on a busy machine.\n")
 	for _, r := range s.rows {
 		if r.counted > 0 {
-			fmt.Fprintf(&b, "With the board's clock counting instructions, 2 ns each (a 1 GHz core that needs two clocks for one), `detect` takes %.0f ms on one Cortex-A7 core; under 100 ms is wanted.\n", r.counted*1e3)
+			fmt.Fprintf(&b, "With the board's clock counting instructions, 2 ns each (a 1 GHz core that needs two "+
+				"clocks for one), `detect` takes %.0f ms on one Cortex-A7 core; under 100 ms is "+
+				"wanted.\n", r.counted*1e3)
 		}
 	}
-	b.WriteString("\nWhat `kubeadm-arm doctor` found there, where nothing runs but a kernel and kubeadm-arm:\n\n| board | would make init fail | warnings |\n|---|---|---|\n")
+	b.WriteString("\nWhat `kubeadm-arm doctor` found there, where nothing runs but a kernel and kubeadm-arm:\n\n| " +
+		"board | would make init fail | warnings |\n|---|---|---|\n")
 	for _, r := range s.rows {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.board, strings.Join(r.fails, ", "), strings.Join(r.warnings, ", "))
 	}
-	fmt.Fprintf(&b, "\nOn the Raspberry Pi Model B the real kubeadm %s built with GOARM=7 dies of SIGILL; one built with GOARM=6 runs, also by way of kubeadm-arm.\nThe former is refused by `kubeadm-arm version`, `init` and `join` with exit code %d:\n\n    %s\n\n%d checks passed, %d failed.\n",
+	fmt.Fprintf(&b, "\nOn the Raspberry Pi Model B the real kubeadm %s built with GOARM=7 dies of SIGILL; one built "+
+		"with GOARM=6 runs, also by way of kubeadm-arm.\nThe former is refused by `kubeadm-arm version`, `init` and "+
+		"`join` with exit code %d:\n\n    %s\n\n%d checks passed, %d failed.\n",
 		s.version, exitIllegal, strings.ReplaceAll(s.refusal, "\n", "\n    "), s.passed, s.failed)
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }

@@ -1,3 +1,5 @@
+// Package cache is the folder in which builds, downloads and boards are kept, and the way
+// in which files come into it: whole or not at all, by one process.
 package cache
 
 import (
@@ -9,8 +11,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
 // Dir is where downloads, builds and boards are kept: outside every

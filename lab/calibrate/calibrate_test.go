@@ -29,8 +29,10 @@ func TestBoardsHaveNamesOfTheirOwn(t *testing.T) {
 		assert.False(t, seen[b.name], b.name)
 		seen[b.name] = true
 	}
-	assert.Equal(t, []string{"--cpu", "5%", "--cpus", "1", "--pace", "--period", "20ms"}, named(t, "cpu-005-period-20ms").up())
-	assert.Equal(t, "25 % of one core, on 2, a disk that needs 20ms to write its cache", named(t, "cpu-025-slow-disk").label())
+	assert.Equal(t, []string{"--cpu", "5%", "--cpus", "1", "--pace", "--period", "20ms"},
+		named(t, "cpu-005-period-20ms").up())
+	assert.Equal(t, "25 % of one core, on 2, a disk that needs 20ms to write its cache",
+		named(t, "cpu-025-slow-disk").label())
 }
 
 func TestBoardsSideBySide(t *testing.T) {
@@ -39,7 +41,8 @@ func TestBoardsSideBySide(t *testing.T) {
 	assert.True(t, fits(slowest, named(t, "cpu-010-1core")))
 	assert.False(t, fits(slowest, named(t, "cpu-100-1core")), "a quick board is alone")
 	assert.False(t, fits([]board{named(t, "cpu-100-1core")}, named(t, "cpu-003-1core")))
-	assert.False(t, fits([]board{named(t, "cpu-010-1core"), named(t, "cpu-010-2core"), named(t, "cpu-010-slow-disk")}, named(t, "cpu-010-period-20ms")))
+	assert.False(t, fits([]board{named(t, "cpu-010-1core"), named(t, "cpu-010-2core"), named(t, "cpu-010-slow-disk")},
+		named(t, "cpu-010-period-20ms")))
 }
 
 func TestMiddle(t *testing.T) {

@@ -30,7 +30,8 @@ func main() {
 	flag.StringVar(&c.out, "out", "testdata/calibration", "folder for the reports")
 	flag.StringSliceVar(&only, "only", nil, "these boards only; see --list")
 	flag.DurationVar(&c.limit, "limit", 40*time.Minute, "longest time for one bootstrap")
-	flag.IntVar(&c.rounds, "rounds", 3, "bootstraps of each slow board, on a fresh one each; the one whose API server took neither longest nor least is kept")
+	flag.IntVar(&c.rounds, "rounds", 3, "bootstraps of each slow board, on a fresh one each; the one whose API "+
+		"server took neither longest nor least is kept")
 	list := flag.Bool("list", false, "print the boards and end")
 	flag.Parse()
 	if *list {
@@ -49,7 +50,8 @@ func main() {
 		boards = slices.DeleteFunc(boards, func(b board) bool { return !slices.Contains(only, b.name) })
 	}
 	if len(boards) == 0 {
-		fmt.Fprintf(os.Stderr, "calibrate: none of the boards is called %s\nhint: --list prints them\n", strings.Join(only, ", "))
+		fmt.Fprintf(os.Stderr, "calibrate: none of the boards is called %s\nhint: --list prints them\n",
+			strings.Join(only, ", "))
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

@@ -64,7 +64,8 @@ func (c *calibration) one(ctx context.Context, b board) (err error) {
 	bounded, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	// kubeadm wants two CPUs.
-	lines, err := on.Run(bounded, "kubeadm-arm", "init", "--config", drive.KubeadmConfig, "--ignore-preflight-errors", "NumCPU", "--arm-bench", boardBench, "--output", "json")
+	lines, err := on.Run(bounded, "kubeadm-arm", "init", "--config", drive.KubeadmConfig, "--ignore-preflight-errors",
+		"NumCPU", "--arm-bench", boardBench, "--output", "json")
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,8 @@ func (c *calibration) one(ctx context.Context, b board) (err error) {
 	if err != nil {
 		return err
 	}
-	c.log.Printf("%s: API server ready %.1f s after its release, all done after %.1f s", b.name, r.waited("kube-apiserver"), took.Seconds())
+	c.log.Printf("%s: API server ready %.1f s after its release, all done after %.1f s", b.name,
+		r.waited("kube-apiserver"), took.Seconds())
 	return c.middleReport(b, r).write(filepath.Join(c.out, b.name+".json"))
 }
 
@@ -136,7 +138,8 @@ func giveStagingBenchmark(ctx context.Context, on drive.Board, text []byte) erro
 		if err := on.Copy(ctx, file.Name(), boardBench); err != nil {
 			return err
 		}
-		plan, err := on.Run(ctx, "kubeadm-arm", "init", "--dry-run", "--config", drive.KubeadmConfig, "--arm-bench", boardBench, "--output", "json")
+		plan, err := on.Run(ctx, "kubeadm-arm", "init", "--dry-run", "--config", drive.KubeadmConfig, "--arm-bench",
+			boardBench, "--output", "json")
 		if err != nil {
 			return err
 		}

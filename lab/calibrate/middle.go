@@ -78,7 +78,9 @@ func (c *calibration) middleReport(b board, r boardReport) boardReport {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := append(c.reports[b.name], r)
-	sort.SliceStable(all, func(i, k int) bool { return all[i].waited("kube-apiserver") < all[k].waited("kube-apiserver") })
+	sort.SliceStable(all, func(i, k int) bool {
+		return all[i].waited("kube-apiserver") < all[k].waited("kube-apiserver")
+	})
 	c.reports[b.name] = all
 	return all[(len(all)-1)/2]
 }

@@ -116,7 +116,7 @@ func reportPath(lines []byte) (string, error) {
 	return "", fmt.Errorf("find the board report's path in: %s", lines)
 }
 
-// staged tells whether a dry run's plan stages the control plane.
+// staged reports whether a dry run's plan stages the control plane.
 func staged(dryRun []byte) (bool, error) {
 	var r result
 	if err := json.Unmarshal(dryRun, &r); err != nil {

@@ -16,7 +16,7 @@ const (
 	quick    = 0.2
 )
 
-// fits tells whether next may start beside those that run.
+// fits reports whether next may start beside those that run.
 func fits(running []board, next board) bool {
 	total, most := next.share, next.share
 	for _, b := range running {

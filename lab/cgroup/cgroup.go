@@ -1,3 +1,5 @@
+// Package cgroup is the control groups of a board, with cgroup v1 and v2: it makes and
+// limits them, finds the processes in them, and mounts them on the board.
 package cgroup
 
 import (
@@ -12,8 +14,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 )
 
 const Root = "/sys/fs/cgroup"
@@ -265,7 +268,8 @@ func (c Groups) Mount(at string) error {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		if err := unix.Mount("cgroup", dir, "cgroup", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, h.Options); err != nil {
+		if err := unix.Mount("cgroup", dir, "cgroup", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC,
+			h.Options); err != nil {
 			return fmt.Errorf("mount cgroup %s: %w", h.Options, err)
 		}
 	}

@@ -36,7 +36,7 @@ func (l Limits) String() string {
 // FullCore is the largest share of a board whose CPU time is dealt out in slices.
 const FullCore = 1.0
 
-// Sliced tells whether a board's CPU time is dealt out in slices.
+// Sliced reports whether a board's CPU time is dealt out in slices.
 func (l Limits) Sliced() bool { return l.CPU > 0 && l.CPU < FullCore }
 
 // quota returns the CFS quota and period in microseconds; quota -1 is none.
@@ -60,7 +60,8 @@ func (l Limits) Check() error {
 		return fmt.Errorf("limit the CPU: period %s: the kernel takes 1ms to 1s", l.Period)
 	}
 	if quota >= 0 && quota < 1000 {
-		return fmt.Errorf("limit the CPU: %.4g %% of a period of %d ms is under the kernel's least quota of 1 ms; use a longer --period", l.CPU*100, period/1000)
+		return fmt.Errorf("limit the CPU: %.4g %% of a period of %d ms is under the kernel's least quota of 1 ms; "+
+			"use a longer --period", l.CPU*100, period/1000)
 	}
 	if l.CPUs < 0 {
 		return fmt.Errorf("limit the CPUs: %d: want a number of CPUs", l.CPUs)

@@ -29,18 +29,19 @@ func (c Groups) owner() string {
 	return ""
 }
 
-// exist tells whether there are groups of that name.
+// exist reports whether there are groups of that name.
 func (c Groups) exist() bool { return slices.ContainsFunc(c.Dirs(), cache.IsDir) }
 
-// Free tells whether a new board with the folder dir may use these groups.
+// Free reports whether a new board with the folder dir may use these groups.
 func (c Groups) Free(dir string) error {
 	if !c.exist() || c.Orphaned(dir) {
 		return nil
 	}
-	return fmt.Errorf("board %s: the name is taken by a board in %s\nhint: choose another --name", filepath.Base(dir), filepath.Dir(c.owner()))
+	return fmt.Errorf("board %s: the name is taken by a board in %s\nhint: choose another --name", filepath.Base(dir),
+		filepath.Dir(c.owner()))
 }
 
-// Orphaned tells whether these groups are what is left of a board with the
+// Orphaned reports whether these groups are what is left of a board with the
 // folder dir, or of one whose files are gone.
 func (c Groups) Orphaned(dir string) bool {
 	owner := c.owner()

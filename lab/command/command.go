@@ -1,3 +1,4 @@
+// Package command runs commands whose output matters only when they fail.
 package command
 
 import (

@@ -13,7 +13,7 @@ import (
 func (d *demo) afterwards(t tool, r *run) {
 	miss := func(err error) {
 		if err != nil {
-			d.say("%s: %v", t.Name, err)
+			d.log.Printf("%s: %v", t.Name, err)
 			r.Missed = append(r.Missed, err.Error())
 		}
 	}
@@ -24,10 +24,10 @@ func (d *demo) afterwards(t tool, r *run) {
 		}
 		miss(err)
 	}
-	if d.idle > 0 {
-		r.Idle, err = d.measureIdle(d.settle, d.idle)
+	if d.idleFor > 0 {
+		r.Idle, err = d.measureIdle(d.settle, d.idleFor)
 		if miss(err); err == nil {
-			d.say("%s: %.0f mCPU when idle", t.Name, r.Idle.MilliCPU)
+			d.log.Printf("%s: %.0f mCPU when idle", t.Name, r.Idle.MilliCPU)
 		}
 	}
 	if r.Pods, err = d.onBoard(5*time.Minute, "kubectl", "get", "nodes,pods", "--all-namespaces"); err != nil {
@@ -50,7 +50,7 @@ func (d *demo) afterwards(t tool, r *run) {
 		miss(d.conform(r))
 	}
 	if d.reboot && isArm(t.Name) {
-		r.Reboot, err = d.cutPower()
+		r.Reboot, err = d.returnFromPowerCut()
 		miss(err)
 		if d.deb != "" && err == nil {
 			miss(d.unitAfterwards(r))
@@ -58,7 +58,7 @@ func (d *demo) afterwards(t tool, r *run) {
 	}
 }
 
-// decided is what a board report tells of the plan and of its steps.
+// decided is what a board report says of the plan and of its steps.
 type decided struct {
 	Plan  []decision   `json:"plan"`
 	Steps []stepReport `json:"steps"`
@@ -96,7 +96,7 @@ func (d *demo) readReport(r *run) error {
 	}
 	name := d.kind
 	if name == "" {
-		name = d.board
+		name = d.board.Name
 	}
 	return os.WriteFile(filepath.Join(d.reports, name+".json"), []byte(text), 0o644)
 }

@@ -1,9 +1,8 @@
 package main
 
 import (
-	"fmt"
+	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 )
 
@@ -17,7 +16,7 @@ ctr -n k8s.io images list -q | xargs ctr -n k8s.io images rm --sync
 test -z "$(ctr -n k8s.io images list -q)"`
 
 // unpack takes the board's Kubernetes away and follows what kubeadm-arm images
-// build has told its owner to do with the files of a bundle.
+// build tells its owner to do with the files of a bundle.
 func (d *demo) unpack(r *run) error {
 	if err := d.ask(r, "a board without Kubernetes", bare); err != nil {
 		return err
@@ -34,18 +33,20 @@ func (d *demo) unpack(r *run) error {
 			return err
 		}
 		size += info.Size()
-		if out, err := exec.Command(d.lab, "cp", filepath.Join(d.bundle, f.Name()), d.board+":"+at+"/"+f.Name()).CombinedOutput(); err != nil {
-			return fmt.Errorf("copy %s: %w: %s", f.Name(), err, out)
+		if err := d.board.Copy(context.Background(), filepath.Join(d.bundle, f.Name()), at+"/"+f.Name()); err != nil {
+			return err
 		}
 	}
-	d.say("%d MB copied to it", size/1e6)
-	for _, deed := range []struct{ what, script string }{
+	d.log.Printf("%d MB copied to it", size/1e6)
+	for _, step := range []struct{ what, script string }{
 		{"sha256sum --check SHA256SUMS", "sha256sum --check SHA256SUMS"},
-		{"tar -xzf kubernetes-….tar.gz -C /", "tar -xzf kubernetes-*.tar.gz -C /\nkubeadm version -o short; kubelet --version"},
+		{"tar -xzf kubernetes-….tar.gz -C /", "tar -xzf kubernetes-*.tar.gz -C /\nkubeadm version -o short; kubelet " +
+			"--version"},
 		{"systemctl daemon-reload && systemctl enable kubelet", "systemctl daemon-reload && systemctl enable kubelet"},
-		{"ctr -n k8s.io images import --all-platforms images-….tar", "ctr -n k8s.io images import --all-platforms images-*.tar"},
+		{"ctr -n k8s.io images import --all-platforms images-….tar",
+			"ctr -n k8s.io images import --all-platforms images-*.tar"},
 	} {
-		if err := d.ask(r, deed.what, "cd "+at+"\n"+deed.script); err != nil {
+		if err := d.ask(r, step.what, "cd "+at+"\n"+step.script); err != nil {
 			return err
 		}
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 // All times are those of the board's own clock, read on the board: where that counts
@@ -59,8 +61,8 @@ exit $code
 // milestones are what bootstrapScript has noted: "began", "done" and, after a success,
 // "ready". What a throttled board has used is known from here only: before the script
 // and now.
-func (d *demo) milestones(before usage) (map[string]usage, error) {
-	seen := map[string]usage{}
+func (d *demo) milestones(before drive.Usage) (map[string]drive.Usage, error) {
+	seen := map[string]drive.Usage{}
 	after, err := d.usage()
 	if err != nil {
 		return nil, err
@@ -78,7 +80,7 @@ func (d *demo) milestones(before usage) (map[string]usage, error) {
 			u = before
 		}
 		if d.kind != "" {
-			u = usage{}
+			u = drive.Usage{}
 		}
 		if err := json.Unmarshal([]byte(text), &u); err != nil {
 			return nil, fmt.Errorf("read the times of the bootstrap: %w: %s", err, text)
@@ -86,7 +88,7 @@ func (d *demo) milestones(before usage) (map[string]usage, error) {
 		seen[name] = u
 	}
 	if _, ok := seen["done"]; !ok {
-		return nil, fmt.Errorf("the board does not say when %s ended", d.board)
+		return nil, fmt.Errorf("the board does not say when %s ended", d.board.Name)
 	}
 	return seen, nil
 }
@@ -104,8 +106,8 @@ func (d *demo) patience(limit time.Duration) string {
 // onBoard runs a command on the board and returns what it printed. It has so much of
 // the board's time.
 func (d *demo) onBoard(limit time.Duration, args ...string) (string, error) {
-	words := append([]string{"run", "--name", d.board, "--", "timeout", "--foreground", d.patience(limit)}, args...)
-	out, err := exec.Command(d.lab, words...).CombinedOutput()
+	words := append([]string{"timeout", "--foreground", d.patience(limit)}, args...)
+	out, err := d.board.Command(context.Background(), nil, words...).CombinedOutput()
 	return string(out), err
 }
 

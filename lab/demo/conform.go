@@ -1,14 +1,16 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
-// A deed is one thing that a working cluster does, with the time it took.
-type deed struct {
+// A check is one thing that a working cluster does, with the time it took.
+type check struct {
 	What    string  `json:"what"`
 	Seconds float64 `json:"seconds"`
 }
@@ -56,7 +58,7 @@ spec:
   ports: [{port: 80, targetPort: 8080}]
 `
 
-// conformance are the deeds, in order, each with the script that asks for it
+// conformance are the checks, in order, each with the script that asks for it
 // and waits until it is done.
 var conformance = []struct{ what, script string }{
 	{"a deployment comes up", `
@@ -99,18 +101,18 @@ kubectl wait --timeout=LIMIT --for=condition=Ready node --all`},
 
 const silent = "a node that falls silent is noticed"
 
-// conform proves that the cluster works, deed by deed.
+// conform proves that the cluster works, check by check.
 func (d *demo) conform(r *run) error {
-	put := exec.Command(d.lab, "run", "--name", d.board, "--", "sh", "-c", "cat > /root/works.yaml")
+	put := d.board.Command(context.Background(), nil, "sh", "-c", "cat > /root/works.yaml")
 	put.Stdin = strings.NewReader(workload)
-	if out, err := put.CombinedOutput(); err != nil {
-		return fmt.Errorf("conformance: %w: %s", err, out)
+	if _, err := drive.Output(put); err != nil {
+		return fmt.Errorf("conformance: %w", err)
 	}
 	for _, c := range conformance {
 		if err := d.ask(r, c.what, c.script); err != nil {
 			return fmt.Errorf("conformance: %w", err)
 		}
-		if took := r.Deeds[len(r.Deeds)-1].Seconds; c.what == silent && took > noticed.Seconds() {
+		if took := r.Checks[len(r.Checks)-1].Seconds; c.what == silent && took > noticed.Seconds() {
 			return fmt.Errorf("conformance: %s after %.0f s, promised are %.0f s", c.what, took, noticed.Seconds())
 		}
 	}
@@ -147,14 +149,15 @@ func (d *demo) waitPhase() error {
 			break
 		}
 		lost := readStandstill().minus(before)
-		err = fmt.Errorf("kubeadm's own wait-control-plane: %w: %s\n%sthis machine meanwhile: %s", err, out, d.scene(), lost)
+		err = fmt.Errorf("kubeadm's own wait-control-plane: %w: %s\n%sthis machine meanwhile: %s", err, out, d.scene(),
+			lost)
 		// A machine that stood still says nothing about the board.
 		if try == 2 || lost.seconds() < time.Since(start).Seconds()/4 {
 			return err
 		}
-		d.say("%v; once more", err)
+		d.log.Printf("%v; once more", err)
 	}
-	d.say("kubeadm's own wait-control-plane: %s", lastLine(out))
+	d.log.Printf("kubeadm's own wait-control-plane: %s", lastLine(out))
 	return nil
 }
 

@@ -37,29 +37,23 @@ func writeDocument(path, how string, runs []run) error {
 	var b strings.Builder
 	name := strings.TrimSuffix(filepath.Base(path), ".md")
 	fmt.Fprintf(&b, "# %s: bootstraps compared, %s\n\n", name, time.Now().UTC().Format("2006-01-02 15:04 MST"))
-	fmt.Fprintf(&b, "%s, %d cores, %s. Command:\n\n    %s %s\n\n", kernel(), runtime.NumCPU(), runtime.Version(), filepath.Base(os.Args[0]), strings.Join(shorten(os.Args[1:]), " "))
-	fmt.Fprintf(&b, "%s Medians of the runs that worked; times are seconds.\n\n", how)
-	fmt.Fprintln(&b, "| Kubernetes | CPU | tool | worked | done | node Ready | CPU s to Ready | own CPU s | restarts | connections | API requests | MB written |")
-	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|---|---|---|---|---|")
-	groups := group(runs)
-	for _, g := range groups {
-		good := g.good()
-		if len(good) == 0 {
-			fmt.Fprintf(&b, "| %s | %s | %s | 0 of %d | failed after %.0f | | | | %.0f | | | |\n", g.version, g.cpu, g.tool, len(g.runs),
-				medianOf(g.runs, func(r run) float64 { return r.Seconds }), medianOf(g.runs, func(r run) float64 { return float64(total(r.Restarts)) }))
-			continue
-		}
-		m := func(f func(run) float64) float64 { return medianOf(good, f) }
-		fmt.Fprintf(&b, "| %s | %s | %s | %d of %d | %.1f | %.1f | %.2f | %.2f | %.0f | %.0f | %.0f | %.1f |\n", g.version, g.cpu, g.tool, len(good), len(g.runs),
-			m(func(r run) float64 { return r.Seconds }), m(func(r run) float64 { return r.ReadySeconds }), m(func(r run) float64 { return r.CPUAtReady }), m(func(r run) float64 { return r.OwnCPUSeconds }),
-			m(func(r run) float64 { return float64(total(r.Restarts)) }), m(func(r run) float64 { return float64(r.Connections) }), m(func(r run) float64 { return float64(r.Requests) }), m(func(r run) float64 { return float64(r.Written) / 1e6 }))
+	fmt.Fprintf(&b, "%s, %d cores, %s. Command:\n\n    %s %s\n\n", kernel(), runtime.NumCPU(), runtime.Version(),
+		filepath.Base(os.Args[0]), strings.Join(shorten(os.Args[1:]), " "))
+	if slices.ContainsFunc(runs, func(r run) bool { return len(r.Stalls) > 0 }) {
+		fmt.Fprintf(&b, "%s Times are seconds of the boards' clocks.\n", how)
+		stalled(&b, runs)
+		return os.WriteFile(path, []byte(b.String()), 0o644)
 	}
+	fmt.Fprintf(&b, "%s Medians of the runs that worked; times are seconds%s.\n\n", how, clocks(runs))
+	groups := group(runs)
+	medians(&b, groups)
 	plots, err := writePlots(path, runs)
 	if err != nil {
 		return err
 	}
 	b.WriteString(plots)
-	programs(&b, "CPU seconds to Ready, by program", groups, func(r run) map[string]float64 { return r.ByProgram }, "%.2f")
+	programs(&b, "CPU seconds to Ready, by program", groups, func(r run) map[string]float64 { return r.ByProgram },
+		"%.2f")
 	programs(&b, "Idle load in thousandths of a core, by program", groups, func(r run) map[string]float64 {
 		if r.Idle == nil {
 			return nil
@@ -70,12 +64,12 @@ func writeDocument(path, how string, runs []run) error {
 		}
 		return by
 	}, "%.1f")
-	wholeBoards(&b, runs)
+	emulatedBoards(&b, runs)
 	paced(&b, runs)
-	stalled(&b, runs)
-	deeds(&b, runs)
+	checks(&b, runs)
 	plans(&b, runs)
-	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | CPU | tool | outcome | done | node Ready | CPU s | restarts |\n|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(&b, "\n## Every run\n\n| Kubernetes | board | tool | outcome | init done, s | node Ready, s "+
+		"| CPU s | restarts |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range runs {
 		outcome := "worked"
 		if !r.OK {
@@ -84,15 +78,58 @@ func writeDocument(path, how string, runs []run) error {
 		for _, m := range r.Missed {
 			outcome += "; missed: " + cell(m)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.1f | %.1f | %.2f | %d |\n", r.Version, r.Board, r.Tool, outcome, r.Seconds, r.ReadySeconds, max(r.CPUAtReady, r.CPUSeconds), total(r.Restarts))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.1f | %.1f | %.2f | %d |\n", r.Version, r.Board, r.Tool, outcome,
+			r.Seconds, r.ReadySeconds, max(r.CPUAtReady, r.CPUSeconds), total(r.Restarts))
 	}
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
 
-// wholeBoards tells of emulated boards how busy they are when idle, and how they
-// come back after a power cut.
-func wholeBoards(b *strings.Builder, runs []run) {
-	title := "\n## Idle, and after a power cut\n\n| board | tool | busy when idle | API server ready | node |\n|---|---|---|---|---|\n"
+// columns of the table of medians, each with the decimals that it is worth.
+var columns = []struct {
+	title    string
+	decimals int
+	of       func(run) float64
+}{
+	{"init done, s", 1, func(r run) float64 { return r.Seconds }},
+	{"node Ready, s", 1, func(r run) float64 { return r.ReadySeconds }},
+	{"CPU s to Ready", 2, func(r run) float64 { return r.CPUAtReady }},
+	{"own CPU s", 2, func(r run) float64 { return r.OwnCPUSeconds }},
+	{"restarts", 0, func(r run) float64 { return float64(total(r.Restarts)) }},
+	{"connections", 0, func(r run) float64 { return float64(r.Connections) }},
+	{"API requests", 0, func(r run) float64 { return float64(r.Requests) }},
+	{"MB written", 1, func(r run) float64 { return float64(r.Written) / 1e6 }},
+}
+
+// medians writes the table of what the tools took, by board.
+func medians(b *strings.Builder, groups []runGroup) {
+	b.WriteString("| Kubernetes | board | tool | worked |")
+	for _, c := range columns {
+		fmt.Fprintf(b, " %s |", c.title)
+	}
+	fmt.Fprintf(b, "\n%s|\n", strings.Repeat("|---", 4+len(columns)))
+	for _, g := range groups {
+		good := g.good()
+		fmt.Fprintf(b, "| %s | %s | %s | %d of %d |", g.version, g.cpu, g.tool, len(good), len(g.runs))
+		for i, c := range columns {
+			switch {
+			case len(good) > 0:
+				fmt.Fprintf(b, " %.*f |", c.decimals, medianOf(good, c.of))
+			case i == 0:
+				fmt.Fprintf(b, " failed after %.0f |", medianOf(g.runs, c.of))
+			case c.title == "restarts":
+				fmt.Fprintf(b, " %.0f |", medianOf(g.runs, c.of))
+			default:
+				b.WriteString(" |")
+			}
+		}
+		b.WriteString("\n")
+	}
+}
+
+// emulatedBoards says how busy emulated boards are when idle, and how they come back after a power cut.
+func emulatedBoards(b *strings.Builder, runs []run) {
+	title := "\n## Idle, and after a power cut\n\n| board | tool | busy when idle | API server ready | node " +
+		"|\n|---|---|---|---|---|\n"
 	for _, r := range runs {
 		idle, ready, node := "", "", ""
 		if r.Idle != nil && r.Idle.Cores > 0 {
@@ -108,10 +145,11 @@ func wholeBoards(b *strings.Builder, runs []run) {
 	}
 }
 
-// paced tells what CPU time was worth on boards that got so much of it that
+// paced says what CPU time was worth on boards that got so much of it that
 // their work was that of their share.
 func paced(b *strings.Builder, runs []run) {
-	title := "\n## What CPU time in slices was worth\n\nThese boards were paced (`lab up --pace`): they got so many times their share.\n\n"
+	title := "\n## What CPU time in slices was worth\n\nThese boards were paced (`lab up --pace`): they got so many " +
+		"times their share.\n\n"
 	for _, r := range runs {
 		if len(r.SliceCosts) > 0 {
 			fmt.Fprintf(b, "%s- %s at %s: work in its slices cost %s\n", title, r.Tool, r.Board, sliceCosts(r))
@@ -120,9 +158,18 @@ func paced(b *strings.Builder, runs []run) {
 	}
 }
 
-// stalled tells where boards were stalled, and what was started again.
+// clocks says whose seconds they are.
+func clocks(runs []run) string {
+	if slices.ContainsFunc(runs, func(r run) bool { return strings.HasPrefix(r.Board, "amd64 ") }) {
+		return " of the boards' own clocks, which on boards with a speed (bananapi and the like) count instructions"
+	}
+	return ""
+}
+
+// stalled says where boards were stalled, and what was started again.
 func stalled(b *strings.Builder, runs []run) {
-	title := "\n## Stalls\n\n| board | tool | node Ready | started again | stalled when the tool said, with the board's clock |\n|---|---|---|---|---|\n"
+	title := "\n## Stalls\n\n| board | tool | node Ready | started again | stalled when the tool said, with the " +
+		"board's clock |\n|---|---|---|---|---|\n"
 	for _, r := range runs {
 		if len(r.Stalls) == 0 {
 			continue
@@ -139,7 +186,8 @@ func stalled(b *strings.Builder, runs []run) {
 		if len(again) == 0 {
 			again = []string{"nothing"}
 		}
-		fmt.Fprintf(b, "%s| %s | %s | %s | %s | %s |\n", title, r.Board, r.Tool, ready, strings.Join(again, ", "), cell(strings.Join(r.Stalls, "; ")))
+		fmt.Fprintf(b, "%s| %s | %s | %s | %s | %s |\n", title, r.Board, r.Tool, ready, strings.Join(again, ", "),
+			cell(strings.Join(r.Stalls, "; ")))
 		title = ""
 	}
 	for _, r := range runs {
@@ -166,7 +214,10 @@ func (g runGroup) good() []run {
 func group(runs []run) []runGroup {
 	var all []runGroup
 	for _, r := range runs {
-		i := slices.IndexFunc(all, func(g runGroup) bool { return g.version == r.Version && g.cpu == r.Board && g.tool == r.Tool })
+		i := slices.IndexFunc(all, func(g runGroup) bool {
+			return g.version == r.Version && g.cpu == r.Board &&
+				g.tool == r.Tool
+		})
 		if i < 0 {
 			all = append(all, runGroup{version: r.Version, cpu: r.Board, tool: r.Tool})
 			i = len(all) - 1
@@ -176,13 +227,14 @@ func group(runs []run) []runGroup {
 	return all
 }
 
-// deeds writes what each cluster was seen doing, and in what time.
-func deeds(b *strings.Builder, runs []run) {
+// checks writes what each cluster was seen doing, and in what time.
+func checks(b *strings.Builder, runs []run) {
 	first := true
 	for _, r := range runs {
-		for _, d := range r.Deeds {
+		for _, d := range r.Checks {
 			if first {
-				fmt.Fprint(b, "\n## What was seen there\n\n| Kubernetes | CPU | tool | what was seen | s |\n|---|---|---|---|---|\n")
+				fmt.Fprint(b, "\n## What was seen there\n\n| Kubernetes | board | tool | what was seen | s "+
+					"|\n|---|---|---|---|---|\n")
 				first = false
 			}
 			fmt.Fprintf(b, "| %s | %s | %s | %s | %.1f |\n", r.Version, r.Board, r.Tool, d.What, d.Seconds)
@@ -200,7 +252,8 @@ func plans(b *strings.Builder, runs []run) {
 		}
 		key := r.Board + fmt.Sprint(r.Decided.Plan)
 		if !seen[key] {
-			fmt.Fprintf(b, "\n## What %s decided on %s\n\n| decision | value | because |\n|---|---|---|\n", r.Tool, r.Board)
+			fmt.Fprintf(b, "\n## What %s decided on %s\n\n| decision | value | because |\n|---|---|---|\n", r.Tool,
+				r.Board)
 			for _, p := range r.Decided.Plan {
 				fmt.Fprintf(b, "| %s | %s | %s |\n", p.Name, cell(p.Value), cell(p.Reason))
 			}
@@ -241,7 +294,8 @@ func programs(b *strings.Builder, title string, groups []runGroup, of func(run) 
 	if len(names) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n## %s\n\n| Kubernetes | CPU | tool | %s |\n|---|---|---|%s\n", title, strings.Join(names, " | "), strings.Repeat("---|", len(names)))
+	fmt.Fprintf(b, "\n## %s\n\n| Kubernetes | board | tool | %s |\n|---|---|---|%s\n", title,
+		strings.Join(names, " | "), strings.Repeat("---|", len(names)))
 	for _, g := range groups {
 		good := g.good()
 		if len(good) == 0 {

@@ -44,7 +44,7 @@ func (d *demo) ask(r *run, what, script string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", what, err, out)
 	}
-	d.say("%s: %.1f s", what, took)
-	r.Deeds = append(r.Deeds, deed{what, took})
+	d.log.Printf("%s: %.1f s", what, took)
+	r.Checks = append(r.Checks, check{what, took})
 	return nil
 }

@@ -5,220 +5,249 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"strings"
-	"sync"
-	"syscall"
 	"time"
 
 	flag "github.com/spf13/pflag"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+	// exitUnfit says that nothing can be said about a tool, since this machine's own speed
+	// changed too much.
+	exitUnfit = 4
+)
+
+// command is a subcommand. It adds its own flags to those that all have, and returns
+// what is left to do with them once they are parsed.
+type command struct {
+	name, help string
+	// tools are the default of --tools.
+	tools string
+	flags func(f *flag.FlagSet, c *call) func() error
+}
+
+func commands() []command {
+	const both = "stock,kubeadm-arm"
+	return []command{
+		{"compare", "bring boards up with each tool and compare the outcomes", both, compareFlags},
+		{"idle", "the same, and measure the idle load afterwards", both, idleFlags},
+		{"conformance", "have each cluster show that it works: scaling, restarts, a service, a silent node",
+			"kubeadm-arm", conformanceFlags},
+		{"interrupt", "interrupt kubeadm-arm in the middle and repeat it", "kubeadm-arm", faultFlags(interrupt)},
+		{"power-cut", "cut an emulated board's power in the middle and repeat kubeadm-arm", "kubeadm-arm",
+			faultFlags(cutPower)},
+		{"stall", "keep emulated boards from working for a time at given places of the bootstrap", both, stallFlags},
+	}
+}
+
+// call is one call of demo.
+type call struct {
+	settings
+	expect expectations
+	stalls []stall
+	output
+}
+
+// output is where the results go, beside the table.
+type output struct{ json, document string }
+
+func (o *output) flags(f *flag.FlagSet) {
+	f.StringVar(&o.json, "json", "", "file for the results as JSON")
+	f.StringVar(&o.document, "document", "", "file for the results as Markdown, its plots beside it")
+}
+
+func (o output) write(how string, runs []run) error {
+	if o.document != "" {
+		if err := writeDocument(o.document, how, runs); err != nil {
+			return err
+		}
+	}
+	if o.json == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(runs, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(o.json, append(text, '\n'), 0o644)
+}
+
 func main() {
-	d := demo{printing: new(sync.Mutex)}
-	var rounds int
-	var cpus, versions []string
-	var tools, results, document string
-	var from, stalls, stallAt []string
-	var expect expectations
-	flag.StringVar(&d.lab, "lab", "lab", "the lab program")
-	flag.StringVar(&d.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static, for this machine")
-	flag.StringSliceVar(&versions, "kubernetes", []string{"v1.37.2"}, "versions of Kubernetes, one after the other, or with --side-by-side at once")
-	flag.StringSliceVar(&cpus, "cpu", []string{"5%"}, "shares of one core that a board gets, one after the other")
-	flag.BoolVar(&d.pace, "pace", false, "give boards the CPU time with which their work is that of their share (lab up --pace): for hosts that are not quiet")
-	flag.StringVar(&d.kind, "board", "", "whole emulated boards of this kind (lab up --board) instead of shares of a core")
-	flag.StringVar(&d.speed, "speed", "", "give emulated boards counted time and this speed (lab up --speed), such as bananapi or bananapi/4")
-	flag.StringSliceVar(&stalls, "stall", nil, "keep emulated boards from working for so long, or leave them a share of their cores, such as 30s,1m@10%")
-	flag.StringSliceVar(&stallAt, "stall-at", nil, "do so when the tool says this; several texts with | between, one for each tool")
-	flag.IntVar(&d.dilation, "time-dilation", 1, "a second on an emulated board takes so many here (lab up --time-dilation); times are the board's")
-	flag.StringVar(&d.deb, "deb", "", "install kubeadm-arm on an emulated board from this Debian package instead")
-	flag.StringVar(&d.bundle, "bundle", "", "folder of kubeadm-arm images build, to be unpacked and imported on an emulated board in place of its Kubernetes")
-	flag.StringArrayVar(&d.programs, "bin", nil, "one more program for every board; may be repeated")
-	flag.BoolVar(&d.cut, "cut", false, "kubeadm-arm alone, on an emulated board: cut the power in the middle and repeat it")
-	flag.BoolVar(&d.reboot, "reboot", false, "afterwards cut the power, start the board again and wait for the control plane")
-	flag.StringVar(&tools, "tools", "stock,kubeadm-arm", "what to compare: stock, recipe, expert, kubeadm-arm, kubeadm-arm:PROFILE; article (pods on the only board), armv7 (kubeadm-v7, see --bin)")
-	flag.BoolVar(&d.sideBySide, "side-by-side", false, "the tools of a round, and all versions, at once, each on its own board; for small shares")
-	flag.BoolVar(&d.atOnce, "at-once", false, "all rounds and shares at once, too")
-	flag.DurationVar(&d.idle, "idle", 0, "measure the idle load for so long")
-	flag.DurationVar(&d.settle, "settle", 2*time.Minute, "wait so long before measuring the idle load")
-	flag.BoolVar(&d.conformance, "conformance", false, "afterwards show that the cluster works: scaling, restarts, a service, a silent node")
-	flag.StringVar(&d.reports, "reports", "", "folder to keep kubeadm-arm's board reports in")
-	flag.BoolVar(&d.detail, "detail", false, "count connections and API requests, too")
-	flag.DurationVar(&d.limit, "limit", 20*time.Minute, "longest time for one run")
-	flag.IntVar(&rounds, "rounds", 1, "pairs of runs; medians are compared")
-	flag.StringVar(&results, "json", "", "file for the results as JSON")
-	flag.StringVar(&document, "document", "", "file for the results as Markdown, its plots beside it")
-	flag.StringSliceVar(&from, "from", nil, "results that --json has written: run nothing, and put them into one --document")
-	flag.BoolVar(&expect.stockFails, "expect-stock-fails", false, "fail unless every stock run fails")
-	flag.BoolVar(&expect.stockWorks, "expect-stock-works", false, "fail unless every stock run succeeds")
-	flag.Float64Var(&expect.ratio, "expect-ratio", 0, "fail if kubeadm-arm's median time is more than this times stock's")
-	flag.BoolVar(&d.interrupt, "interrupt", false, "kubeadm-arm alone: interrupt it in the middle and repeat it")
-	flag.Float64Var(&expect.idle, "expect-idle", 0, "fail if kubeadm-arm's idle board uses more than this share of all its cores, such as 0.35")
-	flag.BoolVar(&expect.illegal, "expect-illegal", false, "fail unless kubeadm-v7 dies of SIGILL and kubeadm-arm refuses it")
-	flag.BoolVar(&expect.recipeFails, "expect-recipe-fails", false, "fail unless every run of the recipe fails")
-	flag.Float64Var(&expect.memory, "expect-memory", 40, "fail if kubeadm-arm itself uses more than this many MB")
-	flag.Parse()
-	var err error
-	if d.tools, err = parseTools(tools); err != nil {
+	code, err := demoMain(os.Args[1:])
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(2)
 	}
-	if d.dilation < 1 || d.dilation > 1 && d.kind == "" {
-		fmt.Fprintln(os.Stderr, "demo: --time-dilation is for --board, and at least 1")
-		os.Exit(2)
+	os.Exit(code)
+}
+
+func demoMain(args []string) (code int, err error) {
+	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
+		fmt.Print(usage())
+		return 0, nil
 	}
-	if d.kind != "" {
-		cpus = []string{strings.TrimSpace(d.kind + " " + d.speed)}
+	if args[0] == "document" {
+		return documentCommand(args[1:])
 	}
-	if len(stalls) > 0 {
-		if d.stalls, err = parseStalls(stalls, stallAt); err == nil && d.kind == "" {
-			err = errors.New("--stall is for --board")
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "demo:", err)
-			os.Exit(2)
-		}
-		board := cpus[0]
-		cpus = nil
-		for _, s := range d.stalls {
-			cpus = append(cpus, board+", "+s.String())
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(args[1:])
 		}
 	}
-	if len(from) > 0 {
-		runs, err := documentOf(from, document)
-		if err == nil {
-			err = expect.check(runs)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "demo:", err)
-			os.Exit(1)
-		}
-		return
+	return exitUsage, fmt.Errorf("there is no %q; see demo help", args[0])
+}
+
+func usage() string {
+	text := "demo shows what kubeadm-arm is for, on boards that lab makes.\n\n"
+	for _, c := range commands() {
+		text += fmt.Sprintf("  demo %-12s %s\n", c.name, c.help)
 	}
-	d.began = time.Now()
-	d.board = fmt.Sprintf("demo-%d", os.Getpid())
-	d.sideBySide = d.sideBySide || d.atOnce
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	go func() {
-		<-stop
-		d.say("interrupted, taking the board down")
-		d.downAll()
-		os.Exit(130)
-	}()
-	var runs []run
-	if runs, err = d.shares(cpus, versions, rounds); err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1)
+	return text + fmt.Sprintf("  demo %-12s %s\n\ndemo COMMAND --help lists the flags of a command.\n",
+		"document", "write one document of results that --json has kept")
+}
+
+// run parses the flags, runs the bootstraps and judges them.
+func (c command) run(args []string) (code int, err error) {
+	s, tools := call{}, c.tools
+	f := flag.NewFlagSet("demo "+c.name, flag.ContinueOnError)
+	f.StringVar((*string)(&s.lab), "lab", "lab", "the lab program")
+	f.StringSliceVar(&s.kubernetes, "kubernetes", []string{"v1.37.2"},
+		"versions of Kubernetes, one after the other, or with --side-by-side at once")
+	f.StringVar(&tools, "tools", tools, "what to run: "+toolNames)
+	f.DurationVar(&s.limit, "limit", 20*time.Minute, "longest time for one run")
+	s.software.flags(f)
+	s.machines.flags(f)
+	s.schedule.flags(f)
+	s.output.flags(f)
+	s.expect.flags(f)
+	finish := c.flags(f, &s)
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0, nil
+	} else if err != nil {
+		return exitUsage, err
 	}
-	if document != "" {
-		if err := writeDocument(document, d.how(), runs); err != nil {
-			fmt.Fprintln(os.Stderr, "demo:", err)
-			os.Exit(1)
-		}
+	if len(f.Args()) > 0 {
+		return exitUsage, fmt.Errorf("%s takes flags only, and no %q", c.name, f.Arg(0))
 	}
-	if results != "" {
-		text, err := json.MarshalIndent(runs, "", "  ")
-		if err == nil {
-			err = os.WriteFile(results, append(text, '\n'), 0o644)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "demo:", err)
-			os.Exit(1)
-		}
+	if s.tools, err = parseTools(tools); err != nil {
+		return exitUsage, err
 	}
-	if err := expect.check(runs); err != nil {
-		fmt.Fprintln(os.Stderr, "demo: not as expected:", err)
-		os.Exit(1)
+	if err := errors.Join(finish(), s.prepare(s.stalls)); err != nil {
+		return exitUsage, err
+	}
+	s.sideBySide = s.sideBySide || s.atOnce
+	s.boardsPrefix = fmt.Sprintf("demo-%d", os.Getpid())
+	return s.run()
+}
+
+// run runs the bootstraps and judges them.
+func (c *call) run() (code int, err error) {
+	log := drive.NewLog(os.Stderr)
+	drive.OnInterrupt(func() {
+		log.Printf("interrupted, taking the boards down")
+		if err := c.lab.DownAll(context.Background(), c.boardsPrefix+"-"); err != nil {
+			log.Printf("%v", err)
+		}
+	})
+	runs, err := c.runAll(log)
+	if err != nil {
+		return exitFailed, err
+	}
+	if err := c.output.write(c.schedule.how(), runs); err != nil {
+		return exitFailed, err
+	}
+	if err := c.expect.check(runs); err != nil {
+		return exitFailed, fmt.Errorf("not as expected: %w", err)
 	}
 	for _, r := range runs {
 		if r.Invalid != "" {
-			fmt.Fprintf(os.Stderr, "demo: this machine is not fit for timing: %d of %d runs of %s are not valid: %s\n", tries, tries, r.Tool, r.Invalid)
-			fmt.Fprintln(os.Stderr, "hint: boards with counted time (--board amd64) are the same on every machine")
-			os.Exit(exitUnfit)
+			return exitUnfit, fmt.Errorf("this machine is not fit for timing: %d of %d runs of %s are not valid: %s\n"+
+				"hint: boards with counted time (--board amd64) are the same on every "+
+				"machine", tries, tries, r.Tool, r.Invalid)
+		}
+	}
+	return 0, nil
+}
+
+func nothingMore() error { return nil }
+
+func compareFlags(f *flag.FlagSet, c *call) func() error {
+	c.measurements.flags(f)
+	c.expect.compareFlags(f)
+	return nothingMore
+}
+
+func idleFlags(f *flag.FlagSet, c *call) func() error {
+	f.DurationVar(&c.idleFor, "for", 2*time.Minute, "measure for so long")
+	f.DurationVar(&c.settle, "settle", 2*time.Minute, "wait so long before")
+	f.Float64Var(&c.expect.idle, "expect-idle", 0,
+		"fail if kubeadm-arm's idle board uses more than this share of all its cores, such as 0.35")
+	return compareFlags(f, c)
+}
+
+func conformanceFlags(_ *flag.FlagSet, c *call) func() error {
+	c.conformance = true
+	return nothingMore
+}
+
+// faultFlags are of the commands that disturb kubeadm-arm, which alone can go on.
+func faultFlags(fault fault) func(*flag.FlagSet, *call) func() error {
+	return func(_ *flag.FlagSet, c *call) func() error {
+		c.fault = fault
+		return func() error {
+			for _, t := range c.tools {
+				if !isArm(t.Name) {
+					return fmt.Errorf("--tools: this is for kubeadm-arm only, and not for %s", t.Name)
+				}
+			}
+			return nil
 		}
 	}
 }
 
-// exitUnfit is the exit code when nothing can be said about a tool, since this
-// machine's own speed changed too much.
-const exitUnfit = 4
-
-// expectations are what a run of the demo must show.
-type expectations struct {
-	stockFails, stockWorks bool
-	recipeFails, illegal   bool
-	ratio                  float64
-	idle                   float64 // share of all cores
-	memory                 float64 // MB
+func stallFlags(f *flag.FlagSet, c *call) func() error {
+	var lengths, places []string
+	f.StringSliceVar(&lengths, "for", nil, "keep boards from working for so long, or leave them a share of their "+
+		"cores, such as 30s,1m@10%")
+	f.StringSliceVar(&places, "at", nil, "do so when the tool says this; several texts with | between, one for each "+
+		"tool")
+	return func() (err error) {
+		c.stalls, err = parseStalls(lengths, places)
+		return err
+	}
 }
 
-// check returns every expectation that was missed.
-func (e expectations) check(runs []run) error {
-	var missed error
-	miss := func(format string, args ...any) { missed = errors.Join(missed, fmt.Errorf(format, args...)) }
-	for _, r := range runs {
-		if r.Invalid != "" {
-			continue
-		}
-		for _, m := range r.Missed {
-			miss("%s: %s", r.Tool, m)
-		}
-		if r.Tool == stock {
-			if e.stockFails && r.OK {
-				miss("the stock kubeadm init succeeded")
-			}
-			if e.stockWorks && !r.OK {
-				miss("the stock kubeadm init failed: %s", r.Reason)
-			}
-			continue
-		}
-		if r.Tool == recipe && e.recipeFails && r.OK {
-			miss("the recipe by hand succeeded")
-		}
-		if e.illegal && (r.Tool == armv7 && r.Reason != "ended by SIGILL" || r.Tool == refused && !strings.Contains(r.Reason, "it would die with Illegal instruction")) {
-			miss("%s: %s", r.Tool, r.Reason)
-		}
-		if !isArm(r.Tool) {
-			continue
-		}
-		if !r.OK {
-			miss("kubeadm-arm init failed: %s", r.Reason)
-			continue
-		}
-		if !r.NodeReady {
-			miss("the node did not become Ready")
-		}
-		for component, n := range r.Restarts {
-			if n > r.startsAgain(component) {
-				miss("%s was restarted %d times", component, n)
-			}
-		}
-		if len(r.Manifests) != 4 {
-			miss("the manifests folder holds %v", r.Manifests)
-		}
-		if r.OwnMB == 0 || r.OwnMB > e.memory {
-			miss("kubeadm-arm used %.0f MB of memory", r.OwnMB)
-		}
-		if r.Idle != nil && e.idle > 0 && r.Idle.share() > e.idle {
-			miss("the idle board is %.0f %% busy, want at most %.0f %%", 100*r.Idle.share(), 100*e.idle)
-		}
-		if r.Reboot != nil && !r.Reboot.NodeReady {
-			miss("after the power cut the control plane did not come back")
-		}
-		if len(r.Left) > 0 {
-			miss("left behind in /etc/kubernetes: %v", r.Left)
-		}
+// documentCommand puts results that --json has kept into one document.
+func documentCommand(args []string) (code int, err error) {
+	f := flag.NewFlagSet("demo document", flag.ContinueOnError)
+	var e expectations
+	path := f.String("document", "", "file to write, its plots beside it")
+	e.flags(f)
+	f.Usage = func() {
+		fmt.Fprintf(os.Stderr, "Usage: demo document FILE.json... --document FILE.md\n%s", f.FlagUsages())
 	}
-	if e.ratio > 0 {
-		s, a := median(runs, stock), median(runs, arm)
-		if s == 0 || a == 0 || a > e.ratio*s {
-			miss("kubeadm-arm took %.1f s, stock %.1f s: more than %.2f times as long", a, s, e.ratio)
-		}
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0, nil
+	} else if err != nil {
+		return exitUsage, err
 	}
-	return missed
+	if len(f.Args()) == 0 || *path == "" {
+		return exitUsage, errors.New("document: name the files that --json has written, and --document")
+	}
+	runs, err := documentOf(f.Args(), *path)
+	if err == nil {
+		err = e.check(runs)
+	}
+	if err != nil {
+		return exitFailed, err
+	}
+	return 0, nil
 }

@@ -1,75 +1,24 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
-// usage is what a board had used at one moment: CPU seconds in all and of its
-// living processes by program, bytes that these had written to disks.
-type usage struct {
-	Name      string             `json:"name"`
-	CPU       float64            `json:"cpuSeconds"`
-	ByProgram map[string]float64 `json:"cpuSecondsByProgram"`
-	Written   int64              `json:"writtenBytes"`
-	// Uptime is the board's clock, in seconds; Cores are told of emulated boards.
-	Uptime float64 `json:"uptimeSeconds"`
-	Cores  int     `json:"cores"`
-	// Pace is of a paced board.
-	Pace struct {
-		Costs []float64 `json:"costs"`
-	} `json:"pace"`
-}
-
-// allBoards asks lab for the boards that args choose.
-func (d *demo) allBoards(args ...string) (all []usage, err error) {
-	out, err := exec.Command(d.lab, append([]string{"status", "--json"}, args...)...).Output()
-	if err == nil {
-		err = json.Unmarshal(out, &all)
+// usage asks lab. What lab does not know, the board's clock, is this machine's there.
+func (d *demo) usage() (drive.Usage, error) {
+	u, err := d.board.Status(context.Background())
+	if d.kind == "" {
+		u.Uptime = time.Since(d.log.Began()).Seconds()
 	}
-	if err != nil {
-		return nil, fmt.Errorf("lab status: %w", err)
-	}
-	return all, nil
-}
-
-// usage asks lab.
-func (d *demo) usage() (usage, error) {
-	all, err := d.allBoards("--name", d.board)
-	if err != nil {
-		return usage{}, err
-	}
-	for _, u := range all {
-		if u.Name == d.board {
-			if d.kind == "" {
-				u.Uptime = time.Since(d.began).Seconds()
-			}
-			return u, nil
-		}
-	}
-	return usage{}, fmt.Errorf("lab status: no board %s", d.board)
-}
-
-// since returns the CPU seconds used between two moments: in all, and by
-// program; "(ended)" are processes that were not there any more.
-func (u usage) since(before usage) (float64, map[string]float64) {
-	total := u.CPU - before.CPU
-	by, living := map[string]float64{}, 0.0
-	for program, seconds := range u.ByProgram {
-		if used := seconds - before.ByProgram[program]; used > 0 {
-			by[program] = used
-			living += used
-		}
-	}
-	if rest := total - living; rest > 0.005 {
-		by["(ended)"] = rest
-	}
-	return total, by
+	return u, err
 }
 
 // idle is the load of a control plane that nobody asks for anything, in
@@ -92,13 +41,13 @@ func (i idle) share() float64 {
 
 // measureIdle waits and measures.
 func (d *demo) measureIdle(settle, length time.Duration) (*idle, error) {
-	d.say("waiting %s for the board to settle, then measuring its idle load for %s", settle, length)
+	d.log.Printf("waiting %s for the board to settle, then measuring its idle load for %s", settle, length)
 	before, after, err := d.idling(settle, length)
 	if err != nil {
 		return nil, err
 	}
 	i := idle{Seconds: after.Uptime - before.Uptime, Cores: after.Cores}
-	total, by := after.since(before)
+	total, by := after.Since(before)
 	i.MilliCPU, i.ByProgram = 1000*total/i.Seconds, by
 	for program := range by {
 		by[program] *= 1000 / i.Seconds
@@ -108,7 +57,7 @@ func (d *demo) measureIdle(settle, length time.Duration) (*idle, error) {
 
 // idling returns what the board had used by the beginning and by the end of a time
 // in which nobody asked it for anything.
-func (d *demo) idling(settle, length time.Duration) (before, after usage, err error) {
+func (d *demo) idling(settle, length time.Duration) (before, after drive.Usage, err error) {
 	if d.kind == "" {
 		time.Sleep(settle)
 		if before, err = d.usage(); err != nil {
@@ -119,7 +68,8 @@ func (d *demo) idling(settle, length time.Duration) (before, after usage, err er
 		return before, after, err
 	}
 	const script = `sleep $0; /usr/lib/lab/guest usage; sleep $1; /usr/lib/lab/guest usage`
-	out, err := d.onBoard(2*(settle+length)+time.Hour, "sh", "-ec", script, fmt.Sprint(settle.Seconds()), fmt.Sprint(length.Seconds()))
+	out, err := d.onBoard(2*(settle+length)+time.Hour, "sh", "-ec", script, fmt.Sprint(settle.Seconds()),
+		fmt.Sprint(length.Seconds()))
 	if err != nil {
 		return before, after, fmt.Errorf("measure the idle load: %w: %s", err, out)
 	}
@@ -176,7 +126,8 @@ func (d *demo) requests() (int64, error) {
 func parseRequests(metrics string) int64 {
 	sum := 0.0
 	for _, line := range strings.Split(metrics, "\n") {
-		if !strings.HasPrefix(line, "apiserver_request_total{") && !strings.HasPrefix(line, "apiserver_request_count{") {
+		if !strings.HasPrefix(line, "apiserver_request_total{") &&
+			!strings.HasPrefix(line, "apiserver_request_count{") {
 			continue
 		}
 		if n, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64); err == nil {

@@ -25,8 +25,8 @@ type figure struct {
 }
 
 var figures = []figure{
-	{"ready", "Time to a Ready node", "time to Ready (seconds)", func(r run) float64 { return r.ReadySeconds }},
-	{"cpu", "CPU time to a Ready node", "CPU time to Ready (seconds)", func(r run) float64 { return r.CPUAtReady }},
+	{"ready", "Time to a Ready node", "time (seconds)", func(r run) float64 { return r.ReadySeconds }},
+	{"cpu", "CPU time to a Ready node", "CPU time (seconds)", func(r run) float64 { return r.CPUAtReady }},
 }
 
 // toolColors can be told apart by those who see few colours (Okabe and Ito), and
@@ -38,7 +38,8 @@ var toolColors = map[string]color.RGBA{
 	arm:    {G: 114, B: 178, A: 255},
 }
 
-var toolForms = map[string]draw.GlyphDrawer{stock: draw.SquareGlyph{}, recipe: draw.TriangleGlyph{}, expert: draw.RingGlyph{}, arm: draw.CircleGlyph{}}
+var toolForms = map[string]draw.GlyphDrawer{stock: draw.SquareGlyph{}, recipe: draw.TriangleGlyph{},
+	expert: draw.RingGlyph{}, arm: draw.CircleGlyph{}}
 
 // writePlots draws the runs of several boards as SVG beside the document at path
 // and returns the Markdown that shows them; boards are in the order of the runs.
@@ -63,7 +64,8 @@ func writePlots(path string, runs []run) (string, error) {
 		}
 		fmt.Fprintf(&shown, "\n![%s, by tool and board](%s)\n", f.title, filepath.Base(file))
 	}
-	shown.WriteString("\nLines go through the medians of the runs that worked; a cross says that all runs of a tool failed on that board.\n")
+	shown.WriteString("\nLines go through the medians of the runs that worked; a cross says that all runs of a tool " +
+		"failed on that board.\n")
 	return shown.String(), nil
 }
 
@@ -130,7 +132,8 @@ func (f figure) draw(boards []string, runs []run) ([]byte, error) {
 	p := plot.New()
 	p.Title.Text = f.title
 	p.Title.Padding = vg.Points(4)
-	p.Y.Label.Text = f.axis
+	p.Y.Label.Text = f.axis // short: gonum/plot leaves room for it as if the axis were linear
+	p.Y.Label.TextStyle.Font.Size, p.X.Label.TextStyle.Font.Size = vg.Points(10), vg.Points(10)
 	p.Y.Scale = plot.LogScale{}
 	p.X.Label.Text = "board"
 	if !slices.ContainsFunc(boards, func(b string) bool { return !strings.HasSuffix(b, "%") }) {
@@ -149,7 +152,7 @@ func (f figure) draw(boards []string, runs []run) ([]byte, error) {
 	p.Y.Min, p.Y.Max = floor(least), most
 	p.Y.Tick.Marker = oneTwoFive{top, most}
 	if most > top {
-		p.Y.Max = most * math.Sqrt(rowStep)
+		p.Y.Max = most * rowStep
 	}
 	for _, c := range all {
 		if err := c.add(p); err != nil {
@@ -159,7 +162,7 @@ func (f figure) draw(boards []string, runs []run) ([]byte, error) {
 	if err := addNames(p, all); err != nil {
 		return nil, err
 	}
-	c := vgsvg.New(8*vg.Inch, 4.5*vg.Inch)
+	c := vgsvg.New(8*vg.Inch, 4*vg.Inch)
 	p.Draw(draw.New(c))
 	var out bytes.Buffer
 	_, err := c.WriteTo(&out)

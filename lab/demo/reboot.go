@@ -1,9 +1,8 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -47,23 +46,23 @@ await 'test "$(kubectl get --raw /readyz)" = ok'
 await "now=\$(` + lease + `) && test \"\$now\" != '$0'"
 `
 
-// cutPower cuts the board's power and waits until the control plane is there
+// returnFromPowerCut cuts the board's power and waits until the control plane is there
 // again without anybody's help.
-func (d *demo) cutPower() (*reboot, error) {
+func (d *demo) returnFromPowerCut() (*reboot, error) {
 	// A node can be Ready before its first lease is there.
 	before, err := d.onBoard(d.limit, "sh", "-c", "until "+lease+" 2>/dev/null; do sleep 1; done")
 	if err != nil {
 		return nil, fmt.Errorf("ask for the node's lease: %w: %s", err, before)
 	}
-	d.say("cutting the power")
-	if err := d.restart(); err != nil {
+	d.log.Printf("cutting the power")
+	if err := d.board.Reboot(context.Background()); err != nil {
 		return nil, err
 	}
 	r := &reboot{Limit: d.limit.Seconds()}
 	out, err := d.onBoard(d.limit, "sh", "-c", returnScript, before)
 	_, _ = fmt.Sscan(out, &r.ReadySeconds, &r.NodeSeconds) // what is missing did not come
 	if r.NodeReady = err == nil; r.NodeReady {
-		d.say("control plane back %.0f s after the power came back, node %.0f s", r.ReadySeconds, r.NodeSeconds)
+		d.log.Printf("control plane back %.0f s after the power came back, node %.0f s", r.ReadySeconds, r.NodeSeconds)
 	}
 	started, err := d.onBoard(time.Minute, "systemctl", "show", "--property=FinishTimestampMonotonic", "--value")
 	if err != nil {
@@ -72,37 +71,4 @@ func (d *demo) cutPower() (*reboot, error) {
 	micros, err := strconv.ParseFloat(strings.TrimSpace(started), 64)
 	r.UpSeconds = micros / 1e6
 	return r, err
-}
-
-// restart cuts the power and starts the board again.
-func (d *demo) restart() error {
-	cmd := exec.Command(d.lab, "reboot", "--name", d.board)
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("cut the power: %w", err)
-	}
-	return nil
-}
-
-// cutInTheMiddle cuts the power in the longest wait of kubeadm-arm and waits for
-// the board to put its manifests back by itself. What systemd's unit does with the
-// board's own disk cannot be seen on a throttled board.
-func (d *demo) cutInTheMiddle(t tool, r *run) error {
-	var cut error
-	var up chan struct{}
-	out, _ := d.bootstrap(t, middle, func() {
-		d.say("cutting the power in the middle")
-		r.PowerCuts++
-		up = make(chan struct{})
-		go func() { cut = d.restart(); close(up) }()
-	})
-	if up == nil {
-		return fmt.Errorf("cut the power: kubeadm-arm ended before its longest wait\n%s", out)
-	}
-	if <-up; cut != nil {
-		return cut
-	}
-	const back = `until test "$(ls /etc/kubernetes/manifests | wc -l)" = 4 && systemctl show -p ActiveState,Result,ExecMainStatus kubeadm-arm-release.service | tr '\n' ' ' | grep -q 'Result=success.*ActiveState=inactive\|ActiveState=inactive.*Result=success\|ActiveState=failed'; do sleep 2; done
-systemctl show -p Result,ExecMainStatus,ExecMainStartTimestamp,ExecMainExitTimestamp kubeadm-arm-release.service; journalctl -b -o cat -u kubeadm-arm-release.service`
-	return d.ask(r, "after a power cut in the middle the unit puts the manifests back", back)
 }

@@ -35,7 +35,7 @@ echo "exit code ${code:-unknown}, with these last words:"
 log=$(find /var/log/pods -path "*/$0/*.log" | sort -V | tail -n 2 | head -n 1)
 tail -n 3 "$log" | cut -c 1-300`
 
-// lastWords tells why a component was started again.
+// lastWords says why a component was started again.
 func (d *demo) lastWords(component string) string {
 	out, err := d.onBoard(5*time.Minute, "sh", "-c", lastWordsScript, component)
 	if err != nil {

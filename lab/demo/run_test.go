@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 func TestRestarts(t *testing.T) {
@@ -21,11 +23,13 @@ func TestRestarts(t *testing.T) {
 		"/var/log/pods/0123456789abcdef0123456789abcdef/kube-controller-manager/2.log", // v1.13
 		"/var/log/pods/7d0d2f3c-0fb1-11e9-9c53-02420a580002/etcd/4.log",                // not a static pod
 	})
-	assert.Equal(t, map[string]int{"etcd": 0, "kube-apiserver": 1, "kube-controller-manager": 2, "kube-scheduler": 1}, got)
+	assert.Equal(t, map[string]int{"etcd": 0, "kube-apiserver": 1, "kube-controller-manager": 2, "kube-scheduler": 1},
+		got)
 }
 
 func TestReason(t *testing.T) {
-	assert.Equal(t, "no luck", reason("[init] x\nerror: no luck\nTo see the stack trace\n", errors.New("exit status 1")))
+	assert.Equal(t, "no luck", reason("[init] x\nerror: no luck\nTo see the stack trace\n",
+		errors.New("exit status 1")))
 	assert.Equal(t, "kubeadm-arm: no luck", reason("x\nkubeadm-arm: no luck\nhint: y\n", errors.New("exit status 1")))
 	assert.Equal(t, "not done within 1m", reason("x\n", errors.New("not done within 1m")))
 }
@@ -33,24 +37,29 @@ func TestReason(t *testing.T) {
 func TestReasonNamesTheSignal(t *testing.T) {
 	err := exec.Command("sh", "-c", "exit 132").Run()
 	assert.Equal(t, "ended by SIGILL", reason("", err))
-	assert.Equal(t, "no luck", reason("no luck\n", exec.Command("sh", "-c", "exit 200").Run()), "there is no such signal")
+	assert.Equal(t, "no luck", reason("no luck\n", exec.Command("sh", "-c", "exit 200").Run()),
+		"there is no such signal")
 }
 
 func TestExpectIllegal(t *testing.T) {
 	e := expectations{illegal: true, memory: 40}
-	dies, refuses := run{Tool: armv7, Reason: "ended by SIGILL"}, run{Tool: refused, Reason: "kubeadm-arm: x was built for ARMv7: it would die with Illegal instruction"}
+	dies, refuses := run{setup: setup{Tool: armv7},
+		outcome: outcome{Reason: "ended by SIGILL"}}, run{setup: setup{Tool: refused}, outcome: outcome{Reason: "kubeadm-arm: x was built for ARMv7: it would die with Illegal instruction"}}
 	require.NoError(t, e.check([]run{dies, refuses, good()}))
-	assert.Error(t, e.check([]run{{Tool: armv7, OK: true}, refuses, good()}))
-	assert.Error(t, e.check([]run{dies, {Tool: refused, Reason: "ended by SIGILL"}, good()}))
+	assert.Error(t, e.check([]run{{setup: setup{Tool: armv7}, outcome: outcome{OK: true}}, refuses, good()}))
+	assert.Error(t, e.check([]run{dies, {setup: setup{Tool: refused}, outcome: outcome{Reason: "ended by SIGILL"}},
+		good()}))
 }
 
 func good() run {
-	return run{Tool: arm, OK: true, Seconds: 11, NodeReady: true, OwnMB: 20, Restarts: map[string]int{"etcd": 0}, Manifests: []string{"a", "b", "c", "d"}}
+	return run{setup: setup{Tool: arm}, outcome: outcome{OK: true, Seconds: 11, NodeReady: true,
+		Restarts: map[string]int{"etcd": 0}}, cost: cost{OwnMB: 20}, after: after{Manifests: []string{"a", "b", "c",
+		"d"}}}
 }
 
 func TestExpectations(t *testing.T) {
 	e := expectations{stockFails: true, memory: 40}
-	failed := run{Tool: stock, Reason: "deadline"}
+	failed := run{setup: setup{Tool: stock}, outcome: outcome{Reason: "deadline"}}
 	assert.NoError(t, e.check([]run{failed, good()}))
 	for name, spoil := range map[string]func(*run){
 		"failed":     func(r *run) { r.OK = false },
@@ -78,10 +87,11 @@ func TestExpectations(t *testing.T) {
 	assert.NoError(t, e.check([]run{failed, stopped}), "it was put back, and staged again")
 	stopped.Restarts = map[string]int{"kube-apiserver": 1}
 	assert.Error(t, e.check([]run{failed, stopped}), "it ran on")
-	assert.Error(t, e.check([]run{{Tool: stock, OK: true}, good()}), "stock succeeded")
+	assert.Error(t, e.check([]run{{setup: setup{Tool: stock}, outcome: outcome{OK: true}}, good()}), "stock succeeded")
 	e = expectations{stockWorks: true, ratio: 1.2, memory: 40}
-	assert.NoError(t, e.check([]run{{Tool: stock, OK: true, Seconds: 10}, good()}))
-	assert.Error(t, e.check([]run{{Tool: stock, OK: true, Seconds: 9}, good()}), "over a fifth slower")
+	assert.NoError(t, e.check([]run{{setup: setup{Tool: stock}, outcome: outcome{OK: true, Seconds: 10}}, good()}))
+	assert.Error(t, e.check([]run{{setup: setup{Tool: stock}, outcome: outcome{OK: true, Seconds: 9}}, good()}),
+		"over a fifth slower")
 	assert.Error(t, e.check([]run{failed, good()}), "stock failed")
 }
 
@@ -90,12 +100,16 @@ func TestABoardThatDidNotComeBackSaysSo(t *testing.T) {
 	assert.Equal(t, "after 132 s", r.since(r.ReadySeconds))
 	assert.Equal(t, "not within 15 min", r.since(r.NodeSeconds))
 	var table strings.Builder
-	printTable(&table, "an emulated bananapi", "v1.37.2", []run{{Tool: arm, OK: true, Reboot: &r}})
+	printTable(&table, "an emulated bananapi", "v1.37.2",
+		[]run{{setup: setup{Tool: arm}, outcome: outcome{OK: true}, after: after{Reboot: &r}}})
 	assert.Contains(t, table.String(), "API server ready after 132 s, node not within 15 min\n")
 }
 
 func TestMedian(t *testing.T) {
-	assert.InDelta(t, 2, median([]run{{Tool: arm, OK: true, Seconds: 9}, {Tool: arm, OK: true, Seconds: 1}, {Tool: arm, OK: true, Seconds: 2}, {Tool: stock, OK: true, Seconds: 5}}, arm), 0)
+	assert.InDelta(t, 2, median([]run{{setup: setup{Tool: arm}, outcome: outcome{OK: true, Seconds: 9}},
+		{setup: setup{Tool: arm}, outcome: outcome{OK: true, Seconds: 1}}, {setup: setup{Tool: arm},
+			outcome: outcome{OK: true, Seconds: 2}}, {setup: setup{Tool: stock}, outcome: outcome{OK: true,
+			Seconds: 5}}}, arm), 0)
 	assert.InDelta(t, 0, median(nil, arm), 0)
 }
 
@@ -103,11 +117,12 @@ func TestParseTools(t *testing.T) {
 	all, err := parseTools("stock,recipe,expert,kubeadm-arm,kubeadm-arm:frugal")
 	require.NoError(t, err)
 	require.Len(t, all, 5)
-	assert.Contains(t, all[4].words, "frugal")
+	assert.Contains(t, all[4].command, "frugal")
 	assert.True(t, isArm(all[3].Name) && isArm(all[4].Name) && !isArm(all[0].Name))
 	all, err = parseTools("article")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"kubeadm-arm", "init", "--skip-phases", "mark-control-plane", "--config", boardConfig}, all[0].words)
+	assert.Equal(t, []string{"kubeadm-arm", "init", "--skip-phases", "mark-control-plane", "--config",
+		drive.KubeadmConfig}, all[0].command)
 	assert.True(t, all[0].pod && isArm(all[0].Name))
 	all, err = parseTools("armv7")
 	require.NoError(t, err)
@@ -124,33 +139,29 @@ func TestOldVersionsKnowNoNewKernel(t *testing.T) {
 	all, err := parseTools("stock,recipe,kubeadm-arm")
 	require.NoError(t, err)
 	for _, tool := range all {
-		assert.Equal(t, tool.words, tool.wordsFor("v1.31.4"))
-		words := tool.wordsFor("v1.13.1")
+		assert.Equal(t, tool.command, tool.commandFor("v1.31.4"))
+		words := tool.commandFor("v1.13.1")
 		last := words[len(words)-1]
 		assert.Equal(t, tool.Name != recipe, last == "--ignore-preflight-errors=SystemVerification", tool.Name)
 	}
 }
 
-func TestUsageSince(t *testing.T) {
-	before := usage{CPU: 1, ByProgram: map[string]float64{"etcd": 0.5, "kubeadm": 0.25}}
-	total, by := usage{CPU: 4, ByProgram: map[string]float64{"etcd": 1.5}}.since(before)
-	assert.InDelta(t, 3, total, 1e-9)
-	assert.InDelta(t, 1, by["etcd"], 1e-9)
-	assert.InDelta(t, 2, by["(ended)"], 1e-9)
-}
-
 func TestParseActiveOpens(t *testing.T) {
-	n, err := parseActiveOpens("Ip: Forwarding DefaultTTL\nIp: 1 64\nTcp: RtoAlgorithm ActiveOpens PassiveOpens\nTcp: 1 812 99\n")
+	n, err := parseActiveOpens("Ip: Forwarding DefaultTTL\nIp: 1 64\nTcp: RtoAlgorithm ActiveOpens " +
+		"PassiveOpens\nTcp: 1 812 99\n")
 	require.NoError(t, err)
 	assert.EqualValues(t, 812, n)
-	for _, bad := range []string{"", "Tcp: a b\nTcp: 1 2\n", "Tcp: ActiveOpens\n", "Tcp: ActiveOpens\nTcp: x\n", "Tcp: a ActiveOpens\nTcp: 1\n"} {
+	for _, bad := range []string{"", "Tcp: a b\nTcp: 1 2\n", "Tcp: ActiveOpens\n", "Tcp: ActiveOpens\nTcp: x\n",
+		"Tcp: a ActiveOpens\nTcp: 1\n"} {
 		_, err := parseActiveOpens(bad)
 		assert.Error(t, err, bad)
 	}
 }
 
 func TestParseRequests(t *testing.T) {
-	assert.EqualValues(t, 1202, parseRequests("# TYPE apiserver_request_total counter\napiserver_request_total{code=\"200\"} 2\napiserver_request_total{code=\"201\",verb=\"POST\"} 1.2e+03\napiserver_request_terminations_total{} 5\n"))
+	assert.EqualValues(t, 1202, parseRequests("# TYPE apiserver_request_total "+
+		"counter\napiserver_request_total{code=\"200\"} 2\napiserver_request_total{code=\"201\",verb=\"POST\"} "+
+		"1.2e+03\napiserver_request_terminations_total{} 5\n"))
 }
 
 func TestDocument(t *testing.T) {
@@ -159,16 +170,21 @@ func TestDocument(t *testing.T) {
 	slow.Board, slow.Seconds, slow.ByProgram, slow.Idle = "5%", 13, map[string]float64{"etcd": 1.25}, &idle{MilliCPU: 31, ByProgram: map[string]float64{"etcd": 12}}
 	slow.Missed = []string{"list the pods:\nexit | status 1"}
 	slow.Reboot = &reboot{ReadySeconds: 90, Limit: 1200}
-	slow.Decided = &decided{Plan: []decision{{"readiness period", "20 s", "each probe is a full handshake"}}, Steps: []stepReport{{"wait for etcd", 5, 4}, {"patch", 0.5, 0}}}
+	slow.Decided = &decided{Plan: []decision{{"readiness period", "20 s", "each probe is a full handshake"}},
+		Steps: []stepReport{{"wait for etcd", 5, 4}, {"patch", 0.5, 0}}}
 	slow.SliceCosts = []float64{1.5, 3, 1.25}
 	other := slow
 	other.Seconds, other.SliceCosts = 15, nil
-	require.NoError(t, writeDocument(path, "One after the other.", []run{{Tool: stock, Board: "5%", Seconds: 80, Reason: "a | b"}, slow, other}))
+	require.NoError(t, writeDocument(path, "One after the other.",
+		[]run{{setup: setup{Tool: stock, Board: "5%"}, outcome: outcome{Seconds: 80, Reason: "a | b"}}, slow, other}))
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	for _, want := range []string{"|  | 5% | kubeadm init | 0 of 1 | failed after 80 |", "|  | 5% | kubeadm-arm init | 2 of 2 | 14.0 |", "| 31.0 | 12.0 |", "failed: a / b",
-		"worked; missed: list the pods: exit / status 1 |", "| after 90 s | not within 20 min |", "| readiness period | 20 s | each probe is a full handshake |", "| wait for etcd | 5.0 | 4.0 |", "| patch | 0.5 |  |",
-		"- kubeadm-arm init at 5%: work in its slices cost 1.50 times the CPU time that it costs in one go (1.25 to 3.00)\n"} {
+	for _, want := range []string{"|  | 5% | kubeadm init | 0 of 1 | failed after 80 |",
+		"|  | 5% | kubeadm-arm init | 2 of 2 | 14.0 |", "| 31.0 | 12.0 |", "failed: a / b",
+		"worked; missed: list the pods: exit / status 1 |", "| after 90 s | not within 20 min |", "| readiness " +
+			"period | 20 s | each probe is a full handshake |", "| wait for etcd | 5.0 | 4.0 |", "| patch | 0.5 |  |",
+		"- kubeadm-arm init at 5%: work in its slices cost 1.50 times the CPU time that it costs in one go (1.25 to " +
+			"3.00)\n"} {
 		assert.Contains(t, string(text), want)
 	}
 	assert.Equal(t, 1, strings.Count(string(text), "| readiness period |"), "equal plans stand there once")

@@ -26,8 +26,8 @@ const stallAtReady = "node is Ready"
 // parseStalls reads lengths such as 30s, or 1m@10% for a board that keeps a tenth of
 // its cores. Every one of these stalls is for all places.
 func parseStalls(lengths, places []string) ([]stall, error) {
-	if len(places) == 0 {
-		return nil, errors.New("--stall: want --stall-at, too")
+	if len(places) == 0 || len(lengths) == 0 {
+		return nil, errors.New("--for and --at belong together: want both")
 	}
 	var all []stall
 	for _, text := range lengths {
@@ -35,12 +35,12 @@ func parseStalls(lengths, places []string) ([]stall, error) {
 		s := stall{places: places}
 		var err error
 		if s.length, err = time.ParseDuration(length); err != nil || s.length <= 0 {
-			return nil, fmt.Errorf("--stall %q: want a time such as 30s or 1m@10%%", text)
+			return nil, fmt.Errorf("--for %q: want a time such as 30s or 1m@10%%", text)
 		}
 		if slowed {
 			percent, err := strconv.ParseFloat(strings.TrimSuffix(share, "%"), 64)
 			if err != nil || percent <= 0 || percent >= 100 {
-				return nil, fmt.Errorf("--stall %q: want a share such as 10%%", text)
+				return nil, fmt.Errorf("--for %q: want a share such as 10%%", text)
 			}
 			s.share = percent / 100
 		}
@@ -67,7 +67,8 @@ func (s stall) environment() []string {
 	if s.length == 0 {
 		return nil
 	}
-	return []string{"--env", "LAB_STALL_AT=" + strings.Join(s.places, "\n"), "--env", "LAB_STALL_FOR=" + s.length.String(), "--env", "LAB_STALL_SHARE=" + fmt.Sprint(s.share)}
+	return []string{"--env", "LAB_STALL_AT=" + strings.Join(s.places, "\n"), "--env", "LAB_STALL_FOR=" +
+		s.length.String(), "--env", "LAB_STALL_SHARE=" + fmt.Sprint(s.share)}
 }
 
 // stallsSeen are the lines of the stalls that a board has had: its clock and the places.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -19,8 +20,36 @@ func TestParseStalls(t *testing.T) {
 	assert.Empty(t, stall{}.environment())
 	for _, bad := range []string{"", "30", "-1s", "0s", "1m@", "1m@0%", "1m@100%", "1m@x"} {
 		_, err := parseStalls([]string{bad}, []string{"took"})
-		assert.ErrorContains(t, err, "--stall", bad)
+		assert.ErrorContains(t, err, "--for", bad)
 	}
 	_, err = parseStalls([]string{"1s"}, nil)
 	assert.Error(t, err)
+}
+
+func TestDocumentOfStalls(t *testing.T) {
+	path := t.TempDir() + "/stall.md"
+	require.NoError(t, writeDocument(path, "Side by side.", []run{
+		{
+			setup:   setup{Tool: arm, Board: "amd64 bananapi, still for 30 s"},
+			outcome: outcome{NodeReady: true, ReadySeconds: 300.4, Restarts: map[string]int{"etcd": 0}},
+			faults:  faults{Stalls: []string{"12.0 wait for etcd|[kubelet-start]\n"}},
+		},
+		{
+			setup: setup{Tool: stock, Board: "amd64 bananapi, still for 30 s"},
+			outcome: outcome{
+				Restarts:  map[string]int{"kube-scheduler": 2},
+				LastWords: []string{"kube-scheduler ended, exit code 1\nlost"},
+			},
+			faults: faults{Stalls: []string{"9.0 x\n"}},
+		},
+	}))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, want := range []string{
+		"| amd64 bananapi, still for 30 s | kubeadm-arm init | 300.4 | nothing | 12.0 wait for etcd/[kubelet-start] |",
+		"| kubeadm init | never | kube-scheduler 2 times | 9.0 x |", "    kube-scheduler ended, exit code 1\n    " +
+			"lost\n",
+	} {
+		assert.Contains(t, string(text), want)
+	}
 }

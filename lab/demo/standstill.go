@@ -55,7 +55,8 @@ func (s standstill) minus(before standstill) standstill {
 // seconds is what was lost in all.
 func (s standstill) seconds() float64 { return s.Stolen + s.IO + s.Memory }
 
-// String tells it for people.
+// String describes it.
 func (s standstill) String() string {
-	return fmt.Sprintf("%.1f s of CPU time stolen, %.1f s of waiting for a disk, %.1f s for memory", s.Stolen, s.IO, s.Memory)
+	return fmt.Sprintf("%.1f s of CPU time stolen, %.1f s of waiting for a disk, %.1f s for memory", s.Stolen, s.IO,
+		s.Memory)
 }

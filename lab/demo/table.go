@@ -24,7 +24,8 @@ func printTable(w io.Writer, place, version string, runs []run) {
 				ready = "never"
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%.1f s\t%s\t%.1f s\t%d\n", r.Tool, outcome, r.Seconds, ready, r.CPUSeconds, total(r.Restarts))
+		fmt.Fprintf(t, "%s\t%s\t%.1f s\t%s\t%.1f s\t%d\n", r.Tool, outcome, r.Seconds, ready, r.CPUSeconds,
+			total(r.Restarts))
 	}
 	t.Flush()
 	for _, r := range runs {
@@ -35,7 +36,8 @@ func printTable(w io.Writer, place, version string, runs []run) {
 			fmt.Fprintf(w, "\n%s: work in this board's slices cost %s\n", r.Tool, sliceCosts(r))
 		}
 		if r.Reboot != nil {
-			fmt.Fprintf(w, "\nafter a power cut: started in %.0f s, API server ready %s, node %s\n", r.Reboot.UpSeconds, r.Reboot.since(r.Reboot.ReadySeconds), r.Reboot.since(r.Reboot.NodeSeconds))
+			fmt.Fprintf(w, "\nafter a power cut: started in %.0f s, API server ready %s, node %s\n", r.Reboot.UpSeconds,
+				r.Reboot.since(r.Reboot.ReadySeconds), r.Reboot.since(r.Reboot.NodeSeconds))
 		}
 		for _, words := range r.LastWords {
 			fmt.Fprintf(w, "\n%s: %s\n", r.Tool, words)
@@ -46,10 +48,11 @@ func printTable(w io.Writer, place, version string, runs []run) {
 	}
 }
 
-// sliceCosts tells what CPU time in slices was worth.
+// sliceCosts says what CPU time in slices was worth.
 func sliceCosts(r run) string {
 	sorted := slices.Sorted(slices.Values(r.SliceCosts))
-	return fmt.Sprintf("%.2f times the CPU time that it costs in one go (%.2f to %.2f)", medianNumber(sorted), sorted[0], sorted[len(sorted)-1])
+	return fmt.Sprintf("%.2f times the CPU time that it costs in one go (%.2f to %.2f)", medianNumber(sorted),
+		sorted[0], sorted[len(sorted)-1])
 }
 
 func total(m map[string]int) int {

@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
 // tool is one way of bringing a control plane up.
 type tool struct {
 	// Name stands in tables and results.
 	Name string
-	// words are the command on the board.
-	words []string
+	// command is what runs on the board.
+	command []string
 	// pod says that an ordinary pod is to run there afterwards.
 	pod bool
 }
@@ -30,8 +32,9 @@ const (
 	refused = "kubeadm-arm init, with that kubeadm"
 )
 
-// boardConfig is what every tool is given.
-const boardConfig = "/etc/kubeadm-lab.yaml"
+// toolNames are what parseTools reads.
+const toolNames = "stock, recipe, expert, article (pods on the only board), armv7 (kubeadm-v7, see --bin), " +
+	"kubeadm-arm, kubeadm-arm:PROFILE"
 
 // parseTools reads a list of stock, recipe, expert, article, armv7, kubeadm-arm and
 // kubeadm-arm:PROFILE.
@@ -41,47 +44,54 @@ func parseTools(list string) ([]tool, error) {
 		profile, isArm := strings.CutPrefix(name, "kubeadm-arm:")
 		switch {
 		case name == "stock":
-			all = append(all, tool{Name: stock, words: []string{"kubeadm", "init", "--config", boardConfig}})
+			all = append(all, tool{Name: stock, command: []string{"kubeadm", "init", "--config", drive.KubeadmConfig}})
 		case name == "kubeadm-arm":
-			all = append(all, tool{Name: arm, words: []string{"kubeadm-arm", "init", "--config", boardConfig}})
+			all = append(all, tool{Name: arm, command: []string{"kubeadm-arm", "init", "--config",
+				drive.KubeadmConfig}})
 		case isArm && profile != "":
-			all = append(all, tool{Name: arm + " (" + profile + ")", words: []string{"kubeadm-arm", "init", "--profile", profile, "--config", boardConfig}})
+			all = append(all, tool{Name: arm + " (" + profile + ")",
+				command: []string{"kubeadm-arm", "init", "--profile", profile, "--config", drive.KubeadmConfig}})
 		case name == "article":
-			all = append(all, tool{Name: article, pod: true, words: append(strings.Fields(article), "--config", boardConfig)})
+			all = append(all, tool{Name: article, pod: true,
+				command: append(strings.Fields(article), "--config", drive.KubeadmConfig)})
 		case name == "armv7":
-			all = append(all, tool{Name: armv7, words: []string{"kubeadm-v7", "init", "--config", boardConfig}},
-				tool{Name: refused, words: []string{"kubeadm-arm", "--arm-kubeadm", "/usr/local/bin/kubeadm-v7", "init", "--config", boardConfig}})
+			all = append(all, tool{Name: armv7, command: []string{"kubeadm-v7", "init", "--config",
+				drive.KubeadmConfig}},
+				tool{Name: refused, command: []string{"kubeadm-arm", "--arm-kubeadm", "/usr/local/bin/kubeadm-v7",
+					"init",
+					"--config", drive.KubeadmConfig}})
 		case name == "recipe":
-			all = append(all, tool{Name: recipe, words: []string{"sh", "-ec", recipeScript}})
+			all = append(all, tool{Name: recipe, command: []string{"sh", "-ec", recipeScript}})
 		case name == "expert":
-			all = append(all, tool{Name: expert, words: []string{"sh", "-ec", expertScript}})
+			all = append(all, tool{Name: expert, command: []string{"sh", "-ec", expertScript}})
 		default:
-			return nil, fmt.Errorf("--tools: %q is none of stock, recipe, expert, article, armv7, kubeadm-arm and kubeadm-arm:PROFILE", name)
+			return nil, fmt.Errorf("--tools: %q is none of stock, recipe, expert, article, armv7, kubeadm-arm and "+
+				"kubeadm-arm:PROFILE", name)
 		}
 	}
 	return all, nil
 }
 
-// wordsFor is the command for a version of Kubernetes. v1.13 and v1.14 know no
-// kernel newer than 4.x and cannot be told so by their config.
-func (t tool) wordsFor(version string) []string {
+// commandFor is the command for a version of Kubernetes. v1.13 and v1.14 know no
+// kernel newer than 4.x and have no field in their config to accept it.
+func (t tool) commandFor(version string) []string {
 	old := strings.HasPrefix(version, "v1.13.") || strings.HasPrefix(version, "v1.14.")
-	if old && strings.HasSuffix(t.words[len(t.words)-1], boardConfig) {
-		return append(slices.Clone(t.words), "--ignore-preflight-errors=SystemVerification")
+	if old && strings.HasSuffix(t.command[len(t.command)-1], drive.KubeadmConfig) {
+		return append(slices.Clone(t.command), "--ignore-preflight-errors=SystemVerification")
 	}
-	return t.words
+	return t.command
 }
 
-// needsArm tells whether kubeadm-arm has to be on the board.
-func (t tool) needsArm() bool { return t.words[0] == "kubeadm-arm" }
+// needsArm reports whether kubeadm-arm has to be on the board.
+func (t tool) needsArm() bool { return t.command[0] == "kubeadm-arm" }
 
-// isArm tells whether the tool is kubeadm-arm, with whatever profile.
+// isArm reports whether the tool is kubeadm-arm, with whatever profile.
 func isArm(name string) bool { return strings.HasPrefix(name, arm) && name != refused }
 
 // recipeScript is what owners of slow boards do by hand: a longer probe, and
 // scheduler and controller-manager out of the way until the API server is up.
 const recipeScript = `
-config=` + boardConfig + `
+config=` + drive.KubeadmConfig + `
 manifests=/etc/kubernetes/manifests
 for phase in "certs all" "kubeconfig all" "etcd local" "control-plane all"; do
 	kubeadm init phase $phase --config $config
@@ -114,6 +124,6 @@ done
 sed -e '/^kind: ClusterConfiguration/a encryptionAlgorithm: ECDSA-P256' -e '/^kind: InitConfiguration/a \
 patches: {directory: /root/patches}\
 timeouts: {controlPlaneComponentHealthCheck: 20m, kubeletHealthCheck: 20m, kubernetesAPICall: 20m, etcdAPICall: 20m, tlsBootstrap: 20m, discovery: 20m, upgradeManifests: 20m}' \
-	` + boardConfig + ` > /root/expert.yaml
+	` + drive.KubeadmConfig + ` > /root/expert.yaml
 kubeadm init --config /root/expert.yaml
 `

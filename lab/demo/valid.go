@@ -18,17 +18,19 @@ const (
 	lostMost = 0.1
 )
 
-// invalid tells why a run shows nothing about the tool; empty if it does.
+// invalid says why a run shows nothing about the tool; empty if it does.
 func (r run) invalid() string {
 	if costs := slices.Clone(r.SliceCosts); len(costs) > 0 {
 		middle, most := medianNumber(costs), slices.Max(costs)
 		if middle > costMedian || most > costMost {
-			return fmt.Sprintf("work in the board's slices cost %.1f times its CPU time at full speed, and up to %.1f times; valid are %.0f and %.0f",
+			return fmt.Sprintf("work in the board's slices cost %.1f times its CPU time at full speed, and up to "+
+				"%.1f times; valid are %.0f and %.0f",
 				middle, most, costMedian, costMost)
 		}
 	}
 	if r.Lost > lostMost {
-		return fmt.Sprintf("this machine was kept from working for %.0f %% of the time; valid are %.0f %%", 100*r.Lost, 100*lostMost)
+		return fmt.Sprintf("this machine was kept from working for %.0f %% of the time; valid are %.0f %%", 100*r.Lost,
+			100*lostMost)
 	}
 	return ""
 }
@@ -45,7 +47,7 @@ func (d *demo) valid(t tool) (all []run, err error) {
 		if err != nil || r.Invalid == "" {
 			return []run{r}, err
 		}
-		d.say("%s: this run is not valid and shows nothing: %s", t.Name, r.Invalid)
+		d.log.Printf("%s: this run is not valid and shows nothing: %s", t.Name, r.Invalid)
 	}
 	return all, nil
 }

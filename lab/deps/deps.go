@@ -1,3 +1,4 @@
+// Package deps knows and installs the Debian packages that boards need.
 package deps
 
 import (
@@ -32,13 +33,14 @@ func ForEmulator() map[string]string {
 	}
 }
 
-// ForEmulated are those of whole emulated boards.
+// ForEmulated are those of emulated boards with Kubernetes (lab up --board).
 func ForEmulated() map[string]string {
 	all := ForEmulator()
 	// What imports images for boards whose programs run here.
 	all["/usr/bin/containerd"] = "containerd"
 	for path, pkg := range map[string]string{
-		"/usr/sbin/debootstrap": "debootstrap", "/usr/bin/qemu-arm-static": "qemu-user-static", "/usr/bin/qemu-img": "qemu-utils", "/usr/bin/fdtput": "device-tree-compiler",
+		"/usr/sbin/debootstrap": "debootstrap", "/usr/bin/qemu-arm-static": "qemu-user-static",
+		"/usr/bin/qemu-img": "qemu-utils", "/usr/bin/fdtput": "device-tree-compiler",
 		"/sbin/mkfs.ext4": "e2fsprogs", "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
 	} {
 		all[path] = pkg
@@ -67,7 +69,8 @@ func NeedEmulated() error { return needPackages(ForEmulated(), "lab deps --emula
 
 func needPackages(needed map[string]string, command string) error {
 	if missing := missingPackages(needed); len(missing) > 0 {
-		return fmt.Errorf("the Debian packages %s are missing\nhint: install them with: %s", strings.Join(missing, ", "), command)
+		return fmt.Errorf("the Debian packages %s are missing\nhint: install them with: %s",
+			strings.Join(missing, ", "), command)
 	}
 	return nil
 }

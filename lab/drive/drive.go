@@ -160,6 +160,17 @@ func (l Lab) BuildProgram(ctx context.Context, version, goarm, program string) (
 	return strings.TrimSpace(string(out)), nil
 }
 
+// BuildHere is the same for this machine.
+func (l Lab) BuildHere(ctx context.Context, version, program string) (string, error) {
+	cmd := l.command(ctx, "build", "--kubernetes", version, "--only", program)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("build %s: %w", program, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
 // Booted is how a command of lab boot went.
 type Booted struct {
 	ExitCode   int     `json:"exitCode"`
@@ -170,7 +181,8 @@ type Booted struct {
 }
 
 // Boot boots an emulated board with programs, each NAME=FILE, and runs commands there.
-func (l Lab) Boot(ctx context.Context, board string, programs []string, commands [][]string, flags ...string) ([]Booted, error) {
+func (l Lab) Boot(ctx context.Context, board string, programs []string, commands [][]string, flags ...string) ([]Booted,
+	error) {
 	args := append([]string{"boot", "--board", board, "--json"}, flags...)
 	for _, p := range programs {
 		args = append(args, "--bin", p)

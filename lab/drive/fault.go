@@ -39,7 +39,7 @@ type Trigger struct {
 	last []byte
 }
 
-// NewTrigger waits for a text; without one it waits for ever.
+// NewTrigger waits for a text; without one it never closes Seen.
 func NewTrigger(text string) *Trigger { return &Trigger{Text: text, Seen: make(chan struct{})} }
 
 func (t *Trigger) Write(b []byte) (int, error) {

@@ -35,7 +35,7 @@ type frame struct {
 	Exit   *int     `json:"exit,omitempty"`
 }
 
-// Command is one to run on a whole board.
+// Command is one to run on a board.
 type Command struct {
 	Args, Env      []string
 	Stdin          io.Reader // nil is empty
@@ -47,7 +47,7 @@ type Command struct {
 // ErrBoardGone is what Run returns when the board went down under the command.
 var ErrBoardGone = errors.New("the board went down")
 
-// Run runs a command on the whole board whose files are in dir, and returns its
+// Run runs a command on the board whose files are in dir, and returns its
 // exit code: 128+n for signal n, 127 for a command that is not there. An ended
 // ctx ends the command.
 func Run(ctx context.Context, dir string, c Command) (int, error) {

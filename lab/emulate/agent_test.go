@@ -68,7 +68,8 @@ func TestRunBringsOutputAndExitCode(t *testing.T) {
 		}
 	})
 	var both bytes.Buffer
-	got, err := Run(t.Context(), dir, Command{Args: []string{"cat", "-"}, Env: []string{"A=b"}, Stdin: strings.NewReader("hello"), Stdout: &both, Stderr: &both})
+	got, err := Run(t.Context(), dir, Command{Args: []string{"cat", "-"}, Env: []string{"A=b"},
+		Stdin: strings.NewReader("hello"), Stdout: &both, Stderr: &both})
 	require.NoError(t, err)
 	assert.Equal(t, 3, got)
 	assert.Equal(t, "out\nerr\n", both.String())

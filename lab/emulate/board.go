@@ -15,12 +15,12 @@ type Board struct {
 	append string
 	qemu   []string
 
-	// A whole board has a disk, which not every machine of QEMU's can give it.
-	// whole is that machine then, with so many cores and bytes of memory; nil
+	// A board with Kubernetes has a disk, which not every machine of QEMU's can give it.
+	// withDisk is that machine then, with so many cores and bytes of memory; nil
 	// where there is none.
-	whole  []string
-	cores  int
-	memory int64
+	withDisk []string
+	cores    int
+	memory   int64
 	// card says that this machine has no virtio: its disk is an SD card, a serial
 	// line carries commands, one at a time, and no clock outlives its power.
 	card bool
@@ -42,7 +42,7 @@ func Boards() []Board {
 			// moment the count is past it when it is set, and comes round in 71 minutes.
 			// With a clock that counts instructions nothing is ever late; a real one, with
 			// 700 MHz, takes about 3 ns for one.
-			whole: []string{"-M", "raspi1ap"}, cores: 1, memory: 512 << 20, card: true, counted: 4,
+			withDisk: []string{"-M", "raspi1ap"}, cores: 1, memory: 512 << 20, card: true, counted: 4,
 		},
 		{
 			Name: "raspberrypi2", Label: "Raspberry Pi 2 Model B", GOARCH: "arm", GOARM: "7",
@@ -63,7 +63,7 @@ func Boards() []Board {
 			append: "console=ttyS0,115200",
 			qemu:   []string{"-M", "cubieboard", "-m", "1024"},
 			// QEMU's own board has no Cortex-A8.
-			whole: []string{"-M", "virt", "-cpu", "cortex-a7"}, cores: 1, memory: 1 << 30,
+			withDisk: []string{"-M", "virt", "-cpu", "cortex-a7"}, cores: 1, memory: 1 << 30,
 		},
 		{
 			Name: "orangepi", Label: "Orange Pi PC", GOARCH: "arm", GOARM: "7",
@@ -74,16 +74,16 @@ func Boards() []Board {
 		{
 			Name: "bananapi", Label: "Banana Pi class: two Cortex-A7 cores, 1 GiB", GOARCH: "arm", GOARM: "7",
 			Debian: "armhf", Kernel: "linux-image-armmp",
-			append: "console=ttyAMA0",
-			qemu:   []string{"-M", "virt", "-cpu", "cortex-a7", "-smp", "2", "-m", "1024"},
-			whole:  []string{"-M", "virt", "-cpu", "cortex-a7"}, cores: 2, memory: 1 << 30,
+			append:   "console=ttyAMA0",
+			qemu:     []string{"-M", "virt", "-cpu", "cortex-a7", "-smp", "2", "-m", "1024"},
+			withDisk: []string{"-M", "virt", "-cpu", "cortex-a7"}, cores: 2, memory: 1 << 30,
 		},
 		{
 			Name: "rk3328", Label: "ROC-RK3328-CC class: four Cortex-A53 cores, 2 GiB", GOARCH: "arm64",
 			Debian: "arm64", Kernel: "linux-image-arm64",
-			append: "console=ttyAMA0",
-			qemu:   []string{"-M", "virt", "-cpu", "cortex-a53", "-smp", "4", "-m", "2048"},
-			whole:  []string{"-M", "virt", "-cpu", "cortex-a53"}, cores: 4, memory: 2 << 30,
+			append:   "console=ttyAMA0",
+			qemu:     []string{"-M", "virt", "-cpu", "cortex-a53", "-smp", "4", "-m", "2048"},
+			withDisk: []string{"-M", "virt", "-cpu", "cortex-a53"}, cores: 4, memory: 2 << 30,
 		},
 		{
 			// No board of this kind exists. It runs the programs of most machines that lab
@@ -92,7 +92,8 @@ func Boards() []Board {
 			Debian: "amd64", Kernel: "linux-image-cloud-amd64",
 			append: "console=ttyS0",
 			qemu:   []string{"-M", "q35", "-cpu", "max", "-m", "2048"},
-			whole:  []string{"-M", "q35,nvdimm=on", "-cpu", "max", "-vga", "none"}, cores: 1, memory: 2 << 30, counted: BananaPi,
+			withDisk: []string{"-M", "q35,nvdimm=on", "-cpu", "max", "-vga",
+				"none"}, cores: 1, memory: 2 << 30, counted: BananaPi,
 		},
 	}
 }
@@ -109,11 +110,13 @@ func Find(name string) (Board, error) {
 	return Board{}, fmt.Errorf("board %q: want one of%s", name, names)
 }
 
-// Whole tells whether there is a whole board, with how many cores and bytes of
-// memory.
-func (b Board) Whole() (cores int, memory int64, ok bool) { return b.cores, b.memory, b.whole != nil }
+// WithDisk reports whether QEMU can give the board a disk, with how many cores and bytes
+// of memory.
+func (b Board) WithDisk() (cores int, memory int64, ok bool) {
+	return b.cores, b.memory, b.withDisk != nil
+}
 
-// Card tells whether the whole board's only disk is an SD card.
+// Card reports whether the board's only disk is an SD card.
 func (b Board) Card() bool { return b.card }
 
 // system is the QEMU that has the board's CPU.
@@ -127,5 +130,5 @@ func (b Board) system() string {
 	return "qemu-system-arm"
 }
 
-// pc tells whether devices are on PCI, and not where a device tree says.
+// pc reports whether devices are on PCI, and not where a device tree says.
 func (b Board) pc() bool { return b.GOARCH == "amd64" }

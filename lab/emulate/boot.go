@@ -76,7 +76,8 @@ func (b Board) Boot(ctx context.Context, cache string, job Job) ([]Result, error
 		// With a second core, a kernel waiting for the other never ends.
 		args = append(args, "-smp", "1", "-icount", "shift=1,sleep=off")
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%s did not tell anything within %s", b.Name, patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience,
+		fmt.Errorf("%s did not tell anything within %s", b.Name, patience))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, b.system(), args...)
 	console, err := cmd.StdoutPipe()
@@ -99,10 +100,10 @@ func (b Board) Boot(ctx context.Context, cache string, job Job) ([]Result, error
 	}
 	var results []Result
 	if err := json.Unmarshal(text, &results); err != nil {
-		return nil, fmt.Errorf("read what %s told: %w", b.Name, err)
+		return nil, fmt.Errorf("read the report of %s: %w", b.Name, err)
 	}
 	if len(results) != len(job.Commands) {
-		return nil, fmt.Errorf("%s told of %d commands, not of %d", b.Name, len(results), len(job.Commands))
+		return nil, fmt.Errorf("%s reported %d commands, not %d", b.Name, len(results), len(job.Commands))
 	}
 	return results, nil
 }

@@ -56,14 +56,15 @@ func (m Machine) count() int {
 	return m.Board.counted
 }
 
-// Counted tells whether the board's clock counts instructions where nobody chooses
+// Counted reports whether the board's clock counts instructions where nobody chooses
 // otherwise.
 func (b Board) Counted() bool { return b.counted > 0 }
 
 // countedArguments are QEMU's (docs/devel/tcg-icount.rst). Its threads for several
 // cores take turns.
 func countedArguments(count int) []string {
-	return []string{"-accel", "tcg,thread=single", "-icount", fmt.Sprintf("shift=%d,sleep=off", bits.TrailingZeros(uint(count))), "-rtc", "clock=vm"}
+	return []string{"-accel", "tcg,thread=single", "-icount",
+		fmt.Sprintf("shift=%d,sleep=off", bits.TrailingZeros(uint(count))), "-rtc", "clock=vm"}
 }
 
 // memoryRoot is the disk with the root file system where it is memory that keeps
@@ -81,5 +82,6 @@ func (m Machine) memory() string {
 
 // memoryArguments are those of such a disk.
 func (m Machine) memoryArguments() []string {
-	return []string{"-object", fmt.Sprintf("memory-backend-file,id=root,share=on,mem-path=%s,size=%d", rootCopy, diskBytes), "-device", "nvdimm,memdev=root"}
+	return []string{"-object", fmt.Sprintf("memory-backend-file,id=root,share=on,mem-path=%s,size=%d", rootCopy,
+		diskBytes), "-device", "nvdimm,memdev=root"}
 }

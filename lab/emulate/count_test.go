@@ -10,12 +10,14 @@ import (
 )
 
 func TestParseSpeed(t *testing.T) {
-	for text, want := range map[string]int{"bananapi": 4, "bananapi*2": 2, "bananapi*4": 1, "bananapi/4": 16, "bananapi/256": 1024, "bananapi/1": 4} {
+	for text, want := range map[string]int{"bananapi": 4, "bananapi*2": 2, "bananapi*4": 1, "bananapi/4": 16,
+		"bananapi/256": 1024, "bananapi/1": 4} {
 		got, err := ParseSpeed(text)
 		require.NoError(t, err, text)
 		assert.Equal(t, want, got, text)
 	}
-	for _, bad := range []string{"", "banana", "bananapi/", "bananapi*", "bananapi/3", "bananapi*8", "bananapi*3", "bananapi/0", "bananapi/-1", "bananapi/512", "bananapi+2", "bananapi/4/4", "fast"} {
+	for _, bad := range []string{"", "banana", "bananapi/", "bananapi*", "bananapi/3", "bananapi*8", "bananapi*3",
+		"bananapi/0", "bananapi/-1", "bananapi/512", "bananapi+2", "bananapi/4/4", "fast"} {
 		_, err := ParseSpeed(bad)
 		assert.ErrorContains(t, err, "want bananapi", bad)
 	}
@@ -27,7 +29,7 @@ var rootBesideTheProcessor = regexp.MustCompile(`virtio-blk-\w+,drive=root`)
 // depend on the host: no such board has a disk that QEMU serves beside the processor.
 func TestCountedBoardsHaveNoDiskBesideTheProcessor(t *testing.T) {
 	for _, b := range Boards() {
-		if b.whole == nil {
+		if b.withDisk == nil {
 			continue
 		}
 		m := Machine{Board: b, Count: BananaPi}
@@ -39,6 +41,7 @@ func TestCountedBoardsHaveNoDiskBesideTheProcessor(t *testing.T) {
 		words = strings.Join(m.virtioArguments("writeback"), " ")
 		assert.Equal(t, !b.Counted(), rootBesideTheProcessor.MatchString(words), b.Name)
 		m.Forget = true
-		assert.Regexp(t, rootBesideTheProcessor, strings.Join(m.virtioArguments("unsafe"), " "), "while the disk of %s is made, time does not matter", b.Name)
+		assert.Regexp(t, rootBesideTheProcessor, strings.Join(m.virtioArguments("unsafe"), " "),
+			"while the disk of %s is made, time does not matter", b.Name)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// suite is the Debian of a whole board's root file system.
+// suite is the Debian of a board's root file system.
 const suite = "bookworm"
 
 // packages are what such a root file system has beyond Debian's smallest: what
@@ -79,22 +79,24 @@ func (b Board) System(ctx context.Context, cache string) (string, error) {
 	return folder, os.Rename(root, folder)
 }
 
-// quietly runs a command and tells its last words only when it fails. An ended
+// quietly runs a command and shows the end of its output only when it fails. An ended
 // ctx ends it as Ctrl-C would, so that it tidies up.
 func quietly(ctx context.Context, program string, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = grace
-	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, strings.Join(lines[max(0, len(lines)-20):], "\n"))
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err,
+			strings.Join(lines[max(0, len(lines)-20):], "\n"))
 	}
 	return nil
 }
 
-// binfmt is where the kernel is told of interpreters
+// binfmt is where the kernel learns of interpreters
 // (Documentation/admin-guide/binfmt-misc.rst).
 const binfmt = "/proc/sys/fs/binfmt_misc"
 

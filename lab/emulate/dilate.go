@@ -17,12 +17,12 @@ const counter = 62_500_000
 // counter's frequency has 32 bits in a device tree.
 const maxDilation = 64
 
-// Dilates tells whether a second of the whole board can take n seconds here.
+// Dilates reports whether a second of the board can take n seconds here.
 func (b Board) Dilates(n int) error {
 	if n < 1 || n > maxDilation {
 		return fmt.Errorf("time dilation %d: want 1 to %d", n, maxDilation)
 	}
-	if n > 1 && !slices.Contains(b.whole, "virt") {
+	if n > 1 && !slices.Contains(b.withDisk, "virt") {
 		return fmt.Errorf("board %s: time dilation: QEMU makes no device tree for it", b.Name)
 	}
 	return nil

@@ -21,7 +21,8 @@ func TestListenFindsTheReportBetweenTheKernelsWords(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, zip.Close())
 	text := base64.StdEncoding.EncodeToString(packed.Bytes())
-	console := "Booting Linux\r\n" + said + text[:20] + "\r\n[    1.0] random words\r\n" + said + text[20:] + "\r\n\r\n" + done + "\r\nreboot: Power down\r\n"
+	console := "Booting Linux\r\n" + said + text[:20] + "\r\n[    1.0] random words\r\n" + said + text[20:] +
+		"\r\n\r\n" + done + "\r\nreboot: Power down\r\n"
 	got, err := listen(strings.NewReader(console))
 	require.NoError(t, err)
 	assert.JSONEq(t, `[{"exitCode":3}]`, string(got))
@@ -44,7 +45,8 @@ func TestInitramfsIsCpio(t *testing.T) {
 	program := filepath.Join(dir, "program")
 	require.NoError(t, os.WriteFile(program, []byte("hello"), 0o755))
 	path := filepath.Join(dir, "initramfs")
-	require.NoError(t, writeInitramfs(path, program, map[string]string{"/usr/bin/a": program, "/usr/lib/b": program}, map[string][]byte{"/c": []byte("x")}))
+	require.NoError(t, writeInitramfs(path, program, map[string]string{"/usr/bin/a": program, "/usr/lib/b": program},
+		map[string][]byte{"/c": []byte("x")}))
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.Zero(t, len(text)%4)
@@ -55,7 +57,8 @@ func TestInitramfsIsCpio(t *testing.T) {
 		cmd.Stdin = bytes.NewReader(text)
 		out, err := cmd.Output()
 		require.NoError(t, err)
-		assert.Equal(t, "dev proc sys tmp run etc root dev/console init usr usr/bin usr/bin/a usr/lib usr/lib/b c", strings.Join(strings.Fields(string(out)), " "))
+		assert.Equal(t, "dev proc sys tmp run etc root dev/console init usr usr/bin usr/bin/a usr/lib usr/lib/b c",
+			strings.Join(strings.Fields(string(out)), " "))
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Image is what a whole board's disk is made from.
+// Image is what a board's disk is made from.
 type Image struct {
 	// Files, by path on the board: contents; Programs: paths on this machine.
 	Files    map[string]string
@@ -29,7 +29,7 @@ type Image struct {
 // diskBytes is the size of the disk; its image is sparse.
 const diskBytes = 8 << 30
 
-// Build makes the disk of a whole board in the file to, from the folder that
+// Build makes the disk of a board in the file to, from the folder that
 // System has returned. Where this machine cannot run the board's programs, it starts
 // the board once to import the images.
 func (b Board) Build(ctx context.Context, cache, system, to string, image Image) (err error) {
@@ -53,7 +53,8 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 	}
 	defer kill()
 	var out strings.Builder
-	code, err := Run(ctx, work, Command{Args: []string{"sh", "-ec", firstStart, "sh", b.maker().Kernel, b.Kernel}, Stdout: &out, Stderr: &out})
+	code, err := Run(ctx, work, Command{Args: []string{"sh", "-ec", firstStart, "sh", b.maker().Kernel, b.Kernel},
+		Stdout: &out, Stderr: &out})
 	if err == nil && code != 0 {
 		err = fmt.Errorf("exit code %d", code)
 	}
@@ -61,7 +62,8 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 		return fmt.Errorf("import the container images on %s: %w\n%s", b.Name, err, out.String())
 	}
 	// The board goes down under this one.
-	if _, err := Run(ctx, work, Command{Args: []string{"systemctl", "poweroff"}}); err != nil && !errors.Is(err, ErrBoardGone) {
+	if _, err := Run(ctx, work, Command{Args: []string{"systemctl", "poweroff"}}); err != nil &&
+		!errors.Is(err, ErrBoardGone) {
 		return err
 	}
 	select {
@@ -72,7 +74,7 @@ func (b Board) Build(ctx context.Context, cache, system, to string, image Image)
 	return os.Rename(raw, to)
 }
 
-// native tells whether this machine runs the board's programs.
+// native reports whether this machine runs the board's programs.
 func (b Board) native() bool { return b.GOARCH == runtime.GOARCH && b.GOARM == "" }
 
 // importImages imports an archive below a root folder with this machine's containerd,
@@ -85,7 +87,8 @@ func importImages(ctx context.Context, root, archive string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	config, socket := filepath.Join(work, "config.toml"), filepath.Join(work, "sock")
-	text := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
+	text := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = "+
+		"[\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
 		filepath.Join(root, "var/lib/containerd"), filepath.Join(work, "state"), socket)
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		return err
@@ -111,7 +114,8 @@ func importImages(ctx context.Context, root, archive string) (err error) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	err = quietly(ctx, "ctr", "--address", socket, "--namespace", "k8s.io", "images", "import", "--all-platforms", archive)
+	err = quietly(ctx, "ctr", "--address", socket, "--namespace", "k8s.io", "images", "import", "--all-platforms",
+		archive)
 	return errors.Join(err, daemon.Process.Signal(syscall.SIGTERM), <-ended)
 }
 
@@ -154,66 +158,12 @@ func (b Board) makeDisk(ctx context.Context, cache, system, work, raw string, im
 	if err := quietly(ctx, "cp", "-a", "--reflink=auto", system, root); err != nil {
 		return err
 	}
-	release, err := b.addModules(ctx, packages, root)
+	release, err := b.addKernels(ctx, cache, packages, root)
 	if err != nil {
 		return err
 	}
-	if maker := b.maker(); maker.Kernel != b.Kernel {
-		others, err := maker.kernel(ctx, cache)
-		if err != nil {
-			return err
-		}
-		if _, err := b.addModules(ctx, others, root); err != nil {
-			return err
-		}
-	}
-	all := map[string]string{"/usr/lib/lab/guest": guest}
-	// kubeadm's preflight looks there for the kernel's options.
-	config := "/boot/config-" + release
-	all[config] = filepath.Join(packages, config)
-	for to, from := range image.Programs {
-		all[to] = from
-	}
-	for to, from := range all {
-		target := filepath.Join(root, to)
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			return err
-		}
-		if err := quietly(ctx, "install", "-m", "755", from, target); err != nil {
-			return err
-		}
-	}
-	texts := map[string]string{"/etc/systemd/system/lab-guest.service": guestUnit, "/etc/machine-id": "", "/etc/fstab": ""}
-	for to, text := range image.Files {
-		texts[to] = text
-	}
-	for to, text := range texts {
-		target := filepath.Join(root, to)
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			return err
-		}
-		if err := os.RemoveAll(target); err != nil {
-			return err
-		}
-		if err := os.WriteFile(target, []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	links := map[string]string{"/etc/systemd/system/sysinit.target.wants/lab-guest.service": "/etc/systemd/system/lab-guest.service"}
-	for at, says := range image.Links {
-		links[at] = says
-	}
-	for at, says := range links {
-		target := filepath.Join(root, at)
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			return err
-		}
-		if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := os.Symlink(says, target); err != nil {
-			return err
-		}
+	if err := b.addFiles(ctx, packages, guest, root, release, image); err != nil {
+		return err
 	}
 	if b.native() {
 		if err := importImages(ctx, root, image.Archive); err != nil {
@@ -230,6 +180,61 @@ func (b Board) makeDisk(ctx context.Context, cache, system, work, raw string, im
 	// Nothing is left for the board's kernel to initialise later.
 	return quietly(ctx, "mkfs.ext4", "-q", "-F", "-L", "board", "-d", root, "-O", "^metadata_csum", "-i", "32768",
 		"-E", "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0", raw)
+}
+
+// addKernels adds the modules of the board's kernel, whose release it returns, and of
+// the maker's.
+func (b Board) addKernels(ctx context.Context, cache, packages, root string) (release string, err error) {
+	if release, err = b.addModules(ctx, packages, root); err != nil {
+		return "", err
+	}
+	maker := b.maker()
+	if maker.Kernel == b.Kernel {
+		return release, nil
+	}
+	others, err := maker.kernel(ctx, cache)
+	if err != nil {
+		return "", err
+	}
+	_, err = b.addModules(ctx, others, root)
+	return release, err
+}
+
+// addFiles puts the image's files on the root file system, and those that every board
+// has.
+func (b Board) addFiles(ctx context.Context, packages, guest, root, release string, image Image) error {
+	// kubeadm's preflight looks there for the kernel's options.
+	config := "/boot/config-" + release
+	programs := map[string]string{"/usr/lib/lab/guest": guest, config: filepath.Join(packages, config)}
+	maps.Copy(programs, image.Programs)
+	texts := map[string]string{"/etc/systemd/system/lab-guest.service": guestUnit, "/etc/machine-id": "", "/etc/fstab": ""}
+	maps.Copy(texts, image.Files)
+	links := map[string]string{
+		"/etc/systemd/system/sysinit.target.wants/lab-guest.service": "/etc/systemd/system/lab-guest.service",
+	}
+	maps.Copy(links, image.Links)
+
+	install := func(target, from string) error { return quietly(ctx, "install", "-m", "755", from, target) }
+	write := func(target, text string) error { return os.WriteFile(target, []byte(text), 0o644) }
+	link := func(target, says string) error { return os.Symlink(says, target) }
+	return errors.Join(addEach(root, programs, install), addEach(root, texts, write), addEach(root, links, link))
+}
+
+// addEach puts something at each path below root, in place of what is there.
+func addEach(root string, all map[string]string, add func(target, what string) error) error {
+	for path, what := range all {
+		target := filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(target); err != nil {
+			return err
+		}
+		if err := add(target, what); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // guestUnit starts early, so that a board that does not come up can be asked

@@ -51,9 +51,11 @@ func downloadKernel(ctx context.Context, work, arch, name string) (string, error
 	}
 	apt := func(program string, args ...string) (string, error) {
 		args = append([]string{
-			"-q", "-o", "APT::Architecture=" + arch, "-o", "APT::Architectures::=" + arch, "-o", "APT::Sandbox::User=root",
+			"-q", "-o", "APT::Architecture=" + arch, "-o", "APT::Architectures::=" +
+				arch, "-o", "APT::Sandbox::User=root",
 			"-o", "Acquire::Languages=none",
-			"-o", "Dir::State=" + work + "/state", "-o", "Dir::Cache=" + work + "/cache", "-o", "Dir::State::status=/dev/null",
+			"-o", "Dir::State=" + work + "/state", "-o", "Dir::Cache=" + work +
+				"/cache", "-o", "Dir::State::status=/dev/null",
 		}, args...)
 		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.Dir = work

@@ -18,7 +18,7 @@ const (
 	failed = "BOARD! "
 )
 
-// listen reads the console until the guest has told everything.
+// listen reads the console until the guest has reported everything.
 func listen(console io.Reader) ([]byte, error) {
 	var encoded strings.Builder
 	var last []string

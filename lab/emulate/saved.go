@@ -21,7 +21,7 @@ import (
 // saved then (docs/devel/migration.rst): registers, memory and clock. Their names and
 // files come on a disk of their own, as tar(5), which the first of them has had empty.
 
-// Saves tells whether boards of this kind go on from a saved state.
+// Saves reports whether boards of this kind go on from a saved state.
 func (m Machine) Saves() bool { return m.Board.pc() && m.count() > 0 }
 
 // Names of files in the folder of a saved state and of a board.
@@ -34,7 +34,8 @@ const (
 
 // savedArguments are those of the disk with files and of QEMU's own port.
 func (m Machine) savedArguments() []string {
-	args := []string{"-drive", "id=files,if=none,format=raw,file=" + filesDisk, "-device", "virtio-blk-pci,drive=files,serial=lab-files",
+	args := []string{"-drive", "id=files,if=none,format=raw,file=" + filesDisk, "-device",
+		"virtio-blk-pci,drive=files,serial=lab-files",
 		"-qmp", "unix:" + controls + ",server=on,wait=off"}
 	if m.resumed {
 		args = append(args, "-incoming", "defer")
@@ -91,9 +92,10 @@ func (m Machine) save(ctx context.Context) error {
 
 // Resume starts a board from the state in the folder saved, up to the point where
 // commands can be run on it, and puts its files there. start starts what Prepare
-// returns, alive tells whether it still runs.
+// returns, alive reports whether it still runs.
 func (m Machine) Resume(ctx context.Context, cache, saved string, start func(Machine) error, alive func() bool) error {
-	if err := quietly(ctx, "cp", "--sparse=always", "--reflink=auto", filepath.Join(saved, rootCopy), filepath.Join(m.Dir, rootCopy)); err != nil {
+	if err := quietly(ctx, "cp", "--sparse=always", "--reflink=auto", filepath.Join(saved, rootCopy),
+		filepath.Join(m.Dir, rootCopy)); err != nil {
 		return err
 	}
 	if err := m.writeFilesDisk(); err != nil {
@@ -129,7 +131,8 @@ func (m Machine) Resume(ctx context.Context, cache, saved string, start func(Mac
 		return err
 	}
 	var out strings.Builder
-	code, err := Run(ctx, m.Dir, Command{Args: []string{"sh", "-ec", arrive, "sh", strconv.FormatInt(time.Now().Unix(), 10)}, Stdout: &out, Stderr: &out})
+	code, err := Run(ctx, m.Dir, Command{Args: []string{"sh", "-ec", arrive, "sh",
+		strconv.FormatInt(time.Now().Unix(), 10)}, Stdout: &out, Stderr: &out})
 	if err == nil && code != 0 {
 		err = fmt.Errorf("exit code %d: %s", code, out.String())
 	}
@@ -171,7 +174,8 @@ func (m Machine) writeFilesDisk() (err error) {
 	}
 	w := tar.NewWriter(f)
 	for to, text := range m.Files {
-		if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(to, "/"), Mode: 0o644, Size: int64(len(text))}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(to, "/"), Mode: 0o644,
+			Size: int64(len(text))}); err != nil {
 			return err
 		}
 		if _, err := w.Write(text); err != nil {
@@ -202,7 +206,8 @@ func addProgram(w *tar.Writer, to, from string) error {
 	if err != nil {
 		return err
 	}
-	if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(to, "/"), Mode: 0o755, Size: info.Size()}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(to, "/"), Mode: 0o755,
+		Size: info.Size()}); err != nil {
 		return err
 	}
 	_, err = io.Copy(w, f)

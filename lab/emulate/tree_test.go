@@ -39,7 +39,8 @@ func aTree() []byte {
 	text("bare")
 	put(treeEndNode, treeEndNode, treeEndNode, 9)
 	names := "status\x00compatible\x00"
-	head := []uint32{treeMagic, uint32(40 + block.Len() + len(names)), 40, uint32(40 + block.Len()), 40, 17, 16, 0, uint32(len(names)), uint32(block.Len())}
+	head := []uint32{treeMagic, uint32(40 + block.Len() + len(names)), 40, uint32(40 + block.Len()), 40, 17, 16, 0,
+		uint32(len(names)), uint32(block.Len())}
 	var tree bytes.Buffer
 	_ = binary.Write(&tree, binary.BigEndian, head)
 	tree.Write(block.Bytes())

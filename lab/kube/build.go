@@ -1,3 +1,6 @@
+// Package kube builds Kubernetes, etcd, CoreDNS and pause from their Go modules, for this
+// machine or for a board with another CPU, and makes container images, archives and
+// bundles of them.
 package kube
 
 import (
@@ -58,7 +61,8 @@ func (t Target) check() error {
 
 // kubernetesPrograms are the commands of k8s.io/kubernetes that a board needs.
 func kubernetesPrograms() []string {
-	return []string{"kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"}
+	return []string{"kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler",
+		"kube-proxy"}
 }
 
 // Build makes sure that all programs of t are built, and returns their folder.
@@ -82,20 +86,24 @@ func Build(ctx context.Context, t Target) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := cache.Once(filepath.Join(out, "etcd"), func(to string) error { return buildEtcd(ctx, t, wanted["etcd"].tag, to) }); err != nil {
+	if err := cache.Once(filepath.Join(out, "etcd"),
+		func(to string) error { return buildEtcd(ctx, t, wanted["etcd"].tag, to) }); err != nil {
 		return "", err
 	}
 	if needsEtcdctl(wanted["etcd"].tag) {
-		if err := buildModule(ctx, t, out, "etcdctl", "go.etcd.io/etcd/etcdctl/v3", "go.etcd.io/etcd/etcdctl/v3", newestOldEtcd); err != nil {
+		if err := buildModule(ctx, t, out, "etcdctl", "go.etcd.io/etcd/etcdctl/v3", "go.etcd.io/etcd/etcdctl/v3",
+			newestOldEtcd); err != nil {
 			return "", err
 		}
 	}
 	if NeedsCrictl(t.Version) {
-		if err := buildModule(ctx, t, out, "crictl", "sigs.k8s.io/cri-tools", "sigs.k8s.io/cri-tools/cmd/crictl", "v1.30.0"); err != nil {
+		if err := buildModule(ctx, t, out, "crictl", "sigs.k8s.io/cri-tools", "sigs.k8s.io/cri-tools/cmd/crictl",
+			"v1.30.0"); err != nil {
 			return "", err
 		}
 	}
-	if err := cache.Once(filepath.Join(out, "coredns"), func(to string) error { return buildCoreDNS(ctx, t, wanted["coredns"].tag, to) }); err != nil {
+	if err := cache.Once(filepath.Join(out, "coredns"),
+		func(to string) error { return buildCoreDNS(ctx, t, wanted["coredns"].tag, to) }); err != nil {
 		return "", err
 	}
 	return out, cache.Once(filepath.Join(out, "pause"), func(to string) error {
@@ -107,7 +115,7 @@ func Build(ctx context.Context, t Target) (string, error) {
 	})
 }
 
-// NeedsCrictl tells whether a kubeadm calls crictl instead of asking the runtime
+// NeedsCrictl reports whether a kubeadm calls crictl instead of asking the runtime
 // itself (cmd/kubeadm/app/util/runtime/runtime.go).
 func NeedsCrictl(version string) bool { return Minor(version) < 31 }
 
@@ -157,7 +165,8 @@ func buildKubernetes(ctx context.Context, t Target, programs ...string) (err err
 	if err != nil {
 		return err
 	}
-	missing := slices.DeleteFunc(slices.Clone(programs), func(p string) bool { return cache.Exists(filepath.Join(out, p)) })
+	missing := slices.DeleteFunc(slices.Clone(programs),
+		func(p string) bool { return cache.Exists(filepath.Join(out, p)) })
 	if len(missing) == 0 {
 		return nil
 	}
@@ -176,7 +185,8 @@ func buildKubernetes(ctx context.Context, t Target, programs ...string) (err err
 	}
 	// Those that need C are built in a call of their own.
 	withC := func(pkg string) bool { return needsC(t.Version, pkg) }
-	for _, some := range [][]string{slices.DeleteFunc(slices.Clone(packages), withC), slices.DeleteFunc(packages, func(p string) bool { return !withC(p) })} {
+	for _, some := range [][]string{slices.DeleteFunc(slices.Clone(packages), withC),
+		slices.DeleteFunc(packages, func(p string) bool { return !withC(p) })} {
 		if len(some) == 0 {
 			continue
 		}
@@ -233,13 +243,13 @@ func isOldEtcd(version string) bool {
 	return err == nil && (major < 3 || major == 3 && minor < 5)
 }
 
-// needsEtcdctl tells whether kubeadm's probe of that etcd calls etcdctl in a
+// needsEtcdctl reports whether kubeadm's probe of that etcd calls etcdctl in a
 // shell, as it did up to v1.15 (cmd/kubeadm/app/phases/etcd/local.go).
 func needsEtcdctl(tag string) bool {
 	return strings.HasPrefix(tag, "3.2.") || strings.HasPrefix(tag, "3.3.")
 }
 
-// needsC tells whether a program cannot do without a C compiler: cAdvisor in the
+// needsC reports whether a program cannot do without a C compiler: cAdvisor in the
 // kubelets before Kubernetes had a go.mod.
 func needsC(version, pkg string) bool {
 	return Minor(version) < firstWithModules && strings.HasSuffix(pkg, "/cmd/kubelet")
@@ -276,7 +286,8 @@ func goBuild(ctx context.Context, dir string, t Target, to, ldflags string, pack
 	for _, p := range packages {
 		names = append(names, programName(p))
 	}
-	what := fmt.Sprintf("building %s of Kubernetes %s for %s", strings.Join(names, ", "), t.Version, strings.TrimSuffix(t.Arch+"v"+t.ARM, "v"))
+	what := fmt.Sprintf("building %s of Kubernetes %s for %s", strings.Join(names, ", "), t.Version,
+		strings.TrimSuffix(t.Arch+"v"+t.ARM, "v"))
 	return progress.Counted(ctx, what, func(p *progress.Counter) error {
 		list := goCommand(ctx, dir, append([]string{"list", "-mod=mod", "-deps"}, packages...)...)
 		list.Env = append(list.Env, env...)
@@ -340,7 +351,8 @@ func runCounting(cmd *exec.Cmd, p *progress.Counter) error {
 		}
 	}
 	if err := errors.Join(lines.Err(), cmd.Wait()); err != nil {
-		return fmt.Errorf("run %s in %s: %w\n%s", strings.Join(cmd.Args, " "), cmd.Dir, err, command.Tail(rest.String(), 20))
+		return fmt.Errorf("run %s in %s: %w\n%s", strings.Join(cmd.Args, " "), cmd.Dir, err,
+			command.Tail(rest.String(), 20))
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ type built struct {
 	Debian []string `json:"debian,omitempty"`
 }
 
-// builtProgram is a program as its own build information tells it.
+// builtProgram is a program as its own build information describes it.
 type builtProgram struct {
 	Name    string `json:"name"`
 	Module  string `json:"module"`
@@ -111,12 +111,14 @@ func (b Bundle) Make(ctx context.Context) ([]string, error) {
 		},
 	}
 	for i, name := range files {
-		err := progress.Step(ctx, "writing "+name, func() error { return cache.Replace(filepath.Join(b.Out, name), makers[i]) })
+		err := progress.Step(ctx, "writing "+name,
+			func() error { return cache.Replace(filepath.Join(b.Out, name), makers[i]) })
 		if err != nil {
 			return nil, err
 		}
 	}
-	err = cache.Replace(filepath.Join(b.Out, "SHA256SUMS"), func(to string) error { return writeSums(to, b.Out, files) })
+	err = cache.Replace(filepath.Join(b.Out, "SHA256SUMS"),
+		func(to string) error { return writeSums(to, b.Out, files) })
 	return append(files, "SHA256SUMS"), err
 }
 
@@ -137,7 +139,8 @@ func describe(path string, t Target) (builtProgram, error) {
 		}
 	}
 	if arm, _, _ := strings.Cut(p.GOARM, ","); p.GOARCH != t.Arch || arm != t.ARM {
-		return p, fmt.Errorf("%s was built for %s %s, not for %s: remove it and build again", path, p.GOARCH, p.GOARM, cpuName(t))
+		return p, fmt.Errorf("%s was built for %s %s, not for %s: remove it and build again", path, p.GOARCH, p.GOARM,
+			cpuName(t))
 	}
 	if info.Main.Version != "(devel)" {
 		p.Version = info.Main.Version
@@ -227,7 +230,8 @@ func writePrograms(to, programs string) (err error) {
 		{"usr/lib/systemd/system/kubelet.service", kubeletUnit},
 		{"usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", kubeletDropIn},
 	} {
-		if err := tw.WriteHeader(&tar.Header{Name: unit.name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(unit.text))}); err != nil {
+		if err := tw.WriteHeader(&tar.Header{Name: unit.name, Typeflag: tar.TypeReg, Mode: 0o644,
+			Size: int64(len(unit.text))}); err != nil {
 			return err
 		}
 		if _, err := io.WriteString(tw, unit.text); err != nil {

@@ -79,7 +79,8 @@ func TestManifestOfArchive(t *testing.T) {
 	img, err := image(dir, "", "pause", Target{"v1.37.2", "amd64", ""})
 	require.NoError(t, err)
 	to := filepath.Join(dir, "a.tar")
-	require.NoError(t, writeArchive(to, map[string]v1.Image{"registry.k8s.io/pause:3.10": img, "registry.k8s.io/pause:3.9": img}))
+	require.NoError(t, writeArchive(to, map[string]v1.Image{"registry.k8s.io/pause:3.10": img,
+		"registry.k8s.io/pause:3.9": img}))
 	f, err := os.Open(to)
 	require.NoError(t, err)
 	defer f.Close()

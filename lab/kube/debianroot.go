@@ -64,7 +64,8 @@ func debianRoot(ctx context.Context, t Target, sources string) (root string, pac
 		return "", nil, err
 	}
 	for _, deb := range debs {
-		out, err := exec.CommandContext(ctx, "dpkg-deb", "--show", "--showformat", "${Package}=${Version}", deb).Output()
+		out, err := exec.CommandContext(ctx, "dpkg-deb", "--show", "--showformat", "${Package}=${Version}",
+			deb).Output()
 		if err != nil {
 			return "", nil, fmt.Errorf("read %s: %w", deb, err)
 		}
@@ -131,7 +132,8 @@ func aptOptions(base, arch, sources string) ([]string, error) {
 	}
 	settings := []string{
 		"APT::Architecture=" + arch, "APT::Architectures=" + arch, "Dir::State=" + filepath.Join(base, "state"),
-		"Dir::State::status=" + status, "Dir::Cache=" + filepath.Join(base, "cache"), "APT::Sandbox::User=root", "Acquire::Languages=none",
+		"Dir::State::status=" + status, "Dir::Cache=" +
+			filepath.Join(base, "cache"), "APT::Sandbox::User=root", "Acquire::Languages=none",
 	}
 	if sources != "" {
 		path, err := filepath.Abs(sources)

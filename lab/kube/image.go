@@ -13,13 +13,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
-	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
-
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
 // WantedImage is an image that a version of Kubernetes asks for.
@@ -40,7 +40,8 @@ func WantedImages(ctx context.Context, programs string, t Target) (map[string]Wa
 		}
 		kubeadm = filepath.Join(dir, "kubeadm")
 	}
-	out, err := exec.CommandContext(ctx, kubeadm, "config", "images", "list", "--kubernetes-version", t.Version).Output()
+	out, err := exec.CommandContext(ctx, kubeadm, "config", "images", "list", "--kubernetes-version",
+		t.Version).Output()
 	if err != nil {
 		return nil, fmt.Errorf("ask kubeadm for its images: %w", err)
 	}
@@ -58,7 +59,8 @@ func parseImageList(out string) (map[string]WantedImage, error) {
 		}
 		images[filepath.Base(path)] = WantedImage{Ref: line, tag: tag}
 	}
-	for _, need := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", "pause", "etcd"} {
+	for _, need := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy",
+		"coredns", "pause", "etcd"} {
 		if images[need].Ref == "" {
 			return nil, fmt.Errorf("ask kubeadm for its images: no %s among %q", need, out)
 		}
@@ -111,7 +113,8 @@ func imagesOf(programs, sysroot string, t Target, wanted map[string]WantedImage)
 // image is one image with one layer: the program where its manifests expect it.
 func image(programs, sysroot, program string, t Target) (v1.Image, error) {
 	files := map[string]string{"usr/local/bin/" + program: filepath.Join(programs, program)}
-	config := v1.Config{Entrypoint: []string{"/usr/local/bin/" + program}, Env: []string{"PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}}
+	config := v1.Config{Entrypoint: []string{"/usr/local/bin/" + program},
+		Env: []string{"PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}}
 	links := map[string]string{}
 	if program == "etcd" && t.Arch == "arm" {
 		// Else it refuses to run (server/etcdmain/etcd.go).
@@ -136,7 +139,8 @@ func image(programs, sysroot, program string, t Target) (v1.Image, error) {
 		config.Entrypoint = []string{"/pause"}
 	case "kube-proxy":
 		if sysroot == "" {
-			progress.Log("the kube-proxy image for %s holds no iptables; name a Debian of that CPU with --sysroot", t.Arch)
+			progress.Log("the kube-proxy image for %s holds no iptables; name a Debian of that CPU with --sysroot",
+				t.Arch)
 			break
 		}
 		if err := addNetfilter(sysroot, files, links); err != nil {
@@ -184,7 +188,8 @@ func writeLayer(w io.Writer, files, links map[string]string) error {
 		}
 	}
 	for _, to := range slices.Sorted(maps.Keys(links)) {
-		if err := tw.WriteHeader(&tar.Header{Name: to, Linkname: links[to], Typeflag: tar.TypeSymlink, Mode: 0o777}); err != nil {
+		if err := tw.WriteHeader(&tar.Header{Name: to, Linkname: links[to], Typeflag: tar.TypeSymlink,
+			Mode: 0o777}); err != nil {
 			return err
 		}
 	}

@@ -9,10 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/mod/modfile"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
-	"golang.org/x/mod/modfile"
 )
 
 // kubernetesModule makes a module that requires k8s.io/kubernetes, and returns
@@ -72,7 +73,8 @@ func boardModule(goMod []byte, version string) ([]byte, error) {
 	}
 	for _, r := range from.Require {
 		if r.Mod.Version == "v0.0.0" && strings.HasPrefix(r.Mod.Path, "k8s.io/") {
-			failed = errors.Join(failed, to.AddReplace(r.Mod.Path, "", r.Mod.Path, "v0"+strings.TrimPrefix(version, "v1")))
+			failed = errors.Join(failed, to.AddReplace(r.Mod.Path, "", r.Mod.Path,
+				"v0"+strings.TrimPrefix(version, "v1")))
 		}
 	}
 	if failed != nil {

@@ -55,7 +55,8 @@ replace k8s.io/kubelet => k8s.io/kubelet v0.31.4
 func TestTarget(t *testing.T) {
 	assert.NoError(t, Target{"v1.37.2", "arm", "6"}.check())
 	assert.NoError(t, Target{"v1.31.4", "amd64", ""}.check())
-	for _, bad := range []Target{{"1.37.2", "amd64", ""}, {"v1.37", "amd64", ""}, {"v1.37.2", "mips", ""}, {"v1.37.2", "arm", ""}, {"v1.37.2", "arm", "8"}, {"v1.37.2", "amd64", "7"}} {
+	for _, bad := range []Target{{"1.37.2", "amd64", ""}, {"v1.37", "amd64", ""}, {"v1.37.2", "mips", ""},
+		{"v1.37.2", "arm", ""}, {"v1.37.2", "arm", "8"}, {"v1.37.2", "amd64", "7"}} {
 		assert.Error(t, bad.check(), "%v", bad)
 	}
 	assert.NotEqual(t, Target{"v1.37.2", "arm", "6"}.String(), Target{"v1.37.2", "arm", "7"}.String())
@@ -78,7 +79,8 @@ func TestProgramInsideAModule(t *testing.T) {
 	file, err := os.Create(filepath.Join(dir, version+".zip"))
 	require.NoError(t, err)
 	archive := zip.NewWriter(file)
-	for name, text := range map[string]string{"go.mod": goMod, "cmd/say/main.go": "package main\n\nfunc main() { println(\"said\") }\n"} {
+	for name, text := range map[string]string{"go.mod": goMod,
+		"cmd/say/main.go": "package main\n\nfunc main() { println(\"said\") }\n"} {
 		w, err := archive.Create(module + "@" + version + "/" + name)
 		require.NoError(t, err)
 		_, err = w.Write([]byte(text))
@@ -86,7 +88,8 @@ func TestProgramInsideAModule(t *testing.T) {
 	}
 	require.NoError(t, archive.Close())
 	require.NoError(t, file.Close())
-	for name, value := range map[string]string{"GOPROXY": "file://" + proxy, "GOSUMDB": "off", "GOMODCACHE": filepath.Join(t.TempDir(), "mod"), "KUBEADM_ARM_CACHE": t.TempDir()} {
+	for name, value := range map[string]string{"GOPROXY": "file://" + proxy, "GOSUMDB": "off",
+		"GOMODCACHE": filepath.Join(t.TempDir(), "mod"), "KUBEADM_ARM_CACHE": t.TempDir()} {
 		t.Setenv(name, value)
 	}
 	t.Cleanup(func() {
@@ -95,7 +98,8 @@ func TestProgramInsideAModule(t *testing.T) {
 	})
 
 	out := t.TempDir()
-	require.NoError(t, buildModule(t.Context(), Target{Version: DefaultVersion, Arch: runtime.GOARCH}, out, "say", module, module+"/cmd/say", version))
+	require.NoError(t, buildModule(t.Context(), Target{Version: DefaultVersion, Arch: runtime.GOARCH}, out, "say",
+		module, module+"/cmd/say", version))
 	said, err := exec.Command(filepath.Join(out, "say")).CombinedOutput()
 	require.NoError(t, err)
 	assert.Equal(t, "said\n", string(said))

@@ -13,7 +13,8 @@ import (
 func addNetfilter(sysroot string, files, links map[string]string) error {
 	extensions, err := filepath.Glob(filepath.Join(sysroot, "usr/lib/*/xtables/*.so"))
 	if err != nil || len(extensions) == 0 {
-		return fmt.Errorf("find iptables' extensions: none in %s (%v)", filepath.Join(sysroot, "usr/lib/*/xtables"), err)
+		return fmt.Errorf("find iptables' extensions: none in %s (%v)", filepath.Join(sysroot, "usr/lib/*/xtables"),
+			err)
 	}
 	programs := extensions
 	for _, p := range []string{"xtables-nft-multi", "nft", "conntrack"} {
@@ -28,7 +29,8 @@ func addNetfilter(sysroot string, files, links map[string]string) error {
 			return err
 		}
 	}
-	for _, call := range []string{"iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"} {
+	for _, call := range []string{"iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save",
+		"ip6tables-restore"} {
 		links["usr/sbin/"+call] = "xtables-nft-multi"
 	}
 	return nil

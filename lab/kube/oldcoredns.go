@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 	"golang.org/x/mod/modfile"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
 )
 
 const coreDNS = "github.com/coredns/coredns"
@@ -23,7 +24,7 @@ const (
 	pinsOfOldCoreDNS = "v1.5.0"
 )
 
-// isOldCoreDNS tells whether an image tag names a CoreDNS without a go.mod.
+// isOldCoreDNS reports whether an image tag names a CoreDNS without a go.mod.
 func isOldCoreDNS(tag string) bool {
 	var major, minor int
 	_, err := fmt.Sscanf(strings.TrimPrefix(tag, "v"), "%d.%d.", &major, &minor)

@@ -14,9 +14,10 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/mod/modfile"
+
 	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
-	"golang.org/x/mod/modfile"
 )
 
 // firstWithModules is the first minor version of Kubernetes with a go.mod. Those
@@ -54,19 +55,22 @@ func insteadOfPins() map[string]modfile.Replace {
 		// The kubelet of v1.13 was made for this cAdvisor.
 		"github.com/google/cadvisor": to("github.com/google/cadvisor", "v0.32.0"),
 		// These have changed their functions since v1.13.
-		"github.com/gophercloud/gophercloud": to("github.com/gophercloud/gophercloud", "v0.0.0-20180330165814-781450b3c4fc"),
-		"github.com/storageos/go-api":        to("github.com/storageos/go-api", "v0.0.0-20180126153955-3a4032328d99"),
-		"gonum.org/v1/gonum":                 to("gonum.org/v1/gonum", "v0.0.0-20180726124543-cebdade430cc"),
-		"k8s.io/utils":                       to("k8s.io/utils", "v0.0.0-20180726175726-66066c83e385"),
-		"k8s.io/kube-openapi":                to("k8s.io/kube-openapi", "v0.0.0-20181114233023-0317810137be"),
+		"github.com/gophercloud/gophercloud": to("github.com/gophercloud/gophercloud",
+			"v0.0.0-20180330165814-781450b3c4fc"),
+		"github.com/storageos/go-api": to("github.com/storageos/go-api", "v0.0.0-20180126153955-3a4032328d99"),
+		"gonum.org/v1/gonum":          to("gonum.org/v1/gonum", "v0.0.0-20180726124543-cebdade430cc"),
+		"k8s.io/utils":                to("k8s.io/utils", "v0.0.0-20180726175726-66066c83e385"),
+		"k8s.io/kube-openapi":         to("k8s.io/kube-openapi", "v0.0.0-20181114233023-0317810137be"),
 		// Moved away, or gone where it was.
 		"vbom.ml/util":                 to("github.com/fvbommel/util", "v0.0.0-20180919145318-efcd4e0f9787"),
 		"github.com/renstrom/dedent":   to("github.com/lithammer/dedent", "v1.1.0"),
 		"bitbucket.org/ww/goautoneg":   to("github.com/munnerz/goautoneg", "v0.0.0-20120707110453-a547fc61f48d"),
 		"github.com/munnerz/goautoneg": {},
 		// Not among the pins: v1.15 does not use them any more.
-		"github.com/emicklei/go-restful-swagger12": to("github.com/emicklei/go-restful-swagger12", "v0.0.0-20170208215640-dcef7f557305"),
-		"github.com/rancher/go-rancher":            to("github.com/rancher/go-rancher", "v0.0.0-20160922212217-09693a8743ba"),
+		"github.com/emicklei/go-restful-swagger12": to("github.com/emicklei/go-restful-swagger12",
+			"v0.0.0-20170208215640-dcef7f557305"),
+		"github.com/rancher/go-rancher": to("github.com/rancher/go-rancher",
+			"v0.0.0-20160922212217-09693a8743ba"),
 	}
 }
 
@@ -89,7 +93,8 @@ func oldModule(ctx context.Context, version, source, dir string) error {
 		if err := copyWithoutTests(to, os.DirFS(filepath.Join(staging, e.Name()))); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(to, "go.mod"), []byte("module k8s.io/"+e.Name()+"\n\ngo 1.12\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(to, "go.mod"), []byte("module k8s.io/"+e.Name()+"\n\ngo 1.12\n"),
+			0o644); err != nil {
 			return err
 		}
 	}
@@ -130,7 +135,8 @@ func generateOpenAPI(ctx context.Context, source, dir string, staging []string) 
 	generator := filepath.Join(dir, "openapi-gen")
 	cmd := goCommand(ctx, dir, "build", "-mod=mod", "-o", generator, "k8s.io/kube-openapi/cmd/openapi-gen")
 	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOTOOLCHAIN="+goOfOld)
-	if err := progress.Step(ctx, "building the generator of Kubernetes' OpenAPI", func() error { return command.Quiet(cmd) }); err != nil {
+	if err := progress.Step(ctx, "building the generator of Kubernetes' OpenAPI",
+		func() error { return command.Quiet(cmd) }); err != nil {
 		return err
 	}
 	// The generator reads packages as Go did before modules.
@@ -165,14 +171,18 @@ func generateOpenAPI(ctx context.Context, source, dir string, staging []string) 
 	if err := os.WriteFile(nothing, nil, 0o644); err != nil {
 		return err
 	}
-	gen := exec.CommandContext(ctx, generator, "--logtostderr", "-i", strings.Join(packages, ","), "-p", "k8s.io/kubernetes/"+filepath.Dir(openAPI),
-		"-O", strings.TrimSuffix(filepath.Base(openAPI), ".go"), "-h", nothing, "-r", filepath.Join(dir, "report"), "-o", filepath.Join(path, "src"))
+	gen := exec.CommandContext(ctx, generator, "--logtostderr", "-i", strings.Join(packages, ","), "-p",
+		"k8s.io/kubernetes/"+filepath.Dir(openAPI),
+		"-O", strings.TrimSuffix(filepath.Base(openAPI), ".go"), "-h", nothing, "-r", filepath.Join(dir,
+			"report"), "-o", filepath.Join(path, "src"))
 	gen.Dir = kubernetes
 	gen.Env = append(os.Environ(), "GO111MODULE=off", "GOPATH="+path, "GOFLAGS=")
-	if err := progress.Step(ctx, "generating Kubernetes' OpenAPI", func() error { return command.Quiet(gen) }); err != nil {
+	if err := progress.Step(ctx, "generating Kubernetes' OpenAPI",
+		func() error { return command.Quiet(gen) }); err != nil {
 		return err
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(source, openAPI): filepath.Join(kubernetes, openAPI)}})
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(source,
+		openAPI): filepath.Join(kubernetes, openAPI)}})
 	if err != nil {
 		return err
 	}
@@ -193,7 +203,8 @@ func taggedPackages(tree, root string) ([]string, error) {
 			return err
 		}
 		rel, err := filepath.Rel(tree, filepath.Dir(path))
-		if err == nil && !strings.Contains(rel, "/vendor/") && !strings.HasPrefix(rel, "code-generator") && !strings.HasPrefix(rel, "sample-") {
+		if err == nil && !strings.Contains(rel, "/vendor/") && !strings.HasPrefix(rel, "code-generator") &&
+			!strings.HasPrefix(rel, "sample-") {
 			seen["k8s.io/"+filepath.ToSlash(rel)] = true
 		}
 		return err

@@ -43,7 +43,8 @@ replace (
 
 func TestCopyWithoutTests(t *testing.T) {
 	to := t.TempDir()
-	require.NoError(t, copyWithoutTests(to, fstest.MapFS{"a/a.go": {Data: []byte("package a\n")}, "a/a_test.go": {}, "a/BUILD": {}}))
+	require.NoError(t, copyWithoutTests(to, fstest.MapFS{"a/a.go": {Data: []byte("package a\n")}, "a/a_test.go": {},
+		"a/BUILD": {}}))
 	text, err := os.ReadFile(filepath.Join(to, "a", "a.go"))
 	require.NoError(t, err)
 	assert.Equal(t, "package a\n", string(text))
@@ -60,7 +61,8 @@ func TestWhatOldVersionsNeed(t *testing.T) {
 	assert.True(t, needsEtcdctl("3.2.24"))
 	assert.False(t, needsEtcdctl("3.4.3-0"))
 	assert.True(t, NeedsCrictl("v1.13.1") && NeedsCrictl("v1.30.3") && !NeedsCrictl("v1.31.4"))
-	assert.True(t, needsC("v1.13.1", "k8s.io/kubernetes/cmd/kubelet") && !needsC("v1.31.4", "k8s.io/kubernetes/cmd/kubelet") && !needsC("v1.13.1", "k8s.io/kubernetes/cmd/kubeadm"))
+	assert.True(t, needsC("v1.13.1", "k8s.io/kubernetes/cmd/kubelet") &&
+		!needsC("v1.31.4", "k8s.io/kubernetes/cmd/kubelet") && !needsC("v1.13.1", "k8s.io/kubernetes/cmd/kubeadm"))
 	assert.True(t, isOldCoreDNS("1.2.6") && isOldCoreDNS("1.3.1") && !isOldCoreDNS("1.6.2") && !isOldCoreDNS("v1.14.6"))
 }
 

@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 )
 
 // What a build needs below GOCACHE, and a bundle below --out, in bytes: v1.37.2
@@ -26,10 +27,11 @@ type NoSpaceError struct {
 }
 
 func (e *NoSpaceError) Error() string {
-	return fmt.Sprintf("a build needs %.0f GB free in %s, there are %.1f GB", float64(e.need)/(1<<30), e.dir, float64(e.free)/(1<<30))
+	return fmt.Sprintf("a build needs %.0f GB free in %s, there are %.1f GB", float64(e.need)/(1<<30), e.dir,
+		float64(e.free)/(1<<30))
 }
 
-// IsBuilt tells whether all programs of a target are in the cache. pause is the
+// IsBuilt reports whether all programs of a target are in the cache. pause is the
 // last that is built.
 func IsBuilt(t Target) bool {
 	dir, err := cache.Folder("programs", t.String())

@@ -39,13 +39,15 @@ func chooseGo(ctx context.Context, source, file string) error {
 	if err != nil {
 		return fmt.Errorf("ask go for its version: %w", err)
 	}
-	if !goVersionForm.MatchString(wanted) || sameMinor(wanted, strings.TrimPrefix(strings.TrimSpace(string(here)), "go")) {
+	if !goVersionForm.MatchString(wanted) || sameMinor(wanted,
+		strings.TrimPrefix(strings.TrimSpace(string(here)), "go")) {
 		return nil
 	}
 	toolchain := "go" + wanted
 	probe := goCommand(ctx, os.TempDir(), "version")
 	probe.Env = append(probe.Env, "GOTOOLCHAIN="+toolchain)
-	if err := progress.Step(ctx, "fetching Go "+wanted+", which made this Kubernetes", func() error { return command.Quiet(probe) }); err != nil {
+	if err := progress.Step(ctx, "fetching Go "+wanted+", which made this Kubernetes",
+		func() error { return command.Quiet(probe) }); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -1,3 +1,4 @@
+// Package progress prints what is being done, and that it is still being done.
 package progress
 
 import (
@@ -12,9 +13,10 @@ import (
 
 var started = time.Now()
 
-// Log tells what is being done, with the time since the program began.
+// Log says what is being done, with the time since the program began.
 func Log(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "%s %6.1fs  %s\n", strings.TrimPrefix(filepath.Base(os.Args[0]), "kubeadm-arm-"), time.Since(started).Seconds(), fmt.Sprintf(format, args...))
+	fmt.Fprintf(os.Stderr, "%s %6.1fs  %s\n", strings.TrimPrefix(filepath.Base(os.Args[0]), "kubeadm-arm-"),
+		time.Since(started).Seconds(), fmt.Sprintf(format, args...))
 }
 
 // Step says what do is about to do, and says so again while it lasts.
@@ -29,7 +31,7 @@ type Counter struct {
 	Most atomic.Int64
 }
 
-// left tells how much is left after a time. What was compiled before is not compiled
+// left says how much is left after a time. What was compiled before is not compiled
 // again, so that it may be less.
 func (p *Counter) left(after time.Duration) string {
 	done, most := p.Done.Load(), p.Most.Load()
@@ -37,7 +39,8 @@ func (p *Counter) left(after time.Duration) string {
 		return ""
 	}
 	rest := time.Duration(float64(after) * float64(most-done) / float64(done))
-	return fmt.Sprintf("; %d of at most %d packages, at most %s left at this rate", done, most, rest.Round(10*time.Second))
+	return fmt.Sprintf("; %d of at most %d packages, at most %s left at this rate", done, most,
+		rest.Round(10*time.Second))
 }
 
 // Counted is step, of parts that can be counted.

@@ -20,7 +20,8 @@ func (t *trial) boardSteps() []step {
 		{"init --storage: etcd and containerd on the disk", t.bootstrap},
 		{"data in etcd", t.put},
 		{"a second apply changes nothing", t.again},
-		{"a reboot with the disk: the data is there", func() error { return errors.Join(t.board.Reboot(context.Background()), t.read()) }},
+		{"a reboot with the disk: the data is there",
+			func() error { return errors.Join(t.board.Reboot(context.Background()), t.read()) }},
 		{"a reboot without the disk: nothing begins on the card", t.bootWithout},
 		{"disk back, etcd's folder not mounted: etcd fails clearly", t.bootHalf},
 		{"all mounted: the control plane comes up by itself, the data is there", t.mountAll},
@@ -37,9 +38,12 @@ func (t *trial) up() error {
 	}
 	// A lab board has its images on a mount of this machine; a real one has them
 	// on its card, in a plain folder.
-	return t.sh(`truncate -s 4G ` + image + ` && mkfs.ext4 -q -F -L ` + label() + ` ` + image + ` && losetup --find ` + image + ` &&
-		systemctl stop containerd && mkdir /root/aside && mount --bind /var/lib/containerd /root/aside && umount /var/lib/containerd &&
-		cp -a /root/aside/. /var/lib/containerd/ && umount /root/aside && systemctl start containerd && printf '# mine\n' >/etc/fstab`)
+	return t.sh(`truncate -s 4G ` + image + ` && mkfs.ext4 -q -F -L ` + label() + ` ` + image + ` && losetup --find ` +
+		image + ` &&
+		systemctl stop containerd && mkdir /root/aside && mount --bind /var/lib/containerd /root/aside &&
+		umount /var/lib/containerd &&
+		cp -a /root/aside/. /var/lib/containerd/ && umount /root/aside && systemctl start containerd &&
+		printf '# mine\n' >/etc/fstab`)
 }
 
 // label is the file system's, at most 16 characters (mke2fs(8)), and this run's
@@ -81,11 +85,13 @@ func (t *trial) put() error {
 
 // read wants the data, once the API server answers.
 func (t *trial) read() error {
-	return t.wait(15*time.Minute, `test "$(kubectl get configmap kept -o 'jsonpath={.data.answer}')" = 42 && kubectl wait --for=condition=Ready node --all --timeout=10s`)
+	return t.wait(15*time.Minute, `test "$(kubectl get configmap kept -o 'jsonpath={.data.answer}')" = 42 &&
+		kubectl wait --for=condition=Ready node --all --timeout=10s`)
 }
 
 func (t *trial) again() error {
-	return t.sh(`a=$(sha256sum /etc/fstab /var/lib/kubeadm-arm/storage.json); kubeadm-arm storage apply ` + t.spec() + ` && test "$a" = "$(sha256sum /etc/fstab /var/lib/kubeadm-arm/storage.json)"`)
+	return t.sh(`a=$(sha256sum /etc/fstab /var/lib/kubeadm-arm/storage.json); kubeadm-arm storage apply ` + t.spec() +
+		` && test "$a" = "$(sha256sum /etc/fstab /var/lib/kubeadm-arm/storage.json)"`)
 }
 
 // bootWithout has the loop device go with its last mount when the power is cut.
@@ -109,7 +115,8 @@ func (t *trial) bootWithout() error {
 	if err != nil {
 		return err
 	}
-	return t.sh(`sleep 20; test ! -d /var/lib/etcd/member && test -e /var/lib/etcd/NOT-MOUNTED && test -e /var/lib/containerd/NOT-MOUNTED || exit 1
+	return t.sh(`sleep 20; test ! -d /var/lib/etcd/member && test -e /var/lib/etcd/NOT-MOUNTED &&
+		test -e /var/lib/containerd/NOT-MOUNTED || exit 1
 		kubeadm-arm storage guard; test $? = 28 || exit 1
 		kubeadm-arm storage status | grep -q 'is not there: disk or RAID are not connected' || exit 1
 		! pgrep -x etcd && ! kubectl get --raw /readyz`)
@@ -122,7 +129,8 @@ func (t *trial) bootHalf() error {
 	if err := t.wait(5*time.Minute, `grep -hq 'cannot access data directory: open /var/lib/etcd/.touch: operation not permitted' /var/log/pods/kube-system_etcd*/etcd/*.log`); err != nil {
 		return err
 	}
-	return t.sh(`test "$(ls -A /var/lib/etcd | sort | tr '\n' ' ')" = 'NOT-MOUNTED member ' && test -f /var/lib/etcd/member`)
+	return t.sh(`test "$(ls -A /var/lib/etcd | sort | tr '\n' ' ')" = 'NOT-MOUNTED member ' &&
+		test -f /var/lib/etcd/member`)
 }
 
 func (t *trial) mountAll() error {
@@ -136,7 +144,8 @@ func (t *trial) undo() error {
 	if _, err := t.on("kubeadm-arm", "storage", "undo", "--stop"); err != nil {
 		return err
 	}
-	if err := t.sh(`test "$(cat /etc/fstab)" = '# mine' && test -d /var/lib/etcd/member && ! findmnt /var/lib/etcd && ! findmnt /mnt/root`); err != nil {
+	if err := t.sh(`test "$(cat /etc/fstab)" = '# mine' && test -d /var/lib/etcd/member && ! findmnt /var/lib/etcd &&
+		! findmnt /mnt/root`); err != nil {
 		return err
 	}
 	return t.read()

@@ -72,7 +72,8 @@ func (t *trial) write(path string, raid bool) error {
 		what = "an emulated Banana Pi (QEMU, two Cortex-A7, Debian 12 armhf, systemd) with a RAID 5 of five disks"
 	}
 	text := fmt.Sprintf("# kubeadm-arm storage on %s\n\n%s, Kubernetes %s. Command: `make %s`.\n\n```\n%s```\n",
-		what, t.log.Began().UTC().Format("2006-01-02"), t.version, map[bool]string{true: "raid-board", false: "storage-board"}[raid], t.seen.String())
+		what, t.log.Began().UTC().Format("2006-01-02"), t.version, map[bool]string{true: "raid-board",
+			false: "storage-board"}[raid], t.seen.String())
 	return os.WriteFile(path, []byte(text), 0o644)
 }
 

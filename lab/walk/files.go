@@ -61,7 +61,8 @@ func (w *walk) files() (map[string]string, error) {
 	}
 	described := map[string]string{}
 	for name, f := range all {
-		described[name] = fmt.Sprintf("%c %04o %d:%d %s %s", f.kind, f.mode&0o7777, f.uid, f.gid, f.link, describe(name, f.text))
+		described[name] = fmt.Sprintf("%c %04o %d:%d %s %s", f.kind, f.mode&0o7777, f.uid, f.gid, f.link,
+			describe(name, f.text))
 	}
 	return described, nil
 }
@@ -95,7 +96,8 @@ func certificate(text string) string {
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%s by %s, %s, names %v %v, CA %v, uses %v %v, for %s", c.Subject, c.Issuer, c.PublicKeyAlgorithm,
+	return fmt.Sprintf("%s by %s, %s, names %v %v, CA %v, uses %v %v, for %s", c.Subject, c.Issuer,
+		c.PublicKeyAlgorithm,
 		c.DNSNames, c.IPAddresses, c.IsCA, c.KeyUsage, c.ExtKeyUsage, c.NotAfter.Sub(c.NotBefore).Round(24*time.Hour))
 }
 
@@ -133,7 +135,7 @@ func (w *walk) onePlaceEach() (staged int, err error) {
 	return places(all)
 }
 
-// manifestsMade tells whether the journal says that kubeadm has made the
+// manifestsMade reports whether the journal says that kubeadm has made the
 // manifests, that is whether its first run, the head, is done.
 func manifestsMade(journal string) bool {
 	var j struct {

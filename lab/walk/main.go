@@ -30,7 +30,8 @@ func main() {
 	var seed uint64
 	var results string
 	flag.StringVar(&lab, "lab", "lab", "the lab program")
-	flag.StringVar(&w.kubeadmArm, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static, built with the tag killpoints")
+	flag.StringVar(&w.kubeadmArm, "kubeadm-arm", "kubeadm-arm",
+		"the kubeadm-arm program, static, built with the tag killpoints")
 	flag.StringVar(&w.version, "kubernetes", "v1.37.2", "version of Kubernetes")
 	flag.StringVar(&w.cpu, "cpu", "100%", "share of one core that a board gets")
 	flag.StringVar(&w.bench, "bench", "", "benchmark of a slow board, so that this one is staged as if it were slow")
@@ -72,7 +73,8 @@ func (w *walk) all(every int, only []int, moments, power int, random *rand.Rand,
 	if err != nil {
 		return fmt.Errorf("the undisturbed run: %w", err)
 	}
-	w.log.Printf("undisturbed: %.1f s, %d files in /etc/kubernetes, %d boundaries", w.took.Seconds(), len(w.want), len(boundaries))
+	w.log.Printf("undisturbed: %.1f s, %d files in /etc/kubernetes, %d boundaries", w.took.Seconds(), len(w.want),
+		len(boundaries))
 	var trials []trial
 	for i, b := range boundaries {
 		if every > 0 && i%every == 0 && (len(only) == 0 || slices.Contains(only, b.number)) {

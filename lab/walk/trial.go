@@ -81,7 +81,8 @@ type settings struct {
 
 func (w *walk) up() error {
 	ctx := context.Background()
-	if err := w.board.Up(ctx, "--kubernetes", w.version, "--cpu", w.cpu, "--bin", w.kubeadmArm); err != nil || w.bench == "" {
+	if err := w.board.Up(ctx, "--kubernetes", w.version, "--cpu", w.cpu, "--bin", w.kubeadmArm); err != nil ||
+		w.bench == "" {
 		return err
 	}
 	if err := w.board.Copy(ctx, w.bench, "/root/bench.json"); err != nil {
@@ -109,7 +110,7 @@ func (w *walk) env(more ...string) []string {
 	return more
 }
 
-func initWords() []string {
+func initCommand() []string {
 	return []string{"kubeadm-arm", "init", "--config", drive.KubeadmConfig}
 }
 
@@ -126,7 +127,7 @@ func (w *walk) reference() (all []boundary, err error) {
 	}
 	defer func() { err = errors.Join(err, w.board.Down(context.Background())) }()
 	start := time.Now()
-	if _, err := w.on(w.env("KUBEADM_ARM_KILL_LIST=/root/changes"), initWords()...); err != nil {
+	if _, err := w.on(w.env("KUBEADM_ARM_KILL_LIST=/root/changes"), initCommand()...); err != nil {
 		return nil, err
 	}
 	w.took = time.Since(start)
@@ -197,7 +198,7 @@ func (w *walk) try(t *trial) (err error) {
 		_, err := w.on(w.env(), "kubeadm-arm", "resume")
 		if drive.ExitCode(err) == exitNothingToResume {
 			// It was ended before the first journal or after the last. init says which.
-			if _, err = w.on(w.env(), initWords()...); drive.ExitCode(err) == exitClusterThere {
+			if _, err = w.on(w.env(), initCommand()...); drive.ExitCode(err) == exitClusterThere {
 				err = nil
 			}
 		}
@@ -220,9 +221,9 @@ func (w *walk) try(t *trial) (err error) {
 func (w *walk) disturb(t *trial) (early bool, err error) {
 	switch t.Kind {
 	case "boundary":
-		_, err = w.on(w.env(fmt.Sprintf("KUBEADM_ARM_KILL_AT=%d", t.Change)), initWords()...)
+		_, err = w.on(w.env(fmt.Sprintf("KUBEADM_ARM_KILL_AT=%d", t.Change)), initCommand()...)
 	case "moment":
-		words := append([]string{"timeout", "--foreground", "-s", "KILL", fmt.Sprintf("%.3f", t.At)}, initWords()...)
+		words := append([]string{"timeout", "--foreground", "-s", "KILL", fmt.Sprintf("%.3f", t.At)}, initCommand()...)
 		_, err = w.on(w.env(), words...)
 	default:
 		return w.cutPower(t)
@@ -240,7 +241,8 @@ func (w *walk) disturb(t *trial) (early bool, err error) {
 func (w *walk) cutPower(t *trial) (early bool, err error) {
 	ctx := context.Background()
 	moment := time.After(time.Duration(t.At * float64(time.Second)))
-	d, err := drive.Disturb(w.board.Command(ctx, w.env(), initWords()...), moment, func() error { return w.board.Reboot(ctx) })
+	d, err := drive.Disturb(w.board.Command(ctx, w.env(), initCommand()...), moment,
+		func() error { return w.board.Reboot(ctx) })
 	if d.Early {
 		return true, errors.Join(d.Ended, w.board.Reboot(ctx))
 	}
@@ -252,10 +254,12 @@ func (w *walk) end() (files map[string]string, tokens string, err error) {
 	if _, err := w.on(nil, "kubectl", "wait", "--for=condition=Ready", "node", "--all", "--timeout=5m"); err != nil {
 		return nil, "", err
 	}
-	if _, err := w.on(nil, "kubectl", "--namespace", "kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=5m"); err != nil {
+	if _, err := w.on(nil, "kubectl", "--namespace", "kube-system", "rollout", "status", "daemonset/kube-proxy",
+		"--timeout=5m"); err != nil {
 		return nil, "", err
 	}
-	list, err := w.on(nil, "kubectl", "--namespace", "kube-system", "get", "secrets", "--field-selector", "type=bootstrap.kubernetes.io/token", "--output", "name")
+	list, err := w.on(nil, "kubectl", "--namespace", "kube-system", "get", "secrets", "--field-selector",
+		"type=bootstrap.kubernetes.io/token", "--output", "name")
 	if err != nil {
 		return nil, "", err
 	}
@@ -267,7 +271,8 @@ func (w *walk) end() (files map[string]string, tokens string, err error) {
 
 func printTable(out io.Writer, w *walk, trials []trial) {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(out, "Kubernetes %s, boards with %s of one core, undisturbed run %.1f s, %d files compared\n", w.version, w.cpu, w.took.Seconds(), len(w.want))
+	fmt.Fprintf(out, "Kubernetes %s, boards with %s of one core, undisturbed run %.1f s, %d files compared\n",
+		w.version, w.cpu, w.took.Seconds(), len(w.want))
 	fmt.Fprintln(t, "ended by\ttrials\tsame end\tover before\twith staged manifests\tslowest resume")
 	for _, kind := range []string{"boundary", "moment", "power cut"} {
 		var n, ok, early, staged int

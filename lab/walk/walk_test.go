@@ -14,7 +14,8 @@ func TestBoundaries(t *testing.T) {
 69 before rename /etc/kubernetes/kubeadm-arm/staged/etcd.yaml
 70 after rename /etc/kubernetes/kubeadm-arm/staged/etcd.yaml
 `)
-	if len(got) != 3 || got[0].number != 5 || got[1].number != 6 || got[2].number != 70 || got[2].what != "after rename kubeadm-arm/staged/etcd.yaml" {
+	if len(got) != 3 || got[0].number != 5 || got[1].number != 6 || got[2].number != 70 ||
+		got[2].what != "after rename kubeadm-arm/staged/etcd.yaml" {
 		t.Fatalf("got %v", got)
 	}
 }
@@ -26,7 +27,8 @@ func journal(done int) string {
 
 // Before kubeadm's first run is done there need not be any manifest.
 func TestManifestsMade(t *testing.T) {
-	for text, want := range map[string]bool{journal(0): false, journal(1): false, journal(2): true, journal(3): true, "": false, "{": false, `{"done": 9}`: false} {
+	for text, want := range map[string]bool{journal(0): false, journal(1): false, journal(2): true, journal(3): true,
+		"": false, "{": false, `{"done": 9}`: false} {
 		if manifestsMade(text) != want {
 			t.Errorf("%s: want %v", text, want)
 		}
@@ -75,7 +77,8 @@ func TestCompare(t *testing.T) {
 		}
 	}
 	// Two runs' keys differ and are described alike.
-	one, two := describe("/x.conf", "client-key-data: AAAA\nserver: s\n"), describe("/x.conf", "client-key-data: BBBB\nserver: s\n")
+	one, two := describe("/x.conf", "client-key-data: AAAA\nserver: s\n"), describe("/x.conf",
+		"client-key-data: BBBB\nserver: s\n")
 	if one != two || one == describe("/x.conf", "client-key-data: AAAA\nserver: t\n") {
 		t.Error("kubeconfigs are not compared by their structure")
 	}

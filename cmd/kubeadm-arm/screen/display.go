@@ -36,7 +36,8 @@ func header(r Run) []string {
 		lines = append(lines, "warning: "+warning)
 	}
 	if r.Resumed {
-		return append(lines, fmt.Sprintf("resuming the run that was interrupted after step %d of %d", r.Done, len(r.Plan.Steps)))
+		return append(lines, fmt.Sprintf("resuming the run that was interrupted after step %d of %d",
+			r.Done, len(r.Plan.Steps)))
 	}
 	if r.Cached != "" {
 		lines = append(lines, r.Cached)
@@ -57,7 +58,8 @@ func WriteEnd(w io.Writer, e End) {
 	}
 	lines := []string{
 		fmt.Sprintf("control plane up in %s, restarts of its components: %d", duration(e.Took), e.Restarts),
-		fmt.Sprintf("kubeadm-arm itself took %.*f s of CPU time and at most %.0f MB of memory", digits, e.CPU.Seconds(), float64(e.Peak)/1e6),
+		fmt.Sprintf("kubeadm-arm itself took %.*f s of CPU time and at most %.0f MB of memory",
+			digits, e.CPU.Seconds(), float64(e.Peak)/1e6),
 	}
 	if e.Report != "" {
 		lines = append(lines, "board report: "+e.Report)

@@ -35,7 +35,11 @@ func (l *log) Event(e bootstrap.Event) {
 	switch e.Kind {
 	case bootstrap.StepBegun:
 		l.last = e.Time
-		printable.Fprintf(l.out, "[%d/%d] %s%s\n", e.Number, e.Total, e.Step, expected(e))
+		expected := ""
+		if e.Expect > 0 {
+			expected = ", expected " + duration(e.Expect)
+		}
+		printable.Fprintf(l.out, "[%d/%d] %s%s\n", e.Number, e.Total, e.Step, expected)
 	case bootstrap.StepWaiting:
 		if e.Time.Sub(l.last) >= waitEvery {
 			l.last = e.Time
@@ -52,10 +56,3 @@ func (l *log) Event(e bootstrap.Event) {
 
 // Stop implements Display.
 func (l *log) Stop() {}
-
-func expected(e bootstrap.Event) string {
-	if e.Expect <= 0 {
-		return ""
-	}
-	return ", expected " + duration(e.Expect)
-}

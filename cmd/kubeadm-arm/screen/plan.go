@@ -29,7 +29,7 @@ func WritePlan(w io.Writer, r Run, verbose bool) error {
 		}
 		wrap(&b, fmt.Sprintf("  %2d. ", i+1), "      ", line)
 	}
-	b.WriteString("\nWhat differs from kubeadm's defaults\n")
+	b.WriteString("\nWhat differs from kubeadm's defaults, and why\n")
 	hidden := 0
 	for _, g := range plan.Groups() {
 		heading := "\n  " + string(g) + "\n"

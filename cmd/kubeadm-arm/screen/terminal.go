@@ -94,9 +94,12 @@ func (t *terminal) redraw() {
 	if e == nil {
 		return
 	}
-	line := fmt.Sprintf(" %2d/%d %-44s %8s", e.Number, e.Total, e.Step+expected(*e), duration(t.now().Sub(t.began).Truncate(time.Second)))
+	line := fmt.Sprintf(" %2d/%d %s: %s", e.Number, e.Total, e.Step, duration(t.now().Sub(t.began).Truncate(time.Second)))
+	if e.Expect > 0 {
+		line += " of about " + duration(e.Expect)
+	}
 	if e.Detail != "" {
-		line += "  " + e.Detail
+		line += ", " + e.Detail
 	}
 	t.clear()
 	printable.Fprintf(t.out, "%s", t.cut(line))

@@ -1,3 +1,6 @@
+// Package emulated is emulated boards with Kubernetes: Debian with systemd on a disk,
+// containerd with all images, Kubernetes built for their CPU. QEMU itself is the matter
+// of package emulate.
 package emulated
 
 import (
@@ -31,19 +34,21 @@ import (
 type Board struct {
 	*board.Board
 	kind emulate.Board
+	// clock is what the battery clock says at the next start.
+	clock string
 }
 
 // Of is the emulated board of a record.
 func Of(b *board.Board) (Board, error) {
 	kind, err := emulate.Find(b.Emulated)
-	return Board{b, kind}, err
+	return Board{Board: b, kind: kind}, err
 }
 
 func diskFile(n int) string { return "disk" + strconv.Itoa(n) + ".img" }
 
 // size is the board's cores and bytes of memory.
 func (b Board) size() (cores int, memory int64) {
-	cores, memory, _ = b.kind.Whole()
+	cores, memory, _ = b.kind.WithDisk()
 	if b.Limits.CPUs > 0 {
 		cores = b.Limits.CPUs
 	}
@@ -57,7 +62,7 @@ func (b Board) size() (cores int, memory int64) {
 func Kinds() []string {
 	var names []string
 	for _, e := range emulate.Boards() {
-		if _, _, ok := e.Whole(); ok {
+		if _, _, ok := e.WithDisk(); ok {
 			names = append(names, e.Name)
 		}
 	}
@@ -87,7 +92,7 @@ func newBoard(o board.Options, m Options, slowDisk board.Disk) (Board, error) {
 	if err != nil {
 		return b, err
 	}
-	_, memory, ok := b.kind.Whole()
+	_, memory, ok := b.kind.WithDisk()
 	if !ok {
 		return b, fmt.Errorf("board %q: want one of %s", m.Kind, strings.Join(Kinds(), ", "))
 	}
@@ -176,7 +181,7 @@ func (b Board) createDisks() error {
 // machine is what QEMU emulates for the board, without its further disks.
 func (b Board) machine() emulate.Machine {
 	return emulate.Machine{
-		Board: b.kind, Dir: b.Dir, Cores: b.Limits.CPUs, Memory: b.Limits.Memory, Dilation: b.Dilation, Count: b.Count,
+		Board: b.kind, Dir: b.Dir, Cores: b.Limits.CPUs, Memory: b.Limits.Memory, Dilation: b.Dilation, Count: b.Count, Clock: b.clock,
 	}
 }
 
@@ -242,9 +247,11 @@ func (b Board) output(ctx context.Context, args ...string) (string, int, error) 
 // Run is lab run on an emulated board.
 func (b Board) Run(args, env []string) (int, error) {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1,
+		syscall.SIGUSR2)
 	if !b.First.Alive() {
-		return board.ExitLab, fmt.Errorf("board %s: it does not run\nhint: lab reboot or lab down --name %s", b.Name, b.Name)
+		return board.ExitLab, fmt.Errorf("board %s: it does not run\nhint: lab reboot or lab down --name %s", b.Name,
+			b.Name)
 	}
 	c := emulate.Command{Args: args, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals}
 	code, err := emulate.Run(context.Background(), b.Dir, c)
@@ -258,6 +265,8 @@ func (b Board) Run(args, env []string) (int, error) {
 type RebootOptions struct {
 	Orderly        bool
 	Remove, Insert []int
+	// Clock is what the battery clock says then; see [emulate.Machine].
+	Clock string
 }
 
 // Reboot cuts the power, or lets the board shut down, and starts it again. What the
@@ -269,7 +278,8 @@ func (b Board) Reboot(ctx context.Context, o RebootOptions) error {
 		}
 	}
 	if o.Orderly {
-		if err := progress.Step(ctx, "shutting board "+b.Name+" down", func() error { return b.shutDown(ctx) }); err != nil {
+		if err := progress.Step(ctx, "shutting board "+b.Name+" down",
+			func() error { return b.shutDown(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -282,7 +292,7 @@ func (b Board) Reboot(ctx context.Context, o RebootOptions) error {
 	for _, n := range o.Insert {
 		b.Disks[n-1].Removed = false
 	}
-	b.CPUSecondsAtUp = 0
+	b.CPUSecondsAtUp, b.clock = 0, o.Clock
 	if err := b.Save(); err != nil {
 		return err
 	}
@@ -417,7 +427,7 @@ func (b Board) diskContents(programs, sandboxImage string) (emulate.Image, error
 	for _, p := range []string{"kubeadm", "kubelet", "kubectl"} {
 		image.Programs["/usr/bin/"+p] = filepath.Join(programs, p)
 	}
-	common := Board{&board.Board{Name: "board", Version: b.Version, NodeIP: board.DefaultNodeIP}, b.kind}
+	common := Board{Board: &board.Board{Name: "board", Version: b.Version, NodeIP: board.DefaultNodeIP}, kind: b.kind}
 	files, err := common.config(sandboxImage).Files()
 	if err != nil {
 		return image, err

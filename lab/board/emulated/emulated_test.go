@@ -4,10 +4,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
-	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 )
 
 func TestEmulatedBoardsConfig(t *testing.T) {
@@ -21,14 +22,16 @@ func TestEmulatedBoardsConfig(t *testing.T) {
 	}
 	files := own("bananapi")
 	text := string(files["/etc/kubeadm-lab.yaml"])
-	for _, has := range []string{"cgroupDriver: systemd\n", "ignorePreflightErrors: [NumCPU, Mem]\n", "    - name: ETCD_UNSUPPORTED_ARCH\n      value: arm\n---", "  name: b1\n"} {
+	for _, has := range []string{"cgroupDriver: systemd\n", "ignorePreflightErrors: [NumCPU, Mem]\n",
+		"    - name: ETCD_UNSUPPORTED_ARCH\n      value: arm\n---", "  name: b1\n"} {
 		assert.Contains(t, text, has)
 	}
 	assert.NotContains(t, text, "failCgroupV1")
 	assert.Equal(t, "127.0.0.1 localhost\n::1 localhost\n10.88.0.2 b1\n", string(files["/etc/hosts"]))
 
 	files = own("raspberrypi1")
-	assert.Contains(t, string(files["/etc/kubeadm-lab.yaml"]), "ignorePreflightErrors: [NumCPU, Mem, SystemVerification]\n")
+	assert.Contains(t, string(files["/etc/kubeadm-lab.yaml"]),
+		"ignorePreflightErrors: [NumCPU, Mem, SystemVerification]\n")
 
 	files = own("rk3328")
 	assert.NotContains(t, string(files["/etc/kubeadm-lab.yaml"]), "ETCD_UNSUPPORTED_ARCH")
@@ -54,12 +57,17 @@ func TestUpRefusesWhatQEMUCannotDo(t *testing.T) {
 		m Options
 		d board.Disk
 	}{
-		"want one of raspberrypi1, cubieboard, bananapi, rk3328": {o: board.Options{Name: "b"}, m: Options{Kind: "orangepi"}},
-		"one core, 512 MiB":         {o: board.Options{Name: "b", Limits: cgroup.Limits{CPUs: 2}}, m: Options{Kind: "raspberrypi1"}},
-		"no disk but its card":      {o: board.Options{Name: "b"}, m: Options{Kind: "raspberrypi1", Disks: []int64{1 << 20}}},
-		"takes --cpus and --memory": {o: board.Options{Name: "b", Limits: cgroup.Limits{CPU: 0.05}}, m: Options{Kind: "bananapi"}},
-		"as slow as QEMU":           {o: board.Options{Name: "b"}, m: Options{Kind: "bananapi"}, d: board.Disk{Rate: 1}},
-		"as in a hostname":          {o: board.Options{Name: "B!"}, m: Options{Kind: "bananapi"}},
+		"want one of raspberrypi1, cubieboard, bananapi, rk3328": {o: board.Options{Name: "b"},
+			m: Options{Kind: "orangepi"}},
+		"one core, 512 MiB": {o: board.Options{Name: "b", Limits: cgroup.Limits{CPUs: 2}},
+			m: Options{Kind: "raspberrypi1"}},
+		"no disk but its card": {o: board.Options{Name: "b"},
+			m: Options{Kind: "raspberrypi1", Disks: []int64{1 << 20}}},
+		"takes --cpus and --memory": {o: board.Options{Name: "b", Limits: cgroup.Limits{CPU: 0.05}},
+			m: Options{Kind: "bananapi"}},
+		"as slow as QEMU": {o: board.Options{Name: "b"}, m: Options{Kind: "bananapi"},
+			d: board.Disk{Rate: 1}},
+		"as in a hostname": {o: board.Options{Name: "B!"}, m: Options{Kind: "bananapi"}},
 	} {
 		assert.ErrorContains(t, Up(t.Context(), c.o, c.m, c.d), want)
 	}

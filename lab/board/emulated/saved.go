@@ -73,7 +73,7 @@ func (b Board) savedState(ctx context.Context, m emulate.Machine, base string) (
 		if err := os.Mkdir(to, 0o755); err != nil {
 			return err
 		}
-		nobody := Board{&board.Board{Name: "board", Version: b.Version, NodeIP: b.NodeIP}, b.kind}
+		nobody := Board{Board: &board.Board{Name: "board", Version: b.Version, NodeIP: b.NodeIP}, kind: b.kind}
 		m.Dir, m.Programs = to, nil
 		if m.Files, err = nobody.ownFiles(); err != nil {
 			return err

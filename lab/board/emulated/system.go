@@ -59,7 +59,8 @@ func systemLinks() map[string]string {
 		"/etc/systemd/system/multi-user.target.wants/lab-network.service":     "/etc/systemd/system/lab-network.service",
 		"/etc/systemd/system/network-online.target.wants/lab-network.service": "/etc/systemd/system/lab-network.service",
 	}
-	for _, unit := range []string{"apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
+	for _, unit := range []string{"apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer",
+		"e2scrub_all.timer", "e2scrub_reap.service",
 		"fstrim.timer", "mdcheck_start.timer", "mdcheck_continue.timer"} {
 		links["/etc/systemd/system/"+unit] = "/dev/null"
 	}

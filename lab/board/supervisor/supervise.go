@@ -1,3 +1,5 @@
+// Package supervisor takes the place of systemd on boards of namespaces: it keeps
+// containerd and the kubelet running, and answers to the names systemctl and journalctl.
 package supervisor
 
 import (
@@ -44,9 +46,11 @@ type unit struct {
 
 func units() map[string]*unit {
 	return map[string]*unit{
-		"containerd": {name: "containerd", log: logPath("containerd"), pause: time.Second, enabled: true, wake: make(chan struct{}, 1),
+		"containerd": {name: "containerd", log: logPath("containerd"), pause: time.Second, enabled: true,
+			wake:    make(chan struct{}, 1),
 			command: func() []string { return []string{"containerd"} }},
-		"kubelet": {name: "kubelet", log: logPath("kubelet"), pause: 10 * time.Second, enabled: true, wake: make(chan struct{}, 1),
+		"kubelet": {name: "kubelet", log: logPath("kubelet"), pause: 10 * time.Second, enabled: true,
+			wake:  make(chan struct{}, 1),
 			needs: []string{"/var/lib/kubelet/config.yaml"}, command: kubeletCommand},
 	}
 }

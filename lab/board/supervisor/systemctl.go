@@ -16,7 +16,7 @@ import (
 // that kubeadm (cmd/kubeadm/app/util/initsystem/initsystem_unix.go) and people
 // use, in systemd's words and with its exit codes.
 
-// unitState is what the supervisor tells of a unit.
+// unitState is what the supervisor says of a unit.
 type unitState struct {
 	active   string // active, activating or inactive
 	pid      int
@@ -79,7 +79,8 @@ func Systemctl(args []string) int {
 		return 0
 	case "start", "stop", "restart", "enable", "disable", "is-active", "is-enabled", "status", "show":
 	default:
-		fmt.Fprintln(os.Stderr, "systemctl: this board knows start, stop, restart, enable, disable, is-active, is-enabled, status, show, daemon-reload")
+		fmt.Fprintln(os.Stderr, "systemctl: this board knows start, stop, restart, enable, disable, is-active, "+
+			"is-enabled, status, show, daemon-reload")
 		return 1
 	}
 	if len(c.units) == 0 {
@@ -122,7 +123,8 @@ func (c systemctlCall) do(name string) int {
 	case "is-enabled":
 		return c.print(s.enabled, s.enabled == "enabled", 1)
 	case "status":
-		fmt.Printf("* %s.service\n     Loaded: loaded (lab; %s)\n     Active: %s\n   Main PID: %d\n        Log: %s\n", name, s.enabled, s.active, s.pid, logPath(name))
+		fmt.Printf("* %s.service\n     Loaded: loaded (lab; %s)\n     Active: %s\n   Main PID: %d\n        Log: %s\n",
+			name, s.enabled, s.active, s.pid, logPath(name))
 		return c.print("", s.active == "active", 3)
 	case "show":
 		c.show(s)
@@ -164,7 +166,8 @@ func (c systemctlCall) show(s unitState) {
 	if sub == "" {
 		sub = "dead"
 	}
-	all := [][2]string{{"LoadState", "loaded"}, {"ActiveState", s.active}, {"SubState", sub}, {"MainPID", strconv.Itoa(s.pid)},
+	all := [][2]string{{"LoadState", "loaded"}, {"ActiveState", s.active}, {"SubState", sub},
+		{"MainPID", strconv.Itoa(s.pid)},
 		{"NRestarts", strconv.Itoa(s.restarts)}, {"UnitFileState", s.enabled}}
 	if s.enabled == "" {
 		all[0][1] = "not-found"

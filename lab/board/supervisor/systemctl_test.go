@@ -13,15 +13,19 @@ import (
 )
 
 func TestParseSystemctl(t *testing.T) {
-	assert.Equal(t, systemctlCall{verb: "is-active", units: []string{"kubelet"}, quiet: true}, parseSystemctl([]string{"is-active", "--quiet", "kubelet.service"}))
-	assert.Equal(t, systemctlCall{verb: "enable", units: []string{"kubelet"}, now: true}, parseSystemctl([]string{"enable", "--now", "kubelet"}))
-	assert.Equal(t, systemctlCall{verb: "show", units: []string{"kubelet"}, value: true, properties: []string{"MainPID", "NRestarts"}},
+	assert.Equal(t, systemctlCall{verb: "is-active", units: []string{"kubelet"}, quiet: true},
+		parseSystemctl([]string{"is-active", "--quiet", "kubelet.service"}))
+	assert.Equal(t, systemctlCall{verb: "enable", units: []string{"kubelet"}, now: true},
+		parseSystemctl([]string{"enable", "--now", "kubelet"}))
+	assert.Equal(t, systemctlCall{verb: "show", units: []string{"kubelet"}, value: true,
+		properties: []string{"MainPID", "NRestarts"}},
 		parseSystemctl([]string{"show", "kubelet", "-p", "MainPID", "--property=NRestarts", "--value"}))
 	assert.Equal(t, systemctlCall{verb: "show"}, parseSystemctl([]string{"show", "-p"}))
 }
 
 func TestParseFlagsEnv(t *testing.T) {
-	assert.Equal(t, []string{"--node-ip=1.2.3.4", "--v=2"}, parseFlagsEnv("KUBELET_KUBEADM_ARGS=\"--node-ip=1.2.3.4 --v=2\"\n"))
+	assert.Equal(t, []string{"--node-ip=1.2.3.4", "--v=2"},
+		parseFlagsEnv("KUBELET_KUBEADM_ARGS=\"--node-ip=1.2.3.4 --v=2\"\n"))
 	assert.Empty(t, parseFlagsEnv(""))
 	assert.Empty(t, parseFlagsEnv("KUBELET_KUBEADM_ARGS=\"\"\n"))
 }
@@ -40,7 +44,8 @@ func TestParseUnitState(t *testing.T) {
 func TestSupervisor(t *testing.T) {
 	dir := t.TempDir()
 	needed := filepath.Join(dir, "config.yaml")
-	u := &unit{name: "x", log: filepath.Join(dir, "log"), pause: time.Millisecond, wake: make(chan struct{}, 1), needs: []string{needed},
+	u := &unit{name: "x", log: filepath.Join(dir, "log"), pause: time.Millisecond, wake: make(chan struct{}, 1),
+		needs:   []string{needed},
 		command: func() []string { return []string{"sleep", "1000"} }}
 	all := map[string]*unit{"x": u}
 	go u.keep()

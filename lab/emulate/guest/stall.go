@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,11 +15,10 @@ import (
 	"unsafe"
 )
 
-// stall keeps everything else on the board from running, as a host does that has
-// turned to others, or a board that throttles: a thread for each core runs before all
-// other threads (SCHED_FIFO, sched(7)). Its arguments are places: texts with | between,
-// one of which the file --in will hold. Each of them, in this order, is stalled at. It
-// prints a line with the board's time, in seconds, for each stall.
+// stall keeps the board from working, as a host does that has turned to others, or a
+// board that throttles. Its arguments are places: texts with | between, one of which the
+// file --in will hold. Each of them, in this order, is stalled at. It prints a line with
+// the board's time, in seconds, for each stall.
 func stall(args []string) error {
 	f := flag.NewFlagSet("stall", flag.ContinueOnError)
 	length := f.Duration("for", 30*time.Second, "how long")
@@ -47,7 +47,11 @@ func stall(args []string) error {
 		// Places that were passed while the board was slowed have had their stall.
 		fmt.Printf("%.1f %s\n", now, strings.Join(places[:passed], ", "))
 		places = places[passed:]
-		if err := stallAll(*length, *share); err != nil {
+		still := func() error { return freeze(*length) }
+		if *share > 0 {
+			still = func() error { return slow(*length, *share) }
+		}
+		if err := still(); err != nil {
 			return err
 		}
 	}
@@ -64,8 +68,37 @@ func passed(text string, places []string) int {
 	return 0
 }
 
-// stallAll stalls every core.
-func stallAll(length time.Duration, share float64) error {
+// freeze has all other processes stand still (cgroup.freeze in the kernel's
+// admin-guide/cgroup-v2.rst). The board is idle meanwhile, which costs no time where
+// that is counted.
+func freeze(length time.Duration) (err error) {
+	const root, own = "/sys/fs/cgroup", "/sys/fs/cgroup/lab-stall"
+	if err := os.MkdirAll(own, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(own+"/cgroup.procs", []byte("0"), 0); err != nil {
+		return fmt.Errorf("leave the processes that are to stand still: %w", err)
+	}
+	groups, err := filepath.Glob(root + "/*/cgroup.freeze")
+	if err != nil {
+		return err
+	}
+	for _, file := range groups {
+		if filepath.Dir(file) == own {
+			continue
+		}
+		if err := os.WriteFile(file, []byte("1"), 0); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.WriteFile(file, []byte("0"), 0)) }()
+	}
+	time.Sleep(length)
+	return nil
+}
+
+// slow leaves the rest of the board a share of each core: a thread for each of them runs
+// before all other threads (SCHED_FIFO, sched(7)).
+func slow(length time.Duration, share float64) error {
 	// Without this the kernel leaves others a twentieth.
 	const limit = "/proc/sys/kernel/sched_rt_runtime_us"
 	before, err := os.ReadFile(limit)
@@ -100,15 +133,29 @@ func occupy(core int, length time.Duration, share float64) error {
 	}
 	// Not time.Sleep: what wakes that is another thread, which has to wait like the rest.
 	rest := syscall.NsecToTimespec(int64(share * float64(turn)))
+	x := uint64(1)
 	for end := time.Now().Add(length); time.Now().Before(end); {
 		for busy := time.Now().Add(time.Duration((1 - share) * float64(turn))); time.Now().Before(busy); {
-			// Reading the clock is dear where that counts instructions, and a loop is not.
-			for range 1 << 16 {
-			}
+			x = spin(x)
 		}
-		if share > 0 {
-			_ = syscall.Nanosleep(&rest, nil) // a signal only makes it shorter
-		}
+		_ = syscall.Nanosleep(&rest, nil) // a signal only makes it shorter
 	}
+	runtime.KeepAlive(x)
 	return nil
+}
+
+// spin takes a millisecond or so. QEMU has to do much for each jump and each look at the
+// clock, and little for what lies between.
+func spin(x uint64) uint64 {
+	for range 1 << 12 {
+		x = x<<1 ^ x>>3 + 1
+		x = x<<2 ^ x>>5 + 3
+		x = x<<1 ^ x>>7 + 5
+		x = x<<3 ^ x>>9 + 7
+		x = x<<1 ^ x>>3 + 9
+		x = x<<2 ^ x>>5 + 11
+		x = x<<1 ^ x>>7 + 13
+		x = x<<3 ^ x>>9 + 15
+	}
+	return x
 }

@@ -1,0 +1,96 @@
+package certs
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+// RealKubeadm is the kubeadm at path, run by run.
+func RealKubeadm(path string, b kubeadm.Behaviour, s Seen, env []string, run kubeadm.Runner) Kubeadm {
+	return Kubeadm{
+		Renews: func(l Leaf, algorithm string, period time.Duration) bool {
+			return (l.Form == Pair || b.Has(kubeadm.RenewKubeconfigs)) && b.RenewsAs(algorithm, period)
+		},
+		Renew: func(ctx context.Context, r Request) error {
+			all := kubeadm.Renewal{
+				Names: r.Names, All: renewsAll(r.Names, b.Has(kubeadm.RenewKubeconfigs)), Algorithm: r.Algorithm, Period: r.Period,
+				NodeName: s.NodeName(), AdvertiseAddress: s.AdvertiseAddress,
+			}
+			text, err := b.RenewalConfig(all)
+			if err != nil {
+				return err
+			}
+			const config = "kubeadm-arm-renewal.yaml"
+			if err := os.WriteFile(filepath.Join(r.Dir, config), text, 0o600); err != nil {
+				return err
+			}
+			return inPlaceOf(r.Dir, kubernetesDir, func() error {
+				for _, args := range b.RenewalCommands(all, filepath.Join(kubernetesDir, config)) {
+					if _, err := run(ctx, kubeadm.Command{Path: path, Args: args, Env: env}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+}
+
+// renewsAll tells whether names are all certificates that kubeadm renews. It passes
+// over a super-admin.conf that is missing.
+func renewsAll(names []string, kubeconfigs bool) bool {
+	for _, l := range leaves(defaultPKI) {
+		wanted := !l.Kubelet() && l.Name != "super-admin.conf" && (kubeconfigs || l.Form == Pair)
+		if wanted && !slices.Contains(names, l.Name) {
+			return false
+		}
+	}
+	return true
+}
+
+// NodeName is the name in the kubelet's client certificate, empty if there is none.
+func (s Seen) NodeName() string {
+	for _, name := range []string{"kubelet-client", "kubelet.conf"} {
+		if l, ok := s.Leaf(name); ok && l.Certificate != nil {
+			if node, ok := strings.CutPrefix(l.Certificate.Subject.CommonName, "system:node:"); ok {
+				return node
+			}
+		}
+	}
+	return ""
+}
+
+// inPlaceOf calls do while dir stands in the place of another folder, for this thread and the
+// processes that it starts only (mount_namespaces(7)). kubeadm's path of
+// kubeconfigs is fixed.
+func inPlaceOf(dir, place string, do func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		// The thread is never unlocked, so it ends with the goroutine, and nobody else sees
+		// its mounts.
+		runtime.LockOSThread()
+		done <- func() error {
+			if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
+				return fmt.Errorf("have kubeadm work on a copy: unshare: %w", err)
+			}
+			if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+				return fmt.Errorf("have kubeadm work on a copy: mount: %w", err)
+			}
+			if err := unix.Mount(dir, place, "", unix.MS_BIND, ""); err != nil {
+				return fmt.Errorf("have kubeadm work on a copy: mount %s on %s: %w", dir, place, err)
+			}
+			return do()
+		}()
+	}()
+	return <-done
+}

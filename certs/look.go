@@ -1,0 +1,302 @@
+package certs
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+)
+
+// maxFile bounds what is read; the largest of these files, a kubeconfig, has a few
+// kilobytes.
+const maxFile = 1 << 20
+
+// The places that kubeadm and the kubelet do not let anybody choose.
+const (
+	kubernetesDir = "/etc/kubernetes"
+	defaultPKI    = "/etc/kubernetes/pki"
+	kubeletConf   = "/etc/kubernetes/kubelet.conf"
+	kubeletPKI    = "/var/lib/kubelet/pki"
+	// currentPEM is the link to the client certificate that the kubelet uses
+	// (k8s.io/client-go/util/certificate/certificate_store.go).
+	currentPEM       = kubeletPKI + "/kubelet-client-current.pem"
+	currentServerPEM = kubeletPKI + "/kubelet-server-current.pem"
+)
+
+// Form is how a certificate and its key are stored.
+type Form string
+
+// The forms.
+const (
+	// Pair is two PEM files, NAME.crt and NAME.key.
+	Pair Form = "pair"
+	// Kubeconfig is a kubeconfig file that holds both.
+	Kubeconfig Form = "kubeconfig"
+	// Bundle is one PEM file with both, which the kubelet finds through a link.
+	Bundle Form = "bundle"
+)
+
+// Leaf is a certificate that signs no others.
+type Leaf struct {
+	// Name is kubeadm's word for it, or the kubelet's file.
+	Name string
+	Form Form
+	// File is the board's path of the certificate, Key of its key.
+	File, Key string
+	// Authority is the name of the CA that should have signed it; empty for one that
+	// signs itself or is not signed on this board.
+	Authority string
+	// Stops says what no longer works when it has expired.
+	Stops string
+	// Certificate is nil where Problem says why it cannot be read.
+	Certificate *x509.Certificate
+	Problem     string
+}
+
+// Authority is a certificate authority. HasKey tells whether it can sign here.
+type Authority struct {
+	Name, File  string
+	Certificate *x509.Certificate
+	Problem     string
+	HasKey      bool
+}
+
+// Seen is what a look has found.
+type Seen struct {
+	// ControlPlane tells whether the node has a control plane; Node whether a kubelet
+	// has been set up at all.
+	ControlPlane, Node bool
+	// Dir is kubeadm's certificatesDir.
+	Dir string
+	// ExternalEtcd says that the API server uses an etcd that is not on this node.
+	ExternalEtcd bool
+	// AdvertiseAddress is the API server's, where its manifest has it.
+	AdvertiseAddress string
+	Authorities      []Authority
+	Leaves           []Leaf
+}
+
+// Authority finds one by its name.
+func (s Seen) Authority(name string) (Authority, bool) {
+	i := slices.IndexFunc(s.Authorities, func(a Authority) bool { return a.Name == name })
+	if i < 0 {
+		return Authority{}, false
+	}
+	return s.Authorities[i], true
+}
+
+// Leaf finds one by its name.
+func (s Seen) Leaf(name string) (Leaf, bool) {
+	i := slices.IndexFunc(s.Leaves, func(l Leaf) bool { return l.Name == name })
+	if i < 0 {
+		return Leaf{}, false
+	}
+	return s.Leaves[i], true
+}
+
+// The certificates of kubeadm's own folder (cmd/kubeadm/app/phases/certs/certlist.go),
+// the kubeconfigs (phases/kubeconfig) and the kubelet's.
+func leaves(dir string) []Leaf {
+	pair := func(name, base, authority, stops string) Leaf {
+		base = path.Join(dir, base)
+		return Leaf{Name: name, Form: Pair, File: base + ".crt", Key: base + ".key", Authority: authority, Stops: stops}
+	}
+	conf := func(name, stops string) Leaf {
+		file := path.Join(kubernetesDir, name)
+		return Leaf{Name: name, Form: Kubeconfig, File: file, Key: file, Authority: "ca", Stops: stops}
+	}
+	return []Leaf{
+		pair("apiserver", "apiserver", "ca", "every connection to the API server"),
+		pair("apiserver-kubelet-client", "apiserver-kubelet-client", "ca", "kubectl logs, exec, port-forward"),
+		pair("front-proxy-client", "front-proxy-client", "front-proxy-ca", "aggregated APIs such as metrics"),
+		pair("apiserver-etcd-client", "apiserver-etcd-client", "etcd-ca", "the API server: it loses etcd"),
+		pair("etcd-server", "etcd/server", "etcd-ca", "every connection to etcd"),
+		pair("etcd-peer", "etcd/peer", "etcd-ca", "connections among etcd members"),
+		pair("etcd-healthcheck-client", "etcd/healthcheck-client", "etcd-ca", "etcdctl; etcd's probe up to v1.16"),
+		conf("admin.conf", "kubectl and kubeadm"),
+		conf("super-admin.conf", "the emergency account"),
+		conf("controller-manager.conf", "the controller-manager"),
+		conf("scheduler.conf", "the scheduler"),
+		conf("kubelet.conf", "the kubelet and every static pod"),
+		{Name: "kubelet-client", Form: Bundle, File: currentPEM, Key: currentPEM, Authority: "ca", Stops: "the kubelet and every static pod"},
+		{Name: "kubelet-server", Form: Bundle, File: currentServerPEM, Key: currentServerPEM, Stops: "kubectl logs, exec, port-forward"},
+		{Name: "kubelet", Form: Pair, File: kubeletPKI + "/kubelet.crt", Key: kubeletPKI + "/kubelet.key",
+			Stops: "nothing: nobody verifies it"},
+	}
+}
+
+// Kubelet tells whether the kubelet owns it. kubeadm renews none of those.
+func (l Leaf) Kubelet() bool { return strings.HasPrefix(l.Name, "kubelet") }
+
+// Look reads the certificates of the node whose root folder is given. A file that
+// is not there is left out; one that cannot be read is listed with its problem.
+func Look(root safefile.Root) (Seen, error) {
+	s := Seen{Dir: defaultPKI}
+	s.look(root)
+	for _, a := range []Authority{{Name: "ca", File: "ca.crt"}, {Name: "front-proxy-ca", File: "front-proxy-ca.crt"}, {Name: "etcd-ca", File: "etcd/ca.crt"}} {
+		a.File = path.Join(s.Dir, a.File)
+		text, err := root.Read(a.File, maxFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			a.Certificate, err = firstCertificate(text)
+		}
+		if err != nil {
+			a.Problem = err.Error()
+		}
+		_, err = root.Stat(strings.TrimSuffix(a.File, ".crt") + ".key")
+		a.HasKey = err == nil
+		s.Authorities = append(s.Authorities, a)
+	}
+	for _, l := range leaves(s.Dir) {
+		cert, err := readLeaf(root, l)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNoCertificate):
+			continue
+		case err != nil:
+			l.Problem = err.Error()
+		}
+		l.Certificate = cert
+		s.Leaves = append(s.Leaves, l)
+	}
+	return s, nil
+}
+
+// look finds what the node is: by the API server's static pod, which may be staged,
+// and by kubelet.conf.
+func (s *Seen) look(root safefile.Root) {
+	_, err := root.Stat(kubeletConf)
+	s.Node = err == nil
+	var etcd bool
+	for _, dir := range []string{"/etc/kubernetes/manifests", "/etc/kubernetes/kubeadm-arm/staged", "/etc/kubernetes/manifests/.kubeadm-arm-staged"} {
+		if _, err := root.Stat(dir + "/etcd.yaml"); err == nil {
+			etcd = true
+		}
+		text, err := root.Read(dir+"/kube-apiserver.yaml", maxFile)
+		if err != nil {
+			continue
+		}
+		s.ControlPlane = true
+		if ca := flagOf(text, "client-ca-file"); path.IsAbs(ca) {
+			s.Dir = path.Dir(ca)
+		}
+		s.AdvertiseAddress = flagOf(text, "advertise-address")
+	}
+	s.ExternalEtcd = s.ControlPlane && !etcd
+}
+
+// flagOf is a flag's value in a static pod's command.
+func flagOf(manifest []byte, name string) string {
+	var pod struct {
+		Spec struct {
+			Containers []struct{ Command, Args []string }
+		}
+	}
+	if yaml.Unmarshal(manifest, &pod) != nil {
+		return ""
+	}
+	for _, c := range pod.Spec.Containers {
+		for _, a := range slices.Concat(c.Command, c.Args) {
+			if value, ok := strings.CutPrefix(a, "--"+name+"="); ok {
+				return value
+			}
+		}
+	}
+	return ""
+}
+
+func readLeaf(root safefile.Root, l Leaf) (*x509.Certificate, error) {
+	text, err := root.Read(l.File, maxFile)
+	if err != nil {
+		return nil, err
+	}
+	if l.Form == Kubeconfig {
+		var c credentials
+		if c, err = parseKubeconfig(text); err != nil {
+			return nil, fmt.Errorf("%s: %w", l.File, err)
+		}
+		text = c.cert
+	}
+	cert, err := firstCertificate(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", l.File, err)
+	}
+	return cert, nil
+}
+
+// errNoCertificate is of a kubeconfig that is whole and holds none: it names a file,
+// or a token.
+var errNoCertificate = errors.New("no client certificate in it")
+
+// credentials are what a kubeconfig's current user shows.
+type credentials struct {
+	user      string
+	cert, key []byte
+	// certText and keyText are the two as they stand in the file.
+	certText, keyText string
+	// file is the path of a certificate that is not in the kubeconfig.
+	file string
+}
+
+// kubeconfig is what is read of one (k8s.io/client-go/tools/clientcmd/api/v1).
+type kubeconfig struct {
+	CurrentContext string `json:"current-context"`
+	Contexts       []struct {
+		Name    string
+		Context struct{ Cluster, User string }
+	}
+	Clusters []struct {
+		Name    string
+		Cluster map[string]any
+	}
+	Users []struct {
+		Name string
+		User struct {
+			Cert string `json:"client-certificate-data"`
+			Key  string `json:"client-key-data"`
+			File string `json:"client-certificate"`
+		}
+	}
+}
+
+// parseKubeconfig finds the certificate and key of a kubeconfig's current user. The
+// error is [errNoCertificate] where it has none of its own.
+func parseKubeconfig(text []byte) (c credentials, err error) {
+	defer func() {
+		if p := recover(); p != nil { // on some broken input the YAML reader panics
+			err = fmt.Errorf("yaml: %v", p)
+		}
+	}()
+	var conf kubeconfig
+	if err := yaml.Unmarshal(text, &conf); err != nil {
+		return c, err
+	}
+	for _, x := range conf.Contexts {
+		if x.Name == conf.CurrentContext {
+			c.user = x.Context.User
+		}
+	}
+	for _, u := range conf.Users {
+		if u.Name != c.user {
+			continue
+		}
+		c.certText, c.keyText, c.file = u.User.Cert, u.User.Key, u.User.File
+		if c.certText == "" {
+			return c, errNoCertificate
+		}
+		var errKey error
+		c.cert, err = base64.StdEncoding.DecodeString(c.certText)
+		c.key, errKey = base64.StdEncoding.DecodeString(c.keyText)
+		return c, errors.Join(err, errKey)
+	}
+	return c, fmt.Errorf("it has no user for its current context %q", conf.CurrentContext)
+}

@@ -1,0 +1,108 @@
+package certs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+)
+
+// bootstrapConf is where the kubelet looks for a bootstrap (kubeadm's drop-in for its
+// unit names it).
+const bootstrapConf = "/etc/kubernetes/bootstrap-kubelet.conf"
+
+var tokenForm = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
+
+// ParseToken takes a bootstrap token out of what `kubeadm token create` prints. Errors do
+// not show the text.
+func ParseToken(text []byte) (string, error) {
+	lines := strings.Fields(string(text))
+	if len(lines) != 1 || !tokenForm.MatchString(lines[0]) {
+		return "", errors.New("what came is no bootstrap token (six characters, a dot, sixteen characters)")
+	}
+	return lines[0], nil
+}
+
+// Bootstrap gives the kubelet a bootstrap with a token in place of a client
+// certificate that has expired: with it the kubelet asks the API server for a new
+// one when it starts, as after a join. The old files are kept in a folder, which is returned. Done
+// again it goes on where it was.
+func (b Board) Bootstrap(token string) (kept string, err error) {
+	text, err := b.bootstrapText(token)
+	if err != nil {
+		return "", fmt.Errorf("give the kubelet a bootstrap: %w", err)
+	}
+	if err := b.FS.MkdirAll(b.at(state), 0o700); err != nil {
+		return "", err
+	}
+	var old []string
+	for _, name := range []string{kubeletConf, currentPEM} {
+		if _, err := os.Lstat(b.at(name)); err == nil {
+			old = append(old, name)
+		}
+	}
+	kept = path.Join(state, "certs-"+b.Now().UTC().Format("2006-01-02T15-04-05Z"))
+	if err := b.keep([]newFile{{old: old}}, kept); err != nil {
+		return "", errors.Join(fmt.Errorf("give the kubelet a bootstrap: nothing was changed: %w", err), os.RemoveAll(b.at(kept)))
+	}
+	if err := b.FS.WriteFile(b.at(bootstrapConf), text, 0o600); err != nil {
+		return "", errors.Join(fmt.Errorf("give the kubelet a bootstrap: nothing was changed: %w", err), os.RemoveAll(b.at(kept)))
+	}
+	// The kubelet looks at the bootstrap where these are missing or have expired.
+	for _, name := range []string{currentPEM, kubeletConf} {
+		if err := b.FS.Remove(b.at(name)); err != nil {
+			return kept, fmt.Errorf("give the kubelet a bootstrap: %w", err)
+		}
+	}
+	return kept, nil
+}
+
+// EndBootstrap removes the bootstrap with its token, once the kubelet has a
+// certificate.
+func (b Board) EndBootstrap() error { return b.FS.Remove(b.at(bootstrapConf)) }
+
+// bootstrapText is a kubeconfig for the cluster that the kubelet knows already.
+func (b Board) bootstrapText(token string) ([]byte, error) {
+	cluster, err := clusterOf(b.root(), kubeletConf)
+	if errors.Is(err, fs.ErrNotExist) {
+		cluster, err = clusterOf(b.root(), bootstrapConf) // an interrupted run's
+	}
+	if err != nil {
+		return nil, err
+	}
+	const name, user = "kubernetes", "tls-bootstrap-token-user"
+	return yaml.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Config", "current-context": user + "@" + name,
+		"clusters": []any{map[string]any{"name": name, "cluster": cluster}},
+		"contexts": []any{map[string]any{"name": user + "@" + name, "context": map[string]any{"cluster": name, "user": user}}},
+		"users":    []any{map[string]any{"name": user, "user": map[string]any{"token": token}}},
+	})
+}
+
+// clusterOf is the cluster of a kubeconfig's current context.
+func clusterOf(root safefile.Root, file string) (map[string]any, error) {
+	text, err := root.Read(file, maxFile)
+	if err != nil {
+		return nil, err
+	}
+	var conf kubeconfig
+	if err := yaml.Unmarshal(text, &conf); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	for _, x := range conf.Contexts {
+		for _, c := range conf.Clusters {
+			if x.Name == conf.CurrentContext && c.Name == x.Context.Cluster && c.Cluster["server"] != nil {
+				return c.Cluster, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("%s: it has no cluster for its current context %q", filepath.Clean(file), conf.CurrentContext)
+}

@@ -1,0 +1,390 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/certs"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+// certsCommands are ours of `kubeadm-arm certs`; every other word is kubeadm's.
+func certsCommands() []*command {
+	return []*command{
+		{name: "certs status", run: invocation.runCertsStatus, calls: []call{{"[-o json]", "every certificate, kubeconfig and the kubelet's: when it expires, and what stops then"}},
+			flags: []ownFlag{outputFlag("text", "json"), rootFlag("look at the files below this folder instead, such as a mounted card")}},
+		{name: "certs renew", run: invocation.runCertsRenew, calls: []call{{"[--dry-run]", "renew what has expired or will within 30 days, the kubelet's, too, and restart what uses it"}},
+			flags: []ownFlag{
+				{name: "dry-run", text: "show what would be renewed, and why, and change nothing"},
+				{name: "all", text: "renew what is valid for longer, too"},
+				{name: "validity", value: "DURATION", text: "how long the new certificates are valid, such as 87600h (ten years), at most as long as their authority; " +
+					"the default is as long as before. A stolen key is of use for as long; see docs/certificates.md"},
+				{name: "token-stdin", text: "on a worker whose certificate has expired: read a bootstrap token from standard input"},
+				kubeadmFlag(),
+			},
+			after: "With a name it is kubeadm's own: kubeadm-arm certs renew all, kubeadm-arm certs renew apiserver."},
+		{name: "certs boot", hidden: true, run: invocation.runCertsBoot, calls: []call{{"", "what kubeadm-arm-certs.service runs before each start of the kubelet: wait for a right clock, then renew"}},
+			flags: []ownFlag{{name: "hold", value: "DURATION", def: holdPatience.String(), text: "how long the kubelet is held while the clock is wrong"}, kubeadmFlag()}},
+	}
+}
+
+// holdPatience is how long the kubelet is held at a start of the board while the clock
+// is wrong.
+const holdPatience = 10 * time.Minute
+
+// runCerts is `kubeadm-arm certs`: ours without a name, kubeadm's with one. kubeadm itself
+// refuses `certs renew` without a name, so nothing of its own is taken away.
+func (v invocation) runCerts(args []string) error {
+	known := kubeadm.OtherFlags()
+	for _, c := range certsCommands() {
+		for _, f := range c.flags {
+			known = append(known, f.spec())
+		}
+	}
+	a, err := kubeadm.ParseArgs(args, append(known, kubeadm.InitFlags()...))
+	if err == nil && len(a.Words) == 0 && a.Bool("help") {
+		fmt.Fprint(v.stdout, certsHelp())
+		return nil
+	}
+	if err == nil && len(a.Words) == 1 {
+		for _, c := range certsCommands() {
+			if c.name == "certs "+a.Words[0] {
+				return v.command(c, slices.Concat(args[:a.FirstWord], args[a.FirstWord+1:]))
+			}
+		}
+	}
+	return v.passThrough(append([]string{"certs"}, args...))
+}
+
+// certsHelp is the help of ours.
+func certsHelp() string {
+	all := command{name: "certs", about: "kubeadm-arm certs keeps a node's certificates alive, the kubelet's too, also after a year without power.",
+		after: "Every other word is kubeadm's own, such as certs check-expiration, and certs renew with a name."}
+	for _, c := range certsCommands() {
+		for _, call := range c.calls {
+			if !c.hidden {
+				all.calls = append(all.calls, struct{ form, text string }{strings.TrimSpace(strings.TrimPrefix(c.name, "certs ") + " " + call.form), call.text})
+			}
+		}
+	}
+	return helpOf(&all)
+}
+
+// certsBoard is the node that this program runs on, without a kubeadm.
+func certsBoard() certs.Board {
+	return certs.Board{Root: "/", FS: durable.FS{Hook: durable.KillPoint()}, Now: time.Now}
+}
+
+// runCertsStatus is `kubeadm-arm certs status`.
+func (v invocation) runCertsStatus(o options) error {
+	root := safefile.Root(o.text("root"))
+	if root == "/" {
+		if err := needRoot("certs status"); err != nil {
+			return err
+		}
+	}
+	seen, err := certs.Look(root)
+	if err != nil {
+		return err
+	}
+	clock := certs.ReadClock(root, seen, time.Now(), root == "/" && certs.Synchronized())
+	status := certs.StatusOf(seen, clock)
+	if o.text("output") == "json" {
+		return writeJSON(v.stdout, status)
+	}
+	_, err = fmt.Fprint(v.stdout, status.Text())
+	return err
+}
+
+// runCertsRenew is `kubeadm-arm certs renew` without a name.
+func (v invocation) runCertsRenew(o options) error {
+	period, err := o.validity("validity")
+	if err != nil {
+		return err
+	}
+	if err := needRoot("certs renew"); err != nil {
+		return err
+	}
+	stop := v.listen()
+	defer stop.close()
+	if o.on("token-stdin") {
+		return v.bootstrapKubelet(stop.ctx)
+	}
+	seen, err := certs.Look("/")
+	if err != nil {
+		return err
+	}
+	clock := certs.ReadClock("/", seen, time.Now(), certs.Synchronized())
+	ask := certs.Ask{Now: clock.Now, Within: certs.Within, All: o.on("all") || period > 0, Unsure: !clock.Right()}
+	if !o.on("dry-run") {
+		return v.renew(stop.ctx, o, seen, ask, period)
+	}
+	d := certs.Decide(seen, ask)
+	for _, r := range d.Renew {
+		printable.Fprintf(v.stdout, "would renew %s: %s\n", r.Name, r.Reason)
+	}
+	if !d.Due() {
+		printable.Fprintln(v.stdout, nothingDue)
+	}
+	return v.refusals(d, clock)
+}
+
+const nothingDue = "nothing to renew: all certificates are valid for more than 30 days"
+
+// validity is a flag's value as the validity of certificates, 0 without one.
+func (o options) validity(name string) (time.Duration, error) {
+	const longest = 100 * certs.Year
+	period, err := o.duration(name)
+	switch {
+	case err != nil:
+		return 0, err
+	case period != 0 && period < 24*time.Hour:
+		return 0, o.bad(name, fmt.Errorf("%s is less than a day", period))
+	case period > longest:
+		return 0, o.bad(name, fmt.Errorf("%s is more than a hundred years", period))
+	case period%time.Hour != 0:
+		return 0, o.bad(name, fmt.Errorf("%s is no whole number of hours", period))
+	}
+	return period, nil
+}
+
+// renew completes an interrupted renewal, decides and renews, and restarts what runs.
+func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask certs.Ask, period time.Duration) error {
+	leave, err := state.Enter(board())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	b := certsBoard()
+	restart := b.Pending()
+	if kept, err := b.Complete(seen); err != nil {
+		return err
+	} else if kept != "" {
+		printable.Fprintf(v.stdout, "the renewal that was interrupted is complete; the old files are in %s\n", kept)
+		if seen, err = certs.Look("/"); err != nil {
+			return err
+		}
+	}
+	d := certs.Decide(seen, ask)
+	if len(d.Renew) > 0 {
+		path, behaviour, err := v.kubeadmFor(o)
+		if err != nil {
+			return err
+		}
+		b.Kubeadm = certs.RealKubeadm(path, behaviour, seen, v.env, kubeadm.Exec)
+		kept, err := b.Renew(ctx, seen, d, period)
+		if err != nil {
+			return err
+		}
+		restart = true
+		for _, r := range d.Renew {
+			printable.Fprintf(v.stdout, "renewed %s: %s\n", r.Name, r.Reason)
+		}
+		printable.Fprintf(v.stdout, "the old files are in %s\n", kept)
+		if d.Renews("admin.conf") {
+			printable.Fprintln(v.stdout, "kubectl: sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) ~/.kube/config")
+		}
+	} else if !d.Due() && !restart {
+		printable.Fprintln(v.stdout, nothingDue)
+	}
+	leave()
+	if restart {
+		if err := v.restartAll(ctx); err != nil {
+			return err
+		}
+		if err := b.Finish(); err != nil {
+			return err
+		}
+	}
+	return v.refusals(d, certs.ReadClock("/", seen, ask.Now, !ask.Unsure))
+}
+
+// kubeadmFor finds the real kubeadm and what is known of its version.
+func (v invocation) kubeadmFor(o options) (string, kubeadm.Behaviour, error) {
+	path, err := v.realKubeadm(o.text("arm-kubeadm"))
+	if err != nil {
+		return "", kubeadm.Behaviour{}, err
+	}
+	if err := refuseIllegal(path); err != nil {
+		return "", kubeadm.Behaviour{}, err
+	}
+	b, err := v.askBehaviour(context.Background(), path)
+	return path, b, err
+}
+
+// restartAll restarts what runs, one after the other.
+func (v invocation) restartAll(ctx context.Context) error {
+	if !bootstrap.Runs(board()) {
+		return nil
+	}
+	printable.Fprintln(v.stdout, "restarting the kubelet and the control plane, one component after the other")
+	return bootstrap.Restart(ctx, bootstrap.RestartOptions{
+		ReleaseOptions: bootstrap.ReleaseOptions{
+			Layout: board(), Wait: true, Patience: releasePatience, Poll: 2 * time.Second, Now: time.Now,
+			Pause: await.Suspending(await.PauseProcess, suspensions()),
+			Tell:  func(line string) { printable.Fprintln(v.stdout, line) },
+		},
+		Program: trustedProgram,
+		Kubelet: func() error { return v.systemctl(ctx, "restart", "kubelet") },
+	})
+}
+
+func (v invocation) systemctl(ctx context.Context, words ...string) error {
+	_, err := kubeadm.Exec(ctx, kubeadm.Command{Path: "systemctl", Args: words, Env: v.env})
+	return err
+}
+
+// refusals prints what cannot be renewed here, and fails if there is anything.
+func (v invocation) refusals(d certs.Decision, clock certs.Clock) error {
+	for _, w := range d.Warnings {
+		printable.Fprintf(v.stderr, "kubeadm-arm: %s\n", w)
+	}
+	if len(d.Refused) == 0 {
+		return nil
+	}
+	var lines []string
+	hint := d.Refused[0].Do
+	for _, r := range d.Refused {
+		lines = append(lines, fmt.Sprintf("%s cannot be renewed: %s", r.Name, r.Why))
+		if r.Do != hint {
+			lines = append(lines, "for "+r.Name+": "+r.Do)
+		}
+	}
+	if !clock.Right() {
+		lines = append(lines, clock.Why())
+	}
+	return &problem{exitCerts, hint, errors.New(strings.Join(lines, "\n"))}
+}
+
+// bootstrapKubelet is `certs renew --token-stdin`.
+func (v invocation) bootstrapKubelet(ctx context.Context) error {
+	text, err := safefile.ReadAll(v.stdin, "standard input", 4096)
+	if err != nil {
+		return err
+	}
+	token, err := certs.ParseToken(text)
+	if err != nil {
+		return &problem{exitBadInput, certs.WorkerHint, err}
+	}
+	leave, err := state.Enter(board())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	b := certsBoard()
+	kept, err := b.Bootstrap(token)
+	if err != nil {
+		return err
+	}
+	printable.Fprintf(v.stdout, "the kubelet has a bootstrap; the old files are in %s\n", kept)
+	if err := v.systemctl(ctx, "restart", "kubelet"); err != nil {
+		return err
+	}
+	const patience = 15 * time.Minute // that of the kubelet for one request
+	for began := time.Now(); time.Since(began) < patience; {
+		if seen, err := certs.Look("/"); err == nil {
+			if l, ok := seen.Leaf("kubelet-client"); ok && l.Certificate != nil && l.Certificate.NotAfter.After(time.Now()) {
+				printable.Fprintln(v.stdout, "the kubelet has a new certificate")
+				return b.EndBootstrap()
+			}
+		}
+		if err := sleepContext(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+	return &problem{exitStuck, "journalctl -u kubelet; kubectl get csr", fmt.Errorf("the kubelet has no certificate after %s", patience)}
+}
+
+func sleepContext(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// watchCertificates has systemd look at the certificates at each start of the board. A
+// cluster works without it.
+func (v invocation) watchCertificates() {
+	if err := certsBoard().InstallUnits(trustedProgram); err != nil {
+		printable.Fprintf(v.stderr, "kubeadm-arm: certificates will not be renewed at a start of the board: %v\n", err)
+	}
+}
+
+// heldFile says, while the kubelet is held, why.
+const heldFile = "/run/kubeadm-arm/kubelet-held"
+
+// kubeletHeld is why the kubelet is held, empty while it is not.
+func kubeletHeld() string {
+	text, err := safefile.Read(heldFile, 4096)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// runCertsBoot is what systemd runs: it holds the kubelet while the clock is wrong, and
+// renews what is due.
+func (v invocation) runCertsBoot(o options) error {
+	patience, err := o.duration("hold")
+	if err != nil {
+		return err
+	}
+	if err := needRoot("certs boot"); err != nil {
+		return err
+	}
+	if exists(certs.OffSwitch) {
+		return nil
+	}
+	stop := v.listen()
+	defer stop.close()
+	seen, err := certs.Look("/")
+	if err != nil || !seen.Node {
+		return err
+	}
+	clock, err := v.awaitClock(stop.ctx, seen, patience)
+	if err != nil {
+		return err
+	}
+	return v.renew(stop.ctx, o, seen, certs.Ask{Now: clock.Now, Within: certs.Within, Unsure: !clock.Right()}, 0)
+}
+
+// awaitClock waits until the clock is right, for so long at most, and not at all where
+// the kubelet runs already.
+func (v invocation) awaitClock(ctx context.Context, seen certs.Seen, patience time.Duration) (certs.Clock, error) {
+	read := func() certs.Clock { return certs.ReadClock("/", seen, time.Now(), certs.Synchronized()) }
+	c := read()
+	if c.Right() || bootstrap.Runs(board()) {
+		return c, nil
+	}
+	until := fmt.Sprintf("the kubelet is held until the clock is right, for %s at most: %s", patience, c.Why())
+	printable.Fprintln(v.stdout, until)
+	if err := os.MkdirAll("/run/kubeadm-arm", 0o755); err == nil {
+		_ = os.WriteFile(heldFile, []byte(until+"\n"), 0o644)
+	}
+	defer os.Remove(heldFile)
+	// The monotonic clock: the other one is about to be set.
+	for began := time.Now(); !c.Right(); c = read() {
+		if time.Since(began) > patience {
+			printable.Fprintln(v.stdout, "the clock is still not right; the kubelet is started all the same, and nothing is renewed")
+			return c, nil
+		}
+		if err := sleepContext(ctx, time.Second); err != nil {
+			return c, err
+		}
+	}
+	printable.Fprintf(v.stdout, "the clock is right now: %s\n", c.Now.UTC().Format(time.RFC3339))
+	return c, nil
+}

@@ -1,0 +1,212 @@
+// Command drawer shows what becomes of a cluster whose board lay in a drawer for
+// longer than its certificates are valid.
+//
+// On emulated boards with systemd and real Kubernetes it brings a control plane up
+// with stock kubeadm and with kubeadm-arm, switches the board off, and on again with
+// a battery clock that is 400 days ahead. Stock has to stay dead; kubeadm-arm's node
+// has to become Ready without anybody's help. Then kubeadm-arm's board is
+// switched on in 1970, and told the time some minutes later.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	flag "github.com/spf13/pflag"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
+)
+
+// trial is one board and what is done with it.
+type trial struct {
+	board                           drive.Board
+	kind, speed, version, armBinary string
+	log                             drive.Log
+	// clock is the board's, when it is switched on next.
+	clock time.Time
+}
+
+// away is how long a board lies in the drawer: certificates are valid for 365 days.
+const away = 400 * 24 * time.Hour
+
+func main() {
+	var t trial
+	var seen strings.Builder
+	t.log = drive.NewLog(io.MultiWriter(os.Stdout, &seen))
+	lab := flag.String("lab", "lab", "the lab program")
+	flag.StringVar(&t.armBinary, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static")
+	flag.StringVar(&t.version, "kubernetes", "v1.37.2", "version of Kubernetes")
+	flag.StringVar(&t.kind, "board", "amd64", "kind of emulated board")
+	flag.StringVar(&t.speed, "speed", "bananapi*4", "its speed, for counted time")
+	name := flag.String("name", fmt.Sprintf("drawer-%d", os.Getpid()), "the board's name")
+	only := flag.String("only", "", "stock, kubeadm-arm or versions alone")
+	versions := flag.StringSlice("versions", []string{"v1.13.1", "v1.22.17", "v1.28.15", "v1.31.4", "v1.37.2"}, "kubeadms whose certificates are renewed")
+	results := flag.String("results", "", "Markdown file for what was seen")
+	flag.Parse()
+	t.board = drive.Lab(*lab).Board(*name)
+	ctx, end := context.WithCancel(context.Background())
+	drive.OnInterrupt(func() { end(); _ = t.board.Down(ctx) })
+	var err error
+	if *only == "" || *only == "versions" {
+		err = t.allVersions(ctx, drive.Lab(*lab), *versions)
+	}
+	for _, run := range []struct {
+		name string
+		do   func(context.Context) error
+	}{{"stock", t.stock}, {"kubeadm-arm", t.ours}} {
+		if *only != "" && *only != run.name {
+			continue
+		}
+		err = errors.Join(err, t.onBoard(ctx, run.name, run.do))
+	}
+	if err == nil && *results != "" {
+		err = os.WriteFile(*results, []byte(document(t, seen.String())), 0o644)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "drawer:", err)
+		os.Exit(1)
+	}
+}
+
+func document(t trial, seen string) string {
+	return fmt.Sprintf(`# A board that lay in a drawer for 400 days
+
+`+"`make drawer`"+` wrote this. An emulated board of the kind %s (%s), Kubernetes %s, systemd, a battery clock. Certificates
+are valid for 365 days. Times in front of lines are this machine's; those on the board are its own.
+
+`+"```\n%s```\n", t.kind, t.speed, t.version, seen)
+}
+
+// onBoard makes a board for one trial.
+func (t *trial) onBoard(ctx context.Context, name string, do func(context.Context) error) error {
+	t.log.Printf("== %s", name)
+	err := t.board.Up(ctx, "--board", t.kind, "--speed", t.speed, "--kubernetes", t.version, "--bin", t.armBinary)
+	if err == nil {
+		err = do(ctx)
+	}
+	if err != nil {
+		out, _ := t.board.Run(ctx, "sh", "-c", "date; journalctl -b -o short -u kubeadm-arm-certs -u kubeadm-arm-certs-clock -u kubeadm-arm-release | tail -40; journalctl -b -u kubelet | tail -5")
+		t.log.Printf("the board's journals:\n%s", out)
+	}
+	return errors.Join(err, t.board.Down(ctx))
+}
+
+// sh runs a script and logs what it prints.
+func (t *trial) sh(ctx context.Context, script string) error {
+	out, err := t.board.Run(ctx, "sh", "-ec", "export KUBECONFIG=/etc/kubernetes/admin.conf\n"+script)
+	if out = strings.TrimSpace(out); out != "" {
+		t.log.Printf("    %s", strings.ReplaceAll(out, "\n", "\n             "))
+	}
+	return err
+}
+
+// step says what is done.
+func (t *trial) step(ctx context.Context, what, script string) error {
+	t.log.Printf("%s", what)
+	if err := t.sh(ctx, script); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// ready waits for the node, for so many seconds of the board's time.
+func ready(seconds int) string {
+	return fmt.Sprintf(`until kubectl get nodes 2>/dev/null | grep -w Ready; do
+	test "$(cut -d. -f1 /proc/uptime)" -lt %d || { kubectl get nodes 2>&1 | head -2; exit 1; }; sleep 2
+done; echo "Ready $(cut -d. -f1 /proc/uptime) s after the kernel's start, $(date -u +%%FT%%TZ)"`, seconds)
+}
+
+// switchOff and switchOn the board with its clock so much later.
+func (t *trial) sleep(ctx context.Context) error {
+	out, err := t.board.Run(ctx, "date", "-u", "+%FT%T")
+	if err != nil {
+		return err
+	}
+	now, err := time.Parse("2006-01-02T15:04:05", strings.TrimSpace(out))
+	if err != nil {
+		return err
+	}
+	t.clock = now.Add(away)
+	t.log.Printf("switched off on %s, and on again on %s", now.Format(time.DateOnly), t.clock.Format(time.DateOnly))
+	return t.board.Reboot(ctx, "--orderly", "--clock", t.clock.Format("2006-01-02T15:04:05"))
+}
+
+// stock shows that kubeadm's control plane stays dead.
+func (t *trial) stock(ctx context.Context) error {
+	err := t.step(ctx, "kubeadm init", `kubeadm init --config /etc/kubeadm-lab.yaml >/root/init.log 2>&1 || { tail -5 /root/init.log; exit 1; }
+`+ready(3600)+"\nsync")
+	if err != nil {
+		return err
+	}
+	if err := t.sleep(ctx); err != nil {
+		return err
+	}
+	const dead = `! kubectl get nodes >/root/out 2>&1; tail -1 /root/out | cut -c1-100
+echo "kubelet: $(systemctl is-active kubelet), started $(systemctl show -p NRestarts --value kubelet) times again; API servers: $(pgrep -c kube-apiserver || true)"
+journalctl -b -o cat -u kubelet | grep -iE 'bootstrap-kubelet|expired' | tail -1 | cut -c1-160
+test "$(pgrep -c kube-apiserver || true)" = 0`
+	if err := t.step(ctx, "ten minutes later", "sleep 600; "+dead); err != nil {
+		return err
+	}
+	return t.step(ctx, "kubeadm certs renew all, the kubelet restarted, ten minutes more",
+		"kubeadm certs renew all 2>&1 | grep -iE 'falling back|done' | cut -c1-100; systemctl restart kubelet; sleep 600; "+dead)
+}
+
+// ours shows that kubeadm-arm's is Ready by itself.
+func (t *trial) ours(ctx context.Context) error {
+	err := t.step(ctx, "kubeadm-arm init", `kubeadm-arm init --config /etc/kubeadm-lab.yaml >/root/init.log 2>&1 || { tail -5 /root/init.log; exit 1; }
+`+ready(3600)+`
+kubeadm-arm certs status | head -4
+test "$(systemctl is-enabled kubeadm-arm-certs.service kubeadm-arm-certs-clock.timer | sort -u)" = enabled; sync`)
+	if err != nil {
+		return err
+	}
+	if err := t.sleep(ctx); err != nil {
+		return err
+	}
+	const journal = `journalctl -b -o short-monotonic -u kubeadm-arm-certs -u kubeadm-arm-certs-clock | grep kubeadm-arm | cut -c1-150`
+	if err := t.step(ctx, "untouched", ready(1800)+"\n"+journal+"\nkubectl get pods -A --no-headers | head -12; kubeadm-arm certs status | head -4"); err != nil {
+		return err
+	}
+	return t.wrongClock(ctx, journal)
+}
+
+// wrongClock starts the board in 1970, when its certificates have expired once more, and
+// gives it the time after three minutes.
+func (t *trial) wrongClock(ctx context.Context, journal string) error {
+	right := t.clock.Add(away)
+	t.log.Printf("switched off, and on again in 1970")
+	if err := t.step(ctx, "", "sync; sleep 5"); err != nil {
+		return err
+	}
+	reboot := t.board.RebootCommand(ctx, "--orderly", "--clock", "1970-01-01T00:10:00")
+	if err := reboot.Start(); err != nil {
+		return err
+	}
+	// It returns when the board has started everything, which waits for the clock.
+	ended := make(chan error, 1)
+	go func() { ended <- reboot.Wait() }()
+	const held = `until kubeadm-arm status 2>/dev/null | grep -q 'kubelet is held'; do test "$(cut -d. -f1 /proc/uptime)" -lt 400; sleep 1; done
+sleep 180; date -u +%F; kubeadm-arm status | head -1; echo "kubelet: $(systemctl is-active kubelet || true)"; test "$(pgrep -c kubelet || true)" = 0`
+	if err := t.retried(ctx, "three minutes in the wrong year", held); err != nil {
+		return errors.Join(err, <-ended)
+	}
+	err := t.step(ctx, "the time arrives", "date -u -s "+right.Format("2006-01-02T15:04:05")+"; "+ready(2400)+"\n"+journal)
+	return errors.Join(err, <-ended)
+}
+
+// retried runs a step on a board that is going down and coming up.
+func (t *trial) retried(ctx context.Context, what, script string) (err error) {
+	for range 60 {
+		if err = t.step(ctx, what, script); err == nil || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(5 * time.Second)
+	}
+	return err
+}
