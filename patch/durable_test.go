@@ -73,15 +73,15 @@ func TestDurable(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, string(again), string(settled), path)
 		for _, c := range more {
-			assert.True(t, c.Kept, "%s: %s", path, c.Path)
+			assert.True(t, c.Kept, "%s: %s", path, c.Target)
 		}
 	}
 }
 
 func TestDurableOfNothing(t *testing.T) {
 	assert.Empty(t, Durable("etcd", nil))
-	assert.Empty(t, Durable("etcd", []Change{{Path: "spec.containers[etcd].livenessProbe.periodSeconds", New: "3", Kept: true}}))
-	assert.Empty(t, Durable("etcd", []Change{{Path: "spec.containers[kube-scheduler].livenessProbe.periodSeconds", New: "3"}}))
+	assert.Empty(t, Durable("etcd", []Change{{Target: Target{Component: "etcd", Probe: livenessProbe, Field: period}, New: "3", Kept: true}}))
+	assert.Empty(t, Durable("etcd", []Change{{Target: Target{Component: "kube-scheduler", Probe: livenessProbe, Field: period}, New: "3"}}))
 }
 
 // ownersPatches is a folder as owners keep one.
@@ -131,19 +131,19 @@ func TestReadOwned(t *testing.T) {
 func TestYield(t *testing.T) {
 	owner, err := ReadOwned(ownersPatches(t))
 	require.NoError(t, err)
-	change := func(component, path string) Change {
-		return Change{Path: "spec.containers[" + component + "]." + path, New: "7", Reason: "slow"}
-	}
+	flag := func(name string) Target { return Target{List: "command", Flag: name} }
+	startup := func(field string) Target { return Target{Probe: startupProbe, Field: field} }
 	ours := map[string][]byte{}
-	for component, paths := range map[string][]string{
-		"etcd":                    {"command --heartbeat-interval", "command --election-timeout"},
-		"kube-apiserver":          {"startupProbe.failureThreshold", "startupProbe.periodSeconds", "env[GOGC]"},
-		"kube-scheduler":          {"command --leader-elect-lease-duration"},
-		"kube-controller-manager": {"command --leader-elect-lease-duration"},
+	for component, targets := range map[string][]Target{
+		"etcd":                    {flag("heartbeat-interval"), flag("election-timeout")},
+		"kube-apiserver":          {startup(failureThreshold), startup(period), {Variable: "GOGC"}},
+		"kube-scheduler":          {flag("leader-elect-lease-duration")},
+		"kube-controller-manager": {flag("leader-elect-lease-duration")},
 	} {
 		var changes []Change
-		for _, p := range paths {
-			changes = append(changes, change(component, p))
+		for _, target := range targets {
+			target.Component = component
+			changes = append(changes, Change{Target: target, New: "7", Reason: "slow"})
 		}
 		for name, text := range Durable(component, changes) {
 			ours[name] = text

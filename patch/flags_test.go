@@ -21,7 +21,7 @@ func TestTheOwnersValues(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, with(t, text, "    - \"100\"", "    - \"500\"", "    - '--snapshot", "    - --new=x\n    - '--snapshot"), string(out))
 	require.Len(t, changes, 4)
-	assert.Equal(t, Change{Path: "spec.containers[etcd].command --snapshot-count", Old: "5", New: "5", Reason: "the owner's value stays; it would have been 10000: r", Kept: true}, changes[1])
+	assert.Equal(t, Change{Target: Target{Component: "etcd", List: "command", Flag: "snapshot-count"}, Old: "5", New: "5", Reason: "the owner's value stays; it would have been 10000: r", Kept: true}, changes[1])
 	assert.True(t, changes[3].Kept, "it cannot be compared, but need not be")
 }
 
@@ -88,11 +88,11 @@ func TestFlagSpellings(t *testing.T) {
 func TestFlagsInArgs(t *testing.T) {
 	text := with(t, small, "    - etcd\n    - --data-dir=/var/lib/etcd\n", "    - etcd\n    - --a=b\n    args: [\"--heartbeat-interval=100\"]\n")
 	out, changes := requireLaws(t, []byte(text), Settings{Flags: atLeast("heartbeat-interval", "150")})
-	assert.Equal(t, "spec.containers[etcd].args --heartbeat-interval", changes[0].Path)
+	assert.Equal(t, "spec.containers[etcd].args --heartbeat-interval", changes[0].Target.String())
 	assert.Equal(t, with(t, text, "interval=100", "interval=150"), string(out))
 	text = with(t, small, "    - etcd\n    - --data-dir=/var/lib/etcd\n", "    - etcd\n    args: [\"--z=b\"]\n")
 	out, changes = requireLaws(t, []byte(text), Settings{Flags: atLeast("heartbeat-interval", "150")})
-	assert.Equal(t, "spec.containers[etcd].args --heartbeat-interval", changes[0].Path)
+	assert.Equal(t, "spec.containers[etcd].args --heartbeat-interval", changes[0].Target.String())
 	assert.Equal(t, with(t, text, "[\"--z", "[\"--heartbeat-interval=150\", \"--z"), string(out))
 }
 
