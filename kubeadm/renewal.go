@@ -59,11 +59,11 @@ func (b Behaviour) RenewalConfig(r Renewal) ([]byte, error) {
 	}
 	cluster := map[string]any{"apiVersion": api, "kind": kindCluster, "kubernetesVersion": b.Version.String(), "certificatesDir": "/etc/kubernetes/pki"}
 	if r.Algorithm != kubeadmAlgorithm {
-		switch b.Value(KeyAlgorithm) {
-		case "encryptionAlgorithm":
+		switch b.KeyChoice() {
+		case ByField:
 			cluster["encryptionAlgorithm"] = r.Algorithm
-		case "featureGates.PublicKeysECDSA":
-			cluster["featureGates"] = map[string]bool{"PublicKeysECDSA": true}
+		case ByFeatureGate:
+			cluster["featureGates"] = map[string]bool{ECDSAGate: true}
 		}
 	}
 	if r.Period != kubeadmPeriod {

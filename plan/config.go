@@ -27,7 +27,7 @@ func (m *maker) config() {
 		api = b.ConfigWrite()
 	}
 	c := &ConfigPlan{API: api, Translate: true}
-	if api == "v1" {
+	if kubeadm.IsExperimental(api) {
 		// Nothing of it is decided, so that no decision says what is not done.
 		m.warn("the config is kubeadm.k8s.io/v1, which is experimental: it is passed on as it is, without longer timeouts or smaller keys")
 		m.p.Config = c
@@ -49,11 +49,6 @@ func (m *maker) config() {
 	}
 	c.PinToken = m.split() && !m.f.Config.HasTokens()
 	m.p.Config = c
-}
-
-// hasTimeouts tells whether an API version has the timeouts section.
-func hasTimeouts(api string) bool {
-	return api != "" && !strings.HasPrefix(api, "v1beta") || api == "v1beta4"
 }
 
 func (m *maker) algorithm(c *ConfigPlan) {
@@ -80,14 +75,14 @@ func (m *maker) algorithm(c *ConfigPlan) {
 		m.leave(GroupConfig, name, "by the owner's feature gate", "PublicKeysECDSA is set")
 	case cheap:
 		m.leave(GroupConfig, name, "kubeadm's default", cost+": cheap enough")
-	case hasTimeouts(c.API):
+	case kubeadm.HasTimeouts(c.API):
 		m.ecdsa = true
 		m.decide(GroupConfig, name, "ECDSA-P256", cost)
 		c.Edits = append(c.Edits, TextField{Cluster: true, Path: []string{"encryptionAlgorithm"}, Text: "ECDSA-P256"})
-	case m.f.Kubeadm.Value(kubeadm.KeyAlgorithm) == "featureGates.PublicKeysECDSA":
+	case m.f.Kubeadm.KeyChoice() == kubeadm.ByFeatureGate:
 		m.ecdsa = true
 		m.decide(GroupConfig, name, "ECDSA by feature gate", cost+"; kubeconfig keys stay RSA in this version")
-		c.Edits = append(c.Edits, FeatureGate{"PublicKeysECDSA"})
+		c.Edits = append(c.Edits, FeatureGate{kubeadm.ECDSAGate})
 	default:
 		m.leave(GroupConfig, name, "RSA-2048", cost+", but this kubeadm or its config has no choice")
 	}
@@ -118,7 +113,7 @@ func (m *maker) validity(c *ConfigPlan) {
 }
 
 // HasValidity tells whether an API version has fields for the validity of certificates.
-func HasValidity(api string) bool { return hasTimeouts(api) }
+func HasValidity(api string) bool { return kubeadm.HasTimeouts(api) }
 
 // housekeeping has the kubelet's cAdvisor look at the containers less often than
 // every 10 s (cmd/kubelet/app/options/globalflags_linux.go). Evictions do not wait
@@ -143,7 +138,7 @@ func (m *maker) housekeeping(c *ConfigPlan) {
 // timeouts raises kubeadm's own timeouts where the config has them.
 func (m *maker) timeouts(c *ConfigPlan) {
 	budget := m.startBudget()
-	if !hasTimeouts(c.API) {
+	if !kubeadm.HasTimeouts(c.API) {
 		m.timeout(c, RaisedTimeout{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"}, AtLeast: budget},
 			"several times the expected start; this config API has no other clock, the rest is got round by waiting before kubeadm does")
 		return

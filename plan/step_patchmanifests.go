@@ -59,7 +59,7 @@ func (m *maker) settings() map[string]patch.Settings {
 	all := map[string]patch.Settings{}
 	for _, c := range append(m.localEtcd(), m.controlPlane()...) {
 		s, l, r := m.respect(c, "startupProbe", startup), m.respect(c, "livenessProbe", liveness), m.respect(c, "readinessProbe", readiness)
-		settings := patch.Settings{Startup: &s, Liveness: &l, Readiness: &r, NoStartupProbe: m.noStartupProbe()}
+		settings := patch.Settings{Startup: &s, Liveness: &l, Readiness: &r, NoStartupProbe: !m.f.Kubeadm.KubeletHeedsStartupProbes()}
 		switch c {
 		case Etcd:
 			settings.Flags, settings.Env = m.etcdClocks(), m.etcdEnv()
@@ -78,14 +78,6 @@ const (
 	livenessThreshold  = 8
 	readinessThreshold = 3
 )
-
-// noStartupProbe: the kubelet takes notice of startup probes from v1.18 on,
-// where their feature gate is on (k8s.io/kubernetes/pkg/features), and may be
-// two minors older than kubeadm, which writes them from v1.20 on.
-func (m *maker) noStartupProbe() bool {
-	v := m.f.Kubeadm.Version
-	return v.Major == 1 && v.Minor < 18
-}
 
 func whole(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
