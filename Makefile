@@ -194,7 +194,8 @@ lint: ## gofmt, go vet, staticcheck, sizes of functions, lines and packages
 
 # A test that hangs is ended after this time; no busy machine takes so long. What the tests of lab need is built first.
 PATIENCE ?= 75m
-unit: lab deps ## unit, golden and script tests with the race detector
+unit: lab deps ## unit, golden and script tests with the race detector, as root, who skips none of them for lack of rights
+	@[ "$$(id -u)" = 0 ] || { echo "run this as root: go test ./... alone skips the tests that need it" >&2; exit 1; }
 	$(GO) test -race -timeout $(PATIENCE) ./...
 	$(BIN)/lab build --kubernetes $(KUBERNETES)
 	cd lab && $(GO) test -race -timeout $(PATIENCE) -short ./...
@@ -258,8 +259,8 @@ fit: ## fit plan's model to testdata/calibration; writes golden files, too
 INIT = kubeadm-arm init --config /etc/kubeadm-lab.yaml
 init-svg: build lab deps ## docs/init.svg: an init recorded on a throttled board (two minutes)
 	$(BIN)/lab up --name init-svg --cpu 15% --kubernetes $(KUBERNETES) --bin $(BIN)/kubeadm-arm
-	trap '$(BIN)/lab down --name init-svg' EXIT; cd $(BIN) && script --quiet --return --command \
-	  "stty cols 80; ./lab run --name init-svg --env TERM=xterm -- sh -c '$(INIT) >/root/join.txt'" --log-out init.out --log-timing init.timing
+	trap '$(BIN)/lab down --name init-svg' EXIT; script --quiet --return --log-out $(BIN)/init.out --log-timing $(BIN)/init.timing \
+	  --command "stty cols 80; $(BIN)/lab run --name init-svg --env TERM=xterm -- sh -c '$(INIT) >/root/join.txt'"
 	$(GO) run ./tools/termsvg -prompt '$(INIT) >join.txt' $(BIN)/init.out $(BIN)/init.timing >docs/init.svg
 
 # A browser's own rules for phones, dark rooms and paper, on the example report.

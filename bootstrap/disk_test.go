@@ -17,15 +17,14 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
 // mount puts a file system of its own at path for the time of the test.
 func mount(t *testing.T, path, options string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
+	roottest.Need(t, "file systems are mounted")
 	require.NoError(t, os.MkdirAll(path, 0o755))
 	require.NoError(t, syscall.Mount("test", path, "tmpfs", 0, options))
 	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(path, syscall.MNT_DETACH)) })
@@ -34,9 +33,7 @@ func mount(t *testing.T, path, options string) {
 // mountCard puts a small ext4 on a loop device at path, as on an SD card.
 func mountCard(t *testing.T, path string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
+	roottest.Need(t, "file systems are mounted")
 	image := filepath.Join(t.TempDir(), "card")
 	require.NoError(t, os.WriteFile(image, nil, 0o600))
 	require.NoError(t, os.Truncate(image, 40<<20))

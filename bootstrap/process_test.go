@@ -7,13 +7,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 )
 
 // TestWhatAProcessCallsItselfIsNoEvidence: a user's process keeps nobody from work.
 func TestWhatAProcessCallsItselfIsNoEvidence(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: files of another user are made")
-	}
+	roottest.Need(t, "files of another user are made")
 	b := newFakeBoard(t)
 	const nobody = 65534
 	forge := func(pid int, name, cmdline, program string, owner int) {

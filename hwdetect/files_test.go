@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 )
 
 // Links lead to the card's own files, wherever they point.
@@ -48,7 +50,8 @@ func TestStoppedSystem(t *testing.T) {
 	assert.NotNil(t, f.read("/etc/fstab"))
 
 	require.NoError(t, os.Remove(root+"/proc/.keep"))
-	require.NoError(t, unix.Mount("/proc", root+"/proc", "", unix.MS_BIND, ""), "(root is needed)")
+	roottest.Need(t, "a file system is mounted")
+	require.NoError(t, unix.Mount("/proc", root+"/proc", "", unix.MS_BIND, ""))
 	defer func() { require.NoError(t, unix.Unmount(root+"/proc", 0)) }()
 	assert.True(t, filesOf(root).stopped, "/proc of this machine, mounted for chroot(8)")
 	assert.False(t, filesOf("/").stopped)

@@ -166,7 +166,8 @@ func rebootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	nameFlag(f, &name)
 	var o emulated.RebootOptions
 	f.BoolVar(&o.Orderly, "orderly", false, "of an emulated board: let it shut down first")
-	f.StringVar(&o.Clock, "clock", "", "of an emulated board: what its battery clock says then, such as 2028-01-05T10:00:00 (`UTC`)")
+	f.StringVar(&o.Clock, "clock", "", "of an emulated board: what its battery clock says then, such as "+
+		"2028-01-05T10:00:00 (`UTC`)")
 	f.IntSliceVar(&o.Remove, "remove-disk", nil, "take out this `disk` of an emulated board before it starts; 1 is "+
 		"the first --disk")
 	f.IntSliceVar(&o.Insert, "insert-disk", nil, "put this `disk` back")

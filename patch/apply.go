@@ -113,7 +113,8 @@ func (a *applier) field(probe string, p *yaml.Node, f field) error {
 	if old != nil {
 		n, ok := number(old)
 		if !ok {
-			return refuse(old.Line, "write it as a plain decimal number", "%s.%s is %q, not a whole number", probe, f.name, old.Value)
+			return refuse(old.Line, "write it as a plain decimal number", "%s.%s is %q, not a whole number", probe, f.name,
+				old.Value)
 		}
 		change.Old = old.Value
 		if n != 0 {

@@ -51,7 +51,8 @@ func parse(text []byte) (*document, error) {
 		return nil, refuse(d.pod.Line, "name the manifest of a static pod", "not a Pod: apiVersion is %q", api)
 	}
 	if n := doubled(d.pod); n != nil {
-		return nil, refuse(n.Line, "remove one of the two: programs differ in which counts", "the key %q stands twice", n.Value)
+		return nil, refuse(n.Line, "remove one of the two: programs differ in which counts", "the key %q stands twice",
+			n.Value)
 	}
 	d.findShared(d.pod, false)
 	return d, d.findContainer()
@@ -112,8 +113,10 @@ func notYAML(text []byte, err error) error {
 		return refuse(line, "mend the file, or have kubeadm write it again", "not YAML: %s", why)
 	}
 	for i, l := range bytes.Split(text, []byte("\n")) {
-		if indent := l[:len(l)-len(bytes.TrimLeft(l, " \t"))]; bytes.IndexByte(indent, '\t') >= 0 && len(indent) < len(bytes.TrimRight(l, "\r")) {
-			return refuse(i+1, "indent with spaces, YAML allows no tabs there", "not YAML, and a tab stands in the indentation: %s", why)
+		if indent := l[:len(l)-len(bytes.TrimLeft(l, " \t"))]; bytes.IndexByte(indent, '\t') >= 0 &&
+			len(indent) < len(bytes.TrimRight(l, "\r")) {
+			return refuse(i+1, "indent with spaces, YAML allows no tabs there",
+				"not YAML, and a tab stands in the indentation: %s", why)
 		}
 	}
 	return refuse(line, "mend the file, or have kubeadm write it again", "not YAML: %s", why)
@@ -131,7 +134,8 @@ func (d *document) findContainer() error {
 		// Since its first version kubeadm labels its pods.
 		label := value(child(meta, "labels"), "component")
 		if !slices.Contains(components(), label) {
-			return refuse(d.pod.Line, "only kubeadm's own control-plane manifests are rewritten", "%q is not a control-plane component", d.component)
+			return refuse(d.pod.Line, "only kubeadm's own control-plane manifests are rewritten",
+				"%q is not a control-plane component", d.component)
 		}
 		d.component = label
 	}

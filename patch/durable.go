@@ -28,7 +28,8 @@ func Durable(component string, changes []Change) map[string][]byte {
 		case t.Variable != "":
 			text, err := yaml.Marshal([]map[string]string{{"name": t.Variable, "value": c.New}})
 			if err == nil {
-				fmt.Fprintf(&env, "    # %s\n    %s\n", c.Reason, strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n    "))
+				fmt.Fprintf(&env, "    # %s\n    %s\n", c.Reason, strings.ReplaceAll(strings.TrimSpace(string(text)), "\n",
+					"\n    "))
 			}
 		}
 	}
@@ -37,7 +38,8 @@ func Durable(component string, changes []Change) map[string][]byte {
 		files[component+durableSuffix+"+json.yaml"] = []byte(durableHead + operations.String())
 	}
 	if env.Len() > 0 {
-		files[component+durableSuffix+"+strategic.yaml"] = []byte(durableHead + "spec:\n  containers:\n  - name: " + component + "\n    env:\n" + env.String())
+		files[component+durableSuffix+"+strategic.yaml"] = []byte(durableHead + "spec:\n  containers:\n  - name: " +
+			component + "\n    env:\n" + env.String())
 	}
 	return files
 }
@@ -45,7 +47,8 @@ func Durable(component string, changes []Change) map[string][]byte {
 // durableSuffix marks our files in a folder of patches.
 const durableSuffix = "-kubeadm-arm"
 
-const durableHead = "# Written by kubeadm-arm for this board. kubeadm applies it when it is given\n# the folder with --patches; kubeadm-arm upgrade does that by itself.\n"
+const durableHead = "# Written by kubeadm-arm for this board. kubeadm applies it when it is given\n# the folder with " +
+	"--patches; kubeadm-arm upgrade does that by itself.\n"
 
 // wholeNumber gives a probe field its type back.
 func wholeNumber(text string) any {

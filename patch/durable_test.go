@@ -154,7 +154,8 @@ func TestYield(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, conflicts, 4)
 	require.Len(t, kept, 3)
-	assert.Equal(t, ours["kube-controller-manager-kubeadm-arm+json.yaml"], kept["kube-controller-manager-kubeadm-arm+json.yaml"])
+	assert.Equal(t, ours["kube-controller-manager-kubeadm-arm+json.yaml"],
+		kept["kube-controller-manager-kubeadm-arm+json.yaml"])
 	assert.Contains(t, string(kept["etcd-kubeadm-arm+json.yaml"]), "--election-timeout=7")
 	assert.NotContains(t, string(kept["etcd-kubeadm-arm+json.yaml"]), "heartbeat")
 	assert.Contains(t, string(kept["kube-apiserver-kubeadm-arm+json.yaml"]), "periodSeconds")

@@ -32,7 +32,8 @@ func (e edits) apply(text []byte) ([]byte, error) {
 	at := 0
 	for _, x := range e {
 		if x.from < at {
-			return nil, refuse(1+bytes.Count(text[:at], []byte("\n")), "write each flag and its value as one, --flag=value", "two changes meet in one place")
+			return nil, refuse(1+bytes.Count(text[:at], []byte("\n")), "write each flag and its value as one, --flag=value",
+				"two changes meet in one place")
 		}
 		out.Write(text[at:x.from])
 		out.WriteString(x.text)
@@ -167,7 +168,8 @@ func (d *document) insertItem(e *edits, list *yaml.Node, next int, item piece) e
 	lead := string(d.text[d.lines[before.Line-1]:from])
 	dash := strings.TrimLeft(lead, " ")
 	if !strings.HasPrefix(dash, "-") || strings.Trim(dash[1:], " ") != "" {
-		return refuse(before.Line, "write every list item on a line of its own", "a list item is written in a way that cannot be edited in place")
+		return refuse(before.Line, "write every list item on a line of its own",
+			"a list item is written in a way that cannot be edited in place")
 	}
 	end := d.eol(before.Line)
 	text := lead + strings.Join(item.lines, end+strings.Repeat(" ", len(lead))) + end

@@ -74,7 +74,8 @@ func inside(path string) (string, error) {
 		return "", err
 	}
 	if name, err := filepath.Rel(folder, target); err != nil || !filepath.IsLocal(name) {
-		return "", refuse(0, "name the file that it leads to", "it is a symbolic link that leads out of its folder, to %s", target)
+		return "", refuse(0, "name the file that it leads to", "it is a symbolic link that leads out of its folder, to %s",
+			target)
 	}
 	return target, nil
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 )
 
 func manifestFile(t *testing.T) (dir, path string) {
@@ -47,7 +49,8 @@ func TestApplyFile(t *testing.T) {
 }
 
 func TestOddModes(t *testing.T) {
-	for _, mode := range []fs.FileMode{0o600, 0o640, 0o444, 0o400, 0o777, 0o000, 0o644 | fs.ModeSetuid, 0o650 | fs.ModeSetgid | fs.ModeSticky} {
+	for _, mode := range []fs.FileMode{0o600, 0o640, 0o444, 0o400, 0o777, 0o000, 0o644 | fs.ModeSetuid,
+		0o650 | fs.ModeSetgid | fs.ModeSticky} {
 		_, path := manifestFile(t)
 		require.NoError(t, os.Chmod(path, mode))
 		if f, err := os.Open(path); err != nil {
@@ -64,9 +67,7 @@ func TestOddModes(t *testing.T) {
 }
 
 func TestOddOwners(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root gives files away")
-	}
+	roottest.Need(t, "files are given away")
 	_, path := manifestFile(t)
 	require.NoError(t, os.Chown(path, 1234, 5678))
 	require.NoError(t, os.Chmod(path, 0o640|fs.ModeSetgid))

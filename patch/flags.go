@@ -184,7 +184,8 @@ func (x decision) enough() (bool, error) {
 	have, isTime, ok := amount(x.have.value)
 	want, wantTime, wantOK := amount(x.Value)
 	if !ok || !wantOK || isTime != wantTime {
-		return false, refuse(x.have.node.Line, "give it a value like "+x.Value, "--%s is %q, which cannot be compared with %s", x.Name, x.have.value, x.Value)
+		return false, refuse(x.have.node.Line, "give it a value like "+x.Value,
+			"--%s is %q, which cannot be compared with %s", x.Name, x.have.value, x.Value)
 	}
 	return have >= want, nil
 }
@@ -205,7 +206,8 @@ func (a *applier) setFlag(words commandLine, x decision) error {
 	}
 	at := words.place(x.Flag)
 	if at == nil {
-		return refuse(a.d.container.Line, "name the component's program and its flags in the container's command", "the container has no command with flags")
+		return refuse(a.d.container.Line, "name the component's program and its flags in the container's command",
+			"the container has no command with flags")
 	}
 	return a.d.insertItem(&a.edits, at.list, at.index, piece{[]string{plain(x.text())}, quoted(x.text())})
 }

@@ -9,7 +9,9 @@ import (
 )
 
 func TestTheOwnersValues(t *testing.T) {
-	text := with(t, small, "    - --data-dir=/var/lib/etcd\n", "    - --election-timeout=9000\n    - --heartbeat-interval\n    - \"100\"\n    - '--snapshot-count=5'\n    - --quota=2\n    - --lease=x\n")
+	text := with(t, small, "    - --data-dir=/var/lib/etcd\n",
+		"    - --election-timeout=9000\n    - --heartbeat-interval\n    - \"100\"\n    - '--snapshot-count=5'\n    - "+
+			"--quota=2\n    - --lease=x\n")
 	out, changes, err := Apply([]byte(text), Settings{Flags: []Flag{
 		{Name: "election-timeout", Value: "5000", Policy: AtLeast},
 		{Name: "heartbeat-interval", Value: "500", Policy: AtLeast},
@@ -19,7 +21,8 @@ func TestTheOwnersValues(t *testing.T) {
 		{Name: "lease", Value: "9s", Policy: AtLeast, UserSet: true},
 	}})
 	require.NoError(t, err)
-	assert.Equal(t, with(t, text, "    - \"100\"", "    - \"500\"", "    - '--snapshot", "    - --new=x\n    - '--snapshot"), string(out))
+	assert.Equal(t, with(t, text, "    - \"100\"", "    - \"500\"", "    - '--snapshot",
+		"    - --new=x\n    - '--snapshot"), string(out))
 	require.Len(t, changes, 4)
 	assert.Equal(t, Change{Target: Target{Component: "etcd", List: "command", Flag: "snapshot-count"}, Old: "5", New: "5", Reason: "the owner's value stays; it would have been 10000: r", Kept: true}, changes[1])
 	assert.True(t, changes[3].Kept, "it cannot be compared, but need not be")
@@ -37,12 +40,15 @@ func TestTheOwnersProbes(t *testing.T) {
 }
 
 func TestTheOwnersVariables(t *testing.T) {
-	text := with(t, small, "    livenessProbe", "    env:\n    - name: GOGC\n      value: '50'\n    - name: SECRET\n      valueFrom: {}\n    livenessProbe")
-	out, changes := requireLaws(t, []byte(text), Settings{Env: []Env{{Name: "GOGC", Value: "200"}, {Name: "SECRET", Value: "x"}, {Name: "A", Value: "1"}, {Name: "B", Value: "2"}}})
+	text := with(t, small, "    livenessProbe", "    env:\n    - name: GOGC\n      value: '50'\n    - name: SECRET\n    "+
+		"  valueFrom: {}\n    livenessProbe")
+	out, changes := requireLaws(t, []byte(text), Settings{Env: []Env{{Name: "GOGC", Value: "200"},
+		{Name: "SECRET", Value: "x"}, {Name: "A", Value: "1"}, {Name: "B", Value: "2"}}})
 	require.Len(t, changes, 4)
 	assert.True(t, changes[0].Kept)
 	assert.True(t, changes[1].Kept)
-	assert.Equal(t, with(t, text, "    - name: GOGC", "    - name: A\n      value: \"1\"\n    - name: B\n      value: \"2\"\n    - name: GOGC"), string(out))
+	assert.Equal(t, with(t, text, "    - name: GOGC", "    - name: A\n      value: \"1\"\n    - name: B\n      value: "+
+		"\"2\"\n    - name: GOGC"), string(out))
 }
 
 // flagsOf patches a command and returns what became of it.
@@ -79,14 +85,16 @@ func TestFlagSpellings(t *testing.T) {
 		assert.Equal(t, x.after, after)
 	}
 	// A switch takes no value from the next item.
-	after, _ := flagsOf(t, "kube-scheduler", []string{"--profiling", "--a=b"}, Flag{Name: "profiling", Value: "false", Policy: Set})
+	after, _ := flagsOf(t, "kube-scheduler", []string{"--profiling", "--a=b"}, Flag{Name: "profiling", Value: "false",
+		Policy: Set})
 	assert.Equal(t, []string{"--profiling=false", "--a=b"}, after)
 	after, _ = flagsOf(t, "etcd", []string{"-heartbeat-interval=100", "--a=b"}, atLeast("heartbeat-interval", "150")...)
 	assert.Equal(t, []string{"-heartbeat-interval=150", "--a=b"}, after)
 }
 
 func TestFlagsInArgs(t *testing.T) {
-	text := with(t, small, "    - etcd\n    - --data-dir=/var/lib/etcd\n", "    - etcd\n    - --a=b\n    args: [\"--heartbeat-interval=100\"]\n")
+	text := with(t, small, "    - etcd\n    - --data-dir=/var/lib/etcd\n",
+		"    - etcd\n    - --a=b\n    args: [\"--heartbeat-interval=100\"]\n")
 	out, changes := requireLaws(t, []byte(text), Settings{Flags: atLeast("heartbeat-interval", "150")})
 	assert.Equal(t, "spec.containers[etcd].args --heartbeat-interval", changes[0].Target.String())
 	assert.Equal(t, with(t, text, "interval=100", "interval=150"), string(out))
@@ -101,7 +109,8 @@ func TestFlagsInArgs(t *testing.T) {
 func TestFlagInAnothersPlace(t *testing.T) {
 	for _, command := range []string{"--a\n    - --b\n    - c", "--a\n    - --b=c"} {
 		text := with(t, small, "--data-dir=/var/lib/etcd", command)
-		_, _, err := Apply([]byte(text), Settings{Flags: []Flag{{Name: "a", Value: "1", Policy: Set}, {Name: "b", Value: "2", Policy: Set}}})
+		_, _, err := Apply([]byte(text), Settings{Flags: []Flag{{Name: "a", Value: "1", Policy: Set}, {Name: "b", Value: "2",
+			Policy: Set}}})
 		var refused *RefusedError
 		require.ErrorAs(t, err, &refused)
 	}
@@ -109,7 +118,8 @@ func TestFlagInAnothersPlace(t *testing.T) {
 
 func TestFlagsThatCannotBeCompared(t *testing.T) {
 	for _, v := range []string{"soon", "15"} {
-		text := with(t, strings.ReplaceAll(small, "etcd", "kube-scheduler"), "--data-dir=/var/lib/kube-scheduler", "--"+retryPeriod+"="+v)
+		text := with(t, strings.ReplaceAll(small, "etcd", "kube-scheduler"), "--data-dir=/var/lib/kube-scheduler",
+			"--"+retryPeriod+"="+v)
 		_, _, err := Apply([]byte(text), Settings{Flags: atLeast(retryPeriod, "5s")})
 		var refused *RefusedError
 		require.ErrorAs(t, err, &refused)
@@ -127,7 +137,8 @@ func TestEtcdVariables(t *testing.T) {
 	assert.Equal(t, text, string(out))
 	out, _, err := Apply([]byte(text), Settings{Flags: atLeast("heartbeat-interval", "300", "election-timeout", "3000")})
 	require.NoError(t, err)
-	assert.Equal(t, with(t, text, "\"250\"", "\"300\"", "    - --data-dir=/var/lib/etcd", "    - --election-timeout=3000\n    - --data-dir=/var/lib/etcd"), string(out))
+	assert.Equal(t, with(t, text, "\"250\"", "\"300\"", "    - --data-dir=/var/lib/etcd",
+		"    - --election-timeout=3000\n    - --data-dir=/var/lib/etcd"), string(out))
 	text = with(t, text, "value: \"250\"", "valueFrom: {}")
 	_, changes = requireLaws(t, []byte(text), Settings{Flags: atLeast("heartbeat-interval", "200")})
 	require.Len(t, changes, 1)

@@ -62,7 +62,8 @@ func TestForms(t *testing.T) {
 			return "# x\n  " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n  ") + "\n"
 		},
 		"comments": func(s string) string {
-			return "# a\n" + strings.NewReplacer("    name: etcd", "    # é\n    name: etcd # c", "    - etcd\n", "    - etcd # \"\n      #\n").Replace(s)
+			return "# a\n" + strings.NewReplacer("    name: etcd", "    # é\n    name: etcd # c", "    - etcd\n",
+				"    - etcd # \"\n      #\n").Replace(s)
 		},
 		"a comment that stays with its key": func(s string) string {
 			return strings.NewReplacer("      timeoutSeconds", "      # why\n      # so long\n      timeoutSeconds").Replace(s)
@@ -102,19 +103,23 @@ func TestForms(t *testing.T) {
 }
 
 func TestTextThatLooksLikeAComment(t *testing.T) {
-	for _, value := range []string{"|\n        a\n        # no comment\n", ">-\n       a\n       # no comment\n", "\"a\n       # no comment\"\n"} {
-		text := with(t, small, "    livenessProbe", "    args: "+value+"    livenessProbe", "    livenessProbe", "    # a comment\n    livenessProbe")
+	for _, value := range []string{"|\n        a\n        # no comment\n", ">-\n       a\n       # no comment\n",
+		"\"a\n       # no comment\"\n"} {
+		text := with(t, small, "    livenessProbe", "    args: "+value+"    livenessProbe", "    livenessProbe",
+			"    # a comment\n    livenessProbe")
 		// args is no list here, which is no matter to this package.
 		after, _, err := Apply([]byte(text), Settings{Env: []Env{{Name: "A", Value: "b"}}})
 		require.NoError(t, err)
-		assert.Equal(t, with(t, text, "    # a comment", "    env:\n    - name: A\n      value: \"b\"\n    # a comment"), string(after))
+		assert.Equal(t, with(t, text, "    # a comment", "    env:\n    - name: A\n      value: \"b\"\n    # a comment"),
+			string(after))
 	}
 }
 
 // TestKeysAtTheEnd adds keys that sort after all that are there.
 func TestKeysAtTheEnd(t *testing.T) {
 	s := Settings{Liveness: &Probe{Period: 20, Timeout: 40, Reason: "slow"}}
-	const probe = "      # the owner's remark\n      httpGet: {path: /health, port: 2381}\n      timeoutSeconds: 15 # enough\n"
+	const probe = "      # the owner's remark\n      httpGet: {path: /health, port: 2381}\n      timeoutSeconds: 15 # " +
+		"enough\n"
 	for before, after := range map[string]string{
 		"      initialDelaySeconds: 5 # x\n":                   "      initialDelaySeconds: 5 # x\n      periodSeconds: 20\n      timeoutSeconds: 40\n",
 		"      exec: {command: [a]}\n":                         "      periodSeconds: 20\n      timeoutSeconds: 40\n      exec: {command: [a]}\n",
@@ -125,17 +130,20 @@ func TestKeysAtTheEnd(t *testing.T) {
 		assert.Equal(t, with(t, small, probe, after), string(out))
 	}
 	// The very last line, without a line break.
-	text := strings.TrimRight(with(t, small, "    name: etcd\n", "", "  - command", "  - name: etcd\n    command", " # enough", ""), "\n")
+	text := strings.TrimRight(with(t, small, "    name: etcd\n", "", "  - command", "  - name: etcd\n    command",
+		" # enough", ""), "\n")
 	text = strings.Replace(text, "timeoutSeconds: 15", "periodSeconds: 3", 1)
 	out, _ := requireLaws(t, []byte(text), s)
 	assert.True(t, strings.HasSuffix(string(out), "\n      periodSeconds: 20\n      timeoutSeconds: 40"), string(out))
 }
 
 func TestFirstKeyBehindTheDash(t *testing.T) {
-	text := with(t, small, "  - command:\n    - etcd\n    - --data-dir=/var/lib/etcd\n    liv", "  -   liv", "    name: etcd", "      name: etcd",
+	text := with(t, small, "  - command:\n    - etcd\n    - --data-dir=/var/lib/etcd\n    liv", "  -   liv",
+		"    name: etcd", "      name: etcd",
 		"      httpGet", "        httpGet", "      # the", "        # the", "      timeout", "        timeout")
 	out, _ := requireLaws(t, []byte(text), Settings{Env: []Env{{Name: "A", Value: "b"}}})
-	assert.Equal(t, with(t, text, "  -   liv", "  -   env:\n      - name: A\n        value: \"b\"\n      liv"), string(out))
+	assert.Equal(t, with(t, text, "  -   liv", "  -   env:\n      - name: A\n        value: \"b\"\n      liv"),
+		string(out))
 }
 
 func TestFlowStyle(t *testing.T) {
@@ -143,16 +151,19 @@ func TestFlowStyle(t *testing.T) {
   {name: etcd, command: [etcd, --data-dir=/x], livenessProbe: {httpGet: {port: 1}, timeoutSeconds: 5}}]}} # end
 `
 	out, _ := requireLaws(t, []byte(text), Settings{
-		Liveness: &Probe{InitialDelay: 7, Timeout: 9}, Flags: []Flag{{Name: "a", Value: "b", Policy: Set}}, Env: []Env{{Name: "A", Value: "b"}},
+		Liveness: &Probe{InitialDelay: 7, Timeout: 9}, Flags: []Flag{{Name: "a", Value: "b",
+			Policy: Set}}, Env: []Env{{Name: "A", Value: "b"}},
 	})
-	assert.Equal(t, with(t, text, "timeoutSeconds: 5", "initialDelaySeconds: 7, timeoutSeconds: 9", "--data-dir", "\"--a=b\", --data-dir",
+	assert.Equal(t, with(t, text, "timeoutSeconds: 5", "initialDelaySeconds: 7, timeoutSeconds: 9", "--data-dir",
+		"\"--a=b\", --data-dir",
 		"{name: etcd, c", "{env: [{\"name\": \"A\", \"value\": \"b\"}], name: etcd, c"), string(out))
 }
 
 // TestAddedBeforeWhatChanges: both edits begin at the same byte.
 func TestAddedBeforeWhatChanges(t *testing.T) {
 	text := with(t, small, "  - command:\n    - etcd\n    - --data-dir=/var/lib/etcd\n", "  - command: [etcd, --v=1]\n")
-	out, _ := requireLaws(t, []byte(text), Settings{Flags: []Flag{{Name: "v", Value: "2", Policy: Set}, {Name: "b", Value: "1", Policy: Set}, {Name: "a", Value: "1", Policy: Set}}})
+	out, _ := requireLaws(t, []byte(text), Settings{Flags: []Flag{{Name: "v", Value: "2", Policy: Set},
+		{Name: "b", Value: "1", Policy: Set}, {Name: "a", Value: "1", Policy: Set}}})
 	assert.Equal(t, with(t, text, "--v=1", "\"--a=1\", \"--b=1\", --v=2"), string(out))
 }
 
@@ -192,15 +203,21 @@ func lines(s string) string {
 // TestStringsStayStrings makes sure that no value turns into a number, a switch
 // or nothing by losing its quotes.
 func TestStringsStayStrings(t *testing.T) {
-	for _, v := range []string{"", "10", "1.5", "0x10", "010", "1_0", "1e3", "1:30", "True", "No", "y", "~", "null", "a: b", "a #b", "'", "\"", "\\", "- a", "*a", "&a", "!a", "%a", "@a", "{", "[", "é", "\u2028", "\n", "\t", ".inf", "=", "<<", "2001-01-01", "a:"} {
-		text := with(t, small, "    - --data-dir=/var/lib/etcd\n", "    - --name\n    - abc\n    - '--it''s=x'\n    - \"--quoted=x\"\n    - --bare=x\n")
+	for _, v := range []string{"", "10", "1.5", "0x10", "010", "1_0", "1e3", "1:30", "True", "No", "y", "~", "null",
+		"a: b", "a #b", "'", "\"", "\\", "- a", "*a", "&a", "!a", "%a", "@a", "{", "[",
+		"é", "\u2028", "\n", "\t", ".inf", "=", "<<", "2001-01-01", "a:"} {
+		text := with(t, small, "    - --data-dir=/var/lib/etcd\n",
+			"    - --name\n    - abc\n    - '--it''s=x'\n    - \"--quoted=x\"\n    - --bare=x\n")
 		out, _, err := Apply([]byte(text), Settings{
-			Flags: []Flag{{Name: "name", Value: v, Policy: Set}, {Name: "it's", Value: v, Policy: Set}, {Name: "quoted", Value: v, Policy: Set}, {Name: "bare", Value: v, Policy: Set}, {Name: "absent", Value: v, Policy: Set}},
-			Env:   []Env{{Name: "A", Value: v}, {Name: "Y", Value: v}},
+			Flags: []Flag{{Name: "name", Value: v, Policy: Set}, {Name: "it's", Value: v, Policy: Set},
+				{Name: "quoted", Value: v, Policy: Set}, {Name: "bare", Value: v, Policy: Set}, {Name: "absent", Value: v,
+					Policy: Set}},
+			Env: []Env{{Name: "A", Value: v}, {Name: "Y", Value: v}},
 		})
 		require.NoError(t, err, v)
 		c := decodePod(t, out).Spec.Containers[0]
-		assert.Equal(t, []string{"etcd", "--absent=" + v, "--name", v, "--it's=" + v, "--quoted=" + v, "--bare=" + v}, sortedAbsent(c.Command), v)
+		assert.Equal(t, []string{"etcd", "--absent=" + v, "--name", v, "--it's=" + v, "--quoted=" + v, "--bare=" + v},
+			sortedAbsent(c.Command), v)
 		assert.Equal(t, v, c.Env[0].Value)
 		assert.Equal(t, "Y", c.Env[1].Name)
 	}
@@ -220,7 +237,8 @@ func sortedAbsent(command []string) []string {
 }
 
 func TestZeroMeansTheDefault(t *testing.T) {
-	text := with(t, small, "timeoutSeconds: 15 # enough", "failureThreshold: 0\n      periodSeconds: 0\n      timeoutSeconds: 0")
+	text := with(t, small, "timeoutSeconds: 15 # enough",
+		"failureThreshold: 0\n      periodSeconds: 0\n      timeoutSeconds: 0")
 	out, changes := requireLaws(t, []byte(text), Settings{Liveness: &Probe{FailureThreshold: 3, Period: 10, Timeout: 1}})
 	assert.Empty(t, changes)
 	assert.Equal(t, text, string(out))

@@ -83,9 +83,12 @@ func bases(t testing.TB) [][]byte {
 	json := `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"etcd"},"spec":{"containers":[
 	{"name":"etcd","command":["etcd","--a=b"],"livenessProbe":{"exec":{"command":["a"]},
 	"timeoutSeconds":1},"readinessProbe":{"periodSeconds":1}}]}}`
-	rich := with(t, small, "    livenessProbe", "    env:\n    - name: A\n      value: |-\n        b\n        # c\n    image: \"x\n      y\" # z\n    livenessProbe",
-		"    name: etcd", "    readinessProbe:\n      periodSeconds: 1\n      exec:\n        command:\n        # a\n        - b\n    name: etcd", "httpGet: {path: /health, port: 2381}", "httpGet:\n        port: 1")
-	return [][]byte{[]byte(small), []byte(flow), []byte(json), []byte(rich), []byte(strings.ReplaceAll(rich, "\n", "\r\n")), []byte(strings.TrimRight(rich, "\n"))}
+	rich := with(t, small, "    livenessProbe", "    env:\n    - name: A\n      value: |-\n        b\n        # c\n    "+
+		"image: \"x\n      y\" # z\n    livenessProbe",
+		"    name: etcd", "    readinessProbe:\n      periodSeconds: 1\n      exec:\n        command:\n        # a\n       "+
+			" - b\n    name: etcd", "httpGet: {path: /health, port: 2381}", "httpGet:\n        port: 1")
+	return [][]byte{[]byte(small), []byte(flow), []byte(json), []byte(rich),
+		[]byte(strings.ReplaceAll(rich, "\n", "\r\n")), []byte(strings.TrimRight(rich, "\n"))}
 }
 
 // holds proves the laws for a text, and tells whether it was taken as a Pod.

@@ -67,7 +67,8 @@ func TestGoldensCover(t *testing.T) {
 			_, err := fmt.Sscanf(filepath.Base(folder), "v1.%d.", &minor)
 			require.NoError(t, err)
 			rich := string(read(t, filepath.Join(folder, "rich", "kube-apiserver.yaml")))
-			has := []string{"--audit-log-path=", "--feature-gates=ExampleOne=true,ExampleTwo=false", "path: /etc/kubernetes/audit", "mountPath: /var/log/kubernetes"}
+			has := []string{"--audit-log-path=", "--feature-gates=ExampleOne=true,ExampleTwo=false",
+				"path: /etc/kubernetes/audit", "mountPath: /var/log/kubernetes"}
 			if minor >= 16 { // kubeadm knew no second address family before
 				has = append(has, "--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112")
 			}
@@ -78,7 +79,8 @@ func TestGoldensCover(t *testing.T) {
 				assert.Contains(t, rich, text, folder)
 			}
 			assert.Contains(t, string(read(t, filepath.Join(folder, "article", "kube-apiserver.yaml"))), "192.168.1.155")
-			assert.Contains(t, string(read(t, filepath.Join(folder, "external", "kube-apiserver.yaml"))), "--etcd-servers=https://10.0.0.21:2379,https://10.0.0.22:2379")
+			assert.Contains(t, string(read(t, filepath.Join(folder, "external", "kube-apiserver.yaml"))),
+				"--etcd-servers=https://10.0.0.21:2379,https://10.0.0.22:2379")
 		}
 	}
 }
@@ -195,7 +197,8 @@ func TestTheArticlesChange(t *testing.T) {
 		Target: Target{Component: "kube-apiserver", Probe: livenessProbe, Field: "initialDelaySeconds"}, Old: "15", New: "540",
 		Reason: "slow; this manifest has no startup probe, so the liveness probe waits instead",
 	}, changes[0])
-	assert.Equal(t, strings.Replace(string(before), "initialDelaySeconds: 15", "initialDelaySeconds: 540", 1), string(after))
+	assert.Equal(t, strings.Replace(string(before), "initialDelaySeconds: 15", "initialDelaySeconds: 540", 1),
+		string(after))
 	about, err = Inspect(after)
 	require.NoError(t, err)
 	kill, _ = about.Starting()

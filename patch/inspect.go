@@ -71,7 +71,8 @@ func (d *document) endpoint(probe *yaml.Node) *Endpoint {
 	if get == nil {
 		return nil
 	}
-	e := Endpoint{Scheme: value(get, "scheme"), Host: value(get, "host"), Path: value(get, "path"), Port: d.port(value(get, "port"))}
+	e := Endpoint{Scheme: value(get, "scheme"), Host: value(get, "host"), Path: value(get, "path"),
+		Port: d.port(value(get, "port"))}
 	if e.Port < 1 || e.Port > 65535 {
 		return nil
 	}

@@ -117,8 +117,10 @@ func TestInspectOddPorts(t *testing.T) {
 		about := inspect(t, []byte(with(t, small, "port: 2381", "port: "+port)))
 		assert.Nil(t, about.Probes[livenessProbe].Endpoint, port)
 	}
-	about := inspect(t, []byte(with(t, small, "path: /health, port: 2381", "port: p", "    name: etcd", "    ports: [{name: p, containerPort: 99}]\n    name: etcd")))
-	assert.Equal(t, Endpoint{Scheme: "HTTP", Host: "127.0.0.1", Port: 99, Path: "/"}, *about.Probes[livenessProbe].Endpoint)
+	about := inspect(t, []byte(with(t, small, "path: /health, port: 2381", "port: p", "    name: etcd",
+		"    ports: [{name: p, containerPort: 99}]\n    name: etcd")))
+	assert.Equal(t, Endpoint{Scheme: "HTTP", Host: "127.0.0.1", Port: 99, Path: "/"},
+		*about.Probes[livenessProbe].Endpoint)
 	_, err := Inspect([]byte("kind: Pod"))
 	assert.Error(t, err)
 }

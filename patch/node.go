@@ -76,7 +76,8 @@ func (d *document) findShared(n *yaml.Node, below bool) {
 // alone refuses to change a node that may count in several places.
 func (d *document) alone(n *yaml.Node, what string) error {
 	if d.shared[n] {
-		return refuse(n.Line, "write the repeated part out", "%s comes from an anchor, and a change would reach all its aliases", what)
+		return refuse(n.Line, "write the repeated part out", "%s comes from an anchor, and a change would reach all its "+
+			"aliases", what)
 	}
 	return nil
 }

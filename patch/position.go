@@ -97,7 +97,8 @@ func (d *document) span(n *yaml.Node) (from, to int, err error) {
 		length = len(n.Value)
 	}
 	if length == 0 {
-		return 0, 0, refuse(n.Line, "write it as a plain value on one line", "%q is written in a way that cannot be edited in place", n.Value)
+		return 0, 0, refuse(n.Line, "write it as a plain value on one line",
+			"%q is written in a way that cannot be edited in place", n.Value)
 	}
 	return from, from + length, nil
 }

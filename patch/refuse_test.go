@@ -9,7 +9,8 @@ import (
 )
 
 func TestRefusals(t *testing.T) {
-	const probe = "livenessProbe:\n      # the owner's remark\n      httpGet: {path: /health, port: 2381}\n      timeoutSeconds: 15 # enough"
+	const probe = "livenessProbe:\n      # the owner's remark\n      httpGet: {path: /health, port: 2381}\n      " +
+		"timeoutSeconds: 15 # enough"
 	for name, x := range map[string]struct {
 		text, why string
 		line      int
@@ -75,11 +76,13 @@ func TestRefusals(t *testing.T) {
 
 // TestAnchorsThatAreNotTouched are no reason to refuse.
 func TestAnchorsThatAreNotTouched(t *testing.T) {
-	text := with(t, small, "  name: etcd", "  annotations: &a {x: y}\n  labels: *a\n  name: etcd", "httpGet: {", "httpGet: &get {", "timeoutSeconds: 15", "timeoutSeconds: 15\n      <<: {}")
+	text := with(t, small, "  name: etcd", "  annotations: &a {x: y}\n  labels: *a\n  name: etcd", "httpGet: {",
+		"httpGet: &get {", "timeoutSeconds: 15", "timeoutSeconds: 15\n      <<: {}")
 	out, _ := requireLaws(t, []byte(text), Settings{Liveness: &Probe{Timeout: 20}})
 	assert.Equal(t, with(t, text, "timeoutSeconds: 15", "timeoutSeconds: 20"), string(out))
 	// A value that comes by alias and is enough needs no change either.
-	text = with(t, small, "timeoutSeconds: 15", "timeoutSeconds: *t", "  name: etcd", "  annotations: {t: &t 15}\n  name: etcd")
+	text = with(t, small, "timeoutSeconds: 15", "timeoutSeconds: *t", "  name: etcd",
+		"  annotations: {t: &t 15}\n  name: etcd")
 	_, changes := requireLaws(t, []byte(text), Settings{Liveness: &Probe{Timeout: 15}})
 	assert.Empty(t, changes)
 }

@@ -36,6 +36,7 @@ func TestWithoutAStartupProbe(t *testing.T) {
 	}
 	liveness := &Probe{Reasons: map[string]string{initialDelay: "a", period: "b"}}
 	got := Probe{FailureThreshold: 1, Reason: "r"}.asDelay(liveness, true)
-	assert.Equal(t, map[string]string{initialDelay: "r; this kubelet takes no notice of startup probes, so the liveness probe waits instead", period: "b"}, got.Reasons)
+	assert.Equal(t, map[string]string{initialDelay: "r; this kubelet takes no notice of startup probes, so the liveness " +
+		"probe waits instead", period: "b"}, got.Reasons)
 	assert.Equal(t, "a", liveness.Reasons[initialDelay], "the settings are not written to")
 }

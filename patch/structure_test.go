@@ -113,7 +113,8 @@ func nameOf(path string, item any) string {
 	switch {
 	case fields["name"] != nil && (path == "spec.containers" || inContainer && strings.HasSuffix(path, "].env")):
 		return fmt.Sprintf("%s[%v]", path, fields["name"])
-	case inContainer && (strings.HasSuffix(path, "].command") || strings.HasSuffix(path, "].args")) && strings.HasPrefix(word, "--"):
+	case inContainer && (strings.HasSuffix(path, "].command") || strings.HasSuffix(path, "].args")) &&
+		strings.HasPrefix(word, "--"):
 		name, _, _ := strings.Cut(word, "=")
 		return path + " " + name
 	}
@@ -166,7 +167,8 @@ func requireValidProbes(t testing.TB, pod corev1.Pod) {
 			if p == nil {
 				continue
 			}
-			for _, n := range []int32{p.InitialDelaySeconds, p.PeriodSeconds, p.TimeoutSeconds, p.FailureThreshold, p.SuccessThreshold} {
+			for _, n := range []int32{p.InitialDelaySeconds, p.PeriodSeconds, p.TimeoutSeconds, p.FailureThreshold,
+				p.SuccessThreshold} {
 				require.GreaterOrEqual(t, n, int32(0))
 			}
 			if p != c.ReadinessProbe {

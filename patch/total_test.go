@@ -29,15 +29,18 @@ func TestTotals(t *testing.T) {
 		{"the owner's patch sets a small threshold", 10, 3, []string{failureThreshold}, 30, 3},
 		{"the owner's patch sets both", 10, 102, []string{period, failureThreshold}, 10, 102},
 	} {
-		text := fmt.Sprintf("%s    startupProbe:\n      failureThreshold: %d\n      httpGet: {path: /livez, port: 2381}\n      periodSeconds: %d\n", small, c.have, c.havePeriod)
+		text := fmt.Sprintf("%s    startupProbe:\n      failureThreshold: %d\n      httpGet: {path: /livez, port: 2381}\n  "+
+			"    periodSeconds: %d\n", small, c.have, c.havePeriod)
 		wish := plan
 		wish.UserSet = c.set
 		out, _, err := Apply([]byte(text), Settings{Startup: &wish})
 		require.NoError(t, err, c.name)
 		got := decodePod(t, out).Spec.Containers[0].StartupProbe
-		assert.Equal(t, []int32{int32(c.wantPeriod), int32(c.wantThreshold)}, []int32{got.PeriodSeconds, got.FailureThreshold}, c.name)
+		assert.Equal(t, []int32{int32(c.wantPeriod), int32(c.wantThreshold)}, []int32{got.PeriodSeconds,
+			got.FailureThreshold}, c.name)
 	}
-	_, changes, err := Apply([]byte(small+"    startupProbe:\n      failureThreshold: 102\n      httpGet: {path: /livez, port: 2381}\n      periodSeconds: 10\n"), Settings{Startup: &plan})
+	_, changes, err := Apply([]byte(small+"    startupProbe:\n      failureThreshold: 102\n      httpGet: {path: "+
+		"/livez, port: 2381}\n      periodSeconds: 10\n"), Settings{Startup: &plan})
 	require.NoError(t, err)
 	assert.Equal(t, "17m0s in all, as the manifest had it; it would have been: 6m0s to start", changes[0].Reason)
 }

@@ -256,7 +256,8 @@ func (c *Cell) compareWith(first, o observation, unit string) {
 	floor := max(unlike, 2*first.spread, 2*o.spread)
 	switch {
 	case min(len(first.values), len(o.values)) < enoughRuns:
-		c.Verdict, c.Why = Unknown, fmt.Sprintf("%d and %d observations are too few to tell", len(first.values), len(o.values))
+		c.Verdict, c.Why = Unknown, fmt.Sprintf("%d and %d observations are too few to tell", len(first.values),
+			len(o.values))
 	case test.P >= test.Alpha:
 		c.Verdict, c.Why = Noise, fmt.Sprintf("p = %.2f", test.P)
 	case !byRun && change < math.Log1p(floor):

@@ -151,7 +151,8 @@ func TestCompareWarns(t *testing.T) {
 	a.Bench.Warnings = []bench.Warning{{Kind: bench.WarnDisturbed, Text: "other processes took 30 % of the CPU"}}
 	c, err := Compare(Group{"a", []Report{a}}, Group{"b", []Report{b}})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"a: other processes took 30 % of the CPU", "short and full forms are compared: full, short"}, c.Warnings)
+	assert.Equal(t, []string{"a: other processes took 30 % of the CPU", "short and full forms are compared: full, short"},
+		c.Warnings)
 }
 
 func TestCompareRefuses(t *testing.T) {

@@ -111,7 +111,8 @@ func quantity(name, text string, v float64) string {
 	switch {
 	case strings.HasSuffix(name, "hz"), strings.HasSuffix(name, "frequency"):
 		return fmt.Sprintf("%.0f MHz", v/1e6)
-	case strings.HasSuffix(name, "bytes"), v >= 1<<20 && (strings.Contains(name, "memory") || strings.Contains(name, "swap")):
+	case strings.HasSuffix(name, "bytes"), v >= 1<<20 && (strings.Contains(name, "memory") || strings.Contains(name,
+		"swap")):
 		return bench.Format(v, "B")
 	}
 	return text

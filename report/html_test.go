@@ -130,7 +130,8 @@ func TestTimelineFits(t *testing.T) {
 		assert.True(t, n > 0.4 && n <= 5.01, "%g seconds make %g ticks", s, n)
 	}
 	assert.Equal(t, []string{"0", "30s", "1m", "2m30s", "1h", "1h30m", "200ms"},
-		[]string{clockText(0), clockText(30), clockText(60), clockText(150), clockText(3600), clockText(5400), clockText(0.2)})
+		[]string{clockText(0), clockText(30), clockText(60), clockText(150), clockText(3600), clockText(5400),
+			clockText(0.2)})
 }
 
 func TestDiskPlotScales(t *testing.T) {

@@ -40,14 +40,16 @@ func Markdown(w io.Writer, r Report) error {
 	if len(r.Steps) > 0 {
 		m.line("## Steps")
 		spans := r.spans()
-		m.table([]string{"step", "start", "duration", "predicted", "waited for", "restarts"}, len(r.Steps), func(i int) []string {
-			s := r.Steps[i]
-			name := s.Name
-			if s.Error != "" {
-				name += " (failed: " + s.Error + ")"
-			}
-			return []string{name, bench.Format(spans[i].start, "s"), bench.Format(s.Seconds, "s"), predicted(s), s.Waited, s.restarts()}
-		})
+		m.table([]string{"step", "start", "duration", "predicted", "waited for", "restarts"}, len(r.Steps),
+			func(i int) []string {
+				s := r.Steps[i]
+				name := s.Name
+				if s.Error != "" {
+					name += " (failed: " + s.Error + ")"
+				}
+				return []string{name, bench.Format(spans[i].start, "s"), bench.Format(s.Seconds, "s"), predicted(s), s.Waited,
+					s.restarts()}
+			})
 	}
 	if len(r.Versions) > 0 {
 		m.line("## Versions")

@@ -68,7 +68,8 @@ func TestSmallestReport(t *testing.T) {
 
 func TestFailedOutcome(t *testing.T) {
 	assert.Equal(t, "the bootstrap failed after 1m48s", Outcome{Seconds: 108}.sentence())
-	assert.Equal(t, "the control plane is ready after 5.5 s, 4.6 s of CPU time", Outcome{OK: true, Seconds: 5.5, CPU: 4.6}.sentence())
+	assert.Equal(t, "the control plane is ready after 5.5 s, 4.6 s of CPU time", Outcome{OK: true, Seconds: 5.5,
+		CPU: 4.6}.sentence())
 }
 
 func TestMarkdownEscapes(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 )
 
 // These tests work on real kernel objects: an SD card and a disk are loop devices
@@ -98,9 +99,7 @@ func onStage(t *testing.T) (inside bool) {
 // takes its share of the trials (see takes).
 func onStages(t *testing.T, n int) (printed []string) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: real mounts and loop devices")
-	}
+	roottest.Need(t, "real mounts and loop devices")
 	if os.Getenv("STORAGE_TEST_STAGE") == t.Name() {
 		return nil
 	}

@@ -268,7 +268,8 @@ const journalPath = "/etc/kubernetes/kubeadm-arm/journal.json"
 
 func badJournals() []badInput {
 	journal := func(name, text string) badInput {
-		return badInput{"journal-" + name, exitBadInput, "init", with("/etc/kubernetes/kubeadm-arm", folder(0o700), journalPath, file(text))}
+		return badInput{"journal-" + name, exitBadInput, "init", with("/etc/kubernetes/kubeadm-arm", folder(0o700),
+			journalPath, file(text))}
 	}
 	edit := func(name string, code int, words, sed string) badInput {
 		c := interruptedBoard()
@@ -335,7 +336,8 @@ func badBoards() []badInput {
 	}
 }
 
-const aPod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: %[1]s\nspec:\n  containers:\n  - name: %[1]s\n    command:\n    - %[1]s\n    - --secure-port=1\n    livenessProbe:\n      httpGet: {path: /livez, port: 6443}\n"
+const aPod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: %[1]s\nspec:\n  containers:\n  - name: %[1]s\n    " +
+	"command:\n    - %[1]s\n    - --secure-port=1\n    livenessProbe:\n      httpGet: {path: /livez, port: 6443}\n"
 
 func pod(component string) string { return fmt.Sprintf(aPod, component) }
 
@@ -414,8 +416,10 @@ func badCPUs() []badInput {
 	detect := func(name, text string) badInput {
 		return badInput{"cpuinfo-" + name, 0, "detect --root b", with("/mnt/b/proc/cpuinfo", file(text))}
 	}
-	pi1 := "processor\t: 0\nmodel name\t: ARMv6-compatible processor rev 7 (v6l)\nFeatures\t: half thumb fastmult vfp edsp java tls\n" +
-		"CPU implementer\t: 0x41\nCPU architecture: 7\nCPU variant\t: 0x0\nCPU part\t: 0xb76\nCPU revision\t: 7\n\nHardware\t: BCM2835\n"
+	pi1 := "processor\t: 0\nmodel name\t: ARMv6-compatible processor rev 7 (v6l)\nFeatures\t: half thumb fastmult vfp " +
+		"edsp java tls\n" +
+		"CPU implementer\t: 0x41\nCPU architecture: 7\nCPU variant\t: 0x0\nCPU part\t: 0xb76\nCPU revision\t: " +
+		"7\n\nHardware\t: BCM2835\n"
 	return []badInput{
 		detect("empty", ""),
 		detect("garbage", "\x00\x01:\x02\n:::\n"),

@@ -127,7 +127,8 @@ type bootFormat struct {
 // values are what a file may say before: nothing, something, what is to be added,
 // half of it, and its opposite.
 func values() []string {
-	return []string{"", "cgroup_disable=memory quiet", "a cgroup_disable=memory", "a cgroup_disable=memory,pids b", "cgroup_enable=memoryquiet mycgroup_enable=memory cgroup_memory=1"}
+	return []string{"", "cgroup_disable=memory quiet", "a cgroup_disable=memory", "a cgroup_disable=memory,pids b",
+		"cgroup_enable=memoryquiet mycgroup_enable=memory cgroup_memory=1"}
 }
 
 func shellTexts(name string) map[string]string {
@@ -249,7 +250,8 @@ func (c fieldCase) bootVariation(t *testing.T, format bootFormat, v variation) {
 			same++
 		}
 	}
-	assert.LessOrEqual(t, len(old)-same, 2, "%s: more than the parameters' lines were changed:\n%s\n%s", v.name, v.text, text)
+	assert.LessOrEqual(t, len(old)-same, 2, "%s: more than the parameters' lines were changed:\n%s\n%s", v.name, v.text,
+		text)
 	for _, f := range c.report(t).Findings {
 		if f.ID == "memory-cgroup" {
 			assert.Contains(t, f.Means, "already", v.name)
@@ -300,7 +302,8 @@ func TestLineVariations(t *testing.T) {
 		var all []variation
 		for i, line := range change.lines {
 			for j, kept := range change.kept {
-				all = append(all, variation{fmt.Sprint(change.path, i, j, " above"), kept + "\n" + line + "\n"}, variation{fmt.Sprint(change.path, i, j, " below"), line + "\n" + kept + "\n"})
+				all = append(all, variation{fmt.Sprint(change.path, i, j, " above"), kept + "\n" + line + "\n"},
+					variation{fmt.Sprint(change.path, i, j, " below"), line + "\n" + kept + "\n"})
 			}
 		}
 		for _, v := range forms(all) {
@@ -311,7 +314,8 @@ func TestLineVariations(t *testing.T) {
 			text, err := os.ReadFile(c.root + change.path)
 			require.NoError(t, err)
 			after := strings.Split(strings.ReplaceAll(string(text), "\r", ""), "\n")
-			assert.True(t, slices.ContainsFunc(after, func(l string) bool { return regexp.MustCompile(change.want).MatchString(l) }), "%s:\n%q\n%q", v.name, v.text, text)
+			assert.True(t, slices.ContainsFunc(after,
+				func(l string) bool { return regexp.MustCompile(change.want).MatchString(l) }), "%s:\n%q\n%q", v.name, v.text, text)
 			gone := 0
 			for _, line := range strings.Split(strings.ReplaceAll(v.text, "\r", ""), "\n") {
 				if !slices.Contains(after, line) {

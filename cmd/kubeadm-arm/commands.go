@@ -2,7 +2,7 @@ package main
 
 import "github.com/kubeadm-arm/kubeadm-arm/bench"
 
-// A command is one of ours. See ownFlag for what the table is used for.
+// A command is one of kubeadm-arm's own. See ownFlag for what the table is used for.
 type command struct {
 	name string
 	// calls are the forms in which it is called, without its name.
@@ -53,7 +53,7 @@ func doctorOutputFlag() ownFlag {
 
 func rootFlag(text string) ownFlag { return ownFlag{name: "root", value: "DIR", def: "/", text: text} }
 
-// commands are all of ours, in the order of the help.
+// commands are all of them, in the order of the help.
 func commands() []*command {
 	return []*command{
 		{name: "init", kubeadm: true, run: invocation.runInit,
@@ -128,7 +128,7 @@ func commands() []*command {
 	}
 }
 
-// commandNamed finds one of ours, nil if it is kubeadm's.
+// commandNamed finds one, nil if kubeadm-arm has none of that name.
 func commandNamed(name string) *command {
 	for _, c := range commands() {
 		if c.name == name {

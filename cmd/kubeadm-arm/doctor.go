@@ -350,17 +350,17 @@ func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.Ini
 
 // showChecks shows what doctor found before init. Findings that would certainly make it
 // fail stop it here; a warning is a line.
-func (v invocation) showChecks(r doctor.Report, output string) error {
-	fails := r.Of(doctor.Fail)
-	if output == "json" {
-		if err := writeJSON(v.stdout, result{Kind: "doctor", Doctor: &r}); err != nil {
+func (r *initRun) showChecks() error {
+	fails := r.doctor.Of(doctor.Fail)
+	if r.own.output == "json" {
+		if err := writeJSON(r.stdout, result{Kind: "doctor", Doctor: &r.doctor}); err != nil {
 			return err
 		}
 	} else {
-		for _, f := range r.Of(doctor.Warning) {
-			printable.Fprintf(v.stderr, "warning: %s: %s%s\n", f.ID, f.Seen, ignoredWord(f))
+		for _, f := range r.doctor.Of(doctor.Warning) {
+			r.display.Line("warning: " + f.ID + ": " + f.Seen + ignoredWord(f))
 		}
-		if err := doctor.Fails(v.stderr, r); err != nil {
+		if err := doctor.Fails(r.stderr, r.doctor); err != nil {
 			return err
 		}
 	}

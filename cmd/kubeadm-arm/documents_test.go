@@ -15,7 +15,8 @@ import (
 // from, and docs/commands.md say what the tables of the code say. -update writes
 // them.
 func TestDocuments(t *testing.T) {
-	for path, want := range map[string]string{"../../docs/exit-codes.md": exitCodesDocument(), "../../docs/commands.md": commandsDocument()} {
+	for path, want := range map[string]string{"../../docs/exit-codes.md": exitCodesDocument(),
+		"../../docs/commands.md": commandsDocument()} {
 		if *update {
 			require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
 		}

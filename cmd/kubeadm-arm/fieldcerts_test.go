@@ -31,7 +31,8 @@ func certificate(t *testing.T, days int, ca bool) []byte {
 }
 
 func kubeconfig(cert []byte) []byte {
-	return fmt.Appendf(nil, "apiVersion: v1\nkind: Config\nusers:\n- name: x\n  user:\n    client-certificate-data: %s\n", base64.StdEncoding.EncodeToString(cert))
+	return fmt.Appendf(nil, "apiVersion: v1\nkind: Config\nusers:\n- name: x\n  user:\n    client-certificate-data: %s\n",
+		base64.StdEncoding.EncodeToString(cert))
 }
 
 // Certificates are judged by whose they are: kubeadm renews its own, the kubelet

@@ -83,7 +83,8 @@ func TestDoctorAndInitJudgeAlike(t *testing.T) {
 			if c.version == "nothing" { // doctor alone can be asked
 				var errs bytes.Buffer
 				config := write("k.yaml", c.text)
-				code := run([]string{"kubeadm-arm", "doctor", "--config", config}, []string{"PATH=/nowhere"}, nil, &bytes.Buffer{}, &errs)
+				code := run([]string{"kubeadm-arm", "doctor", "--config", config}, []string{"PATH=/nowhere"}, nil, &bytes.Buffer{},
+					&errs)
 				assert.Contains(t, errs.String(), c.says)
 				assert.Equal(t, exitBadConfig, code)
 				return
@@ -100,7 +101,8 @@ func TestDoctorAndInitJudgeAlike(t *testing.T) {
 			config := write("k.yaml", string(bytes.ReplaceAll([]byte(c.text), []byte("$DIR"), []byte(dir))))
 			ask := func(args ...string) (string, int) {
 				var out, errs bytes.Buffer
-				code := run(append([]string{"kubeadm-arm"}, args...), []string{"PATH=" + dir + "/bin:/usr/bin:/bin", "KUBEADM_ARM_STORAGE="}, nil, &out, &errs)
+				code := run(append([]string{"kubeadm-arm"}, args...), []string{"PATH=" + dir + "/bin:/usr/bin:/bin",
+					"KUBEADM_ARM_STORAGE="}, nil, &out, &errs)
 				return errs.String(), code
 			}
 			said, code := ask("init", "--dry-run", "--arm-bench", bench, "--config", config)

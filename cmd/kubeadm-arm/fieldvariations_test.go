@@ -76,7 +76,8 @@ func cgroupVariations() []variation {
 				text := strings.ReplaceAll(form, "%s", plugin)
 				text = regexp.MustCompile(`(?m)^O`).ReplaceAllString(text, strings.ReplaceAll(line("\t")+"\n", "$", "$$"))
 				text = regexp.MustCompile(`(?m)^D(.*)$`).ReplaceAllStringFunc(text, func(s string) string { return line(s[1:]) })
-				text = strings.Replace(strings.Replace(text, "I}", strings.Replace(line(", "), ", ", ", ", 1)+"}", 1), "I }", line(", ")+" }", 1)
+				text = strings.Replace(strings.Replace(text, "I}", strings.Replace(line(", "), ", ", ", ", 1)+"}", 1), "I }",
+					line(", ")+" }", 1)
 				text = strings.Replace(text, "J", line(""), 1)
 				if value != "" && !strings.Contains(text, "SystemdCgroup") {
 					continue
@@ -106,8 +107,11 @@ func disabledVariations() []variation {
 		"comma on the next line": "[\n\"C\"\n, \"X\"]", "twice": `["C", "X", "C"]`, "a hash in another": `["X#1", "C"]`, "packed": `["X","C","X2"]`, "quotes of three": `["""C"""]`, "escaped": `["\u0069o.containerd.snapshotter.v1.btrfs", "C"]`,
 	} {
 		list = strings.NewReplacer("C", cri, "X", other).Replace(list)
-		all = append(all, variation{name, "version = 2\ndisabled_plugins = " + list + "\nroot = \"/var/lib/containerd\"\n[plugins.\"" + cri + "\".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n[plugins.\"" + cri + "\".containerd.runtimes.runc.options]\nSystemdCgroup = true\n"},
-			variation{name + ", quoted key", "# mine\n\"version\" = 2\n\"disabled_plugins\" = " + list + " # end\n[plugins.'" + cri + "'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'\noptions = {SystemdCgroup = true}\n"})
+		all = append(all, variation{name, "version = 2\ndisabled_plugins = " + list +
+			"\nroot = \"/var/lib/containerd\"\n[plugins.\"" + cri + "\".containerd.runtimes.runc]\nruntime_type = " +
+			"\"io.containerd.runc.v2\"\n[plugins.\"" + cri + "\".containerd.runtimes.runc.options]\nSystemdCgroup = true\n"},
+			variation{name + ", quoted key", "# mine\n\"version\" = 2\n\"disabled_plugins\" = " + list + " # end\n[plugins.'" +
+				cri + "'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'\noptions = {SystemdCgroup = true}\n"})
 	}
 	slices.SortFunc(all, func(a, b variation) int { return strings.Compare(a.name, b.name) })
 	return forms(all)
@@ -264,7 +268,8 @@ func TestDaemonVariations(t *testing.T) {
 func TestSysctlVariations(t *testing.T) {
 	c := layDown(t, filepath.Join(fieldFolder, "00-healthy.txtar"))
 	count := 0
-	for _, path := range []string{"", "/etc/sysctl.conf", "/etc/sysctl.d/10-mine.conf", "/etc/sysctl.d/99-zz.conf", "/etc/sysctl.d/99-kubeadm-arm.conf", "/usr/lib/sysctl.d/50-x.conf"} {
+	for _, path := range []string{"", "/etc/sysctl.conf", "/etc/sysctl.d/10-mine.conf", "/etc/sysctl.d/99-zz.conf",
+		"/etc/sysctl.d/99-kubeadm-arm.conf", "/usr/lib/sysctl.d/50-x.conf"} {
 		for _, v := range forms([]variation{
 			{"plain", "net.ipv4.ip_forward=0\n"}, {"blanks", "# mine\n net.ipv4.ip_forward = 0 \nvm.swappiness = 10\n"},
 			{"slashes", "vm.swappiness=10\nnet/ipv4/ip_forward=0\n"}, {"dash", "-net.ipv4.ip_forward = 0\n"}, {"twice", "net.ipv4.ip_forward=1\nnet.ipv4.ip_forward=0\n"},
@@ -295,7 +300,8 @@ func TestSysctlVariations(t *testing.T) {
 			} else if path != "" {
 				text, err := os.ReadFile(c.root + path)
 				require.NoError(t, err)
-				assert.True(t, oneChange(strings.ReplaceAll(v.text, "=1\nnet", "=1\nnet"), string(text)) || strings.Contains(v.name, "twice"), "%s:\n%s\n%s", v.name, v.text, text)
+				assert.True(t, oneChange(strings.ReplaceAll(v.text, "=1\nnet", "=1\nnet"), string(text)) || strings.Contains(v.name,
+					"twice"), "%s:\n%s\n%s", v.name, v.text, text)
 			}
 		}
 	}

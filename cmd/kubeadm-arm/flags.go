@@ -12,9 +12,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// ownFlag is a flag of ours. The table in commands.go is what command lines are
-// parsed by, what --help prints, and, by way of that, what manual pages and
-// completions are made of.
+// ownFlag is a flag of kubeadm-arm's own. The table in commands.go is the only list of
+// them: it parses command lines and prints --help, of which the manual pages, completions
+// and docs/commands.md are generated.
 type ownFlag struct {
 	name  string
 	short byte
@@ -43,7 +43,7 @@ type options struct {
 }
 
 // parse reads a command's arguments. Where the real kubeadm's flags are taken,
-// too, a flag that nobody knows is left to it.
+// too, unknown flags are left to it.
 func (v invocation) parse(c *command, args []string) (options, error) {
 	known := []kubeadm.FlagSpec{{Name: "help", Short: 'h', Switch: true}}
 	for _, f := range c.flags {
@@ -75,7 +75,7 @@ func (v invocation) parse(c *command, args []string) (options, error) {
 	return o, nil
 }
 
-// help tells whether help was asked for. Then nothing else is to be done.
+// help reports whether help was asked for. Then nothing else is done.
 func (o options) help() bool { return o.all.Bool("help") }
 
 // check looks at the values that can be wrong on their own, and at the number of
@@ -123,7 +123,7 @@ func (o options) text(name string) string {
 	return f.def
 }
 
-// on tells whether a switch is on.
+// on reports whether a switch is on.
 func (o options) on(name string) bool { return o.flag(name).value == "" && o.all.Bool(name) }
 
 // list are the values of a flag that may be repeated, or have several with commas.
@@ -168,8 +168,8 @@ func (o options) number(name string, most float64) (float64, error) {
 	return n, nil
 }
 
-// bad is an error about a flag's value. It names what the value came from: the flag,
-// or the environment variable that stands for it.
+// bad is an error about a flag's value. It names where the value is from: the flag or its
+// environment variable.
 func (o options) bad(name string, err error) error {
 	f := o.flag(name)
 	if _, given := o.all.Get(name); !given && f.env != "" && o.getenv(f.env) != "" {

@@ -18,7 +18,8 @@ func TestHelpOfEveryCommand(t *testing.T) {
 		}
 		for _, form := range []string{"--help", "-h", "--help=true", "--help=1", "--help=T", "-h=true", "-h=1"} {
 			var stdout, stderr bytes.Buffer
-			code := run([]string{"kubeadm-arm", c.name, form}, []string{"PATH=/nonexistent"}, strings.NewReader(""), &stdout, &stderr)
+			code := run([]string{"kubeadm-arm", c.name, form}, []string{"PATH=/nonexistent"}, strings.NewReader(""), &stdout,
+				&stderr)
 			assert.Zero(t, code, "%s %s", c.name, form)
 			assert.Empty(t, stderr.String(), "%s %s", c.name, form)
 			assert.Contains(t, stdout.String(), "kubeadm-arm "+c.name, form)
@@ -51,7 +52,8 @@ func TestOptionsComeFrom(t *testing.T) {
 		require.NoError(t, err)
 		return o
 	}
-	assert.Equal(t, "/x", parsed(env("KUBEADM_ARM_KUBEADM=/env"), "init", "--arm-kubeadm=/y", "--arm-kubeadm", "/x").text("arm-kubeadm"), "the last flag")
+	assert.Equal(t, "/x", parsed(env("KUBEADM_ARM_KUBEADM=/env"), "init", "--arm-kubeadm=/y", "--arm-kubeadm",
+		"/x").text("arm-kubeadm"), "the last flag")
 	assert.Equal(t, "/env", parsed(env("KUBEADM_ARM_KUBEADM=/env"), "init").text("arm-kubeadm"))
 	assert.Equal(t, "balanced", parsed(env("KUBEADM_ARM_PROFILE="), "init").text("profile"), "an empty variable is none")
 	o := parsed(env(), "init", "--storage", "/dev/sda1", "--new", "x", "--dry-run", "--output=json", "--", "y")
@@ -63,13 +65,14 @@ func TestOptionsComeFrom(t *testing.T) {
 }
 
 // switches are kubeadm's --dry-run and --help in forms that mean yes.
-var switches = [...]string{"--dry-run", "--dry-run=1", "--dry-run=t", "--dry-run=T", "--dry-run=TRUE", "--dry-run=True", "--help=true", "--help=1",
-	"-h=true", "-h=T", "-hv5", "--dry-run=0 --dry-run", "--help=F -h", "--dry-run=yes", "-h="}
+var switches = [...]string{"--dry-run", "--dry-run=1", "--dry-run=t", "--dry-run=T", "--dry-run=TRUE", "--dry-run=True",
+	"--help=true", "--help=1", "-h=true", "-h=T", "-hv5", "--dry-run=0 --dry-run", "--help=F -h", "--dry-run=yes", "-h="}
 
 // TestAskingChangesNothing: reset and init that only ask, or that cannot be read, leave
 // the board as it is.
 func TestAskingChangesNothing(t *testing.T) {
-	board := with("/etc/kubernetes/kubeadm-arm", folder(0o700), "/etc/kubernetes/kubeadm-arm/staged/kube-scheduler.yaml", file(pod("kube-scheduler")),
+	board := with("/etc/kubernetes/kubeadm-arm", folder(0o700), "/etc/kubernetes/kubeadm-arm/staged/kube-scheduler.yaml",
+		file(pod("kube-scheduler")),
 		"/etc/systemd/system/kubelet.service.d/50-kubeadm-arm.conf", file("[Service]\n"))
 	for _, form := range switches {
 		for _, words := range []string{"reset -f " + form, "reset " + form + " -f"} {

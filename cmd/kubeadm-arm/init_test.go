@@ -19,7 +19,8 @@ import (
 // gatherOnly is an init that ends after its first stage. The test binary has it as a
 // command of its own, so that gather runs on the boards of tryOnBoard.
 func gatherOnly() {
-	v := invocation{env: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, rawStdout: os.Stdout, rawStderr: os.Stderr}
+	v := invocation{env: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, rawStdout: os.Stdout,
+		rawStderr: os.Stderr}
 	o, err := v.parse(commandNamed("init"), os.Args[2:])
 	if err == nil {
 		var own initFlags
@@ -82,7 +83,8 @@ func TestInterruptedStages(t *testing.T) {
 		return stderr.String()
 	}
 	moved := &storage.Plan{Disk: storage.Disk{Path: "/dev/md0"}}
-	const untouched, itWas = "hint: nothing was changed; run it again\n", "the data was moved to /dev/md0, and nothing else was changed"
+	const untouched, itWas = "hint: nothing was changed; run it again\n", "the data was moved to /dev/md0, and nothing " +
+		"else was changed"
 	for _, at := range []string{"gather", "diagnose"} {
 		assert.Contains(t, signal(at, moved), untouched, at)
 	}

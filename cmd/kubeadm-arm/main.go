@@ -7,11 +7,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -117,11 +121,62 @@ func (v invocation) command(c *command, args []string) error {
 	return c.run(v, o)
 }
 
-// everyFlag are all flags that may stand before a command, ours and kubeadm's.
+// everyFlag are all flags that may precede a command, kubeadm-arm's and kubeadm's.
 func everyFlag() []kubeadm.FlagSpec {
 	all := append(kubeadm.InitFlags(), kubeadm.OtherFlags()...)
 	for _, f := range commandNamed("init").flags {
 		all = append(all, f.spec())
 	}
 	return append(all, kubeadm.FlagSpec{Name: "version", Switch: true})
+}
+
+// board is the layout of the board that this program runs on.
+func board() state.Layout {
+	return state.Layout{Root: "/", FS: durable.FS{Hook: durable.KillPoint()}}
+}
+
+// thisProgram is the path that systemd can start this program by.
+func thisProgram() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+// trustedProgram is that path where root's units may name it.
+func trustedProgram() (string, error) { return systemd.TrustedProgram(thisProgram()) }
+
+// isRoot is what kubeadm's own preflight check asks.
+func isRoot() bool { return os.Geteuid() == 0 }
+
+func needRoot(command string) error {
+	if isRoot() {
+		return nil
+	}
+	return &problem{exitNotRoot, "run it again with sudo", fmt.Errorf("%s must be run as root", command)}
+}
+
+// self is this program's file, nil if it cannot be found.
+func self() os.FileInfo {
+	// /proc/self/exe is the program even when it was started through a link or
+	// its file has been replaced since.
+	info, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
+// release is set by the linker: -X main.release=v0.1.0.
+var release string
+
+func version() string {
+	if release != "" {
+		return release
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "development"
 }

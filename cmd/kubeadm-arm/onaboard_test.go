@@ -21,6 +21,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 )
 
 // A trial is one call of kubeadm-arm on a made-up board: a mount and PID
@@ -117,6 +119,7 @@ done
 // tryOnBoard makes a trial. It needs root, as init itself does.
 func tryOnBoard(t *testing.T, c trial) ended {
 	t.Helper()
+	roottest.Need(t, "a mount namespace of its own")
 	spec, err := json.Marshal(c)
 	require.NoError(t, err)
 	cmd := exec.Command("/proc/self/exe")
@@ -126,7 +129,7 @@ func tryOnBoard(t *testing.T, c trial) ended {
 	cmd.Stderr = &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET}
 	out, err := cmd.Output()
-	require.NoError(t, err, "%s (root is needed)", said.String())
+	require.NoError(t, err, said.String())
 	var e ended
 	require.NoError(t, json.Unmarshal(out, &e))
 	require.Empty(t, e.Problem)
@@ -169,18 +172,8 @@ func (c trial) make() (e ended, err error) {
 	if err := c.layDown(self); err != nil {
 		return e, err
 	}
-	for _, words := range c.Before {
-		// However it ends: the trial's own outcome tells whether it was right.
-		sh := exec.Command("/bin/sh", "-c", words)
-		sh.Dir, sh.Env = "/mnt", c.env()
-		if _, err := sh.CombinedOutput(); err != nil && sh.ProcessState == nil {
-			return e, err
-		}
-	}
-	if c.After != "" {
-		if out, err := exec.Command("/bin/sh", "-ec", c.After).CombinedOutput(); err != nil {
-			return e, fmt.Errorf("%s: %w: %s", c.After, err, out)
-		}
+	if err := c.happenBefore(); err != nil {
+		return e, err
 	}
 	if c.Locked {
 		f, err := os.OpenFile("/etc/kubernetes/kubeadm-arm/lock", os.O_RDWR|os.O_CREATE, 0o600)
@@ -199,6 +192,34 @@ func (c trial) make() (e ended, err error) {
 	if err != nil {
 		return e, err
 	}
+	if err := c.call(&e); err != nil {
+		return e, err
+	}
+	after, err := c.snapshot()
+	e.Changed = difference(before, after)
+	return e, err
+}
+
+// happenBefore makes the calls and runs the command that come before the trial.
+func (c trial) happenBefore() error {
+	for _, words := range c.Before {
+		// However it ends: the trial's own outcome shows whether it was right.
+		sh := exec.Command("/bin/sh", "-c", words)
+		sh.Dir, sh.Env = "/mnt", c.env()
+		if _, err := sh.CombinedOutput(); err != nil && sh.ProcessState == nil {
+			return err
+		}
+	}
+	if c.After != "" {
+		if out, err := exec.Command("/bin/sh", "-ec", c.After).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", c.After, err, out)
+		}
+	}
+	return nil
+}
+
+// call makes the call itself.
+func (c trial) call(e *ended) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
 	path := "/opt/bin/kubeadm-arm"
@@ -216,6 +237,7 @@ func (c trial) make() (e ended, err error) {
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	var err error
 	if c.Terminal != "" {
 		err = atTerminal(cmd, &stdout, c.Terminal, c.Signal)
 		e.Left = processes()
@@ -224,17 +246,15 @@ func (c trial) make() (e ended, err error) {
 	}
 	var exit *exec.ExitError
 	if ctx.Err() != nil {
-		return e, fmt.Errorf("it hangs: %s%s", &stdout, &stderr)
+		return fmt.Errorf("it hangs: %s%s", &stdout, &stderr)
 	}
 	if errors.As(err, &exit) {
 		e.Code = exit.ExitCode()
 	} else if err != nil {
-		return e, err
+		return err
 	}
 	e.Stdout, e.Stderr = stdout.String(), stderr.String()
-	after, err := c.snapshot()
-	e.Changed = difference(before, after)
-	return e, err
+	return nil
 }
 
 // atTerminal runs a command as the leader of a session at a new terminal and
@@ -307,8 +327,11 @@ func (c trial) layDown(self string) error {
 	if err != nil {
 		return err
 	}
-	all := files("/opt/bin/kubeadm", program(fakeKubeadm), "/opt/bin/kubelet", program("#!/bin/sh\n"), "/opt/bin/kubeadm-arm", program(""),
-		"/opt/slow-board.json", entry{Text: bench, Mode: 0o644}, "/etc/kubernetes/manifests", folder(0o700), "/var/lib/etcd", folder(0o700))
+	all := files(
+		"/opt/bin/kubeadm", program(fakeKubeadm), "/opt/bin/kubelet", program("#!/bin/sh\n"),
+		"/opt/bin/kubeadm-arm", program(""), "/opt/slow-board.json", entry{Text: bench, Mode: 0o644},
+		"/etc/kubernetes/manifests", folder(0o700), "/var/lib/etcd", folder(0o700),
+	)
 	maps.Copy(all, c.Files)
 	for _, dir := range slices.Sorted(maps.Keys(c.Mounts)) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -340,7 +363,8 @@ func (c trial) layDown(self string) error {
 		if err := syscall.Statfs(dir, &fs); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, int(fs.Bavail)*int(fs.Bsize)-free), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, int(fs.Bavail)*int(fs.Bsize)-free),
+			0o600); err != nil {
 			return err
 		}
 	}

@@ -64,6 +64,7 @@ func writeIndented(w io.Writer, x any) error {
 // stopping.
 type jsonLines struct{ out io.Writer }
 
+func (j jsonLines) Line(string)             {} // what it says is in one of the objects
 func (j jsonLines) Begin(r screen.Run)      { _ = writeJSON(j.out, result{Kind: "plan", Plan: &r.Plan}) }
 func (j jsonLines) Event(e bootstrap.Event) { _ = writeJSON(j.out, result{Kind: "event", Event: &e}) }
 func (j jsonLines) Stop()                   {}

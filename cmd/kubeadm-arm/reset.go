@@ -8,9 +8,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// runReset is kubeadm's, and after its success everything of ours goes too. What only
-// shows something, asks for one phase or for another root folder, or cannot be parsed,
-// is kubeadm's alone.
+// runReset runs kubeadm reset and, once that has succeeded, removes kubeadm-arm's own
+// files, too. A reset that only shows something, that is of one phase or of another root
+// folder, or that cannot be parsed, is left to kubeadm.
 func (v invocation) runReset(args []string) error {
 	rest, asked, err := v.ownKubeadm(args)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 )
 
 // signals ends a context at the first SIGINT, SIGTERM or SIGHUP and remembers
-// which it was. A SIGHUP that nohup has switched off stays so. SIGPIPE is taken
-// too, and nothing done: the default would end the program, in the middle, when
-// whoever reads its output goes away.
+// which it was. A SIGHUP that nohup ignores stays ignored. SIGPIPE is caught and
+// ignored: by default it would end the program in the middle of its work when the reader
+// of its output goes away.
 type signals struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -24,8 +24,8 @@ type signals struct {
 	ended  chan struct{}
 }
 
-// answerWithin is when somebody who presses Ctrl-C hears that it was seen, where the
-// end takes longer.
+// answerWithin is how soon after Ctrl-C the program says that it is stopping, if it has
+// not stopped by then.
 const answerWithin = 700 * time.Millisecond
 
 func (v invocation) listen() *signals {
@@ -44,7 +44,7 @@ func (v invocation) listen() *signals {
 			if n, ok := sig.(syscall.Signal); ok && s.got.CompareAndSwap(0, int32(n)) {
 				s.answer = time.AfterFunc(answerWithin, func() {
 					// One write, on a line of its own: a step's line may stand there.
-					_, _ = io.WriteString(v.rawStderr, "\nkubeadm-arm: ending; what is at work has 10 s to stop\n")
+					_, _ = io.WriteString(v.rawStderr, "\nkubeadm-arm: stopping; running commands have 10 s to end\n")
 				})
 			}
 			s.cancel()
@@ -57,7 +57,7 @@ func (v invocation) listen() *signals {
 	return s
 }
 
-// suspensions tells of each Ctrl-Z, which from then on stops the program only if the
+// suspensions receives each Ctrl-Z, which from then on stops the program only if the
 // receiver does so.
 func suspensions() <-chan os.Signal {
 	c := make(chan os.Signal, 1)

@@ -23,8 +23,8 @@ const mergedPatches = "/run/kubeadm-arm/patches"
 const maxPatches = 10000
 
 // upgradeArgs gives `kubeadm upgrade apply` and `upgrade node` the folder of
-// patches that init laid down, because an upgrade writes the manifests anew. An
-// owner's own folder is merged with ours and wins where both set the same.
+// patches that init wrote, because an upgrade writes the manifests anew. The owner's own
+// folder is merged with that one and wins where both set the same field.
 func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 	known := append(kubeadm.InitFlags(), kubeadm.OtherFlags()...)
 	a, err := kubeadm.ParseArgs(args, known)

@@ -45,7 +45,8 @@ func TestHook(t *testing.T) {
 			ops = append(ops, c.Op)
 		}
 	}
-	assert.Equal(t, []string{"mkdir", "sync", "mkdir", "sync", "write", "sync", "rename", "sync", "sync", "remove", "sync"}, ops)
+	assert.Equal(t, []string{"mkdir", "sync", "mkdir", "sync", "write", "sync", "rename", "sync", "sync", "remove",
+		"sync"}, ops)
 
 	f.Hook = func(c Change) error { return syscall.EIO }
 	require.ErrorIs(t, f.WriteFile(filepath.Join(dir, "never"), nil, 0o600), syscall.EIO)

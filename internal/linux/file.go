@@ -17,7 +17,10 @@ const maxFile = 64 << 10
 // ReadFile reads a short file of /proc or /sys, at most 64 KiB of it, with three
 // system calls. The error is an *os.PathError, as os.ReadFile's is.
 func ReadFile(path string) ([]byte, error) {
-	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0) })
+	fd, err := ignoringEINTR(func() (int, error) {
+		return unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC,
+			0)
+	})
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}

@@ -89,7 +89,8 @@ func TestReadThrottled(t *testing.T) {
 		assert.True(t, got.Since(Undervoltage) && got.Since(SlowedDown), folder)
 		assert.True(t, got.Now(SlowedDown) && !got.Now(Undervoltage), folder)
 	}
-	_, ok := ReadThrottled(fstest.MapFS{"sys/devices/platform/soc/soc:firmware/get_throttled": {Data: []byte("no word\n")}})
+	const word = "sys/devices/platform/soc/soc:firmware/get_throttled"
+	_, ok := ReadThrottled(fstest.MapFS{word: {Data: []byte("no word\n")}})
 	assert.False(t, ok)
 }
 
@@ -97,7 +98,8 @@ func TestParseMeminfo(t *testing.T) {
 	m, err := ParseMeminfo([]byte("MemTotal: 1000 kB\nMemFree: 100 kB\nBuffers: 20 kB\nCached: 300 kB\n"))
 	require.NoError(t, err, "kernels before 3.14 have no MemAvailable")
 	assert.Equal(t, Meminfo{Total: 1000 << 10, Available: 420 << 10}, m)
-	m, err = ParseMeminfo([]byte("MemTotal: 1017212 kB\nMemFree: 100 kB\nMemAvailable: 500000 kB\nSwapTotal: 0 kB\nnonsense\nMemTotal: x kB\n"))
+	m, err = ParseMeminfo([]byte("MemTotal: 1017212 kB\nMemFree: 100 kB\nMemAvailable: 500000 kB\nSwapTotal: 0 " +
+		"kB\nnonsense\nMemTotal: x kB\n"))
 	require.NoError(t, err, "what cannot be read is skipped")
 	assert.Equal(t, Meminfo{Total: 1017212 << 10, Available: 500000 << 10}, m)
 	for _, text := range []string{"", "MemTotal: x kB", "MemTotal: 10 MB", "MemTotal: 99999999999999999999 kB"} {

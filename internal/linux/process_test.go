@@ -9,13 +9,17 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 )
 
 func TestParseProcess(t *testing.T) {
-	p, err := ParseProcess([]byte("42 (a ) (b) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 1 0 987654 1000 10 18446744073709551615\n"))
+	p, err := ParseProcess([]byte("42 (a ) (b) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 1 0 987654 1000 10 " +
+		"18446744073709551615\n"))
 	require.NoError(t, err)
 	assert.Equal(t, Process{PID: 42, Parent: 1, Started: 987654, CPU: 2 * time.Second, State: 'S'}, p)
-	for _, bad := range []string{"", "42", "42 (x", "x (y) S", "42 (x) S 1 2 3", "42 (x) S 1 1 1 1 1 1 1 1 1 1 x 1 1 1 1 1 1 1 1 1"} {
+	for _, bad := range []string{"", "42", "42 (x", "x (y) S", "42 (x) S 1 2 3",
+		"42 (x) S 1 1 1 1 1 1 1 1 1 1 x 1 1 1 1 1 1 1 1 1"} {
 		_, err := ParseProcess([]byte(bad))
 		assert.Error(t, err, bad)
 	}
@@ -63,9 +67,7 @@ func TestFindAgain(t *testing.T) {
 // What a process calls itself is no evidence: a user's process is not waited for and
 // not paused, whatever its name and its command line are.
 func TestUsersProcessesAreNotTrusted(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: files of another user are made")
-	}
+	roottest.Need(t, "files of another user are made")
 	proc := t.TempDir()
 	const nobody = 65534
 	forge := func(pid int, name, cmdline string, parent, owner int) {
@@ -107,7 +109,8 @@ func TestNumbersWithoutACommandLineAreReadAgain(t *testing.T) {
 	_, ok := f.Newest("etcd")
 	require.False(t, ok)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "cmdline"), []byte("etcd\x00"), 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "stat"), []byte("7 (etcd) S 1 1 1 0 -1 0 0 0 0 0 7 3 0 0 20 0 1 0 5 0 0"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "stat"),
+		[]byte("7 (etcd) S 1 1 1 0 -1 0 0 0 0 0 7 3 0 0 20 0 1 0 5 0 0"), 0o644))
 	scans := 1
 	for ; !ok && scans < 2*rereadEvery; scans++ {
 		_, ok = f.Newest("etcd")

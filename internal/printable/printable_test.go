@@ -24,7 +24,8 @@ func TestLine(t *testing.T) {
 }
 
 func TestFprintf(t *testing.T) {
-	got := Sprintf("\x1b[K%-8s|%6.2f|%*d|%v|%q|%s|%02d\n", "a\x1bb", 1.5, 4, 7, errors.New("x\ny"), "z", []string{"p\n", "q"}, 3*time.Minute/time.Minute)
+	got := Sprintf("\x1b[K%-8s|%6.2f|%*d|%v|%q|%s|%02d\n", "a\x1bb", 1.5, 4, 7, errors.New("x\ny"), "z",
+		[]string{"p\n", "q"}, 3*time.Minute/time.Minute)
 	assert.Equal(t, "\x1b[Ka\\u001bb     |  1.50|   7|x\\ny|\"z\"|[p\\n q]|03\n", got)
 	var b strings.Builder
 	_, _ = Fprintln(&b, "a\nb", 7)

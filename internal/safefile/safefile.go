@@ -139,7 +139,8 @@ func regular(path string, info fs.FileInfo) error {
 	if info.Mode().IsRegular() {
 		return nil
 	}
-	return &RefusedError{path, "is " + Kind(info.Mode()) + ", not a regular file", "put a regular file in its place, or name another"}
+	return &RefusedError{path, "is " + Kind(info.Mode()) + ", not a regular file",
+		"put a regular file in its place, or name another"}
 }
 
 // Kind names the kind of a file, with its article.
@@ -183,7 +184,8 @@ func readAll(f *os.File, path string, limit int64) ([]byte, error) {
 }
 
 func tooLarge(path string, limit int64) error {
-	return &RefusedError{path, "is larger than " + bytesText(limit) + ", the most that is read", "see what it is and what wrote it"}
+	return &RefusedError{path, "is larger than " + bytesText(limit) + ", the most that is read",
+		"see what it is and what wrote it"}
 }
 
 func bytesText(n int64) string {
@@ -221,7 +223,8 @@ func list(dir *os.File, path string, limit int) ([]fs.DirEntry, error) {
 }
 
 func tooMany(path string, limit int) error {
-	return &RefusedError{path, fmt.Sprintf("holds more than %d entries, the most that are listed", limit), "see what wrote them: ls -U " + path + " | head"}
+	return &RefusedError{path, fmt.Sprintf("holds more than %d entries, the most that are listed", limit),
+		"see what wrote them: ls -U " + path + " | head"}
 }
 
 // Files lists all files below a folder that are no folders, by their paths relative to

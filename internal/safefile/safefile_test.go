@@ -166,7 +166,8 @@ func TestRoot(t *testing.T) {
 	text, err := root.Read("etc/outside/own", limit)
 	require.NoError(t, err)
 	assert.Equal(t, "its own", string(text), "an absolute link leads to the root's own file")
-	for _, name := range []string{"etc/secret", "etc/beside", "etc/outside/shadow", "etc/magic", "etc/zero", "../shadow", "etc/loop", "etc/relative/x"} {
+	for _, name := range []string{"etc/secret", "etc/beside", "etc/outside/shadow", "etc/magic", "etc/zero", "../shadow",
+		"etc/loop", "etc/relative/x"} {
 		_, err := root.Read(name, limit)
 		assert.Error(t, err, name)
 		_, err = fs.ReadFile(root.FS(limit, 10), strings.TrimLeft(name, "./"))

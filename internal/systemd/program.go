@@ -34,7 +34,8 @@ func (e *UntrustedError) Hint() string {
 		program = "kubeadm-arm"
 	}
 	folder := installFolder("/usr/local/bin", "/usr/bin")
-	return "install it first: sudo install -m 755 " + shell.Quote(program) + " " + folder + "/kubeadm-arm, and run it from there"
+	return "install it first: sudo install -m 755 " + shell.Quote(program) + " " + folder +
+		"/kubeadm-arm, and run it from there"
 }
 
 // installFolder is the first of some folders that a unit may name a program in, else

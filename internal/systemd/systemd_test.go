@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 )
 
 func TestWord(t *testing.T) {
@@ -55,7 +57,8 @@ func TestSystemdReads(t *testing.T) {
 		out, _ := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput()
 		return string(out)
 	}
-	assert.NotEmpty(t, verify("[Service]\nExecStart=/bin/true %n\nEnvironment=\"A=\\q\nEnvironment=x%\n"), "a wrong line is named")
+	assert.NotEmpty(t, verify("[Service]\nExecStart=/bin/true %n\nEnvironment=\"A=\\q\nEnvironment=x%\n"),
+		"a wrong line is named")
 	assert.NotContains(t, verify("[Service]\nType=oneshot\nExecStart="+line+"\nEnvironment="+strings.Replace(word, `"`, `"A=`, 1)+"\n"), "kubeadm-arm-try")
 }
 
@@ -75,9 +78,7 @@ func TestMountUnit(t *testing.T) {
 }
 
 func TestTrustedProgram(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: only root's files are trusted")
-	}
+	roottest.Need(t, "only root's files are trusted")
 	// t.TempDir lies in /tmp, which is nobody's.
 	dir, err := os.MkdirTemp("/opt", "kubeadm-arm-test-")
 	require.NoError(t, err)

@@ -49,7 +49,8 @@ func Word(s string) (string, error) {
 // quotes, backslashes or control characters.
 func CommandLine(program string, args ...string) (string, error) {
 	if !filepath.IsAbs(program) || strings.ContainsAny(program, `"'\$`) || strings.ContainsFunc(program, control) {
-		return "", fmt.Errorf("%q cannot stand in a unit: want an absolute path without quotes, backslashes, $ and control characters", program)
+		return "", fmt.Errorf("%q cannot stand in a unit: want an absolute path without quotes, backslashes, $ and control "+
+			"characters", program)
 	}
 	var words []string
 	for _, a := range append([]string{program}, args...) {

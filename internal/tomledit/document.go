@@ -94,7 +94,8 @@ func keys(it unstable.Iterator) (path []string, all span) {
 // add notes an entry and those inside it.
 func (d *document) add(n *unstable.Node, prefix []string, inside int) {
 	path, key := keys(n.Key())
-	e := entry{section: len(d.sections) - 1, path: slices.Concat(prefix, path), inside: inside, key: key, kind: n.Value().Kind}
+	e := entry{section: len(d.sections) - 1, path: slices.Concat(prefix, path), inside: inside, key: key,
+		kind: n.Value().Kind}
 	// The parser gives no place for an array or the whole of an inline table:
 	// a value is what follows the equals sign.
 	e.value = span{key.end, spanOf(n.Raw).end}

@@ -96,7 +96,8 @@ func TestRemoveStrings(t *testing.T) {
 
 // Whatever the text, the result is that text with the setting, or an error.
 func FuzzSet(f *testing.F) {
-	for _, text := range []string{"a.b.c = 1", "[a]\nb = {c = 1}\n", "[[a]]\nb=1", "a = [\"x\", 'y', # z\n]\r\n", "\"a\".b = { c = \"\"\"x\"\"\" }", "[a.b]\n\n[x]\n[a]\n"} {
+	for _, text := range []string{"a.b.c = 1", "[a]\nb = {c = 1}\n", "[[a]]\nb=1", "a = [\"x\", 'y', # z\n]\r\n",
+		"\"a\".b = { c = \"\"\"x\"\"\" }", "[a.b]\n\n[x]\n[a]\n"} {
 		f.Add(text, "a", "b")
 	}
 	f.Fuzz(func(t *testing.T, text, x, y string) {

@@ -67,6 +67,7 @@ const DefaultNodeIP = "10.88.0.2"
 // NameForm keeps a name fit for a hostname, a folder and a cgroup.
 var NameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
 
+// DirOf is the folder of the board of that name. The error says that it is no name.
 func DirOf(name string) (string, error) {
 	if !NameForm.MatchString(name) {
 		return "", fmt.Errorf("board name %q: want small letters, digits and dashes, as in a hostname", name)
@@ -75,6 +76,7 @@ func DirOf(name string) (string, error) {
 	return filepath.Join(boards, name), err
 }
 
+// Load returns the board of that name, which must be up.
 func Load(name string) (*Board, error) {
 	dir, err := DirOf(name)
 	if err != nil {
@@ -87,6 +89,7 @@ func Load(name string) (*Board, error) {
 	return b, err
 }
 
+// Read returns the board whose folder is dir.
 func Read(dir string) (*Board, error) {
 	path := filepath.Join(dir, "board.json")
 	text, err := os.ReadFile(path)
@@ -100,6 +103,7 @@ func Read(dir string) (*Board, error) {
 	return b, nil
 }
 
+// Save writes the board's record.
 func (b *Board) Save() error {
 	text, err := json.MarshalIndent(b, "", "  ")
 	if err != nil {

@@ -32,6 +32,7 @@ type Disk struct {
 	Rate  int64         `json:"rate"`    // bytes a second, read and written
 }
 
+// Slow reports whether the disk is slowed at all.
 func (d Disk) Slow() bool { return d != Disk{} }
 
 func (d Disk) String() string {

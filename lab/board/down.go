@@ -18,8 +18,8 @@ import (
 )
 
 // Down takes a board away: its processes, mounts, namespaces, cgroups, files.
-func Down(b *Board) error {
-	if err := EndEmulator(b); err != nil {
+func (b *Board) Down() error {
+	if err := b.EndEmulator(); err != nil {
 		return err
 	}
 	if b.Emulated != "" {
@@ -101,6 +101,7 @@ func endAll(first Process, groups cgroup.Groups, deadline time.Time) error {
 	}
 }
 
+// DownNamed takes the board of that name down, also when only parts of it are left.
 func DownNamed(name string) error {
 	dir, err := DirOf(name)
 	if err != nil {
@@ -108,7 +109,7 @@ func DownNamed(name string) error {
 	}
 	b, err := Load(name)
 	if err == nil {
-		return Down(b)
+		return b.Down()
 	}
 	groups, errGroups := cgroup.Find(name)
 	if errGroups != nil {
@@ -117,7 +118,8 @@ func DownNamed(name string) error {
 	if cache.IsDir(dir) || groups.Orphaned(dir) {
 		// Its lab was killed before board.json was whole, or somebody has
 		// removed the files of a running board.
-		return Down(&Board{Name: name, Dir: dir})
+		b = &Board{Name: name, Dir: dir}
+		return b.Down()
 	}
 	return err
 }
@@ -132,12 +134,13 @@ func downLeft() error {
 	for _, b := range all {
 		if b.Owner != (Process{}) && !b.Owner.Alive() {
 			progress.Log("board %s was left by a program that has ended; taking it down", b.Name)
-			failed = errors.Join(failed, Down(b))
+			failed = errors.Join(failed, b.Down())
 		}
 	}
 	return failed
 }
 
+// DownAll takes all boards down, also those of which only cgroups are left.
 func DownAll() error {
 	all, err := All()
 	if err != nil {
@@ -166,14 +169,14 @@ func DownAll() error {
 	}
 	var failed error
 	for _, b := range all {
-		failed = errors.Join(failed, Down(b))
+		failed = errors.Join(failed, b.Down())
 	}
 	return failed
 }
 
 // EndEmulator cuts an emulated board's power: its QEMU, and one that a killed lab
 // could not write down, which has the board's folder as its working directory.
-func EndEmulator(b *Board) error {
+func (b *Board) EndEmulator() error {
 	processes, err := filepath.Glob("/proc/[0-9]*/cwd")
 	if err != nil {
 		return err

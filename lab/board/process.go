@@ -14,6 +14,7 @@ type Process struct {
 	Started uint64 `json:"started"`
 }
 
+// ProcessOf is the process that has the number pid now.
 func ProcessOf(pid int) Process { return Process{pid, startTime(pid)} }
 
 // Alive reports whether the process still runs.

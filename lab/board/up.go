@@ -78,7 +78,7 @@ func Up(ctx context.Context, o Options, s Slowness) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, Down(b))
+			err = errors.Join(err, b.Down())
 		}
 	}()
 	if err := b.populate(k.programs, o.Programs, k.sandboxImage); err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
-const refusal = "kubeadm-arm: kubeadm-v7 at /usr/local/bin/kubeadm-v7 was built for ARMv7; this CPU is ARMv6 (ARM1176, Raspberry Pi Model B): it would die with Illegal instruction\nhint: install another\n"
+const refusal = "kubeadm-arm: kubeadm-v7 at /usr/local/bin/kubeadm-v7 was built for ARMv7; this CPU is " +
+	"ARMv6 (ARM1176, Raspberry Pi Model B): it would die with Illegal instruction\nhint: install another\n"
 
 func TestRefused(t *testing.T) {
 	var s suite

@@ -110,11 +110,13 @@ func removeIfThere(path string) error {
 	return nil
 }
 
+// IsDir reports whether there is a folder at path.
 func IsDir(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
 
+// Exists reports whether there is something at path.
 func Exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -78,7 +79,10 @@ func TestStretch(t *testing.T) {
 }
 
 func TestWhatInitPrints(t *testing.T) {
-	path, err := reportPath([]byte("{\"kind\":\"plan\"}\n{\"kind\":\"event\"}\n{\"kind\":\"result\",\"report\":\"/r/1.md\"}\n"))
+	path, err := reportPath([]byte(`{"kind":"plan"}
+{"kind":"event"}
+{"kind":"result","report":"/r/1.md"}
+`))
 	require.NoError(t, err)
 	assert.Equal(t, "/r/1.md", path)
 	_, err = reportPath([]byte("{\"kind\":\"plan\"}\n"))
@@ -106,7 +110,7 @@ func TestComplete(t *testing.T) {
 
 // A lab that cannot be started fails every board, and each is named.
 func TestEveryBoardThatFailsIsNamed(t *testing.T) {
-	c := calibration{lab: drive.Lab(t.TempDir() + "/no-lab"), out: t.TempDir()}
+	c := calibration{log: drive.NewLog(io.Discard), lab: drive.Lab(t.TempDir() + "/no-lab"), out: t.TempDir()}
 	err := c.run(context.Background(), throttledBoards()[:3])
 	assert.ErrorContains(t, err, "cpu-100-1core: ")
 	assert.ErrorContains(t, err, "cpu-100-2core: ")

@@ -19,6 +19,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 )
 
+// Root is where the kernel's hierarchies are mounted.
 const Root = "/sys/fs/cgroup"
 
 // Groups are the control groups of a board: one folder per hierarchy with
@@ -36,6 +37,7 @@ type hierarchy struct {
 	Options string // mount options that name it
 }
 
+// Find returns the groups of a board, which need not exist yet.
 func Find(board string) (Groups, error) {
 	c := Groups{Name: "kubeadm-arm-lab-" + board}
 	var fsinfo unix.Statfs_t
@@ -115,6 +117,7 @@ func (c Groups) Dir(controller string) string {
 	return ""
 }
 
+// Create makes the groups.
 func (c Groups) Create() error {
 	if c.V2 {
 		if err := handDown(Root); err != nil {

@@ -43,8 +43,9 @@ func TestReasonNamesTheSignal(t *testing.T) {
 
 func TestExpectIllegal(t *testing.T) {
 	e := expectations{illegal: true, memory: 40}
-	dies, refuses := run{setup: setup{Tool: armv7},
-		outcome: outcome{Reason: "ended by SIGILL"}}, run{setup: setup{Tool: refused}, outcome: outcome{Reason: "kubeadm-arm: x was built for ARMv7: it would die with Illegal instruction"}}
+	dies := run{setup: setup{Tool: armv7}, outcome: outcome{Reason: "ended by SIGILL"}}
+	refuses := run{setup: setup{Tool: refused},
+		outcome: outcome{Reason: "kubeadm-arm: x was built for ARMv7: it would die with Illegal instruction"}}
 	require.NoError(t, e.check([]run{dies, refuses, good()}))
 	assert.Error(t, e.check([]run{{setup: setup{Tool: armv7}, outcome: outcome{OK: true}}, refuses, good()}))
 	assert.Error(t, e.check([]run{dies, {setup: setup{Tool: refused}, outcome: outcome{Reason: "ended by SIGILL"}},
@@ -167,7 +168,8 @@ func TestParseRequests(t *testing.T) {
 func TestDocument(t *testing.T) {
 	path := t.TempDir() + "/d.md"
 	slow := good()
-	slow.Board, slow.Seconds, slow.ByProgram, slow.Idle = "5%", 13, map[string]float64{"etcd": 1.25}, &idle{MilliCPU: 31, ByProgram: map[string]float64{"etcd": 12}}
+	slow.Board, slow.Seconds, slow.ByProgram = "5%", 13, map[string]float64{"etcd": 1.25}
+	slow.Idle = &idle{MilliCPU: 31, ByProgram: map[string]float64{"etcd": 12}}
 	slow.Missed = []string{"list the pods:\nexit | status 1"}
 	slow.Reboot = &reboot{ReadySeconds: 90, Limit: 1200}
 	slow.Decided = &decided{Plan: []decision{{"readiness period", "20 s", "each probe is a full handshake"}},

@@ -59,12 +59,15 @@ func missingPackages(needed map[string]string) []string {
 	return slices.Compact(missing)
 }
 
+// NeedBoards returns an error that names the packages which boards of namespaces lack here.
 func NeedBoards() error {
 	return needPackages(ForBoards(), "lab deps")
 }
 
+// NeedEmulator is the same for lab boot.
 func NeedEmulator() error { return needPackages(ForEmulator(), "lab deps --emulator") }
 
+// NeedEmulated is the same for emulated boards with Kubernetes.
 func NeedEmulated() error { return needPackages(ForEmulated(), "lab deps --emulated") }
 
 func needPackages(needed map[string]string, command string) error {

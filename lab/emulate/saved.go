@@ -286,7 +286,8 @@ func (q *qemu) call(command string, arguments any) (json.RawMessage, error) {
 
 // ignoreDisk leaves the disk that is memory out of the state: its file has all of it.
 func (q *qemu) ignoreDisk() error {
-	_, err := q.call("migrate-set-capabilities", map[string]any{"capabilities": []any{map[string]any{"capability": "x-ignore-shared", "state": true}}})
+	ignore := map[string]any{"capability": "x-ignore-shared", "state": true}
+	_, err := q.call("migrate-set-capabilities", map[string]any{"capabilities": []any{ignore}})
 	return err
 }
 

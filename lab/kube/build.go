@@ -38,6 +38,7 @@ const DefaultVersion = "v1.37.2"
 // newer lab does not take what an older one left in the cache.
 const recipe = "1"
 
+// String names the target's folder in the cache.
 func (t Target) String() string {
 	name := t.Version + "-" + t.Arch
 	if t.Arch == "arm" {
@@ -46,6 +47,7 @@ func (t Target) String() string {
 	return name + "-" + recipe
 }
 
+// VersionForm is the form of a version of Kubernetes, with its minor and patch numbers.
 var VersionForm = regexp.MustCompile(`^v1\.(\d+)\.(\d+)$`)
 
 func (t Target) check() error {

@@ -117,7 +117,7 @@ func draw(first string, parts []part) string {
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d"
  font-family="ui-monospace,Menlo,Consolas,monospace" font-size="14">
 <rect width="100%%" height="100%%" rx="8" fill="#1b1f24"/>
-<g fill="#e6edf3" xml:space="preserve">
+<g fill="#e6edf3" style="white-space:pre" xml:space="preserve">
 `, columns*9, rows*19+24)
 	second := func(i int) float64 { return playFor * parts[i].at / parts[len(parts)-1].at }
 	for row := range rows {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/text"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -18,15 +19,15 @@ func New(w io.Writer, term string) Display {
 	if f, ok := w.(*os.File); ok && term != "dumb" {
 		if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil {
 			t := newTerminal(w, int(size.Col))
-			go t.tick(time.NewTicker(time.Second))
+			t.ticks = time.NewTicker(time.Second).C
 			return t
 		}
 	}
 	return &log{out: w}
 }
 
-// header are the lines that say what is going to happen.
-func header(r Run) []string {
+// header are the lines that say what is going to happen, with the reasons or without.
+func header(r Run, reasons bool) []string {
 	model := r.Model
 	if model == "" {
 		model = "this board"
@@ -44,7 +45,11 @@ func header(r Run) []string {
 	}
 	for _, d := range r.Plan.Decisions {
 		if d.Group == plan.GroupBoard || d.Name == plan.StagedStart || d.Name == plan.KeyAlgorithm {
-			lines = append(lines, fmt.Sprintf("%s: %s (%s)", d.Name, d.Value, d.Reason))
+			line := d.Name + ": " + d.Value
+			if reasons {
+				line += " (" + d.Reason + ")"
+			}
+			lines = append(lines, line)
 		}
 	}
 	return lines
@@ -57,7 +62,7 @@ func WriteEnd(w io.Writer, e End) {
 		digits = 2 // on a fast board it is a tenth
 	}
 	lines := []string{
-		fmt.Sprintf("control plane up in %s, restarts of its components: %d", duration(e.Took), e.Restarts),
+		fmt.Sprintf("control plane up in %s, restarts of its components: %d", text.Duration(e.Took), e.Restarts),
 		fmt.Sprintf("kubeadm-arm itself took %.*f s of CPU time and at most %.0f MB of memory",
 			digits, e.CPU.Seconds(), float64(e.Peak)/1e6),
 	}

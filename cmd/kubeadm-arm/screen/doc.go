@@ -37,9 +37,11 @@ type End struct {
 	Report string
 }
 
-// A Display shows a run while it goes on. Its methods may be called from several
+// A Display shows a run under way. Its methods may be called from several
 // goroutines.
 type Display interface {
+	// Line shows a line of its own.
+	Line(string)
 	Begin(Run)
 	Event(bootstrap.Event)
 	// Stop ends the showing of events.

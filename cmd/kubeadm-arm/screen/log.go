@@ -10,9 +10,6 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/text"
 )
 
-// duration is the one form of durations.
-func duration(d time.Duration) string { return text.Duration(d) }
-
 // waitEvery is how often a log says that a step still waits.
 const waitEvery = 15 * time.Second
 
@@ -25,8 +22,11 @@ type log struct {
 	last time.Time
 }
 
+// Line implements Display.
+func (l *log) Line(line string) { writeLines(l.out, []string{line}) }
+
 // Begin implements Display.
-func (l *log) Begin(r Run) { writeLines(l.out, header(r)) }
+func (l *log) Begin(r Run) { writeLines(l.out, header(r, true)) }
 
 // Event implements Display.
 func (l *log) Event(e bootstrap.Event) {
@@ -37,18 +37,18 @@ func (l *log) Event(e bootstrap.Event) {
 		l.last = e.Time
 		expected := ""
 		if e.Expect > 0 {
-			expected = ", expected " + duration(e.Expect)
+			expected = ", expected " + text.Duration(e.Expect)
 		}
 		printable.Fprintf(l.out, "[%d/%d] %s%s\n", e.Number, e.Total, e.Step, expected)
 	case bootstrap.StepWaiting:
 		if e.Time.Sub(l.last) >= waitEvery {
 			l.last = e.Time
-			printable.Fprintf(l.out, "[%d/%d] %s: %s, %s\n", e.Number, e.Total, e.Step, duration(e.Elapsed), e.Detail)
+			printable.Fprintf(l.out, "[%d/%d] %s: %s, %s\n", e.Number, e.Total, e.Step, text.Duration(e.Elapsed), e.Detail)
 		}
 	case bootstrap.StepDone:
-		printable.Fprintf(l.out, "[%d/%d] %s: done in %s\n", e.Number, e.Total, e.Step, duration(e.Elapsed))
+		printable.Fprintf(l.out, "[%d/%d] %s: done in %s\n", e.Number, e.Total, e.Step, text.Duration(e.Elapsed))
 	case bootstrap.StepFailed:
-		printable.Fprintf(l.out, "[%d/%d] %s: failed after %s\n", e.Number, e.Total, e.Step, duration(e.Elapsed))
+		printable.Fprintf(l.out, "[%d/%d] %s: failed after %s\n", e.Number, e.Total, e.Step, text.Duration(e.Elapsed))
 	case bootstrap.Note:
 		printable.Fprintf(l.out, "note: %s: %s\n", e.Step, e.Detail)
 	}

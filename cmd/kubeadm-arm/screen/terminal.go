@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/text"
 )
 
 // terminal shows a run on a terminal. No line is wider than that: one that wrapped could
@@ -17,6 +18,8 @@ type terminal struct {
 	out   io.Writer
 	width int
 	now   func() time.Time
+	// ticks keep the clock of the step under way going.
+	ticks <-chan time.Time
 	stop  chan struct{}
 
 	mu      sync.Mutex
@@ -28,14 +31,12 @@ func newTerminal(w io.Writer, width int) *terminal {
 	return &terminal{out: w, width: max(width, 40), now: time.Now, stop: make(chan struct{})}
 }
 
-// tick keeps the clock of the step under way going.
-func (t *terminal) tick(ticker *time.Ticker) {
-	defer ticker.Stop()
+func (t *terminal) tick() {
 	for {
 		select {
 		case <-t.stop:
 			return
-		case <-ticker.C:
+		case <-t.ticks:
 			t.mu.Lock()
 			t.redraw()
 			t.mu.Unlock()
@@ -43,8 +44,14 @@ func (t *terminal) tick(ticker *time.Ticker) {
 	}
 }
 
+// Line implements Display.
+func (t *terminal) Line(line string) { t.wrapped([]string{line}) }
+
 // Begin implements Display.
-func (t *terminal) Begin(r Run) { t.wrapped(header(r)) }
+func (t *terminal) Begin(r Run) {
+	t.wrapped(header(r, false))
+	go t.tick()
+}
 
 // Event implements Display.
 func (t *terminal) Event(e bootstrap.Event) {
@@ -85,7 +92,7 @@ func (t *terminal) clear() { fmt.Fprint(t.out, "\r\x1b[K") }
 func (t *terminal) finish(word string, e bootstrap.Event) {
 	t.current = nil
 	t.clear()
-	printable.Fprintln(t.out, t.cut(fmt.Sprintf("%s%-44s %8s", word, e.Step, duration(e.Elapsed))))
+	printable.Fprintln(t.out, t.cut(fmt.Sprintf("%s%-44s %8s", word, e.Step, text.Duration(e.Elapsed))))
 }
 
 // redraw writes the line of the step under way.
@@ -94,9 +101,9 @@ func (t *terminal) redraw() {
 	if e == nil {
 		return
 	}
-	line := fmt.Sprintf(" %2d/%d %s: %s", e.Number, e.Total, e.Step, duration(t.now().Sub(t.began).Truncate(time.Second)))
+	line := fmt.Sprintf(" %2d/%d %s: %s", e.Number, e.Total, e.Step, text.Duration(t.now().Sub(t.began).Truncate(time.Second)))
 	if e.Expect > 0 {
-		line += " of about " + duration(e.Expect)
+		line += " of about " + text.Duration(e.Expect)
 	}
 	if e.Detail != "" {
 		line += ", " + e.Detail

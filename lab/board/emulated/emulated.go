@@ -140,7 +140,7 @@ func Up(ctx context.Context, o board.Options, m Options, slowDisk board.Disk) (e
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, board.Down(b.Board))
+			err = errors.Join(err, b.Down())
 		}
 	}()
 	if err := b.createDisks(); err != nil {
@@ -181,7 +181,8 @@ func (b Board) createDisks() error {
 // machine is what QEMU emulates for the board, without its further disks.
 func (b Board) machine() emulate.Machine {
 	return emulate.Machine{
-		Board: b.kind, Dir: b.Dir, Cores: b.Limits.CPUs, Memory: b.Limits.Memory, Dilation: b.Dilation, Count: b.Count, Clock: b.clock,
+		Board: b.kind, Dir: b.Dir, Cores: b.Limits.CPUs, Memory: b.Limits.Memory,
+		Dilation: b.Dilation, Count: b.Count, Clock: b.clock,
 	}
 }
 
@@ -215,7 +216,8 @@ func (b Board) start(ctx context.Context, files map[string][]byte, programs map[
 }
 
 // startedScript waits on an emulated board until it has started everything.
-const startedScript = "systemctl is-system-running --wait >/dev/null; until ctr version >/dev/null 2>&1; do sleep 0.5; done"
+const startedScript = "systemctl is-system-running --wait >/dev/null; " +
+	"until ctr version >/dev/null 2>&1; do sleep 0.5; done"
 
 // startMachine starts the board's QEMU.
 func (b Board) startMachine(ctx context.Context, folder string, m emulate.Machine) error {
@@ -283,7 +285,7 @@ func (b Board) Reboot(ctx context.Context, o RebootOptions) error {
 			return err
 		}
 	}
-	if err := board.EndEmulator(b.Board); err != nil {
+	if err := b.EndEmulator(); err != nil {
 		return err
 	}
 	for _, n := range o.Remove {

@@ -23,6 +23,7 @@ import (
 // The board has no systemd. A supervisor keeps its two services, and the same
 // program answers to the name systemctl (systemctl.go).
 
+// Socket is where the supervisor listens on the board.
 const Socket = "/run/lab/supervisor.sock"
 
 // unit is one service.

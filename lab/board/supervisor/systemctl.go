@@ -72,6 +72,7 @@ func parseSystemctl(args []string) systemctlCall {
 	return c
 }
 
+// Systemctl runs a command line of systemctl and returns its exit code.
 func Systemctl(args []string) int {
 	c := parseSystemctl(args)
 	switch c.verb {
