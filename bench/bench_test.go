@@ -29,7 +29,8 @@ func TestShortForm(t *testing.T) {
 	}
 	wall, ok := r.Sample(goWorkName+"/one-core", Wall)
 	require.True(t, ok)
-	assert.GreaterOrEqual(t, wall.Median, 0.5*best(goWorkName+"/one-core"), "one thread cannot use more CPU time than passes")
+	assert.GreaterOrEqual(t, wall.Median, 0.5*best(goWorkName+"/one-core"),
+		"one thread cannot use more CPU time than passes")
 	assert.Greater(t, r.Cores.One, 0.0)
 	assert.LessOrEqual(t, r.Cores.One, 1.2)
 	assert.LessOrEqual(t, r.Cores.All, 1.2*float64(runtime.GOMAXPROCS(0)))
@@ -71,7 +72,8 @@ func TestLongFormMeasuresEverything(t *testing.T) {
 
 	var table strings.Builder
 	require.NoError(t, Text(&table, r))
-	for _, want := range []string{"mutual, rsa-2048, x25519mlkem768", "seal/chacha20-poly1305", folder + " (", "2300 B appended and synced"} {
+	for _, want := range []string{"mutual, rsa-2048, x25519mlkem768", "seal/chacha20-poly1305", folder + " (",
+		"2300 B appended and synced"} {
 		assert.Contains(t, table.String(), want)
 	}
 }
@@ -130,7 +132,8 @@ func TestFormat(t *testing.T) {
 		want  string
 	}{
 		{0.0231, "s/op", "23.1 ms"}, {1.5, "s", "1.5 s"}, {135, "s", "2m15s"}, {2.3e-6, "s/op", "2.3 µs"}, {0, "s", "0 s"},
-		{25.7e6, "B/s", "25.7 MB/s"}, {999.96e6, "B/s", "1000 MB/s"}, {12, "B", "12.0 B"}, {0.05, "", "0.05"}, {12345, "op", "12345 op"},
+		{25.7e6, "B/s", "25.7 MB/s"}, {999.96e6, "B/s", "1000 MB/s"}, {12, "B", "12.0 B"}, {0.05, "", "0.05"}, {12345, "op",
+			"12345 op"},
 		{0.09999, "s", "100 ms"},
 	} {
 		assert.Equal(t, c.want, Format(c.value, c.unit), "%v", c)
@@ -162,7 +165,8 @@ func TestSampleStatistics(t *testing.T) {
 	s = newSample("x", CPU, SecondsPerOp, jumped, 40)
 	assert.Contains(t, s.Warnings, Warning{WarnDrift, "the median moved by +50 % while it was being measured"})
 
-	assert.Equal(t, []Warning{{WarnFew, "only 1 observation"}}, newSample("x", CPU, SecondsPerOp, []float64{1}, 1).Warnings)
+	assert.Equal(t, []Warning{{WarnFew, "only 1 observation"}}, newSample("x", CPU, SecondsPerOp, []float64{1},
+		1).Warnings)
 	assert.Zero(t, newSample("x", CPU, SecondsPerOp, nil, 0).N)
 }
 
@@ -172,8 +176,10 @@ func TestExpect(t *testing.T) {
 	}
 	r := Result{Cores: Cores{One: 0.05}, Samples: []Sample{
 		sample("go", CPU, SecondsPerOp, 0.01), sample("go", Wall, SecondsPerOp, 0.1),
-		sample("tls", Wall, SecondsPerOp, 0.1), sample("tls/server", CPU, SecondsPerOp, 0.003), sample("tls/client", CPU, SecondsPerOp, 0.002),
-		sample("disk", Wall, SecondsPerOp, 0.02), sample("hash", CPU, BytesPerSecond, 1e9), sample("hash", Wall, BytesPerSecond, 1e9),
+		sample("tls", Wall, SecondsPerOp, 0.1), sample("tls/server", CPU, SecondsPerOp, 0.003), sample("tls/client", CPU,
+			SecondsPerOp, 0.002),
+		sample("disk", Wall, SecondsPerOp, 0.02), sample("hash", CPU, BytesPerSecond, 1e9), sample("hash", Wall,
+			BytesPerSecond, 1e9),
 	}}
 	for name, want := range map[string]float64{"go": 0.2, "tls": 0.1, "disk": 0.02} {
 		got, ok := r.Expect(name)
@@ -191,7 +197,8 @@ func TestShortFormUnderAQuota(t *testing.T) {
 		quota  float64
 		budget time.Duration
 		rounds int
-	}{{0, ShortBudget, shortRounds}, {2, ShortBudget, shortRounds}, {1, ShortBudget, shortRounds}, {0.6, 400 * time.Millisecond, 5}, {0.25, 400 * time.Millisecond, 5}, {0.1, 500 * time.Millisecond, 1},
+	}{{0, ShortBudget, shortRounds}, {2, ShortBudget, shortRounds}, {1, ShortBudget, shortRounds}, {0.6,
+		400 * time.Millisecond, 5}, {0.25, 400 * time.Millisecond, 5}, {0.1, 500 * time.Millisecond, 1},
 		{0.05, time.Second, 1}, {0.01, 4500 * time.Millisecond, 1}, {0.005, 4500 * time.Millisecond, 1}} {
 		assert.Equal(t, c.budget, shortBudget(c.quota), "%v", c.quota)
 		assert.Equal(t, c.rounds, roundsOf(true, c.quota), "%v", c.quota)
@@ -233,7 +240,8 @@ func TestEnough(t *testing.T) {
 	ask := func(content bool) Options {
 		return Options{Short: true, Budget: ample, Folders: []string{folder}, Enough: func(sofar Result) bool {
 			asked++
-			for _, name := range []string{goWorkName + "/one-core", "tls-v2/mutual/rsa-2048/x25519mlkem768/server", "tls-v2/mutual/ecdsa-p256/x25519mlkem768/client"} {
+			for _, name := range []string{goWorkName + "/one-core", "tls-v2/mutual/rsa-2048/x25519mlkem768/server",
+				"tls-v2/mutual/ecdsa-p256/x25519mlkem768/client"} {
 				_, ok := sofar.Sample(name, CPU)
 				assert.True(t, ok, name)
 			}

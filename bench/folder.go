@@ -94,7 +94,8 @@ func newScratch(folder string) (*scratch, error) {
 		return fail("create a file in", err)
 	}
 	s := &scratch{folder: folder, file: file}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.ENOSYS) {
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil && !errors.Is(err, unix.ENOTSUP) &&
+		!errors.Is(err, unix.ENOSYS) {
 		s.remove()
 		return fail("lock a file in", err)
 	}
@@ -127,7 +128,8 @@ func (s *scratch) remove() error {
 				s.err = err
 			}
 		case <-time.After(removePatience):
-			s.err = fmt.Errorf("the disk under %s hangs, so this file may be left behind: %s", filepath.Dir(s.file.Name()), s.file.Name())
+			s.err = fmt.Errorf("the disk under %s hangs, so this file may be left behind: %s", filepath.Dir(s.file.Name()),
+				s.file.Name())
 		}
 	})
 	return s.err
@@ -192,7 +194,8 @@ func describe(folder string) (Folder, []Warning, error) {
 	f.FileSystem = fileSystemName(int64(stat.Type))
 	switch f.FileSystem {
 	case "tmpfs", "ramfs":
-		return f, []Warning{{WarnInMemory, folder + " lies in memory (" + f.FileSystem + "): its figures say nothing about a disk"}}, nil
+		return f, []Warning{{WarnInMemory, folder + " lies in memory (" + f.FileSystem +
+			"): its figures say nothing about a disk"}}, nil
 	}
 	return f, nil, nil
 }

@@ -153,7 +153,9 @@ func samplePod() *corev1.Pod {
 		},
 		Spec: corev1.PodSpec{
 			NodeName: "board", HostNetwork: true, PriorityClassName: "system-node-critical",
-			SecurityContext: &corev1.PodSecurityContext{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
+			SecurityContext: &corev1.PodSecurityContext{
+				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+			},
 		},
 	}
 	container := corev1.Container{
@@ -164,7 +166,8 @@ func samplePod() *corev1.Pod {
 		},
 	}
 	for i := range 30 {
-		container.Command = append(container.Command, fmt.Sprintf("--some-option-number-%d=/etc/kubernetes/pki/file-%d.crt", i, i))
+		container.Command = append(container.Command, fmt.Sprintf("--some-option-number-%d=/etc/kubernetes/pki/file-%d.crt",
+			i, i))
 	}
 	check := func(path string) *corev1.Probe {
 		return &corev1.Probe{
@@ -174,17 +177,20 @@ func samplePod() *corev1.Pod {
 			InitialDelaySeconds: 10, TimeoutSeconds: 15, PeriodSeconds: 10, FailureThreshold: 8,
 		}
 	}
-	container.LivenessProbe, container.ReadinessProbe, container.StartupProbe = check("/livez"), check("/readyz"), check("/livez")
+	container.LivenessProbe, container.ReadinessProbe = check("/livez"), check("/readyz")
+	container.StartupProbe = check("/livez")
 	kind := corev1.HostPathDirectoryOrCreate
 	for i := range 6 {
 		name, path := fmt.Sprintf("volume-%d", i), fmt.Sprintf("/etc/folder-%d", i)
 		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
 			HostPath: &corev1.HostPathVolumeSource{Path: path, Type: &kind},
 		}})
-		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: path, ReadOnly: true})
+		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: path,
+			ReadOnly: true})
 	}
 	pod.Spec.Containers = []corev1.Container{container}
-	for _, condition := range []corev1.PodConditionType{corev1.PodInitialized, corev1.PodReady, corev1.ContainersReady, corev1.PodScheduled} {
+	for _, condition := range []corev1.PodConditionType{corev1.PodInitialized, corev1.PodReady, corev1.ContainersReady,
+		corev1.PodScheduled} {
 		pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{
 			Type: condition, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Unix(1546300800, 0),
 		})

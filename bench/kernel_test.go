@@ -41,7 +41,8 @@ func TestCgroupVersion2(t *testing.T) {
 		"proc/self/cgroup", "0::/kube.slice/pod\n",
 		"sys/fs/cgroup/kube.slice/cpu.max", "max 100000\n",
 		"sys/fs/cgroup/kube.slice/pod/cpu.max", "150000 100000\n",
-		"sys/fs/cgroup/kube.slice/pod/cpu.stat", "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 9\nnr_throttled 1\nthrottled_usec 70000\n",
+		"sys/fs/cgroup/kube.slice/pod/cpu.stat", "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 9\nnr_throttled "+
+			"1\nthrottled_usec 70000\n",
 	)
 	got, ok := readCgroupCPU(root)
 	require.True(t, ok)
@@ -110,7 +111,8 @@ func TestFirmwareWarnings(t *testing.T) {
 		{firmware(0), firmware(0), nil},
 		{firmware(0), firmware(0x10000), []Warning{{WarnUndervoltage, "during the benchmark: " + low}}},
 		{firmware(0x10000), firmware(0x10000), []Warning{{WarnUndervoltage, "since the board booted: " + low}}},
-		{firmware(0), firmware(0x50005), []Warning{{WarnUndervoltage, "now: " + low}, {WarnThrottled, "now: the firmware throttled the board"}}},
+		{firmware(0), firmware(0x50005), []Warning{{WarnUndervoltage, "now: " + low},
+			{WarnThrottled, "now: the firmware throttled the board"}}},
 		{firmware(8), firmware(0x80000), []Warning{{WarnThrottled, "now: the soft temperature limit was reached"}}},
 		{nil, firmware(0x20000), []Warning{{WarnThrottled, "since the board booted: the firmware capped the clock"}}},
 	} {
@@ -120,7 +122,8 @@ func TestFirmwareWarnings(t *testing.T) {
 
 func TestReadState(t *testing.T) {
 	root := files(
-		"proc/meminfo", "MemTotal:         443888 kB\nMemFree:           10000 kB\nMemAvailable:      30000 kB\nSwapTotal: 102396 kB\nSwapFree: 102396 kB\nHugePages_Total:       0\n",
+		"proc/meminfo", "MemTotal:         443888 kB\nMemFree:           10000 kB\nMemAvailable:      30000 "+
+			"kB\nSwapTotal: 102396 kB\nSwapFree: 102396 kB\nHugePages_Total:       0\n",
 		"sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n",
 		"sys/class/thermal/thermal_zone0/temp", "61224\n",
 		"sys/class/thermal/thermal_zone0/type", "cpu-thermal\n",
@@ -136,7 +139,8 @@ func TestReadState(t *testing.T) {
 		"sys/devices/system/cpu/cpufreq/policy0/cpuinfo_max_freq", "700000\n",
 	)
 	s := readState(root)
-	assert.Equal(t, &Memory{Total: 443888 << 10, Available: 30000 << 10, SwapTotal: 102396 << 10, SwapFree: 102396 << 10}, s.Memory)
+	assert.Equal(t, &Memory{Total: 443888 << 10, Available: 30000 << 10, SwapTotal: 102396 << 10, SwapFree: 102396 << 10},
+		s.Memory)
 	assert.Equal(t, &Firmware{0x50005}, s.Firmware)
 	assert.Equal(t, []Temperature{{"cpu-thermal", 61.224}}, s.Temperatures)
 	assert.Equal(t, []string{"cpufreq-cpu0"}, s.Cooling, "a fan slows nothing down")
@@ -154,7 +158,8 @@ func TestReadState(t *testing.T) {
 
 	assert.Equal(t, State{}, readState(files()), "a kernel that tells nothing")
 	capped := []CPUClock{{"policy4", 6e8, 6e8, 12e8}}
-	assert.Equal(t, []Warning{{WarnThrottled, "the clock of policy4 may not exceed 600 of its 1200 MHz"}}, stateWarnings(State{}, State{}, capped))
+	assert.Equal(t, []Warning{{WarnThrottled, "the clock of policy4 may not exceed 600 of its 1200 MHz"}},
+		stateWarnings(State{}, State{}, capped))
 }
 
 func TestStillHolds(t *testing.T) {
@@ -179,6 +184,7 @@ func TestBusyCPU(t *testing.T) {
 	assert.Zero(t, BusyCPU(fstest.MapFS{"proc/stat": {Data: []byte("cpu one\n")}}))
 	assert.Zero(t, BusyCPU(fstest.MapFS{
 		"proc/stat": {Data: []byte(stat)}, "proc/self/cgroup": {Data: []byte("0::/board\n")},
-		"sys/fs/cgroup/board/cpu.max": {Data: []byte("5000 100000\n")}, "proc/self/mountinfo": {Data: []byte("30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")},
+		"sys/fs/cgroup/board/cpu.max": {Data: []byte("5000 100000\n")}, "proc/self/mountinfo": {Data: []byte("30 1 0:26 / " +
+			"/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")},
 	}), "a quota: the figure is of more than this board")
 }

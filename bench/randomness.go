@@ -33,7 +33,8 @@ func awaitRandomness(ctx context.Context, c clock, ask func(flags int) error) ([
 	case <-ready:
 	}
 	return []Warning{{WarnRandomness, fmt.Sprintf(
-		"the kernel had no randomness for the first %s: certificates and handshakes wait for it after each boot, unless a hardware source or haveged helps",
+		"the kernel had no randomness for the first %s: certificates and handshakes wait for it after each boot, unless a "+
+			"hardware source or haveged helps",
 		Format(c.Now().Sub(start).Seconds(), "s"))}}, nil
 }
 

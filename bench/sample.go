@@ -138,7 +138,8 @@ func doubts(inOrder []float64, s Sample) []Warning {
 	}
 	var found []Warning
 	if s.Spread > noisy {
-		found = append(found, Warning{WarnNoisy, fmt.Sprintf("half of the observations are more than %.0f %% off the median", 100*s.Spread)})
+		found = append(found, Warning{WarnNoisy, fmt.Sprintf("half of the observations are more than %.0f %% off the median",
+			100*s.Spread)})
 	}
 	if s.N >= 4*few {
 		half := len(inOrder) / 2
@@ -147,7 +148,8 @@ func doubts(inOrder []float64, s Sample) []Warning {
 		slices.Sort(second)
 		a, b := quantile(first, 0.5), quantile(second, 0.5)
 		if a > 0 && math.Abs(b/a-1) > max(drifted, 2*s.Spread) {
-			found = append(found, Warning{WarnDrift, fmt.Sprintf("the median moved by %+.0f %% while it was being measured", 100*(b/a-1))})
+			found = append(found, Warning{WarnDrift, fmt.Sprintf("the median moved by %+.0f %% while it was being measured",
+				100*(b/a-1))})
 		}
 	}
 	return found

@@ -68,7 +68,8 @@ func TestScheduleKeepsItsBudget(t *testing.T) {
 						3 * time.Millisecond, time.Millisecond, time.Millisecond, 30 * time.Microsecond, 3 * time.Microsecond,
 					} {
 						w := board.work(fmt.Sprint("work ", i), time.Duration(float64(cost)*slower))
-						list = append(list, &step{title: w.name, weight: 1, measure: newCompute(board, w, time.Nanosecond, quotaWindow, enough)})
+						list = append(list, &step{title: w.name, weight: 1, measure: newCompute(board, w, time.Nanosecond, quotaWindow,
+							enough)})
 					}
 					start := board.Now()
 					s := schedule{clock: board, root: fstest.MapFS{}, list: list, rounds: 2, end: start.Add(budget)}
@@ -111,7 +112,8 @@ func TestScheduleIsDoneEarlyOnAFastBoard(t *testing.T) {
 func TestScheduleGivesLeftOverTimeToTheNext(t *testing.T) {
 	board := newSlowBoard(1)
 	quick := newCompute(board, board.work("quick", time.Millisecond), time.Nanosecond, wallWindow, effort{values: 10})
-	thorough := newCompute(board, board.work("thorough", time.Millisecond), time.Nanosecond, wallWindow, effort{values: 1e6})
+	thorough := newCompute(board, board.work("thorough", time.Millisecond), time.Nanosecond, wallWindow,
+		effort{values: 1e6})
 	s := schedule{
 		clock: board, root: fstest.MapFS{}, rounds: 1, end: board.Now().Add(10 * time.Second),
 		list: []*step{{title: "quick", weight: 9, measure: quick}, {title: "thorough", weight: 1, measure: thorough}},
@@ -171,7 +173,8 @@ func TestQuotaWarning(t *testing.T) {
 	// Both were measured in less than a period.
 	c := Cores{One: 0.97, All: 1.9}
 	got := quotaWarnings(cgroupCPU{periods: 100, throttled: 10}, cgroupCPU{periods: 200, throttled: 105, cores: 0.05}, &c)
-	assert.Equal(t, []Warning{{WarnQuota, "the cgroup was throttled in 95 % of the scheduler's periods: its quota is 0.05 cores"}}, got)
+	assert.Equal(t, []Warning{{WarnQuota,
+		"the cgroup was throttled in 95 % of the scheduler's periods: its quota is 0.05 cores"}}, got)
 	assert.Equal(t, Cores{One: 0.05, All: 0.05, Quota: 0.05, Throttled: 0.95}, c)
 	assert.Empty(t, quotaWarnings(cgroupCPU{periods: 5}, cgroupCPU{periods: 9}, &c))
 }
@@ -201,7 +204,8 @@ func TestUnsteadyCore(t *testing.T) {
 	assert.Empty(t, unsteadiness(nil))
 	assert.Empty(t, unsteadiness([]Sample{sample(1, 1.1, 30), sample(1, 2, 30), sample(1, 1.2, 30)}), "one measure alone")
 	assert.Empty(t, unsteadiness([]Sample{sample(1, 2, 10)}), "too few observations to tell")
-	assert.Equal(t, []Warning{{WarnUnsteady, "the core's own speed changed by 60 % from moment to moment: its clock, or another user of the same hardware"}},
+	assert.Equal(t, []Warning{{WarnUnsteady,
+		"the core's own speed changed by 60 % from moment to moment: its clock, or another user of the same hardware"}},
 		unsteadiness([]Sample{sample(1, 1.6, 30), sample(1, 1.6, 30), sample(1, 1.1, 30)}))
 }
 
@@ -296,13 +300,16 @@ func TestFirstOperationsFromASlowCard(t *testing.T) {
 	}
 	enough := shortEffort
 	var list []*step
-	for _, w := range []work{cold("go", 700*time.Millisecond, 15*time.Millisecond), cold("rsa", 300*time.Millisecond, 95*time.Millisecond), cold("ecdsa", 100*time.Millisecond, 60*time.Millisecond)} {
-		list = append(list, &step{title: w.name, weight: 1, measure: newCompute(board, w, time.Nanosecond, wallWindow, enough)})
+	for _, w := range []work{cold("go", 700*time.Millisecond, 15*time.Millisecond), cold("rsa", 300*time.Millisecond,
+		95*time.Millisecond), cold("ecdsa", 100*time.Millisecond, 60*time.Millisecond)} {
+		list = append(list, &step{title: w.name, weight: 1, measure: newCompute(board, w, time.Nanosecond, wallWindow,
+			enough)})
 	}
 	for _, st := range list {
 		st.needed = true
 	}
-	s := schedule{clock: board, root: fstest.MapFS{}, list: list, rounds: 2, end: board.Now().Add(ShortBudget - ShortBudget/10)}
+	s := schedule{clock: board, root: fstest.MapFS{}, list: list, rounds: 2,
+		end: board.Now().Add(ShortBudget - ShortBudget/10)}
 	require.NoError(t, s.run(t.Context()))
 	var r Result
 	s.fill(&r)
@@ -324,7 +331,8 @@ func TestNeededStepPassesTheEnd(t *testing.T) {
 		costs = costs[len(costs)-1:]
 		return nil, nil
 	}}
-	st := &step{title: "go", weight: 1, needed: true, measure: newCompute(board, w, time.Nanosecond, wallWindow, effort{values: 5})}
+	st := &step{title: "go", weight: 1, needed: true, measure: newCompute(board, w, time.Nanosecond, wallWindow,
+		effort{values: 5})}
 	s := schedule{clock: board, root: fstest.MapFS{}, list: []*step{st}, rounds: 1, end: board.Now().Add(ShortBudget)}
 	require.NoError(t, s.run(t.Context()))
 	assert.InEpsilon(t, 0.02, st.samples()[0].Median, 0.01)

@@ -103,7 +103,8 @@ func readClocks(root fs.FS) []CPUClock {
 		if err != nil || limit <= 0 {
 			limit = maximum
 		}
-		clocks = append(clocks, CPUClock{path.Base(policy), 1000 * float64(current), 1000 * float64(limit), 1000 * float64(maximum)})
+		clocks = append(clocks, CPUClock{path.Base(policy), 1000 * float64(current), 1000 * float64(limit),
+			1000 * float64(maximum)})
 	}
 	return clocks
 }
@@ -129,21 +130,26 @@ func stateWarnings(before, after State, loaded []CPUClock) []Warning {
 	if after.Firmware != nil {
 		found = append(found, firmwareWarnings(before.Firmware, after.Firmware)...)
 	} else if after.Undervoltage != nil && *after.Undervoltage {
-		found = append(found, Warning{WarnUndervoltage, "the kernel reports too little voltage: the power supply or its cable is too weak"})
+		found = append(found, Warning{WarnUndervoltage,
+			"the kernel reports too little voltage: the power supply or its cable is too weak"})
 	}
 	for _, c := range loaded {
 		switch {
 		case c.Limit < 0.95*c.Maximum:
-			found = append(found, Warning{WarnThrottled, fmt.Sprintf("the clock of %s may not exceed %.0f of its %.0f MHz", c.Policy, c.Limit/1e6, c.Maximum/1e6)})
+			found = append(found, Warning{WarnThrottled, fmt.Sprintf("the clock of %s may not exceed %.0f of its %.0f MHz",
+				c.Policy, c.Limit/1e6, c.Maximum/1e6)})
 		case c.Current < 0.9*c.Limit:
-			found = append(found, Warning{WarnThrottled, fmt.Sprintf("under load the clock of %s was %.0f of %.0f MHz", c.Policy, c.Current/1e6, c.Limit/1e6)})
+			found = append(found, Warning{WarnThrottled, fmt.Sprintf("under load the clock of %s was %.0f of %.0f MHz",
+				c.Policy, c.Current/1e6, c.Limit/1e6)})
 		}
 	}
 	if len(after.Cooling) > 0 {
-		found = append(found, Warning{WarnThrottled, "the kernel slowed the board to cool it: " + strings.Join(after.Cooling, ", ")})
+		found = append(found, Warning{WarnThrottled, "the kernel slowed the board to cool it: " + strings.Join(after.Cooling,
+			", ")})
 	}
 	if m := after.Memory; m != nil && m.Available < m.Total/10 {
-		found = append(found, Warning{WarnMemory, fmt.Sprintf("only %d of %d MB of memory are available", m.Available>>20, m.Total>>20)})
+		found = append(found, Warning{WarnMemory, fmt.Sprintf("only %d of %d MB of memory are available", m.Available>>20,
+			m.Total>>20)})
 	}
 	return found
 }

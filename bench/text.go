@@ -79,7 +79,8 @@ func Tables(r Result) []Table {
 }
 
 func handshakes(r Result) Table {
-	t := Table{Title: "TLS 1.3 handshakes", Header: []string{"server, CPU time", "client, CPU time", "both, elapsed", "per second"}}
+	t := Table{Title: "TLS 1.3 handshakes", Header: []string{"server, CPU time", "client, CPU time", "both, elapsed",
+		"per second"}}
 	for _, s := range r.Samples {
 		which, ok := HandshakeOf(s.Name)
 		if !ok || s.Clock != Wall {
@@ -124,7 +125,8 @@ func diskTable(r Result, f Folder) Table {
 		if !ok {
 			continue
 		}
-		row := []string{p.title, figure(s), Format(s.P90, s.Unit), Format(s.P99, s.Unit), Format(s.Max, s.Unit), fmt.Sprint(s.N)}
+		row := []string{p.title, figure(s), Format(s.P90, s.Unit), Format(s.P99, s.Unit), Format(s.Max, s.Unit),
+			fmt.Sprint(s.N)}
 		if s.Unit == BytesPerSecond {
 			row[2], row[3], row[4] = "", "", "" // the high percentiles of a speed are its best
 		}
@@ -137,11 +139,13 @@ func boardTable(before, after State) Table {
 	t := Table{Title: "Board", Header: []string{"before", "after"}}
 	add := func(name, before, after string) { t.Rows = append(t.Rows, []string{name, before, after}) }
 	if a, b := after.Memory, before.Memory; a != nil && b != nil {
-		add("memory available of "+Format(float64(a.Total), "B"), Format(float64(b.Available), "B"), Format(float64(a.Available), "B"))
+		add("memory available of "+Format(float64(a.Total), "B"), Format(float64(b.Available), "B"),
+			Format(float64(a.Available), "B"))
 	}
 	for i, a := range after.Temperatures {
 		if i < len(before.Temperatures) {
-			add("temperature of "+a.Zone, fmt.Sprintf("%.0f °C", before.Temperatures[i].Celsius), fmt.Sprintf("%.0f °C", a.Celsius))
+			add("temperature of "+a.Zone, fmt.Sprintf("%.0f °C", before.Temperatures[i].Celsius), fmt.Sprintf("%.0f °C",
+				a.Celsius))
 		}
 	}
 	for i, a := range after.Clocks {

@@ -72,7 +72,8 @@ func Check(l state.Layout, in CheckInput) (*Journal, error) {
 	}
 	if staged := manifests.Staged(l); len(staged) > 0 && durable.Exists(l.BootList()) {
 		return nil, state.Refuse(state.ClusterHere,
-			fmt.Errorf("a control plane is set up here already, and not all of it has started yet: %s", strings.Join(staged, ", ")),
+			fmt.Errorf("a control plane is set up here already, and not all of it has started yet: %s", strings.Join(staged,
+				", ")),
 			"see how far it is with: kubeadm-arm status; or remove it with: kubeadm-arm reset")
 	} else if len(staged) > 0 {
 		return nil, state.Refuse(state.BadJournal,
@@ -120,7 +121,8 @@ func checkFresh(l state.Layout, ignore []string) error {
 		}
 	}
 	for _, path := range []string{l.KubeletConf(), l.KubeletConfig()} {
-		if _, err := os.Lstat(path); err == nil && !all && !contains(ignore, "FileAvailable-"+strings.ReplaceAll(path, "/", "-")) {
+		if _, err := os.Lstat(path); err == nil && !all && !contains(ignore, "FileAvailable-"+strings.ReplaceAll(path, "/",
+			"-")) {
 			return state.Refuse(state.ClusterHere,
 				fmt.Errorf("this board belongs to a cluster already: %s is there", path),
 				"leave that cluster first with: kubeadm reset")
@@ -154,7 +156,8 @@ func checkSpace(l state.Layout) error {
 		}
 		if fs.Flags&unix.ST_RDONLY != 0 {
 			return state.Refuse(state.NoSpace, fmt.Errorf("the disk under %s is mounted read-only", path),
-				"dmesg tells why, often a failing SD card; if it is sound: mount -o remount,rw the file system that findmnt --target "+dir+" names")
+				"dmesg tells why, often a failing SD card; if it is sound: mount -o remount,rw the file system that findmnt "+
+					"--target "+dir+" names")
 		}
 		free := fs.Bavail * uint64(fs.Bsize)
 		if free < needFree {
@@ -175,7 +178,8 @@ func otherInit(l state.Layout) error {
 		dir := filepath.Join(l.Proc(), id)
 		// The program itself, and not the name that its command line gives it.
 		program, err := os.Readlink(filepath.Join(dir, "exe"))
-		if name := filepath.Base(program); err != nil || !strings.HasPrefix(name, "kubeadm") || strings.HasPrefix(name, "kubeadm-arm") {
+		if name := filepath.Base(program); err != nil || !strings.HasPrefix(name, "kubeadm") || strings.HasPrefix(name,
+			"kubeadm-arm") {
 			continue
 		}
 		if info, err := os.Stat(filepath.Join(dir, "exe")); err == nil && self != nil && os.SameFile(info, self) {

@@ -35,7 +35,8 @@ func (r *run) storeConfig(c *kubeadm.Config) error {
 
 // MakeConfig merges the plan's additions, the owner's configuration and, where
 // there is none, the owner's flags.
-func MakeConfig(p *plan.ConfigPlan, owner *kubeadm.Config, args kubeadm.InitArgs, b kubeadm.Behaviour) (*kubeadm.Config, error) {
+func MakeConfig(p *plan.ConfigPlan, owner *kubeadm.Config, args kubeadm.InitArgs,
+	b kubeadm.Behaviour) (*kubeadm.Config, error) {
 	c, err := owner.Clone()
 	if err != nil {
 		return nil, err

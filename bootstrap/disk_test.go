@@ -38,7 +38,8 @@ func mountCard(t *testing.T, path string) {
 	require.NoError(t, os.WriteFile(image, nil, 0o600))
 	require.NoError(t, os.Truncate(image, 40<<20))
 	require.NoError(t, os.MkdirAll(path, 0o755))
-	for _, words := range [][]string{{"mkfs.ext4", "-q", "-m", "0", "-b", "4096", image}, {"mount", "-o", "loop", image, path}} {
+	for _, words := range [][]string{{"mkfs.ext4", "-q", "-m", "0", "-b", "4096", image}, {"mount", "-o", "loop", image,
+		path}} {
 		out, err := exec.Command(words[0], words[1:]...).CombinedOutput()
 		require.NoError(t, err, "%s: %s", words, out)
 	}

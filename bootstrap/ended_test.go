@@ -67,7 +67,8 @@ func (b *fakeBoard) requireNothingLost() {
 	require.NoError(b.t, err, "the journal can be read or is not there")
 	for _, c := range plan.Components() {
 		n := 0
-		for _, path := range append([]string{b.layout.Manifest(c)}, b.layout.StagedPlaces()[0]+"/"+c+".yaml", b.layout.StagedPlaces()[1]+"/"+c+".yaml") {
+		for _, path := range append([]string{b.layout.Manifest(c)}, b.layout.StagedPlaces()[0]+"/"+c+".yaml",
+			b.layout.StagedPlaces()[1]+"/"+c+".yaml") {
 			text, err := os.ReadFile(path)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
@@ -84,7 +85,8 @@ func (b *fakeBoard) requireNothingLost() {
 		}
 	}
 	for path, text := range b.tree() {
-		secret := strings.Contains(path, "journal") || strings.Contains(path, "config.yaml") || strings.HasSuffix(path, "kubeadm-arm") || strings.Contains(path, "/staged")
+		secret := strings.Contains(path, "journal") || strings.Contains(path, "config.yaml") || strings.HasSuffix(path,
+			"kubeadm-arm") || strings.Contains(path, "/staged")
 		if secret {
 			mode, _, _ := strings.Cut(text, " ")
 			require.Equal(b.t, "------", mode[len(mode)-6:], "mode of %s", path)
@@ -175,7 +177,8 @@ func TestKilledAnywhere(t *testing.T) {
 			t.Parallel()
 			b := newFakeBoard(t).withSystemd()
 			cmd := exec.Command("/proc/self/exe", "-test.run=^TestKilledHere$")
-			cmd.Env = append(os.Environ(), "KILLED_ROOT="+b.layout.Root, "KILLED_ADDRESS="+b.Address, fmt.Sprintf("KILLED_AT=%d", i+1))
+			cmd.Env = append(os.Environ(), "KILLED_ROOT="+b.layout.Root, "KILLED_ADDRESS="+b.Address,
+				fmt.Sprintf("KILLED_AT=%d", i+1))
 			out, err := cmd.CombinedOutput()
 			var exit *exec.ExitError
 			require.ErrorAs(t, err, &exit, "%s", out)

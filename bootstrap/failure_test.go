@@ -16,11 +16,13 @@ func TestFailureIsExplained(t *testing.T) {
 	b.fail = 2
 	folder := b.layout.PodLogs() + "/kube-system_kube-apiserver-bpi_1/kube-apiserver"
 	put(t, folder+"/4.log", "2026-11-22T18:00:00Z stderr F an earlier control plane's\n")
-	put(t, b.layout.PodLogs()+"/kube-system_etcd-bpi_0/etcd/7.log", "2026-11-22T18:00:00Z stderr F no space left on device\n")
+	put(t, b.layout.PodLogs()+"/kube-system_etcd-bpi_0/etcd/7.log",
+		"2026-11-22T18:00:00Z stderr F no space left on device\n")
 	o := b.options()
 	o.Tell = func(e Event) {
 		if e.Kind == StepBegun && e.Number == 1 {
-			put(t, folder+"/6.log", "2026-11-23T18:00:00Z stderr F token abcdef.0123456789abcdef\n2026-11-23T18:00:01Z stderr F no etcd here\n")
+			put(t, folder+"/6.log",
+				"2026-11-23T18:00:00Z stderr F token abcdef.0123456789abcdef\n2026-11-23T18:00:01Z stderr F no etcd here\n")
 		}
 	}
 	o.Logs = func(string) string { return "running with swap on is not supported" }

@@ -125,7 +125,8 @@ func parseJournal(text []byte) (*Journal, error) {
 	}
 	switch {
 	case head.Version > journalVersion:
-		return nil, fmt.Errorf("a newer kubeadm-arm wrote it: version %d, this program reads version %d", head.Version, journalVersion)
+		return nil, fmt.Errorf("a newer kubeadm-arm wrote it: version %d, this program reads version %d", head.Version,
+			journalVersion)
 	case head.Version != journalVersion:
 		return nil, fmt.Errorf("version %d, this program reads version %d", head.Version, journalVersion)
 	}

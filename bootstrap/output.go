@@ -48,7 +48,8 @@ func lastError(err error) string {
 func lineTeller(tell func(string), next io.Writer) io.Writer {
 	lines := kubeadm.Lines(func(text []byte, _ bool) error {
 		// Only kubeadm's own "[phase] …" lines: others may hold the token.
-		if line := strings.TrimSpace(string(text)); strings.HasPrefix(line, "[") && !strings.Contains(strings.ToLower(line), "token:") && !strings.Contains(line, "certificate key") {
+		if line := strings.TrimSpace(string(text)); strings.HasPrefix(line, "[") && !strings.Contains(strings.ToLower(line),
+			"token:") && !strings.Contains(line, "certificate key") {
 			tell(printable.Brief(kubeadm.Redact(line)))
 		}
 		return nil

@@ -8,8 +8,10 @@ import (
 )
 
 func TestClosingWords(t *testing.T) {
-	out := "[addons] Applied essential addon: kube-proxy\n\nYour Kubernetes control-plane has initialized successfully!\n\nkubeadm join 10.0.0.2:6443 --token a.b\n\n"
-	assert.Equal(t, "Your Kubernetes control-plane has initialized successfully!\n\nkubeadm join 10.0.0.2:6443 --token a.b\n", closingWords(out))
+	out := "[addons] Applied essential addon: kube-proxy\n\nYour Kubernetes control-plane has initialized " +
+		"successfully!\n\nkubeadm join 10.0.0.2:6443 --token a.b\n\n"
+	assert.Equal(t, "Your Kubernetes control-plane has initialized successfully!\n\nkubeadm join 10.0.0.2:6443 --token "+
+		"a.b\n", closingWords(out))
 	assert.Empty(t, closingWords("nothing of the kind"))
 }
 
@@ -17,7 +19,8 @@ func TestClosingWords(t *testing.T) {
 func TestLineTellerKeepsSecretsOut(t *testing.T) {
 	var told []string
 	l := lineTeller(func(s string) { told = append(told, s) }, nil)
-	for _, part := range []string{"[certs] Generating \"ca\"", " certificate and key\n[bootstrap-token] Using token: abcdef.0123456789abcdef\n",
+	for _, part := range []string{"[certs] Generating \"ca\"",
+		" certificate and key\n[bootstrap-token] Using token: abcdef.0123456789abcdef\n",
 		"kubeadm join 10.0.0.2:6443 --token abcdef.0123456789abcdef\n[upload-certs] Using certificate key:\n0123456789\n"} {
 		_, err := l.Write([]byte(part))
 		require.NoError(t, err)

@@ -20,7 +20,8 @@ func (r *run) checkAgain() error {
 		return err
 	}
 	if (j == nil) != (r.Resume == nil) || j != nil && (j.Done != r.Resume.Done || j.Begun != r.Resume.Begun) {
-		return state.Refuse(state.Locked, errors.New("another kubeadm-arm was at work on this board meanwhile"), "look what it did with: kubeadm-arm status")
+		return state.Refuse(state.Locked, errors.New("another kubeadm-arm was at work on this board meanwhile"),
+			"look what it did with: kubeadm-arm status")
 	}
 	return nil
 }
@@ -83,7 +84,8 @@ func (r *run) prepareConfig() error {
 	if r.Resume != nil {
 		for _, name := range r.journal.Omitted {
 			if _, ok := r.Args.Get(name); !ok {
-				return state.Refuse(state.BadJournal, fmt.Errorf("%s is gone, and with it the value of --%s", r.layout.ConfigCopy(), name),
+				return state.Refuse(state.BadJournal, fmt.Errorf("%s is gone, and with it the value of --%s",
+					r.layout.ConfigCopy(), name),
 					"repeat the same kubeadm-arm init with all its flags to go on")
 			}
 		}

@@ -48,7 +48,8 @@ func Release(ctx context.Context, o ReleaseOptions) (released []string, err erro
 	began := o.Now()
 	last := began
 	r := &releaser{
-		layout: o.Layout, waiter: await.Waiter{Layout: o.Layout, Certificates: o.Layout.Certificates(nil, kubeadm.InitArgs{})},
+		layout: o.Layout, waiter: await.Waiter{Layout: o.Layout, Certificates: o.Layout.Certificates(nil,
+			kubeadm.InitArgs{})},
 		probers: map[string]*await.Prober{}, healthy: map[string]bool{},
 		kubelet: await.KubeletPause{Layout: o.Layout, Pause: o.Pause, LongTurns: true, Note: o.Tell},
 	}
@@ -158,7 +159,8 @@ func (r *releaser) isHealthy(ctx context.Context, c string) bool {
 // pauseKubelet pauses the kubelet while the API server starts and something waits for it.
 func (r *releaser) pauseKubelet() {
 	pids := []int(nil)
-	if !r.healthy[plan.APIServer] && durable.Exists(r.layout.Manifest(plan.APIServer)) && len(manifests.Staged(r.layout)) > 0 {
+	if !r.healthy[plan.APIServer] && durable.Exists(r.layout.Manifest(plan.APIServer)) &&
+		len(manifests.Staged(r.layout)) > 0 {
 		pids = linux.Proc(r.layout.Proc()).Named(plan.APIServer)[plan.APIServer]
 	}
 	if len(pids) != 1 {

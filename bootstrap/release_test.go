@@ -16,7 +16,8 @@ import (
 )
 
 func releaseOptions(b *fakeBoard) ReleaseOptions {
-	return ReleaseOptions{Layout: b.layout, Wait: true, Patience: time.Hour, Poll: time.Millisecond, Now: time.Now, Tell: func(string) {}}
+	return ReleaseOptions{Layout: b.layout, Wait: true, Patience: time.Hour, Poll: time.Millisecond, Now: time.Now,
+		Tell: func(string) {}}
 }
 
 // stagedBoard has a kubelet, etcd in place and everything else staged.

@@ -17,7 +17,8 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-const startAfresh = "to give the interrupted run up: kubeadm-arm abort; to remove what it made as well: kubeadm-arm reset"
+const startAfresh = "to give the interrupted run up: kubeadm-arm abort; to remove what it made as well: kubeadm-arm " +
+	"reset"
 
 // untouched tells whether a run had changed nothing yet when it ended, as when
 // kubeadm's preflight checks failed.
@@ -88,7 +89,8 @@ func damagedFiles(l state.Layout, j *Journal) error {
 			continue
 		}
 		if len(bytes.Trim(text, "\x00 \n")) == 0 {
-			return state.Refuse(state.Changed, fmt.Errorf("%s is empty since the interruption: the disk lost it", path), startAfresh)
+			return state.Refuse(state.Changed, fmt.Errorf("%s is empty since the interruption: the disk lost it", path),
+				startAfresh)
 		}
 	}
 	return nil
@@ -112,8 +114,10 @@ func addressStays(l state.Layout, have []string) error {
 		return nil
 	}
 	return state.Refuse(state.Changed,
-		fmt.Errorf("the board's address has changed: certificates and etcd were made for %s, now it has %s", m[1], strings.Join(have, ", ")),
-		"give the board the address "+string(m[1])+" again (a fixed lease or a static address) and go on with: kubeadm-arm resume; "+startAfresh)
+		fmt.Errorf("the board's address has changed: certificates and etcd were made for %s, now it has %s", m[1],
+			strings.Join(have, ", ")),
+		"give the board the address "+string(m[1])+" again (a fixed lease or a static address) and go on with: "+
+			"kubeadm-arm resume; "+startAfresh)
 }
 
 // clockFits refuses to go on when the certificates are not valid at the board's
@@ -132,11 +136,13 @@ func clockFits(l state.Layout, now time.Time) error {
 		switch {
 		case now.Before(cert.NotBefore):
 			return state.Refuse(state.Changed,
-				fmt.Errorf("the clock has jumped back: it says %s, and %s is valid from %s", now.UTC().Format(day), name, cert.NotBefore.UTC().Format(day)),
+				fmt.Errorf("the clock has jumped back: it says %s, and %s is valid from %s", now.UTC().Format(day), name,
+					cert.NotBefore.UTC().Format(day)),
 				"set the clock (timedatectl, or wait for the network's time) and repeat")
 		case now.After(cert.NotAfter):
 			return state.Refuse(state.Changed,
-				fmt.Errorf("the clock has jumped: it says %s, and %s was valid from %s to %s", now.UTC().Format(day), name, cert.NotBefore.UTC().Format(day), cert.NotAfter.UTC().Format(day)),
+				fmt.Errorf("the clock has jumped: it says %s, and %s was valid from %s to %s", now.UTC().Format(day), name,
+					cert.NotBefore.UTC().Format(day), cert.NotAfter.UTC().Format(day)),
 				"if the clock is right now, certificates have to be made anew: kubeadm-arm reset, then init again")
 		}
 	}

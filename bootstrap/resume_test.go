@@ -40,11 +40,13 @@ func TestWhatChangedIsNamed(t *testing.T) {
 		{"flag", func(_ *fakeBoard, in *CheckInput) {
 			in.Request = requestOf(t, nil, "--node-name=other", "--token-ttl=1h")
 		}, "since then --node-name has changed, --token-ttl is new"},
-		{"flag left out", func(_ *fakeBoard, in *CheckInput) { in.Request = requestOf(t, nil) }, "since then --node-name is missing"},
+		{"flag left out", func(_ *fakeBoard, in *CheckInput) { in.Request = requestOf(t, nil) },
+			"since then --node-name is missing"},
 		{"config", func(_ *fakeBoard, in *CheckInput) {
 			in.Request = requestOf(t, []byte("x"), "--node-name=bpi")
 		}, "since then the text of the --config file is new"},
-		{"kubeadm", func(_ *fakeBoard, in *CheckInput) { in.KubeadmVersion = "v1.36.3" }, "begun with kubeadm v1.37.2, this is kubeadm v1.36.3"},
+		{"kubeadm", func(_ *fakeBoard, in *CheckInput) { in.KubeadmVersion = "v1.36.3" },
+			"begun with kubeadm v1.37.2, this is kubeadm v1.36.3"},
 		{"board", func(_ *fakeBoard, in *CheckInput) { in.Board = pi },
 			"begun on another board: LeMaker Banana Pi (2 cores, Cortex-A7); this is Raspberry Pi Model B (1 cores, ARM1176)"},
 		{"address", func(_ *fakeBoard, in *CheckInput) { in.Addresses = []string{"192.168.1.7", "fd00::7"} },
@@ -77,7 +79,8 @@ func TestWhatChangedIsNamed(t *testing.T) {
 			require.ErrorContains(t, err, "exit status 1", "the kubeadm of this board fails the second time")
 			etcd, err := os.ReadFile(b.layout.Manifest(plan.Etcd))
 			require.NoError(t, err)
-			put(t, b.layout.Manifest(plan.Etcd), strings.Replace(string(etcd), "--secure-port=1", "--listen-client-urls=https://127.0.0.1:2379,https://192.168.1.155:2379", 1))
+			put(t, b.layout.Manifest(plan.Etcd), strings.Replace(string(etcd), "--secure-port=1",
+				"--listen-client-urls=https://127.0.0.1:2379,https://192.168.1.155:2379", 1))
 			j, err := Check(b.layout, o.Check)
 			require.NoError(t, err, "nothing has changed")
 			require.NotNil(t, j)
@@ -134,7 +137,8 @@ func TestFailedPreflightBindsNobody(t *testing.T) {
 		return nil
 	}
 	o.Runner = func(_ context.Context, c kubeadm.Command) (kubeadm.Result, error) {
-		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "[ERROR NumCPU]: 1 is less than 2\n", Err: os.ErrInvalid}
+		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1,
+			Tail: "[ERROR NumCPU]: 1 is less than 2\n", Err: os.ErrInvalid}
 	}
 	_, err := Run(context.Background(), o)
 	require.Error(t, err)
@@ -216,14 +220,16 @@ func putCertificate(t *testing.T, path string, from, to time.Time) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kubernetes"}, NotBefore: from, NotAfter: to,
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kubernetes"}, NotBefore: from,
+		NotAfter: to,
+		IsCA:     true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 	require.NoError(t, err)
 	put(t, path, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 	text, err := x509.MarshalECPrivateKey(key)
 	require.NoError(t, err)
-	put(t, strings.TrimSuffix(path, ".crt")+".key", string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: text})))
+	put(t, strings.TrimSuffix(path, ".crt")+".key", string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY",
+		Bytes: text})))
 }
 
 // Two runs at once: one goes through, the other is told who is at work, and

@@ -196,7 +196,8 @@ func (r *run) walk(ctx context.Context) error {
 		}}
 		err := r.do(ctx, s, w)
 		event.Time, event.Elapsed = r.now(), r.now().Sub(began)
-		r.outcome.Steps = append(r.outcome.Steps, StepOutcome{Step: s, Waited: w.waited, Took: event.Elapsed, Attempts: w.attempts})
+		r.outcome.Steps = append(r.outcome.Steps, StepOutcome{Step: s, Waited: w.waited, Took: event.Elapsed,
+			Attempts: w.attempts})
 		if err != nil {
 			event.Kind = StepFailed
 			r.Tell(event)

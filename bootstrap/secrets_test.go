@@ -119,6 +119,7 @@ func TestSecretsGoNowhere(t *testing.T) {
 // Where the owner's own words are passed on as they are, because no
 // configuration is written, an error still does not repeat the secret ones.
 func TestCommandsAreShownWithoutSecrets(t *testing.T) {
-	c := kubeadm.Command{Path: "kubeadm", Args: []string{"init", "--token", secretToken, "--certificate-key=" + secretKey, "--node-name", "x"}}
+	c := kubeadm.Command{Path: "kubeadm", Args: []string{"init", "--token", secretToken, "--certificate-key=" + secretKey,
+		"--node-name", "x"}}
 	assert.Equal(t, "kubeadm init --token '(secret)' '--certificate-key=(secret)' --node-name x", c.String())
 }

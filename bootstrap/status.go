@@ -61,7 +61,8 @@ func ReadStatus(l state.Layout) (Status, error) {
 	case j == nil && held:
 		s.State, s.Writer, s.Next = "running", &holder, "wait for it"
 	case j == nil && len(manifests.Staged(l)) > 0 && durable.Exists(l.BootList()):
-		s.State, s.Next = "starting", "wait for it: each is put back once those before it are healthy; at once: kubeadm-arm release"
+		s.State, s.Next = "starting", "wait for it: each is put back once those before it are healthy; at once: "+
+			"kubeadm-arm release"
 	case j == nil && len(manifests.Staged(l)) > 0:
 		s.State, s.Next = "interrupted", "put the staged manifests back with: kubeadm-arm abort"
 	case j != nil:

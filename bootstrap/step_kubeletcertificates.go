@@ -127,9 +127,11 @@ func makeServingCertificate(l state.Layout, name string, now time.Time) error {
 		return err
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: fmt.Sprintf("%s@%d", name, now.Unix())}, DNSNames: []string{name},
+		SerialNumber: serial, Subject: pkix.Name{CommonName: fmt.Sprintf("%s@%d", name,
+			now.Unix())}, DNSNames: []string{name},
 		NotBefore: now.UTC(), NotAfter: now.UTC().AddDate(1, 0, 0),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -142,7 +144,8 @@ func makeServingCertificate(l state.Layout, name string, now time.Time) error {
 	if err := l.FS.MkdirAll(l.At(kubeletPKI), 0o755); err != nil {
 		return err
 	}
-	if err := l.FS.WriteFile(base+".key", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}), 0o600); err != nil {
+	if err := l.FS.WriteFile(base+".key", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}),
+		0o600); err != nil {
 		return err
 	}
 	return l.FS.WriteFile(base+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644)

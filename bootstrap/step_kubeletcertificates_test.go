@@ -91,7 +91,8 @@ func TestKubeletServingCertificate(t *testing.T) {
 		"berry":                   func(b *fakeBoard) Options { return b.options("--node-name=Berry") },
 		"banana": func(b *fakeBoard) Options {
 			o := b.options()
-			c, err := kubeadm.ReadConfig(strings.NewReader("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration: {name: banana}\n"), "k.yaml")
+			c, err := kubeadm.ReadConfig(strings.NewReader("apiVersion: kubeadm.k8s.io/v1beta4\nkind: "+
+				"InitConfiguration\nnodeRegistration: {name: banana}\n"), "k.yaml")
 			require.NoError(t, err)
 			o.Config = c
 			return o
@@ -146,10 +147,11 @@ func TestKubeletCertificatesKilled(t *testing.T) {
 
 func TestDamagedKubeletConf(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"empty":      {"", `no context ""`},
-		"torn":       {"apiVersion: v1\nclusters: [", "kubelet.conf: "},
-		"no user":    {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\n", `no user "b"`},
-		"no base64":  {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: {client-certificate-data: '%'}}]\n", "illegal base64"},
+		"empty":   {"", `no context ""`},
+		"torn":    {"apiVersion: v1\nclusters: [", "kubelet.conf: "},
+		"no user": {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\n", `no user "b"`},
+		"no base64": {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: " +
+			"{client-certificate-data: '%'}}]\n", "illegal base64"},
 		"no key":     {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: {token: x}}]\n", "the client certificate"},
 		"odd places": {"current-context: [a]\ncontexts: {a: b}\nusers: 7\n", `no context ""`},
 	} {
@@ -168,7 +170,9 @@ func TestDamagedKubeletConf(t *testing.T) {
 	b := newFakeBoard(t)
 	require.ErrorIs(t, moveKubeletCertificate(b.layout), os.ErrNotExist)
 	// The owner's own file stays the owner's.
-	put(t, b.layout.KubeletConf(), "current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: {client-certificate: /x, client-key: /y}}]\n")
+	put(t, b.layout.KubeletConf(),
+		"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: {client-certificate: /x, "+
+			"client-key: /y}}]\n")
 	require.NoError(t, moveKubeletCertificate(b.layout))
 	assert.NoDirExists(t, b.layout.At(kubeletPKI))
 }

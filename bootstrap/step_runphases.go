@@ -101,7 +101,8 @@ func leftByUs() []string {
 	for _, c := range plan.Components() {
 		all = append(all, "FileAvailable--etc-kubernetes-manifests-"+c+".yaml")
 	}
-	return append(all, "DirAvailable--etc-kubernetes-manifests", "DirAvailable--var-lib-etcd", "Port-10250", "Port-6443", "Port-2379", "Port-2380", "Port-10257", "Port-10259")
+	return append(all, "DirAvailable--etc-kubernetes-manifests", "DirAvailable--var-lib-etcd", "Port-10250", "Port-6443",
+		"Port-2379", "Port-2380", "Port-10257", "Port-10259")
 }
 
 func (r *run) ownerSkips() []string {
@@ -156,7 +157,10 @@ func joinNeeds(done, rest []string) []string {
 	if !slices.Contains(rest, "show-join-command") {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(done), func(phase string) bool { return phase != "bootstrap-token" && phase != "upload-certs" })
+	return slices.DeleteFunc(slices.Clone(done), func(phase string) bool {
+		return phase != "bootstrap-token" &&
+			phase != "upload-certs"
+	})
 }
 
 // uploadsCerts tells whether kubeadm makes a certificate key and shows it at the

@@ -18,15 +18,18 @@ import (
 func skippedBySecondTry(t *testing.T, words string, flags ...string) []string {
 	b := newFakeBoard(t)
 	o := b.options(flags...)
-	o.Plan.Steps[len(o.Plan.Steps)-1] = plan.RunPhases{Name: "tail", What: "tail", Keep: []string{"upload-config", "upload-certs", "mark-control-plane", "bootstrap-token", "addon", "show-join-command"}, Attempts: 2}
+	o.Plan.Steps[len(o.Plan.Steps)-1] = plan.RunPhases{Name: "tail", What: "tail", Keep: []string{"upload-config",
+		"upload-certs", "mark-control-plane", "bootstrap-token", "addon", "show-join-command"}, Attempts: 2}
 	var tails [][]string
 	o.Runner = func(ctx context.Context, c kubeadm.Command) (kubeadm.Result, error) {
 		args, err := kubeadm.ParseInitArgs(c.Args[1:])
 		require.NoError(t, err)
 		skip := args.List("skip-phases")
-		if strings.Contains(strings.Join(skip, ","), "kubelet-start") && strings.Contains(strings.Join(skip, ","), "preflight") {
+		if strings.Contains(strings.Join(skip, ","), "kubelet-start") && strings.Contains(strings.Join(skip, ","),
+			"preflight") {
 			if tails = append(tails, skip); len(tails) == 1 {
-				return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: words, Err: errors.New("exit status 1")}
+				return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: words,
+					Err: errors.New("exit status 1")}
 			}
 		}
 		return b.kubeadm(ctx, c)
@@ -39,7 +42,8 @@ func skippedBySecondTry(t *testing.T, words string, flags ...string) []string {
 }
 
 func TestGoOnWhereKubeadmFailed(t *testing.T) {
-	const lost = "[addons] Applied essential addon: CoreDNS\nerror execution phase addon/kube-proxy: client rate limiter Wait returned an error\nTo see the stack trace of this error execute with --v=5 or higher\n"
+	const lost = "[addons] Applied essential addon: CoreDNS\nerror execution phase addon/kube-proxy: client rate " +
+		"limiter Wait returned an error\nTo see the stack trace of this error execute with --v=5 or higher\n"
 	for name, c := range map[string]struct {
 		words   string
 		flags   []string

@@ -23,9 +23,11 @@ func runtimeUnits() map[string]string {
 // TimerSlackNSec= sets what happens to be in a register: systemd hands 64 bits to
 // prctl(2), which takes 32. Seen on Debian 12: 50 µs for one unit, 0.54 s for the
 // other. Twice, since threads are made meanwhile.
-const setSlack = `ExecStartPost=-/bin/sh -c 'for i in 1 2; do for t in $$(ls /proc/$MAINPID/task); do echo %d > /proc/$$t/timerslack_ns; done; done'` + "\n"
+const setSlack = "ExecStartPost=-/bin/sh -c 'for i in 1 2; do for t in $$(ls /proc/$MAINPID/task); do " +
+	"echo %d > /proc/$$t/timerslack_ns; done; done'\n"
 
-// dropInText is a drop-in's text, on 32-bit ARM or elsewhere (systemd.exec(5), TimerSlackNSec= and Environment=; systemd.service(5),
+// dropInText is a drop-in's text, on 32-bit ARM or elsewhere (systemd.exec(5), TimerSlackNSec= and Environment=;
+// systemd.service(5),
 // ExecStartPost=).
 func dropInText(arm32 bool, slack time.Duration, env []plan.Variable) []byte {
 	var b strings.Builder

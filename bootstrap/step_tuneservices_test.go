@@ -39,7 +39,8 @@ func TestTuneServices(t *testing.T) {
 	slack := b.addProcess("containerd", "301", "302")
 	other := b.addProcess("sshd", "401", "402")
 	r := newRun(Options{Layout: b.layout, Now: time.Now, Tell: func(Event) {}})
-	step := plan.TuneServices{TimerSlack: 20 * time.Millisecond, Kubelet: []plan.Variable{{Name: "GOMAXPROCS", Value: "1"}}}
+	step := plan.TuneServices{TimerSlack: 20 * time.Millisecond, Kubelet: []plan.Variable{{Name: "GOMAXPROCS",
+		Value: "1"}}}
 	for range 2 { // a resumed run does it again
 		require.NoError(t, r.tuneServices(step))
 	}
@@ -95,7 +96,8 @@ func TestRefusedRunUntunes(t *testing.T) {
 		text, err := os.ReadFile(slack[0])
 		require.NoError(t, err)
 		assert.Equal(t, "20000000", string(text))
-		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: unknown flag\n", Err: errors.New("exit status 1")}
+		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: unknown flag\n",
+			Err: errors.New("exit status 1")}
 	}
 	out, err := Run(context.Background(), o)
 	require.Error(t, err)

@@ -144,12 +144,14 @@ func readableKey(path string) bool {
 func (r *run) tornKubeconfigs() []string {
 	ca, _ := safefile.Read(filepath.Join(r.layout.Certificates(r.Config, r.Args), "ca.crt"), state.MaxFile)
 	var torn []string
-	for _, name := range []string{"admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf", "scheduler.conf"} {
+	for _, name := range []string{"admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf",
+		"scheduler.conf"} {
 		path := r.layout.At("/etc/kubernetes/" + name)
 		if !durable.Exists(path) {
 			continue
 		}
-		if carried, rotated, ok := kubeconfigCA(path); ok && (rotated || bytes.Equal(bytes.TrimSpace(carried), bytes.TrimSpace(ca))) {
+		if carried, rotated, ok := kubeconfigCA(path); ok && (rotated || bytes.Equal(bytes.TrimSpace(carried),
+			bytes.TrimSpace(ca))) {
 			continue
 		}
 		torn = append(torn, path)

@@ -43,16 +43,19 @@ func TestSweep(t *testing.T) {
 		want    []string
 	}{
 		{name: "all whole"},
-		{name: "a leaf's key without its certificate", missing: []string{"pki/apiserver.crt"}, want: []string{"pki/apiserver.key"}},
+		{name: "a leaf's key without its certificate", missing: []string{"pki/apiserver.crt"},
+			want: []string{"pki/apiserver.key"}},
 		{name: "a leaf emptied by a power cut", spoil: []string{"pki/apiserver.crt"}, want: pairs("pki/apiserver")},
 		{name: "sa.key without sa.pub", missing: []string{"pki/sa.pub"}, want: []string{"pki/sa.key"}},
 		{name: "sa.key emptied", spoil: []string{"pki/sa.key"}, want: []string{"pki/sa.key", "pki/sa.pub"}},
-		{name: "a CA takes what it signed with it", spoil: []string{"pki/etcd/ca.key"}, want: append(pairs("pki/etcd/ca"), pairs(etcdLeaves...)...)},
+		{name: "a CA takes what it signed with it", spoil: []string{"pki/etcd/ca.key"}, want: append(pairs("pki/etcd/ca"),
+			pairs(etcdLeaves...)...)},
 		{name: "the CA, and the kubeconfigs that carry it", spoil: []string{"pki/ca.crt"},
 			want: append(pairs("pki/ca", "pki/apiserver", "pki/apiserver-kubelet-client"), kubeconfigs...)},
 		{name: "a kubeconfig", spoil: []string{"scheduler.conf"}, want: []string{"scheduler.conf"}},
 		{name: "the owner's CA without its key stays", missing: []string{"pki/ca.key"}, before: []string{"pki/ca.crt"}},
-		{name: "the owner's broken file stays", spoil: []string{"pki/apiserver.crt"}, before: []string{"pki/apiserver.crt", "pki/apiserver.key"}},
+		{name: "the owner's broken file stays", spoil: []string{"pki/apiserver.crt"}, before: []string{"pki/apiserver.crt",
+			"pki/apiserver.key"}},
 		{name: "a manifest", spoil: []string{"manifests/etcd.yaml"}, want: []string{"manifests/etcd.yaml"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -88,6 +91,8 @@ func TestSweepOnlyTheHead(t *testing.T) {
 // Once kubelet-finalize has been there, kubelet.conf names its certificate.
 func TestRotatedKubeletConf(t *testing.T) {
 	b := pkiBoard(t)
-	put(t, b.layout.KubeletConf(), "clusters:\n- cluster: {server: s}\nusers:\n- user: {client-certificate: /var/lib/kubelet/pki/kubelet-client-current.pem}\n")
+	put(t, b.layout.KubeletConf(),
+		"clusters:\n- cluster: {server: s}\nusers:\n- user: {client-certificate: "+
+			"/var/lib/kubelet/pki/kubelet-client-current.pem}\n")
 	assert.Empty(t, sweepOf(t, b))
 }

@@ -72,16 +72,19 @@ func (b *fakeBoard) kubeadm(_ context.Context, c kubeadm.Command) (kubeadm.Resul
 			require.NoError(b.t, b.MakeManifest(plan.Etcd))
 			put(b.t, b.layout.Manifest(plan.APIServer), "apiVersion: v1\nkind: Pod\nmetad")
 		}
-		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: no luck\n", Err: errors.New("exit status 1")}
+		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: no luck\n",
+			Err: errors.New("exit status 1")}
 	}
 	if makes {
 		for _, component := range plan.Components() {
 			if err := b.MakeManifest(component); err != nil {
-				return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: " + err.Error() + "\n", Err: err}
+				return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: " + err.Error() +
+					"\n", Err: err}
 			}
 		}
 	}
-	return kubeadm.Result{Stdout: []byte("Your Kubernetes control-plane has initialized successfully!\nkubeadm join --token abcdef.0123456789abcdef\n")}, nil
+	return kubeadm.Result{Stdout: []byte("Your Kubernetes control-plane has initialized successfully!\nkubeadm join " +
+		"--token abcdef.0123456789abcdef\n")}, nil
 }
 
 func testPlan() plan.Plan {
@@ -90,10 +93,13 @@ func testPlan() plan.Plan {
 	}
 	return plan.Plan{
 		Config: &plan.ConfigPlan{API: "v1beta4", Translate: true, PinToken: true,
-			Edits: plan.ConfigEdits{plan.RaisedTimeout{Path: []string{"timeouts", "kubernetesAPICall"}, AtLeast: 9 * time.Minute}}},
+			Edits: plan.ConfigEdits{plan.RaisedTimeout{Path: []string{"timeouts", "kubernetesAPICall"},
+				AtLeast: 9 * time.Minute}}},
 		Steps: []plan.Step{
-			plan.RunPhases{Name: "head", What: "head", Keep: []string{"preflight", "certs", "kubeconfig", "etcd", "control-plane"}, Attempts: 1},
-			plan.PatchManifests{Settings: map[string]patch.Settings{plan.Etcd: {Liveness: &patch.Probe{Period: 20, Reason: "slow"}}}},
+			plan.RunPhases{Name: "head", What: "head", Keep: []string{"preflight", "certs", "kubeconfig", "etcd",
+				"control-plane"}, Attempts: 1},
+			plan.PatchManifests{Settings: map[string]patch.Settings{plan.Etcd: {Liveness: &patch.Probe{Period: 20,
+				Reason: "slow"}}}},
 			plan.StageManifests{Staged: []string{plan.APIServer, plan.ControllerManager, plan.Scheduler}},
 			plan.RunPhases{Name: "kubelet", What: "kubelet", Keep: []string{"kubelet-start"}, Attempts: 1},
 			wait(plan.Etcd),
@@ -117,7 +123,8 @@ func (b *fakeBoard) options(words ...string) Options {
 
 func TestWalk(t *testing.T) {
 	b := newFakeBoard(t)
-	out, err := Run(context.Background(), b.options("--pod-network-cidr=10.244.0.0/16", "--skip-phases=addon/kube-proxy", "--upload-certs"))
+	out, err := Run(context.Background(), b.options("--pod-network-cidr=10.244.0.0/16", "--skip-phases=addon/kube-proxy",
+		"--upload-certs"))
 	require.NoError(t, err)
 	assert.Contains(t, out.ClosingWords, "kubeadm join")
 	assert.Equal(t, []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}, b.Manifests())
@@ -125,9 +132,12 @@ func TestWalk(t *testing.T) {
 	assert.Equal(t, "etcd", b.Seen[0], "the API server is asked for only once etcd answers")
 	require.Len(t, b.calls, 3)
 	for i, want := range []string{
-		"init --upload-certs --config=CONFIG --skip-phases=addon/kube-proxy,kubelet-start,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize,addon,show-join-command",
-		"init --upload-certs --config=CONFIG --skip-phases=addon/kube-proxy,preflight,certs,kubeconfig,etcd,control-plane,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize,addon,show-join-command",
-		"init --upload-certs --config=CONFIG --skip-phases=addon/kube-proxy,preflight,certs,kubeconfig,etcd,control-plane,kubelet-start,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize",
+		"init --upload-certs --config=CONFIG " +
+			"--skip-phases=addon/kube-proxy,kubelet-start,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize,addon,show-join-command",
+		"init --upload-certs --config=CONFIG " +
+			"--skip-phases=addon/kube-proxy,preflight,certs,kubeconfig,etcd,control-plane,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize,addon,show-join-command",
+		"init --upload-certs --config=CONFIG " +
+			"--skip-phases=addon/kube-proxy,preflight,certs,kubeconfig,etcd,control-plane,kubelet-start,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize",
 	} {
 		assert.Equal(t, want, strings.ReplaceAll(strings.Join(b.calls[i], " "), b.layout.ConfigCopy(), "CONFIG"))
 	}
@@ -171,13 +181,15 @@ func TestFailAnywhereThenResume(t *testing.T) {
 			assert.Len(t, b.Manifests(), 4)
 			b.requireOnlyPatchesLeft()
 			if fail > 1 {
-				assert.Equal(t, "etcd,kube-apiserver", b.Seen[asked+1], "what was staged is staged again, but for an API server that runs")
+				assert.Equal(t, "etcd,kube-apiserver", b.Seen[asked+1],
+					"what was staged is staged again, but for an API server that runs")
 			}
 			assert.Equal(t, 3-(fail-1), len(b.calls)-before, "what was done is not done again")
 			if fail > 1 {
 				assert.True(t, out.Steps[0].Skipped)
 			} else {
-				assert.Contains(t, strings.Join(b.calls[before], " "), "FileAvailable--etc-kubernetes-manifests-etcd.yaml", "our own leftovers are no preflight error")
+				assert.Contains(t, strings.Join(b.calls[before], " "), "FileAvailable--etc-kubernetes-manifests-etcd.yaml",
+					"our own leftovers are no preflight error")
 			}
 		})
 	}

@@ -87,18 +87,23 @@ func ReadConfig(r io.Reader, file string) (*Config, error) {
 			continue
 		}
 		if doc.Content[0].Kind != yaml.MappingNode {
-			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Err: errors.New("want a document with apiVersion and kind")}
+			return nil, &ConfigError{File: file, Line: doc.Content[0].Line,
+				Err: errors.New("want a document with apiVersion and kind")}
 		}
 		c.docs = append(c.docs, &doc)
 		kind, api := c.kind(&doc), c.api(&doc)
 		if kind == "" || api == "" {
-			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Field: "apiVersion, kind", Err: errors.New("missing")}
+			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Field: "apiVersion, kind",
+				Err: errors.New("missing")}
 		}
 		if twice := doubleKey(&doc); twice != nil {
-			return nil, &ConfigError{File: file, Line: twice.Line, Field: twice.Value, Err: errors.New("stands twice"), Help: "remove one of the two"}
+			return nil, &ConfigError{File: file, Line: twice.Line, Field: twice.Value, Err: errors.New("stands twice"),
+				Help: "remove one of the two"}
 		}
 		if slices.ContainsFunc(c.docs[:len(c.docs)-1], func(d *yaml.Node) bool { return c.kind(d) == kind }) {
-			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Field: kind, Err: errors.New("a second document of this kind"), Help: "make one document of the two: kubeadm refuses such a file"}
+			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Field: kind,
+				Err:  errors.New("a second document of this kind"),
+				Help: "make one document of the two: kubeadm refuses such a file"}
 		}
 		if err := strict(&doc, kind, api, file); err != nil {
 			return nil, err
@@ -330,7 +335,8 @@ func (c *Config) SetKubeletExtraArg(api, flag, value string) {
 	m := c.ensure(kindInit, api)
 	args := find(m, path...)
 	switch {
-	case args != nil && args.Kind == yaml.MappingNode, args == nil && (api == "v1beta1" || api == "v1beta2" || api == "v1beta3"):
+	case args != nil && args.Kind == yaml.MappingNode, args == nil && (api == "v1beta1" || api == "v1beta2" ||
+		api == "v1beta3"):
 		put(m, text(value), append(path, flag)...)
 		return
 	case args == nil || args.Kind != yaml.SequenceNode:

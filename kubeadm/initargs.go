@@ -51,15 +51,18 @@ func InitFlags() []FlagSpec {
 		"kubernetes-version", "node-name", "patches", "experimental-patches", "experimental-kustomize/k",
 		"pod-network-cidr", "service-cidr", "service-dns-domain", "skip-phases", "token", "token-ttl", "rootfs",
 		"v/v", "vmodule", "log-file", "log-dir", "log-file-max-size", "log-backtrace-at", "stderrthreshold"),
-		specs(true, "dry-run", "skip-token-print", "skip-certificate-key-print", "upload-certs", "experimental-upload-certs", "help/h",
+		specs(true, "dry-run", "skip-token-print", "skip-certificate-key-print", "upload-certs", "experimental-upload-certs",
+			"help/h",
 			"add-dir-header", "alsologtostderr", "logtostderr", "one-output", "skip-headers", "skip-log-headers")...)
 }
 
 // OtherFlags are those that `kubeadm reset` and `kubeadm upgrade` have beside
 // init's.
 func OtherFlags() []FlagSpec {
-	return append(specs(true, "allow-experimental-upgrades", "allow-missing-template-keys", "allow-release-candidate-upgrades", "certificate-renewal",
-		"cleanup-tmp-dir", "etcd-upgrade", "force/f", "print-config", "show-managed-fields", "yes/y"), specs(false, "image-pull-timeout", "kubeconfig")...)
+	return append(specs(true, "allow-experimental-upgrades", "allow-missing-template-keys",
+		"allow-release-candidate-upgrades", "certificate-renewal",
+		"cleanup-tmp-dir", "etcd-upgrade", "force/f", "print-config", "show-managed-fields", "yes/y"),
+		specs(false, "image-pull-timeout", "kubeconfig")...)
 }
 
 func specs(isSwitch bool, names ...string) []FlagSpec {

@@ -16,12 +16,13 @@ const (
 
 func TestRedact(t *testing.T) {
 	for in, want := range map[string]string{
-		"kubeadm join --token " + secretToken + " \\":               "kubeadm join --token abcdef.(secret) \\",
-		"--certificate-key " + secretKey:                            "--certificate-key (secret)",
-		"--discovery-token-ca-cert-hash sha256:" + secretKey + " .": "--discovery-token-ca-cert-hash sha256:" + secretKey + " .",
-		"    client-key-data: " + secretData:                        "    client-key-data: (secret)",
-		`"token": "` + secretData + `"`:                             `"token": "(secret)"`,
-		"registry.k8s.io/pause:3.10.2 v1.37.2 10.96.0.1":            "registry.k8s.io/pause:3.10.2 v1.37.2 10.96.0.1",
+		"kubeadm join --token " + secretToken + " \\": "kubeadm join --token abcdef.(secret) \\",
+		"--certificate-key " + secretKey:              "--certificate-key (secret)",
+		"--discovery-token-ca-cert-hash sha256:" + secretKey + " .": "--discovery-token-ca-cert-hash sha256:" + secretKey +
+			" .",
+		"    client-key-data: " + secretData:             "    client-key-data: (secret)",
+		`"token": "` + secretData + `"`:                  `"token": "(secret)"`,
+		"registry.k8s.io/pause:3.10.2 v1.37.2 10.96.0.1": "registry.k8s.io/pause:3.10.2 v1.37.2 10.96.0.1",
 	} {
 		assert.Equal(t, want, Redact(in))
 	}

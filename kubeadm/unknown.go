@@ -8,7 +8,8 @@ import (
 	yaml "go.yaml.in/yaml/v3"
 )
 
-// An UnknownField is a field of a document that its API version does not have. kubeadm warns of it and goes on without it.
+// An UnknownField is a field of a document that its API version does not have. kubeadm warns of it and goes on without
+// it.
 type UnknownField struct {
 	Line int
 	// Path is the field's, such as "networking.podsubnet", and Nearest the field

@@ -104,7 +104,8 @@ func (a *applier) probe(name string, want *Probe) error {
 }
 
 func (a *applier) field(probe string, p *yaml.Node, f field) error {
-	change := Change{Target: Target{Component: a.d.component, Probe: probe, Field: f.name}, New: fmt.Sprint(f.want), Reason: f.reason}
+	change := Change{Target: Target{Component: a.d.component, Probe: probe, Field: f.name}, New: fmt.Sprint(f.want),
+		Reason: f.reason}
 	old := child(p, f.name)
 	if old != nil && isNull(old) {
 		return refuse(old.Line, "give it a number, or remove it", "%s.%s is null", probe, f.name)

@@ -80,8 +80,10 @@ func TestDurable(t *testing.T) {
 
 func TestDurableOfNothing(t *testing.T) {
 	assert.Empty(t, Durable("etcd", nil))
-	assert.Empty(t, Durable("etcd", []Change{{Target: Target{Component: "etcd", Probe: livenessProbe, Field: period}, New: "3", Kept: true}}))
-	assert.Empty(t, Durable("etcd", []Change{{Target: Target{Component: "kube-scheduler", Probe: livenessProbe, Field: period}, New: "3"}}))
+	assert.Empty(t, Durable("etcd", []Change{{Target: Target{Component: "etcd", Probe: livenessProbe, Field: period},
+		New: "3", Kept: true}}))
+	assert.Empty(t, Durable("etcd", []Change{{Target: Target{Component: "kube-scheduler", Probe: livenessProbe,
+		Field: period}, New: "3"}}))
 }
 
 // ownersPatches is a folder as owners keep one.
@@ -89,7 +91,9 @@ func ownersPatches(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"kube-apiserver.yaml":               "spec:\n  containers:\n  - name: kube-apiserver\n    startupProbe:\n      failureThreshold: 99\n    env:\n    - {name: GOGC, value: \"50\"}\n  - name: sidecar\n    livenessProbe: {periodSeconds: 3}\n---\n# nothing\n",
+		"kube-apiserver.yaml": "spec:\n  containers:\n  - name: kube-apiserver\n    startupProbe:\n      " +
+			"failureThreshold: 99\n    env:\n    - {name: GOGC, value: \"50\"}\n  - name: sidecar\n    livenessProbe: " +
+			"{periodSeconds: 3}\n---\n# nothing\n",
 		"etcd0+json.json":                   `[{"op": "add", "path": "/spec/containers/0/command/-", "value": "--heartbeat-interval=500"}, {"op":"replace","path":"/spec/containers/0/livenessProbe","value":{}}]`,
 		"kube-scheduler+merge.yaml":         "spec:\n  containers:\n  - name: kube-scheduler\n    command: [kube-scheduler]\n",
 		"kubeletconfiguration+merge.yaml":   "maxPods: 9\n",

@@ -161,7 +161,8 @@ func (a *applier) changeOf(words commandLine, x decision) Change {
 	if at := words.place(x.Flag); key == "" && at != nil {
 		key = at.key
 	}
-	return Change{Target: Target{Component: a.d.component, List: key, Flag: x.Name}, Old: x.have.value, New: x.Value, Reason: x.Reason}
+	return Change{Target: Target{Component: a.d.component, List: key, Flag: x.Name}, Old: x.have.value, New: x.Value,
+		Reason: x.Reason}
 }
 
 // enough tells whether a flag needs no change.

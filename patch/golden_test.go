@@ -194,7 +194,8 @@ func TestTheArticlesChange(t *testing.T) {
 	after, changes := requireLaws(t, before, Settings{Startup: &Probe{Period: 15, FailureThreshold: 36, Reason: "slow"}})
 	require.Len(t, changes, 1)
 	assert.Equal(t, Change{
-		Target: Target{Component: "kube-apiserver", Probe: livenessProbe, Field: "initialDelaySeconds"}, Old: "15", New: "540",
+		Target: Target{Component: "kube-apiserver", Probe: livenessProbe,
+			Field: "initialDelaySeconds"}, Old: "15", New: "540",
 		Reason: "slow; this manifest has no startup probe, so the liveness probe waits instead",
 	}, changes[0])
 	assert.Equal(t, strings.Replace(string(before), "initialDelaySeconds: 15", "initialDelaySeconds: 540", 1),

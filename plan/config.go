@@ -29,7 +29,8 @@ func (m *maker) config() {
 	c := &ConfigPlan{API: api, Translate: true}
 	if kubeadm.IsExperimental(api) {
 		// Nothing of it is decided, so that no decision says what is not done.
-		m.warn("the config is kubeadm.k8s.io/v1, which is experimental: it is passed on as it is, without longer timeouts or smaller keys")
+		m.warn("the config is kubeadm.k8s.io/v1, which is experimental: it is passed on as it is, without longer timeouts " +
+			"or smaller keys")
 		m.p.Config = c
 		return
 	}
@@ -54,7 +55,8 @@ func (m *maker) config() {
 func (m *maker) algorithm(c *ConfigPlan) {
 	const name = KeyAlgorithm
 	s := m.f.Speed
-	cost := fmt.Sprintf("a mutual TLS handshake takes %s with RSA-2048 keys and %s with ECDSA P-256 keys", short(s.HandshakeRSA), short(s.HandshakeECDSA))
+	cost := fmt.Sprintf("a mutual TLS handshake takes %s with RSA-2048 keys and %s with ECDSA P-256 keys",
+		short(s.HandshakeRSA), short(s.HandshakeECDSA))
 	limit := rsaTooDear
 	if m.saving() {
 		limit = rsaNoticed
@@ -109,7 +111,8 @@ func (m *maker) validity(c *ConfigPlan) {
 	if 2*period > caPeriod {
 		edit("caCertificateValidityPeriod", 2*period)
 	}
-	m.decide(GroupConfig, Validity, fmt.Sprintf("%.0f days", period.Hours()/24), "--certificate-validity says so; a stolen key is of use for as long")
+	m.decide(GroupConfig, Validity, fmt.Sprintf("%.0f days", period.Hours()/24),
+		"--certificate-validity says so; a stolen key is of use for as long")
 }
 
 // HasValidity tells whether an API version has fields for the validity of certificates.
@@ -132,7 +135,8 @@ func (m *maker) housekeeping(c *ConfigPlan) {
 		every = time.Minute
 	}
 	c.Edits = append(c.Edits, KubeletFlag{flag, short(every.Seconds())})
-	m.decide(GroupKubelet, name, short(every.Seconds()), "it reads a dozen files for every container each time; kubectl top is late by as much")
+	m.decide(GroupKubelet, name, short(every.Seconds()),
+		"it reads a dozen files for every container each time; kubectl top is late by as much")
 }
 
 // timeouts raises kubeadm's own timeouts where the config has them.
@@ -140,7 +144,8 @@ func (m *maker) timeouts(c *ConfigPlan) {
 	budget := m.startBudget()
 	if !kubeadm.HasTimeouts(c.API) {
 		m.timeout(c, RaisedTimeout{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"}, AtLeast: budget},
-			"several times the expected start; this config API has no other clock, the rest is got round by waiting before kubeadm does")
+			"several times the expected start; this config API has no other clock, the rest is got round by waiting before "+
+				"kubeadm does")
 		return
 	}
 	call := max(time.Minute, roundUp(2*m.apiServerStart, time.Minute))
@@ -150,9 +155,12 @@ func (m *maker) timeouts(c *ConfigPlan) {
 		value time.Duration
 		why   string
 	}{
-		{"controlPlaneComponentHealthCheck", budget, "several times the expected API server start; the startup probe follows it"},
-		{"kubernetesAPICall", call, "twice the expected API server start in whole minutes: a call may have to wait for a restart"},
-		{"kubeletHealthCheck", kubelet, "the kubelet starts while nothing else does, so twice the expected API server start is ample"},
+		{"controlPlaneComponentHealthCheck", budget,
+			"several times the expected API server start; the startup probe follows it"},
+		{"kubernetesAPICall", call,
+			"twice the expected API server start in whole minutes: a call may have to wait for a restart"},
+		{"kubeletHealthCheck", kubelet,
+			"the kubelet starts while nothing else does, so twice the expected API server start is ample"},
 		{"etcdAPICall", max(2*time.Minute, call), "as long as an API call"},
 		{"tlsBootstrap", max(5*time.Minute, budget), "as long as the control plane may take"},
 		{"discovery", max(5*time.Minute, budget), "as long as the control plane may take"},

@@ -26,7 +26,8 @@ func MakeInit(f Facts) Plan {
 		m.decide(GroupBoard, "expected bootstrap", m.expect(Bootstrap).String(), Calibrated().describe(Bootstrap, f.Speed))
 	}
 	if f.Kubeadm.Nearest {
-		m.warn(fmt.Sprintf("kubeadm %s is newer than this program knows; it is treated as v1.%d", f.Kubeadm.Version, kubeadm.NewestMinor))
+		m.warn(fmt.Sprintf("kubeadm %s is newer than this program knows; it is treated as v1.%d", f.Kubeadm.Version,
+			kubeadm.NewestMinor))
 	}
 	m.config()
 	m.p.Steps = m.steps()

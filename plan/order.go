@@ -57,9 +57,12 @@ func (m *maker) decideOrder() {
 }
 
 func (m *maker) stageControllerManager(components []string) order {
-	m.decide(GroupStart, StagedStart, ControllerManager, "it ends itself when the API server is not healthy within ten seconds of its own start, which no flag changes and a busy moment brings about on any board")
+	m.decide(GroupStart, StagedStart, ControllerManager,
+		"it ends itself when the API server is not healthy within ten seconds of its own start, which no flag changes and "+
+			"a busy moment brings about on any board")
 	first := slices.DeleteFunc(slices.Clone(components), func(c string) bool { return c == ControllerManager })
-	o := order{kind: stagedOrder, first: append(m.localEtcd(), first...), staged: []string{ControllerManager}, beside: !m.finalizes()}
+	o := order{kind: stagedOrder, first: append(m.localEtcd(), first...), staged: []string{ControllerManager},
+		beside: !m.finalizes()}
 	o.last = o.staged
 	if o.beside && slices.Contains(o.first, Scheduler) { // nothing waits for it
 		o.first = slices.DeleteFunc(o.first, func(c string) bool { return c == Scheduler })
@@ -71,7 +74,9 @@ func (m *maker) stageControllerManager(components []string) order {
 
 func (m *maker) stageAll(components []string) order {
 	o := order{kind: stagedOrder, first: m.localEtcd(), beside: m.together()}
-	m.decide(GroupStart, StagedStart, "on", fmt.Sprintf("with an API server start of about %s, scheduler and controller-manager would load it with retries, and kubeadm's first API call gives up after 1 minute", m.apiServerStart))
+	m.decide(GroupStart, StagedStart, "on",
+		fmt.Sprintf("with an API server start of about %s, scheduler and controller-manager would load it with retries, "+
+			"and kubeadm's first API call gives up after 1 minute", m.apiServerStart))
 	for _, c := range components {
 		if o.beside && c == APIServer {
 			o.first = append(o.first, c)
@@ -81,20 +86,27 @@ func (m *maker) stageAll(components []string) order {
 	}
 	o.last = o.staged
 	if o.beside {
-		m.decide(GroupStart, "release order", strings.Join(o.first, " and ")+", then "+strings.Join(o.staged, " and "), "there is a core for each of two; what starts before the API server is healthy only crashes, retries and costs CPU time")
+		m.decide(GroupStart, "release order", strings.Join(o.first, " and ")+", then "+strings.Join(o.staged, " and "),
+			"there is a core for each of two; what starts before the API server is healthy only crashes, retries and costs "+
+				"CPU time")
 	} else {
-		m.decide(GroupStart, "release order", strings.Join(slices.Concat(o.first, o.staged), ", "), "each needs the one before it; what starts early only crashes, retries and costs CPU time")
+		m.decide(GroupStart, "release order", strings.Join(slices.Concat(o.first, o.staged), ", "),
+			"each needs the one before it; what starts early only crashes, retries and costs CPU time")
 	}
 	if slices.Contains(components, APIServer) {
-		m.decide(GroupStart, "kubelet while the API server starts", "paused", "nothing that it does then can succeed, and on one slow core it takes a third of the CPU")
-		m.decide(GroupStart, "API server timer slack", "raised while it starts", "it dials itself eighty times at once, with RSA keys: one handshake after the other, the first serves all; in turns of 10 ms all are late")
+		m.decide(GroupStart, "kubelet while the API server starts", "paused",
+			"nothing that it does then can succeed, and on one slow core it takes a third of the CPU")
+		m.decide(GroupStart, "API server timer slack", "raised while it starts",
+			"it dials itself eighty times at once, with RSA keys: one handshake after the other, the first serves all; in "+
+				"turns of 10 ms all are late")
 	}
 	m.decideLaterStarts(o, "all four at once wear each other down")
 	return o
 }
 
 func (m *maker) decideLaterStarts(o order, why string) {
-	m.decide(GroupStart, "start after a reboot", "staged, too", why+"; a systemd unit puts "+strings.Join(o.staged, ", ")+" back in this order")
+	m.decide(GroupStart, "start after a reboot", "staged, too", why+"; a systemd unit puts "+strings.Join(o.staged,
+		", ")+" back in this order")
 }
 
 // together tells whether etcd and the API server start side by side, and later

@@ -53,13 +53,17 @@ func (m *maker) settings() map[string]patch.Settings {
 	liveness, readiness := steady, steady
 	liveness.FailureThreshold, readiness.FailureThreshold = livenessThreshold, readinessThreshold
 	m.profile()
-	m.decide(GroupManifests, "startup probe budget", budget.String(), "six times the expected API server start: nothing is gained by killing what is still starting")
+	m.decide(GroupManifests, "startup probe budget", budget.String(),
+		"six times the expected API server start: nothing is gained by killing what is still starting")
 	m.decide(GroupManifests, "probe period", max(period, m.steadyPeriod()).String(), handshake)
-	m.decide(GroupManifests, "probe timeout", timeout.String(), "a probe's handshake and answer queue behind the work of a starting control plane")
+	m.decide(GroupManifests, "probe timeout", timeout.String(),
+		"a probe's handshake and answer queue behind the work of a starting control plane")
 	all := map[string]patch.Settings{}
 	for _, c := range append(m.localEtcd(), m.controlPlane()...) {
-		s, l, r := m.respect(c, "startupProbe", startup), m.respect(c, "livenessProbe", liveness), m.respect(c, "readinessProbe", readiness)
-		settings := patch.Settings{Startup: &s, Liveness: &l, Readiness: &r, NoStartupProbe: !m.f.Kubeadm.KubeletHeedsStartupProbes()}
+		s, l, r := m.respect(c, "startupProbe", startup), m.respect(c, "livenessProbe", liveness), m.respect(c,
+			"readinessProbe", readiness)
+		settings := patch.Settings{Startup: &s, Liveness: &l, Readiness: &r,
+			NoStartupProbe: !m.f.Kubeadm.KubeletHeedsStartupProbes()}
 		switch c {
 		case Etcd:
 			settings.Flags, settings.Env = m.etcdClocks(), m.etcdEnv()
@@ -94,7 +98,8 @@ func (m *maker) probeTimeout() time.Duration {
 }
 
 func (m *maker) handshakeCost() string {
-	return fmt.Sprintf("every probe is a new TLS handshake, up to %s of CPU time for the server alone with RSA keys, %s with ECDSA keys; kubeadm asks for readiness every second",
+	return fmt.Sprintf("every probe is a new TLS handshake, up to %s of CPU time for the server alone with RSA keys, "+
+		"%s with ECDSA keys; kubeadm asks for readiness every second",
 		short(m.f.Speed.ServerRSA), short(m.f.Speed.ServerECDSA))
 }
 
@@ -109,12 +114,14 @@ func (m *maker) leases(component string) []patch.Flag {
 	if lease == 15*time.Second {
 		return nil
 	}
-	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of %s; who fails to renew exits and starts again", m.apiServerStart)
+	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of "+
+		"%s; who fails to renew exits and starts again", m.apiServerStart)
 	if component == ControllerManager {
 		m.decide(GroupManifests, "leader election lease", lease.String(), why)
 	}
 	flag := func(name string, d time.Duration) patch.Flag {
-		return patch.Flag{Name: name, Value: d.String(), Policy: patch.AtLeast, UserSet: m.userSet(component, name), Reason: why}
+		return patch.Flag{Name: name, Value: d.String(), Policy: patch.AtLeast, UserSet: m.userSet(component, name),
+			Reason: why}
 	}
 	return []patch.Flag{
 		flag("leader-elect-lease-duration", lease),
@@ -136,7 +143,8 @@ func (m *maker) etcdClocks() []patch.Flag {
 	if heartbeat == 100*time.Millisecond {
 		return nil
 	}
-	why := fmt.Sprintf("twice the fsync p99 of %s, or 20 ms times the slowdown of %.1f, whichever is longer", short(m.f.Speed.FsyncP99), m.slowdown)
+	why := fmt.Sprintf("twice the fsync p99 of %s, or 20 ms times the slowdown of %.1f, whichever is longer",
+		short(m.f.Speed.FsyncP99), m.slowdown)
 	m.decide(GroupManifests, "etcd heartbeat interval", heartbeat.String(), why)
 	return m.etcdTick(heartbeat, 10*heartbeat, why)
 }
@@ -149,7 +157,8 @@ func (m *maker) etcdTick(heartbeat, election time.Duration, why string) []patch.
 		return nil
 	}
 	flag := func(name string, d time.Duration) patch.Flag {
-		return patch.Flag{Name: name, Value: fmt.Sprint(d.Milliseconds()), Policy: patch.AtLeast, UserSet: m.userSet(Etcd, name), Reason: why}
+		return patch.Flag{Name: name, Value: fmt.Sprint(d.Milliseconds()), Policy: patch.AtLeast, UserSet: m.userSet(Etcd,
+			name), Reason: why}
 	}
 	return []patch.Flag{flag("heartbeat-interval", heartbeat), flag("election-timeout", election)}
 }

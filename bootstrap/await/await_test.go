@@ -71,7 +71,8 @@ func TestAComponentWithoutALogIsFound(t *testing.T) {
 	a := waiterOn(b)
 	require.NoError(t, os.Rename(b.Layout.Proc()+"/100", b.Layout.At("/later")))
 	looks := 0
-	err := a.Wait(t.Context(), plan.AwaitHealthy{Component: plan.Etcd, Quiet: time.Minute, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond}, listener(func(seen string) {
+	err := a.Wait(t.Context(), plan.AwaitHealthy{Component: plan.Etcd, Quiet: time.Minute, Patience: time.Minute,
+		Restarts: 3, Poll: time.Millisecond}, listener(func(seen string) {
 		if looks++; looks == 3 {
 			assert.Contains(t, seen, "its container was not started")
 			require.NoError(t, os.Rename(b.Layout.At("/later"), b.Layout.Proc()+"/100"))
@@ -134,7 +135,8 @@ func TestAComponentThatEndsIsSeenAtOnce(t *testing.T) {
 	b.Sick = 1 << 30
 	a := waiterOn(b)
 	looks, process := 0, b.Layout.Proc()+"/101"
-	err := a.Wait(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Quiet: time.Minute, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond}, listener(func(seen string) {
+	err := a.Wait(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Quiet: time.Minute, Patience: time.Minute,
+		Restarts: 3, Poll: time.Millisecond}, listener(func(seen string) {
 		switch looks++; looks {
 		case 5:
 			assert.Contains(t, seen, "HTTP answers")

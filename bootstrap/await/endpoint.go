@@ -54,7 +54,8 @@ func (a *Waiter) Prober(component string, patience time.Duration) (*Prober, erro
 		}
 		return newProber(url, creds.Config, patience), nil
 	}
-	return nil, fmt.Errorf("find the health endpoint of %s: neither %s nor %s is there", component, a.Layout.SuperAdminConf(), a.Layout.AdminConf())
+	return nil, fmt.Errorf("find the health endpoint of %s: neither %s nor %s is there", component,
+		a.Layout.SuperAdminConf(), a.Layout.AdminConf())
 }
 
 // etcdByClientPort serves etcd before v1.17 or so, whose probe is a command
@@ -65,11 +66,13 @@ func (a *Waiter) etcdByClientPort(component string, patience time.Duration) (*Pr
 		return nil, fmt.Errorf("find the health endpoint of %s: its manifest has no HTTP probe", component)
 	}
 	dir := filepath.Join(a.Certificates, "etcd")
-	pair, err := safefile.LoadKeyPair(filepath.Join(dir, "healthcheck-client.crt"), filepath.Join(dir, "healthcheck-client.key"), state.MaxFile)
+	pair, err := safefile.LoadKeyPair(filepath.Join(dir, "healthcheck-client.crt"), filepath.Join(dir,
+		"healthcheck-client.key"), state.MaxFile)
 	if err != nil {
 		return nil, fmt.Errorf("find the health endpoint of etcd: %w", err)
 	}
-	return newProber("https://127.0.0.1:2379/health", &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true}, patience), nil
+	return newProber("https://127.0.0.1:2379/health", &tls.Config{Certificates: []tls.Certificate{pair},
+		InsecureSkipVerify: true}, patience), nil
 }
 
 // healthEndpoint picks the probe that says most: readiness where there is one.

@@ -124,7 +124,8 @@ func reachOf(err error) Reach {
 		return ReachNothing
 	case errors.As(err, &opErr) && opErr.Op == "dial":
 		return ReachNothing
-	case strings.Contains(err.Error(), "TLS handshake timeout"), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+	case strings.Contains(err.Error(), "TLS handshake timeout"), errors.Is(err, io.EOF), errors.Is(err,
+		syscall.ECONNRESET):
 		return ReachPort
 	case errors.Is(err, context.DeadlineExceeded):
 		return ReachPort

@@ -7,7 +7,8 @@ import (
 )
 
 func TestParseChecks(t *testing.T) {
-	passed, failed := parseChecks("[+]ping ok\n[+]etcd ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\nreadyz check failed\n")
+	passed, failed := parseChecks("[+]ping ok\n[+]etcd ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason " +
+		"withheld\nreadyz check failed\n")
 	assert.Equal(t, []string{"ping", "etcd"}, passed)
 	assert.Equal(t, []string{"poststarthook/rbac/bootstrap-roles"}, failed)
 }

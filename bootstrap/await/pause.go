@@ -207,7 +207,8 @@ func (t *tracer) isWanted() bool {
 			if err != nil {
 				return true
 			}
-			for _, s := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGKILL, unix.SIGTERM, unix.SIGCONT} {
+			for _, s := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGKILL, unix.SIGTERM,
+				unix.SIGCONT} {
 				if mask&(1<<(s-1)) != 0 {
 					return true
 				}

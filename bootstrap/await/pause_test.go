@@ -41,7 +41,10 @@ func pauseBoard(t *testing.T) (*boardtest.Board, *stops, *KubeletPause, *[]strin
 	boardtest.Put(t, b.Layout.Proc()+"/100/comm", "etcd\n")
 	require.NoError(t, b.MakeManifest(plan.Etcd))
 	s, said := &stops{}, &[]string{}
-	return b, s, &KubeletPause{Layout: b.Layout, Pause: s.hold, Note: func(line string) { *said = append(*said, line) }}, said
+	return b, s, &KubeletPause{Layout: b.Layout, Pause: s.hold, Note: func(line string) {
+		*said = append(*said,
+			line)
+	}}, said
 }
 
 func TestKubeletIsStoppedWhileTheAPIServerStarts(t *testing.T) {
@@ -117,7 +120,8 @@ func TestAwaitLetsTheKubeletGo(t *testing.T) {
 		}
 		a := waiterOn(b)
 		a.Pause = s.hold
-		err := a.Wait(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Quiet: quiet, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond, PauseKubelet: true}, listener(func(string) {}))
+		err := a.Wait(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Quiet: quiet, Patience: time.Minute,
+			Restarts: 3, Poll: time.Millisecond, PauseKubelet: true}, listener(func(string) {}))
 		assert.Equal(t, healthy, err == nil, "%v", err)
 		assert.Equal(t, []int{50}, s.pids)
 		assert.Equal(t, 1, s.gone)
@@ -139,7 +143,8 @@ func TestTheKubeletIsHeldSoonAfterTheProcessIsThere(t *testing.T) {
 	const poll = 20 * time.Millisecond
 	var held time.Time
 	looks := 0
-	_ = a.Wait(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Predicted: time.Hour, Quiet: time.Second, Patience: time.Minute, Restarts: 3, Poll: poll, PauseKubelet: true}, listener(func(string) {
+	_ = a.Wait(t.Context(), plan.AwaitHealthy{Component: plan.APIServer, Predicted: time.Hour, Quiet: time.Second,
+		Patience: time.Minute, Restarts: 3, Poll: poll, PauseKubelet: true}, listener(func(string) {
 		looks++
 		switch {
 		case looks == 5:

@@ -132,7 +132,8 @@ func (w *watch) judge(now time.Time, o Observation) Verdict {
 	case w.waited-w.moved >= w.limits.Quiet:
 		w.why = fmt.Sprintf("nothing moved for %s; seen last: %s", (w.waited - w.moved).Round(time.Second), w.describe())
 	case w.waited-w.furthestAt >= w.limits.Patience:
-		w.why = fmt.Sprintf("it works but came no further for %s; seen last: %s", (w.waited - w.furthestAt).Round(time.Second), w.describe())
+		w.why = fmt.Sprintf("it works but came no further for %s; seen last: %s",
+			(w.waited - w.furthestAt).Round(time.Second), w.describe())
 	default:
 		return KeepWaiting
 	}
@@ -164,7 +165,8 @@ func (w *watch) describe() string {
 			more = fmt.Sprintf(" and %d more", len(failed)-3)
 			failed = failed[:3]
 		}
-		parts = append(parts, fmt.Sprintf("%d of %d checks pass, not yet: %s%s", len(o.Health.Passed), n, strings.Join(failed, ", "), more))
+		parts = append(parts, fmt.Sprintf("%d of %d checks pass, not yet: %s%s", len(o.Health.Passed), n,
+			strings.Join(failed, ", "), more))
 	}
 	if n := w.restarts(o); n > 0 {
 		parts = append(parts, fmt.Sprintf("restarts: %d", n))

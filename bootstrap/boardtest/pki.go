@@ -30,7 +30,8 @@ func Pair(t *testing.T, base string, a *Authority) *Authority {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: filepath.Base(base)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: a == nil, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: a == nil,
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	if a == nil {
 		a = &Authority{c, key}
 	}

@@ -57,12 +57,14 @@ func Explain(l state.Layout, before Pressure, logsBefore map[string]int, logs fu
 			told = told || strings.Contains(f.What, "want of memory")
 		}
 		if !told {
-			all = append(all, Finding{fmt.Sprintf("the kernel killed %d processes for want of memory during the run", n), "stop what else runs on the board, or add swap with failSwapOn: false"})
+			all = append(all, Finding{fmt.Sprintf("the kernel killed %d processes for want of memory during the run", n),
+				"stop what else runs on the board, or add swap with failSwapOn: false"})
 		}
 	}
 	all = append(all, kernel...)
 	if now.undervoltage {
-		all = append(all, Finding{"the firmware saw the supply voltage too low since the board's start", "use a stronger power supply and a short cable"})
+		all = append(all, Finding{"the firmware saw the supply voltage too low since the board's start",
+			"use a stronger power supply and a short cable"})
 	}
 	if logs != nil {
 		all = append(all, find(looksAround.ReplaceAllString(logs("kubelet"), ""), kubeletClues(), "")...)
@@ -83,11 +85,13 @@ func Explain(l state.Layout, before Pressure, logsBefore map[string]int, logs fu
 	}
 	if n := now.disks.Writes - before.disks.Writes; now.disks.Writes > before.disks.Writes && n >= 100 {
 		if mean := (now.disks.Seconds - before.disks.Seconds) / float64(n); mean > slowWrite {
-			all = append(all, Finding{fmt.Sprintf("a write to the disk took %.0f ms on average", mean*1000), "put etcd on a faster disk: an SSD or a RAID instead of the card"})
+			all = append(all, Finding{fmt.Sprintf("a write to the disk took %.0f ms on average", mean*1000),
+				"put etcd on a faster disk: an SSD or a RAID instead of the card"})
 		}
 	}
 	if now.tooHot {
-		all = append(all, Finding{"the firmware slowed the CPU down since the board's start: too hot, or too little power", "cool the board, or use a stronger power supply"})
+		all = append(all, Finding{"the firmware slowed the CPU down since the board's start: too hot, or too little power",
+			"cool the board, or use a stronger power supply"})
 	}
 	if s := now.throttled - before.throttled; s > 1 {
 		all = append(all, Finding{What: fmt.Sprintf("a CPU quota held the board back for %.0f s", s)})

@@ -74,7 +74,8 @@ func TestReleaseReplacesNothing(t *testing.T) {
 	text, err := os.ReadFile(b.Layout.Manifest(plan.Etcd))
 	require.NoError(t, err)
 	assert.Equal(t, "another", string(text))
-	require.Error(t, b.Layout.FS.Rename(StagedAt(b.Layout, plan.Etcd), b.Layout.Manifest(plan.Etcd)), "nor between a look and the move")
+	require.Error(t, b.Layout.FS.Rename(StagedAt(b.Layout, plan.Etcd), b.Layout.Manifest(plan.Etcd)),
+		"nor between a look and the move")
 }
 
 // A damaged staged manifest is not given to the kubelet.

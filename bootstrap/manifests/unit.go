@@ -94,7 +94,10 @@ func InstallUnit(l state.Layout, program func() (string, error)) error {
 	if err := l.FS.WriteFile(file, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("install %s: %w", state.UnitName, err)
 	}
-	err = l.FS.Do("link", link, func() error { return os.Symlink(filepath.Join("/etc/systemd/system", state.UnitName), link) })
+	err = l.FS.Do("link", link, func() error {
+		return os.Symlink(filepath.Join("/etc/systemd/system", state.UnitName),
+			link)
+	})
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("install %s: %w", state.UnitName, err)
 	}

@@ -15,7 +15,8 @@ func TestPodLogCountsInstances(t *testing.T) {
 	dir := t.TempDir()
 	// The kubelet has removed 0.log already.
 	boardtest.Put(t, dir+"/kube-system_kube-apiserver-n1_abc/kube-apiserver/1.log", "x\n")
-	boardtest.Put(t, dir+"/kube-system_kube-apiserver-n1_abc/kube-apiserver/2.log", "2026-01-01T00:00:00Z stderr F last words\n")
+	boardtest.Put(t, dir+"/kube-system_kube-apiserver-n1_abc/kube-apiserver/2.log",
+		"2026-01-01T00:00:00Z stderr F last words\n")
 	boardtest.Put(t, dir+"/kube-system_kube-apiserver-n1_abc/kube-apiserver/notes.txt", "x")
 	boardtest.Put(t, dir+"/kube-system_etcd-n1_abc/etcd/0.log", "x\n")
 	l := Read(dir, "kube-apiserver", nil)

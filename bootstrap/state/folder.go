@@ -33,13 +33,16 @@ func Check(l Layout) error {
 		return fmt.Errorf("look at the state folder: %w", err)
 	}
 	if !info.IsDir() {
-		return Refuse(BadJournal, fmt.Errorf("%s is not a folder but %s", l.State(), safefile.Kind(info.Mode())), "look who made it, and remove it")
+		return Refuse(BadJournal, fmt.Errorf("%s is not a folder but %s", l.State(), safefile.Kind(info.Mode())),
+			"look who made it, and remove it")
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && stat.Uid != uint32(os.Geteuid()) {
-		return Refuse(BadJournal, fmt.Errorf("%s belongs to user %d, not to root", l.State(), stat.Uid), "look what is in it, and remove it")
+		return Refuse(BadJournal, fmt.Errorf("%s belongs to user %d, not to root", l.State(), stat.Uid),
+			"look what is in it, and remove it")
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return Refuse(BadJournal, fmt.Errorf("%s can be written to by others (mode %04o)", l.State(), info.Mode().Perm()), "look what is in it; then: chmod 700 "+l.State())
+		return Refuse(BadJournal, fmt.Errorf("%s can be written to by others (mode %04o)", l.State(), info.Mode().Perm()),
+			"look what is in it; then: chmod 700 "+l.State())
 	}
 	return nil
 }
