@@ -44,7 +44,7 @@ cross: ## static binaries for ARMv5, ARMv6, ARMv7, arm64 and amd64, with sizes
 BUILD_LAB = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
 lab: ## the programs of lab (boards to try it on) into bin/
 	cd lab && $(BUILD_LAB) -o ../$(BIN)/lab . && $(BUILD_LAB) -o ../$(BIN)/storage-board ./storage && \
-	  $(BUILD_LAB) -o ../$(BIN)/ ./demo ./boards ./calibrate ./walk
+	  $(BUILD_LAB) -o ../$(BIN)/ ./demo ./boards ./calibrate ./walk ./drawer
 
 deps: lab ## install the Debian packages that boards need
 	$(BIN)/lab deps
@@ -102,6 +102,10 @@ walk-quick: lab deps ## the same, six trials (3 min)
 .PHONY: variations
 variations: ## doctor's fixes on every form of the files that they change
 	VARIATIONS=all $(GO) test ./cmd/kubeadm-arm -run Variations -v -timeout $(PATIENCE)
+
+.PHONY: drawer
+drawer: build lab deps-counted ## boards off for 400 days and at 1970, by kubeadm and kubeadm-arm; writes results (30 min)
+	$(BIN)/drawer --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --results docs/results/drawer.md
 
 .PHONY: storage-board raid-board storage-walk
 STORAGE_BOARD = $(BIN)/storage-board --lab $(BIN)/lab --kubernetes $(KUBERNETES)
@@ -194,7 +198,7 @@ lint: ## gofmt, go vet, staticcheck, sizes of functions, lines and packages
 
 # A test that hangs is ended after this time; no busy machine takes so long. What the tests of lab need is built first.
 PATIENCE ?= 75m
-unit: lab deps ## unit, golden and script tests with the race detector, as root, who skips none of them for lack of rights
+unit: lab deps ## unit, golden and script tests with the race detector, as root
 	@[ "$$(id -u)" = 0 ] || { echo "run this as root: go test ./... alone skips the tests that need it" >&2; exit 1; }
 	$(GO) test -race -timeout $(PATIENCE) ./...
 	$(BIN)/lab build --kubernetes $(KUBERNETES)

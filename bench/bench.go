@@ -89,6 +89,17 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	return run(ctx, o, systemClock{})
 }
 
+// budget is what was asked for, or the default with a quota of so many cores.
+func (o Options) budget(quota float64) time.Duration {
+	switch {
+	case o.Budget > 0:
+		return o.Budget
+	case o.Short:
+		return shortBudget(quota)
+	}
+	return DefaultBudget
+}
+
 func run(ctx context.Context, o Options, c clock) (Result, error) {
 	patient, cancel := context.WithTimeout(ctx, randomnessPatience)
 	defer cancel()
@@ -101,12 +112,7 @@ func run(ctx context.Context, o Options, c clock) (Result, error) {
 		o.Root = Machine()
 	}
 	quotaBefore, quotaKnown := readCgroupCPU(o.Root)
-	if o.Budget <= 0 {
-		o.Budget = DefaultBudget
-		if o.Short {
-			o.Budget = shortBudget(quotaBefore.cores)
-		}
-	}
+	o.Budget = o.budget(quotaBefore.cores)
 	r := Result{
 		Schema: Schema, Started: start.UTC().Truncate(time.Millisecond), BootID: readBootID(o.Root),
 		Short: o.Short, Budget: o.Budget.Seconds(), Before: readState(o.Root),

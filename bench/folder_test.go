@@ -107,8 +107,7 @@ func TestFolderErrors(t *testing.T) {
 		text   string
 		hint   string
 	}{
-		{missing, os.ErrNotExist, "measure the disk: look at " + missing + ": no such file or directory",
-			"create the folder first or name one that exists"},
+		{missing, os.ErrNotExist, "measure the disk: look at " + missing + ": no such file or directory", "create the folder first or name one that exists"},
 		{file, unix.ENOTDIR, "measure the disk: look at " + file + ": not a directory", ""},
 	} {
 		_, err := Run(t.Context(), Options{Short: true, Budget: quick, Folders: []string{c.folder}})
@@ -245,8 +244,8 @@ func TestFolderInMemoryIsToldApart(t *testing.T) {
 	folder := t.TempDir()
 	o := inNamespace(t, folder, "tmpfs", "size=20m")
 	assert.Empty(t, o.Error)
-	assert.Contains(t, o.Warnings, Warning{WarnInMemory, folder +
-		" lies in memory (tmpfs): its figures say nothing about a disk"})
+	assert.Contains(t, o.Warnings, Warning{WarnInMemory, folder + " lies in memory (tmpfs): its figures say nothing " +
+		"about a disk"})
 	assert.Zero(t, o.Left)
 }
 

@@ -111,8 +111,7 @@ func TestFirmwareWarnings(t *testing.T) {
 		{firmware(0), firmware(0), nil},
 		{firmware(0), firmware(0x10000), []Warning{{WarnUndervoltage, "during the benchmark: " + low}}},
 		{firmware(0x10000), firmware(0x10000), []Warning{{WarnUndervoltage, "since the board booted: " + low}}},
-		{firmware(0), firmware(0x50005), []Warning{{WarnUndervoltage, "now: " + low},
-			{WarnThrottled, "now: the firmware throttled the board"}}},
+		{firmware(0), firmware(0x50005), []Warning{{WarnUndervoltage, "now: " + low}, {WarnThrottled, "now: the firmware throttled the board"}}},
 		{firmware(8), firmware(0x80000), []Warning{{WarnThrottled, "now: the soft temperature limit was reached"}}},
 		{nil, firmware(0x20000), []Warning{{WarnThrottled, "since the board booted: the firmware capped the clock"}}},
 	} {
@@ -122,8 +121,8 @@ func TestFirmwareWarnings(t *testing.T) {
 
 func TestReadState(t *testing.T) {
 	root := files(
-		"proc/meminfo", "MemTotal:         443888 kB\nMemFree:           10000 kB\nMemAvailable:      30000 "+
-			"kB\nSwapTotal: 102396 kB\nSwapFree: 102396 kB\nHugePages_Total:       0\n",
+		"proc/meminfo", "MemTotal:         443888 kB\nMemFree:           10000 kB\nMemAvailable:      30000 kB\nSwapTotal: "+
+			"102396 kB\nSwapFree: 102396 kB\nHugePages_Total:       0\n",
 		"sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n",
 		"sys/class/thermal/thermal_zone0/temp", "61224\n",
 		"sys/class/thermal/thermal_zone0/type", "cpu-thermal\n",

@@ -296,9 +296,8 @@ func unsteadiness(samples []Sample) []Warning {
 	}
 	slices.Sort(ratios)
 	if typical := quantile(ratios, 0.5); typical > unsteady {
-		return []Warning{{WarnUnsteady,
-			fmt.Sprintf("the core's own speed changed by %.0f %% from moment to moment: its clock, or another user of the "+
-				"same hardware", 100*typical)}}
+		return []Warning{{WarnUnsteady, fmt.Sprintf("the core's own speed changed by %.0f %% from moment to moment: its "+
+			"clock, or another user of the same hardware", 100*typical)}}
 	}
 	return nil
 }

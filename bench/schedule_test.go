@@ -173,8 +173,8 @@ func TestQuotaWarning(t *testing.T) {
 	// Both were measured in less than a period.
 	c := Cores{One: 0.97, All: 1.9}
 	got := quotaWarnings(cgroupCPU{periods: 100, throttled: 10}, cgroupCPU{periods: 200, throttled: 105, cores: 0.05}, &c)
-	assert.Equal(t, []Warning{{WarnQuota,
-		"the cgroup was throttled in 95 % of the scheduler's periods: its quota is 0.05 cores"}}, got)
+	assert.Equal(t, []Warning{{WarnQuota, "the cgroup was throttled in 95 % of the scheduler's periods: its quota is " +
+		"0.05 cores"}}, got)
 	assert.Equal(t, Cores{One: 0.05, All: 0.05, Quota: 0.05, Throttled: 0.95}, c)
 	assert.Empty(t, quotaWarnings(cgroupCPU{periods: 5}, cgroupCPU{periods: 9}, &c))
 }
@@ -204,8 +204,8 @@ func TestUnsteadyCore(t *testing.T) {
 	assert.Empty(t, unsteadiness(nil))
 	assert.Empty(t, unsteadiness([]Sample{sample(1, 1.1, 30), sample(1, 2, 30), sample(1, 1.2, 30)}), "one measure alone")
 	assert.Empty(t, unsteadiness([]Sample{sample(1, 2, 10)}), "too few observations to tell")
-	assert.Equal(t, []Warning{{WarnUnsteady,
-		"the core's own speed changed by 60 % from moment to moment: its clock, or another user of the same hardware"}},
+	assert.Equal(t, []Warning{{WarnUnsteady, "the core's own speed changed by 60 % from moment to moment: its clock, or " +
+		"another user of the same hardware"}},
 		unsteadiness([]Sample{sample(1, 1.6, 30), sample(1, 1.6, 30), sample(1, 1.1, 30)}))
 }
 

@@ -130,8 +130,8 @@ func stateWarnings(before, after State, loaded []CPUClock) []Warning {
 	if after.Firmware != nil {
 		found = append(found, firmwareWarnings(before.Firmware, after.Firmware)...)
 	} else if after.Undervoltage != nil && *after.Undervoltage {
-		found = append(found, Warning{WarnUndervoltage,
-			"the kernel reports too little voltage: the power supply or its cable is too weak"})
+		found = append(found, Warning{WarnUndervoltage, "the kernel reports too little voltage: the power supply or its " +
+			"cable is too weak"})
 	}
 	for _, c := range loaded {
 		switch {
@@ -139,8 +139,8 @@ func stateWarnings(before, after State, loaded []CPUClock) []Warning {
 			found = append(found, Warning{WarnThrottled, fmt.Sprintf("the clock of %s may not exceed %.0f of its %.0f MHz",
 				c.Policy, c.Limit/1e6, c.Maximum/1e6)})
 		case c.Current < 0.9*c.Limit:
-			found = append(found, Warning{WarnThrottled, fmt.Sprintf("under load the clock of %s was %.0f of %.0f MHz",
-				c.Policy, c.Current/1e6, c.Limit/1e6)})
+			found = append(found, Warning{WarnThrottled, fmt.Sprintf("under load the clock of %s was %.0f of %.0f MHz", c.Policy,
+				c.Current/1e6, c.Limit/1e6)})
 		}
 	}
 	if len(after.Cooling) > 0 {

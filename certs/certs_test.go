@@ -60,7 +60,7 @@ func TestRenew(t *testing.T) {
 	for _, algorithm := range []string{"RSA-2048", "ECDSA-P256"} {
 		for _, dir := range []string{defaultPKI, "/srv/pki"} {
 			t.Run(algorithm+dir, func(t *testing.T) {
-				n := node{t, t.TempDir(), dir, algorithm, 2 * Year}
+				n := node{t, inMemory(t), dir, algorithm, 2 * Year}
 				n.make()
 				late := born.AddDate(3, 0, 0)
 				b := n.board(nil)
@@ -246,7 +246,7 @@ func died(do func()) (killed bool) {
 // copy is an equal node.
 func (n node) copy() node {
 	m := n
-	m.root = n.t.TempDir()
+	m.root = inMemory(n.t)
 	out, err := exec.Command("cp", "-a", n.root+"/.", m.root).CombinedOutput()
 	require.NoError(n.t, err, string(out))
 	return m
@@ -329,6 +329,19 @@ func TestKilled(t *testing.T) {
 			break
 		}
 	}
+}
+
+// What a process left that was killed in the middle of a write is removed.
+func TestSweep(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	before := n.tree()
+	for _, half := range []string{defaultPKI + "/etcd/..peer.key" + suffix + "123", kubernetesDir + "/..admin.conf" + suffix + "9", kubeletPKI + "/.kubelet.key" + suffix} {
+		n.put(half, []byte("half"), 0o600)
+	}
+	kept, err := n.board(nil).Complete(n.look())
+	require.NoError(t, err)
+	assert.Empty(t, kept)
+	assert.Equal(t, before, n.tree())
 }
 
 // TestDiskFails has each change of the disk fail: it is full, or read-only from then

@@ -192,26 +192,29 @@ func (b Board) Complete(s Seen) (kept string, err error) {
 	if err := json.Unmarshal(text, &j); err != nil {
 		return "", fmt.Errorf("complete the renewal: %s: %w", b.at(journalFile), err)
 	}
-	return j.Kept, b.place(j)
+	if err := b.place(j); err != nil {
+		return j.Kept, err
+	}
+	return j.Kept, b.sweep(s)
 }
 
-// sweep removes new files of a run that was killed before its journal was written. The
-// copies of the old ones that it may have made stay: a folder more does no harm.
-func (b Board) sweep(s Seen) (err error) {
-	err = os.RemoveAll(b.at(work))
-	names := []string{}
+// sweep removes new files of a run that was killed before its journal was written, halves
+// among them. The copies of the old ones that it may have made stay: a folder more does
+// no harm.
+func (b Board) sweep(s Seen) error {
+	err := os.RemoveAll(b.at(work))
+	swept := map[string]bool{}
 	for _, l := range leaves(s.Dir) {
-		names = append(names, l.File, l.Key)
-	}
-	entries, _ := b.root().List(kubeletPKI, maxListed)
-	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), suffix); ok {
-			names = append(names, path.Join(kubeletPKI, strings.TrimPrefix(name, ".")))
+		dir := path.Dir(l.File)
+		if swept[dir] {
+			continue
 		}
-	}
-	for _, name := range names {
-		if durable.Exists(b.at(hidden(name))) {
-			err = errors.Join(err, b.FS.Remove(b.at(hidden(name))))
+		swept[dir] = true
+		entries, _ := b.root().List(dir, maxListed) // a folder that is not there has none
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), ".") && strings.Contains(e.Name(), suffix) {
+				err = errors.Join(err, b.FS.Remove(b.at(path.Join(dir, e.Name()))))
+			}
 		}
 	}
 	return err

@@ -48,7 +48,7 @@ func TestEveryDocumentIsListed(t *testing.T) {
 }
 
 var (
-	link    = regexp.MustCompile(`\]\(([^()\s]+)\)`)
+	link    = regexp.MustCompile(`\]\(([^()\s]+)\)|<img src="([^"]+)"`)
 	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	code    = regexp.MustCompile("(?ms)^```.*?^```|`[^`\n]*`|^    .*?$")
 )
@@ -60,7 +60,8 @@ func TestLinks(t *testing.T) {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(string(text), ""), -1) {
-			target, anchor, _ := strings.Cut(m[1], "#")
+			address := m[1] + m[2]
+			target, anchor, _ := strings.Cut(address, "#")
 			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
 				continue
 			}
@@ -68,12 +69,12 @@ func TestLinks(t *testing.T) {
 			if target != "" {
 				to = filepath.Join(filepath.Dir(path), target)
 			}
-			if _, err := os.Stat(to); !assert.NoError(t, err, "%s links to %s", path, m[1]) || anchor == "" {
+			if _, err := os.Stat(to); !assert.NoError(t, err, "%s links to %s", path, address) || anchor == "" {
 				continue
 			}
 			text, err := os.ReadFile(to)
 			require.NoError(t, err)
-			assert.Contains(t, anchors(string(text)), anchor, "%s links to %s", path, m[1])
+			assert.Contains(t, anchors(string(text)), anchor, "%s links to %s", path, address)
 		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 )
 
 // memoryOn are the parameters that switch the memory cgroup on: the first is
@@ -40,7 +40,7 @@ func contradicts(word, wanted string) (instead string, yes bool) {
 // bootWords adds parameters to the kernel's command line in a boot file, and takes out
 // what contradicts them.
 type bootWords struct {
-	Kind  hwdetect.BootKind
+	Kind  host.BootKind
 	Words string
 }
 
@@ -55,7 +55,7 @@ func (c bootWords) Apply(text []byte) ([]byte, error) {
 			}
 		}
 	}
-	s, ok := hwdetect.ParseBootFile(after, c.Kind)
+	s, ok := host.ParseBootFile(after, c.Kind)
 	if !ok {
 		return nil, errors.New("it has no line for the kernel's parameters")
 	}
@@ -77,13 +77,13 @@ func (c bootWords) contradicted(word string) bool {
 	})
 }
 
-func (c bootWords) setting(text string) hwdetect.Setting {
-	s, _ := hwdetect.ParseBootFile(text, c.Kind)
+func (c bootWords) setting(text string) host.Setting {
+	s, _ := host.ParseBootFile(text, c.Kind)
 	return s
 }
 
 // missing are the parameters that are not there.
-func (c bootWords) missing(s hwdetect.Setting) []string {
+func (c bootWords) missing(s host.Setting) []string {
 	return slices.DeleteFunc(strings.Fields(c.Words), func(w string) bool { return slices.Contains(s.Words, w) })
 }
 
@@ -123,7 +123,7 @@ func isWord(text string, from, to int) bool {
 // comment or another label.
 func (c bootWords) counts(text string, at int) bool {
 	switch c.Kind {
-	case hwdetect.BootGRUB, hwdetect.BootIni, hwdetect.BootEntry:
+	case host.BootGRUB, host.BootIni, host.BootEntry:
 		line := text[strings.LastIndexByte(text[:at], '\n')+1:]
 		return !strings.HasPrefix(strings.TrimLeft(line, " \t"), "#")
 	}
@@ -191,7 +191,7 @@ func (f Facts) withoutRoot(found Finding, params string) Finding {
 	found.Means += "; and " + path + " " + what + ": the board does not start from it"
 	line := "# " + path + " has to be one line, as on another card with this system, and in it: " + params
 	if running := strings.Join(f.Host.Cmdline, " "); strings.Contains(running, "root=") {
-		missing := bootWords{hwdetect.BootCmdline, params}.missing(hwdetect.Setting{Words: f.Host.Cmdline})
+		missing := bootWords{host.BootCmdline, params}.missing(host.Setting{Words: f.Host.Cmdline})
 		found.Fix = append(found.Fix, "# write into "+path+", as one line, what the running kernel was started with, and "+
 			params+":", "# "+strings.Join(append([]string{running}, missing...), " "), "sudo reboot")
 		return found
@@ -236,7 +236,7 @@ func (f Facts) memoryCgroupAtStart() []Finding {
 	switch {
 	case off:
 		found.Seen = "the memory cgroup will be off at the next start: " + b.Path + " says cgroup_disable=memory"
-	case !on && b.Kind == hwdetect.BootCmdline && b.Generator == "" && f.raspberryKernel():
+	case !on && b.Kind == host.BootCmdline && b.Generator == "" && f.raspberryKernel():
 		found.Seen = "the memory cgroup will be off at the next start: " + b.Path + " does not switch it on"
 		found.Means = "the Raspberry Pi's kernels leave it off, and the kubelet does not start without it"
 	default:

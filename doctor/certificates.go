@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
@@ -47,12 +47,12 @@ func certificates(f Facts) []Finding {
 	}
 	groups := []struct {
 		id   string
-		is   func(hwdetect.Certificate) bool
+		is   func(host.Certificate) bool
 		tell func(*Finding)
 	}{
-		{"certificates", func(c hwdetect.Certificate) bool { return !c.CA && !c.Kubelet }, f.renewCertificates},
-		{"kubelet-certificate", func(c hwdetect.Certificate) bool { return c.Kubelet }, f.renewKubelet},
-		{"ca-certificates", func(c hwdetect.Certificate) bool { return c.CA }, renewCA},
+		{"certificates", func(c host.Certificate) bool { return !c.CA && !c.Kubelet }, f.renewCertificates},
+		{"kubelet-certificate", func(c host.Certificate) bool { return c.Kubelet }, f.renewKubelet},
+		{"ca-certificates", func(c host.Certificate) bool { return c.CA }, renewCA},
 	}
 	var all []Finding
 	for _, g := range groups {

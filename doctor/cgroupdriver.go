@@ -5,7 +5,8 @@ import (
 	"path"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -15,8 +16,9 @@ type driver struct {
 	runtime, unit string
 	// is "systemd" or "cgroupfs".
 	is string
-	// edits are what make it systemd.
-	edits []Edit
+	// edits are what make it systemd; where they cannot, byHand says what does.
+	edits  []Edit
+	byHand string
 	// tells is set for a runtime that tells kubelets of v1.31 and later which it is.
 	tells bool
 }
@@ -44,8 +46,8 @@ func (f Facts) crioDriver() driver {
 		d.is = c.CgroupManager
 	}
 	// A file of its own: CRI-O reads every file of the folder, a copy of the owner's too.
-	own := hwdetect.CRIODropIns + "/99-kubeadm-arm.conf"
-	if path.Dir(c.SetIn) == hwdetect.CRIODropIns && c.SetIn > own {
+	own := host.CRIODropIns + "/99-kubeadm-arm.conf"
+	if path.Dir(c.SetIn) == host.CRIODropIns && c.SetIn > own {
 		own = strings.TrimSuffix(c.SetIn, ".conf") + ".kubeadm-arm.conf"
 	}
 	d.edits = []Edit{{own, setTOML{Key: keyOf("crio", "runtime", "cgroup_manager"), Value: "systemd"}}}
@@ -55,7 +57,11 @@ func (f Facts) crioDriver() driver {
 // dockerDriver is Docker's: what its configuration says, else what it takes.
 func (f Facts) dockerDriver() driver {
 	d := driver{runtime: "Docker", unit: "docker", is: "cgroupfs",
-		edits: []Edit{{hwdetect.DockerConfigPath, setExecOpt{"native.cgroupdriver", "systemd"}}}}
+		edits: []Edit{{host.DockerConfigPath, setExecOpt{"native.cgroupdriver", "systemd"}}}}
+	if file := f.Host.Runtime.Docker.FlagIn; file != "" {
+		d.edits = nil // Docker refuses options in both places
+		d.byHand = "sudo nano " + shell.Quote(file) + "    # --exec-opt native.cgroupdriver=systemd"
+	}
 	switch {
 	case f.Host.Runtime.Docker.CgroupDriver != "":
 		d.is = f.Host.Runtime.Docker.CgroupDriver
@@ -76,7 +82,7 @@ func (f Facts) runtimeDriver() (d driver, known bool) {
 		return f.crioDriver(), r.CRIO.Problem == nil
 	case f.uses("containerd"):
 		// The remedy for a refused systemd_cgroup sets this, too.
-		return f.containerdDriver(), r.Containerd.Problem == nil && !f.oldCgroup()
+		return f.containerdDriver(), r.Containerd.Problem == nil && !f.oldCgroup() && r.Containerd.HasDriver()
 	}
 	return driver{}, false
 }
@@ -110,6 +116,9 @@ func cgroupDriver(f Facts) []Finding {
 		return one(found)
 	}
 	found.Edits, found.Fix = runtime.edits, []string{"sudo systemctl restart " + runtime.unit}
+	if runtime.byHand != "" {
+		found.Fix = append([]string{runtime.byHand, "sudo systemctl daemon-reload"}, found.Fix...)
+	}
 	switch {
 	case docker:
 		found.Severity, found.Rule = Fail, KubeletRule

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
@@ -38,7 +38,7 @@ func isFalse(value string) bool {
 
 // criFile is the file of containerd's configuration whose settings of the CRI
 // plugin count: the last one that has any, else the main one.
-func criFile(c hwdetect.ContainerdConfig) hwdetect.ContainerdFile {
+func criFile(c host.ContainerdConfig) host.ContainerdFile {
 	for i := len(c.Files) - 1; i >= 0; i-- {
 		if c.Files[i].CRI {
 			return c.Files[i]
@@ -47,11 +47,11 @@ func criFile(c hwdetect.ContainerdConfig) hwdetect.ContainerdFile {
 	if len(c.Files) > 0 {
 		return c.Files[0]
 	}
-	return hwdetect.ContainerdFile{Path: containerdFile, Version: 2}
+	return host.ContainerdFile{Path: containerdFile, Version: 2}
 }
 
 // criEdit sets one setting of the CRI plugin.
-func criEdit(c hwdetect.ContainerdConfig, value any, path ...string) Edit {
+func criEdit(c host.ContainerdConfig, value any, path ...string) Edit {
 	file := criFile(c)
 	key := append([]string{"plugins", file.Plugin()}, path...)
 	return Edit{file.Path, setTOML{Key: keyOf(key...), Value: value, Missing: newContainerdFile}}
@@ -60,7 +60,7 @@ func criEdit(c hwdetect.ContainerdConfig, value any, path ...string) Edit {
 // systemdCgroup are the edits that give the runtime in use the systemd driver.
 // containerd 1 takes a runtime that the file describes in part for described in
 // full: without its type no pod would start.
-func systemdCgroup(c hwdetect.ContainerdConfig) []Edit {
+func systemdCgroup(c host.ContainerdConfig) []Edit {
 	table := []string{"containerd", "runtimes", c.Runtime}
 	if c.Unnamed {
 		table = []string{"containerd", "default_runtime"}
@@ -136,7 +136,7 @@ func containerdConfig(f Facts) []Finding {
 }
 
 // editByHand are the lines about a file that no edit can be made in.
-func editByHand(p hwdetect.FileProblem) []string {
+func editByHand(p host.FileProblem) []string {
 	path := shell.Quote(p.Path)
 	if p.Line > 0 {
 		path = fmt.Sprintf("+%d %s", p.Line, path)
@@ -155,7 +155,7 @@ func runtimeConfig(f Facts) []Finding {
 		used     bool
 		id, name string
 		unit     string
-		problem  *hwdetect.FileProblem
+		problem  *host.FileProblem
 	}{
 		{f.uses("CRI-O"), "crio-config", "CRI-O", "crio", f.Host.Runtime.CRIO.Problem},
 		{f.uses("Docker") || f.uses("cri-dockerd"), "docker-config", "Docker", "docker", f.Host.Runtime.Docker.Problem},

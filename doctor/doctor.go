@@ -5,13 +5,14 @@ import (
 	"slices"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // Facts are what findings are made from.
 type Facts struct {
 	Board hwdetect.Board
-	Host  hwdetect.Host
+	Host  host.Host
 	// CPUs is how many this process may use, as kubeadm counts them.
 	CPUs int
 	// Kubeadm are the facts about the kubeadm that will run; Known is false

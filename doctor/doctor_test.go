@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -78,7 +79,7 @@ func boardFacts(t *testing.T, path string) (Facts, string) {
 	}
 	f.Board, err = hwdetect.Read(root)
 	require.NoError(t, err)
-	f.Host = hwdetect.ReadHost(hwdetect.HostOptions{Root: root, Path: "/usr/bin:/usr/sbin", Now: now, Built: someDay.AddDate(0, 0, -20), Folders: []string{"/var/lib/etcd", "/etc/kubernetes"}}, f.Board.Kernel)
+	f.Host = host.Read(host.Options{Root: root, Path: "/usr/bin:/usr/sbin", Now: now, Built: someDay.AddDate(0, 0, -20), Folders: []string{"/var/lib/etcd", "/etc/kubernetes"}}, f.Board.Kernel)
 	for i := range f.Host.Volumes {
 		f.Host.Volumes[i].Free, f.Host.Volumes[i].Size = 0, 0
 	}
@@ -312,7 +313,7 @@ func TestRuntimeVersions(t *testing.T) {
 		b, err := kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: c.minor})
 		require.NoError(t, err)
 		f := Facts{Kubeadm: b, Known: true, RuntimeVersion: c.containerd}
-		f.Host.Runtime.Sockets = []hwdetect.Socket{{Path: "/run/containerd/containerd.sock", Runtime: "containerd", Answers: true}}
+		f.Host.Runtime.Sockets = []host.Socket{{Path: "/run/containerd/containerd.sock", Runtime: "containerd", Answers: true}}
 		assert.Equal(t, c.want, runtimeVersion(f)[0].Severity, "%v", c)
 	}
 }
@@ -322,20 +323,20 @@ func TestRuntimes(t *testing.T) {
 	require.NoError(t, err)
 	now, err := kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: 37})
 	require.NoError(t, err)
-	docker := hwdetect.Socket{Path: "/run/docker.sock", Runtime: "Docker", Answers: true}
+	docker := host.Socket{Path: "/run/docker.sock", Runtime: "Docker", Answers: true}
 	f := Facts{Kubeadm: old}
-	f.Host.Runtime.Sockets = []hwdetect.Socket{docker}
+	f.Host.Runtime.Sockets = []host.Socket{docker}
 	assert.Equal(t, OK, runtimeAnswers(f)[0].Severity, "up to v1.23 the kubelet talks to Docker")
 	f.Kubeadm = now
 	x := runtimeAnswers(f)[0]
 	assert.Equal(t, Fail, x.Severity)
 	assert.Contains(t, x.Seen, "Docker runs")
-	f.Host.Runtime.Sockets = append(f.Host.Runtime.Sockets, hwdetect.Socket{Path: "/run/containerd/containerd.sock", Runtime: "containerd", Answers: true})
+	f.Host.Runtime.Sockets = append(f.Host.Runtime.Sockets, host.Socket{Path: "/run/containerd/containerd.sock", Runtime: "containerd", Answers: true})
 	f.Ask.CRISocket = "unix:///var/run/containerd/containerd.sock"
 	assert.Equal(t, OK, runtimeAnswers(f)[0].Severity)
 	f.Ask.CRISocket = "unix:///run/other.sock"
 	assert.Contains(t, runtimeAnswers(f)[0].Seen, "there is no socket unix:///run/other.sock")
-	f.Host.Runtime.Sockets = append(f.Host.Runtime.Sockets, hwdetect.Socket{Path: "/run/other.sock", Runtime: "the runtime named", Problem: "connection refused"})
+	f.Host.Runtime.Sockets = append(f.Host.Runtime.Sockets, host.Socket{Path: "/run/other.sock", Runtime: "the runtime named", Problem: "connection refused"})
 	assert.Contains(t, runtimeAnswers(f)[0].Seen, "connection refused")
 }
 
@@ -385,8 +386,8 @@ func FuzzDiagnose(f *testing.F) {
 		facts.Host.Names.Hostname = name
 		facts.Board.Kernel = hwdetect.Kernel{Release: release, Machine: name}
 		facts.Board.MemoryTotal, facts.Board.MemoryAvailable = memory, memory/2
-		facts.Host.Swap.On = []hwdetect.Swap{{Name: swap}}
-		facts.Host.Runtime.Sockets = []hwdetect.Socket{{Path: swap, Runtime: "containerd", Answers: true}}
+		facts.Host.Swap.On = []host.Swap{{Name: swap}}
+		facts.Host.Runtime.Sockets = []host.Socket{{Path: swap, Runtime: "containerd", Answers: true}}
 		if err := Text(&bytes.Buffer{}, Diagnose(facts)); err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/tomledit"
 )
 
@@ -199,10 +199,10 @@ func (c setShell) String() string { return c.Name + "=" + c.Value }
 
 func (c setShell) Apply(text []byte) ([]byte, error) {
 	after := appendLine(text, c.String())
-	if s, ok := hwdetect.ShellSetting(string(text), c.Name); ok {
+	if s, ok := host.ShellSetting(string(text), c.Name); ok {
 		after = slices.Concat(text[:s.From], []byte(c.Value), text[s.To:])
 	}
-	if s, _ := hwdetect.ShellSetting(string(after), c.Name); strings.Join(s.Words, " ") != c.Value {
+	if s, _ := host.ShellSetting(string(after), c.Name); strings.Join(s.Words, " ") != c.Value {
 		return nil, errors.New("it is not written as a shell reads it")
 	}
 	return after, nil

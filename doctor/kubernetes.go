@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
@@ -45,13 +46,13 @@ func kubeletUnit(f Facts) []Finding {
 	switch {
 	case !f.Host.Node.Systemd && !f.Host.Stopped:
 		return one(Finding{ID: "kubelet-unit", Severity: Info, Seen: "no systemd runs here", Means: "kubeadm cannot start the kubelet: something else has to, as soon as /var/lib/kubelet/config.yaml is there"})
-	case f.Host.Services["kubelet.service"] == hwdetect.UnitMasked:
+	case f.Host.Services["kubelet.service"] == host.UnitMasked:
 		return one(Finding{
 			ID: "kubelet-unit", Severity: Fail, Seen: "kubelet.service is masked", Rule: KubeletRule,
 			Means: "nothing can start the kubelet, and init waits for it in vain",
 			Fix:   []string{f.systemctl("unmask", "kubelet.service")},
 		})
-	case f.Host.Services["kubelet.service"] == hwdetect.UnitDisabled && f.Host.Stopped:
+	case f.Host.Services["kubelet.service"] == host.UnitDisabled && f.Host.Stopped:
 		return one(Finding{
 			ID: "kubelet-unit", Severity: Info, Seen: "kubelet.service is not enabled",
 			Means: "nothing starts the kubelet at the next start",

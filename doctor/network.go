@@ -297,9 +297,9 @@ func (f Facts) nameServerLine(path string) string {
 //
 // The kubelet's own flag counts more, so where there is one it has to go first.
 func (f Facts) kubeletConfiguration(flag, setting string) []string {
-	if value := f.Host.Node.KubeletFlag(flag); value != "" {
+	if written := f.Host.Node.KubeletFlagText(flag); written != "" {
 		where := cmp.Or(f.Host.Node.KubeletFlagFiles[flag], "the kubelet's unit")
-		first := "# take --" + flag + "=" + value + " out of " + where + ": a flag counts more than the configuration. Then:"
+		first := "# take " + written + " out of " + where + ": a flag counts more than the configuration. Then:"
 		return append([]string{first}, f.withoutFlag(flag).kubeletConfiguration(flag, setting)...)
 	}
 	if f.Ask.ConfigFile != "" {
@@ -316,7 +316,7 @@ func (f Facts) kubeletConfiguration(flag, setting string) []string {
 func (f Facts) withoutFlag(flag string) Facts {
 	f.Host.Node.KubeletArgs = slices.DeleteFunc(slices.Clone(f.Host.Node.KubeletArgs), func(arg string) bool {
 		name, _, _ := strings.Cut(arg, "=")
-		return name == "--"+flag || name == "-"+flag
+		return strings.ReplaceAll(name, "_", "-") == "--"+flag
 	})
 	return f
 }

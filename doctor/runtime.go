@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -28,10 +29,10 @@ const dockershimSocket = "/run/dockershim.sock"
 // A choice is the container runtime that kubeadm of this version takes.
 type choice struct {
 	// socket is the zero value when there is none.
-	socket hwdetect.Socket
+	socket host.Socket
 	// rivals are all that kubeadm finds, when it takes none of them because it
 	// cannot choose.
-	rivals []hwdetect.Socket
+	rivals []host.Socket
 }
 
 // socketPath is a socket's path without its scheme, as /run has it.
@@ -47,13 +48,13 @@ func socketPath(asked string) string {
 // own way of looking for one.
 func (f Facts) choose() choice {
 	way := f.Kubeadm.RuntimePolicy()
-	byRuntime := map[string]hwdetect.Socket{}
+	byRuntime := map[string]host.Socket{}
 	for _, s := range f.Host.Runtime.Sockets {
 		if f.Ask.CRISocket != "" && socketPath(s.Path) == socketPath(f.Ask.CRISocket) {
 			return choice{socket: s}
 		}
 		// Since v1.24 a socket counts that answers, before one that is there.
-		if s.Answers || way != kubeadm.ExactlyOne && s.Problem != hwdetect.NoSocket {
+		if s.Answers || way != kubeadm.ExactlyOne && s.Problem != host.NoSocket {
 			byRuntime[s.Runtime] = s
 		}
 	}
@@ -69,7 +70,7 @@ func (f Facts) choose() choice {
 			order = []string{"containerd", "CRI-O"}
 		}
 	}
-	var found []hwdetect.Socket
+	var found []host.Socket
 	for _, name := range order {
 		if s := byRuntime[name]; s.Path != "" {
 			found = append(found, s)
@@ -85,13 +86,13 @@ func (f Facts) choose() choice {
 }
 
 // silent is the first socket of some runtimes that is there and does not answer.
-func (f Facts) silent(runtimes []string) hwdetect.Socket {
+func (f Facts) silent(runtimes []string) host.Socket {
 	for _, s := range f.Host.Runtime.Sockets {
 		if slices.Contains(runtimes, s.Runtime) {
 			return s
 		}
 	}
-	return hwdetect.Socket{}
+	return host.Socket{}
 }
 
 func (f Facts) installed(name string) bool {
@@ -117,7 +118,7 @@ func runtimeAnswers(f Facts) []Finding {
 		// After a power cut it may still be on its way.
 		found.Severity, found.Means = Warning, "nothing starts containers until it answers"
 	}
-	docker := slices.ContainsFunc(f.Host.Runtime.Sockets, func(s hwdetect.Socket) bool { return s.Runtime == "Docker" })
+	docker := slices.ContainsFunc(f.Host.Runtime.Sockets, func(s host.Socket) bool { return s.Runtime == "Docker" })
 	switch {
 	case c.socket.Path != "":
 		found.doesNotAnswer(c.socket)
@@ -153,7 +154,7 @@ func runtimeAnswers(f Facts) []Finding {
 }
 
 // doesNotAnswer describes a socket that is there in vain.
-func (found *Finding) doesNotAnswer(s hwdetect.Socket) {
+func (found *Finding) doesNotAnswer(s host.Socket) {
 	found.Seen = fmt.Sprintf("%s does not answer at %s: %s", s.Runtime, s.Path, s.Problem)
 	unit := strings.ToLower(strings.ReplaceAll(s.Runtime, "CRI-O", "crio"))
 	found.Fix = []string{"sudo systemctl restart " + unit + "; systemctl status " + unit, "journalctl -u " + unit +
@@ -165,7 +166,7 @@ func (found *Finding) doesNotAnswer(s hwdetect.Socket) {
 }
 
 // rivals is the finding that kubeadm cannot choose a runtime.
-func (f Facts) rivals(all []hwdetect.Socket) Finding {
+func (f Facts) rivals(all []host.Socket) Finding {
 	var seen []string
 	found := Finding{ID: "runtime", Severity: Fail, Rule: KubeadmRule}
 	named := map[string]string{

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 )
 
 // runtimeAtStart tells whether a stopped system will have a container runtime once
@@ -17,11 +17,11 @@ func (f Facts) runtimeAtStart() []Finding {
 			continue
 		}
 		state, there := f.Host.Services[r.unit]
-		if !there || state == hwdetect.UnitEnabled {
+		if !there || state == host.UnitEnabled {
 			return fine("runtime", r.program+" is installed")
 		}
 		fix := []string{f.systemctl("enable", r.unit)}
-		if state == hwdetect.UnitMasked {
+		if state == host.UnitMasked {
 			fix = append([]string{f.systemctl("unmask", r.unit)}, fix...)
 		}
 		return one(Finding{

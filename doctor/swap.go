@@ -6,7 +6,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
@@ -27,8 +27,8 @@ func swap(f Facts) []Finding {
 		Means: "the kubelet exits with \"running with swap on is not supported\" (failSwapOn). To keep swap, put " +
 			"failSwapOn: false into a KubeletConfiguration, beside a ClusterConfiguration, in a file for --config",
 	}
-	if value := f.Host.Node.KubeletFlag("fail-swap-on"); value != "" {
-		found.Means = "the kubelet exits with \"running with swap on is not supported\": --fail-swap-on=" + value + " in " +
+	if written := f.Host.Node.KubeletFlagText("fail-swap-on"); written != "" {
+		found.Means = "the kubelet exits with \"running with swap on is not supported\": " + written + " in " +
 			cmp.Or(f.Host.Node.KubeletFlagFiles["fail-swap-on"], "its unit") + " counts more than any failSwapOn in its " +
 			"configuration. To keep swap, make it --fail-swap-on=false"
 	}
@@ -75,8 +75,8 @@ func (f Facts) swapNames() string {
 	return strings.Join(names, "; ")
 }
 
-func makerName(m hwdetect.SwapMaker) string {
-	if m.Kind == hwdetect.SwapLine {
+func makerName(m host.SwapMaker) string {
+	if m.Kind == host.SwapLine {
 		return fmt.Sprintf("line %d of %s (%s)", m.Line, m.Path, m.Name)
 	}
 	return m.Name
@@ -87,15 +87,15 @@ func (f Facts) stopSwapMakers(found *Finding) {
 	const why = "    # or it is back after the next start"
 	for _, m := range f.Host.Swap.Makers {
 		switch {
-		case m.Kind == hwdetect.SwapLine:
+		case m.Kind == host.SwapLine:
 			found.Edits = append(found.Edits, Edit{m.Path, commentOut{m.Text, m.Script}})
 		case m.Name == "armbian-zram-config.service":
 			found.Edits = append(found.Edits, Edit{m.Path, setShell{"SWAP", "false"}})
-		case m.Kind == hwdetect.SwapUnit:
+		case m.Kind == host.SwapUnit:
 			found.Fix = append(found.Fix, f.systemctl("disable", m.Name)+why)
-		case m.Kind == hwdetect.SwapStatic:
+		case m.Kind == host.SwapStatic:
 			found.Fix = append(found.Fix, f.systemctl("mask", m.Name)+why)
-		case m.Kind == hwdetect.SwapGenerator:
+		case m.Kind == host.SwapGenerator:
 			dir := shell.Quote(f.path("/etc/systemd/system-generators"))
 			found.Fix = append(found.Fix, fmt.Sprintf("sudo mkdir -p %s && sudo ln -s /dev/null %s/%s", dir, dir, m.Name)+why)
 		default:

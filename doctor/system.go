@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 )
 
 // A clock that is off by more than a year makes certificates that have expired
@@ -57,13 +57,13 @@ func clock(f Facts) []Finding {
 }
 
 // volume finds a folder's volume.
-func (f Facts) volume(path string) (hwdetect.Volume, bool) {
+func (f Facts) volume(path string) (host.Volume, bool) {
 	for _, v := range f.Host.Volumes {
 		if v.Path == path {
 			return v, true
 		}
 	}
-	return hwdetect.Volume{}, false
+	return host.Volume{}, false
 }
 
 func volumes(f Facts) []Finding {
@@ -144,7 +144,7 @@ func space(f Facts) []Finding {
 			continue
 		}
 		id := fmt.Sprint(v.Size, v.Free) // the same file system once
-		images := v.Path == hwdetect.RuntimeFolder || v.Path == f.Host.Runtime.Containerd.Root
+		images := v.Path == host.RuntimeFolder || v.Path == f.Host.Runtime.Containerd.Root
 		if said[id] && !images {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/internal/rootfs"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
@@ -89,7 +90,7 @@ func readELF(r io.ReaderAt) (Binary, error) {
 		b.Arch, b.Evidence = Arch("ARMv"+version), "Go build settings, GOARM="+b.GOARM
 		return b, nil
 	}
-	if s := f.Section(".ARM.attributes"); s != nil && s.Size <= maxFile {
+	if s := f.Section(".ARM.attributes"); s != nil && s.Size <= rootfs.MaxFile {
 		if text, err := s.Data(); err == nil {
 			if a := parseARMAttributes(text); a != ArchUnknown {
 				b.Arch, b.Evidence = a, "ARM attributes"

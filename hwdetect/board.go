@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/internal/rootfs"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
@@ -98,8 +99,8 @@ func Read(root string) (Board, error) {
 		return Board{}, err
 	}
 	var b Board
-	f := filesOf(root)
-	file := f.read
+	f := rootfs.Of(root)
+	file := f.Read
 	info := ParseCPUInfo(strings.NewReader(string(file("proc/cpuinfo"))))
 	if mem, err := linux.ParseMeminfo(file("proc/meminfo")); err == nil {
 		b.MemoryTotal, b.MemoryAvailable, b.SwapTotal = mem.Total, mem.Available, mem.SwapTotal

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/internal/rootfs"
 )
 
 // cpu fills in the processor.
@@ -203,14 +205,14 @@ func countCores(present []byte) int {
 
 // maxClock is the fastest core's highest clock in hertz
 // (Documentation/admin-guide/pm/cpufreq.rst: kilohertz), 0 when unknown.
-func maxClock(f files) uint64 {
+func maxClock(f rootfs.FS) uint64 {
 	const folder = "/sys/devices/system/cpu/"
 	var fastest uint64
-	for _, name := range f.names(folder) {
-		if n, ok := strings.CutPrefix(name, "cpu"); !ok || !isNumber(n) {
+	for _, name := range f.Names(folder) {
+		if n, ok := strings.CutPrefix(name, "cpu"); !ok || strings.Trim(n, "0123456789") != "" || n == "" {
 			continue
 		}
-		if khz, err := strconv.ParseUint(f.line(folder+name+"/cpufreq/cpuinfo_max_freq"), 10, 40); err == nil {
+		if khz, err := strconv.ParseUint(f.Line(folder+name+"/cpufreq/cpuinfo_max_freq"), 10, 40); err == nil {
 			fastest = max(fastest, khz*1000)
 		}
 	}

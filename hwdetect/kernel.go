@@ -6,24 +6,26 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/internal/rootfs"
 )
 
 // readKernel asks uname(2) for the running system; below another root, the
 // release stands in /proc/sys/kernel/osrelease and the machine in
 // /proc/sys/kernel/arch (since Linux 6.1).
-func readKernel(f files) Kernel {
-	if filepath.Clean(string(f.root)) == "/" {
+func readKernel(f rootfs.FS) Kernel {
+	if filepath.Clean(string(f.Root)) == "/" {
 		var u unix.Utsname
 		if unix.Uname(&u) == nil {
 			return Kernel{Release: unix.ByteSliceToString(u.Release[:]), Machine: unix.ByteSliceToString(u.Machine[:])}
 		}
 	}
-	return Kernel{Release: f.line("/proc/sys/kernel/osrelease"), Machine: f.line("/proc/sys/kernel/arch")}
+	return Kernel{Release: f.Line("/proc/sys/kernel/osrelease"), Machine: f.Line("/proc/sys/kernel/arch")}
 }
 
 // userland tells whether the programs are 32-bit under a 64-bit kernel, as on
 // Raspberry Pi OS for the 3 and 4, where uname says aarch64.
-func userland(f files, machine string) string {
+func userland(f rootfs.FS, machine string) string {
 	if machine != "aarch64" && machine != "x86_64" {
 		return ""
 	}
@@ -34,9 +36,9 @@ func userland(f files, machine string) string {
 }
 
 // systemMachine is the machine type of a program that every system has.
-func systemMachine(f files) string {
+func systemMachine(f rootfs.FS) string {
 	for _, path := range []string{"/sbin/init", "/bin/sh", "/usr/bin/sh"} {
-		file, err := f.root.Open(path)
+		file, err := f.Root.Open(path)
 		if err != nil {
 			continue
 		}

@@ -1,6 +1,9 @@
 package hwdetect
 
-import "github.com/kubeadm-arm/kubeadm-arm/internal/linux"
+import (
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/internal/rootfs"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
+)
 
 // ProgramNames are the programs that a wrong build of stops Kubernetes, in the
 // order in which they come into play.
@@ -13,17 +16,17 @@ func ProgramNames() []string {
 // somewhere else. What is missing, or no ELF file such as a wrapper script, is
 // left out.
 func ReadPrograms(root, path string, named map[string]string) []Binary {
-	f := filesOf(root)
+	f := rootfs.Of(root)
 	var all []Binary
 	for _, name := range ProgramNames() {
 		where := named[name]
 		if where == "" {
-			where = f.find(name, path)
+			where = find(f, name, path)
 		}
 		if where == "" {
 			continue
 		}
-		b, err := ReadBinary(f.at(where))
+		b, err := ReadBinary(f.At(where))
 		if err != nil {
 			continue
 		}
@@ -35,12 +38,12 @@ func ReadPrograms(root, path string, named map[string]string) []Binary {
 
 // Find is the first executable file of that name along path, a list in the form
 // of $PATH; empty without one.
-func Find(path, name string) string { return filesOf("/").find(name, path) }
+func Find(path, name string) string { return find(rootfs.Of("/"), name, path) }
 
 // find is the first executable file of that name along path.
-func (f files) find(name, path string) string {
+func find(f rootfs.FS, name, path string) string {
 	for where := range linux.Candidates(path, name) {
-		if info, ok := f.stat(where); ok && linux.Executable(info) {
+		if info, ok := f.Stat(where); ok && linux.Executable(info) {
 			return where
 		}
 	}

@@ -26,9 +26,9 @@ const maxBench = 16 << 20
 
 // measured is a benchmark, what it says about the board's speed, and where it is from.
 type measured struct {
-	bench  bench.Result
-	speed  plan.Speed
-	source benchSource
+	benchmark bench.Result
+	speed     plan.Speed
+	source    benchSource
 }
 
 type benchSource int

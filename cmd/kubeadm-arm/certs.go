@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,67 +18,41 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// certsCommands are ours of `kubeadm-arm certs`; every other word is kubeadm's.
-func certsCommands() []*command {
-	return []*command{
-		{name: "certs status", run: invocation.runCertsStatus, calls: []call{{"[-o json]", "every certificate, kubeconfig and the kubelet's: when it expires, and what stops then"}},
-			flags: []ownFlag{outputFlag("text", "json"), rootFlag("look at the files below this folder instead, such as a mounted card")}},
-		{name: "certs renew", run: invocation.runCertsRenew, calls: []call{{"[--dry-run]", "renew what has expired or will within 30 days, the kubelet's, too, and restart what uses it"}},
-			flags: []ownFlag{
-				{name: "dry-run", text: "show what would be renewed, and why, and change nothing"},
-				{name: "all", text: "renew what is valid for longer, too"},
-				{name: "validity", value: "DURATION", text: "how long the new certificates are valid, such as 87600h (ten years), at most as long as their authority; " +
-					"the default is as long as before. A stolen key is of use for as long; see docs/certificates.md"},
-				{name: "token-stdin", text: "on a worker whose certificate has expired: read a bootstrap token from standard input"},
-				kubeadmFlag(),
-			},
-			after: "With a name it is kubeadm's own: kubeadm-arm certs renew all, kubeadm-arm certs renew apiserver."},
-		{name: "certs boot", hidden: true, run: invocation.runCertsBoot, calls: []call{{"", "what kubeadm-arm-certs.service runs before each start of the kubelet: wait for a right clock, then renew"}},
-			flags: []ownFlag{{name: "hold", value: "DURATION", def: holdPatience.String(), text: "how long the kubelet is held while the clock is wrong"}, kubeadmFlag()}},
+// certsCommand is `kubeadm-arm certs`; every word that is not in it is kubeadm's. kubeadm
+// itself refuses `certs renew` without a name, so nothing of its own is taken away.
+func certsCommand() *command {
+	root := rootFlag("look at the files below this folder instead, such as a mounted card")
+	hold := ownFlag{name: "hold", value: "DURATION", def: holdPatience.String(),
+		text: "how long the kubelet is held while the clock is wrong"}
+	return &command{
+		name: "certs", kubeadmVerbs: true,
+		calls: []call{{"status|renew", "show when certificates expire, the kubelet's too, and renew them"}},
+		about: "kubeadm-arm certs keeps a node's certificates alive, the kubelet's too, also after a year without power.",
+		after: "Every other word is kubeadm's own, such as certs check-expiration, and certs renew with a name.",
+		verbs: []*command{
+			{name: "certs status", run: invocation.runCertsStatus, flags: []ownFlag{outputFlag("text", "json"), root},
+				calls: []call{{"[-o json]", "every certificate, kubeconfig and the kubelet's: when it expires, and what stops then"}}},
+			{name: "certs renew", run: invocation.runCertsRenew,
+				calls: []call{{"[--dry-run]", "renew what has expired or will within 30 days, the kubelet's, too, and restart what uses it"}},
+				flags: []ownFlag{
+					{name: "dry-run", text: "show what would be renewed, and why, and change nothing"},
+					{name: "all", text: "renew what is valid for longer, too"},
+					{name: "validity", value: "DURATION", text: "how long the new certificates are valid, such as 87600h (ten years), " +
+						"at most as long as their authority; the default is as long as before. " +
+						"A stolen key is of use for as long; see docs/certificates.md"},
+					{name: "token-stdin", text: "on a worker whose certificate has expired: read a bootstrap token from standard input"},
+					kubeadmFlag(),
+				},
+				after: "With a name it is kubeadm's own: kubeadm-arm certs renew all, kubeadm-arm certs renew apiserver."},
+			{name: "certs boot", hidden: true, run: invocation.runCertsBoot, flags: []ownFlag{hold, kubeadmFlag()},
+				calls: []call{{"", "what kubeadm-arm-certs.service runs before each start of the kubelet: wait for a right clock, then renew"}}},
+		},
 	}
 }
 
 // holdPatience is how long the kubelet is held at a start of the board while the clock
 // is wrong.
 const holdPatience = 10 * time.Minute
-
-// runCerts is `kubeadm-arm certs`: ours without a name, kubeadm's with one. kubeadm itself
-// refuses `certs renew` without a name, so nothing of its own is taken away.
-func (v invocation) runCerts(args []string) error {
-	known := kubeadm.OtherFlags()
-	for _, c := range certsCommands() {
-		for _, f := range c.flags {
-			known = append(known, f.spec())
-		}
-	}
-	a, err := kubeadm.ParseArgs(args, append(known, kubeadm.InitFlags()...))
-	if err == nil && len(a.Words) == 0 && a.Bool("help") {
-		fmt.Fprint(v.stdout, certsHelp())
-		return nil
-	}
-	if err == nil && len(a.Words) == 1 {
-		for _, c := range certsCommands() {
-			if c.name == "certs "+a.Words[0] {
-				return v.command(c, slices.Concat(args[:a.FirstWord], args[a.FirstWord+1:]))
-			}
-		}
-	}
-	return v.passThrough(append([]string{"certs"}, args...))
-}
-
-// certsHelp is the help of ours.
-func certsHelp() string {
-	all := command{name: "certs", about: "kubeadm-arm certs keeps a node's certificates alive, the kubelet's too, also after a year without power.",
-		after: "Every other word is kubeadm's own, such as certs check-expiration, and certs renew with a name."}
-	for _, c := range certsCommands() {
-		for _, call := range c.calls {
-			if !c.hidden {
-				all.calls = append(all.calls, struct{ form, text string }{strings.TrimSpace(strings.TrimPrefix(c.name, "certs ") + " " + call.form), call.text})
-			}
-		}
-	}
-	return helpOf(&all)
-}
 
 // certsBoard is the node that this program runs on, without a kubeadm.
 func certsBoard() certs.Board {
@@ -193,7 +166,8 @@ func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask c
 		}
 		printable.Fprintf(v.stdout, "the old files are in %s\n", kept)
 		if d.Renews("admin.conf") {
-			printable.Fprintln(v.stdout, "kubectl: sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) ~/.kube/config")
+			printable.Fprintln(v.stdout, "kubectl: sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) "+
+				"~/.kube/config")
 		}
 	} else if !d.Due() && !restart {
 		printable.Fprintln(v.stdout, nothingDue)
@@ -303,7 +277,8 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 			return err
 		}
 	}
-	return &problem{exitStuck, "journalctl -u kubelet; kubectl get csr", fmt.Errorf("the kubelet has no certificate after %s", patience)}
+	return &problem{exitStuck, "journalctl -u kubelet; kubectl get csr",
+		fmt.Errorf("the kubelet has no certificate after %s", patience)}
 }
 
 func sleepContext(ctx context.Context, d time.Duration) error {
@@ -378,7 +353,8 @@ func (v invocation) awaitClock(ctx context.Context, seen certs.Seen, patience ti
 	// The monotonic clock: the other one is about to be set.
 	for began := time.Now(); !c.Right(); c = read() {
 		if time.Since(began) > patience {
-			printable.Fprintln(v.stdout, "the clock is still not right; the kubelet is started all the same, and nothing is renewed")
+			printable.Fprintln(v.stdout, "the clock is still not right; the kubelet is started all the same, and nothing is "+
+				"renewed")
 			return c, nil
 		}
 		if err := sleepContext(ctx, time.Second); err != nil {

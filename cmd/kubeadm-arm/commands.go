@@ -16,8 +16,12 @@ type command struct {
 	kubeadm bool
 	// hidden keeps it out of the list of commands: systemd calls it.
 	hidden bool
-	// run carries it out; nil where dispatch does that by its name.
+	// run carries it out; nil for a command that has verbs, or that dispatch knows by name.
 	run func(invocation, options) error
+	// verbs are the commands of a command, by their full names, such as "storage plan".
+	// kubeadmVerbs says that kubeadm has others.
+	verbs        []*command
+	kubeadmVerbs bool
 }
 
 type call struct{ form, text string }
@@ -110,9 +114,7 @@ func commands() []*command {
 				{name: "slowdown", value: "FACTOR",
 					text: "patch for a board this many times slower than the reference board instead of measuring this one"},
 			}},
-		{name: "storage", calls: []call{{"plan|apply|status|undo", "put etcd's data on another disk than the SD card, safely"}}},
-		{name: "certs",
-			calls: []call{{"status|renew", "show when certificates expire, the kubelet's too, and renew them"}}},
+		storageCommand(), certsCommand(),
 		{name: "report", words: 1 << 10, run: invocation.runReport,
 			calls: []call{{"show FILE", "a saved board report as Markdown, HTML or JSON"}, {"compare A B", "compare board reports; marks differences that are noise"}},
 			flags: []ownFlag{{name: "output", short: 'o', value: "FORMAT",

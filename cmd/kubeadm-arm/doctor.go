@@ -15,6 +15,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
+	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
@@ -89,7 +90,8 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 		}
 	}
 	if !isFolder(root) {
-		return doctor.Report{}, &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder that can be read", root)}
+		return doctor.Report{}, &problem{exitBadInput, "name a folder with --root",
+			fmt.Errorf("look at %s: not a folder that can be read", root)}
 	}
 	board, err := hwdetect.Read(root)
 	if err != nil {
@@ -157,9 +159,9 @@ func (e doctorInputs) facts(ctx context.Context) doctor.Facts {
 	if e.path != "" && real {
 		named["kubeadm"] = e.path
 	}
-	f.Host = hwdetect.ReadHost(hwdetect.HostOptions{
+	f.Host = host.Read(host.Options{
 		Root: e.root, Path: e.v.pathOf(), Now: time.Now(), Built: written(), Programs: named,
-		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", hwdetect.RuntimeFolder},
+		Folders:    []string{f.Ask.EtcdFolder, "/etc/kubernetes", "/var/lib/kubelet", host.RuntimeFolder},
 		ResolvConf: f.Ask.ResolvConf,
 		PKI:        kubeadm.CertificatesDir(e.config, e.args),
 		Socket:     strings.TrimPrefix(f.Ask.CRISocket, "unix://"),
@@ -247,7 +249,8 @@ func (e doctorInputs) askPrograms(ctx context.Context, f *doctor.Facts) {
 	}
 	for _, s := range f.Host.Runtime.Sockets {
 		if ctr := hwdetect.Find(e.v.pathOf(), "ctr"); ctr != "" && s.Runtime == "containerd" && s.Answers && isRoot() {
-			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io", "images", "list", "--quiet"}, Env: e.v.env, Patience: askPatience})
+			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io",
+				"images", "list", "--quiet"}, Env: e.v.env, Patience: askPatience})
 			f.ImagesTold = err == nil
 			f.Images = strings.Fields(string(res.Stdout))
 		}
@@ -255,7 +258,7 @@ func (e doctorInputs) askPrograms(ctx context.Context, f *doctor.Facts) {
 }
 
 // holders names who listens on the ports that a control plane needs.
-func holders(h hwdetect.Host, root string) map[int]string {
+func holders(h host.Host, root string) map[int]string {
 	all := map[int]string{}
 	for _, l := range h.Network.Listeners {
 		if l.Port != 6443 && l.Port != 2379 && l.Port != 2380 && (l.Port < 10250 || l.Port > 10259) {
@@ -298,10 +301,13 @@ func (e doctorInputs) asked() doctor.Ask {
 		Unknown:           c.UnknownFields(),
 		Flags:             e.args,
 	}
-	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Init("localAPIEndpoint", "bindPort"))); err == nil && n > 0 && n < 1<<16 {
+	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Init("localAPIEndpoint", "bindPort"))); err == nil && n > 0 &&
+		n < 1<<16 {
 		a.APIPort = n
 	}
-	for flag, setting := range map[string]*string{"fail-swap-on": &a.FailSwapOn, "cgroup-driver": &a.CgroupDriver, "resolv-conf": &a.ResolvConf} {
+	for flag, setting := range map[string]*string{
+		"fail-swap-on": &a.FailSwapOn, "cgroup-driver": &a.CgroupDriver, "resolv-conf": &a.ResolvConf,
+	} {
 		if value := c.KubeletExtraArg(flag); value != "" {
 			*setting = value
 		}
@@ -332,7 +338,8 @@ func (e doctorInputs) patched(a *doctor.Ask) {
 		}
 		if strings.HasPrefix(entry.Name(), "kubeletconfiguration") {
 			for _, m := range kubeletSetting.FindAllStringSubmatch(string(text), -1) {
-				*map[string]*string{"failSwapOn": &a.FailSwapOn, "failCgroupV1": &a.FailCgroupV1, "cgroupDriver": &a.CgroupDriver}[m[1]] = m[2]
+				*map[string]*string{"failSwapOn": &a.FailSwapOn, "failCgroupV1": &a.FailCgroupV1,
+					"cgroupDriver": &a.CgroupDriver}[m[1]] = m[2]
 			}
 		}
 		if strings.HasPrefix(entry.Name(), "etcd") && strings.Contains(string(text), "ETCD_UNSUPPORTED_ARCH") {
@@ -343,7 +350,8 @@ func (e doctorInputs) patched(a *doctor.Ask) {
 
 // checkBoard is doctor's look at the board before init changes anything.
 func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.InitArgs) doctor.Report {
-	e := doctorInputs{v: v, root: "/", board: g.board, args: args, config: g.config, path: g.path, behaviour: &g.behaviour, resuming: g.resume != nil}
+	e := doctorInputs{v: v, root: "/", board: g.board, args: args, config: g.config, path: g.path, behaviour: &g.behaviour,
+		resuming: g.resume != nil}
 	e.again = repeated(args)
 	return diagnosed(e.root, e.facts(ctx))
 }
@@ -351,16 +359,16 @@ func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.Ini
 // showChecks shows what doctor found before init. Findings that would certainly make it
 // fail stop it here; a warning is a line.
 func (r *initRun) showChecks() error {
-	fails := r.doctor.Of(doctor.Fail)
+	fails := r.checks.Of(doctor.Fail)
 	if r.own.output == "json" {
-		if err := writeJSON(r.stdout, result{Kind: "doctor", Doctor: &r.doctor}); err != nil {
+		if err := writeJSON(r.stdout, result{Kind: "doctor", Doctor: &r.checks}); err != nil {
 			return err
 		}
 	} else {
-		for _, f := range r.doctor.Of(doctor.Warning) {
+		for _, f := range r.checks.Of(doctor.Warning) {
 			r.display.Line("warning: " + f.ID + ": " + f.Seen + ignoredWord(f))
 		}
-		if err := doctor.Fails(r.stderr, r.doctor); err != nil {
+		if err := doctor.Fails(r.stderr, r.checks); err != nil {
 			return err
 		}
 	}
@@ -388,7 +396,8 @@ func notReady(fails []doctor.Finding) error {
 			code = exitIllegal
 		}
 	}
-	return &problem{code, "mend it with the lines above and repeat; to go on in spite of it: --ignore-preflight-errors=" + strings.Join(names, ","),
+	return &problem{code, "fix it with the lines above and repeat; to continue anyway: --ignore-preflight-errors=" +
+		strings.Join(names, ","),
 		fmt.Errorf("init would fail on this board, nothing was changed: %s", strings.Join(ids, ", "))}
 }
 

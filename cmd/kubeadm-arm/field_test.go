@@ -210,7 +210,7 @@ func (c fieldCase) followConfig(t *testing.T, id string, fix []string) {
 }
 
 // takeOut is a line about a flag of the kubelet in a file of the owner's.
-var takeOut = regexp.MustCompile(`^# take (--\S+) out of (/\S+): `)
+var takeOut = regexp.MustCompile(`^# take (--.+) out of (/\S+): `)
 
 // forOwner are the beginnings of lines that only an owner can follow: they look,
 // install, or stand in a file of his own.

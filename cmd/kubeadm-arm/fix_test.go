@@ -11,7 +11,9 @@ import (
 )
 
 // withoutDriver is a configuration of containerd that lacks the systemd driver.
-const withoutDriver = "version = 2 # mine\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n"
+const withoutDriver = "version = 2 # mine\n" +
+	"[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n" +
+	"runtime_type = \"io.containerd.runc.v2\"\n"
 
 // A fix keeps mode and link, and the text as it was under a dated name.
 func TestFixKeepsWhatIsThere(t *testing.T) {
@@ -73,7 +75,7 @@ func TestFixRefuses(t *testing.T) {
 		"a list of tables":    {"cgroup-driver", "version = 2\n[[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]]\nx = 1\n", "/etc/containerd/config.toml", exitBadInput},
 		"one good, one not":   {"ip-forward,no-such", "", `there is no finding "no-such"`, exitUsage},
 		"a value in its way":  {"cgroup-driver", "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\ncontainerd = \"no\"\n", "is not a table", exitBadInput},
-		"options that is one": {"cgroup-driver", "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"x\"\noptions = 5\n", "is not a table", exitBadInput},
+		"options that is one": {"cgroup-driver", "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\noptions = 5\n", "is not a table", exitBadInput},
 	} {
 		require.NoError(t, os.RemoveAll(c.root+"/opt/cni"))
 		writeBelow(t, c.root, "/proc/sys/net/ipv4/ip_forward", []byte("0\n"))

@@ -222,7 +222,11 @@ func helpOf(c *command) string {
 	if c.about != "" {
 		b.WriteString(c.about + "\n\n")
 	}
-	writeCalls(&b, []*command{c})
+	if c.verbs != nil {
+		writeCalls(&b, visible(c.verbs))
+	} else {
+		writeCalls(&b, []*command{c})
+	}
 	if len(c.flags) > 0 {
 		b.WriteString("\n")
 		t := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
@@ -258,17 +262,16 @@ func writeCalls(b *strings.Builder, commands []*command) {
 	_ = t.Flush()
 }
 
+// visible are the commands that help lists.
+func visible(all []*command) []*command {
+	return slices.DeleteFunc(slices.Clone(all), func(c *command) bool { return c.hidden })
+}
+
 // helpOfAll is what kubeadm-arm --help prints.
 func helpOfAll() string {
 	var b strings.Builder
 	b.WriteString("kubeadm-arm is a drop-in for kubeadm on slow and old boards.\n\n")
-	var shown []*command
-	for _, c := range commands() {
-		if !c.hidden {
-			shown = append(shown, c)
-		}
-	}
-	writeCalls(&b, shown)
-	b.WriteString("\nEvery other command is handed to the real kubeadm as it is.\n")
+	writeCalls(&b, visible(commands()))
+	b.WriteString("\nEvery other command is passed on to the real kubeadm unchanged.\n")
 	return b.String()
 }

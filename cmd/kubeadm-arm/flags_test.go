@@ -9,31 +9,42 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// allCommands are all of ours, those of commands included.
+func allCommands() []*command {
+	var all []*command
+	for _, c := range commands() {
+		all = append(append(all, c), c.verbs...)
+	}
+	return all
+}
+
 // TestHelpOfEveryCommand: in every form that kubeadm's parser reads, help goes to
 // standard output, ends well and does nothing else.
 func TestHelpOfEveryCommand(t *testing.T) {
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		if c.name == "reset" { // kubeadm's
 			continue
 		}
 		for _, form := range []string{"--help", "-h", "--help=true", "--help=1", "--help=T", "-h=true", "-h=1"} {
 			var stdout, stderr bytes.Buffer
-			code := run([]string{"kubeadm-arm", c.name, form}, []string{"PATH=/nonexistent"}, strings.NewReader(""), &stdout,
-				&stderr)
+			args := append(append([]string{"kubeadm-arm"}, strings.Fields(c.name)...), form)
+			code := run(args, []string{"PATH=/nonexistent"}, strings.NewReader(""), &stdout, &stderr)
 			assert.Zero(t, code, "%s %s", c.name, form)
 			assert.Empty(t, stderr.String(), "%s %s", c.name, form)
 			assert.Contains(t, stdout.String(), "kubeadm-arm "+c.name, form)
 		}
 	}
-	var stdout, stderr bytes.Buffer
-	assert.Zero(t, run([]string{"kubeadm-arm", "help", "doctor"}, nil, nil, &stdout, &stderr))
-	assert.Contains(t, stdout.String(), "--root DIR")
+	for _, words := range []string{"help doctor", "doctor --help"} {
+		var stdout, stderr bytes.Buffer
+		assert.Zero(t, run(strings.Fields("kubeadm-arm "+words), nil, nil, &stdout, &stderr))
+		assert.Contains(t, stdout.String(), "--root DIR")
+	}
 }
 
 // TestHelpNamesEveryFlag: the help, which manual pages and completions are made of, is
 // the table.
 func TestHelpNamesEveryFlag(t *testing.T) {
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		text := helpOf(c)
 		for _, f := range c.flags {
 			assert.Contains(t, text, "--"+f.name, c.name)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
 // gathered is what gather reads: the programs, the board, the owner's files and what an
@@ -50,7 +52,7 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 			return g, err
 		}
 	}
-	if g.path, err = v.realKubeadm(own.kubeadm); err != nil {
+	if g.path, err = v.realKubeadm(own.kubeadmPath); err != nil {
 		return g, err
 	}
 	if g.board, err = hwdetect.Read("/"); err != nil {
@@ -76,8 +78,12 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 			return g, err
 		}
 	}
-	if own.bench != "" && g.resume == nil {
-		g.given, err = loadBench(own.bench)
+	if api := cmp.Or(g.config.API(), g.behaviour.ConfigWrite()); own.validity > 0 && !plan.HasValidity(api) {
+		return g, &problem{exitUsage, "after init: kubeadm-arm certs renew --validity " + own.validity.String(),
+			fmt.Errorf("flag --certificate-validity: kubeadm's %s has no field for it", api)}
+	}
+	if own.benchFile != "" && g.resume == nil {
+		g.given, err = loadBench(own.benchFile)
 	}
 	return g, err
 }

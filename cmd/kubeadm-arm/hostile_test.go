@@ -107,7 +107,7 @@ func hostileFiles() []hostile {
 		hostile{name: "a pipe as the kubelet's configuration", words: "init --ignore-preflight-errors=all",
 			trial: with("/var/lib/kubelet/config.yaml", link("/mnt/f"), "/mnt/f", pipe()), code: -1, says: `config.yaml is a named pipe`},
 		hostile{name: "a pipe as containerd's configuration", words: "doctor", code: -1,
-			trial: with("/etc/containerd/config.toml", pipe()), says: `config.toml is a named pipe`},
+			trial: with("/etc/containerd/config.toml", pipe()), says: `config.toml: it is a named pipe`},
 		hostile{name: "a name that steers", words: "report show /mnt/f\x1b[2J", trial: trial{}, code: exitBadInput, says: `/mnt/f.u001b\[2J`},
 		hostile{name: "a manifest that is a device", words: "patch --slowdown 3 /mnt/m", trial: with("/mnt/m/etcd.yaml",
 			link("/dev/watchdog")), code: exitBadInput},

@@ -23,7 +23,7 @@ const sublayer = "internal/durable internal/fault internal/linux internal/printa
 // The first rule whose pattern matches a package is its own.
 func importRules() []importRule {
 	return []importRule{
-		{"cmd/kubeadm-arm", sublayer + "cmd/kubeadm-arm/screen bench bootstrap bootstrap/* certs doctor hwdetect kubeadm patch plan report storage", "nothing rests on a command"},
+		{"cmd/kubeadm-arm", sublayer + "cmd/kubeadm-arm/screen bench bootstrap bootstrap/* certs doctor hwdetect hwdetect/host kubeadm patch plan report storage", "nothing rests on a command"},
 		{"cmd/kubeadm-arm/screen", sublayer + "bootstrap kubeadm plan", "what shows a run must not start one"},
 		{"bootstrap", sublayer + "bootstrap/* kubeadm patch plan", "carrying a plan out must not know how it is shown, nor measure or move storage"},
 		{"bootstrap/state", sublayer + "kubeadm", "where things lie, and who may work on them, is all that it knows"},
@@ -33,9 +33,11 @@ func importRules() []importRule {
 		{"bootstrap/diagnose", sublayer + "bootstrap/podlog bootstrap/state kubeadm plan", "an explanation changes nothing"},
 		{"bootstrap/boardtest", sublayer + "bootstrap/state plan", "a board for tests"},
 		{"plan", "bench hwdetect kubeadm patch internal/text", "a decision is made from facts: it must not reach what carries it out"},
-		{"doctor", sublayer + "hwdetect kubeadm internal/tomledit", "a diagnosis is made from facts: it must not reach what decides or changes"},
+		{"doctor", sublayer + "hwdetect hwdetect/host kubeadm internal/tomledit", "a diagnosis is made from facts: it must not reach what decides or changes"},
 		{"report", sublayer + "bench hwdetect kubeadm plan", "a report is about a run: it must not start one"},
-		{"hwdetect", sublayer, "what the board is does not depend on what is done with it"},
+		{"hwdetect", sublayer + "hwdetect/internal/rootfs", "what the board is does not depend on what is done with it"},
+		{"hwdetect/host", sublayer + "hwdetect hwdetect/internal/rootfs", "what the board is does not depend on what is done with it"},
+		{"hwdetect/internal/rootfs", sublayer, "it reads files, whatever is in them"},
 		{"bench", sublayer, "how fast the board is does not depend on what is done with it"},
 		{"patch", sublayer, "a manifest in, a manifest out"},
 		{"kubeadm", sublayer, "facts about kubeadm do not depend on what is done with it"},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,12 +34,12 @@ func (v invocation) runInit(o options) error {
 	if err != nil {
 		return err
 	}
-	return v.bootstrap(own, o.theirs)
+	return v.runStages(own, o.theirs)
 }
 
-// bootstrap is init from its parsed arguments to the end, and resume, too: what has been
+// runStages is init from its parsed arguments to the end, and resume, too: what has been
 // decided already is not decided again.
-func (v invocation) bootstrap(own initFlags, args kubeadm.InitArgs) error {
+func (v invocation) runStages(own initFlags, args kubeadm.InitArgs) error {
 	stop := v.listen()
 	defer stop.close()
 	r := &initRun{invocation: v, own: own, args: args, stop: stop, display: screen.New(v.rawStderr, v.getenv("TERM"))}
@@ -60,7 +59,7 @@ func (r *initRun) stages() []stage {
 		{"plan", r.afresh, r.makePlan, r.onlyMoved},
 		{"show", r.dry, r.show, r.nothingChanged},
 		{"run", r.notDry, r.run, nil},
-		{"report", r.notDry, r.report, nil},
+		{"report", r.notDry, r.conclude, nil},
 	}
 }
 
@@ -82,11 +81,11 @@ type initRun struct {
 	stop *signals
 
 	gathered
-	doctor doctor.Report
+	checks doctor.Report
 	// moved is what --storage did, or would do; nil without it.
 	moved *storage.Plan
 	measured
-	plan    plan.Plan
+	planned plan.Plan
 	display screen.Display
 	outcome bootstrap.Outcome
 	took    time.Duration
@@ -145,7 +144,7 @@ func (r *initRun) gather(ctx context.Context) error {
 // diagnose stops a board here on which kubeadm or the kubelet would certainly fail.
 func (r *initRun) diagnose(ctx context.Context) error {
 	var err error
-	r.doctor, err = safefile.Wait(ctx, func() (doctor.Report, error) { return r.checkBoard(ctx, r.gathered, r.args), nil })
+	r.checks, err = safefile.Wait(ctx, func() (doctor.Report, error) { return r.checkBoard(ctx, r.gathered, r.args), nil })
 	if err != nil || r.dry() {
 		return err // shown with the plan
 	}
@@ -156,7 +155,7 @@ func (r *initRun) diagnose(ctx context.Context) error {
 // which measures the disk that etcd will have.
 func (r *initRun) moveStorage(ctx context.Context) error {
 	var err error
-	r.moved, err = r.initStorage(ctx, r.own.storage, r.config, r.dry())
+	r.moved, err = r.initStorage(ctx, r.own.moveTo, r.config, r.dry())
 	return err
 }
 
@@ -183,22 +182,17 @@ func (r *initRun) measure(ctx context.Context) error {
 
 // makePlan decides.
 func (r *initRun) makePlan(context.Context) error {
-	if api := cmp.Or(r.config.API(), r.behaviour.ConfigWrite()); r.own.validity > 0 && !plan.HasValidity(api) {
-		return &problem{exitUsage, "after init: kubeadm-arm certs renew --validity " + r.own.validity.String(),
-			fmt.Errorf("flag --certificate-validity: kubeadm's %s has no field for it", api)}
-	}
-	layout := board()
-	r.plan = plan.MakeInit(plan.Facts{
+	r.planned = plan.MakeInit(plan.Facts{
 		Board: r.board, Speed: r.speed, Kubeadm: r.behaviour, Args: r.args, Config: r.config, Profile: r.own.profile,
-		Cores: r.bench.Cores.Quota, Owned: r.owned, HasCA: r.hasCA, NoConfig: r.noConfig, Validity: r.own.validity,
+		Cores: r.benchmark.Cores.Quota, Owned: r.owned, HasCA: r.hasCA, NoConfig: r.noConfig, Validity: r.own.validity,
 	})
-	return bootstrap.CheckProgram(layout, r.plan, trustedProgram)
+	return bootstrap.CheckProgram(board(), r.planned, trustedProgram)
 }
 
 // show prints what a run would do.
 func (r *initRun) show(context.Context) error {
 	if r.own.output == "json" {
-		return writeJSON(r.stdout, result{Kind: "plan", Plan: &r.plan, Storage: r.moved, Doctor: &r.doctor})
+		return writeJSON(r.stdout, result{Kind: "plan", Plan: &r.planned, Storage: r.moved, Doctor: &r.checks})
 	}
 	if r.moved != nil {
 		printable.Fprintln(r.stdout, "Storage, before any phase")
@@ -210,18 +204,18 @@ func (r *initRun) show(context.Context) error {
 	if err := screen.WritePlan(r.stdout, r.screenRun(), r.own.verbose); err != nil {
 		return err
 	}
-	writeDoctorShort(r.stdout, r.doctor)
+	writeDoctorShort(r.stdout, r.checks)
 	_, err := printable.Fprintf(r.stdout, "\nNothing was changed. kubeadm's own dry run, which writes files below\n"+
 		"/etc/kubernetes/tmp:\n  %s init --dry-run\n", r.path)
 	return err
 }
 
-// run carries the plan out. report says how that ended.
+// run carries the plan out. conclude says how that ended.
 func (r *initRun) run(ctx context.Context) error {
 	if r.resume != nil {
-		r.plan = r.resume.Plan
+		r.planned = r.resume.Plan
 	} else if r.source == benchNew {
-		_ = storeBench(r.bench)
+		_ = storeBench(r.benchmark)
 	}
 	r.display.Begin(r.screenRun())
 	began, busy := time.Now(), bench.BusyCPU(bench.Machine())
@@ -229,7 +223,7 @@ func (r *initRun) run(ctx context.Context) error {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	r.outcome, r.failure = bootstrap.Run(ctx, bootstrap.Options{
 		Layout: board(), Kubeadm: r.path, Behaviour: r.behaviour, ARM32: r.board.ARM32(), Args: r.args,
-		Config: r.config, Plan: r.plan,
+		Config: r.config, Plan: r.planned,
 		Resume: r.resume, Check: r.check, Program: trustedProgram, Runner: kubeadm.Exec, Env: r.env, Now: time.Now,
 		Tell: r.display.Event, Output: r.kubeadmOutput(r.args), Logs: func(unit string) string { return unitLog(ctx, unit) },
 		Signal: r.stop.signal, Pause: await.Suspending(await.PauseProcess, suspensions()),
@@ -240,8 +234,8 @@ func (r *initRun) run(ctx context.Context) error {
 	return nil
 }
 
-// report writes the board report and says how the run ended.
-func (r *initRun) report(context.Context) error {
+// conclude writes the board report and says how the run ended.
+func (r *initRun) conclude(context.Context) error {
 	if r.failure != nil {
 		return r.reportFailure()
 	}
@@ -264,29 +258,29 @@ func (r *initRun) report(context.Context) error {
 
 // screenRun is what people are shown of the run before it begins.
 func (r *initRun) screenRun() screen.Run {
-	s := screen.Run{Kubeadm: r.behaviour.Version, Path: r.path, Model: r.board.Model, Plan: r.plan}
+	s := screen.Run{Kubeadm: r.behaviour.Version, Path: r.path, Model: r.board.Model, Plan: r.planned}
 	if r.resume != nil {
 		s.Resumed, s.Done = true, r.resume.Done
 	}
 	if r.source == benchCached {
 		s.Cached = fmt.Sprintf("measured earlier: benchmark of %s (%s), no reboot since",
-			r.bench.Started.Format("2006-01-02 15:04:05 MST"), benchCache)
+			r.benchmark.Started.Format("2006-01-02 15:04:05 MST"), benchCache)
 	}
 	return s
 }
 
 // initFlags are our own flags of init; everything else is kubeadm's.
 type initFlags struct {
-	kubeadm string
-	output  string
-	report  string
-	bench   string
-	profile plan.Profile
-	verbose bool
+	kubeadmPath string
+	output      string
+	reportDir   string
+	benchFile   string
+	profile     plan.Profile
+	verbose     bool
 	// validity is that of certificates, 0 for kubeadm's.
 	validity time.Duration
-	// storage is where etcd's data is to lie, nil to leave it.
-	storage *storage.Wish
+	// moveTo is where etcd's data is to lie, nil to leave it.
+	moveTo *storage.Wish
 	// journal is the interrupted run's, set by `resume`, anyway its flag.
 	journal *bootstrap.Journal
 	anyway  bool
@@ -297,14 +291,14 @@ const defaultReports = "/var/lib/kubeadm-arm/reports"
 
 // initFlags reads those flags of init or resume.
 func (v invocation) initFlags(o options) (initFlags, error) {
-	f := initFlags{kubeadm: o.text("arm-kubeadm"), output: o.text("output"), report: o.text("arm-report")}
-	if info, err := os.Stat(f.report); err == nil && !info.IsDir() {
-		return f, o.bad("arm-report", fmt.Errorf("%s is not a folder", f.report))
+	f := initFlags{kubeadmPath: o.text("arm-kubeadm"), output: o.text("output"), reportDir: o.text("arm-report")}
+	if info, err := os.Stat(f.reportDir); err == nil && !info.IsDir() {
+		return f, o.bad("arm-report", fmt.Errorf("%s is not a folder", f.reportDir))
 	}
 	if o.command.name != "init" {
 		return f, nil
 	}
-	f.bench, f.verbose = o.text("arm-bench"), o.on("verbose")
+	f.benchFile, f.verbose = o.text("arm-bench"), o.on("verbose")
 	var err error
 	if f.validity, err = o.validity("certificate-validity"); err != nil {
 		return f, err
@@ -317,7 +311,7 @@ func (v invocation) initFlags(o options) (initFlags, error) {
 		if err != nil {
 			return f, o.bad("storage", err)
 		}
-		f.storage = &w
+		f.moveTo = &w
 	}
 	return f, nil
 }

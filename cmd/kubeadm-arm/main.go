@@ -94,15 +94,45 @@ func (v invocation) dispatch(asKubeadm bool) error {
 
 // ownCommand runs a command that kubeadm does not have.
 func (v invocation) ownCommand(name string, args []string) error {
-	switch name {
-	case "images":
+	if name == "images" {
 		return v.runImages(args)
-	case "storage":
-		return v.runStorage(args)
-	case "certs":
-		return v.runCerts(args)
 	}
-	return v.command(commandNamed(name), args)
+	c := commandNamed(name)
+	if c.verbs != nil {
+		return v.verb(c, args)
+	}
+	return v.command(c, args)
+}
+
+// verb runs a command's verb, such as storage plan, or prints the help of all of them.
+func (v invocation) verb(c *command, args []string) error {
+	known := append(kubeadm.InitFlags(), kubeadm.OtherFlags()...) // for --help in all its forms
+	for _, x := range c.verbs {
+		for _, f := range x.flags {
+			known = append(known, f.spec())
+		}
+	}
+	a, err := kubeadm.ParseArgs(args, known)
+	asked := err == nil && (len(a.Words) == 0 && a.Bool("help") || a.FirstWord == 0 && a.Words[0] == "help")
+	if asked || len(args) == 0 && !c.kubeadmVerbs {
+		fmt.Fprint(v.stdout, helpOf(c))
+		return nil
+	}
+	for _, x := range c.verbs {
+		// With another word it is kubeadm's: certs renew apiserver.
+		if len(a.Words) > 0 && x.name == c.name+" "+a.Words[0] && !(c.kubeadmVerbs && (err != nil || len(a.Words) > 1)) {
+			return v.command(x, slices.Concat(args[:a.FirstWord], args[a.FirstWord+1:]))
+		}
+	}
+	switch {
+	case c.kubeadmVerbs:
+		return v.passThrough(append([]string{c.name}, args...))
+	case len(a.Words) == 0:
+		err = fmt.Errorf("%s: no command in %q", c.name, strings.Join(args, " "))
+	default:
+		err = fmt.Errorf("%s: no command %q", c.name, a.Words[0])
+	}
+	return &problem{exitUsage, "see kubeadm-arm " + c.name + " --help", err}
 }
 
 // command parses a command's arguments and runs it, or prints its help.

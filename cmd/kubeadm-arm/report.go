@@ -23,10 +23,10 @@ func (b *initRun) boardReport(now time.Time) (report.Report, error) {
 	if err := r.SetBoard(b.board); err != nil {
 		return r, err
 	}
-	if b.bench.Schema != "" {
-		r.Bench = &b.bench
+	if b.benchmark.Schema != "" {
+		r.Bench = &b.benchmark
 	}
-	for _, d := range b.plan.Decisions {
+	for _, d := range b.planned.Decisions {
 		r.Plan = append(r.Plan, report.Decision{Name: d.Name, Value: d.Value, Reason: d.Reason})
 	}
 	r.Versions = map[string]string{
@@ -63,7 +63,7 @@ func (b *initRun) writeBoardReport() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir := b.own.report
+	dir := b.own.reportDir
 	base := filepath.Join(dir, now.UTC().Format("20060102-150405"))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("write the board report: %w", err)

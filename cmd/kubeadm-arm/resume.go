@@ -21,8 +21,8 @@ func (v invocation) runResume(o options) error {
 	if err != nil {
 		return err
 	}
-	if own.kubeadm == "" && exists(own.journal.Kubeadm) {
-		own.kubeadm = own.journal.Kubeadm
+	if own.kubeadmPath == "" && exists(own.journal.Kubeadm) {
+		own.kubeadmPath = own.journal.Kubeadm
 	}
-	return v.bootstrap(own, args)
+	return v.runStages(own, args)
 }

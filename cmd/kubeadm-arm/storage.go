@@ -19,78 +19,55 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
 
-// storageCommands are the commands of `kubeadm-arm storage`.
-func storageCommands() []*command {
+// storageCommand is `kubeadm-arm storage`.
+func storageCommand() *command {
 	output := outputFlag("text", "json")
 	stop := ownFlag{name: "stop", text: "stop the kubelet, its pods, docker and containerd for it, and start them again"}
-	use := ownFlag{name: "use", value: "DIR", text: "copy to go on with where two differ; the other one is kept; may be repeated"}
-	takeOver := ownFlag{name: "take-over", text: "card and disk are this board's now, though the card was set up in another one"}
-	wish := []ownFlag{
+	use := ownFlag{name: "use", value: "DIR",
+		text: "copy to continue with where two differ; the other one is kept; may be repeated"}
+	takeOver := ownFlag{name: "take-over",
+		text: "card and disk are this board's now, though the card was set up in another one"}
+	request := []ownFlag{
 		{name: "mount", value: "DIR", text: "where the disk is mounted (default " + storage.DefaultMount + ", or where it is already)"},
-		{name: "folder", value: "DIR", text: "folder to move; may be repeated (default /var/lib/etcd, and /var/lib/docker and /var/lib/containerd if they exist)"},
+		{name: "folder", value: "DIR", text: "folder to move; may be repeated " +
+			"(default /var/lib/etcd, and /var/lib/docker and /var/lib/containerd if they exist)"},
 		stop, use, takeOver,
 		{name: "rebuild", text: "make the journal, which is lost, from the marked lines of /etc/fstab"},
 	}
-	undo := []ownFlag{stop, use, takeOver,
-		{name: "without-disk", text: "give up what is on the disk: it is gone for good, or belongs to another board"}}
-	return []*command{
-		{name: "storage plan", words: 1, run: invocation.storagePlan, flags: append(slices.Clone(wish), output),
-			calls: []call{{"", "the board's disks, and which are fit"}, {"DEVICE [flags]", "what apply would do: fstab, units, data; changes nothing"}}},
-		{name: "storage apply", words: 1, run: invocation.storageApply, flags: append(slices.Clone(wish), ownFlag{name: "dry-run", text: "print the plan and change nothing"}),
-			calls: []call{{"DEVICE [flags]", "do it, or finish it after an interruption; again it changes nothing"}}},
-		{name: "storage status", run: invocation.storageStatus, flags: []ownFlag{output}, calls: []call{{"[-o json]", "what is set up, and what is wrong with it"}}},
-		{name: "storage undo", run: invocation.storageUndo, flags: undo,
-			calls: []call{{"[--stop]", "bring the data back, and everything else as it was"},
-				{"--without-disk", "the same with the data of before apply: the disk is gone for good"}}},
-		{name: "storage clean", words: 1 << 10, run: invocation.storageClean,
-			calls: []call{{"[COPY]...", "remove the old data that apply kept; a copy that differs only if it is named"}}},
-		{name: "storage guard", words: 1 << 10, run: invocation.storageGuard,
-			calls: []call{{"[FOLDER]...", "fail unless the folders are on their disk (services ask this before they start)"}}},
+	dryRun := ownFlag{name: "dry-run", text: "print the plan and change nothing"}
+	withoutDisk := ownFlag{name: "without-disk",
+		text: "give up what is on the disk: it is gone for good, or belongs to another board"}
+	return &command{
+		name:  "storage",
+		calls: []call{{"plan|apply|status|undo", "put etcd's data on another disk than the SD card, safely"}},
+		about: "kubeadm-arm storage puts etcd's folder, and docker's and containerd's, on another disk than the SD\n" +
+			"card: bind mounts in /etc/fstab, data moved and proved equal, and no way for an empty database to begin\n" +
+			"without the disk.",
+		after: "DEVICE is UUID=…, LABEL=…, a device such as /dev/md0, or the mount point of a disk that you mount yourself.",
+		flags: request[:3],
+		verbs: []*command{
+			{name: "storage plan", words: 1, run: invocation.storagePlan, flags: append(slices.Clone(request), output),
+				calls: []call{{"", "the board's disks, and which are suitable"},
+					{"DEVICE [flags]", "what apply would do: fstab, units, data; changes nothing"}}},
+			{name: "storage apply", words: 1, run: invocation.storageApply, flags: append(slices.Clone(request), dryRun),
+				calls: []call{{"DEVICE [flags]", "do it, or finish it after an interruption; again it changes nothing"}}},
+			{name: "storage status", run: invocation.storageStatus, flags: []ownFlag{output},
+				calls: []call{{"[-o json]", "what is set up, and what is wrong with it"}}},
+			{name: "storage undo", run: invocation.storageUndo, flags: []ownFlag{stop, use, takeOver, withoutDisk},
+				calls: []call{{"[--stop]", "bring the data back, and everything else as it was"},
+					{"--without-disk", "the same with the data of before apply: the disk is gone for good"}}},
+			{name: "storage clean", words: 1 << 10, run: invocation.storageClean,
+				calls: []call{{"[COPY]...", "remove the old data that apply kept; a copy that differs only if it is named"}}},
+			{name: "storage guard", words: 1 << 10, run: invocation.storageGuard,
+				calls: []call{{"[FOLDER]...", "fail unless the folders are on their disk (services ask this before they start)"}}},
+		},
 	}
-}
-
-// storageHelp is the help of all of them.
-func storageHelp() string {
-	all := command{name: "storage", flags: storageCommands()[0].flags[:3],
-		about: "kubeadm-arm storage puts etcd's folder, and docker's and containerd's, on another disk than the SD card: bind\n" +
-			"mounts in /etc/fstab, data moved and proved equal, and nothing that could begin an empty database without the disk.",
-		after: "DEVICE is UUID=…, LABEL=…, a device such as /dev/md0, or the mount point of a disk that you mount yourself."}
-	for _, c := range storageCommands() {
-		verb := strings.TrimPrefix(c.name, "storage ")
-		for _, call := range c.calls {
-			all.calls = append(all.calls, struct{ form, text string }{strings.TrimSpace(verb + " " + call.form), call.text})
-		}
-	}
-	return helpOf(&all)
-}
-
-// runStorage is `kubeadm-arm storage`.
-func (v invocation) runStorage(args []string) error {
-	known := kubeadm.InitFlags() // for --help in all its forms
-	for _, c := range storageCommands() {
-		for _, f := range c.flags {
-			known = append(known, f.spec())
-		}
-	}
-	a, err := kubeadm.ParseArgs(args, known)
-	if len(args) == 0 || err == nil && (len(a.Words) == 0 && a.Bool("help") || a.FirstWord == 0 && a.Words[0] == "help") {
-		fmt.Fprint(v.stdout, storageHelp())
-		return nil
-	}
-	if a.FirstWord < 0 {
-		return &problem{exitUsage, "see kubeadm-arm storage --help", fmt.Errorf("storage: no command in %q", strings.Join(args, " "))}
-	}
-	for _, c := range storageCommands() {
-		if c.name == "storage "+a.Words[0] {
-			return v.command(c, slices.Concat(args[:a.FirstWord], args[a.FirstWord+1:]))
-		}
-	}
-	return &problem{exitUsage, "see kubeadm-arm storage --help", fmt.Errorf("storage: no command %q", a.Words[0])}
 }
 
 // storageBoard is the machine that this program runs on.
 func (v invocation) storageBoard() storage.Board {
-	return storage.Board{FS: durable.FS{Hook: durable.KillPoint()}, Run: storage.Exec, Now: time.Now, Program: thisProgram(), Tell: func(line string) { printable.Fprintln(v.stderr, line) }}
+	return storage.Board{FS: durable.FS{Hook: durable.KillPoint()}, Run: storage.Exec, Now: time.Now,
+		Program: thisProgram(), Tell: func(line string) { printable.Fprintln(v.stderr, line) }}
 }
 
 // wish is what plan's and apply's command line asks for.
@@ -104,7 +81,8 @@ func (v invocation) wish(o options) (storage.Wish, error) {
 	if env := v.getenv("KUBEADM_ARM_STORAGE"); env != "" {
 		from, err := parseStorage(env)
 		if err != nil {
-			return w, &problem{exitUsage, "change it, or: unset KUBEADM_ARM_STORAGE", fmt.Errorf("environment variable KUBEADM_ARM_STORAGE: %w", err)}
+			return w, &problem{exitUsage, "change it, or: unset KUBEADM_ARM_STORAGE",
+				fmt.Errorf("environment variable KUBEADM_ARM_STORAGE: %w", err)}
 		}
 		w.Device = from.Device
 		if w.Mount == "" {
@@ -115,7 +93,8 @@ func (v invocation) wish(o options) (storage.Wish, error) {
 		}
 	}
 	if w.Device == "" && o.command.name == "storage apply" && !w.Rebuild && storage.Fresh() {
-		return w, &problem{exitUsage, "list the disks with: kubeadm-arm storage plan", errors.New("storage apply needs to be told which disk")}
+		return w, &problem{exitUsage, "list the disks with: kubeadm-arm storage plan",
+			errors.New("storage apply needs to be told which disk")}
 	}
 	return w, nil
 }
@@ -143,7 +122,9 @@ func parseStorage(text string) (storage.Wish, error) {
 }
 
 // initStorage is --storage of init: apply, or in a dry run its plan.
-func (v invocation) initStorage(ctx context.Context, wish *storage.Wish, c *kubeadm.Config, dry bool) (*storage.Plan, error) {
+func (v invocation) initStorage(
+	ctx context.Context, wish *storage.Wish, c *kubeadm.Config, dry bool,
+) (*storage.Plan, error) {
 	if wish == nil {
 		return nil, nil
 	}
@@ -221,7 +202,8 @@ func (v invocation) listDisks(ctx context.Context, b storage.Board, output strin
 		} else if len(d.MountedAt) > 0 {
 			fit = "mounted: choose " + d.MountedAt[0]
 		}
-		printable.Fprintf(w, "%s\t%.1f GB\t%s\t%s\t%s\t%s\t%s\n", d.Path, float64(d.Bytes)/1e9, diskKind(d), orDash(d.FSType), orDash(d.Label), orDash(d.UUID), fit)
+		printable.Fprintf(w, "%s\t%.1f GB\t%s\t%s\t%s\t%s\t%s\n", d.Path, float64(d.Bytes)/1e9, diskKind(d), orDash(d.FSType),
+			orDash(d.Label), orDash(d.UUID), fit)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -268,7 +250,8 @@ func (v invocation) showPlan(p storage.Plan) error {
 	if p.Unfinished != "" {
 		printable.Fprintf(v.stdout, "An %s was interrupted; it would be finished.\n\n", p.Unfinished)
 	}
-	printable.Fprintf(v.stdout, "Disk: %s, %s, %.1f GB, %s, mounted at %s\n\n", p.Disk.Path, diskKind(p.Disk), float64(p.Disk.Bytes)/1e9, p.Disk.FSType, p.Mount)
+	printable.Fprintf(v.stdout, "Disk: %s, %s, %.1f GB, %s, mounted at %s\n\n", p.Disk.Path, diskKind(p.Disk),
+		float64(p.Disk.Bytes)/1e9, p.Disk.FSType, p.Mount)
 	w := tabwriter.NewWriter(v.stdout, 0, 0, 2, ' ', 0)
 	printable.Row(w, "FOLDER", "TO", "NOW", "")
 	for _, m := range p.Moves {
@@ -300,7 +283,8 @@ func (v invocation) showPlan(p storage.Plan) error {
 	for _, text := range p.Warnings {
 		printable.Fprintf(v.stdout, "warning: %s\n", text)
 	}
-	printable.Fprintf(v.stdout, "Old data stays beside its folder, as FOLDER.before-storage-…, until: kubeadm-arm storage clean\n")
+	printable.Fprintf(v.stdout, "Old data stays beside its folder, as FOLDER.before-storage-…, until: kubeadm-arm "+
+		"storage clean\n")
 	printable.Fprintf(v.stdout, "Nothing was changed. Measure before and after: %s\n", benchCommand(p))
 	return nil
 }
@@ -396,7 +380,8 @@ func (v invocation) showStorage(s storage.Status) error {
 		}
 		printable.Fprintf(w, "mount\t%s, %s%s\n", s.Mount, cond(s.Mounted, "mounted", "not mounted"), space)
 		for _, x := range s.Folders {
-			state := cond(x.OnDisk, "on the disk", cond(x.Guarded, "NOT on the disk; guarded, nothing can begin there", "NOT on the disk"))
+			state := cond(x.OnDisk, "on the disk", cond(x.Guarded, "NOT on the disk; guarded, nothing can begin there",
+				"NOT on the disk"))
 			printable.Fprintf(w, "folder\t%s, %s\n", x.Folder, state)
 		}
 	}
@@ -440,12 +425,14 @@ func (v invocation) storageUndo(o options) error {
 	if err := needRoot("storage undo"); err != nil {
 		return err
 	}
-	how := storage.How{Stop: o.on("stop"), Use: o.list("use"), TakeOver: o.on("take-over"), WithoutDisk: o.on("without-disk")}
+	how := storage.How{Stop: o.on("stop"), Use: o.list("use"), TakeOver: o.on("take-over"),
+		WithoutDisk: o.on("without-disk")}
 	stop := v.listen()
 	defer stop.close()
 	if err := v.storageBoard().Undo(stop.ctx, how); err != nil {
 		if sig := stop.signal(); sig != 0 {
-			return &problem{128 + int(sig), "finish it with: kubeadm-arm storage undo", fmt.Errorf("interrupted by %s: %w", signalName(sig), err)}
+			return &problem{128 + int(sig), "finish it with: kubeadm-arm storage undo",
+				fmt.Errorf("interrupted by %s: %w", signalName(sig), err)}
 		}
 		return err
 	}

@@ -24,7 +24,7 @@ const helpOfAll = `kubeadm-arm is a drop-in.
   kubeadm-arm report show FILE               a saved report
   kubeadm-arm report compare A B             reports side by side
 
-Every other command is handed to the real kubeadm as it is.
+Every other command is passed on to the real kubeadm unchanged.
 `
 
 const helpOfDetect = `Usage of kubeadm-arm detect:

@@ -54,7 +54,7 @@ func pages(commands []command, codes []exitCode, prose map[string]string, versio
 		all.line(upper(c.Summary) + ". See " + pageName(c) + "(1).")
 	}
 	all.raw(".PP")
-	all.line("Every other command is handed to the real kubeadm as it is.")
+	all.line("Every other command is passed on to the real kubeadm unchanged.")
 	all.section("ENVIRONMENT")
 	all.line("Each variable takes the place of a flag that is not given.")
 	for _, c := range commands {

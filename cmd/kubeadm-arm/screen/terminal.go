@@ -101,7 +101,8 @@ func (t *terminal) redraw() {
 	if e == nil {
 		return
 	}
-	line := fmt.Sprintf(" %2d/%d %s: %s", e.Number, e.Total, e.Step, text.Duration(t.now().Sub(t.began).Truncate(time.Second)))
+	line := fmt.Sprintf(" %2d/%d %s: %s", e.Number, e.Total, e.Step,
+		text.Duration(t.now().Sub(t.began).Truncate(time.Second)))
 	if e.Expect > 0 {
 		line += " of about " + text.Duration(e.Expect)
 	}
