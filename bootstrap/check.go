@@ -91,7 +91,7 @@ func Check(l state.Layout, in CheckInput) (*Journal, error) {
 }
 
 // refuseSpecial refuses pipes and the like where kubeadm reads or writes files: it would
-// wait for the other end for ever, whatever is ignored. Sockets of plugins, such as a
+// wait for the other end forever, whatever is ignored. Sockets of plugins, such as a
 // KMS's, are called otherwise.
 func refuseSpecial(l state.Layout, files []string) error {
 	all := []string{l.KubeletConfig(), l.At("/var/lib/kubelet/kubeadm-flags.env")}

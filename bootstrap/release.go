@@ -120,7 +120,7 @@ func (r *releaser) step(ctx context.Context, all, late bool) (released []string,
 	return released, true, manifests.RemoveUnit(l)
 }
 
-// ready tells whether every component before c is healthy. One that is nowhere on
+// ready reports whether every component before c is healthy. One that is nowhere on
 // this board, such as an etcd outside of the cluster, is not waited for.
 func (r *releaser) ready(ctx context.Context, c string, late bool) bool {
 	for _, before := range plan.Components() {

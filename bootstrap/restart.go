@@ -19,7 +19,7 @@ func componentProcesses() []string {
 	return []string{"etcd", "kube-apiserver", "kube-scheduler", "kube-controller"}
 }
 
-// Runs tells whether the board's kubelet or a part of its control plane runs.
+// Runs reports whether the board's kubelet or a part of its control plane runs.
 func Runs(l state.Layout) bool {
 	return len(linux.Proc(l.Proc()).Named(append(componentProcesses(), "kubelet")...)) > 0
 }

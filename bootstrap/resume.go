@@ -20,7 +20,7 @@ import (
 const startAfresh = "to give the interrupted run up: kubeadm-arm abort; to remove what it made as well: kubeadm-arm " +
 	"reset"
 
-// untouched tells whether a run had changed nothing yet when it ended, as when
+// untouched reports whether a run had changed nothing yet when it ended, as when
 // kubeadm's preflight checks failed.
 func untouched(l state.Layout, j *Journal) bool {
 	for _, step := range j.Plan.Steps[:j.Done] {

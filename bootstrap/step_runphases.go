@@ -132,7 +132,7 @@ var failedPhase = regexp.MustCompile(`(?m)^(?:error: )?error execution phase ([a
 
 // fromFailedPhase returns the step that continues where a failed kubeadm stopped: with the
 // phase that failed and those after it. Where a request is lost now and then, going
-// through all of them again can fail for ever. A certificate key lives only in the
+// through all of them again can fail forever. A certificate key lives only in the
 // process that made it, so with uploaded certificates all of it is done again.
 func (r *run) fromFailedPhase(s plan.RunPhases, failure error) plan.RunPhases {
 	var c *kubeadm.CommandError
@@ -163,7 +163,7 @@ func joinNeeds(done, rest []string) []string {
 	})
 }
 
-// uploadsCerts tells whether kubeadm makes a certificate key and shows it at the
+// uploadsCerts reports whether kubeadm makes a certificate key and shows it at the
 // end: --upload-certs, or the flag's older name.
 func (r *run) uploadsCerts() bool {
 	for _, name := range []string{"upload-certs", "experimental-upload-certs"} {

@@ -104,7 +104,7 @@ func (r *run) tornCertificates() []string {
 	return torn
 }
 
-// readPair reads BASE.crt and BASE.key and tells whether they belong together.
+// readPair reads BASE.crt and BASE.key and reports whether they belong together.
 func readPair(base string) (*x509.Certificate, bool) {
 	pair, err := safefile.LoadKeyPair(base+".crt", base+".key", state.MaxFile)
 	if err != nil {

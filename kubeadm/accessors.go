@@ -42,23 +42,23 @@ func (b Behaviour) KeyChoice() KeyChoice {
 // ECDSAGate is the feature gate of ByFeatureGate.
 const ECDSAGate = "PublicKeysECDSA"
 
-// KubeletHeedsStartupProbes tells whether every kubelet that this kubeadm allows acts on
+// KubeletHeedsStartupProbes reports whether every kubelet that this kubeadm allows acts on
 // startup probes.
 func (b Behaviour) KubeletHeedsStartupProbes() bool { return b.Has(KubeletStartupProbe) }
 
-// HasARM32Images tells whether there are official images for 32-bit ARM.
+// HasARM32Images reports whether there are official images for 32-bit ARM.
 func (b Behaviour) HasARM32Images() bool { return b.Has(ARM32Images) }
 
-// ExtraArgsAreList tells whether extraArgs are a list of name and value, and not a map.
+// ExtraArgsAreList reports whether extraArgs are a list of name and value, and not a map.
 func (b Behaviour) ExtraArgsAreList() bool { return b.Value(ExtraArgs) != "a map" }
 
-// SwapIsError tells whether preflight stops at swap.
+// SwapIsError reports whether preflight stops at swap.
 func (b Behaviour) SwapIsError() bool { return b.Value(SwapCheck) == "error" }
 
-// TakesDockersDriver tells whether kubeadm sets the kubelet's cgroup driver to Docker's.
+// TakesDockersDriver reports whether kubeadm sets the kubelet's cgroup driver to Docker's.
 func (b Behaviour) TakesDockersDriver() bool { return b.Value(DockerDriver) == "Docker's" }
 
-// ForwardsByAddresses tells whether preflight asks for forwarding by the families of the
+// ForwardsByAddresses reports whether preflight asks for forwarding by the families of the
 // cluster's addresses and subnets.
 func (b Behaviour) ForwardsByAddresses() bool {
 	return b.Value(ForwardingChecks) == "those of the addresses and subnets"
@@ -90,15 +90,15 @@ const (
 // CgroupV1 is this version's.
 func (b Behaviour) CgroupV1() CgroupV1Support { return CgroupV1Support(b.Value(KubeletCgroupV1)) }
 
-// HasCgroupV2 tells whether the kubelet's support of cgroup v2 is complete.
+// HasCgroupV2 reports whether the kubelet's support of cgroup v2 is complete.
 func (b Behaviour) HasCgroupV2() bool { return b.Has(CgroupV2) }
 
-// HasTimeouts tells whether a config API version has the timeouts section, and with it
+// HasTimeouts reports whether a config API version has the timeouts section, and with it
 // the fields that came at the same time.
 func HasTimeouts(api string) bool {
 	return api != "" && !strings.HasPrefix(api, "v1beta") || api == "v1beta4"
 }
 
-// IsExperimental tells whether a config API version is one that kubeadm reads and may
+// IsExperimental reports whether a config API version is one that kubeadm reads and may
 // still change.
 func IsExperimental(api string) bool { return api == "v1" }

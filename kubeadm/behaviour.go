@@ -92,7 +92,7 @@ next:
 // ConfigWrite returns the config API version to write, such as "v1beta4".
 func (b Behaviour) ConfigWrite() string { return b.values[ConfigWritten] }
 
-// ReadsConfig tells whether kubeadm accepts a config API version.
+// ReadsConfig reports whether kubeadm accepts a config API version.
 func (b Behaviour) ReadsConfig(api string) bool {
 	for _, a := range b.list(ConfigRead) {
 		if a == api {
@@ -102,10 +102,10 @@ func (b Behaviour) ReadsConfig(api string) bool {
 	return false
 }
 
-// Has tells whether a fact that is yes or no is yes.
+// Has reports whether a fact that is yes or no is yes.
 func (b Behaviour) Has(name FactName) bool { return b.values[name] == "yes" }
 
-// AllowedBesideConfig tells whether a flag may stand beside --config.
+// AllowedBesideConfig reports whether a flag may stand beside --config.
 func (b Behaviour) AllowedBesideConfig(flag string) bool {
 	for _, a := range b.list(MixedConfigFlags) {
 		if a == flag || strings.HasSuffix(a, "*") && strings.HasPrefix(flag, strings.TrimSuffix(a, "*")) {

@@ -232,7 +232,7 @@ func (a InitArgs) List(name string) []string {
 	return all
 }
 
-// Bool tells whether a switch is on.
+// Bool reports whether a switch is on.
 func (a InitArgs) Bool(name string) bool {
 	v, _ := a.Get(name)
 	on, err := strconv.ParseBool(v)
@@ -251,7 +251,7 @@ func (a InitArgs) Without(names ...string) []string {
 	return words
 }
 
-// KnownInitFlag tells whether some version of `kubeadm init` has that flag.
+// KnownInitFlag reports whether some version of `kubeadm init` has that flag.
 func KnownInitFlag(name string) bool {
 	return slices.ContainsFunc(InitFlags(), func(s FlagSpec) bool { return s.Name == name })
 }

@@ -32,7 +32,7 @@ const (
 	kubeadmAlgorithm = "RSA-2048"
 )
 
-// RenewsAs tells whether this kubeadm can make certificates with such a key and such a
+// RenewsAs reports whether this kubeadm can make certificates with such a key and such a
 // validity.
 func (b Behaviour) RenewsAs(algorithm string, period time.Duration) bool {
 	fields := b.ConfigWrite() == "v1beta4"

@@ -19,7 +19,7 @@ func script(t *testing.T, text string) string {
 	return path
 }
 
-// TestAProgramThatNeverAnswers: one that prints for ever is ended by its output, one
+// TestAProgramThatNeverAnswers: one that prints forever is ended by its output, one
 // that is silent by its time, and both by the context, together with their children.
 func TestAProgramThatNeverAnswers(t *testing.T) {
 	_, err := AskVersion(t.Context(), Exec, script(t, "yes aaaaaaaaaaaaaaaaaaaaaaaaaa"))

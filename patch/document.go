@@ -51,7 +51,7 @@ func parse(text []byte) (*document, error) {
 		return nil, refuse(d.pod.Line, "name the manifest of a static pod", "not a Pod: apiVersion is %q", api)
 	}
 	if n := doubled(d.pod); n != nil {
-		return nil, refuse(n.Line, "remove one of the two: programs differ in which counts", "the key %q stands twice",
+		return nil, refuse(n.Line, "remove one of the two: programs differ in which counts", "the key %q occurs twice",
 			n.Value)
 	}
 	d.findShared(d.pod, false)
@@ -110,7 +110,7 @@ func notYAML(text []byte, err error) error {
 	}
 	why := yamlLine.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "")
 	if !strings.Contains(why, "cannot start any token") && !strings.Contains(why, "tab character") {
-		return refuse(line, "mend the file, or have kubeadm write it again", "not YAML: %s", why)
+		return refuse(line, "fix the file, or have kubeadm write it again", "not YAML: %s", why)
 	}
 	for i, l := range bytes.Split(text, []byte("\n")) {
 		if indent := l[:len(l)-len(bytes.TrimLeft(l, " \t"))]; bytes.IndexByte(indent, '\t') >= 0 &&
@@ -119,7 +119,7 @@ func notYAML(text []byte, err error) error {
 				"not YAML, and a tab stands in the indentation: %s", why)
 		}
 	}
-	return refuse(line, "mend the file, or have kubeadm write it again", "not YAML: %s", why)
+	return refuse(line, "fix the file, or have kubeadm write it again", "not YAML: %s", why)
 }
 
 func components() []string {

@@ -39,7 +39,7 @@ func applyAsKubeadm(t *testing.T, manifest []byte, files map[string][]byte) []by
 
 // TestDurable: what kubeadm makes of the patches is what Apply made of the
 // manifest, for every real manifest and every kind of change: the same pod,
-// where a flag that stands twice counts as its last.
+// where a flag that occurs twice counts as its last.
 func TestDurable(t *testing.T) {
 	for _, path := range realManifests(t) {
 		before := read(t, path)

@@ -38,7 +38,7 @@ func TestRefusals(t *testing.T) {
 			"no containers", 1},
 		"another pod":       {strings.ReplaceAll(small, "name: etcd", "name: nginx"), "not a control-plane component", 1},
 		"another container": {with(t, small, "    name: etcd", "    name: nginx"), "no container called etcd", 7},
-		"a doubled key":     {small + "kind: Pod\n", "stands twice", 15},
+		"a doubled key":     {small + "kind: Pod\n", "occurs twice", 15},
 		"not UTF-8":         {small + "# \xff\n", "not UTF-8", 0},
 		"too long":          {small + strings.Repeat("#\n", 5<<20), "larger than 10 MiB", 0},
 		"a word for ten":    {with(t, small, "timeoutSeconds: 15", "timeoutSeconds: ten"), "not a whole number", 13},

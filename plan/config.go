@@ -8,15 +8,14 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// rsaTooDear is the wall time of one mutual handshake with RSA keys from which
-// ECDSA keys are chosen. Kubelet, controllers, probes and kubeadm make hundreds
-// of handshakes in a bootstrap.
-const rsaTooDear = 0.010
+// rsaSlow is the wall time in seconds of one mutual handshake with RSA keys from which
+// ECDSA keys are chosen. Kubelet, controllers, probes and kubeadm make hundreds of
+// handshakes in a bootstrap.
+const rsaSlow = 0.010
 
-// rsaNoticed is the same for the profiles that save: kubeadm makes eleven key
-// pairs, and eleven of RSA-2048 took a tenth of the whole bootstrap on the
-// reference board, whose handshakes take 2.8 ms.
-const rsaNoticed = 0.001
+// rsaSlowWhenSaving is the same for the profiles that save: kubeadm makes eleven key
+// pairs, which with RSA-2048 take a tenth of a whole bootstrap on the reference board.
+const rsaSlowWhenSaving = 0.001
 
 // config decides what is added to kubeadm's configuration.
 func (m *maker) config() {
@@ -57,9 +56,9 @@ func (m *maker) algorithm(c *ConfigPlan) {
 	s := m.f.Speed
 	cost := fmt.Sprintf("a mutual TLS handshake takes %s with RSA-2048 keys and %s with ECDSA P-256 keys",
 		short(s.HandshakeRSA), short(s.HandshakeECDSA))
-	limit := rsaTooDear
+	limit := rsaSlow
 	if m.saving() {
-		limit = rsaNoticed
+		limit = rsaSlowWhenSaving
 	}
 	cheap := s.HandshakeRSA < limit || s.HandshakeRSA <= s.HandshakeECDSA
 	if s.HandshakeRSA <= 0 || s.HandshakeECDSA <= 0 {
@@ -115,7 +114,7 @@ func (m *maker) validity(c *ConfigPlan) {
 		"--certificate-validity says so; a stolen key is of use for as long")
 }
 
-// HasValidity tells whether an API version has fields for the validity of certificates.
+// HasValidity reports whether an API version has fields for the validity of certificates.
 func HasValidity(api string) bool { return kubeadm.HasTimeouts(api) }
 
 // housekeeping has the kubelet's cAdvisor look at the containers less often than
@@ -144,8 +143,8 @@ func (m *maker) timeouts(c *ConfigPlan) {
 	budget := m.startBudget()
 	if !kubeadm.HasTimeouts(c.API) {
 		m.timeout(c, RaisedTimeout{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"}, AtLeast: budget},
-			"several times the expected start; this config API has no other clock, the rest is got round by waiting before "+
-				"kubeadm does")
+			"several times the expected start; this config API has no other timeout, so kubeadm-arm waits "+
+				"before kubeadm does")
 		return
 	}
 	call := max(time.Minute, roundUp(2*m.apiServerStart, time.Minute))

@@ -31,10 +31,10 @@ const (
 	stagedOrder
 )
 
-// stages tells whether a component is staged.
+// stages reports whether a component is staged.
 func (o order) stages(component string) bool { return slices.Contains(o.staged, component) }
 
-// split tells whether kubeadm's phases run in more than one process.
+// split reports whether kubeadm's phases run in more than one process.
 func (m *maker) split() bool { return m.slow || m.saving() || m.f.Board.ARM32() }
 
 // decideOrder decides the order of a plan. A fast board stages the controller-manager
@@ -49,7 +49,7 @@ func (m *maker) decideOrder() {
 	case m.saving() && wrapped && slices.Contains(components, ControllerManager):
 		m.order = m.stageControllerManager(components)
 	default:
-		m.leave(GroupStart, StagedStart, "off", "the board is fast enough for kubeadm's own order and clocks")
+		m.leave(GroupStart, StagedStart, "off", "the board is fast enough for kubeadm's own order and timeouts")
 		if m.split() {
 			m.order.kind = patchedOrder
 		}
@@ -109,9 +109,8 @@ func (m *maker) decideLaterStarts(o order, why string) {
 		", ")+" back in this order")
 }
 
-// together tells whether etcd and the API server start side by side, and later
-// the others. It gained little on an emulated Cortex-A7, whose two cores are busy
-// either way: 2 of 171 s. A quota of less than two cores is as one core.
+// together reports whether etcd and the API server start side by side, and later
+// the others. A quota of less than two cores counts as one core.
 //
 // kubelet-finalize among the phases that run beside their start would end
 // scheduler and controller-manager while they are being made.
@@ -120,7 +119,7 @@ func (m *maker) together() bool {
 	return !m.finalizes() && m.cores() >= enoughForTwo && (measured == 0 || measured >= enoughForTwo)
 }
 
-// finalizes tells whether kubeadm starts the kubelet a second time.
+// finalizes reports whether kubeadm starts the kubelet a second time.
 func (m *maker) finalizes() bool {
 	return slices.Contains(m.f.Kubeadm.Phases(), finalize) && !m.skipped(finalize) && !m.rotatable()
 }

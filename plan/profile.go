@@ -39,14 +39,14 @@ func ParseProfile(name string) (Profile, error) {
 	return "", fmt.Errorf("%q is none of the profiles responsive, balanced and frugal", name)
 }
 
-// saving tells whether the profile leaves out anything. A Kubernetes newer than
+// saving reports whether the profile leaves out anything. A Kubernetes newer than
 // the version table is left as it is: a flag that a component no longer knows
 // would keep it from starting.
 func (m *maker) saving() bool {
 	return (m.f.Profile == Balanced || m.f.Profile == Frugal) && !m.f.Kubeadm.Nearest
 }
 
-// single tells whether the cluster can only ever have this one control-plane
+// single reports whether the cluster can only ever have this one control-plane
 // node: kubeadm lets no second one join without a controlPlaneEndpoint
 // (cmd/kubeadm/app/cmd/join.go).
 func (m *maker) single() bool {
@@ -54,7 +54,7 @@ func (m *maker) single() bool {
 	return !given && !m.f.Config.Means("controlPlaneEndpoint")
 }
 
-// alone tells whether the profile may leave out what several control-plane
+// alone reports whether the profile may leave out what several control-plane
 // nodes need of each other.
 func (m *maker) alone() bool { return m.saving() && m.single() }
 

@@ -76,7 +76,7 @@ func (s Speed) Slowdown() (times float64, why string) {
 	return unmeasured, "nothing could be measured in time; a slow board is assumed"
 }
 
-// Sure tells whether nothing hangs on a closer look: the board would be staged, or not,
+// Sure reports whether nothing hangs on a closer look: the board would be staged, or not,
 // even if the API server took half as long again, or two thirds of it.
 func (s Speed) Sure() bool {
 	if !known(s.Work) || !known(s.HandshakeRSA) || !known(s.HandshakeECDSA) {

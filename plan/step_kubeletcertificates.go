@@ -65,7 +65,7 @@ func (m *maker) replacedPhases() []string {
 	return nil
 }
 
-// rotatable tells whether kubeadm writes kubelet.conf and would finalize it, and
+// rotatable reports whether kubeadm writes kubelet.conf and would finalize it, and
 // the kubelet rotates its certificate in its usual folder.
 func (m *maker) rotatable() bool {
 	if m.f.Kubeadm.Nearest || !slices.Contains(m.f.Kubeadm.Phases(), finalize) {
@@ -81,7 +81,7 @@ func (m *maker) rotatable() bool {
 		m.f.Config.KubeletExtraArg("rotate-certificates") != "false"
 }
 
-// serving tells whether the kubelet would make a certificate, and an RSA key is
+// serving reports whether the kubelet would make a certificate, and an RSA key is
 // worth saving.
 func (m *maker) serving() bool {
 	c := m.f.Config

@@ -66,7 +66,7 @@ func (m *maker) settings() map[string]patch.Settings {
 			NoStartupProbe: !m.f.Kubeadm.KubeletHeedsStartupProbes()}
 		switch c {
 		case Etcd:
-			settings.Flags, settings.Env = m.etcdClocks(), m.etcdEnv()
+			settings.Flags, settings.Env = m.etcdTimings(), m.etcdEnv()
 		case ControllerManager, Scheduler:
 			settings.Flags = m.leases(c)
 		}
@@ -130,10 +130,10 @@ func (m *maker) leases(component string) []patch.Flag {
 	}
 }
 
-// etcdClocks follow the disk: etcd's own advice is an election timeout of ten
+// etcdTimings follow the disk: etcd's own advice is an election timeout of ten
 // heartbeats, and a heartbeat that a slow fsync cannot miss
 // (etcd.io/docs/latest/tuning).
-func (m *maker) etcdClocks() []patch.Flag {
+func (m *maker) etcdTimings() []patch.Flag {
 	if m.alone() {
 		return nil // there is nobody to send a heartbeat to
 	}
@@ -149,7 +149,7 @@ func (m *maker) etcdClocks() []patch.Flag {
 	return m.etcdTick(heartbeat, 10*heartbeat, why)
 }
 
-// etcdTick sets both of etcd's clocks. etcd does not start when its election
+// etcdTick sets etcd's heartbeat interval and election timeout. etcd does not start when its election
 // timeout is less than five heartbeats, so an owner's own election timeout
 // leaves the heartbeat alone, too (go.etcd.io/etcd/server/v3/embed/config.go).
 func (m *maker) etcdTick(heartbeat, election time.Duration, why string) []patch.Flag {
@@ -173,7 +173,7 @@ func (m *maker) respect(component, probe string, p patch.Probe) patch.Probe {
 	return p
 }
 
-// userSet tells whether the owner's config or patches set a component's flag.
+// userSet reports whether the owner's config or patches set a component's flag.
 func (m *maker) userSet(component, flag string) bool {
 	if m.f.Owned.Flag(component, flag) != "" {
 		return true

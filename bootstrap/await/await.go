@@ -142,7 +142,7 @@ func untilNextLook(s plan.AwaitHealthy, waited time.Duration) time.Duration {
 	return min(max(s.Poll, (s.Predicted-waited)/10), 2*s.Poll)
 }
 
-// wholeLook tells whether look n is for all that a component leaves, or only asks for
+// wholeLook reports whether look n is for all that a component leaves, or only asks for
 // its health. The latter is enough three times of four once its process is known.
 func wholeLook(n int, last Observation, hold bool) bool {
 	return !last.Running || hold || n%4 == 0
@@ -157,7 +157,7 @@ func patienceOf(s plan.AwaitHealthy) time.Duration {
 	return min(max(Patience, s.Predicted/2), 2*time.Minute)
 }
 
-// scanNow tells whether look n reads all of /proc for a component's process. That
+// scanNow reports whether look n reads all of /proc for a component's process. That
 // costs more than all else, and but for hold the process only tells people something.
 // Without a log the component is not there, since the runtime makes the log before the
 // program runs; but where that lies is the kubelet's choice (podLogsDir), so it is

@@ -81,7 +81,7 @@ func (s *KubeletPause) renew() {
 	}
 }
 
-// wanted tells whether the kubelet is still to be paused.
+// wanted reports whether the kubelet is still to be paused.
 func (s *KubeletPause) wanted() bool { return s.Pause != nil && s.pause == nil }
 
 func (s *KubeletPause) proc() linux.Proc { return linux.Proc(s.Layout.Proc()) }
@@ -106,7 +106,7 @@ func (s *KubeletPause) begin() {
 	s.pause, s.etcd = &pause, found["etcd"]
 }
 
-// watched tells whether systemd wants regular keep-alives from a process
+// watched reports whether systemd wants regular keep-alives from a process
 // (sd_watchdog_enabled(3)).
 func (s *KubeletPause) watched(pid int) bool {
 	environ, err := safefile.Read(filepath.Join(s.Layout.Proc(), strconv.Itoa(pid), "environ"), state.MaxFile)
@@ -116,7 +116,7 @@ func (s *KubeletPause) watched(pid int) bool {
 	return bytes.HasPrefix(environ, []byte("WATCHDOG_USEC=")) || bytes.Contains(environ, []byte("\x00WATCHDOG_USEC="))
 }
 
-// etcdRuns tells whether etcd runs as before: only a kubelet can start it again.
+// etcdRuns reports whether etcd runs as before: only a kubelet can start it again.
 func (s *KubeletPause) etcdRuns() bool {
 	for _, pid := range s.etcd {
 		if !s.proc().Exists(pid) {

@@ -16,33 +16,33 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
-// A Pause is a process that stands still.
+// A Pause is a process that is paused.
 type Pause struct {
-	// Renew says that whoever asked for the pause is at work. Without it for
-	// pauseAtMost the process goes on.
+	// Renew says that whoever asked for the pause is still at work. Without it the
+	// process is resumed after pauseAtMost.
 	Renew func()
-	// End has the process go on; it does when End returns.
+	// End resumes the process, which runs when End returns.
 	End func()
 }
 
-// A Pauser stops a process until its pause ends. The process goes on also when this
+// A Pauser pauses a process until its pause ends. The process is also resumed when this
 // program ends, however it ends.
 type Pauser func(pid int) (Pause, error)
 
-// pauseAtMost bounds a pause that nobody renews: the longest look at the API server,
-// with a request that is not answered, takes two minutes.
+// pauseAtMost limits a pause that nobody renews: the longest look at the API server, with
+// a request that is not answered, takes two minutes.
 const pauseAtMost = 5 * time.Minute
 
 // PauseProcess is the Pauser of a real board. It stops every thread of the process as
 // a debugger does (ptrace(2), PTRACE_SEIZE and PTRACE_INTERRUPT, since Linux 3.4), and
-// not by SIGSTOP: a process that was stopped by a signal stays so until somebody sends
-// SIGCONT, and whoever is to send it can be killed. A traced thread runs on when its
-// tracer is gone, and the tracer is a thread of this process: the kernel sees to it,
-// whatever kills the process. So there is nothing that could be left behind, and the
-// pause is ended on purpose in the same way, by ending that thread.
+// not by SIGSTOP: a process that was stopped by a signal stays stopped until somebody
+// sends SIGCONT, and whoever is to send it can be killed. A traced thread is resumed by
+// the kernel when its tracer is gone, and the tracer is a thread of this process. So
+// nothing can be left paused, whatever kills this process, and a pause ends in the same
+// way, by ending that thread.
 //
-// systemd does not see this kind of stop. A signal that wants the process to end or to
-// go on ends the pause.
+// systemd does not notice this kind of stop. A signal that is to end or continue the
+// process ends the pause.
 func PauseProcess(pid int) (Pause, error) {
 	t := &tracer{pid: pid, renew: make(chan struct{}, 1), end: make(chan struct{}), over: make(chan struct{})}
 	begun := make(chan error)
@@ -77,13 +77,13 @@ func (t *tracer) awaitEnd() {
 	}
 }
 
-// tracer is the thread that holds a process.
+// tracer is the thread that pauses a process.
 type tracer struct {
 	pid, tid         int
 	renew, end, over chan struct{}
 }
 
-// run holds the process until it returns. Its thread is not given back: with the
+// run pauses the process until it returns. Its thread is not given back: with the
 // goroutine ends the thread (runtime.LockOSThread), and with the thread the pause.
 func (t *tracer) run(begun chan<- error) {
 	runtime.LockOSThread()
@@ -106,10 +106,10 @@ func (t *tracer) run(begun chan<- error) {
 	t.wait()
 }
 
-// Suspending makes a Pauser of hold for a program that Ctrl-Z can stop: a holder that
-// stands still would hold for ever. It is told of Ctrl-Z by suspend (SIGTSTP,
-// [signal.Notify]), ends the pause and stops the program itself.
-func Suspending(hold Pauser, suspend <-chan os.Signal) Pauser {
+// Suspending wraps a Pauser for a program that Ctrl-Z can stop: a stopped program would
+// never end its pause. On SIGTSTP, which suspend delivers ([signal.Notify]), it ends the
+// pause and stops the program itself.
+func Suspending(pauser Pauser, suspend <-chan os.Signal) Pauser {
 	var mu sync.Mutex
 	current := Pause{End: func() {}}
 	go func() {
@@ -123,7 +123,7 @@ func Suspending(hold Pauser, suspend <-chan os.Signal) Pauser {
 	return func(pid int) (Pause, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		pause, err := hold(pid)
+		pause, err := pauser(pid)
 		if err == nil {
 			current = pause
 		}
@@ -187,8 +187,8 @@ func (t *tracer) wait() {
 	}
 }
 
-// isWanted tells whether the process has ended, or a signal waits that is to end it or
-// to have it go on: that cannot be delivered while it is held.
+// isWanted reports whether the process has ended, or a signal waits that is to end it or
+// continue it: neither can be delivered while it is paused.
 func (t *tracer) isWanted() bool {
 	text, err := linux.ReadFile(filepath.Join("/proc", strconv.Itoa(t.pid), "status"))
 	if err != nil {

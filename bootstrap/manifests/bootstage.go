@@ -14,34 +14,34 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// A board that needed staging needs it at every start: the kubelet would start
-// all four at once, and they would wear each other down as in the bootstrap.
+// A board that needed staging needs it at every start: otherwise the kubelet starts all
+// four components at once, and they slow each other down as in the bootstrap.
 
 // WriteBootList leaves the list of what is staged when the board starts, where there
 // is a unit that puts it back.
 func WriteBootList(l state.Layout, names []string) error {
 	if err := l.FS.WriteFile(l.BootList(), []byte(strings.Join(names, "\n")+"\n"), 0o600); err != nil {
-		return fmt.Errorf("have the board's later starts staged: %w", err)
+		return fmt.Errorf("write the list of what is staged when the board starts: %w", err)
 	}
 	return nil
 }
 
-// BootList reads that list. What is no component of a control plane is not
-// heeded: then that one starts as it would without the list.
+// BootList reads that list. Names of anything but control-plane components are ignored.
 func BootList(l state.Layout) ([]string, error) {
 	text, err := safefile.Read(l.BootList(), state.MaxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read what is held back when the board starts: %w", err)
+		return nil, fmt.Errorf("read the list of what is staged when the board starts: %w", err)
 	}
 	listed := strings.Fields(string(text))
 	return slices.DeleteFunc(plan.Components(), func(c string) bool { return !slices.Contains(listed, c) }), nil
 }
 
 // StageAtBoot stages what the list names, before the kubelet starts. Where the
-// kubelet or a control plane runs already it does nothing: it would end them.
+// kubelet or a control plane is running already it does nothing, as staging would end
+// them.
 func StageAtBoot(l state.Layout) (held []string, err error) {
 	names, err := BootList(l)
 	if err != nil || len(names) == 0 {

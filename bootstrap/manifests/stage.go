@@ -193,7 +193,7 @@ func Releasable(l state.Layout) error {
 		}
 		if _, err := patch.Inspect(text); err != nil {
 			return state.Refuse(state.BadManifest, fmt.Errorf("%s is damaged: %w", staged, err),
-				"mend it; or remove it, and have kubeadm write it again: kubeadm init phase control-plane all")
+				"fix it; or remove it, and have kubeadm write it again: kubeadm init phase control-plane all")
 		}
 	}
 	return nil

@@ -107,12 +107,12 @@ func InstallUnit(l state.Layout, program func() (string, error)) error {
 	return nil
 }
 
-// unitPackaged tells whether a package brought the unit, and it is enabled.
+// unitPackaged reports whether a package brought the unit, and it is enabled.
 func unitPackaged(l state.Layout) bool {
 	return durable.Exists(l.UnitLink()) && slices.ContainsFunc(l.PackagedUnits(), durable.Exists)
 }
 
-// unitThere tells whether the unit is going to run when the board starts.
+// unitThere reports whether the unit is going to run when the board starts.
 func UnitInstalled(l state.Layout) bool {
 	file, link := l.Unit(), l.UnitLink()
 	return unitPackaged(l) || durable.Exists(file) && durable.Exists(link)

@@ -23,7 +23,7 @@ import (
 // at /var/log/pods/UID/CONTAINER/N.log. That makes the folder a witness of
 // restarts which needs no API server and no runtime client.
 
-// podFolder tells whether a folder is that of a component's static pod. The old
+// podFolder reports whether a folder is that of a component's static pod. The old
 // kubelet's is its UID: the hash of its manifest (applyDefaults in
 // pkg/kubelet/config/common.go). Other pods' have dashes.
 func podFolder(name, component string) bool {

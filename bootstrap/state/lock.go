@@ -12,7 +12,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
-// Holder names a process for ever: its number, when it was started in clock
+// Holder identifies a process for good: its number, when it was started in clock
 // ticks since the board's start, and which start of the board that was. No clock
 // on the wall is asked.
 type Holder struct {
@@ -32,7 +32,7 @@ func Me(l Layout) Holder {
 	return h
 }
 
-// alive tells whether that very process still runs.
+// alive reports whether that very process still runs.
 func Alive(l Layout, h Holder) bool {
 	proc := linux.Proc(l.Proc())
 	if h.PID <= 0 || h.BootID != proc.BootID() {

@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// A law ties flags to each other: a component that finds it broken does not
+// A constraint ties flags to each other: a component that finds it broken does not
 // start.
-type law struct {
+type constraint struct {
 	components []string
 	// flags are its names, and unset their values where they are not given.
 	flags, unset []string
@@ -16,8 +16,8 @@ type law struct {
 	text  string
 }
 
-func laws() []law {
-	return []law{{
+func constraints() []constraint {
+	return []constraint{{
 		components: []string{"kube-controller-manager", "kube-scheduler"},
 		flags:      []string{leaseDuration, renewDeadline, retryPeriod},
 		unset:      []string{"15s", "10s", "2s"}, // k8s.io/component-base/config/v1alpha1/defaults.go
@@ -42,9 +42,9 @@ const (
 	retryPeriod   = "leader-elect-retry-period"
 )
 
-// bindLaws takes changes back that would break a law together with values that
+// keepConstraints takes changes back that would break a constraint together with values that
 // stay, and says why. Leader election that is off needs no times.
-func (d *document) bindLaws(words commandLine, all []decision) (why []string) {
+func (d *document) keepConstraints(words commandLine, all []decision) (why []string) {
 	why = make([]string, len(all))
 	final := func(name, unset string) string {
 		for _, x := range all {
@@ -64,7 +64,7 @@ func (d *document) bindLaws(words commandLine, all []decision) (why []string) {
 			}
 		}
 	}
-	for _, l := range laws() {
+	for _, l := range constraints() {
 		if !slices.Contains(l.components, d.component) {
 			continue
 		}
