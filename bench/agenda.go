@@ -30,19 +30,18 @@ const (
 // agenda lists what is measured, the most important first: when the time runs
 // out, it runs out at the end of the list. quota is in cores, 0 for none.
 func agenda(c clock, o Options, quota float64, rounds int, disks []*disk) ([]*step, error) {
-	a := &agendaMaker{clock: c, short: o.Short, disks: disks, resolution: cpuResolution(c), span: wallWindow,
-		scarce: o.Short && quota > 0 && quota < 1,
-		enough: effort{values: 60, cpu: 400 * time.Millisecond, wall: 500 * time.Millisecond},
-	}
+	a := planner{clock: c, short: o.Short, resolution: cpuResolution(c), span: wallWindow, disks: disks}
 	if quota > 0 {
 		a.span = quotaWindow
 	}
+	a.scarce = o.Short && quota > 0 && quota < 1
+	a.enough = effort{values: 60, cpu: 400 * time.Millisecond, wall: 500 * time.Millisecond}
 	switch {
 	case a.scarce:
 		// What a quota costs, standing still for most of each period of 100 ms, changes
 		// from one to the next. With a small share the time is over before.
 		a.enough = effort{values: 15, cpu: 50 * time.Millisecond}
-	case o.Short:
+	case a.short:
 		a.enough = shortEffort
 	}
 	var err error
@@ -52,29 +51,75 @@ func agenda(c clock, o Options, quota float64, rounds int, disks []*disk) ([]*st
 	if a.p256, err = p256Identity(); err != nil {
 		return nil, err
 	}
-	if err := a.decisive(); err != nil || o.Short {
-		return a.list, err
+	if err := a.addNeeded(); err != nil {
+		return nil, err
 	}
-	return a.list, a.informative(rounds)
+	if !a.short {
+		err = a.addRest(rounds)
+	}
+	return a.list, err
 }
 
-// agendaMaker is one agenda in the making.
-type agendaMaker struct {
+// planner makes the agenda.
+type planner struct {
 	clock clock
 	short bool
 	// scarce is the short form with less than a core, where the time may be over after
 	// the first few operations.
-	scarce     bool
-	resolution time.Duration
-	span       time.Duration
-	enough     effort
-	disks      []*disk
-	rsa, p256  identity
-	list       []*step
+	scarce           bool
+	resolution, span time.Duration
+	enough           effort
+	disks            []*disk
+	rsa, p256        identity
+	list             []*step
 }
 
-// decisive adds what plans rest on.
-func (a *agendaMaker) decisive() error {
+func (a *planner) add(title string, weight float64, w work) *step {
+	st := &step{title: title, weight: weight, measure: newCompute(a.clock, w, a.resolution, a.span, a.enough)}
+	a.list = append(a.list, st)
+	return st
+}
+
+func (a *planner) addDisks(pattern string, weight float64) {
+	for _, d := range a.disks {
+		if d.pattern != pattern {
+			continue
+		}
+		st := &step{title: pattern + " in " + d.folder, weight: weight, measure: d}
+		switch {
+		case a.scarce:
+			d.effort, d.least, st.only = effort{values: shortQuotaFsyncs}, leastQuotaFsyncs, 1
+		case a.short:
+			d.effort, st.only = effort{values: shortFsyncs}, 1
+		}
+		a.list = append(a.list, st)
+	}
+}
+
+func (a *planner) addHandshake(title string, weight float64, kind, key, exchange string) {
+	id := a.rsa
+	if key == ecdsaP256 {
+		id = a.p256
+	}
+	h := newHandshake(a.clock, kind, key, exchange, id)
+	st := a.add(title, weight, work{name: h.name, parts: []string{serverSide, clientSide}, do: h.do})
+	st.needed = kind == mutual
+	if a.short && !a.scarce {
+		st.measure.(*compute).effort = shortHandshaking
+	}
+}
+
+func (a *planner) addMutualHandshakes() {
+	weight := 2.0
+	if a.short {
+		weight = 1
+	}
+	a.addHandshake("mutual TLS handshakes, RSA-2048", weight, mutual, rsa2048, x25519mlk)
+	a.addHandshake("mutual TLS handshakes, ECDSA P-256", weight, mutual, ecdsaP256, x25519mlk)
+}
+
+// addNeeded adds what a plan is made from.
+func (a *planner) addNeeded() error {
 	if a.scarce {
 		a.addDisks(patternFsync, 1)
 	}
@@ -85,11 +130,11 @@ func (a *agendaMaker) decisive() error {
 	// With less than a core there is time for one or two handshakes, whose end cannot
 	// be chosen; the Go work, in small pieces, takes what they leave.
 	if a.scarce {
-		a.addMutual()
+		a.addMutualHandshakes()
 	}
 	a.add("Go work on one core", 3, one).needed = true
 	if !a.scarce {
-		a.addMutual()
+		a.addMutualHandshakes()
 	}
 	// No decision rests on what all cores do at once, and it costs as many times
 	// the CPU time.
@@ -107,21 +152,28 @@ func (a *agendaMaker) decisive() error {
 	return nil
 }
 
-// informative adds what people want to know besides.
-func (a *agendaMaker) informative(rounds int) error {
+// addRest adds what the full form has besides.
+func (a *planner) addRest(rounds int) error {
 	a.addHandshake("probe's TLS handshakes, RSA-2048", 1.5, probe, rsa2048, x25519mlk)
 	a.addHandshake("probe's TLS handshakes, ECDSA P-256", 1.5, probe, ecdsaP256, x25519mlk)
 	rsaList, err := rsaWorks(a.rsa.key.(*rsa.PrivateKey))
 	if err != nil {
 		return err
 	}
-	signing := a.add(rsaList[0].name, 1, rsaList[0])
-	a.addAll(rsaList[1:])
+	var rsaSign *compute
+	for i, w := range rsaList {
+		st := a.add(w.name, 1, w)
+		if i == 0 {
+			rsaSign = st.measure.(*compute)
+		}
+	}
 	p256List, err := ecdsaWorks(a.p256.key.(*ecdsa.PrivateKey))
 	if err != nil {
 		return err
 	}
-	a.addAll(p256List)
+	for _, w := range p256List {
+		a.add(w.name, 1, w)
+	}
 	a.addHandshake("probe's TLS handshakes, ECDSA P-256, X25519 alone", 1, probe, ecdsaP256, x25519)
 	for _, bits := range []int{128, 256} {
 		w, err := aesGCM(bits)
@@ -144,59 +196,8 @@ func (a *agendaMaker) informative(rounds int) error {
 	st := a.add(keygen.name, 12, keygen)
 	st.measure.(*compute).effort = effort{values: 12}
 	st.only = rounds // last of all: a single operation can take what is left
-	st.estimate = func() time.Duration { return keygenEstimate(signing.measure.(*compute)) }
+	st.estimate = func() time.Duration { return keygenEstimate(rsaSign) }
 	return nil
-}
-
-func (a *agendaMaker) add(title string, weight float64, w work) *step {
-	st := &step{title: title, weight: weight, measure: newCompute(a.clock, w, a.resolution, a.span, a.enough)}
-	a.list = append(a.list, st)
-	return st
-}
-
-func (a *agendaMaker) addAll(works []work) {
-	for _, w := range works {
-		a.add(w.name, 1, w)
-	}
-}
-
-func (a *agendaMaker) addDisks(pattern string, weight float64) {
-	for _, d := range a.disks {
-		if d.pattern != pattern {
-			continue
-		}
-		st := &step{title: pattern + " in " + d.folder, weight: weight, measure: d}
-		switch {
-		case a.scarce:
-			d.effort, d.least, st.only = effort{values: shortQuotaFsyncs}, leastQuotaFsyncs, 1
-		case a.short:
-			d.effort, st.only = effort{values: shortFsyncs}, 1
-		}
-		a.list = append(a.list, st)
-	}
-}
-
-// addMutual adds the handshakes that kubeadm, kubelet and controllers make.
-func (a *agendaMaker) addMutual() {
-	weight := 2.0
-	if a.short {
-		weight = 1
-	}
-	a.addHandshake("mutual TLS handshakes, RSA-2048", weight, mutual, rsa2048, x25519mlk)
-	a.addHandshake("mutual TLS handshakes, ECDSA P-256", weight, mutual, ecdsaP256, x25519mlk)
-}
-
-func (a *agendaMaker) addHandshake(title string, weight float64, kind, key, exchange string) {
-	id := a.rsa
-	if key == ecdsaP256 {
-		id = a.p256
-	}
-	h := newHandshake(a.clock, kind, key, exchange, id)
-	st := a.add(title, weight, work{name: h.name, parts: []string{serverSide, clientSide}, do: h.do})
-	st.needed = kind == mutual
-	if a.short && !a.scarce {
-		st.measure.(*compute).effort = shortHandshaking
-	}
 }
 
 // keygenEstimate is from signatures: a key costs 60 to 70 of them, on ARMv6 and

@@ -177,8 +177,8 @@ func samplePod() *corev1.Pod {
 			InitialDelaySeconds: 10, TimeoutSeconds: 15, PeriodSeconds: 10, FailureThreshold: 8,
 		}
 	}
-	container.LivenessProbe, container.ReadinessProbe = check("/livez"), check("/readyz")
-	container.StartupProbe = check("/livez")
+	container.LivenessProbe, container.StartupProbe = check("/livez"), check("/livez")
+	container.ReadinessProbe = check("/readyz")
 	kind := corev1.HostPathDirectoryOrCreate
 	for i := range 6 {
 		name, path := fmt.Sprintf("volume-%d", i), fmt.Sprintf("/etc/folder-%d", i)

@@ -32,15 +32,15 @@ const (
 	kubeadmAlgorithm = "RSA-2048"
 )
 
-// RenewsAs reports whether this kubeadm can make certificates with such a key and such a
+// RenewsAs tells whether this kubeadm can make certificates with such a key and such a
 // validity.
 func (b Behaviour) RenewsAs(algorithm string, period time.Duration) bool {
 	fields := b.ConfigWrite() == "v1beta4"
 	known := algorithm == kubeadmAlgorithm
-	switch b.Value(KeyAlgorithm) {
-	case "encryptionAlgorithm":
+	switch b.KeyChoice() {
+	case ByField:
 		known = known || algorithm == "ECDSA-P256" || algorithm == "RSA-3072" || algorithm == "RSA-4096"
-	case "featureGates.PublicKeysECDSA":
+	case ByFeatureGate:
 		known = known || algorithm == "ECDSA-P256"
 	}
 	return known && (fields || period == kubeadmPeriod)
@@ -57,8 +57,9 @@ func (b Behaviour) RenewalConfig(r Renewal) ([]byte, error) {
 	if r.AdvertiseAddress != "" {
 		first["localAPIEndpoint"] = map[string]any{"advertiseAddress": r.AdvertiseAddress}
 	}
-	cluster := map[string]any{"apiVersion": api, "kind": kindCluster, "kubernetesVersion": b.Version.String(),
-		"certificatesDir": "/etc/kubernetes/pki"}
+	cluster := map[string]any{
+		"apiVersion": api, "kind": kindCluster, "kubernetesVersion": b.Version.String(), "certificatesDir": "/etc/kubernetes/pki",
+	}
 	if r.Algorithm != kubeadmAlgorithm {
 		switch b.KeyChoice() {
 		case ByField:
