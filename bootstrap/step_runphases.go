@@ -25,11 +25,11 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
 	}
 	args := r.phaseArgs(s, w.again)
 	for ; ; w.attempts++ {
-		lines := lineTeller(w.tell, r.Output)
+		lines := kubeadm.PhaseLines(w.tell, r.Output)
 		res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env, Output: lines, Signal: r.Signal})
 		r.outcome.KubeadmCPU += res.CPU
 		if err == nil {
-			if words := closingWords(string(res.Stdout)); words != "" {
+			if words := kubeadm.CutClosingWords(string(res.Stdout)); words != "" {
 				r.outcome.ClosingWords = words
 			}
 			return r.keepWritten()
@@ -41,7 +41,7 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
 		if w.attempts >= s.Attempts {
 			return err
 		}
-		r.note(s, fmt.Sprintf("attempt %d of %d failed: %s", w.attempts, s.Attempts, kubeadm.Redact(lastError(err))))
+		r.note(s, fmt.Sprintf("attempt %d of %d failed: %s", w.attempts, s.Attempts, kubeadm.Redact(kubeadm.ErrorLine(err))))
 		s = r.fromFailedPhase(s, err)
 		args = r.phaseArgs(s, w.again)
 		if err := await.Sleep(ctx, 2*time.Second); err != nil {

@@ -1,4 +1,4 @@
-package bootstrap
+package kubeadm
 
 import (
 	"errors"
@@ -6,12 +6,11 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
-	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// closingWords cuts kubeadm's own ending out of its output: from "initialized
+// CutClosingWords cuts kubeadm's own ending out of its output: from "initialized
 // successfully" to the end (cmd/kubeadm/app/cmd/phases/init/showjoincommand.go).
-func closingWords(output string) string {
+func CutClosingWords(output string) string {
 	const first = "Your Kubernetes control-plane has initialized successfully!"
 	const older = "Your Kubernetes master has initialized successfully!" // up to v1.13
 	for _, start := range []string{first, older} {
@@ -22,9 +21,9 @@ func closingWords(output string) string {
 	return ""
 }
 
-// lastError is the line of a failed command that says most.
-func lastError(err error) string {
-	var cmd *kubeadm.CommandError
+// ErrorLine is the line of a failed command that says most.
+func ErrorLine(err error) string {
+	var cmd *CommandError
 	if !errors.As(err, &cmd) {
 		return err.Error()
 	}
@@ -43,14 +42,15 @@ func lastError(err error) string {
 	return strings.TrimSpace(lines[len(lines)-1])
 }
 
-// lineTeller tells each whole line that kubeadm prints as the detail of the
-// step, and passes everything on to next, which may be nil.
-func lineTeller(tell func(string), next io.Writer) io.Writer {
-	lines := kubeadm.Lines(func(text []byte, _ bool) error {
+// PhaseLines returns a writer that tells each whole line about a phase, without secrets,
+// and passes everything on to next, which may be nil.
+func PhaseLines(tell func(string), next io.Writer) io.Writer {
+	lines := Lines(func(text []byte, _ bool) error {
 		// Only kubeadm's own "[phase] …" lines: others may hold the token.
-		if line := strings.TrimSpace(string(text)); strings.HasPrefix(line, "[") && !strings.Contains(strings.ToLower(line),
-			"token:") && !strings.Contains(line, "certificate key") {
-			tell(printable.Brief(kubeadm.Redact(line)))
+		line := strings.TrimSpace(string(text))
+		secret := strings.Contains(strings.ToLower(line), "token:") || strings.Contains(line, "certificate key")
+		if strings.HasPrefix(line, "[") && !secret {
+			tell(printable.Brief(Redact(line)))
 		}
 		return nil
 	})
