@@ -31,150 +31,174 @@ const (
 // agenda lists what is measured, the most important first: when the time runs
 // out, it runs out at the end of the list. quota is in cores, 0 for none.
 func agenda(c clock, o Options, quota float64, rounds int, disks []*disk) ([]*step, error) {
-	resolution, span := cpuResolution(c), wallWindow
+	a := planner{clock: c, short: o.Short, resolution: cpuResolution(c), span: wallWindow, disks: disks}
 	if quota > 0 {
-		span = quotaWindow
+		a.span = quotaWindow
 	}
-	// scarce is the short form with less than a core, where the time may be over after
-	// the first few operations.
-	scarce := o.Short && quota > 0 && quota < 1
-	enough := effort{values: 60, cpu: 400 * time.Millisecond, wall: 500 * time.Millisecond}
+	a.scarce = o.Short && quota > 0 && quota < 1
+	a.enough = effort{values: 60, cpu: 400 * time.Millisecond, wall: 500 * time.Millisecond}
 	switch {
-	case scarce:
+	case a.scarce:
 		// What a quota costs, standing still for most of each period of 100 ms, changes
 		// from one to the next. With a small share the time is over before.
-		enough = effort{values: 15, cpu: 50 * time.Millisecond}
-	case o.Short:
-		enough = shortEffort
+		a.enough = effort{values: 15, cpu: 50 * time.Millisecond}
+	case a.short:
+		a.enough = shortEffort
 	}
-	var list []*step
-	add := func(title string, weight float64, w work) *step {
-		st := &step{title: title, weight: weight, measure: newCompute(c, w, resolution, span, enough)}
-		list = append(list, st)
-		return st
+	var err error
+	if a.rsa, err = rsaIdentity(); err != nil {
+		return nil, err
 	}
-	addDisks := func(pattern string, weight float64) {
-		for _, d := range disks {
-			if d.pattern != pattern {
-				continue
-			}
-			st := &step{title: pattern + " in " + d.folder, weight: weight, measure: d}
-			switch {
-			case scarce:
-				d.effort, d.least, st.only = effort{values: shortQuotaFsyncs}, leastQuotaFsyncs, 1
-			case o.Short:
-				d.effort, st.only = effort{values: shortFsyncs}, 1
-			}
-			list = append(list, st)
-		}
+	if a.p256, err = p256Identity(); err != nil {
+		return nil, err
 	}
+	if err := a.addNeeded(); err != nil {
+		return nil, err
+	}
+	if !a.short {
+		err = a.addRest(rounds)
+	}
+	return a.list, err
+}
 
-	ofRSA, err := rsaIdentity()
-	if err != nil {
-		return nil, err
-	}
-	ofP256, err := p256Identity()
-	if err != nil {
-		return nil, err
-	}
-	shake := func(title string, weight float64, kind, key, exchange string) {
-		id := ofRSA
-		if key == ecdsaP256 {
-			id = ofP256
+// planner makes the agenda.
+type planner struct {
+	clock clock
+	short bool
+	// scarce is the short form with less than a core, where the time may be over after
+	// the first few operations.
+	scarce           bool
+	resolution, span time.Duration
+	enough           effort
+	disks            []*disk
+	rsa, p256        identity
+	list             []*step
+}
+
+func (a *planner) add(title string, weight float64, w work) *step {
+	st := &step{title: title, weight: weight, measure: newCompute(a.clock, w, a.resolution, a.span, a.enough)}
+	a.list = append(a.list, st)
+	return st
+}
+
+func (a *planner) addDisks(pattern string, weight float64) {
+	for _, d := range a.disks {
+		if d.pattern != pattern {
+			continue
 		}
-		h := newHandshake(c, kind, key, exchange, id)
-		st := add(title, weight, work{name: h.name, parts: []string{serverSide, clientSide}, do: h.do})
-		st.needed = kind == mutual
-		if o.Short && !scarce {
-			st.measure.(*compute).effort = shortHandshaking
+		st := &step{title: pattern + " in " + d.folder, weight: weight, measure: d}
+		switch {
+		case a.scarce:
+			d.effort, d.least, st.only = effort{values: shortQuotaFsyncs}, leastQuotaFsyncs, 1
+		case a.short:
+			d.effort, st.only = effort{values: shortFsyncs}, 1
 		}
+		a.list = append(a.list, st)
 	}
-	if scarce {
-		addDisks(patternFsync, 1)
+}
+
+func (a *planner) addHandshake(title string, weight float64, kind, key, exchange string) {
+	id := a.rsa
+	if key == ecdsaP256 {
+		id = a.p256
+	}
+	h := newHandshake(a.clock, kind, key, exchange, id)
+	st := a.add(title, weight, work{name: h.name, parts: []string{serverSide, clientSide}, do: h.do})
+	st.needed = kind == mutual
+	if a.short && !a.scarce {
+		st.measure.(*compute).effort = shortHandshaking
+	}
+}
+
+func (a *planner) addMutualHandshakes() {
+	weight := 2.0
+	if a.short {
+		weight = 1
+	}
+	a.addHandshake("mutual TLS handshakes, RSA-2048", weight, mutual, rsa2048, x25519mlk)
+	a.addHandshake("mutual TLS handshakes, ECDSA P-256", weight, mutual, ecdsaP256, x25519mlk)
+}
+
+// addNeeded adds what a plan is made from.
+func (a *planner) addNeeded() error {
+	if a.scarce {
+		a.addDisks(patternFsync, 1)
 	}
 	one, err := goWorkOn(1)
 	if err != nil {
-		return nil, err
-	}
-	handshakes := 2.0
-	if o.Short {
-		handshakes = 1
-	}
-	shakes := func() {
-		shake("mutual TLS handshakes, RSA-2048", handshakes, mutual, rsa2048, x25519mlk)
-		shake("mutual TLS handshakes, ECDSA P-256", handshakes, mutual, ecdsaP256, x25519mlk)
+		return err
 	}
 	// With less than a core there is time for one or two handshakes, whose end cannot
 	// be chosen; the Go work, in small pieces, takes what they leave.
-	if scarce {
-		shakes()
+	if a.scarce {
+		a.addMutualHandshakes()
 	}
-	add("Go work on one core", 3, one).needed = true
-	if !scarce {
-		shakes()
+	a.add("Go work on one core", 3, one).needed = true
+	if !a.scarce {
+		a.addMutualHandshakes()
 	}
-
 	// No decision rests on what all cores do at once, and it costs as many times
 	// the CPU time.
-	if lanes := runtime.GOMAXPROCS(0); lanes > 1 && !o.Short {
+	if lanes := runtime.GOMAXPROCS(0); lanes > 1 && !a.short {
 		all, err := goWorkOn(lanes)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		add("Go work on all cores", 3, all)
-		add("all cores busy", 1.5, hashingOn(lanes)).saturates = true
+		a.add("Go work on all cores", 3, all)
+		a.add("all cores busy", 1.5, hashingOn(lanes)).saturates = true
 	}
-	if !scarce {
-		addDisks(patternFsync, 3)
+	if !a.scarce {
+		a.addDisks(patternFsync, 3)
 	}
-	if o.Short {
-		return list, nil
-	}
-	shake("probe's TLS handshakes, RSA-2048", 1.5, probe, rsa2048, x25519mlk)
-	shake("probe's TLS handshakes, ECDSA P-256", 1.5, probe, ecdsaP256, x25519mlk)
+	return nil
+}
 
-	rsaList, err := rsaWorks(ofRSA.key.(*rsa.PrivateKey))
+// addRest adds what the full form has besides.
+func (a *planner) addRest(rounds int) error {
+	a.addHandshake("probe's TLS handshakes, RSA-2048", 1.5, probe, rsa2048, x25519mlk)
+	a.addHandshake("probe's TLS handshakes, ECDSA P-256", 1.5, probe, ecdsaP256, x25519mlk)
+	rsaList, err := rsaWorks(a.rsa.key.(*rsa.PrivateKey))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var rsaSign *compute
 	for i, w := range rsaList {
-		st := add(w.name, 1, w)
+		st := a.add(w.name, 1, w)
 		if i == 0 {
 			rsaSign = st.measure.(*compute)
 		}
 	}
-	p256List, err := ecdsaWorks(ofP256.key.(*ecdsa.PrivateKey))
+	p256List, err := ecdsaWorks(a.p256.key.(*ecdsa.PrivateKey))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, w := range p256List {
-		add(w.name, 1, w)
+		a.add(w.name, 1, w)
 	}
-	shake("probe's TLS handshakes, ECDSA P-256, X25519 alone", 1, probe, ecdsaP256, x25519)
+	a.addHandshake("probe's TLS handshakes, ECDSA P-256, X25519 alone", 1, probe, ecdsaP256, x25519)
 	for _, bits := range []int{128, 256} {
 		w, err := aesGCM(bits)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		add(w.name, 1, w)
+		a.add(w.name, 1, w)
 	}
 	w, err := chacha()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	add(w.name, 1, w)
-	add("hash/sha-256", 1, hashing())
-	addDisks(patternWrite, 2)
-	addDisks(patternRandom, 2)
+	a.add(w.name, 1, w)
+	a.add("hash/sha-256", 1, hashing())
+	a.addDisks(patternWrite, 2)
+	a.addDisks(patternRandom, 2)
 
 	keygen := rsaKeygen()
 	keygen.long = true
-	st := add(keygen.name, 12, keygen)
+	st := a.add(keygen.name, 12, keygen)
 	st.measure.(*compute).effort = effort{values: 12}
 	st.only = rounds // last of all: a single operation can take what is left
 	st.estimate = func() time.Duration { return keygenEstimate(rsaSign) }
-	return list, nil
+	return nil
 }
 
 // keygenEstimate is from signatures: a key costs 60 to 70 of them, on ARMv6 and

@@ -153,7 +153,9 @@ func samplePod() *corev1.Pod {
 		},
 		Spec: corev1.PodSpec{
 			NodeName: "board", HostNetwork: true, PriorityClassName: "system-node-critical",
-			SecurityContext: &corev1.PodSecurityContext{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
+			SecurityContext: &corev1.PodSecurityContext{
+				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+			},
 		},
 	}
 	container := corev1.Container{
@@ -175,7 +177,8 @@ func samplePod() *corev1.Pod {
 			InitialDelaySeconds: 10, TimeoutSeconds: 15, PeriodSeconds: 10, FailureThreshold: 8,
 		}
 	}
-	container.LivenessProbe, container.ReadinessProbe, container.StartupProbe = check("/livez"), check("/readyz"), check("/livez")
+	container.LivenessProbe, container.StartupProbe = check("/livez"), check("/livez")
+	container.ReadinessProbe = check("/readyz")
 	kind := corev1.HostPathDirectoryOrCreate
 	for i := range 6 {
 		name, path := fmt.Sprintf("volume-%d", i), fmt.Sprintf("/etc/folder-%d", i)

@@ -178,7 +178,7 @@ func TestDecide(t *testing.T) {
 			}
 		})
 	}
-	assert.Len(t, Decide(whole, ask(born.AddDate(9, 6, 0))).Warnings, 3)
+	assert.Len(t, Decide(whole, ask(born.AddDate(9, 6, 0))).Warnings, 1)
 }
 
 // A worker has no authority's key: it is told the one command.

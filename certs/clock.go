@@ -36,8 +36,10 @@ func (c Clock) Why() string {
 // counts, too.
 func written() []string {
 	return []string{
-		"/var/lib/systemd/timesync/clock", "/var/lib/systemd/random-seed", "/etc/fake-hwclock.data", "/var/lib/chrony/drift", "/var/lib/chrony/chrony.drift",
-		"/var/lib/etcd/member/wal", "/var/lib/etcd/member/snap/db", "/var/lib/kubelet", "/var/lib/kubelet/pods", "/var/lib/kubelet/pki",
+		"/var/lib/systemd/timesync/clock", "/var/lib/systemd/random-seed", "/etc/fake-hwclock.data",
+		"/var/lib/chrony/drift", "/var/lib/chrony/chrony.drift",
+		"/var/lib/etcd/member/wal", "/var/lib/etcd/member/snap/db",
+		"/var/lib/kubelet", "/var/lib/kubelet/pods", "/var/lib/kubelet/pki",
 		"/var/log/pods", "/var/log/containers", "/var/log/journal", "/var/log/wtmp", "/var/log/lastlog", "/var/log/syslog",
 		"/etc/kubernetes", "/etc/kubernetes/manifests", "/etc/kubernetes/kubeadm-arm", "/var/lib/dpkg/status",
 	}

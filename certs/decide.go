@@ -84,11 +84,15 @@ func Decide(s Seen, ask Ask) Decision {
 			d.Renew = append(d.Renew, Renewal{l.Name, reason})
 		}
 	}
+	var ending []string
 	for _, a := range s.Authorities {
 		if a.Certificate != nil && a.Certificate.NotAfter.Before(ask.Now.Add(Year)) {
-			d.Warnings = append(d.Warnings, fmt.Sprintf("the authority %s ends on %s, and nothing that it has signed is valid for longer; %s",
-				a.Name, date(a.Certificate.NotAfter), rotateCA))
+			ending = append(ending, a.Name+" on "+a.Certificate.NotAfter.UTC().Format(time.DateOnly))
 		}
+	}
+	if ending != nil {
+		d.Warnings = []string{"these authorities end within a year, and nothing that they have signed is valid for longer: " +
+			strings.Join(ending, ", ") + "; " + rotateCA}
 	}
 	return d
 }
@@ -119,7 +123,8 @@ func (s Seen) refuse(l Leaf, ask Ask) (why, do string) {
 	case l.Certificate == nil:
 		return l.Problem, "remove " + shell.Quote(l.File) + " and have it made again: " + makeAgain(l)
 	case l.Name == "kubelet-server":
-		return "the kubelet asks the API server for it", "sudo systemctl restart kubelet, then: kubectl get csr; kubectl certificate approve NAME"
+		return "the kubelet asks the API server for it",
+			"sudo systemctl restart kubelet, then: kubectl get csr; kubectl certificate approve NAME"
 	case l.Authority == "":
 		return "", "" // it signs itself
 	}
@@ -133,24 +138,27 @@ func (s Seen) refuse(l Leaf, ask Ask) (why, do string) {
 	case a.Certificate == nil:
 		return a.Problem, "put the authority's certificate back, from a backup or another control-plane node"
 	case l.Certificate.CheckSignatureFrom(a.Certificate) != nil:
-		return "it was signed by " + cmp.Or(l.Certificate.Issuer.CommonName, "somebody else") + " and not by " + a.File, externalHint(l)
+		issuer := cmp.Or(l.Certificate.Issuer.CommonName, "somebody else")
+		return "it was signed by " + issuer + " and not by " + a.File, externalHint(l)
 	case !a.HasKey:
 		return "the key of " + a.File + " is not on this node (an external CA)", externalHint(l)
 	case a.Certificate.NotBefore.After(ask.Now):
-		return fmt.Sprintf("the clock says %s, and the authority %s begins on %s", date(ask.Now), a.Name, date(a.Certificate.NotBefore)), "set the clock"
+		return fmt.Sprintf("the clock says %s, and the authority %s begins on %s",
+			date(ask.Now), a.Name, date(a.Certificate.NotBefore)), "set the clock"
 	case !a.Certificate.NotAfter.After(ask.Now):
 		return fmt.Sprintf("the authority %s itself expired on %s", a.Name, date(a.Certificate.NotAfter)), rotateCA
 	case ask.Unsure:
 		return "the clock may be wrong", "set it, and run again: sudo kubeadm-arm certs renew"
 	case !l.Certificate.NotAfter.Before(a.Certificate.NotAfter) && l.Certificate.NotAfter.After(ask.Now):
-		return fmt.Sprintf("it is valid for as long as its authority, to %s", date(a.Certificate.NotAfter)), rotateCA
+		return "it is valid for as long as its authority, to " + date(a.Certificate.NotAfter), rotateCA
 	}
 	return "", ""
 }
 
 // WorkerHint is the one command that gives a worker a new bootstrap. The token
 // goes from one program's output into the other's input.
-const WorkerHint = "on a control-plane node: sudo kubeadm token create --ttl 1h | ssh THIS-NODE sudo kubeadm-arm certs renew --token-stdin"
+const WorkerHint = "on a control-plane node: " +
+	"sudo kubeadm token create --ttl 1h | ssh THIS-NODE sudo kubeadm-arm certs renew --token-stdin"
 
 func externalHint(l Leaf) string {
 	if l.Authority == "etcd-ca" {

@@ -15,6 +15,10 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
+// renewPatience is for one kubeadm: the kubelet waits for it. A dozen RSA keys take an ARMv6
+// board some minutes. It works on a copy, so it can be killed at any moment.
+const renewPatience = 30 * time.Minute
+
 // RealKubeadm is the kubeadm at path, run by run.
 func RealKubeadm(path string, b kubeadm.Behaviour, s Seen, env []string, run kubeadm.Runner) Kubeadm {
 	return Kubeadm{
@@ -36,7 +40,8 @@ func RealKubeadm(path string, b kubeadm.Behaviour, s Seen, env []string, run kub
 			}
 			return inPlaceOf(r.Dir, kubernetesDir, func() error {
 				for _, args := range b.RenewalCommands(all, filepath.Join(kubernetesDir, config)) {
-					if _, err := run(ctx, kubeadm.Command{Path: path, Args: args, Env: env}); err != nil {
+					c := kubeadm.Command{Path: path, Args: args, Env: env, Patience: renewPatience}
+					if _, err := run(ctx, c); err != nil {
 						return err
 					}
 				}

@@ -76,8 +76,6 @@ type Seen struct {
 	ControlPlane, Node bool
 	// Dir is kubeadm's certificatesDir.
 	Dir string
-	// ExternalEtcd says that the API server uses an etcd that is not on this node.
-	ExternalEtcd bool
 	// AdvertiseAddress is the API server's, where its manifest has it.
 	AdvertiseAddress string
 	Authorities      []Authority
@@ -126,8 +124,10 @@ func leaves(dir string) []Leaf {
 		conf("controller-manager.conf", "the controller-manager"),
 		conf("scheduler.conf", "the scheduler"),
 		conf("kubelet.conf", "the kubelet and every static pod"),
-		{Name: "kubelet-client", Form: Bundle, File: currentPEM, Key: currentPEM, Authority: "ca", Stops: "the kubelet and every static pod"},
-		{Name: "kubelet-server", Form: Bundle, File: currentServerPEM, Key: currentServerPEM, Stops: "kubectl logs, exec, port-forward"},
+		{Name: "kubelet-client", Form: Bundle, File: currentPEM, Key: currentPEM, Authority: "ca",
+			Stops: "the kubelet and every static pod"},
+		{Name: "kubelet-server", Form: Bundle, File: currentServerPEM, Key: currentServerPEM,
+			Stops: "kubectl logs, exec, port-forward"},
 		{Name: "kubelet", Form: Pair, File: kubeletPKI + "/kubelet.crt", Key: kubeletPKI + "/kubelet.key",
 			Stops: "nothing: nobody verifies it"},
 	}
@@ -141,7 +141,10 @@ func (l Leaf) Kubelet() bool { return strings.HasPrefix(l.Name, "kubelet") }
 func Look(root safefile.Root) (Seen, error) {
 	s := Seen{Dir: defaultPKI}
 	s.look(root)
-	for _, a := range []Authority{{Name: "ca", File: "ca.crt"}, {Name: "front-proxy-ca", File: "front-proxy-ca.crt"}, {Name: "etcd-ca", File: "etcd/ca.crt"}} {
+	authorities := []Authority{
+		{Name: "ca", File: "ca.crt"}, {Name: "front-proxy-ca", File: "front-proxy-ca.crt"}, {Name: "etcd-ca", File: "etcd/ca.crt"},
+	}
+	for _, a := range authorities {
 		a.File = path.Join(s.Dir, a.File)
 		text, err := root.Read(a.File, maxFile)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -176,11 +179,8 @@ func Look(root safefile.Root) (Seen, error) {
 func (s *Seen) look(root safefile.Root) {
 	_, err := root.Stat(kubeletConf)
 	s.Node = err == nil
-	var etcd bool
-	for _, dir := range []string{"/etc/kubernetes/manifests", "/etc/kubernetes/kubeadm-arm/staged", "/etc/kubernetes/manifests/.kubeadm-arm-staged"} {
-		if _, err := root.Stat(dir + "/etcd.yaml"); err == nil {
-			etcd = true
-		}
+	for _, dir := range []string{"manifests", "kubeadm-arm/staged", "manifests/.kubeadm-arm-staged"} {
+		dir = path.Join(kubernetesDir, dir)
 		text, err := root.Read(dir+"/kube-apiserver.yaml", maxFile)
 		if err != nil {
 			continue
@@ -191,7 +191,6 @@ func (s *Seen) look(root safefile.Root) {
 		}
 		s.AdvertiseAddress = flagOf(text, "advertise-address")
 	}
-	s.ExternalEtcd = s.ControlPlane && !etcd
 }
 
 // flagOf is a flag's value in a static pod's command.

@@ -123,7 +123,8 @@ func (b Board) make(ctx context.Context, s Seen, leaves []Leaf, period time.Dura
 	for _, m := range all {
 		a, _ := s.Authority(m.leaf.Authority)
 		if err := prove(m.leaf.Certificate, a, m.cert, m.key, algorithm, b.Now(), lasts(m.leaf)); err != nil {
-			return nil, fmt.Errorf("renew %s: the new certificate is not right, and nothing was changed: %w", m.leaf.Name, err)
+			return nil, fmt.Errorf("renew %s: the new certificate is not right, and nothing was changed: %w",
+				m.leaf.Name, err)
 		}
 	}
 	return all, nil
@@ -277,10 +278,12 @@ func (b Board) files(all []made) ([]newFile, error) {
 			if err != nil {
 				target = l.File // no link: an owner's own file
 			}
-			name := strings.TrimSuffix(path.Base(l.File), "-current.pem") + b.Now().UTC().Format("-2006-01-02-15-04-05.pem")
-			fresh := path.Join(path.Dir(l.File), name)
+			dir := path.Dir(l.File)
+			name := strings.TrimSuffix(path.Base(l.File), "-current.pem")
+			fresh := path.Join(dir, name+b.Now().UTC().Format("-2006-01-02-15-04-05.pem"))
+			old := []string{path.Join(dir, path.Base(target))}
 			files = append(files,
-				newFile{path: fresh, text: slices.Concat(m.cert, m.key), like: l.File, secret: true, old: []string{path.Join(path.Dir(l.File), path.Base(target))}},
+				newFile{path: fresh, text: slices.Concat(m.cert, m.key), like: l.File, secret: true, old: old},
 				newFile{path: l.File, target: fresh})
 		}
 	}

@@ -69,7 +69,8 @@ func (s signer) reissue(old *x509.Certificate, now time.Time, period time.Durati
 		return nil, nil, err
 	}
 	t := &x509.Certificate{
-		SerialNumber: serial.Add(serial, big.NewInt(1)), RawSubject: old.RawSubject, DNSNames: old.DNSNames, IPAddresses: old.IPAddresses,
+		SerialNumber: serial.Add(serial, big.NewInt(1)),
+		RawSubject:   old.RawSubject, DNSNames: old.DNSNames, IPAddresses: old.IPAddresses,
 		NotBefore: now.Add(-backdate).UTC(), NotAfter: now.Add(period).UTC(),
 		KeyUsage: old.KeyUsage, ExtKeyUsage: old.ExtKeyUsage, BasicConstraintsValid: true,
 	}
@@ -139,7 +140,8 @@ func parseSigner(cert *x509.Certificate, keyText []byte) (signer, error) {
 // prove tells whether a new certificate is what the old one was: its key, names and
 // uses, the authority, and a validity that has begun and is not shorter than
 // period. algorithm is the kind of key that is right beside the old one's.
-func prove(old *x509.Certificate, by Authority, certText, keyText []byte, algorithm string, now time.Time, period time.Duration) error {
+func prove(old *x509.Certificate, by Authority, certText, keyText []byte, algorithm string, now time.Time,
+	period time.Duration) error {
 	pair, err := tls.X509KeyPair(certText, keyText)
 	if err != nil {
 		return err

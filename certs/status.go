@@ -37,9 +37,10 @@ func StatusOf(s Seen, clock Clock) Status {
 		Decision: Decide(s, Ask{Now: clock.Now, Within: Within, Unsure: !clock.Right()}),
 	}
 	for _, l := range s.Leaves {
-		x := StatusOfLeaf{Name: l.Name, File: l.File, Stops: l.Stops, Problem: l.Problem}
+		x := StatusOfLeaf{Name: l.Name, File: l.File, Stops: l.Stops, Problem: l.Problem, Issuer: l.Authority}
 		if c := l.Certificate; c != nil {
-			x.Expires, x.Days, x.Issuer, x.Key = c.NotAfter.UTC(), daysTo(c.NotAfter, clock.Now), l.Authority, Algorithm(c.PublicKey)
+			x.Expires, x.Days = c.NotAfter.UTC(), daysTo(c.NotAfter, clock.Now)
+			x.Key = Algorithm(c.PublicKey)
 			if l.Authority == "" {
 				x.Issuer = c.Issuer.CommonName
 			}
@@ -49,7 +50,8 @@ func StatusOf(s Seen, clock Clock) Status {
 	for _, a := range s.Authorities {
 		x := StatusOfLeaf{Name: a.Name, File: a.File, Problem: a.Problem, Stops: "all that it has signed"}
 		if c := a.Certificate; c != nil {
-			x.Expires, x.Days, x.Issuer, x.Key = c.NotAfter.UTC(), daysTo(c.NotAfter, clock.Now), c.Issuer.CommonName, Algorithm(c.PublicKey)
+			x.Expires, x.Days = c.NotAfter.UTC(), daysTo(c.NotAfter, clock.Now)
+			x.Issuer, x.Key = c.Issuer.CommonName, Algorithm(c.PublicKey)
 		}
 		st.Authorities = append(st.Authorities, x)
 	}

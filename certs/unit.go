@@ -36,15 +36,19 @@ ConditionPathExists=!` + OffSwitch + `
 RequiresMountsFor=/etc/kubernetes /var/lib/kubelet
 After=local-fs.target
 `
-	service := "\n[Service]\nType=oneshot\nExecStart=" + command + "\n# A slow board takes its time; it waits for the clock for a time of its own.\nTimeoutStartSec=infinity\n"
+	service := "\n[Service]\nType=oneshot\nExecStart=" + command +
+		"\n# A slow board takes its time; it waits for the clock for a time of its own.\nTimeoutStartSec=infinity\n"
 	return map[string]string{
-		bootUnit: "[Unit]\nDescription=Renew certificates that expired while the board was off\n" + documentation + conditions +
-			"# The kubelet starts with new certificates, and not before the clock is right.\nBefore=kubelet.service kubeadm-arm-release.service\n" +
+		bootUnit: "[Unit]\nDescription=Renew certificates that expired while the board was off\n" +
+			documentation + conditions +
+			"# The kubelet starts with new certificates, and not before the clock is right.\n" +
+			"Before=kubelet.service kubeadm-arm-release.service\n" +
 			service + "\n[Install]\nWantedBy=multi-user.target\n",
-		clockUnit: "[Unit]\nDescription=Renew certificates that have expired by a clock that was set\n" + documentation + conditions +
-			"After=" + bootUnit + "\n" + service,
+		clockUnit: "[Unit]\nDescription=Renew certificates that have expired by a clock that was set\n" +
+			documentation + conditions + "After=" + bootUnit + "\n" + service,
 		timerUnit: "[Unit]\nDescription=Look at certificates when the clock has been set\n" + documentation +
-			"\n[Timer]\n# systemd.timer(5); systemd before 242 does not know it, and looks at a start of the board only.\nOnClockChange=yes\n" +
+			"\n[Timer]\n# systemd.timer(5). Before version 242 it does not know this, and only a start of the board counts.\n" +
+			"OnClockChange=yes\n" +
 			"\n[Install]\nWantedBy=timers.target\n",
 	}, nil
 }
@@ -65,7 +69,8 @@ func (b Board) packaged() bool {
 // InstallUnits has systemd, where it runs the board, look at the certificates at
 // each start. Units that are there stay as they are, enabled or not.
 func (b Board) InstallUnits(program func() (string, error)) error {
-	if !systemd.Booted(b.Root) || b.packaged() || durable.Exists(b.at(filepath.Join(unitDir, bootUnit))) {
+	there := b.packaged() || durable.Exists(b.at(filepath.Join(unitDir, bootUnit)))
+	if there || !systemd.Booted(b.Root) {
 		return nil
 	}
 	path, err := program()

@@ -50,11 +50,15 @@ func (b Board) Bootstrap(token string) (kept string, err error) {
 		}
 	}
 	kept = path.Join(state, "certs-"+b.Now().UTC().Format("2006-01-02T15-04-05Z"))
+	undo := func(err error) (string, error) {
+		err = fmt.Errorf("give the kubelet a bootstrap: nothing was changed: %w", err)
+		return "", errors.Join(err, os.RemoveAll(b.at(kept)))
+	}
 	if err := b.keep([]newFile{{old: old}}, kept); err != nil {
-		return "", errors.Join(fmt.Errorf("give the kubelet a bootstrap: nothing was changed: %w", err), os.RemoveAll(b.at(kept)))
+		return undo(err)
 	}
 	if err := b.FS.WriteFile(b.at(bootstrapConf), text, 0o600); err != nil {
-		return "", errors.Join(fmt.Errorf("give the kubelet a bootstrap: nothing was changed: %w", err), os.RemoveAll(b.at(kept)))
+		return undo(err)
 	}
 	// The kubelet looks at the bootstrap where these are missing or have expired.
 	for _, name := range []string{currentPEM, kubeletConf} {
@@ -82,8 +86,9 @@ func (b Board) bootstrapText(token string) ([]byte, error) {
 	return yaml.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "Config", "current-context": user + "@" + name,
 		"clusters": []any{map[string]any{"name": name, "cluster": cluster}},
-		"contexts": []any{map[string]any{"name": user + "@" + name, "context": map[string]any{"cluster": name, "user": user}}},
-		"users":    []any{map[string]any{"name": user, "user": map[string]any{"token": token}}},
+		"contexts": []any{map[string]any{
+			"name": user + "@" + name, "context": map[string]any{"cluster": name, "user": user}}},
+		"users": []any{map[string]any{"name": user, "user": map[string]any{"token": token}}},
 	})
 }
 

@@ -69,7 +69,7 @@ func (c bootWords) Apply(text []byte) ([]byte, error) {
 	return []byte(after), nil
 }
 
-// contradicted tells whether a parameter says the opposite of one that is wanted.
+// contradicted reports whether a parameter says the opposite of one that is wanted.
 func (c bootWords) contradicted(word string) bool {
 	return slices.ContainsFunc(strings.Fields(c.Words), func(wanted string) bool {
 		_, yes := contradicts(word, wanted)
@@ -112,14 +112,14 @@ func (c bootWords) exchange(text, word, instead string) string {
 	}
 }
 
-// isWord tells whether bytes are a word of their own.
+// isWord reports whether bytes are a word of their own.
 func isWord(text string, from, to int) bool {
 	const ends = " \t\r\n\"'=;"
 	return (from == 0 || strings.IndexByte(ends, text[from-1]) >= 0) &&
 		(to == len(text) || strings.IndexByte(ends, text[to]) >= 0)
 }
 
-// counts tells whether a place is part of the parameters that are used, and not of a
+// counts reports whether a place is part of the parameters that are used, and not of a
 // comment or another label.
 func (c bootWords) counts(text string, at int) bool {
 	switch c.Kind {
@@ -214,7 +214,7 @@ func (f Facts) memoryCgroupOff() Finding {
 			return f.withBoot(found, memoryOn)
 		}
 	}
-	found.Means = "the kernel was started with " + memoryOn + " already, and has no memory cgroup all the same: " +
+	found.Means = "the kernel was started with " + memoryOn + " already, and has no memory cgroup nevertheless: " +
 		"it was built without CONFIG_MEMCG, and the kubelet does not start"
 	found.Fix = anotherKernel()
 	return found
@@ -245,7 +245,7 @@ func (f Facts) memoryCgroupAtStart() []Finding {
 	return one(f.withBoot(found, memoryOn))
 }
 
-// raspberryKernel tells whether a stopped system has a kernel of Raspberry Pi's own
+// raspberryKernel reports whether a stopped system has a kernel of Raspberry Pi's own
 // or of Ubuntu for it, or an unknown one: those have the memory cgroup off.
 func (f Facts) raspberryKernel() bool {
 	own := func(release string) bool {

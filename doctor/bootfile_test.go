@@ -10,7 +10,8 @@ import (
 // FuzzBootWords: a change of a boot file leaves the words in it, a second time it
 // changes nothing, and what it takes out it takes out whole.
 func FuzzBootWords(f *testing.F) {
-	kinds := []host.BootKind{host.BootCmdline, host.BootEnv, host.BootUEnv, host.BootIni, host.BootExtlinux, host.BootMenu, host.BootFlashKernel, host.BootGRUB, host.BootEntry}
+	kinds := []host.BootKind{host.BootCmdline, host.BootEnv, host.BootUEnv, host.BootIni, host.BootExtlinux,
+		host.BootMenu, host.BootFlashKernel, host.BootGRUB, host.BootEntry}
 	for i, text := range []string{
 		"root=/dev/a cgroup_disable=memory\r\n", "extraargs=a \\\n b", "cmdline=", "setenv bootargs \"a\"; booti", "label a\nappend", "U_BOOT_PARAMETERS='a'\"b\" # c",
 		"LINUX_KERNEL_CMDLINE=a\\ b\n", "GRUB_CMDLINE_LINUX=\"a\nb\"\n", "options a\noptions b",

@@ -98,7 +98,8 @@ const renewedTogether = "sudo kubeadm-arm certs renew    # the kubelet's, too; i
 // when they start.
 func (f Facts) renewCertificates(found *Finding) {
 	found.Means = "the control plane's parts refuse each other's and your own connections once these have expired"
-	found.Fix = []string{renewedTogether, "sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) ~/.kube/config"}
+	found.Fix = []string{renewedTogether, "sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) " +
+		"~/.kube/config"}
 }
 
 // renewKubelet is without the API server: kubeadm renews what it has made itself, and an

@@ -76,7 +76,7 @@ func systemdCgroup(c host.ContainerdConfig) []Edit {
 // systemd_cgroup is for. containerd 2 has neither.
 const oldShim = "io.containerd.runtime.v1.linux"
 
-// oldCgroup tells whether containerd refuses its CRI plugin for that setting.
+// oldCgroup reports whether containerd refuses its CRI plugin for that setting.
 func (f Facts) oldCgroup() bool {
 	c := f.Host.Runtime.Containerd
 	return c.OldCgroup && c.RuntimeType != oldShim && !strings.HasPrefix(f.RuntimeVersion, "2.")

@@ -123,7 +123,7 @@ func findExecOpts(text []byte) (execOpts, error) {
 			}
 		}
 		if inList && depth == 2 {
-			start := before + bytes.IndexFunc(text[before:end], func(r rune) bool { return !strings.ContainsRune(", \t\r\n", r) })
+			start := before + len(text[before:end]) - len(bytes.TrimLeft(text[before:end], ", \t\r\n"))
 			at.options = append(at.options, jsonSpan{start, end})
 		}
 		if depth == 1 {

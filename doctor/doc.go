@@ -3,6 +3,6 @@
 // changes nothing; package hwdetect reads, the command shows.
 //
 // A finding says what was seen, what that means on a board of this kind, and the
-// line that mends it, ready to paste. Whatever a finding says is the owner's to
+// line that fixes it, ready to paste. Whatever a finding says is the owner's to
 // do: no line is ever carried out.
 package doctor

@@ -25,10 +25,10 @@ type Facts struct {
 	// RuntimeVersion is what the container runtime calls itself, such as
 	// "1.6.20"; empty when not asked for.
 	RuntimeVersion string
-	// Images are those that the runtime has; ImagesTold is false when it was
+	// Images are those that the runtime has; ImagesKnown is false when it was
 	// not asked.
-	Images     []string
-	ImagesTold bool
+	Images      []string
+	ImagesKnown bool
 	// Holders names who listens on a port.
 	Holders map[int]string
 	Ask     Ask
@@ -37,9 +37,9 @@ type Facts struct {
 	// Under is the folder that a stopped system was looked at below, such as a
 	// mounted card's; empty for a running one, whose own paths are printed.
 	Under string
-	// Root tells whether the facts were read with root's rights.
+	// Root reports whether the facts were read with root's rights.
 	Root bool
-	// Journal tells whether a run of kubeadm-arm was interrupted here, and
+	// Journal reports whether a run of kubeadm-arm was interrupted here, and
 	// Resuming that this is about going on with it: what that run made is no
 	// finding then.
 	Journal, Resuming bool
@@ -90,7 +90,8 @@ func checks() []func(Facts) []Finding {
 // Diagnose makes findings from facts, the worst first, each severity in the order of
 // the checks. It is a pure function.
 func Diagnose(f Facts) Report {
-	r := Report{Schema: Schema, Verdict: OK, Stopped: f.Host.Stopped, Board: f.Board.Model, Runtime: f.RuntimeVersion, Findings: []Finding{}}
+	r := Report{Schema: Schema, Verdict: OK, Stopped: f.Host.Stopped, Board: f.Board.Model, Runtime: f.RuntimeVersion,
+		Findings: []Finding{}}
 	if f.Known {
 		r.Kubeadm = f.Kubeadm.Version.String()
 	} else if newest, err := kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: kubeadm.NewestMinor}); err == nil {
@@ -136,21 +137,21 @@ func Diagnose(f Facts) Report {
 	return r
 }
 
-// unknown lists what could not be told, so that silence is not taken for health.
+// unknown lists what could not be found out, so that silence is not taken for health.
 func unknown(f Facts) []string {
 	all := append([]string{}, f.Board.Unknown...)
 	if f.Host.Stopped {
 		all = []string{"what only a running system tells: CPU, memory, clock, routes, ports, sockets"}
-		f.Host.Cgroups.Told, f.Host.Network.Told = true, true
+		f.Host.Cgroups.Known, f.Host.Network.Known = true, true
 	}
 	for _, x := range []struct {
 		name    string
 		missing bool
 	}{
-		{"cgroup controllers", !f.Host.Cgroups.Told},
+		{"cgroup controllers", !f.Host.Cgroups.Known},
 		{"the kernel's configuration", f.Host.Kernel.ConfigFrom == ""},
-		{"loadable kernel modules", !f.Host.Kernel.ModulesTold},
-		{"routes", !f.Host.Network.Told},
+		{"loadable kernel modules", !f.Host.Kernel.ModulesKnown},
+		{"routes", !f.Host.Network.Known},
 		{"the kubeadm version (findings are for the newest known)", !f.Known},
 		{"who holds ports, and sockets of others (not root)", !f.Root},
 	} {

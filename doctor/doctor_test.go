@@ -61,7 +61,7 @@ func boardFacts(t *testing.T, path string) (Facts, string) {
 		case "containerd":
 			f.RuntimeVersion = value
 		case "image":
-			f.Images, f.ImagesTold = append(f.Images, value), true
+			f.Images, f.ImagesKnown = append(f.Images, value), true
 		case "machine":
 			kernel.Machine, kernel.Release, _ = strings.Cut(value, " ")
 			require.NoError(t, os.MkdirAll(root+"/proc/sys/kernel", 0o755))
@@ -79,7 +79,8 @@ func boardFacts(t *testing.T, path string) (Facts, string) {
 	}
 	f.Board, err = hwdetect.Read(root)
 	require.NoError(t, err)
-	f.Host = host.Read(host.Options{Root: root, Path: "/usr/bin:/usr/sbin", Now: now, Built: someDay.AddDate(0, 0, -20), Folders: []string{"/var/lib/etcd", "/etc/kubernetes"}}, f.Board.Kernel)
+	f.Host = host.Read(host.Options{Root: root, Path: "/usr/bin:/usr/sbin", Now: now, Built: someDay.AddDate(0, 0, -20),
+		Folders: []string{"/var/lib/etcd", "/etc/kubernetes"}}, f.Board.Kernel)
 	for i := range f.Host.Volumes {
 		f.Host.Volumes[i].Free, f.Host.Volumes[i].Size = 0, 0
 	}
@@ -114,7 +115,7 @@ func TestBoards(t *testing.T) {
 			}
 			assert.Equal(t, code, r.ExitCode())
 			for _, line := range strings.Split(out.String(), "\n") {
-				if !strings.HasPrefix(line, "           ") && !strings.Contains(line, "go on in spite") {
+				if !strings.HasPrefix(line, "           ") && !strings.Contains(line, "to continue anyway") {
 					assert.LessOrEqual(t, len([]rune(line)), textWidth, line)
 				}
 			}
@@ -207,7 +208,8 @@ func TestIgnoring(t *testing.T) {
 func TestKernelForOneCore(t *testing.T) {
 	f, _ := boardFacts(t, "testdata/healthy.txtar")
 	require.Equal(t, 2, f.Host.Cgroups.Version)
-	f.Host.Cgroups.Controllers = slices.DeleteFunc(slices.Clone(f.Host.Cgroups.Controllers), func(c string) bool { return c == "cpuset" })
+	f.Host.Cgroups.Controllers = slices.DeleteFunc(slices.Clone(f.Host.Cgroups.Controllers),
+		func(c string) bool { return c == "cpuset" })
 	f.Host.Kernel.ConfigFrom, f.Host.Kernel.Config = "/boot/config", maps.Clone(f.Host.Kernel.Config)
 	delete(f.Host.Kernel.Config, "CPUSETS")
 	x := find(Diagnose(f), "cgroup-controllers")
@@ -242,7 +244,8 @@ func TestOwnersChoices(t *testing.T) {
 	f.Kubelet = kubeadm.Version{Major: 1, Minor: 37}
 	assert.Equal(t, []string{"cgroup-version"}, find(Diagnose(f), "cgroup-version").Checks)
 	f.Ask.FailCgroupV1 = "false"
-	assert.Equal(t, []string{"SystemVerification"}, find(Diagnose(f), "cgroup-version").Checks, "the kubelet is content, preflight is not")
+	assert.Equal(t, []string{"SystemVerification"}, find(Diagnose(f), "cgroup-version").Checks, "the kubelet is "+
+		"content, preflight is not")
 	f.Ask.Ignore = []string{"SystemVerification"}
 	assert.Equal(t, Warning, find(Diagnose(f), "cgroup-version").Severity)
 	f.Ask.ExternalEtcd = true
@@ -313,7 +316,8 @@ func TestRuntimeVersions(t *testing.T) {
 		b, err := kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: c.minor})
 		require.NoError(t, err)
 		f := Facts{Kubeadm: b, Known: true, RuntimeVersion: c.containerd}
-		f.Host.Runtime.Sockets = []host.Socket{{Path: "/run/containerd/containerd.sock", Runtime: "containerd", Answers: true}}
+		f.Host.Runtime.Sockets = []host.Socket{{Path: "/run/containerd/containerd.sock", Runtime: "containerd",
+			Answers: true}}
 		assert.Equal(t, c.want, runtimeVersion(f)[0].Severity, "%v", c)
 	}
 }
@@ -331,19 +335,23 @@ func TestRuntimes(t *testing.T) {
 	x := runtimeAnswers(f)[0]
 	assert.Equal(t, Fail, x.Severity)
 	assert.Contains(t, x.Seen, "Docker runs")
-	f.Host.Runtime.Sockets = append(f.Host.Runtime.Sockets, host.Socket{Path: "/run/containerd/containerd.sock", Runtime: "containerd", Answers: true})
+	f.Host.Runtime.Sockets = append(f.Host.Runtime.Sockets, host.Socket{Path: "/run/containerd/containerd.sock",
+		Runtime: "containerd", Answers: true})
 	f.Ask.CRISocket = "unix:///var/run/containerd/containerd.sock"
 	assert.Equal(t, OK, runtimeAnswers(f)[0].Severity)
 	f.Ask.CRISocket = "unix:///run/other.sock"
 	assert.Contains(t, runtimeAnswers(f)[0].Seen, "there is no socket unix:///run/other.sock")
-	f.Host.Runtime.Sockets = append(f.Host.Runtime.Sockets, host.Socket{Path: "/run/other.sock", Runtime: "the runtime named", Problem: "connection refused"})
+	f.Host.Runtime.Sockets = append(f.Host.Runtime.Sockets, host.Socket{Path: "/run/other.sock", Runtime: "the runtime " +
+		"named", Problem: "connection refused"})
 	assert.Contains(t, runtimeAnswers(f)[0].Seen, "connection refused")
 }
 
 func TestPrograms(t *testing.T) {
 	var f Facts
 	f.Board.CPU.Arch = hwdetect.ARMv6
-	f.Host.Programs = []hwdetect.Binary{{Path: "/usr/bin/kubelet", Machine: "arm", Arch: hwdetect.ARMv7, GOARM: "7"}, {Path: "/usr/bin/kubectl", Machine: "amd64", Arch: hwdetect.AMD64}, {Path: "/usr/bin/runc", Machine: "arm", Arch: hwdetect.ARMv6}}
+	f.Host.Programs = []hwdetect.Binary{{Path: "/usr/bin/kubelet", Machine: "arm", Arch: hwdetect.ARMv7, GOARM: "7"},
+		{Path: "/usr/bin/kubectl", Machine: "amd64", Arch: hwdetect.AMD64}, {Path: "/usr/bin/runc", Machine: "arm",
+			Arch: hwdetect.ARMv6}}
 	all := programs(f)
 	require.Len(t, all, 2)
 	assert.Equal(t, "program-kubelet", all[0].ID)
@@ -382,7 +390,8 @@ func TestNothingKnown(t *testing.T) {
 func FuzzDiagnose(f *testing.F) {
 	f.Add("raspberrypi", "5.10.63", "1.6.20", "/dev/zram0", uint64(1<<30), 37)
 	f.Fuzz(func(t *testing.T, name, release, runtime, swap string, memory uint64, minor int) {
-		facts := Facts{RuntimeVersion: runtime, Kubelet: kubeadm.Version{Major: 1, Minor: minor}, Ask: Ask{NodeName: name, KubernetesVersion: release, CRISocket: swap}}
+		facts := Facts{RuntimeVersion: runtime, Kubelet: kubeadm.Version{Major: 1, Minor: minor}, Ask: Ask{NodeName: name,
+			KubernetesVersion: release, CRISocket: swap}}
 		facts.Host.Names.Hostname = name
 		facts.Board.Kernel = hwdetect.Kernel{Release: release, Machine: name}
 		facts.Board.MemoryTotal, facts.Board.MemoryAvailable = memory, memory/2
@@ -397,7 +406,8 @@ func FuzzDiagnose(f *testing.F) {
 // A change of a file that is none of its kind is an error, and a second one
 // changes nothing.
 func FuzzChanges(f *testing.F) {
-	for _, text := range []string{"", "{}", "{\"exec-opts\": [\"native.cgroupdriver=cgroupfs\"]}", "version = 2\ndisabled_plugins = [\"cri\"]\n", "net.ipv4.ip_forward = 0\r\n# x"} {
+	for _, text := range []string{"", "{}", "{\"exec-opts\": [\"native.cgroupdriver=cgroupfs\"]}", "version = " +
+		"2\ndisabled_plugins = [\"cri\"]\n", "net.ipv4.ip_forward = 0\r\n# x"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

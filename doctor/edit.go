@@ -115,7 +115,8 @@ func (c removeTOML) Apply(text []byte) ([]byte, error) {
 		return marked(c.Apply(rest))
 	}
 	drop := strings.Split(c.Elements, "\n")
-	return tomledit.RemoveStrings(text, func(s string) bool { return slices.Contains(drop, s) }, strings.Split(c.Key, "\n")...)
+	drops := func(s string) bool { return slices.Contains(drop, s) }
+	return tomledit.RemoveStrings(text, drops, strings.Split(c.Key, "\n")...)
 }
 
 func (c removeTOML) String() string {
@@ -238,7 +239,7 @@ func (c commentOut) Apply(text []byte) ([]byte, error) {
 	return after, nil
 }
 
-// inBlock tells whether a line of a shell script belongs to a block, by its
+// inBlock reports whether a line of a shell script belongs to a block, by its
 // indentation or its words.
 func inBlock(line string) bool {
 	words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' || r == ';' })

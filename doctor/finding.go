@@ -79,7 +79,7 @@ type Report struct {
 	// next start.
 	Stopped  bool      `json:"stopped,omitempty"`
 	Findings []Finding `json:"findings"`
-	// Unknown lists what could not be told.
+	// Unknown lists what could not be found out.
 	Unknown []string `json:"unknown,omitempty"`
 }
 
@@ -105,12 +105,12 @@ func (r Report) Of(s Severity) []Finding {
 	return all
 }
 
-// Worse tells whether s is worse than t.
+// Worse reports whether s is worse than t.
 func (s Severity) Worse(t Severity) bool { return s.rank() > t.rank() }
 
 func (s Severity) rank() int { return slices.Index([]Severity{OK, Info, Warning, Fail}, s) }
 
-// ignoredBy tells whether --ignore-preflight-errors names a finding: by its own
+// ignoredBy reports whether --ignore-preflight-errors names a finding: by its own
 // ID, by all of kubeadm's checks for the same, or by "all". Names know no case,
 // as in kubeadm.
 func (f Finding) ignoredBy(list []string) bool {

@@ -19,7 +19,10 @@ func programs(f Facts) []Finding {
 			continue
 		}
 		name := filepath.Base(p.Path)
-		found := Finding{ID: "program-" + name, Severity: Fail, Seen: err.Error(), Means: "starting it ends at once, with nothing in a log but a signal"}
+		found := Finding{
+			ID: "program-" + name, Severity: Fail, Seen: err.Error(),
+			Means: "starting it ends at once, with nothing in a log but a signal",
+		}
 		switch name {
 		case "kubectl", "docker", "dockerd", "etcd", "crictl", "crio":
 			found.Severity = Warning
@@ -58,8 +61,9 @@ func cpus(f Facts) []Finding {
 	}
 	return one(Finding{
 		ID: "cpus", Severity: Fail, Seen: "one CPU; kubeadm wants two", Checks: []string{"NumCPU"},
-		Means: "kubeadm's preflight refuses it. The control plane runs on one core, too, staged and scaled by kubeadm-arm; it takes its time",
-		Fix:   []string{"kubeadm-arm init --ignore-preflight-errors=" + f.ignoring("NumCPU")},
+		Means: "kubeadm's preflight refuses it. The control plane runs on one core, too, staged and scaled by " +
+			"kubeadm-arm; it takes its time",
+		Fix: []string{"kubeadm-arm init --ignore-preflight-errors=" + f.ignoring("NumCPU")},
 	})
 }
 
@@ -101,23 +105,27 @@ func memory(f Facts) []Finding {
 	seen := fmt.Sprintf("%d MiB of memory, %d MiB available", total>>20, available>>20)
 	if f.shortOfMemory() {
 		all = append(all, Finding{
-			ID: "memory", Severity: Fail, Seen: seen + "; kubeadm wants " + f.Kubeadm.Value(memoryCheck), Checks: []string{"Mem"},
-			Means: fmt.Sprintf("kubeadm's preflight refuses it. Measured on an emulated 1 GiB board with Kubernetes v1.37: %d MiB in use with the whole control plane up", needMemory>>20),
-			Fix:   []string{"kubeadm-arm init --ignore-preflight-errors=" + f.ignoring("Mem")},
+			ID: "memory", Severity: Fail, Seen: seen + "; kubeadm wants " + f.Kubeadm.Value(memoryCheck),
+			Checks: []string{"Mem"},
+			Means: fmt.Sprintf("kubeadm's preflight refuses it. Measured on an emulated 1 GiB board with Kubernetes v1.37: "+
+				"%d MiB in use with the whole control plane up", needMemory>>20),
+			Fix: []string{"kubeadm-arm init --ignore-preflight-errors=" + f.ignoring("Mem")},
 		})
 	}
 	switch {
 	case available > 0 && available < needMemory && !f.clusterHere() && !f.Resuming:
 		all = append(all, Finding{
 			ID: "memory-available", Severity: Warning, Seen: seen,
-			Means: fmt.Sprintf("a control plane needs about %d MiB; the kernel will kill some part of it for want of memory", needMemory>>20),
-			Fix:   []string{"ps -eo rss,comm --sort=-rss | head    # what uses it; stop what is not needed"},
+			Means: fmt.Sprintf("a control plane needs about %d MiB; the kernel will kill some part of it for lack of memory",
+				needMemory>>20),
+			Fix: []string{"ps -eo rss,comm --sort=-rss | head    # what uses it; stop what is not needed"},
 		})
 	case total < tightMemory:
 		all = append(all, Finding{
 			ID: "memory-tight", Severity: Warning, Seen: seen,
-			Means: fmt.Sprintf("a control plane alone takes about %d MiB, so there is no room for much else; such a board is a better worker", needMemory>>20),
-			Fix:   []string{"kubeadm-arm init --profile=frugal"},
+			Means: fmt.Sprintf("a control plane alone takes about %d MiB, so there is no room for much else; such a board is "+
+				"a better worker", needMemory>>20),
+			Fix: []string{"kubeadm-arm init --profile=frugal"},
 		})
 	}
 	if len(all) == 0 {
@@ -132,7 +140,8 @@ func power(f Facts) []Finding {
 		return one(Finding{
 			ID: "power", Severity: Warning, Seen: "the firmware saw the supply voltage too low since the board's start",
 			Means: "the CPU is slowed down under load, and writes to the card can be lost",
-			Fix:   []string{"# use a stronger power supply and a short cable, then look again:", "vcgencmd get_throttled    # 0x0 is good"},
+			Fix: []string{"# use a stronger power supply and a short cable, then look again:", "vcgencmd get_throttled    " +
+				"# 0x0 is good"},
 		})
 	case f.Host.Power.Throttled:
 		return one(Finding{

@@ -52,11 +52,12 @@ func kernelRelease(f Facts) []Finding {
 	return one(Finding{
 		ID: "kernel", Severity: Fail, Seen: "Linux " + release, Checks: []string{systemCheck},
 		Means: fmt.Sprintf("kubeadm %s wants %s", f.version(), f.why(kubeadm.KernelReleases)),
-		Fix:   []string{"# install a newer kernel from your distribution (Armbian: armbian-config, Raspberry Pi OS: apt full-upgrade), or go on at your own risk:", ignore},
+		Fix: []string{"# install a newer kernel from your distribution (Armbian: armbian-config, Raspberry Pi OS: apt " +
+			"full-upgrade), or continue at your own risk:", ignore},
 	})
 }
 
-// tooNew tells whether a kernel that is not accepted is past the last one that is: no
+// tooNew reports whether a kernel that is not accepted is past the last one that is: no
 // later major version fits either.
 func tooNew(release string, accepted func(string) bool) bool {
 	major, _, _ := strings.Cut(release, ".")
@@ -159,27 +160,29 @@ func kernelFeatures(f Facts) []Finding {
 	all := f.absentModules(absent)
 	if len(missing) > 0 {
 		all = append(all, Finding{
-			ID: "kernel-features", Severity: Fail, Seen: "the kernel lacks " + strings.Join(missing, ", ") + " (" + k.ConfigFrom + ")", Checks: []string{systemCheck},
+			ID: "kernel-features", Severity: Fail,
+			Seen: "the kernel lacks " + strings.Join(missing, ", ") + " (" + k.ConfigFrom + ")", Checks: []string{systemCheck},
 			Means: "no container can run on it", Fix: anotherKernel(),
 		})
 	}
 	if len(wanted) > 0 {
 		all = append(all, Finding{
 			ID: "kernel-options", Severity: Warning, Seen: "the kernel lacks " + strings.Join(wanted, ", "),
-			Means: "the control plane may come up; what is named in brackets will not work", Fix: anotherKernel(),
+			Means: "the control plane may start; what is named in brackets will not work", Fix: anotherKernel(),
 		})
 	}
-	if len(all) == 0 && (k.ConfigFrom != "" || k.ModulesTold) {
+	if len(all) == 0 && (k.ConfigFrom != "" || k.ModulesKnown) {
 		return fine("kernel-features", "namespaces, cgroups, overlay, netfilter, vxlan, veth")
 	}
 	return all
 }
 
 func anotherKernel() []string {
-	return []string{"# another kernel is needed: your distribution's current one (Armbian: armbian-config, Debian: apt install linux-image-armmp)"}
+	return []string{"# another kernel is needed: your distribution's current one (Armbian: armbian-config, Debian: apt " +
+		"install linux-image-armmp)"}
 }
 
-// lacksFile tells whether a feature is a module (=m) whose file is not there. Where
+// lacksFile reports whether a feature is a module (=m) whose file is not there. Where
 // the configuration is not known, an upgrade that took the modules away tells.
 func (f Facts) lacksFile(x feature) bool {
 	k := f.Host.Kernel
@@ -191,7 +194,7 @@ func (f Facts) lacksFile(x feature) bool {
 			return false
 		}
 	}
-	return k.ModulesTold || k.Replaced
+	return k.ModulesKnown || k.Replaced
 }
 
 // absentModules is the finding of modules that the kernel was built with and that
@@ -202,19 +205,22 @@ func (f Facts) absentModules(list []string) []Finding {
 		return nil
 	}
 	found := Finding{
-		ID: "kernel-modules", Severity: Warning, Seen: "the kernel has as a module whose file is missing: " + strings.Join(list, ", "),
+		ID: "kernel-modules", Severity: Warning,
+		Seen:  "modules that this kernel was built with are missing: " + strings.Join(list, ", "),
 		Means: "it cannot be loaded, so what is named in brackets will not work",
 		Fix:   []string{"sudo apt install --reinstall linux-image-" + k.Release + "    # or what brought this kernel"},
 	}
 	switch {
 	case k.Replaced:
-		found.Seen = fmt.Sprintf("the modules of the running kernel, %s, are gone; there are those of %s. Not loaded: %s", k.Release, strings.Join(k.Installed, ", "), strings.Join(list, ", "))
+		found.Seen = fmt.Sprintf("the modules of the running kernel, %s, are gone; there are those of %s. Not loaded: %s",
+			k.Release, strings.Join(k.Installed, ", "), strings.Join(list, ", "))
 		found.Means = "the kernel was upgraded since the board's start: until the restart nothing more can be loaded"
 		found.Fix = []string{"sudo reboot"}
 	case strings.HasSuffix(k.Release, "-raspi"):
 		found.Fix = []string{"sudo apt install linux-modules-extra-raspi    # Ubuntu keeps them in a package of their own"}
 	case ubuntuKernel.MatchString(k.Release):
-		found.Fix = []string{"sudo apt install linux-modules-extra-" + k.Release + "    # Ubuntu keeps them in a package of their own"}
+		found.Fix = []string{"sudo apt install linux-modules-extra-" + k.Release + "    # Ubuntu keeps them in a package " +
+			"of their own"}
 	}
 	return one(found)
 }
@@ -231,8 +237,10 @@ func pageSize(f Facts) []Finding {
 	}
 	found := Finding{
 		ID: "page-size", Severity: Info, Seen: fmt.Sprintf("the kernel has pages of %d KiB", size>>10),
-		Means: "Kubernetes runs on it. Images whose programs were built for 4 KiB stop at once, such as those with jemalloc (\"Unsupported system page size\": Redis, MongoDB and others) and many of 32-bit ARM",
-		Fix:   []string{"# another kernel is needed for those; with 4 KiB it is usually the one without -16k or -64k in its name"},
+		Means: "Kubernetes runs on it. Images whose programs were built for 4 KiB stop at once, such as those with " +
+			"jemalloc (\"Unsupported system page size\": Redis, MongoDB and others) and many of 32-bit ARM",
+		Fix: []string{"# another kernel is needed for those; with 4 KiB it is usually the one without -16k or -64k in " +
+			"its name"},
 	}
 	if strings.Contains(f.Host.Kernel.Release, "2712") {
 		found.Fix = []string{"# in config.txt on the boot partition, below [all], if those are wanted: kernel=kernel8.img"}
@@ -245,7 +253,7 @@ func memoryCgroup(f Facts) []Finding {
 	if f.Host.Stopped {
 		return f.memoryCgroupAtStart()
 	}
-	if !c.Told {
+	if !c.Known {
 		return nil
 	}
 	var missing []string
@@ -260,14 +268,17 @@ func memoryCgroup(f Facts) []Finding {
 	if c.Version == 2 && slices.Equal(missing, []string{"cpuset"}) {
 		all = append(all, Finding{
 			ID: "cgroup-controllers", Severity: Fail, Seen: "the kernel has no cpusets", Checks: []string{systemCheck},
-			Means: "kubeadm's own check wants them; kernels for one core, such as a Raspberry Pi 1's, have none, and the kubelet does without",
-			Fix:   []string{"kubeadm-arm init --ignore-preflight-errors=SystemVerification"},
+			Means: "kubeadm's own check wants them; kernels for one core, such as a Raspberry Pi 1's, have none, and the " +
+				"kubelet does without",
+			Fix: []string{"kubeadm-arm init --ignore-preflight-errors=SystemVerification"},
 		})
 	} else if len(missing) > 0 {
 		all = append(all, Finding{
-			ID: "cgroup-controllers", Severity: Fail, Seen: "cgroup controllers are missing: " + strings.Join(missing, ", "), Checks: []string{"cgroup-controllers", systemCheck},
-			Means: "the kubelet does not start without them",
-			Fix:   []string{"cat /proc/cgroups /sys/fs/cgroup/cgroup.controllers    # is one switched off by cgroup_disable= in /proc/cmdline?"},
+			ID: "cgroup-controllers", Severity: Fail, Seen: "cgroup controllers are missing: " + strings.Join(missing, ", "),
+			Checks: []string{"cgroup-controllers", systemCheck},
+			Means:  "the kubelet does not start without them",
+			Fix: []string{"cat /proc/cgroups /sys/fs/cgroup/cgroup.controllers    # is one switched off by cgroup_disable= " +
+				"in /proc/cmdline?"},
 		})
 	}
 	if !c.Has("memory") {
@@ -287,13 +298,14 @@ func cgroupVersion(f Facts) []Finding {
 	}
 	switch f.Host.Cgroups.Version {
 	case 0:
-		if !f.Host.Cgroups.Told {
+		if !f.Host.Cgroups.Known {
 			return nil
 		}
 		return one(Finding{
 			ID: "cgroup-version", Severity: Fail, Seen: "no cgroup file system is mounted", Checks: []string{systemCheck},
 			Means: "neither the kubelet nor a container can run",
-			Fix:   []string{"sudo mount -t cgroup2 none /sys/fs/cgroup    # systemd does it; on other systems: apt install cgroupfs-mount"},
+			Fix: []string{"sudo mount -t cgroup2 none /sys/fs/cgroup    # systemd does it; on other systems: apt install " +
+				"cgroupfs-mount"},
 		})
 	case 2:
 		if v := f.kubeletFacts().Value(kubeadm.CgroupV2); v != "yes" {
@@ -308,20 +320,25 @@ func cgroupVersion(f Facts) []Finding {
 	case "yes":
 		return fine("cgroup-version", "cgroup v1")
 	case "maintenance mode":
-		return one(f.withBoot(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1", Means: "it still works with this kubelet; from v1.35 on it is refused unless asked for"}, unified))
+		return one(f.withBoot(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1", Means: "it still works " +
+			"with this kubelet; from v1.35 on it is refused unless asked for"}, unified))
 	}
 	if f.clusterHere() {
-		return one(f.withBoot(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1, and a kubelet that runs on it", Means: "a kubelet from v1.35 on does so only with failCgroupV1: false"}, unified))
+		return one(f.withBoot(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1, and a kubelet that runs on it",
+			Means: "a kubelet from v1.35 on does so only with failCgroupV1: false"}, unified))
 	}
 	if f.Ask.FailCgroupV1 == "false" {
 		return one(Finding{
-			ID: "cgroup-version", Severity: Fail, Seen: "cgroup v1, allowed by failCgroupV1: false", Checks: []string{systemCheck},
-			Means: "the kubelet takes it; kubeadm's preflight refuses it all the same",
-			Fix:   []string{"kubeadm-arm init --ignore-preflight-errors=" + f.ignoring(systemCheck) + "    # beside your --config"},
+			ID: "cgroup-version", Severity: Fail, Seen: "cgroup v1, allowed by failCgroupV1: false",
+			Checks: []string{systemCheck},
+			Means:  "the kubelet takes it; kubeadm's preflight refuses it regardless",
+			Fix: []string{"kubeadm-arm init --ignore-preflight-errors=" + f.ignoring(systemCheck) + "    # beside your " +
+				"--config"},
 		})
 	}
 	return one(f.withBoot(Finding{
 		ID: "cgroup-version", Severity: Fail, Seen: "cgroup v1", Checks: []string{"cgroup-version"},
-		Means: fmt.Sprintf("the kubelet of %s does not start on it; cgroup v2 is one line away, or set failCgroupV1: false in a KubeletConfiguration and ignore %s", f.version(), systemCheck),
+		Means: fmt.Sprintf("the kubelet of %s does not start on it; cgroup v2 is one line away, or set failCgroupV1: "+
+			"false in a KubeletConfiguration and ignore %s", f.version(), systemCheck),
 	}, unified))
 }

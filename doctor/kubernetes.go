@@ -28,7 +28,8 @@ func neededPrograms(f Facts) []Finding {
 	if len(missing) == 0 {
 		return fine("small-programs", "those that kubeadm asks for are there")
 	}
-	packages := map[string]string{"conntrack": "conntrack", "cp": "coreutils", "crictl": "cri-tools", "ip": "iproute2", "iptables": "iptables", "losetup": "mount", "mount": "mount", "nsenter": "util-linux"}
+	packages := map[string]string{"conntrack": "conntrack", "cp": "coreutils", "crictl": "cri-tools", "ip": "iproute2",
+		"iptables": "iptables", "losetup": "mount", "mount": "mount", "nsenter": "util-linux"}
 	var install []string
 	for _, name := range missing {
 		if p := packages[name]; !slices.Contains(install, p) {
@@ -45,11 +46,14 @@ func neededPrograms(f Facts) []Finding {
 func kubeletUnit(f Facts) []Finding {
 	switch {
 	case !f.Host.Node.Systemd && !f.Host.Stopped:
-		return one(Finding{ID: "kubelet-unit", Severity: Info, Seen: "no systemd runs here", Means: "kubeadm cannot start the kubelet: something else has to, as soon as /var/lib/kubelet/config.yaml is there"})
+		return one(Finding{
+			ID: "kubelet-unit", Severity: Info, Seen: "no systemd runs here",
+			Means: "kubeadm cannot start the kubelet: something else has to, as soon as /var/lib/kubelet/config.yaml is there",
+		})
 	case f.Host.Services["kubelet.service"] == host.UnitMasked:
 		return one(Finding{
 			ID: "kubelet-unit", Severity: Fail, Seen: "kubelet.service is masked", Rule: KubeletRule,
-			Means: "nothing can start the kubelet, and init waits for it in vain",
+			Means: "nothing can start the kubelet, and init would wait until it times out",
 			Fix:   []string{f.systemctl("unmask", "kubelet.service")},
 		})
 	case f.Host.Services["kubelet.service"] == host.UnitDisabled && f.Host.Stopped:
@@ -61,7 +65,7 @@ func kubeletUnit(f Facts) []Finding {
 	case f.Host.Node.KubeletUnit == "":
 		return one(Finding{
 			ID: "kubelet-unit", Severity: Fail, Seen: "there is no kubelet.service",
-			Means: "nothing would start the kubelet, and init waits for it in vain",
+			Means: "nothing would start the kubelet, and init would wait until it times out",
 			Fix: []string{
 				"sudo apt install kubelet    # packages bring it; with a kubelet of your own:",
 				`printf '[Unit]\nDescription=kubelet\nAfter=containerd.service\n[Service]\nEnvironment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf" "KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"\nEnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env\nExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS\nRestart=always\nRestartSec=10\n[Install]\nWantedBy=multi-user.target\n' | sudo tee /etc/systemd/system/kubelet.service >/dev/null && sudo systemctl enable kubelet`,
@@ -97,17 +101,24 @@ func kubeletVersion(f Facts) []Finding {
 	}
 	skew := number(f.Kubeadm.Value(kubeadm.KubeletSkew))
 	seen := fmt.Sprintf("kubelet %s, kubeadm %s, control plane %s", f.Kubelet, f.Kubeadm.Version, plane)
-	fix := []string{fmt.Sprintf("sudo apt install kubelet='%d.%d.*' kubeadm='%d.%d.*'", plane.Major, plane.Minor, plane.Major, plane.Minor)}
+	fix := []string{fmt.Sprintf("sudo apt install kubelet='%d.%d.*' kubeadm='%d.%d.*'", plane.Major, plane.Minor,
+		plane.Major, plane.Minor)}
 	switch {
 	case f.Kubelet.Major != plane.Major || f.Kubelet.Minor > plane.Minor:
-		return one(Finding{ID: "kubelet-version", Severity: Fail, Seen: seen, Checks: []string{"KubeletVersion"}, Means: "a kubelet may never be newer than its API server: kubeadm's preflight refuses it", Fix: fix})
+		return one(Finding{
+			ID: "kubelet-version", Severity: Fail, Seen: seen, Checks: []string{"KubeletVersion"},
+			Means: "a kubelet may never be newer than its API server: kubeadm's preflight refuses it", Fix: fix,
+		})
 	case f.Kubelet.Minor < f.Kubeadm.Version.Minor-skew:
-		return one(Finding{ID: "kubelet-version", Severity: Fail, Seen: seen, Checks: []string{"KubeletVersion"}, Means: fmt.Sprintf("it may be %d minor versions older at most: kubeadm's preflight refuses it", skew), Fix: fix})
+		return one(Finding{
+			ID: "kubelet-version", Severity: Fail, Seen: seen, Checks: []string{"KubeletVersion"},
+			Means: fmt.Sprintf("it may be %d minor versions older at most: kubeadm's preflight refuses it", skew), Fix: fix,
+		})
 	}
 	return fine("kubelet-version", seen)
 }
 
-// officialImages tells whether images come from Kubernetes' own registry.
+// officialImages reports whether images come from Kubernetes' own registry.
 func (f Facts) officialImages() bool {
 	switch f.Ask.ImageRepository {
 	case "", "registry.k8s.io", "k8s.gcr.io":
@@ -151,13 +162,14 @@ func images(f Facts) []Finding {
 		Checks: []string{"ImagePull"},
 		Fix:    []string{f.buildImages(plane) + "    # on a PC; then import them here"},
 	}
-	if f.ImagesTold {
+	if f.ImagesKnown {
 		// Asked and not there: they would be pulled from where there are none.
 		found.Severity = Fail
 		found.Seen += ", and none is on the board"
 	}
 	if old {
-		found.Means = fmt.Sprintf("the official ones were built for ARMv7 since v1.6 and die of Illegal instruction on this %s; images of your own have to be on the board before init", f.Board.CPU.Arch)
+		found.Means = fmt.Sprintf("the official ones were built for ARMv7 since v1.6 and die of Illegal instruction on "+
+			"this %s; images of your own have to be on the board before init", f.Board.CPU.Arch)
 	}
 	return one(found)
 }
@@ -180,13 +192,14 @@ func etcdArch(f Facts) []Finding {
 	if f.Kubeadm.Value(kubeadm.ExtraArgs) == "a map" {
 		found.Fix = []string{
 			"# in a file etcd.yaml in the folder that --patches (or patches.directory) names:",
-			"{apiVersion: v1, kind: Pod, metadata: {name: etcd}, spec: {containers: [{name: etcd, env: [{name: ETCD_UNSUPPORTED_ARCH, value: arm}]}]}}",
+			"{apiVersion: v1, kind: Pod, metadata: {name: etcd}, spec: {containers: [{name: etcd, env: [{name: " +
+				"ETCD_UNSUPPORTED_ARCH, value: arm}]}]}}",
 		}
 	}
 	return one(found)
 }
 
-// clusterHere tells whether a control plane is set up on the board: kubeconfig of
+// clusterHere reports whether a control plane is set up on the board: kubeconfig of
 // the kubelet, an API server's manifest, and somebody on its port.
 func (f Facts) clusterHere() bool {
 	conf, manifest, port := false, false, false
@@ -205,11 +218,14 @@ func (f Facts) clusterHere() bool {
 func staticPods(f Facts) []Finding {
 	var all []string
 	for _, p := range f.Host.Node.StaticPods {
-		if slices.Contains([]string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}, p.Pod) && !f.Resuming {
+		if slices.Contains([]string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"},
+			p.Pod) && !f.Resuming {
 			return one(Finding{
-				ID: "static-pods", Severity: Fail, Rule: KubeletRule, Seen: "/etc/kubernetes/manifests/" + p.File + " is a second pod of the name " + p.Pod,
-				Means: "the kubelet reads files of any ending there, also a copy that an editor or you have kept, and takes one of the two",
-				Fix:   []string{"sudo mv /etc/kubernetes/manifests/" + shell.Quote(p.File) + " /root/"},
+				ID: "static-pods", Severity: Fail, Rule: KubeletRule,
+				Seen: "/etc/kubernetes/manifests/" + p.File + " is a second pod of the name " + p.Pod,
+				Means: "the kubelet reads files of any ending there, also a copy that an editor or you have kept, and takes one " +
+					"of the two",
+				Fix: []string{"sudo mv /etc/kubernetes/manifests/" + shell.Quote(p.File) + " /root/"},
 			})
 		}
 		all = append(all, p.File)
@@ -218,8 +234,10 @@ func staticPods(f Facts) []Finding {
 		return nil
 	}
 	return one(Finding{
-		ID: "static-pods", Severity: Info, Rule: OwnRule, Seen: "in /etc/kubernetes/manifests, and not kubeadm's: " + strings.Join(all, ", "),
-		Means: "they stay as they are, and the kubelet starts them as soon as it runs: the usual way to a virtual address (kube-vip, keepalived)",
+		ID: "static-pods", Severity: Info, Rule: OwnRule,
+		Seen: "in /etc/kubernetes/manifests, and not kubeadm's: " + strings.Join(all, ", "),
+		Means: "they stay as they are, and the kubelet starts them as soon as it runs: the usual way to a virtual address " +
+			"(kube-vip, keepalived)",
 	})
 }
 
@@ -229,11 +247,15 @@ func leftovers(f Facts) []Finding {
 	case f.Resuming:
 		return nil
 	case f.clusterHere():
-		return one(Finding{ID: "cluster", Severity: Info, Seen: "a control plane is set up on this board", Means: "init would refuse; a second one is not begun beside it"})
+		return one(Finding{
+			ID: "cluster", Severity: Info, Seen: "a control plane is set up on this board",
+			Means: "init refuses to set up a second one",
+		})
 	case f.Journal:
 		return one(Finding{
-			ID: "leftovers", Severity: Info, Seen: "a run of kubeadm-arm init was interrupted here", Means: "it goes on where it stopped",
-			Fix: []string{"sudo kubeadm-arm resume    # or give it up: sudo kubeadm-arm abort"},
+			ID: "leftovers", Severity: Info, Seen: "a run of kubeadm-arm init was interrupted here",
+			Means: "resume continues where it stopped",
+			Fix:   []string{"sudo kubeadm-arm resume    # or give it up: sudo kubeadm-arm abort"},
 		})
 	}
 	var left []string
@@ -256,16 +278,16 @@ func leftovers(f Facts) []Finding {
 		checks = append(checks, "DirAvailable-"+strings.ReplaceAll(f.Ask.EtcdFolder, "/", "-"))
 	}
 	if len(left) == 0 {
-		return fine("leftovers", "nothing of an earlier kubeadm")
+		return fine("leftovers", "nothing left over from an earlier kubeadm")
 	}
 	found := Finding{
-		ID: "leftovers", Severity: Info, Seen: "left of an earlier kubeadm: " + strings.Join(left, ", "),
+		ID: "leftovers", Severity: Info, Seen: "left over from an earlier kubeadm: " + strings.Join(left, ", "),
 		Means: "certificates and kubeconfigs that fit are used again",
-		Fix:   []string{"sudo kubeadm-arm reset    # to begin afresh: it removes all of it, and the cluster's data"},
+		Fix:   []string{"sudo kubeadm-arm reset    # to start over: it removes all of this, and the cluster's data"},
 	}
 	if len(checks) > 0 {
 		found.Severity, found.Checks = Fail, checks
-		found.Means = "kubeadm's preflight refuses to begin over it"
+		found.Means = "kubeadm's preflight refuses to start with these in place"
 	}
 	if len(n.CNI) > 0 && len(checks) > 0 {
 		found.Fix = append(found.Fix, "sudo rm -r /etc/cni/net.d    # the old pod network's; reset leaves it")

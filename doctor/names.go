@@ -23,7 +23,8 @@ var subdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-
 // imageNames are hostnames that images come with.
 func imageNames() []string {
 	return []string{
-		"raspberrypi", "bananapi", "banana-pi", "bpi", "lemaker", "cubieboard", "cubieboard2", "cubietruck", "orangepi", "orangepipc", "odroid", "rock64", "rockpi",
+		"raspberrypi", "bananapi", "banana-pi", "bpi", "lemaker", "cubieboard", "cubieboard2", "cubietruck", "orangepi",
+		"orangepipc", "odroid", "rock64", "rockpi",
 		"roc-rk3328-cc", "nanopi", "armbian", "dietpi", "debian", "ubuntu", "alarm", "libre-computer", "beaglebone",
 	}
 }
@@ -40,8 +41,9 @@ func hostname(f Facts) []Finding {
 	case name == "(none)" || !subdomain.MatchString(name) || len(name) > 253:
 		return one(Finding{
 			ID: "hostname", Severity: Fail, Rule: KubeadmRule, Seen: fmt.Sprintf("%q is no name for a node", name),
-			Means: "kubeadm refuses it: Kubernetes takes small letters, digits, hyphens and dots (RFC 1123), and a letter or digit at both ends",
-			Fix:   rename,
+			Means: "kubeadm refuses it: Kubernetes takes lower-case letters, digits, hyphens and dots (RFC 1123), and a " +
+				"letter or digit at both ends",
+			Fix: rename,
 		})
 	case name == "localhost" || strings.HasPrefix(name, "localhost."):
 		return one(Finding{
@@ -52,8 +54,9 @@ func hostname(f Facts) []Finding {
 	case slices.Contains(imageNames(), name):
 		return one(Finding{
 			ID: "hostname", Severity: Info, Seen: fmt.Sprintf("the board has its image's name, %q", name),
-			Means: "two boards of the same name cannot be in one cluster; rename it before init, a node cannot be renamed later",
-			Fix:   rename,
+			Means: "two boards with the same name cannot be in one cluster; rename it before init, since a node cannot be " +
+				"renamed later",
+			Fix: rename,
 		})
 	case f.Ask.NodeName == "" && name != f.Host.Names.Hostname:
 		return one(Finding{
@@ -74,13 +77,15 @@ func hostnameResolves(f Facts) []Finding {
 	}
 	found := Finding{
 		ID: "hostname-resolves", Severity: Warning, Seen: name + " is not in /etc/hosts",
-		Means: "the kubelet looks it up for every static pod; without a name server that knows it each stalls for 10 s, and a whole bootstrap was seen to fail from that alone",
+		Means: "the kubelet looks it up for every static pod; without a name server that knows it each stalls for 10 s, " +
+			"and a whole bootstrap was seen to fail from that alone",
 	}
 	found.Edits = []Edit{{"/etc/hosts", addLine{"127.0.1.1 " + name}}}
 	if slices.Contains(f.Host.Names.NSS, "myhostname") {
 		found.Severity = Info
 		found.Seen += "; only nss-myhostname knows it"
-		found.Means = "programs that are linked statically, such as many builds of the kubelet, do not ask it: they stall for 10 s with every static pod"
+		found.Means = "programs that are linked statically, such as many builds of the kubelet, do not ask it: they stall " +
+			"for 10 s with every static pod"
 	}
 	return one(found)
 }
@@ -116,8 +121,9 @@ func copies(f Facts) []Finding {
 	if len(prints) > 0 {
 		all = append(all, Finding{
 			ID: "copied-card", Severity: Info, Brief: true, Seen: "fingerprints: " + strings.Join(prints, ", "),
-			Means: "compare them with those of your other boards: an equal one means a copied card, and such nodes disturb each other. On the copy:",
-			Fix:   append(newIdentity("machine-id"), newIdentity("ssh-host-key")...),
+			Means: "compare them with those of your other boards: an equal one means a copied card, and such nodes disturb " +
+				"each other. On the copy:",
+			Fix: append(newIdentity("machine-id"), newIdentity("ssh-host-key")...),
 		})
 	}
 	return all

@@ -43,7 +43,7 @@ func (f Facts) families() (four, six bool) {
 // A sysctl is a setting of the kernel that a cluster needs to be 1.
 type sysctl struct {
 	id, name string
-	// needed tells whether this cluster needs it, and asked whether kubeadm's
+	// needed reports whether this cluster needs it, and asked whether kubeadm's
 	// preflight asks for it.
 	needed, asked bool
 	means         string
@@ -162,7 +162,8 @@ func ownAddress(f Facts) []Finding {
 	}
 	found := Finding{
 		ID: "own-address", Severity: Fail, Rule: KubeadmRule,
-		Seen: fmt.Sprintf("this board has no address %s; it has %s", a, cmp.Or(strings.Join(others, ", "), "none but loopback")),
+		Seen: fmt.Sprintf("this board has no address %s; it has %s", a, cmp.Or(strings.Join(others, ", "), "none but "+
+			"loopback")),
 		Means: "etcd cannot listen there. kubeadm from v1.37 says that ports 2379 and 2380 are in use, older ones wait " +
 			"for an etcd that ends again and again",
 		Fix: []string{"ip -brief address    # name one of the board's own with --apiserver-advertise-address (in a " +
@@ -178,7 +179,7 @@ func ownAddress(f Facts) []Finding {
 func defaultRoute(f Facts) []Finding {
 	n := f.Host.Network
 	switch {
-	case !n.Told:
+	case !n.Known:
 		return nil
 	case n.DefaultRoute:
 		return fine("default-route", "there is a default route")
@@ -210,7 +211,7 @@ func nameServers(f Facts) []Finding {
 	if len(n.Servers) == 0 {
 		found := Finding{
 			ID: "name-servers", Severity: Warning, Rule: OwnRule, Seen: n.ResolvConf + " names no name server",
-			Means: "images cannot be pulled by name, and CoreDNS has nobody to ask",
+			Means: "images cannot be pulled by name, and CoreDNS has no server to ask",
 		}
 		switch router := f.Host.Network.Gateway; {
 		case strings.HasPrefix(n.ResolvConf, "/run/"):
@@ -219,7 +220,7 @@ func nameServers(f Facts) []Finding {
 		case router.IsValid():
 			found.Edits = []Edit{{n.ResolvConf, addLine{"nameserver " + router.String()}}}
 		default:
-			found.Fix = []string{"# add to " + n.ResolvConf + " a line of the form: nameserver " + f.router()}
+			found.Fix = []string{"# add to " + n.ResolvConf + " a line such as: nameserver " + f.router()}
 		}
 		return one(found)
 	}
@@ -235,7 +236,7 @@ func nameServers(f Facts) []Finding {
 	case loop != "":
 		return one(Finding{
 			ID: "name-servers", Severity: Warning, Rule: OwnRule, Seen: n.ResolvConf + " names " + loop,
-			Means: "CoreDNS would ask itself for ever and stop with \"Loop detected\": in a pod that address is " +
+			Means: "CoreDNS would ask itself forever and stop with \"Loop detected\": in a pod that address is " +
 				"the pod's own",
 			Fix: append([]string{f.nameServerLine("/etc/resolv-pods.conf")},
 				f.kubeletConfiguration("resolv-conf", "resolvConf: /etc/resolv-pods.conf")...),
@@ -244,7 +245,7 @@ func nameServers(f Facts) []Finding {
 		return one(Finding{
 			ID: "name-servers", Severity: Warning, Rule: OwnRule, Seen: n.ResolvConf + " names " +
 				strings.Join(n.Servers, ", ") + " alone",
-			Means: "a link-local address holds on the board's own interface; from a pod nobody answers there, so " +
+			Means: "a link-local address holds on the board's own interface; it cannot be reached from a pod, so " +
 				"CoreDNS resolves nothing outside the cluster",
 			Fix: append([]string{f.nameServerLine("/etc/resolv-pods.conf")},
 				f.kubeletConfiguration("resolv-conf", "resolvConf: /etc/resolv-pods.conf")...),
@@ -288,8 +289,8 @@ func (f Facts) router() string {
 // nameServerLine writes a file with the router as name server. The file is one
 // that is not there, or this program's own.
 func (f Facts) nameServerLine(path string) string {
-	return "echo 'nameserver " + f.router() + "' | sudo tee " + shell.Quote(path) + "    # your router's address, if it is " +
-		"another one"
+	return "echo 'nameserver " + f.router() + "' | sudo tee " + shell.Quote(path) + "    # your router's address, if it " +
+		"is another one"
 }
 
 // kubeletConfiguration is how to give the kubelet a setting with --config. kubeadm
@@ -364,7 +365,7 @@ func ports(f Facts) []Finding {
 		who := f.Holders[p]
 		ours = ours || strings.HasPrefix(who, "kube") || strings.HasPrefix(who, "etcd")
 		if who == "" {
-			who = "somebody"
+			who = "an unknown process"
 		}
 		words = append(words, fmt.Sprintf("%d (for %s) by %s", p, wanted[p], who))
 		checks = append(checks, "Port-"+strconv.Itoa(p))

@@ -194,7 +194,7 @@ func (f Facts) rivals(all []host.Socket) Finding {
 	return found
 }
 
-// uses tells whether a runtime is the one that counts here.
+// uses reports whether a runtime is the one that counts here.
 func (f Facts) uses(runtime string) bool {
 	c := f.choose()
 	if len(c.rivals) > 0 {
@@ -258,7 +258,7 @@ func runtimeVersion(f Facts) []Finding {
 
 func sandboxImage(f Facts) []Finding {
 	image := f.Host.Runtime.Containerd.SandboxImage
-	if !f.ImagesTold || !f.uses("containerd") {
+	if !f.ImagesKnown || !f.uses("containerd") {
 		return nil
 	}
 	for _, i := range f.Images {
@@ -271,7 +271,7 @@ func sandboxImage(f Facts) []Finding {
 	}
 	found := Finding{ID: "sandbox-image", Severity: Info, Seen: image + " is not on the board", Means: "every pod " +
 		"needs it; it is pulled with the first one"}
-	if f.Host.Network.Told && !f.Host.Network.DefaultRoute {
+	if f.Host.Network.Known && !f.Host.Network.DefaultRoute {
 		found.Severity = Warning
 		found.Means = "every pod needs it, and without a network it cannot be pulled"
 	}

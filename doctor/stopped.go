@@ -7,7 +7,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 )
 
-// runtimeAtStart tells whether a stopped system will have a container runtime once
+// runtimeAtStart reports whether a stopped system will have a container runtime once
 // it has started. Sockets are made by what runs.
 func (f Facts) runtimeAtStart() []Finding {
 	for _, r := range []struct{ program, unit string }{

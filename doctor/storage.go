@@ -15,7 +15,9 @@ type StorageProblem struct {
 func storageSet(f Facts) []Finding {
 	var all []Finding
 	for _, p := range f.Storage {
-		found := Finding{ID: "storage", Severity: Warning, Seen: p.Seen, Means: p.Hint, Fix: []string{"kubeadm-arm storage status"}}
+		found := Finding{
+			ID: "storage", Severity: Warning, Seen: p.Seen, Means: p.Hint, Fix: []string{"kubeadm-arm storage status"},
+		}
 		if p.Bad {
 			found.Severity = Fail
 		}

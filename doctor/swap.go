@@ -11,7 +11,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// allowsSwap tells whether the kubelet was told to run with swap on: by a flag,
+// allowsSwap reports whether the kubelet was told to run with swap on: by a flag,
 // which counts more than its configuration file.
 func (f Facts) allowsSwap() bool { return isFalse(f.kubeletSetting("fail-swap-on", f.Ask.FailSwapOn)) }
 

@@ -27,17 +27,20 @@ func clock(f Facts) []Finding {
 		if c.Now.Before(cert.NotBefore) {
 			return one(Finding{
 				ID: "clock", Severity: Fail,
-				Seen:  fmt.Sprintf("the clock says %s; %s is valid from %s on", now, cert.Path, cert.NotBefore.UTC().Format("2006-01-02 15:04")),
-				Means: "every TLS connection is refused until the clock is right; boards without a battery-backed clock start in the past",
-				Fix:   fix,
+				Seen: fmt.Sprintf("the clock says %s; %s is valid from %s on", now, cert.Path,
+					cert.NotBefore.UTC().Format("2006-01-02 15:04")),
+				Means: "every TLS connection is refused until the clock is right; boards without a battery-backed clock start " +
+					"in the past",
+				Fix: fix,
 			})
 		}
 	}
 	if behind := c.Epoch.Sub(c.Now); behind > clockSlack {
 		found := Finding{
 			ID: "clock", Severity: Warning,
-			Seen:  fmt.Sprintf("the clock says %s, which is past: %s (%s)", now, c.EpochFrom, c.Epoch.UTC().Format("2006-01-02")),
-			Means: "registries are not trusted by a clock before their certificates' birth",
+			Seen: fmt.Sprintf("the clock says %s, which is past: %s (%s)", now, c.EpochFrom,
+				c.Epoch.UTC().Format("2006-01-02")),
+			Means: "by this clock the certificates of registries are not valid yet, so no image can be pulled",
 			Fix:   fix,
 		}
 		if behind > certificateLife {
@@ -49,7 +52,7 @@ func clock(f Facts) []Finding {
 	if !c.RTC {
 		return one(Finding{
 			ID: "clock", Severity: Info, Brief: true, Seen: now + " UTC, plausible; no battery-backed clock",
-			Means: "after each start the clock is wrong until the network sets it; certificates may look unborn for so long",
+			Means: "after each start the clock is wrong until the network sets it; until then certificates may not be valid yet",
 			Fix:   []string{"sudo timedatectl set-ntp true"},
 		})
 	}
@@ -72,8 +75,9 @@ func volumes(f Facts) []Finding {
 		if v.ReadOnly && (v.Path != "/" || !f.hasOwnVolume("/etc/kubernetes")) {
 			all = append(all, Finding{
 				ID: "read-only", Severity: Fail, Seen: v.Path + " is mounted read-only",
-				Means: "nothing can be written there. A card that fails makes the kernel do so: look into dmesg before anything else",
-				Fix:   []string{"dmesg | grep -iE 'mmc|ext4|i/o error' | tail", "sudo mount -o remount,rw " + v.Path},
+				Means: "nothing can be written there. A card that fails makes the kernel do so: look into dmesg before anything " +
+					"else",
+				Fix: []string{"dmesg | grep -iE 'mmc|ext4|i/o error' | tail", "sudo mount -o remount,rw " + v.Path},
 			})
 			break
 		}
@@ -85,13 +89,17 @@ func volumes(f Facts) []Finding {
 	switch {
 	case etcd.Card == "SD":
 		all = append(all, Finding{
-			ID: "etcd-disk", Severity: Warning, Seen: fmt.Sprintf("etcd's data would lie on an SD card (%s on %s)", etcd.Path, etcd.Disk),
-			Means: "etcd waits for the disk with every write; cards were seen to take 100 to 800 ms where it wants 10, and they wear out. A USB disk, an SSD or a RAID serves better",
-			Fix:   []string{"kubeadm-arm bench --folder " + etcd.Path + "    # how slow it is", "kubeadm-arm storage plan    # move the data to another disk"},
+			ID: "etcd-disk", Severity: Warning,
+			Seen: fmt.Sprintf("etcd's data would lie on an SD card (%s on %s)", etcd.Path, etcd.Disk),
+			Means: "etcd waits for the disk with every write; cards were seen to take 100 to 800 ms where it wants 10, and " +
+				"they wear out. A USB disk, an SSD or a RAID serves better",
+			Fix: []string{"kubeadm-arm bench --folder " + etcd.Path + "    # how slow it is", "kubeadm-arm storage plan    " +
+				"# move the data to another disk"},
 		})
 	case etcd.FSType == "tmpfs" || etcd.FSType == "ramfs":
 		all = append(all, Finding{
-			ID: "etcd-disk", Severity: Warning, Seen: fmt.Sprintf("etcd's data would lie in memory (%s is %s)", etcd.Path, etcd.FSType),
+			ID: "etcd-disk", Severity: Warning,
+			Seen:  fmt.Sprintf("etcd's data would lie in memory (%s is %s)", etcd.Path, etcd.FSType),
 			Means: "the whole cluster is forgotten at the next start",
 			Fix:   []string{"findmnt " + etcd.Path + "    # mount a disk there, or name another folder with etcd.local.dataDir"},
 		})
@@ -121,7 +129,7 @@ func volumes(f Facts) []Finding {
 	return all
 }
 
-// hasOwnVolume tells whether a folder lies on another mount than "/".
+// hasOwnVolume reports whether a folder lies on another mount than "/".
 func (f Facts) hasOwnVolume(path string) bool {
 	v, ok := f.volume(path)
 	return ok && !v.ReadOnly
@@ -156,13 +164,25 @@ func space(f Facts) []Finding {
 		case !first && (v.Free < leastFree || v.Free*100 < v.Size*evictShare):
 			// said already
 		case v.Free < leastFree:
-			all = append(all, Finding{ID: "space", Severity: Fail, Seen: seen, Means: "the disk is full: certificates and manifests cannot be written", Fix: fix})
+			all = append(all, Finding{
+				ID: "space", Severity: Fail, Seen: seen, Means: "the disk is full: certificates and manifests cannot be written",
+				Fix: fix,
+			})
 		case v.Free*100 < v.Size*evictShare:
-			all = append(all, Finding{ID: "space", Severity: Warning, Seen: seen, Means: "below 10 % the kubelet taints the node and evicts pods: CoreDNS will not run", Fix: fix})
+			all = append(all, Finding{
+				ID: "space", Severity: Warning, Seen: seen,
+				Means: "below 10 % the kubelet taints the node and evicts pods: CoreDNS will not run", Fix: fix,
+			})
 		case images && v.Free < imagesRoom && !f.clusterHere() && !f.Resuming:
-			all = append(all, Finding{ID: "space", Severity: Warning, Seen: seen, Means: "the control plane's images take about 1 GiB when they are unpacked", Fix: fix})
+			all = append(all, Finding{
+				ID: "space", Severity: Warning, Seen: seen,
+				Means: "the control plane's images take about 1 GiB when they are unpacked", Fix: fix,
+			})
 		case images && v.FreeInodes >= 0 && v.FreeInodes < 10000:
-			all = append(all, Finding{ID: "space", Severity: Warning, Seen: fmt.Sprintf("%s: %d files more can be made", v.Path, v.FreeInodes), Means: "images have tens of thousands of files", Fix: []string{"df -i " + v.Path}})
+			all = append(all, Finding{
+				ID: "space", Severity: Warning, Seen: fmt.Sprintf("%s: %d files more can be made", v.Path, v.FreeInodes),
+				Means: "images have tens of thousands of files", Fix: []string{"df -i " + v.Path},
+			})
 		}
 	}
 	if len(all) == 0 && len(said) > 0 {

@@ -17,7 +17,8 @@ const textWidth = 79
 func Text(w io.Writer, r Report) error {
 	var b strings.Builder
 	var about []string
-	for _, x := range []struct{ name, value string }{{"", r.Board}, {"kubeadm ", r.Kubeadm}, {"kubelet ", r.Kubelet}, {"container runtime ", r.Runtime}} {
+	for _, x := range []struct{ name, value string }{{"", r.Board}, {"kubeadm ", r.Kubeadm}, {"kubelet ", r.Kubelet},
+		{"container runtime ", r.Runtime}} {
 		if x.value != "" {
 			about = append(about, x.name+x.value)
 		}
@@ -88,7 +89,7 @@ func (r Rule) remark() string {
 	case OwnRule:
 		return "a rule of kubeadm-arm, not of kubeadm"
 	}
-	return "a rule of " + string(r) + ", which stops there all the same"
+	return "a rule of " + string(r) + ", which stops there regardless"
 }
 
 // write is one finding with its advice.
@@ -107,7 +108,8 @@ func (f Finding) write(b *strings.Builder) {
 		printable.Fprintf(b, "%s  %s\n", indent, line)
 	}
 	if f.Severity == Fail && !strings.Contains(strings.Join(f.Fix, " "), "--ignore-preflight-errors") {
-		printable.Fprintf(b, "%sgo on in spite of it: --ignore-preflight-errors=%s    # %s\n", indent, strings.Join(f.IgnoreNames(), ","), f.Rule.remark())
+		printable.Fprintf(b, "%sto continue anyway: --ignore-preflight-errors=%s    # %s\n", indent,
+			strings.Join(f.IgnoreNames(), ","), f.Rule.remark())
 	}
 	if f.Ignored {
 		printable.Fprintf(b, "%signored, as --ignore-preflight-errors says\n", indent)

@@ -133,7 +133,7 @@ func (b Board) machine() string {
 	return m
 }
 
-// runsMachine tells whether programs of a machine type run on a system of another:
+// runsMachine reports whether programs of a machine type run on a system of another:
 // 64-bit ones of ARM and x86 also run 32-bit programs, if their kernel does.
 func runsMachine(system, program string) bool {
 	switch {
@@ -143,7 +143,7 @@ func runsMachine(system, program string) bool {
 	return strings.HasPrefix(system, program) || strings.HasPrefix(program, system) && program != "arm64"
 }
 
-// needsFloat tells whether a 32-bit ARM program uses a floating-point unit: with
+// needsFloat reports whether a 32-bit ARM program uses a floating-point unit: with
 // GOARM=6 and 7 Go's do, unless softfloat is added (go.dev/wiki/GoArm).
 func (p Binary) needsFloat() bool {
 	version, kind, _ := strings.Cut(p.GOARM, ",")
@@ -166,7 +166,8 @@ func (e *IllegalInstructionError) Error() string {
 	}
 	cpu := e.Board.CPU.Arch.String()
 	if e.Board.CPU.Arch == ArchUnknown {
-		return fmt.Sprintf("%s at %s was built for %s; this system is one of %s: it cannot run here", filepath.Base(e.Binary.Path), e.Binary.Path, e.Binary.target(), e.Board.machine())
+		return fmt.Sprintf("%s at %s was built for %s; this system is one of %s: it cannot run here",
+			filepath.Base(e.Binary.Path), e.Binary.Path, e.Binary.target(), e.Board.machine())
 	}
 	if len(about) > 0 {
 		cpu += " (" + strings.Join(about, ", ") + ")"
@@ -176,9 +177,11 @@ func (e *IllegalInstructionError) Error() string {
 		fate = "it cannot run here"
 	}
 	if e.Binary.Arch.armVersion() <= e.Board.CPU.Arch.armVersion() && e.Board.CPU.noFloat && e.Binary.needsFloat() {
-		return fmt.Sprintf("%s at %s uses a floating-point unit (VFP), which this CPU, %s, lacks: %s", filepath.Base(e.Binary.Path), e.Binary.Path, cpu, fate)
+		return fmt.Sprintf("%s at %s uses a floating-point unit (VFP), which this CPU, %s, lacks: %s",
+			filepath.Base(e.Binary.Path), e.Binary.Path, cpu, fate)
 	}
-	return fmt.Sprintf("%s at %s was built for %s; this CPU is %s: %s", filepath.Base(e.Binary.Path), e.Binary.Path, e.Binary.target(), cpu, fate)
+	return fmt.Sprintf("%s at %s was built for %s; this CPU is %s: %s", filepath.Base(e.Binary.Path), e.Binary.Path,
+		e.Binary.target(), cpu, fate)
 }
 
 // Hint says what can be done.
@@ -201,10 +204,11 @@ func (e *IllegalInstructionError) Hint() string {
 	default:
 		return "install the build of " + filepath.Base(e.Binary.Path) + " for " + e.Board.CPU.Arch.String()
 	}
-	return "install a build for this CPU; on a PC with Go, this makes one, with all images: kubeadm-arm images build --cpu " + cpu
+	return "install a build for this CPU; on a PC with Go, this makes one, with all images: kubeadm-arm images build " +
+		"--cpu " + cpu
 }
 
-// Runs tells whether the board's CPU can run a program; the error is an
+// Runs reports whether the board's CPU can run a program; the error is an
 // [*IllegalInstructionError]. What is not known is let pass: the kernel will
 // judge.
 func (b Board) Runs(p Binary) error {

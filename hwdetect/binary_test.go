@@ -47,14 +47,17 @@ func TestRealBinaries(t *testing.T) {
 		assert.Equal(t, x.onRK, rk.Runs(b) == nil, "%s %s on a 64-bit board", x.arch, x.arm)
 		if x.arm == "7" {
 			err := pi1.Runs(b)
-			assert.EqualError(t, err, "kubeadm at "+path+" was built for ARMv7; this CPU is ARMv6 (ARM1176, Raspberry Pi Model B Rev 2): it would die with Illegal instruction")
+			assert.EqualError(t, err, "kubeadm at "+path+" was built for ARMv7; this CPU is ARMv6 (ARM1176, Raspberry Pi "+
+				"Model B Rev 2): it would die with Illegal instruction")
 			var bad *IllegalInstructionError
 			require.ErrorAs(t, err, &bad)
-			assert.Equal(t, "install a build for this CPU; on a PC with Go, this makes one, with all images: kubeadm-arm images build --cpu armv6", bad.Hint())
+			assert.Equal(t, "install a build for this CPU; on a PC with Go, this makes one, with all images: kubeadm-arm "+
+				"images build --cpu armv6", bad.Hint())
 		}
 	}
 	// An ARM1176 without a floating-point unit, such as Samsung's S3C6410.
-	soft := boardOf("processor : 0\nFeatures : swp half thumb fastmult edsp java\nCPU implementer : 0x41\nCPU architecture: 7\nCPU part : 0xb76\n")
+	soft := boardOf("processor : 0\nFeatures : swp half thumb fastmult edsp java\nCPU implementer : 0x41\nCPU " +
+		"architecture: 7\nCPU part : 0xb76\n")
 	for goarm, runs := range map[string]bool{"5": true, "6": false, "6,softfloat": true, "5,hardfloat": false} {
 		err := soft.Runs(Binary{Path: "/usr/bin/kubeadm", Machine: "arm", Arch: ARMv5, GOARM: goarm})
 		assert.Equal(t, runs, err == nil, goarm)

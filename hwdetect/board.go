@@ -31,7 +31,7 @@ type Board struct {
 	// systemMachine is what the system's own programs were built for, where no
 	// kernel tells.
 	systemMachine string
-	// Unknown lists what could not be told.
+	// Unknown lists what could not be found out.
 	Unknown []string `json:"unknown,omitempty"`
 }
 
@@ -69,7 +69,7 @@ type Features struct {
 	IDIV  bool `json:"idiv"`
 }
 
-// ARM32 tells whether the board's programs, and so its containers, are for 32-bit
+// ARM32 reports whether the board's programs, and so its containers, are for 32-bit
 // ARM: by the kernel, or by the CPU where the kernel does not tell. An ARMv8 core may
 // run a 32-bit kernel, or 32-bit programs under its 64-bit kernel; then containerd
 // pulls images for its own architecture.
@@ -108,7 +108,8 @@ func Read(root string) (Board, error) {
 	b.Kernel = readKernel(f)
 	b.deviceTree(deviceStrings(file("proc/device-tree/model")), deviceStrings(file("proc/device-tree/compatible")))
 	if b.Model == "" {
-		b.pc(strings.TrimSpace(string(file("sys/class/dmi/id/sys_vendor"))), strings.TrimSpace(string(file("sys/class/dmi/id/product_name"))))
+		b.pc(strings.TrimSpace(string(file("sys/class/dmi/id/sys_vendor"))),
+			strings.TrimSpace(string(file("sys/class/dmi/id/product_name"))))
 	}
 	b.cpu(info)
 	if n := countCores(file("sys/devices/system/cpu/present")); n > 0 {
@@ -124,7 +125,7 @@ func Read(root string) (Board, error) {
 	return b, nil
 }
 
-// gaps names what could not be told.
+// gaps names what could not be found out.
 func (b *Board) gaps() {
 	for _, g := range []struct {
 		name    string

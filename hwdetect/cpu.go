@@ -71,14 +71,21 @@ func armParts() map[string]struct {
 	}
 	return map[string]core{
 		"0x926": {"ARM926", ARMv5}, "0x946": {"ARM946", ARMv5}, "0xa26": {"ARM1026", ARMv5},
-		"0xb02": {"ARM11 MPCore", ARMv6}, "0xb36": {"ARM1136", ARMv6}, "0xb56": {"ARM1156", ARMv6}, "0xb76": {"ARM1176", ARMv6},
-		"0xc05": {"Cortex-A5", ARMv7}, "0xc07": {"Cortex-A7", ARMv7}, "0xc08": {"Cortex-A8", ARMv7}, "0xc09": {"Cortex-A9", ARMv7},
+		"0xb02": {"ARM11 MPCore", ARMv6}, "0xb36": {"ARM1136", ARMv6}, "0xb56": {"ARM1156", ARMv6}, "0xb76": {"ARM1176",
+			ARMv6},
+		"0xc05": {"Cortex-A5", ARMv7}, "0xc07": {"Cortex-A7", ARMv7}, "0xc08": {"Cortex-A8", ARMv7}, "0xc09": {"Cortex-A9",
+			ARMv7},
 		"0xc0d": {"Cortex-A12", ARMv7}, "0xc0e": {"Cortex-A17", ARMv7}, "0xc0f": {"Cortex-A15", ARMv7},
-		"0xd01": {"Cortex-A32", ARMv8}, "0xd03": {"Cortex-A53", ARMv8}, "0xd04": {"Cortex-A35", ARMv8}, "0xd05": {"Cortex-A55", ARMv8},
-		"0xd07": {"Cortex-A57", ARMv8}, "0xd08": {"Cortex-A72", ARMv8}, "0xd09": {"Cortex-A73", ARMv8}, "0xd0a": {"Cortex-A75", ARMv8},
-		"0xd0b": {"Cortex-A76", ARMv8}, "0xd0c": {"Neoverse-N1", ARMv8}, "0xd0d": {"Cortex-A77", ARMv8}, "0xd41": {"Cortex-A78", ARMv8},
-		"0xd46": {"Cortex-A510", ARMv8}, "0xd47": {"Cortex-A710", ARMv8}, "0xd44": {"Cortex-X1", ARMv8}, "0xd40": {"Neoverse-V1", ARMv8},
-		"0xd49": {"Neoverse-N2", ARMv8}, "0xd4d": {"Cortex-A715", ARMv8}, "0xd80": {"Cortex-A520", ARMv8}, "0xd81": {"Cortex-A720", ARMv8},
+		"0xd01": {"Cortex-A32", ARMv8}, "0xd03": {"Cortex-A53", ARMv8}, "0xd04": {"Cortex-A35", ARMv8},
+		"0xd05": {"Cortex-A55", ARMv8},
+		"0xd07": {"Cortex-A57", ARMv8}, "0xd08": {"Cortex-A72", ARMv8}, "0xd09": {"Cortex-A73", ARMv8},
+		"0xd0a": {"Cortex-A75", ARMv8},
+		"0xd0b": {"Cortex-A76", ARMv8}, "0xd0c": {"Neoverse-N1", ARMv8}, "0xd0d": {"Cortex-A77", ARMv8},
+		"0xd41": {"Cortex-A78", ARMv8},
+		"0xd46": {"Cortex-A510", ARMv8}, "0xd47": {"Cortex-A710", ARMv8}, "0xd44": {"Cortex-X1", ARMv8},
+		"0xd40": {"Neoverse-V1", ARMv8},
+		"0xd49": {"Neoverse-N2", ARMv8}, "0xd4d": {"Cortex-A715", ARMv8}, "0xd80": {"Cortex-A520", ARMv8},
+		"0xd81": {"Cortex-A720", ARMv8},
 	}
 }
 

@@ -105,7 +105,9 @@ func TestOddInput(t *testing.T) {
 	} {
 		assert.NotPanics(t, func() { boardOf(text) }, name)
 	}
-	assert.Equal(t, ARMv7, boardOf("processor : 0\nCPU part : 0xc07\nCPU part : 0xb76\nCPU implementer : 0x41\n").CPU.Arch, "the first of doubled lines counts")
+	assert.Equal(t, ARMv7,
+		boardOf("processor : 0\nCPU part : 0xc07\nCPU part : 0xb76\nCPU implementer : 0x41\n").CPU.Arch, "the first of "+
+			"doubled lines counts")
 }
 
 func TestRevision(t *testing.T) {
@@ -120,13 +122,15 @@ func TestRevision(t *testing.T) {
 }
 
 func TestCountCores(t *testing.T) {
-	for text, want := range map[string]int{"0\n": 1, "0-3\n": 4, "0-1,4,6-7": 5, "": 0, "3-1": 0, "x": 0, "-1": 0, "0-99999999": 0} {
+	for text, want := range map[string]int{"0\n": 1, "0-3\n": 4, "0-1,4,6-7": 5, "": 0, "3-1": 0, "x": 0, "-1": 0,
+		"0-99999999": 0} {
 		assert.Equal(t, want, countCores([]byte(text)), text)
 	}
 }
 
 func TestDeviceStrings(t *testing.T) {
-	assert.Equal(t, []string{"raspberrypi,model-b", "brcm,bcm2835"}, deviceStrings([]byte("raspberrypi,model-b\x00brcm,bcm2835\x00")))
+	assert.Equal(t, []string{"raspberrypi,model-b", "brcm,bcm2835"},
+		deviceStrings([]byte("raspberrypi,model-b\x00brcm,bcm2835\x00")))
 	var b Board
 	b.deviceTree([]string{"Cubietech Cubieboard"}, []string{"cubietech,a10-cubieboard", "allwinner,sun4i-a10"})
 	assert.Equal(t, "Cubietech", b.Maker)

@@ -37,10 +37,14 @@ func (b *Board) deviceTree(model, compatible []string) {
 func makerName(compatible string) string {
 	prefix, _, _ := strings.Cut(compatible, ",")
 	names := map[string]string{
-		"raspberrypi": "Raspberry Pi", "cubietech": "Cubietech", "lemaker": "LeMaker", "sinovoip": "Sinovoip", "libretech": "Libre Computer",
-		"firefly": "Firefly", "friendlyarm": "FriendlyARM", "hardkernel": "Hardkernel", "pine64": "Pine64", "xunlong": "Xunlong",
-		"radxa": "Radxa", "olimex": "Olimex", "asus": "Asus", "nvidia": "NVIDIA", "amlogic": "Amlogic", "rockchip": "Rockchip", "solidrun": "SolidRun",
-		"marvell": "Marvell", "globalscale": "Globalscale", "beagle": "BeagleBoard.org", "ti": "Texas Instruments", "samsung": "Samsung", "khadas": "Khadas",
+		"raspberrypi": "Raspberry Pi", "cubietech": "Cubietech", "lemaker": "LeMaker", "sinovoip": "Sinovoip",
+		"libretech": "Libre Computer",
+		"firefly":   "Firefly", "friendlyarm": "FriendlyARM", "hardkernel": "Hardkernel", "pine64": "Pine64",
+		"xunlong": "Xunlong",
+		"radxa":   "Radxa", "olimex": "Olimex", "asus": "Asus", "nvidia": "NVIDIA", "amlogic": "Amlogic",
+		"rockchip": "Rockchip", "solidrun": "SolidRun",
+		"marvell": "Marvell", "globalscale": "Globalscale", "beagle": "BeagleBoard.org", "ti": "Texas Instruments",
+		"samsung": "Samsung", "khadas": "Khadas",
 	}
 	if name, ok := names[prefix]; ok {
 		return name

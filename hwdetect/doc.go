@@ -5,5 +5,5 @@
 //
 // Every source has a parser of its own, which takes bytes or an io.Reader and
 // never fails on missing, doubled or unknown lines: boards lie, and old kernels
-// leave things out. What could not be told stands in [Board.Unknown].
+// leave things out. What could not be found out stands in [Board.Unknown].
 package hwdetect

@@ -23,7 +23,7 @@ func readKernel(f rootfs.FS) Kernel {
 	return Kernel{Release: f.Line("/proc/sys/kernel/osrelease"), Machine: f.Line("/proc/sys/kernel/arch")}
 }
 
-// userland tells whether the programs are 32-bit under a 64-bit kernel, as on
+// userland reports whether the programs are 32-bit under a 64-bit kernel, as on
 // Raspberry Pi OS for the 3 and 4, where uname says aarch64.
 func userland(f rootfs.FS, machine string) string {
 	if machine != "aarch64" && machine != "x86_64" {

@@ -8,7 +8,8 @@ import (
 // ProgramNames are the programs that a wrong build of stops Kubernetes, in the
 // order in which they come into play.
 func ProgramNames() []string {
-	return []string{"kubeadm", "kubelet", "kubectl", "containerd", "runc", "containerd-shim-runc-v2", "dockerd", "docker", "crio", "etcd", "crictl"}
+	return []string{"kubeadm", "kubelet", "kubectl", "containerd", "runc", "containerd-shim-runc-v2", "dockerd", "docker",
+		"crio", "etcd", "crictl"}
 }
 
 // ReadPrograms tells what the installed programs were built for. path has the

@@ -21,7 +21,8 @@ func raspberryByRevision(revision, hardware string) string {
 		types := map[uint64]string{
 			0x0: "Model A", 0x1: "Model B", 0x2: "Model A Plus", 0x3: "Model B Plus", 0x4: "2 Model B", 0x6: "Compute Module",
 			0x8: "3 Model B", 0x9: "Zero", 0xa: "Compute Module 3", 0xc: "Zero W", 0xd: "3 Model B Plus", 0xe: "3 Model A Plus",
-			0x10: "Compute Module 3 Plus", 0x11: "4 Model B", 0x12: "Zero 2 W", 0x13: "400", 0x14: "Compute Module 4", 0x15: "Compute Module 4S",
+			0x10: "Compute Module 3 Plus", 0x11: "4 Model B", 0x12: "Zero 2 W", 0x13: "400", 0x14: "Compute Module 4",
+			0x15: "Compute Module 4S",
 			0x17: "5", 0x18: "Compute Module 5", 0x19: "500", 0x1a: "Compute Module 5 Lite",
 		}
 		if name, ok := types[code>>4&0xff]; ok {

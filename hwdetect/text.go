@@ -37,7 +37,7 @@ func Text(w io.Writer, b Board) error {
 	row("kernel", strings.TrimSpace(b.Kernel.Release+" "+b.Kernel.Machine))
 	row("user land", b.Userland)
 	row("runs in", b.Virtual)
-	row("could not tell", strings.Join(b.Unknown, ", "))
+	row("unknown", strings.Join(b.Unknown, ", "))
 	return t.Flush()
 }
 
@@ -46,7 +46,8 @@ func features(f Features) string {
 	for _, x := range []struct {
 		name string
 		has  bool
-	}{{"VFP", f.VFP}, {"NEON", f.NEON}, {"idiv", f.IDIV}, {"AES", f.AES}, {"SHA-1", f.SHA1}, {"SHA-2", f.SHA2}, {"PMULL", f.PMULL}} {
+	}{{"VFP", f.VFP}, {"NEON", f.NEON}, {"idiv", f.IDIV}, {"AES", f.AES}, {"SHA-1", f.SHA1}, {"SHA-2", f.SHA2}, {"PMULL",
+		f.PMULL}} {
 		if x.has {
 			all = append(all, x.name)
 		}

@@ -145,6 +145,8 @@ func FuzzReadConfig(f *testing.F) {
 	f.Add(ownersConfig)
 	f.Add("apiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration\na: &x [1]\nb: *x\n")
 	f.Add("? a\n: b\n")
+	f.Add("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nnetworking: {podSubnet: \"10.0.0.0/33,::/0\"}\netcd: {local: null, external: {}}\n" +
+		"---\napiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nfailSwapOnn: 1\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := ReadConfig(strings.NewReader(text), "fuzz")
 		if err != nil {
@@ -154,6 +156,10 @@ func FuzzReadConfig(f *testing.F) {
 		c.SetCluster("v1beta4", "ECDSA-P256", "encryptionAlgorithm")
 		_, _ = c.Bytes()
 		c.HasExtraArg("v", "apiServer")
+		c.UnknownFields()
+		if b, err := BehaviourOf(Version{Major: 1, Minor: NewestMinor}); err == nil {
+			_ = c.FitsInit(b, "fuzz")
+		}
 	})
 }
 

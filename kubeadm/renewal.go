@@ -57,7 +57,9 @@ func (b Behaviour) RenewalConfig(r Renewal) ([]byte, error) {
 	if r.AdvertiseAddress != "" {
 		first["localAPIEndpoint"] = map[string]any{"advertiseAddress": r.AdvertiseAddress}
 	}
-	cluster := map[string]any{"apiVersion": api, "kind": kindCluster, "kubernetesVersion": b.Version.String(), "certificatesDir": "/etc/kubernetes/pki"}
+	cluster := map[string]any{
+		"apiVersion": api, "kind": kindCluster, "kubernetesVersion": b.Version.String(), "certificatesDir": "/etc/kubernetes/pki",
+	}
 	if r.Algorithm != kubeadmAlgorithm {
 		switch b.Value(KeyAlgorithm) {
 		case "encryptionAlgorithm":

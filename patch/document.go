@@ -110,7 +110,7 @@ func notYAML(text []byte, err error) error {
 	}
 	why := yamlLine.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "")
 	if !strings.Contains(why, "cannot start any token") && !strings.Contains(why, "tab character") {
-		return refuse(line, "mend the file, or have kubeadm write it again", "not YAML: %s", why)
+		return refuse(line, "fix the file, or have kubeadm write it again", "not YAML: %s", why)
 	}
 	for i, l := range bytes.Split(text, []byte("\n")) {
 		if indent := l[:len(l)-len(bytes.TrimLeft(l, " \t"))]; bytes.IndexByte(indent, '\t') >= 0 &&
@@ -119,7 +119,7 @@ func notYAML(text []byte, err error) error {
 				"not YAML, and a tab stands in the indentation: %s", why)
 		}
 	}
-	return refuse(line, "mend the file, or have kubeadm write it again", "not YAML: %s", why)
+	return refuse(line, "fix the file, or have kubeadm write it again", "not YAML: %s", why)
 }
 
 func components() []string {

@@ -220,6 +220,29 @@ scheduler:
 	assert.Contains(t, decision(t, p, KeyAlgorithm).Reason, "a CA already")
 }
 
+// The owner's validity goes into the configuration, also of a fast board, and the
+// authority lives twice as long.
+func TestValidity(t *testing.T) {
+	fields := func(validity time.Duration) map[string]string {
+		p := MakeInit(Facts{Speed: slow(1), Kubeadm: behaviour(t, 37, 2), Validity: validity})
+		all := map[string]string{}
+		if p.Config != nil {
+			for _, e := range p.Config.Edits {
+				if f, ok := e.(TextField); ok && strings.HasSuffix(f.Path[0], "ValidityPeriod") {
+					all[f.Path[0]] = f.Text
+				}
+			}
+		}
+		return all
+	}
+	const year = 365 * 24 * time.Hour
+	assert.Empty(t, fields(0))
+	assert.Equal(t, map[string]string{"certificateValidityPeriod": "17520h0m0s"}, fields(2*year))
+	assert.Equal(t, map[string]string{"certificateValidityPeriod": "87600h0m0s", "caCertificateValidityPeriod": "175200h0m0s"}, fields(10*year))
+	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 28, 15), Validity: year})
+	assert.Contains(t, strings.Join(p.Warnings, "\n"), "certificates are valid for a year")
+}
+
 // The API v1 of kubeadm v1.37 is read and passed on, never written; it was said
 // that keys and timeouts were chosen, and they were not.
 func TestTheExperimentalConfigIsPassedOn(t *testing.T) {

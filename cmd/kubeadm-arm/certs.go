@@ -25,25 +25,24 @@ func certsCommand() *command {
 	return &command{
 		name: "certs", kubeadmVerbs: true,
 		calls: []call{{"status|renew", "show when certificates expire, the kubelet's too, and renew them"}},
-		about: "kubeadm-arm certs keeps a node's certificates alive, the kubelet's too, also after a year without power.",
+		about: "kubeadm-arm certs keeps a node's certificates valid, the kubelet's too, also after a year without power.",
 		after: "Every other word is kubeadm's own, such as certs check-expiration, and certs renew with a name.",
 		verbs: []*command{
 			{name: "certs status", run: invocation.runCertsStatus, flags: []ownFlag{outputFlag("text", "json"), root},
-				calls: []call{{"[-o json]", "every certificate, kubeconfig and the kubelet's: when it expires, and what stops then"}}},
+				calls: []call{{"[-o json]", "when each certificate expires, the kubelet's too, and what stops then"}}},
 			{name: "certs renew", run: invocation.runCertsRenew,
-				calls: []call{{"[--dry-run]", "renew what has expired or will within 30 days, the kubelet's, too, and restart what uses it"}},
+				calls: []call{{"[--dry-run]", "renew what has expired or will within 30 days, and restart what uses it"}},
 				flags: []ownFlag{
 					{name: "dry-run", text: "show what would be renewed, and why, and change nothing"},
 					{name: "all", text: "renew what is valid for longer, too"},
-					{name: "validity", value: "DURATION", text: "how long the new certificates are valid, such as 87600h (ten years), " +
-						"at most as long as their authority; the default is as long as before. " +
-						"A stolen key is of use for as long; see docs/certificates.md"},
+					{name: "validity", value: "DURATION", text: "how long the new certificates are valid, such as 87600h (ten years); " +
+						"the default is as long as before. The price: a stolen key can be used for as long"},
 					{name: "token-stdin", text: "on a worker whose certificate has expired: read a bootstrap token from standard input"},
 					kubeadmFlag(),
 				},
 				after: "With a name it is kubeadm's own: kubeadm-arm certs renew all, kubeadm-arm certs renew apiserver."},
 			{name: "certs boot", hidden: true, run: invocation.runCertsBoot, flags: []ownFlag{hold, kubeadmFlag()},
-				calls: []call{{"", "what kubeadm-arm-certs.service runs before each start of the kubelet: wait for a right clock, then renew"}}},
+				calls: []call{{"", "wait for a right clock, then renew; kubeadm-arm-certs.service runs it before the kubelet"}}},
 		},
 	}
 }
@@ -132,58 +131,77 @@ func (o options) validity(name string) (time.Duration, error) {
 
 // renew completes an interrupted renewal, decides and renews, and restarts what runs.
 func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask certs.Ask, period time.Duration) error {
-	leave, err := board().Enter()
+	b := certsBoard()
+	var d certs.Decision
+	err := alone(func() (err error) {
+		d, err = v.replace(ctx, o, &b, seen, ask, period)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	defer leave()
-	b := certsBoard()
-	restart := b.Pending()
-	if kept, err := b.Complete(seen); err != nil {
-		return err
-	} else if kept != "" {
-		printable.Fprintf(v.stdout, "the renewal that was interrupted is complete; the old files are in %s\n", kept)
-		if seen, err = certs.Look("/"); err != nil {
-			return err
-		}
-	}
-	d := certs.Decide(seen, ask)
-	if len(d.Renew) > 0 {
-		path, behaviour, err := v.kubeadmFor(o)
-		if err != nil {
-			return err
-		}
-		b.Kubeadm = certs.RealKubeadm(path, behaviour, seen, v.env, kubeadm.Exec)
-		kept, err := b.Renew(ctx, seen, d, period)
-		if err != nil {
-			return err
-		}
-		restart = true
-		for _, r := range d.Renew {
-			printable.Fprintf(v.stdout, "renewed %s: %s\n", r.Name, r.Reason)
-		}
-		printable.Fprintf(v.stdout, "the old files are in %s\n", kept)
-		if d.Renews("admin.conf") {
-			printable.Fprintln(v.stdout, "kubectl: sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) "+
-				"~/.kube/config")
-		}
-	} else if !d.Due() && !restart {
-		printable.Fprintln(v.stdout, nothingDue)
-	}
-	leave()
-	if restart {
+	// The journal goes last: until then a new call or the next start restarts, too.
+	if b.Pending() {
 		if err := v.restartAll(ctx); err != nil {
 			return err
 		}
 		if err := b.Finish(); err != nil {
 			return err
 		}
+	} else if !d.Due() {
+		printable.Fprintln(v.stdout, nothingDue)
 	}
 	return v.refusals(d, certs.ReadClock("/", seen, ask.Now, !ask.Unsure))
 }
 
+// alone does something while no other kubeadm-arm changes the board.
+func alone(do func() error) error {
+	leave, err := board().Enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return do()
+}
+
+// replace puts new certificates into place.
+func (v invocation) replace(ctx context.Context, o options, b *certs.Board, seen certs.Seen, ask certs.Ask,
+	period time.Duration) (d certs.Decision, err error) {
+	kept, err := b.Complete(seen)
+	if err != nil {
+		return d, err
+	}
+	if kept != "" {
+		printable.Fprintf(v.stdout, "the renewal that was interrupted is complete; the old files are in %s\n", kept)
+		if seen, err = certs.Look("/"); err != nil {
+			return d, err
+		}
+	}
+	d = certs.Decide(seen, ask)
+	if len(d.Renew) == 0 {
+		return d, nil
+	}
+	path, behaviour, err := v.kubeadmFor(ctx, o)
+	if err != nil {
+		return d, err
+	}
+	b.Kubeadm = certs.RealKubeadm(path, behaviour, seen, v.env, kubeadm.Exec)
+	if kept, err = b.Renew(ctx, seen, d, period); err != nil {
+		return d, err
+	}
+	for _, r := range d.Renew {
+		printable.Fprintf(v.stdout, "renewed %s: %s\n", r.Name, r.Reason)
+	}
+	printable.Fprintf(v.stdout, "the old files are in %s\n", kept)
+	if d.Renews("admin.conf") {
+		printable.Fprintln(v.stdout,
+			"for kubectl: sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) ~/.kube/config")
+	}
+	return d, nil
+}
+
 // kubeadmFor finds the real kubeadm and what is known of its version.
-func (v invocation) kubeadmFor(o options) (string, kubeadm.Behaviour, error) {
+func (v invocation) kubeadmFor(ctx context.Context, o options) (string, kubeadm.Behaviour, error) {
 	path, err := v.realKubeadm(o.text("arm-kubeadm"))
 	if err != nil {
 		return "", kubeadm.Behaviour{}, err
@@ -191,7 +209,7 @@ func (v invocation) kubeadmFor(o options) (string, kubeadm.Behaviour, error) {
 	if err := refuseIllegal(path); err != nil {
 		return "", kubeadm.Behaviour{}, err
 	}
-	b, err := v.askBehaviour(context.Background(), path)
+	b, err := v.askBehaviour(ctx, path)
 	return path, b, err
 }
 
@@ -249,13 +267,12 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 	if err != nil {
 		return &problem{exitBadInput, certs.WorkerHint, err}
 	}
-	leave, err := board().Enter()
-	if err != nil {
-		return err
-	}
-	defer leave()
 	b := certsBoard()
-	kept, err := b.Bootstrap(token)
+	var kept string
+	err = alone(func() (err error) {
+		kept, err = b.Bootstrap(token)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -351,8 +368,7 @@ func (v invocation) awaitClock(ctx context.Context, seen certs.Seen, patience ti
 	// The monotonic clock: the other one is about to be set.
 	for began := time.Now(); !c.Right(); c = read() {
 		if time.Since(began) > patience {
-			printable.Fprintln(v.stdout, "the clock is still not right; the kubelet is started all the same, and nothing is "+
-				"renewed")
+			printable.Fprintln(v.stdout, "the clock is still not right; the kubelet is started all the same, and nothing is renewed")
 			return c, nil
 		}
 		if err := sleepContext(ctx, time.Second); err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/text"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -251,7 +252,7 @@ func (e doctorInputs) askPrograms(ctx context.Context, f *doctor.Facts) {
 		if ctr := hwdetect.Find(e.v.pathOf(), "ctr"); ctr != "" && s.Runtime == "containerd" && s.Answers && isRoot() {
 			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io",
 				"images", "list", "--quiet"}, Env: e.v.env, Patience: askPatience})
-			f.ImagesTold = err == nil
+			f.ImagesKnown = err == nil
 			f.Images = strings.Fields(string(res.Stdout))
 		}
 	}
@@ -401,15 +402,21 @@ func notReady(fails []doctor.Finding) error {
 		fmt.Errorf("init would fail on this board, nothing was changed: %s", strings.Join(ids, ", "))}
 }
 
-// writeDoctorShort is doctor's part of a dry run.
-func writeDoctorShort(w io.Writer, r doctor.Report) {
-	printable.Fprintf(w, "\nDoctor: %s\n", r.Sum())
+// writeDoctorShort is doctor's part of a dry run, in 80 columns.
+func writeDoctorShort(w io.Writer, r doctor.Report) error {
+	var b strings.Builder
+	b.WriteString("\nDoctor: " + r.Sum() + "\n")
 	for _, s := range []doctor.Severity{doctor.Fail, doctor.Warning} {
 		for _, f := range r.Of(s) {
-			printable.Fprintf(w, "  %s: %s: %s%s\n", s, f.ID, f.Seen, ignoredWord(f))
+			line := fmt.Sprintf("%s: %s: %s%s", s, f.ID, f.Seen, ignoredWord(f))
+			if err := text.Wrap(&b, "  ", "      ", printable.Line(line)); err != nil {
+				return err
+			}
 		}
 	}
 	if r.Verdict.Worse(doctor.Info) {
-		printable.Fprintln(w, "  what to do about it: kubeadm-arm doctor, with the same flags")
+		b.WriteString("  what to do about it: kubeadm-arm doctor, with the same flags\n")
 	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }

@@ -203,7 +203,9 @@ func (r *initRun) show(context.Context) error {
 	if err := screen.WritePlan(r.stdout, r.screenRun(), r.own.verbose); err != nil {
 		return err
 	}
-	writeDoctorShort(r.stdout, r.checks)
+	if err := writeDoctorShort(r.stdout, r.checks); err != nil {
+		return err
+	}
 	_, err := printable.Fprintf(r.stdout, "\nNothing was changed. kubeadm's own dry run, which writes files below\n"+
 		"/etc/kubernetes/tmp:\n  %s init --dry-run\n", r.path)
 	return err

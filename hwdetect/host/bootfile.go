@@ -53,7 +53,7 @@ type BootFile struct {
 	Setting Setting `json:"-"`
 }
 
-// Rootless tells whether a file that is the whole command line names no root file
+// Rootless reports whether a file that is the whole command line names no root file
 // system, without which no board starts.
 func (b BootFile) Rootless() bool { return b.Kind == BootCmdline && !hasRoot(b.Words()) }
 

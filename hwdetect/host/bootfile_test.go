@@ -10,7 +10,8 @@ import (
 )
 
 func bootKinds() []BootKind {
-	return []BootKind{BootCmdline, BootEnv, BootUEnv, BootIni, BootExtlinux, BootMenu, BootFlashKernel, BootGRUB, BootEntry}
+	return []BootKind{BootCmdline, BootEnv, BootUEnv, BootIni, BootExtlinux, BootMenu, BootFlashKernel, BootGRUB,
+		BootEntry}
 }
 
 // Which of several files is the one that the board boots with.

@@ -30,7 +30,8 @@ func readCertificates(f files, pki string) (all []Certificate, none []string) {
 		}
 	}
 	for _, name := range []string{
-		"ca.crt", "apiserver.crt", "apiserver-kubelet-client.crt", "apiserver-etcd-client.crt", "front-proxy-ca.crt", "front-proxy-client.crt",
+		"ca.crt", "apiserver.crt", "apiserver-kubelet-client.crt", "apiserver-etcd-client.crt", "front-proxy-ca.crt",
+		"front-proxy-client.crt",
 		"etcd/ca.crt", "etcd/server.crt", "etcd/peer.crt", "etcd/healthcheck-client.crt",
 	} {
 		add(path.Join(pki, name), f.Read(path.Join(pki, name)))

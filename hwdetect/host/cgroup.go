@@ -19,10 +19,10 @@ type CgroupState struct {
 	// cgroup_disable= or by the kernel's default.
 	Off []string `json:"off,omitempty"`
 	// Told is false when no file told anything about controllers.
-	Told bool `json:"told"`
+	Known bool `json:"known"`
 }
 
-// Has tells whether a controller is in use.
+// Has reports whether a controller is in use.
 func (c CgroupState) Has(name string) bool { return slices.Contains(c.Controllers, name) }
 
 func readCgroups(f files, mounts linux.Mounts) CgroupState {
@@ -36,12 +36,12 @@ func readCgroups(f files, mounts linux.Mounts) CgroupState {
 		}
 	}
 	on, off, told := parseCgroups(f.Read("/proc/cgroups"))
-	c.Controllers, c.Off, c.Told = on, off, told
+	c.Controllers, c.Off, c.Known = on, off, told
 	if c.Version == 2 {
 		// /proc/cgroups tells about version 1; here only this file counts
 		// (Documentation/admin-guide/cgroup-v2.rst, cgroup.controllers).
 		text := f.Read("/sys/fs/cgroup/cgroup.controllers")
-		c.Told = text != nil
+		c.Known = text != nil
 		c.Controllers = strings.Fields(string(text))
 	}
 	return c

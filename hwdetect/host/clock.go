@@ -14,7 +14,7 @@ type Clock struct {
 	// the time of their last shutdown.
 	Epoch     time.Time `json:"epoch"`
 	EpochFrom string    `json:"epochFrom,omitempty"`
-	// RTC tells whether there is a hardware clock (/sys/class/rtc).
+	// RTC reports whether there is a hardware clock (/sys/class/rtc).
 	RTC bool `json:"rtc"`
 	// Certificates are those of a cluster on this board.
 	Certificates []Certificate `json:"certificates,omitempty"`
@@ -29,7 +29,7 @@ type Certificate struct {
 	Path      string    `json:"path"`
 	NotBefore time.Time `json:"notBefore"`
 	NotAfter  time.Time `json:"notAfter"`
-	// CA tells whether it signs others. Kubelet tells whether it is the
+	// CA reports whether it signs others. Kubelet reports whether it is the
 	// kubelet's own for the API server, which kubeadm never renews.
 	CA      bool `json:"ca,omitempty"`
 	Kubelet bool `json:"kubelet,omitempty"`

@@ -38,7 +38,7 @@ type ContainerdConfig struct {
 	DisabledIn []string `json:"disabledIn,omitempty"`
 	// Runtime is the one that pods get unless they ask for another: "runc" when
 	// not set. RuntimeType is its runtime_type, empty when not set.
-	// Described tells whether the files have a table for it. With Unnamed that is
+	// Described reports whether the files have a table for it. With Unnamed that is
 	// default_runtime, which counts more than any name until containerd 2.
 	Runtime     string `json:"runtime,omitempty"`
 	RuntimeType string `json:"runtimeType,omitempty"`
@@ -47,7 +47,7 @@ type ContainerdConfig struct {
 	// SystemdCgroup is that of Runtime, "true" or "false"; empty when it is not
 	// set, which means false.
 	SystemdCgroup string `json:"systemdCgroup,omitempty"`
-	// OldCgroup tells whether systemd_cgroup, the setting of containerd 1.2 for
+	// OldCgroup reports whether systemd_cgroup, the setting of containerd 1.2 for
 	// all runtimes, is true.
 	OldCgroup    bool   `json:"oldCgroup,omitempty"`
 	SandboxImage string `json:"sandboxImage,omitempty"`
@@ -63,7 +63,7 @@ type ContainerdConfig struct {
 	InternalLoopback bool `json:"internalLoopback,omitempty"`
 }
 
-// HasDriver tells whether the default runtime takes its cgroup driver from containerd's
+// HasDriver reports whether the default runtime takes its cgroup driver from containerd's
 // configuration, as runc and what stands in for it do. Others, such as Kata's and
 // gVisor's, have files of their own.
 func (c ContainerdConfig) HasDriver() bool {
@@ -77,7 +77,7 @@ type ContainerdFile struct {
 	// Version is the file's own, or the main file's when it has none: 1 when
 	// neither has.
 	Version int `json:"version"`
-	// CRI tells whether it has settings of the CRI plugin.
+	// CRI reports whether it has settings of the CRI plugin.
 	CRI bool `json:"cri,omitempty"`
 
 	doc    map[string]any
@@ -105,7 +105,7 @@ func (f ContainerdFile) imagesPlugin() string {
 	return "io.containerd.cri.v1.images"
 }
 
-// NamesCRI tells whether an entry of disabled_plugins is the CRI plugin.
+// NamesCRI reports whether an entry of disabled_plugins is the CRI plugin.
 func NamesCRI(plugin string) bool {
 	return slices.Contains([]string{"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime",
 		"io.containerd.cri.v1.images"}, plugin)

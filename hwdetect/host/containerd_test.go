@@ -46,7 +46,8 @@ func TestContainerdConfig(t *testing.T) {
 	assert.Contains(t, bad.Problem.Fix, "close the table's name")
 	odd := tree(t, map[string]string{"etc/containerd/x": ""})
 	require.NoError(t, os.Mkdir(filepath.Join(odd, containerdPath), 0o755))
-	assert.Contains(t, readContainerdConfig(filesIn(odd)).Problem.Error(), "is a folder", "containerd could not start, or would wait")
+	assert.Contains(t, readContainerdConfig(filesIn(odd)).Problem.Error(), "is a folder", "containerd could not start, "+
+		"or would wait")
 	// What containerd 1.6.20 says of them: config dump ends with an error.
 	for text, want := range map[string]string{
 		"version = 2\n[plugins.cri]\nsystemd_cgroup = true\n": "plugins.cri: from version 2 on",
@@ -68,7 +69,8 @@ func TestContainerdConfig(t *testing.T) {
 // and the settings of the last file that has any.
 func TestContainerdImports(t *testing.T) {
 	const options = ".options]\nSystemdCgroup = true\n"
-	main := "version = 2\nimports = [\"conf.d/*.toml\", \"/etc/containerd/other.toml\"]\n" + criV2 + ".containerd.runtimes.runc" + options
+	main := "version = 2\nimports = [\"conf.d/*.toml\", \"/etc/containerd/other.toml\"]\n" + criV2 +
+		".containerd.runtimes.runc" + options
 	read := func(files_ map[string]string) ContainerdConfig {
 		files_[containerdPath[1:]] = main
 		files_["etc/containerd/other.toml"] = "version = 2\ndisabled_plugins = ['io.containerd.grpc.v1.cri']\n"
@@ -78,27 +80,33 @@ func TestContainerdImports(t *testing.T) {
 	assert.Equal(t, "true", c.SystemdCgroup)
 	assert.Equal(t, []string{"/etc/containerd/other.toml"}, c.DisabledIn)
 	// containerd 1 replaces the whole table, so that runc's option is gone.
-	c = read(map[string]string{"etc/containerd/conf.d/10-cni.toml": "version = 2\n" + criV2 + ".cni]\nbin_dir = \"/x\"\n", "etc/containerd/conf.d/README": "not read"})
+	c = read(map[string]string{"etc/containerd/conf.d/10-cni.toml": "version = 2\n" + criV2 + ".cni]\nbin_dir = \"/x\"\n",
+		"etc/containerd/conf.d/README": "not read"})
 	assert.Empty(t, c.SystemdCgroup)
 	assert.Equal(t, []string{"/x"}, c.BinDirs)
 	assert.Len(t, c.Files, 3)
 	// An import of the third version makes it containerd 2, which merges.
-	c = read(map[string]string{"etc/containerd/conf.d/10-cni.toml": "version = 3\n[plugins.\"io.containerd.cri.v1.runtime\".cni]\nbin_dirs = [\"/x\", \"/y\"]\n"})
+	c = read(map[string]string{"etc/containerd/conf.d/10-cni.toml": "version = " +
+		"3\n[plugins.\"io.containerd.cri.v1.runtime\".cni]\nbin_dirs = [\"/x\", \"/y\"]\n"})
 	assert.Equal(t, "true", c.SystemdCgroup)
 	assert.Equal(t, []string{"/x", "/y"}, c.BinDirs)
-	c = read(map[string]string{"etc/containerd/conf.d/99-nvidia.toml": "version = 2\n" + criV2 + ".containerd]\ndefault_runtime_name = \"nvidia\"\n" + criV2 + ".containerd.runtimes.nvidia]\nruntime_type = \"io.containerd.runc.v2\"\n"})
+	c = read(map[string]string{"etc/containerd/conf.d/99-nvidia.toml": "version = 2\n" + criV2 +
+		".containerd]\ndefault_runtime_name = \"nvidia\"\n" + criV2 + ".containerd.runtimes.nvidia]\nruntime_type = " +
+		"\"io.containerd.runc.v2\"\n"})
 	assert.Equal(t, "nvidia", c.Runtime)
 	assert.Empty(t, c.SystemdCgroup)
 	assert.Equal(t, "io.containerd.runc.v2", c.RuntimeType)
 
 	c = readContainerdConfig(filesIn(tree(t, map[string]string{containerdPath[1:]: "imports = [\"gone.toml\"]\n"})))
 	assert.Contains(t, c.Problem.Error(), "it imports /etc/containerd/gone.toml, and there is no such file")
-	c = readContainerdConfig(filesIn(tree(t, map[string]string{containerdPath[1:]: "imports = [\"/etc/containerd/config.toml\", \"a.toml\"]\n", "etc/containerd/a.toml": "imports = [\"*.toml\"]\n"})))
+	c = readContainerdConfig(filesIn(tree(t, map[string]string{containerdPath[1:]: "imports = " +
+		"[\"/etc/containerd/config.toml\", \"a.toml\"]\n", "etc/containerd/a.toml": "imports = [\"*.toml\"]\n"})))
 	assert.Empty(t, c.Problem, "files that import each other are read once")
 	assert.Len(t, c.Files, 2)
 	// containerd's own answer counts more than this program's reading.
 	r := Runtime{Containerd: c}
-	r.SetDumped([]byte("version = 2\n" + criV2 + ".containerd]\ndefault_runtime_name = \"crun\"\n" + criV2 + ".containerd.runtimes.crun" + options))
+	r.SetDumped([]byte("version = 2\n" + criV2 + ".containerd]\ndefault_runtime_name = \"crun\"\n" + criV2 +
+		".containerd.runtimes.crun" + options))
 	assert.Equal(t, "crun", r.Containerd.Runtime)
 	assert.Equal(t, "true", r.Containerd.SystemdCgroup)
 	assert.Len(t, r.Containerd.Files, 2)
@@ -117,8 +125,10 @@ func TestDockerConfig(t *testing.T) {
 
 // A kubelet's flag counts from wherever its unit takes it.
 func TestKubeletArgs(t *testing.T) {
-	const start = "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS\n"
-	const unitFile, kubeadms = "usr/lib/systemd/system/kubelet.service", "usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf"
+	const start = "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_KUBEADM_ARGS " +
+		"$KUBELET_EXTRA_ARGS\n"
+	const unitFile, kubeadms = "usr/lib/systemd/system/kubelet.service",
+		"usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf"
 	for name, c := range map[string]struct {
 		files map[string]string
 		want  string
@@ -159,5 +169,6 @@ func TestSysctlFiles(t *testing.T) {
 		"usr/lib/sysctl.d/50-x.conf": "net.ipv4.ip_forward = 1\n", "etc/sysctl.d/50-x.conf": "# nothing\n",
 		"etc/sysctl.d/10-y.conf": "-net/ipv4/ip_forward=1\n", "etc/sysctl.conf": " net.ipv4.ip_forward = 0 \r\n",
 	}))
-	assert.Equal(t, SysctlFile{"/etc/sysctl.conf", " net.ipv4.ip_forward = 0 ", "0"}, readSysctlFiles(f, Sysctls())["net.ipv4.ip_forward"])
+	assert.Equal(t, SysctlFile{"/etc/sysctl.conf", " net.ipv4.ip_forward = 0 ", "0"}, readSysctlFiles(f,
+		Sysctls())["net.ipv4.ip_forward"])
 }

@@ -36,7 +36,7 @@ func (f files) unitPath(name string) string {
 	return ""
 }
 
-// masked tells whether a name is switched off: a link to /dev/null, or an empty
+// masked reports whether a name is switched off: a link to /dev/null, or an empty
 // file of the owner's.
 func (f files) masked(path string) bool {
 	if to := f.Link(path); to != "" {
@@ -78,12 +78,12 @@ func enabledUnits(f files) []enabledUnit {
 	return all
 }
 
-// hasUnit tells whether there is a file of a unit's name, masked or not.
+// hasUnit reports whether there is a file of a unit's name, masked or not.
 func (f files) hasUnit(name string) bool {
 	return slices.ContainsFunc(unitFolders(), func(dir string) bool { return f.Exists(dir + "/" + name) })
 }
 
-// enabled tells whether a unit is started with the system.
+// enabled reports whether a unit is started with the system.
 func (f files) enabled(name string) bool {
 	return slices.ContainsFunc(enabledUnits(f), func(u enabledUnit) bool { return u.name == name }) ||
 		slices.Contains(sysvEnabled(f), strings.TrimSuffix(name, ".service"))

@@ -14,7 +14,8 @@ import (
 // Links lead to the card's own files, wherever they point.
 func TestLinksStayOnTheCard(t *testing.T) {
 	outside := tree(t, map[string]string{"secret": "this machine's", "etc/hosts": "10.0.0.1 pc\n"})
-	root := tree(t, map[string]string{"etc/x": "card\n", "srv/ssd/etcd/x": "", "usr/lib/os-release": "ID=debian\n", "etc/folder/x": ""})
+	root := tree(t, map[string]string{"etc/x": "card\n", "srv/ssd/etcd/x": "", "usr/lib/os-release": "ID=debian\n",
+		"etc/folder/x": ""})
 	for link, to := range map[string]string{
 		"etc/absolute": "/etc/x", "etc/up": "../../../../../../../../etc/x", "etc/out": outside + "/secret", "etc/loop": "loop", "etc/nowhere": "/none",
 		"var": "/srv/ssd", "etc/os-release": "../usr/lib/os-release", "etc/hosts": outside + "/etc/hosts", "etc/proc": "/proc/version", "etc/through": "folder/../x",
@@ -23,7 +24,8 @@ func TestLinksStayOnTheCard(t *testing.T) {
 	}
 	f := filesOf(root)
 	assert.True(t, f.Stopped)
-	for path, want := range map[string]string{"/etc/absolute": "card", "/etc/up": "card", "/etc/out": "", "/etc/loop": "", "/etc/nowhere": "", "/etc/os-release": "ID=debian", "/etc/hosts": "", "/etc/proc": "", "/etc/through": "card"} {
+	for path, want := range map[string]string{"/etc/absolute": "card", "/etc/up": "card", "/etc/out": "", "/etc/loop": "",
+		"/etc/nowhere": "", "/etc/os-release": "ID=debian", "/etc/hosts": "", "/etc/proc": "", "/etc/through": "card"} {
 		assert.Equal(t, want, f.Line(path), path)
 	}
 	assert.Equal(t, "/srv/ssd/etcd", f.Real("/var/etcd"))
@@ -36,7 +38,8 @@ func TestLinksStayOnTheCard(t *testing.T) {
 // What lies in the folders of a running system on a card is old, and what is
 // mounted there is another machine's.
 func TestStoppedSystem(t *testing.T) {
-	root := tree(t, map[string]string{"run/systemd/system/x": "", "run/containerd/containerd.sock": "", "dev/x": "", "sys/class/rtc/rtc0": "", "etc/fstab": "LABEL=a /\n", "proc/.keep": ""})
+	root := tree(t, map[string]string{"run/systemd/system/x": "", "run/containerd/containerd.sock": "", "dev/x": "",
+		"sys/class/rtc/rtc0": "", "etc/fstab": "LABEL=a /\n", "proc/.keep": ""})
 	require.NoError(t, os.Symlink("/run", root+"/var"))
 	f := filesOf(root)
 	assert.True(t, f.Stopped)

@@ -13,7 +13,9 @@ func mkfifo(path string) error { return unix.Mkfifo(path, 0o600) }
 
 // FuzzHostFiles gives every parser of a board's files the same noise.
 func FuzzHostFiles(f *testing.F) {
-	for _, seed := range []string{tcp, "a none swap sw 0 0\n", "127.0.0.1 x\nnameserver 1\nhosts: a [b] c\n", "CONFIG_A=y\n", "extraargs=1\n\tAPPEND x\nroot=", "a 1 1 0\n", "KUBELET_EXTRA_ARGS='\n", "-----BEGIN CERTIFICATE-----\n"} {
+	for _, seed := range []string{tcp, "a none swap sw 0 0\n", "127.0.0.1 x\nnameserver 1\nhosts: a [b] c\n",
+		"CONFIG_A=y\n", "extraargs=1\n\tAPPEND x\nroot=", "a 1 1 0\n", "KUBELET_EXTRA_ARGS='\n", "-----BEGIN " +
+			"CERTIFICATE-----\n"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -44,6 +46,15 @@ func FuzzHostFiles(f *testing.F) {
 		parseEnvironment(text)
 		(unit{settings: parseUnit(text)}).command(filesIn(t.TempDir()))
 		parseDockerConfig(text)
+		if _, problem := parseCRIOFile("x", text); problem != nil && problem.Fix == "" {
+			t.Fatal(problem, "without a word on what to do")
+		}
+		parseFibTrie(text)
+		for _, a := range parseIfInet6(text) {
+			if !a.Is6() {
+				t.Fatal(a)
+			}
+		}
 		_ = (&CNI{}).parse(text)
 		parseCertificate(text)
 		parseCertificate(parseKubeconfig(text))
@@ -66,7 +77,8 @@ func FuzzHostFiles(f *testing.F) {
 }
 
 func FuzzContainerdConfig(f *testing.F) {
-	f.Add([]byte("version = 2\ndisabled_plugins = [\"cri\"]\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\nSystemdCgroup = true\n"))
+	f.Add([]byte("version = 2\ndisabled_plugins = " +
+		"[\"cri\"]\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\nSystemdCgroup = true\n"))
 	f.Fuzz(func(_ *testing.T, text []byte) {
 		if f, _, problem := parseContainerdFile("x", text, 0); problem == nil {
 			mergeContainerd([]ContainerdFile{f, f})

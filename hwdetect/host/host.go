@@ -124,7 +124,7 @@ func Read(o Options, kernel hwdetect.Kernel) Host {
 // fillSpace asks the file system of a folder, or of the nearest folder above
 // that is there, for its room (statfs(2)).
 func fillSpace(f files, v *Volume) {
-	if f.Stopped && !isMountPoint(string(f.Root)) {
+	if filepath.Clean(string(f.Root)) != "/" && !isMountPoint(string(f.Root)) {
 		return // a copy of a system, on this machine's disk
 	}
 	path := f.Real(v.Path)
@@ -142,7 +142,7 @@ func fillSpace(f files, v *Volume) {
 	}
 }
 
-// isMountPoint tells whether a folder lies on another file system than the one
+// isMountPoint reports whether a folder lies on another file system than the one
 // above it.
 func isMountPoint(dir string) bool {
 	var here, above unix.Stat_t

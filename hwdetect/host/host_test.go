@@ -45,7 +45,8 @@ func TestVolumesOnCards(t *testing.T) {
 		require.NoError(t, os.MkdirAll(root+"/sys/dev/block", 0o755))
 		require.NoError(t, os.Symlink("../../devices/mmcblk0/mmcblk0p2", root+"/sys/dev/block/179:2"))
 		v := readVolume(filesIn(root), linux.ParseMounts([]byte(piMounts)), "/var/lib/etcd")
-		assert.Equal(t, Volume{Path: "/var/lib/etcd", FSType: "ext4", Disk: "mmcblk0", Card: want}, v, "/dev/root names no disk, sysfs does")
+		assert.Equal(t, Volume{Path: "/var/lib/etcd", FSType: "ext4", Disk: "mmcblk0", Card: want}, v, "/dev/root names "+
+			"no disk, sysfs does")
 	}
 }
 
@@ -56,8 +57,10 @@ func TestCgroups(t *testing.T) {
 	}
 	mounts := func(all map[string]string) linux.Mounts { return linux.ParseMounts([]byte(all["proc/self/mountinfo"])) }
 	c := readCgroups(filesIn(tree(t, v1)), mounts(v1))
-	assert.Equal(t, CgroupState{Version: 1, Controllers: []string{"cpuset", "cpu"}, Off: []string{"memory"}, Told: true}, c)
-	v2 := map[string]string{"proc/self/mountinfo": piMounts, "proc/cgroups": v1["proc/cgroups"], "sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory pids\n"}
+	assert.Equal(t, CgroupState{Version: 1, Controllers: []string{"cpuset", "cpu"}, Off: []string{"memory"}, Known: true},
+		c)
+	v2 := map[string]string{"proc/self/mountinfo": piMounts, "proc/cgroups": v1["proc/cgroups"],
+		"sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory pids\n"}
 	c = readCgroups(filesIn(tree(t, v2)), mounts(v2))
 	assert.Equal(t, 2, c.Version)
 	assert.True(t, c.Has("memory"), "with version 2 its own file counts")
@@ -86,7 +89,8 @@ func TestNames(t *testing.T) {
 func TestKernelParts(t *testing.T) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
-	_, err := w.Write([]byte("# CONFIG_VXLAN is not set\nCONFIG_OVERLAY_FS=m\nCONFIG_MEMCG=y\nCONFIG_HZ=100\nCONFIG_LOCALVERSION=\"y\"\n"))
+	_, err := w.Write([]byte("# CONFIG_VXLAN is not " +
+		"set\nCONFIG_OVERLAY_FS=m\nCONFIG_MEMCG=y\nCONFIG_HZ=100\nCONFIG_LOCALVERSION=\"y\"\n"))
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	root := tree(t, map[string]string{
@@ -110,20 +114,23 @@ func TestKernelParts(t *testing.T) {
 	assert.True(t, k.Modular)
 	assert.False(t, k.Replaced)
 	assert.Equal(t, []string{"5.10.1"}, k.Installed)
-	other := tree(t, map[string]string{"usr/lib/modules/6.6.2-16k/modules.dep": "kernel/a.ko:\n", "usr/lib/modules/6.6.2-16k/config": "CONFIG_ARM64_16K_PAGES=y\n"})
+	other := tree(t, map[string]string{"usr/lib/modules/6.6.2-16k/modules.dep": "kernel/a.ko:\n",
+		"usr/lib/modules/6.6.2-16k/config": "CONFIG_ARM64_16K_PAGES=y\n"})
 	k = readKernelParts(filesIn(other), "6.6.1-16k")
 	assert.True(t, k.Replaced, "there is another kernel's folder only")
 	assert.Equal(t, 16<<10, k.PageSize, "by the name")
 	k = readKernelParts(filesOf(other), "")
 	assert.Equal(t, "6.6.2-16k", k.Release, "the only kernel of a system that does not run")
 	assert.Equal(t, "/usr/lib/modules/6.6.2-16k/config", k.ConfigFrom)
-	for name, want := range map[string]int{"6.1.0-28-arm64": 0, "6.12.25+rpt-rpi-2712": 16 << 10, "6.8.0-45-generic-64k": 64 << 10, "6.11-16k": 16 << 10, "5.15.127-tegra": 0} {
+	for name, want := range map[string]int{"6.1.0-28-arm64": 0, "6.12.25+rpt-rpi-2712": 16 << 10,
+		"6.8.0-45-generic-64k": 64 << 10, "6.11-16k": 16 << 10, "5.15.127-tegra": 0} {
 		assert.Equal(t, want, readKernelParts(filesIn(t.TempDir()), name).PageSize, name)
 	}
 	k = readKernelParts(filesIn(t.TempDir()), "../../x")
 	assert.False(t, k.Lacks("VXLAN"), "nothing is known, so nothing is missing")
 	assert.False(t, k.LacksModule("veth"))
-	assert.Equal(t, "/boot/config-5.10.1", readKernelParts(filesIn(tree(t, map[string]string{"boot/config-5.10.1": "CONFIG_VXLAN=y\n"})), "5.10.1").ConfigFrom)
+	assert.Equal(t, "/boot/config-5.10.1", readKernelParts(filesIn(tree(t,
+		map[string]string{"boot/config-5.10.1": "CONFIG_VXLAN=y\n"})), "5.10.1").ConfigFrom)
 }
 
 const tcp = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -134,23 +141,26 @@ const tcp = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when 
 
 func TestNetwork(t *testing.T) {
 	assert.Equal(t, []Listener{{2375, netip.MustParseAddr("127.0.0.1"), "12345"}}, parseNetTCP([]byte(tcp)))
-	six := parseNetTCP([]byte("  sl\n   0: 00000000000000000000000000000000:192B 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 99 1\n"))
+	six := parseNetTCP([]byte("  sl\n   0: 00000000000000000000000000000000:192B 00000000000000000000000000000000:0000 " +
+		"0A 00000000:00000000 00:00000000 00000000     0        0 99 1\n"))
 	assert.Equal(t, []Listener{{6443, netip.MustParseAddr("::"), "99"}}, six)
 
 	head := "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
 	assert.True(t, hasDefaultRoute([]byte(head+"eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n")))
 	assert.False(t, hasDefaultRoute([]byte(head+"eth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n")))
-	assert.False(t, hasDefaultRoute([]byte(head+"*\t00000000\t00000000\t0200\t0\t0\t0\t00000000\t0\t0\t0\n")), "unreachable")
+	assert.False(t, hasDefaultRoute([]byte(head+"*\t00000000\t00000000\t0200\t0\t0\t0\t00000000\t0\t0\t0\n")),
+		"unreachable")
 	zero := strings.Repeat("0", 32)
 	assert.False(t, hasDefaultRoute6([]byte(zero+" 00 "+zero+" 00 "+zero+" ffffffff 00000001 00000000 00200200       lo\n")), "the kernel's own reject route")
-	assert.True(t, hasDefaultRoute6([]byte(zero+" 00 "+zero+" 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n")))
+	assert.True(t, hasDefaultRoute6([]byte(zero+" 00 "+zero+" 00 fe800000000000000000000000000001 00000400 00000001 "+
+		"00000000 00000003     eth0\n")))
 }
 
 func TestNoRouteAtAll(t *testing.T) {
 	n := readNetwork(filesIn(tree(t, map[string]string{"proc/net/route": ""})))
-	assert.True(t, n.Told)
+	assert.True(t, n.Known)
 	assert.False(t, n.DefaultRoute)
-	assert.False(t, readNetwork(filesIn(t.TempDir())).Told)
+	assert.False(t, readNetwork(filesIn(t.TempDir())).Known)
 }
 
 func TestOwnerOfAPort(t *testing.T) {
@@ -170,14 +180,17 @@ func TestOwnerOfAPort(t *testing.T) {
 
 func TestIdentities(t *testing.T) {
 	id := "0123456789abcdef0123456789abcde0"
-	a := readIdentities(filesIn(tree(t, map[string]string{"etc/machine-id": id + "\n", "etc/ssh/ssh_host_rsa_key.pub": "ssh-rsa AAAA root@board\n"})))
-	b := readIdentities(filesIn(tree(t, map[string]string{"etc/machine-id": strings.ToUpper(id), "etc/ssh/ssh_host_rsa_key.pub": "ssh-rsa AAAB root@other\n"})))
+	a := readIdentities(filesIn(tree(t, map[string]string{"etc/machine-id": id + "\n",
+		"etc/ssh/ssh_host_rsa_key.pub": "ssh-rsa AAAA root@board\n"})))
+	b := readIdentities(filesIn(tree(t, map[string]string{"etc/machine-id": strings.ToUpper(id),
+		"etc/ssh/ssh_host_rsa_key.pub": "ssh-rsa AAAB root@other\n"})))
 	require.Len(t, a, 2)
 	assert.Equal(t, a[0], b[0], "one identifier, one fingerprint")
 	assert.NotEqual(t, a[1].Fingerprint, b[1].Fingerprint)
 	assert.Len(t, a[0].Fingerprint, 8)
 	assert.NotContains(t, id, a[0].Fingerprint)
-	for text, want := range map[string]string{"": "empty", "uninitialized\n": "empty", strings.Repeat("0", 32): "default", "ffffffff-ffff-ffff-ffff-ffffffffffff": "default", "03000200-0400-0500-0006-000700080009": "default", id: "set"} {
+	for text, want := range map[string]string{"": "empty", "uninitialized\n": "empty", strings.Repeat("0", 32): "default",
+		"ffffffff-ffff-ffff-ffff-ffffffffffff": "default", "03000200-0400-0500-0006-000700080009": "default", id: "set"} {
 		assert.Equal(t, want, readIdentities(filesIn(tree(t, map[string]string{"etc/machine-id": text})))[0].State, text)
 	}
 	assert.Equal(t, "missing", readIdentities(filesIn(t.TempDir()))[0].State)
@@ -193,7 +206,8 @@ func TestRuntimeSockets(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(root+"/run/crio/crio.sock", nil, 0o600))
 	r := readRuntime(filesIn(root), "")
-	assert.Equal(t, []Socket{{"/run/containerd/containerd.sock", "containerd", true, ""}, {"/run/crio/crio.sock", "CRI-O", false, "it is no socket"}}, r.Sockets)
+	assert.Equal(t, []Socket{{"/run/containerd/containerd.sock", "containerd", true, ""}, {"/run/crio/crio.sock", "CRI-O",
+		false, "it is no socket"}}, r.Sockets)
 	ln.(*net.UnixListener).SetUnlinkOnClose(false)
 	ln.Close()
 	r = readRuntime(filesIn(root), "")
@@ -203,7 +217,8 @@ func TestRuntimeSockets(t *testing.T) {
 func TestClock(t *testing.T) {
 	now := time.Date(1970, 1, 1, 0, 5, 0, 0, time.UTC)
 	built := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	root := tree(t, map[string]string{"etc/fake-hwclock.data": "x", "etc/kubernetes/pki/ca.crt": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"})
+	root := tree(t, map[string]string{"etc/fake-hwclock.data": "x", "etc/kubernetes/pki/ca.crt": "-----BEGIN " +
+		"CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"})
 	require.NoError(t, os.Chtimes(root+"/etc/fake-hwclock.data", built.AddDate(0, 0, -9), built.AddDate(0, 0, -9)))
 	c := readClock(filesIn(root), now, built, nil, "")
 	assert.Equal(t, built, c.Epoch)
@@ -224,7 +239,8 @@ func TestPower(t *testing.T) {
 
 // A board that tells nothing at all is no error.
 func TestReadHostOfNothing(t *testing.T) {
-	h := Read(Options{Root: t.TempDir(), Path: "/bin:relative::", Now: time.Now(), Folders: []string{"/var/lib/etcd"}}, hwdetect.Kernel{})
+	h := Read(Options{Root: t.TempDir(), Path: "/bin:relative::", Now: time.Now(), Folders: []string{"/var/lib/etcd"}},
+		hwdetect.Kernel{})
 	assert.Empty(t, h.Programs)
 	assert.Nil(t, h.BootFile)
 	assert.Len(t, h.Volumes, 2)

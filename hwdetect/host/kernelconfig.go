@@ -18,10 +18,10 @@ type KernelParts struct {
 	// Config holds CONFIG_ options by name without that prefix: "y" or "m".
 	Config map[string]string `json:"-"`
 	// Modules tells which of the modules asked for are there: loaded, built in
-	// or to be loaded. ModulesTold is false when no list of loadable modules
+	// or to be loaded. ModulesKnown is false when no list of loadable modules
 	// could be read, so that a missing one proves nothing.
-	Modules     map[string]bool `json:"-"`
-	ModulesTold bool            `json:"modulesTold"`
+	Modules      map[string]bool `json:"-"`
+	ModulesKnown bool            `json:"modulesKnown"`
 	// FileSystems are those of /proc/filesystems.
 	FileSystems []string `json:"-"`
 	// Installed are the kernels that have a folder of modules.
@@ -37,7 +37,7 @@ type KernelParts struct {
 	PageSize int `json:"pageSize,omitempty"`
 }
 
-// Lacks tells whether the kernel certainly has no such option: there is a
+// Lacks reports whether the kernel certainly has no such option: there is a
 // configuration, and none of the names is set in it. An option that is a module
 // (=m) is there only together with the module's file: see [KernelParts.LacksModule].
 func (k KernelParts) Lacks(options ...string) bool {
@@ -52,9 +52,9 @@ func (k KernelParts) Lacks(options ...string) bool {
 	return true
 }
 
-// LacksModule tells whether a module certainly can neither be loaded nor is
+// LacksModule reports whether a module certainly can neither be loaded nor is
 // built in.
-func (k KernelParts) LacksModule(name string) bool { return k.ModulesTold && !k.Modules[name] }
+func (k KernelParts) LacksModule(name string) bool { return k.ModulesKnown && !k.Modules[name] }
 
 // wantedModules are those that containers and kube-proxy want.
 func wantedModules() []string {
@@ -83,7 +83,8 @@ func readKernelParts(f files, release string) KernelParts {
 	if text, err := gunzip(f.Read("/proc/config.gz")); err == nil {
 		k.ConfigFrom, k.Config = "/proc/config.gz", parseKernelConfig(text)
 	} else if release != "" {
-		for _, path := range []string{"/boot/config-" + release, "/lib/modules/" + release + "/config", "/usr/lib/modules/" + release + "/config"} {
+		for _, path := range []string{"/boot/config-" + release, "/lib/modules/" + release + "/config",
+			"/usr/lib/modules/" + release + "/config"} {
 			if k.ConfigFrom == "" && f.Exists(path) {
 				k.ConfigFrom, k.Config = path, parseKernelConfig(f.Read(path))
 			}
@@ -101,12 +102,13 @@ func readKernelParts(f files, release string) KernelParts {
 			}
 		}
 	}
-	k.ModulesTold = len(dep) > 0 && len(dep) < rootfs.MaxFile
+	k.ModulesKnown = len(dep) > 0 && len(dep) < rootfs.MaxFile
 	k.PageSize = readPageSize(f, k)
 	loaded := f.Read("/proc/modules")
 	k.Modular = len(loaded) > 0
 	for _, m := range wantedModules() {
-		k.Modules[m] = f.Exists("/sys/module/"+m) || hasModule(dep, m) || hasModule(builtin, m) || hasLoaded(loaded, m) || slices.Contains(k.FileSystems, m)
+		k.Modules[m] = f.Exists("/sys/module/"+m) || hasModule(dep, m) || hasModule(builtin, m) || hasLoaded(loaded,
+			m) || slices.Contains(k.FileSystems, m)
 	}
 	return k
 }

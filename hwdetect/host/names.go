@@ -25,7 +25,7 @@ type Names struct {
 	Ignored    int      `json:"ignored,omitempty"`
 }
 
-// Resolves tells whether a name has an address without a name server: in
+// Resolves reports whether a name has an address without a name server: in
 // /etc/hosts, or by nss-myhostname(8), which knows the own hostname.
 func (n Names) Resolves(name string) bool {
 	if len(n.Hosts[strings.ToLower(name)]) > 0 {
@@ -42,7 +42,8 @@ func (n Names) Resolves(name string) bool {
 // readNames reads them; resolvConf is the file that the kubelet is told to take,
 // empty when it is told nothing.
 func readNames(f files, resolvConf string) Names {
-	n := Names{Hostname: f.Line("/proc/sys/kernel/hostname"), Hosts: parseHosts(f.Read("/etc/hosts")), NSS: parseNSS(f.Read("/etc/nsswitch.conf"))}
+	n := Names{Hostname: f.Line("/proc/sys/kernel/hostname"), Hosts: parseHosts(f.Read("/etc/hosts")),
+		NSS: parseNSS(f.Read("/etc/nsswitch.conf"))}
 	if n.Hostname == "" {
 		n.Hostname = f.Line("/etc/hostname")
 	}

@@ -11,10 +11,10 @@ import (
 
 // Network is what doctor needs to know about it.
 type Network struct {
-	// DefaultRoute tells whether there is one; Told is false when the kernel's
+	// DefaultRoute reports whether there is one; Known is false when the kernel's
 	// table could not be read.
 	DefaultRoute bool `json:"defaultRoute"`
-	Told         bool `json:"told"`
+	Known        bool `json:"known"`
 	// Listeners are TCP sockets that wait for connections.
 	Listeners []Listener `json:"-"`
 	// Sysctl holds the values asked for, by their dotted names; what the
@@ -49,7 +49,7 @@ type Listener struct {
 func readNetwork(f files) Network {
 	n := Network{Sysctl: map[string]string{}}
 	four, six := f.Read("/proc/net/route"), f.Read("/proc/net/ipv6_route")
-	n.Told = four != nil // without any route the kernel leaves even the heading out
+	n.Known = four != nil // without any route the kernel leaves even the heading out
 	n.IPv4Route, n.IPv6Route = hasDefaultRoute(four), hasDefaultRoute6(six)
 	n.DefaultRoute = n.IPv4Route || n.IPv6Route
 	n.Gateway = gateway(four)

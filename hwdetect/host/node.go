@@ -10,9 +10,9 @@ import (
 	yaml "go.yaml.in/yaml/v3"
 )
 
-// Node is what of Kubernetes is on the board.
+// Node is the parts of Kubernetes on the board.
 type Node struct {
-	// Systemd tells whether systemd runs the board (sd_booted(3)).
+	// Systemd reports whether systemd runs the board (sd_booted(3)).
 	Systemd bool `json:"systemd"`
 	// KubeletUnit is the unit file's path, empty without one.
 	KubeletUnit string `json:"kubeletUnit,omitempty"`
@@ -31,14 +31,14 @@ type Node struct {
 	// Left are files of a kubeadm that ran here, in the order in which it makes
 	// them.
 	Left []string `json:"left,omitempty"`
-	// EtcdData tells whether etcd's folder holds anything, and PKI whether
+	// EtcdData reports whether etcd's folder holds anything, and PKI whether
 	// there are keys of a cluster.
 	EtcdData bool `json:"etcdData,omitempty"`
 	// EtcdFresh is set when it holds nothing but the lost+found of a file system
 	// that was just made.
 	EtcdFresh bool `json:"etcdFresh,omitempty"`
 	PKI       bool `json:"pki,omitempty"`
-	// CAKey tells whether the key that signs a node's certificates is here.
+	// CAKey reports whether the key that signs a node's certificates is here.
 	CAKey bool `json:"caKey,omitempty"`
 	// CNI are the network configurations in /etc/cni/net.d.
 	CNI []string `json:"cni,omitempty"`
@@ -88,7 +88,8 @@ func readNode(f files, etcdFolder string) Node {
 	n.PKI = f.Exists("/etc/kubernetes/pki/ca.crt") || f.Exists("/etc/kubernetes/pki/ca.key")
 	for _, path := range []string{
 		"/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/pki/etcd/ca.crt",
-		"/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf", "/etc/kubernetes/kubelet.conf", "/etc/kubernetes/bootstrap-kubelet.conf",
+		"/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf", "/etc/kubernetes/kubelet.conf",
+		"/etc/kubernetes/bootstrap-kubelet.conf",
 		"/etc/kubernetes/controller-manager.conf", "/etc/kubernetes/scheduler.conf",
 		"/var/lib/kubelet/config.yaml", "/var/lib/kubelet/kubeadm-flags.env",
 	} {
@@ -206,7 +207,7 @@ func (n Node) kubeletFlag(name string) (value, written string) {
 const failSwapOn = "fail-swap-on"
 
 // RefusedKubeletArg is the first word of its command line that the kubelet stops at,
-// as far as that can be told without its list of flags, and why; empty without one.
+// as far as that can be found out without its list of flags, and why; empty without one.
 // All of its flags have two hyphens but -v and -h (pflag, parseShortArg).
 func (n Node) RefusedKubeletArg() (arg, why string) {
 	for i, arg := range n.KubeletArgs {

@@ -24,7 +24,7 @@ type Socket struct {
 	Path string `json:"path"`
 	// Runtime is "containerd", "CRI-O", "cri-dockerd" or "Docker".
 	Runtime string `json:"runtime"`
-	// Answers tells whether something accepts a connection there.
+	// Answers reports whether something accepts a connection there.
 	Answers bool `json:"answers"`
 	// Problem is why not.
 	Problem string `json:"problem,omitempty"`

@@ -116,7 +116,7 @@ func envSetting(text, name string) (s Setting, ok bool) {
 	return s, ok
 }
 
-// continued tells whether a line ends in an odd number of backslashes.
+// continued reports whether a line ends in an odd number of backslashes.
 func continued(line string) bool {
 	return (len(line)-len(strings.TrimRight(line, `\`)))%2 == 1
 }

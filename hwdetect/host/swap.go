@@ -109,7 +109,7 @@ func swapUnit(spec string) string {
 	return name.String() + ".swap"
 }
 
-// makesSwap tells whether an enabled unit makes swap: a swap unit, or a service that
+// makesSwap reports whether an enabled unit makes swap: a swap unit, or a service that
 // by its name or description is about swap or zram, or starts a script that calls
 // swapon(8). Those that have a setting for it are asked for that.
 func (f files) makesSwap(u enabledUnit) bool {
@@ -138,7 +138,8 @@ func (f files) makesSwap(u enabledUnit) bool {
 		file.settings = parseUnit(f.Read(u.path)) // linked from elsewhere
 	}
 	calls, plain := f.callsSwapon(file.settings)
-	about := strings.Join([]string{u.name, settingOf(file.settings, "Description"), settingOf(file.settings, "ExecStart")}, " ")
+	about := strings.Join([]string{u.name, settingOf(file.settings, "Description"), settingOf(file.settings,
+		"ExecStart")}, " ")
 	about = strings.ToLower(about)
 	return calls || !plain && aboutSwap.MatchString(hotSwap.ReplaceAllString(about, ""))
 }
@@ -149,7 +150,7 @@ var aboutSwap = regexp.MustCompile(`swap|zram`)
 // hotSwap is about disks that are exchanged.
 var hotSwap = regexp.MustCompile(`hot[ _-]?swap`)
 
-// startsSwap tells whether a command line calls swapon(8) for more than to list what
+// startsSwap reports whether a command line calls swapon(8) for more than to list what
 // is in use.
 func startsSwap(line string) bool {
 	for _, rest := range strings.Split(line, "swapon")[1:] {
@@ -248,7 +249,7 @@ func zramConfig(f files) (path string, ok bool) {
 	return "", false
 }
 
-// makesZramSwap tells whether a device of zram-generator becomes swap on a board with
+// makesZramSwap reports whether a device of zram-generator becomes swap on a board with
 // so many MiB of memory, 0 when that is not known: no file system, a size that is not
 // 0, and no limit that the board's memory is above.
 func makesZramSwap(settings map[string]string, memory uint64) bool {

@@ -14,7 +14,9 @@ func TestSwap(t *testing.T) {
 		"proc/swaps": "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/var/swap                               file\t\t102396\t\t0\t\t-2\n/dev/zram0 partition 51200 0 5\nbroken\n",
 		"etc/fstab":  "# /dev/x none swap sw 0 0\nPARTUUID=1-02 / ext4 defaults 0 1\nUUID=5 none swap sw 0 0\nUUID=6 none swap noauto 0 0\n",
 	})
-	assert.Equal(t, SwapState{On: []Swap{{"/var/swap", 102396 << 10}, {"/dev/zram0", 51200 << 10}}, Makers: []SwapMaker{{SwapLine, "UUID=5", "/etc/fstab", 3, "UUID=5 none swap sw 0 0", false}}}, readSwap(filesIn(root), nil))
+	assert.Equal(t, SwapState{On: []Swap{{"/var/swap", 102396 << 10}, {"/dev/zram0", 51200 << 10}},
+		Makers: []SwapMaker{{SwapLine, "UUID=5", "/etc/fstab", 3, "UUID=5 none swap sw 0 0", false}}},
+		readSwap(filesIn(root), nil))
 	assert.Equal(t, SwapState{}, readSwap(filesIn(t.TempDir()), nil))
 }
 

@@ -38,7 +38,7 @@ type Volume struct {
 	FSType   string `json:"fsType,omitempty"`
 	ReadOnly bool   `json:"readOnly,omitempty"`
 	// Disk is the whole disk's name, such as "mmcblk0"; empty when it is no
-	// disk or cannot be told.
+	// disk or cannot be found out.
 	Disk string `json:"disk,omitempty"`
 	// Card is "SD" or "MMC" (soldered eMMC) for an mmcblk disk.
 	Card string `json:"card,omitempty"`

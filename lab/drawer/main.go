@@ -44,10 +44,18 @@ func main() {
 	flag.StringVar(&t.kind, "board", "amd64", "kind of emulated board")
 	flag.StringVar(&t.speed, "speed", "bananapi*4", "its speed, for counted time")
 	name := flag.String("name", fmt.Sprintf("drawer-%d", os.Getpid()), "the board's name")
-	only := flag.String("only", "", "stock, kubeadm-arm or versions alone")
+	only := flag.String("only", "", "versions, throttled, stock or kubeadm-arm alone")
 	versions := flag.StringSlice("versions", []string{"v1.13.1", "v1.22.17", "v1.28.15", "v1.31.4", "v1.37.2"}, "kubeadms whose certificates are renewed")
 	results := flag.String("results", "", "Markdown file for what was seen")
+	expireHere := flag.Bool("expire", false, "on a board: replace its certificates by expired ones, and do nothing else")
 	flag.Parse()
+	if *expireHere {
+		if err := expire("/etc/kubernetes", "/var/lib/kubelet/pki"); err != nil {
+			fmt.Fprintln(os.Stderr, "drawer:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	t.board = drive.Lab(*lab).Board(*name)
 	ctx, end := context.WithCancel(context.Background())
 	drive.OnInterrupt(func() { end(); _ = t.board.Down(ctx) })
@@ -58,7 +66,7 @@ func main() {
 	for _, run := range []struct {
 		name string
 		do   func(context.Context) error
-	}{{"stock", t.stock}, {"kubeadm-arm", t.ours}} {
+	}{{"throttled", t.throttled}, {"stock", t.stock}, {"kubeadm-arm", t.ours}} {
 		if *only != "" && *only != run.name {
 			continue
 		}
@@ -85,7 +93,15 @@ are valid for 365 days. Times in front of lines are this machine's; those on the
 // onBoard makes a board for one trial.
 func (t *trial) onBoard(ctx context.Context, name string, do func(context.Context) error) error {
 	t.log.Printf("== %s", name)
-	err := t.board.Up(ctx, "--board", t.kind, "--speed", t.speed, "--kubernetes", t.version, "--bin", t.armBinary)
+	kind := []string{"--board", t.kind, "--speed", t.speed}
+	if name == "throttled" {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		kind = []string{"--cpu", "100%", "--bin", self}
+	}
+	err := t.board.Up(ctx, append(kind, "--kubernetes", t.version, "--bin", t.armBinary)...)
 	if err == nil {
 		err = do(ctx)
 	}

@@ -91,7 +91,7 @@ mkdir -p /etc/elsewhere`
 	if _, err := k.in(ctx, dir, t.armBinary, phases); err != nil {
 		return err
 	}
-	if err := expire(dir); err != nil {
+	if err := expire(filepath.Join(dir, "etc")); err != nil {
 		return err
 	}
 	out, err := k.in(ctx, dir, t.armBinary, `"$ARM" certs renew >"$DIR/renewed.log" 2>&1 || { cat "$DIR/renewed.log" >&2; exit 1; }
@@ -179,27 +179,33 @@ mount -t tmpfs o /run
 
 var credential = regexp.MustCompile(`client-(certificate|key)-data: (\S+)`)
 
-// expire replaces every leaf certificate below a folder by one that has expired, signed by
+// expire replaces every leaf certificate below folders by one that has expired, signed by
 // the authority that signed the old one.
-func expire(dir string) error {
+func expire(dirs ...string) error {
 	authorities := map[string]string{}
 	var leaves []string
-	err := filepath.WalkDir(filepath.Join(dir, "etc"), func(path string, d os.DirEntry, err error) error {
-		switch {
-		case err != nil || d.IsDir():
-			return err
-		case strings.HasSuffix(path, "ca.crt"):
-			cert, err := readCertificate(path)
-			if err != nil {
+	var err error
+	for _, dir := range dirs {
+		err = errors.Join(err, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+			switch {
+			case err != nil || d.IsDir():
 				return err
+			case strings.HasSuffix(path, "ca.crt"):
+				cert, err := readCertificate(path)
+				if err != nil {
+					return err
+				}
+				authorities[cert.Subject.CommonName] = strings.TrimSuffix(path, ".crt")
+			case strings.HasSuffix(path, ".crt"), strings.HasSuffix(path, ".conf"), d.Type().IsRegular() && strings.HasSuffix(path, ".pem"):
+				leaves = append(leaves, path)
 			}
-			authorities[cert.Subject.CommonName] = strings.TrimSuffix(path, ".crt")
-		case strings.HasSuffix(path, ".crt"), strings.HasSuffix(path, ".conf") && strings.Contains(path, "kubernetes"):
-			leaves = append(leaves, path)
-		}
-		return nil
-	})
+			return nil
+		}))
+	}
 	for _, path := range leaves {
+		if strings.HasSuffix(path, "kubelet.conf") && !hasCredential(path) {
+			continue // it names the .pem file
+		}
 		err = errors.Join(err, expireOne(path, authorities))
 	}
 	return err
@@ -226,7 +232,10 @@ func expireOne(path string, authorities map[string]string) error {
 	if err != nil {
 		return err
 	}
-	base := authorities[cert.Issuer.CommonName]
+	base, ok := authorities[cert.Issuer.CommonName]
+	if !ok {
+		return nil // it signs itself
+	}
 	ca, err := readCertificate(base + ".crt")
 	if err != nil {
 		return err
@@ -247,10 +256,19 @@ func expireOne(path string, authorities map[string]string) error {
 		return err
 	}
 	fresh := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	if strings.HasSuffix(path, ".pem") {
+		_, key := pem.Decode(text)
+		fresh = append(fresh, key...)
+	}
 	if conf != nil {
 		fresh = []byte(strings.Replace(string(text), string(conf[2]), base64.StdEncoding.EncodeToString(fresh), 1))
 	}
 	return os.WriteFile(path, fresh, 0o600)
+}
+
+func hasCredential(path string) bool {
+	text, err := os.ReadFile(path)
+	return err == nil && credential.Match(text)
 }
 
 func readCertificate(path string) (*x509.Certificate, error) {

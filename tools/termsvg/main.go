@@ -112,15 +112,14 @@ func screens(first string, parts []part) [][]string {
 // draw shows each text of each line for as long as it stood there.
 func draw(first string, parts []part) string {
 	all := screens(first, parts)
-	rows := len(all[len(all)-1])
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d"
  font-family="ui-monospace,Menlo,Consolas,monospace" font-size="14">
 <rect width="100%%" height="100%%" rx="8" fill="#1b1f24"/>
-<g fill="#e6edf3" style="white-space:pre" xml:space="preserve">
-`, columns*9, rows*19+24)
+<g fill="#e6edf3">
+`, columns*9, len(all[len(all)-1])*19+24)
 	second := func(i int) float64 { return playFor * parts[i].at / parts[len(parts)-1].at }
-	for row := range rows {
+	for row := range all[len(all)-1] {
 		for i := 0; i < len(all); {
 			text, from := at(all[i], row), i
 			for i < len(all) && at(all[i], row) == text {
@@ -136,7 +135,8 @@ func draw(first string, parts []part) string {
 			case from > 0: // it stays
 				shown = fmt.Sprintf(set, "hidden", 0.0, second(from))
 			}
-			fmt.Fprintf(&b, "<text x=\"16\" y=\"%d\"%s>%s%s</text>\n", row*19+26, hidden, html.EscapeString(text), shown)
+			text = strings.ReplaceAll(html.EscapeString(text), " ", "\u00a0") // no renderer makes one blank of several
+			fmt.Fprintf(&b, "<text x=\"16\" y=\"%d\"%s>%s%s</text>\n", row*19+26, hidden, text, shown)
 		}
 	}
 	return b.String() + "</g>\n</svg>\n"

@@ -36,7 +36,7 @@ func Of(root string) FS {
 	return f
 }
 
-// runs tells whether the system below the root is a running one. A /proc that is
+// runs reports whether the system below the root is a running one. A /proc that is
 // mounted below another root, to chroot(8) into a card, is the /proc of the machine
 // that the card is in: process 1 has another root folder there.
 func (f FS) runs() bool {
@@ -53,13 +53,13 @@ func (f FS) runs() bool {
 	return slices.ContainsFunc(f.Names("/proc"), func(name string) bool { return !strings.HasPrefix(name, ".") })
 }
 
-// ofRunning tells whether a path lies where only a running system has something.
+// ofRunning reports whether a path lies where only a running system has something.
 func ofRunning(path string) bool {
 	top, _, _ := strings.Cut(strings.TrimPrefix(filepath.Clean("/"+path), "/"), "/")
 	return slices.Contains([]string{"proc", "sys", "run", "dev", "tmp"}, top)
 }
 
-// Hidden tells whether a path must not be looked at, itself or where it leads.
+// Hidden reports whether a path must not be looked at, itself or where it leads.
 func (f FS) Hidden(path string) bool {
 	return f.Stopped && (ofRunning(path) || ofRunning(f.Real(path)))
 }
@@ -96,7 +96,7 @@ func (f FS) Line(path string) string {
 	return strings.TrimSpace(line)
 }
 
-// Exists tells whether there is something of that name, be it a link to nowhere.
+// Exists reports whether there is something of that name, be it a link to nowhere.
 func (f FS) Exists(path string) bool {
 	if f.Stopped && (ofRunning(path) || ofRunning(f.Real(filepath.Dir(path)))) {
 		return false
@@ -127,7 +127,7 @@ func (f FS) Link(path string) string {
 	return to
 }
 
-// Folder tells whether a path leads to a folder.
+// Folder reports whether a path leads to a folder.
 func (f FS) Folder(path string) bool {
 	info, ok := f.Stat(path)
 	return ok && info.IsDir()

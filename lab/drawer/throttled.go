@@ -1,0 +1,37 @@
+package main
+
+import "context"
+
+// throttled is the same without systemd and without another clock, in a minute: the
+// certificates of a throttled board are replaced by expired ones.
+func (t *trial) throttled(ctx context.Context) error {
+	const readyWithin = `for i in $(seq 300); do kubectl get nodes 2>/dev/null | grep -w Ready && break; sleep 1; done; kubectl get nodes | grep -qw Ready`
+	const dead = `test "$(pgrep -c kube-apiserver || true)" = 0 && echo "no API server; the kubelet: $(grep -oE 'unable to load bootstrap kubeconfig.*' /var/log/kubelet.log | tail -1)"`
+	for _, s := range []struct{ what, script string }{
+		{"kubeadm-arm init", "kubeadm-arm init --config /etc/kubeadm-lab.yaml >/root/init.log 2>&1 || { tail -5 /root/init.log; exit 1; }\n" +
+			readyWithin + "\nsystemctl disable kubelet; sync"},
+	} {
+		if err := t.step(ctx, s.what, s.script); err != nil {
+			return err
+		}
+	}
+	t.log.Printf("power cut; every certificate replaced by one that has expired")
+	if err := t.board.Reboot(ctx); err != nil {
+		return err
+	}
+	for _, s := range []struct{ what, script string }{
+		{"stock: the kubelet starts, and half a minute later", "systemctl stop kubelet; drawer --expire; systemctl start kubelet; sleep 30\n" + dead},
+		{"kubeadm certs renew all, the kubelet restarted, half a minute later",
+			"kubeadm certs renew all 2>&1 | grep -iE 'falling back|done' | cut -c1-100; systemctl restart kubelet; sleep 30\n" + dead + "\nsystemctl stop kubelet"},
+		{"what kubeadm-arm-certs.service does, then the kubelet", "drawer --expire; kubeadm-arm certs boot | tail -3; systemctl start kubelet\n" + readyWithin},
+		{"expired while the cluster runs: certs renew restarts it, one component after the other",
+			"drawer --expire; kubeadm-arm certs renew | grep -v renewed; kubectl get nodes; " + readyWithin},
+		{"a new bootstrap as for a worker", "kubeadm token create --ttl 1h | kubeadm-arm certs renew --token-stdin; " + readyWithin +
+			"\nkubectl get csr --no-headers | tail -1; test ! -e /etc/kubernetes/bootstrap-kubelet.conf; kubeadm-arm certs status | tail -1"},
+	} {
+		if err := t.step(ctx, s.what, s.script); err != nil {
+			return err
+		}
+	}
+	return nil
+}
