@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -96,6 +97,13 @@ func Check(l Layout, in CheckInput) (*Journal, error) {
 	if err := l.otherInit(); err != nil {
 		return nil, err
 	}
+	files, err := l.files()
+	if err != nil {
+		return nil, &RefusedError{ForeignManifests, err, "look what is in it, and move what does not belong there away"}
+	}
+	if err := l.refuseSpecial(files); err != nil {
+		return nil, err
+	}
 	if j != nil {
 		return j, nil
 	}
@@ -108,19 +116,11 @@ func Check(l Layout, in CheckInput) (*Journal, error) {
 			fmt.Errorf("there is no journal, but manifests are staged: %s", strings.Join(staged, ", ")),
 			"put them back with: kubeadm-arm abort"}
 	}
-	files, err := l.files()
-	if err != nil {
-		return nil, &RefusedError{ForeignManifests, err, "look what is in it, and move what does not belong there away"}
-	}
-	if err := l.refuseSpecial(files); err != nil {
-		return nil, err
-	}
 	return nil, checkFresh(l, in.Ignore)
 }
 
-// refuseSpecial refuses pipes and the like where kubeadm reads or writes files: it would
-// wait for the other end for ever, whatever is ignored. Sockets of plugins, such as a
-// KMS's, are called otherwise.
+// refuseSpecial refuses pipes and the like below /etc/kubernetes where kubeadm reads or
+// writes files. Sockets of plugins, such as a KMS's, are called otherwise.
 func (l Layout) refuseSpecial(files []string) error {
 	all := []string{l.KubeletConfig(), l.at("/var/lib/kubelet/kubeadm-flags.env")}
 	for _, f := range files {
@@ -128,6 +128,22 @@ func (l Layout) refuseSpecial(files []string) error {
 			all = append(all, filepath.Join(l.Kubernetes(), f))
 		}
 	}
+	return refuseSpecialFiles(all)
+}
+
+// refuseSpecialCertificates does the same with the owner's folder of certificates.
+func (r *run) refuseSpecialCertificates() error {
+	dir := r.layout.Certificates(r.Config, r.Args)
+	var all []string
+	for _, name := range kubeadm.CertificateFiles() {
+		all = append(all, filepath.Join(dir, name))
+	}
+	return refuseSpecialFiles(all)
+}
+
+// refuseSpecialFiles refuses what is there and no regular file: kubeadm would wait for
+// the other end of a pipe for ever, whatever is ignored.
+func refuseSpecialFiles(all []string) error {
 	for _, path := range all {
 		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 			err := fmt.Errorf("%s is %s, not a regular file", path, safefile.Kind(info.Mode()))

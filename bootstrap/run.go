@@ -119,6 +119,9 @@ func (r *run) sleep(ctx context.Context, d time.Duration) error {
 // returns: on success all are released, on failure they are put back.
 func Run(ctx context.Context, o Options) (Outcome, error) {
 	r := newRun(o)
+	if err := r.refuseSpecialCertificates(); err != nil {
+		return *r.outcome, err
+	}
 	unlock, err := r.layout.enter()
 	if err != nil {
 		return *r.outcome, err
