@@ -8,20 +8,19 @@ import (
 )
 
 // shortEffort is for a plan, whose numbers are rounded to whole minutes. Five times
-// as much gave the same figures and took a PC's core 1.25 s of CPU time instead of
-// 0.2. A handshake takes a slow board a tenth of a second and more, and a plan only
-// chooses between two kinds of it, which differ by half or more: a few are enough.
+// as much gave the same results and takes five times the CPU time. A handshake takes a
+// slow board a tenth of a second and more, and a plan only chooses between two kinds of
+// it, which differ by half or more: a few are enough.
 var (
 	shortEffort      = effort{values: 6, cpu: 10 * time.Millisecond}
 	shortHandshaking = effort{values: 3, cpu: 8 * time.Millisecond}
 )
 
-// shortFsyncs tell a card from a disk. Each costs CPU time, too: 2.4 ms on an emulated
-// Cortex-A7.
+// shortFsyncs tell a card from a disk. Each costs CPU time, too.
 //
-// With less than a core a few are made first: they were left out else, and a plan
-// without them takes the disk for a fast one. A single one may have stood still for
-// a whole period of the quota, so the time is passed for the least of them.
+// With less than a core a few are made first: otherwise they would be left out, and a
+// plan without them takes the disk for a fast one. A single one may have stood still for
+// a whole period of the quota, so the time may be exceeded for the least of them.
 const (
 	shortFsyncs      = 30
 	shortQuotaFsyncs = 10

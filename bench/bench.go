@@ -237,7 +237,7 @@ func goRuntime() Go {
 	return g
 }
 
-// peakMemory is 0 where the kernel does not tell. ru_maxrss is in KiB on Linux.
+// peakMemory is 0 where the kernel does not say. ru_maxrss is in KiB on Linux.
 func peakMemory() uint64 {
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {

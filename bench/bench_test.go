@@ -132,7 +132,8 @@ func TestFormat(t *testing.T) {
 		want  string
 	}{
 		{0.0231, "s/op", "23.1 ms"}, {1.5, "s", "1.5 s"}, {135, "s", "2m15s"}, {2.3e-6, "s/op", "2.3 µs"}, {0, "s", "0 s"},
-		{25.7e6, "B/s", "25.7 MB/s"}, {999.96e6, "B/s", "1000 MB/s"}, {12, "B", "12.0 B"}, {0.05, "", "0.05"}, {12345, "op", "12345 op"},
+		{25.7e6, "B/s", "25.7 MB/s"}, {999.96e6, "B/s", "1000 MB/s"}, {12, "B", "12.0 B"}, {0.05, "", "0.05"}, {12345, "op",
+			"12345 op"},
 		{0.09999, "s", "100 ms"},
 	} {
 		assert.Equal(t, c.want, Format(c.value, c.unit), "%v", c)
@@ -175,8 +176,10 @@ func TestExpect(t *testing.T) {
 	}
 	r := Result{Cores: Cores{One: 0.05}, Samples: []Sample{
 		sample("go", CPU, SecondsPerOp, 0.01), sample("go", Wall, SecondsPerOp, 0.1),
-		sample("tls", Wall, SecondsPerOp, 0.1), sample("tls/server", CPU, SecondsPerOp, 0.003), sample("tls/client", CPU, SecondsPerOp, 0.002),
-		sample("disk", Wall, SecondsPerOp, 0.02), sample("hash", CPU, BytesPerSecond, 1e9), sample("hash", Wall, BytesPerSecond, 1e9),
+		sample("tls", Wall, SecondsPerOp, 0.1), sample("tls/server", CPU, SecondsPerOp, 0.003), sample("tls/client", CPU,
+			SecondsPerOp, 0.002),
+		sample("disk", Wall, SecondsPerOp, 0.02), sample("hash", CPU, BytesPerSecond, 1e9), sample("hash", Wall,
+			BytesPerSecond, 1e9),
 	}}
 	for name, want := range map[string]float64{"go": 0.2, "tls": 0.1, "disk": 0.02} {
 		got, ok := r.Expect(name)
@@ -194,7 +197,8 @@ func TestShortFormUnderAQuota(t *testing.T) {
 		quota  float64
 		budget time.Duration
 		rounds int
-	}{{0, ShortBudget, shortRounds}, {2, ShortBudget, shortRounds}, {1, ShortBudget, shortRounds}, {0.6, 400 * time.Millisecond, 5}, {0.25, 400 * time.Millisecond, 5}, {0.1, 500 * time.Millisecond, 1},
+	}{{0, ShortBudget, shortRounds}, {2, ShortBudget, shortRounds}, {1, ShortBudget, shortRounds}, {0.6,
+		400 * time.Millisecond, 5}, {0.25, 400 * time.Millisecond, 5}, {0.1, 500 * time.Millisecond, 1},
 		{0.05, time.Second, 1}, {0.01, 4500 * time.Millisecond, 1}, {0.005, 4500 * time.Millisecond, 1}} {
 		assert.Equal(t, c.budget, shortBudget(c.quota), "%v", c.quota)
 		assert.Equal(t, c.rounds, roundsOf(true, c.quota), "%v", c.quota)

@@ -43,7 +43,8 @@ func makeIdentity(t *testing.T, key crypto.Signer) []byte {
 			DNSNames:    []string{"kubernetes", "kubernetes.default", serverName, serverName + ".cluster.local"},
 			IPAddresses: []net.IP{net.IPv4(10, 96, 0, 1), net.IPv4(192, 168, 1, 155)},
 		},
-		{Subject: pkix.Name{CommonName: "system:node:board", Organization: []string{"system:nodes"}}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}},
+		{Subject: pkix.Name{CommonName: "system:node:board", Organization: []string{"system:nodes"}},
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}},
 	} {
 		c.SerialNumber, c.BasicConstraintsValid = big.NewInt(int64(i+1)), true
 		c.KeyUsage |= x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment

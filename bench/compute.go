@@ -94,7 +94,7 @@ func newCompute(c clock, w work, resolution, span time.Duration, e effort) *comp
 	}
 }
 
-// enough tells whether the given part of the effort has been made.
+// enough reports whether the given part of the effort has been made.
 func (m *compute) enough(part float64) bool {
 	return float64(len(m.cpuValues)) >= part*float64(m.effort.values) &&
 		float64(m.cpuSum) >= part*float64(m.effort.cpu) &&

@@ -28,7 +28,7 @@ func (e *FolderError) Error() string {
 
 func (e *FolderError) Unwrap() error { return e.Err }
 
-// Full tells whether the file system or the owner's quota is exhausted.
+// Full reports whether the file system or the owner's quota is exhausted.
 func (e *FolderError) Full() bool {
 	return errors.Is(e.Err, unix.ENOSPC) || errors.Is(e.Err, unix.EDQUOT)
 }

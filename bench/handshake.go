@@ -27,7 +27,7 @@ func (r Result) Handshake(which, clock string) (Sample, bool) {
 	return Sample{}, false
 }
 
-// OneCore tells whether a handshake's two sides were kept on one core, as they are since
+// OneCore reports whether a handshake's two sides were kept on one core, as they are since
 // 2026-11-29.
 func (s Sample) OneCore() bool { return strings.HasPrefix(s.Name, handshakeName+"/") }
 
@@ -120,7 +120,7 @@ func (h *handshake) do(n int) ([]time.Duration, error) {
 				sum.err = fmt.Errorf("%s: server: %w", h.name, err)
 			}
 			if err != nil {
-				conn.Close() // or the client waits for ever
+				conn.Close() // or the client waits forever
 			}
 		}
 		served <- sum

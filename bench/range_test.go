@@ -26,6 +26,7 @@ func TestNumbersOutOfRange(t *testing.T) {
 		require.ErrorAs(t, err, &bad, field)
 		assert.Equal(t, field, bad.Field)
 	}
-	_, err := Parse([]byte(`{"schema":"` + Schema + `","before":{"temperatures":[{"celsius":-20}]},"samples":[{"unit":"B/s","median":1e12}]}`))
+	_, err := Parse([]byte(`{"schema":"` + Schema +
+		`","before":{"temperatures":[{"celsius":-20}]},"samples":[{"unit":"B/s","median":1e12}]}`))
 	assert.NoError(t, err)
 }

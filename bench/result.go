@@ -99,13 +99,13 @@ func (r Result) Expect(name string) (float64, bool) {
 	return s.Median, ok && s.Unit == SecondsPerOp
 }
 
-// SameBoot tells whether the board has not been booted since the result was
+// SameBoot reports whether the board has not been booted since the result was
 // taken. Root is the root folder.
 func (r Result) SameBoot(root fs.FS) bool {
 	return r.BootID != "" && r.BootID == readBootID(root)
 }
 
-// StillHolds tells whether measuring again would say the same: the board has not
+// StillHolds reports whether measuring again would say the same: the board has not
 // been booted since, the cgroup's CPU quota is what it was, and nothing that passes
 // disturbed the measurement. Root is the root folder.
 func (r Result) StillHolds(root fs.FS) bool {

@@ -125,7 +125,7 @@ func (s *schedule) run(ctx context.Context) error {
 	return nil
 }
 
-// observed tells whether every step of the rounds so far has observed something,
+// observed reports whether every step of the rounds so far has observed something,
 // beyond the first operations that a batch's size is found with.
 func (s *schedule) observed() bool {
 	for _, st := range s.list {

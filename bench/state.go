@@ -200,7 +200,7 @@ func readInt(root fs.FS, file string) (int64, error) {
 }
 
 // BusyCPU returns the CPU seconds that all processes and the kernel of the board
-// have used since it started (proc_stat(5)), and 0 where the kernel does not tell or,
+// have used since it started (proc_stat(5)), and 0 where the kernel does not say or,
 // under a CPU quota, counts more than this board. root is the root folder that the
 // kernel's files are read from.
 func BusyCPU(root fs.FS) float64 {

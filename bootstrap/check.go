@@ -5,50 +5,21 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
-
-// Reason tells why a run is refused before anything is changed.
-type Reason int
-
-// The reasons.
-const (
-	ClusterHere Reason = iota + 1
-	ForeignManifests
-	NoSpace
-	Locked
-	BadJournal
-	// Changed: not what the interrupted run was begun with.
-	Changed
-	// NotRecorded: there is no interrupted run.
-	NotRecorded
-	// BadManifest: a staged manifest cannot be put back.
-	BadManifest
-	// UntrustedProgram: systemd would have to start a program that others than root
-	// can replace.
-	UntrustedProgram
-)
-
-// RefusedError says that a run is not begun, and what to do about it.
-type RefusedError struct {
-	Reason Reason
-	Err    error
-	Help   string
-}
-
-func (e *RefusedError) Error() string { return e.Err.Error() }
-func (e *RefusedError) Unwrap() error { return e.Err }
-
-// Hint says what can be done.
-func (e *RefusedError) Hint() string { return e.Help }
 
 // needFree is the room that certificates, kubeconfigs, manifests and journal
 // need, several times over.
@@ -74,55 +45,57 @@ type CheckInput struct {
 
 // Check looks whether a run can begin, changing nothing. It returns the journal
 // of an interrupted run of the same request to go on with, or nil. Everything
-// that speaks against is a [*RefusedError].
-func Check(l Layout, in CheckInput) (*Journal, error) {
-	if err := l.checkState(); err != nil {
+// that speaks against is a [*state.RefusedError].
+func Check(l state.Layout, in CheckInput) (*Journal, error) {
+	if err := state.Check(l); err != nil {
 		return nil, err
 	}
 	j, err := readJournal(l.Journal())
 	if err != nil {
-		return nil, &RefusedError{BadJournal, err, startAfresh}
+		return nil, state.Refuse(state.BadJournal, err, startAfresh)
 	}
-	if j != nil && l.untouched(j) {
+	if j != nil && untouched(l, j) {
 		j = nil // it ended before it had changed anything: any run may begin
 	}
 	if j != nil {
-		if err := l.unchanged(j, in); err != nil {
+		if err := unchanged(l, j, in); err != nil {
 			return nil, err
 		}
 	}
 	if err := checkSpace(l); err != nil {
 		return nil, err
 	}
-	if err := l.otherInit(); err != nil {
+	if err := otherInit(l); err != nil {
 		return nil, err
 	}
-	files, err := l.files()
+	files, err := files(l)
 	if err != nil {
-		return nil, &RefusedError{ForeignManifests, err, "look what is in it, and move what does not belong there away"}
+		return nil, state.Refuse(state.ForeignManifests, err, "look what is in it, and move what does not belong there away")
 	}
-	if err := l.refuseSpecial(files); err != nil {
+	if err := refuseSpecial(l, files); err != nil {
 		return nil, err
 	}
 	if j != nil {
 		return j, nil
 	}
-	if staged := l.stagedNow(); len(staged) > 0 && fileExists(l.HeldBack()) {
-		return nil, &RefusedError{ClusterHere,
-			fmt.Errorf("a control plane is set up here already, and not all of it has started yet: %s", strings.Join(staged, ", ")),
-			"see how far it is with: kubeadm-arm status; or remove it with: kubeadm-arm reset"}
+	if staged := manifests.Staged(l); len(staged) > 0 && durable.Exists(l.BootList()) {
+		return nil, state.Refuse(state.ClusterHere,
+			fmt.Errorf("a control plane is set up here already, and not all of it has started yet: %s", strings.Join(staged,
+				", ")),
+			"see how far it is with: kubeadm-arm status; or remove it with: kubeadm-arm reset")
 	} else if len(staged) > 0 {
-		return nil, &RefusedError{BadJournal,
+		return nil, state.Refuse(state.BadJournal,
 			fmt.Errorf("there is no journal, but manifests are staged: %s", strings.Join(staged, ", ")),
-			"put them back with: kubeadm-arm abort"}
+			"put them back with: kubeadm-arm abort")
 	}
 	return nil, checkFresh(l, in.Ignore)
 }
 
-// refuseSpecial refuses pipes and the like below /etc/kubernetes where kubeadm reads or
-// writes files. Sockets of plugins, such as a KMS's, are called otherwise.
-func (l Layout) refuseSpecial(files []string) error {
-	all := []string{l.KubeletConfig(), l.at("/var/lib/kubelet/kubeadm-flags.env")}
+// refuseSpecial refuses pipes and the like where kubeadm reads or writes files: it would
+// wait for the other end forever, whatever is ignored. Sockets of plugins, such as a
+// KMS's, are called otherwise.
+func refuseSpecial(l state.Layout, files []string) error {
+	all := []string{l.KubeletConfig(), l.At("/var/lib/kubelet/kubeadm-flags.env")}
 	for _, f := range files {
 		if slices.Contains([]string{".conf", ".yaml", ".crt", ".key", ".pub"}, filepath.Ext(f)) {
 			all = append(all, filepath.Join(l.Kubernetes(), f))
@@ -147,28 +120,29 @@ func refuseSpecialFiles(all []string) error {
 	for _, path := range all {
 		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 			err := fmt.Errorf("%s is %s, not a regular file", path, safefile.Kind(info.Mode()))
-			return &RefusedError{ForeignManifests, err, "look who made it, and remove it"}
+			return state.Refuse(state.ForeignManifests, err, "look who made it, and remove it")
 		}
 	}
 	return nil
 }
 
 // checkFresh looks for another cluster.
-func checkFresh(l Layout, ignore []string) error {
+func checkFresh(l state.Layout, ignore []string) error {
 	all := slices.Contains(ignore, "all")
 	for _, c := range plan.Components() {
 		check := "FileAvailable--etc-kubernetes-manifests-" + c + ".yaml"
 		if _, err := os.Lstat(l.Manifest(c)); err == nil && !all && !contains(ignore, check) {
-			return &RefusedError{ClusterHere,
+			return state.Refuse(state.ClusterHere,
 				fmt.Errorf("a control plane is set up here already: %s is there", l.Manifest(c)),
-				"look at it with: kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes; or remove it with: kubeadm reset"}
+				"look at it with: kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes; or remove it with: kubeadm reset")
 		}
 	}
 	for _, path := range []string{l.KubeletConf(), l.KubeletConfig()} {
-		if _, err := os.Lstat(path); err == nil && !all && !contains(ignore, "FileAvailable-"+strings.ReplaceAll(path, "/", "-")) {
-			return &RefusedError{ClusterHere,
+		if _, err := os.Lstat(path); err == nil && !all && !contains(ignore, "FileAvailable-"+strings.ReplaceAll(path, "/",
+			"-")) {
+			return state.Refuse(state.ClusterHere,
 				fmt.Errorf("this board belongs to a cluster already: %s is there", path),
-				"leave that cluster first with: kubeadm reset"}
+				"leave that cluster first with: kubeadm reset")
 		}
 	}
 	return checkForeign(l)
@@ -180,8 +154,8 @@ func contains(list []string, name string) bool {
 }
 
 // checkSpace refuses to begin on a full disk.
-func checkSpace(l Layout) error {
-	for _, path := range []string{l.at("/etc/kubernetes"), l.at("/var/lib/etcd"), l.at("/var/lib/kubelet")} {
+func checkSpace(l state.Layout) error {
+	for _, path := range []string{l.At("/etc/kubernetes"), l.At("/var/lib/etcd"), l.At("/var/lib/kubelet")} {
 		dir := path
 		for {
 			if info, err := os.Stat(dir); err == nil && info.IsDir() {
@@ -198,15 +172,64 @@ func checkSpace(l Layout) error {
 			return fmt.Errorf("ask for the free space of %s: %w", dir, err)
 		}
 		if fs.Flags&unix.ST_RDONLY != 0 {
-			return &RefusedError{NoSpace, fmt.Errorf("the disk under %s is mounted read-only", path),
-				"dmesg tells why, often a failing SD card; if it is sound: mount -o remount,rw the file system that findmnt --target " + dir + " names"}
+			return state.Refuse(state.NoSpace, fmt.Errorf("the disk under %s is mounted read-only", path),
+				"dmesg tells why, often a failing SD card; if it is sound: mount -o remount,rw the file system that findmnt "+
+					"--target "+dir+" names")
 		}
 		free := fs.Bavail * uint64(fs.Bsize)
 		if free < needFree {
-			return &RefusedError{NoSpace,
+			return state.Refuse(state.NoSpace,
 				fmt.Errorf("the disk under %s is full: %d KiB free, at least %d KiB are needed", path, free>>10, needFree>>10),
-				"make room: df -h " + dir}
+				"make room: df -h "+dir)
 		}
 	}
 	return nil
+}
+
+// otherInit refuses to run beside a kubeadm that is setting the board up. Only root's
+// can: what a user's process calls itself keeps nobody from work.
+func otherInit(l state.Layout) error {
+	self, _ := os.Stat("/proc/self/exe")
+	proc := linux.Proc(l.Proc())
+	for _, id := range linux.Numbers(l.Proc()) {
+		dir := filepath.Join(l.Proc(), id)
+		// The program itself, and not the name that its command line gives it.
+		program, err := os.Readlink(filepath.Join(dir, "exe"))
+		if name := filepath.Base(program); err != nil || !strings.HasPrefix(name, "kubeadm") || strings.HasPrefix(name,
+			"kubeadm-arm") {
+			continue
+		}
+		if info, err := os.Stat(filepath.Join(dir, "exe")); err == nil && self != nil && os.SameFile(info, self) {
+			continue // this program under another name
+		}
+		cmdline, err := linux.ReadFile(filepath.Join(dir, "cmdline"))
+		if err != nil {
+			continue
+		}
+		verb := verbOf(strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00"))
+		pid, err := strconv.Atoi(id)
+		if err != nil || verb == "" {
+			continue
+		}
+		p, err := proc.Process(pid)
+		if err != nil {
+			p = linux.Process{PID: pid}
+		}
+		if p.Zombie() || !proc.Trusted(p) {
+			continue
+		}
+		return state.Refuse(state.Locked, fmt.Errorf("a kubeadm is at work on this board (pid %s: kubeadm %s)", id, verb),
+			"wait until it has ended")
+	}
+	return nil
+}
+
+// verbOf is the command of kubeadm's that changes a board, empty for another.
+func verbOf(words []string) string {
+	for _, w := range words {
+		if slices.Contains([]string{"init", "join", "reset"}, w) {
+			return w
+		}
+	}
+	return ""
 }

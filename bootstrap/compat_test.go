@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -40,8 +41,8 @@ func TestFilesOfEarlierVersions(t *testing.T) {
 		b := newFakeBoard(t)
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		put(t, b.layout.HeldBack(), string(text))
-		held, err := b.layout.heldBack()
+		put(t, b.layout.BootList(), string(text))
+		held, err := manifests.BootList(b.layout)
 		require.NoError(t, err)
 		assert.Equal(t, plan.Components()[1:], held, path)
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -33,7 +35,8 @@ func (r *run) storeConfig(c *kubeadm.Config) error {
 
 // MakeConfig merges the plan's additions, the owner's configuration and, where
 // there is none, the owner's flags.
-func MakeConfig(p *plan.ConfigPlan, owner *kubeadm.Config, args kubeadm.InitArgs, b kubeadm.Behaviour) (*kubeadm.Config, error) {
+func MakeConfig(p *plan.ConfigPlan, owner *kubeadm.Config, args kubeadm.InitArgs,
+	b kubeadm.Behaviour) (*kubeadm.Config, error) {
 	c, err := owner.Clone()
 	if err != nil {
 		return nil, err
@@ -64,7 +67,7 @@ var imageTag = regexp.MustCompile(`(?m)^\s*image:\s*["']?\S*?:(v\d+\.\d+\.\d+\S*
 // and could find another answer the second time.
 func (r *run) pinnedVersion() string {
 	for _, path := range r.manifestPlaces(plan.APIServer) {
-		text, err := safefile.Read(path, maxFile)
+		text, err := safefile.Read(path, state.MaxFile)
 		if err != nil {
 			continue
 		}
@@ -77,7 +80,7 @@ func (r *run) pinnedVersion() string {
 
 func (r *run) manifestPlaces(component string) []string {
 	places := []string{r.layout.Manifest(component)}
-	if staged := r.layout.stagedAt(component); staged != "" {
+	if staged := manifests.StagedAt(r.layout, component); staged != "" {
 		places = append(places, staged)
 	}
 	return places

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -36,7 +38,8 @@ func mountCard(t *testing.T, path string) {
 	require.NoError(t, os.WriteFile(image, nil, 0o600))
 	require.NoError(t, os.Truncate(image, 40<<20))
 	require.NoError(t, os.MkdirAll(path, 0o755))
-	for _, words := range [][]string{{"mkfs.ext4", "-q", "-m", "0", "-b", "4096", image}, {"mount", "-o", "loop", image, path}} {
+	for _, words := range [][]string{{"mkfs.ext4", "-q", "-m", "0", "-b", "4096", image}, {"mount", "-o", "loop", image,
+		path}} {
 		out, err := exec.Command(words[0], words[1:]...).CombinedOutput()
 		require.NoError(t, err, "%s: %s", words, out)
 	}
@@ -62,6 +65,7 @@ func TestDiskIsFull(t *testing.T) {
 }
 
 func diskIsFull(t *testing.T, put func(*testing.T, string)) {
+	roottest.Need(t, "file systems are mounted")
 	want, _ := undisturbed(t)
 	failed := 0
 	for pages := 0; pages <= 24; pages++ {
@@ -69,7 +73,7 @@ func diskIsFull(t *testing.T, put func(*testing.T, string)) {
 			b := newFakeBoard(t).withSystemd()
 			put(t, b.layout.Kubernetes())
 			require.NoError(t, os.MkdirAll(b.layout.Manifests(), 0o700))
-			ballast := b.layout.at("/etc/kubernetes/ballast")
+			ballast := b.layout.At("/etc/kubernetes/ballast")
 			o := b.optionsHere()
 			var full sync.Once
 			o.Layout.FS.Hook = func(c durable.Change) error {
@@ -83,7 +87,7 @@ func diskIsFull(t *testing.T, put func(*testing.T, string)) {
 				failed++
 				assert.Contains(t, err.Error(), "no space left on device")
 				b.requireNothingLost()
-				assert.Empty(t, b.layout.stagedNow(), "a rename needs no room")
+				assert.Empty(t, manifests.Staged(b.layout), "a rename needs no room")
 			}
 			require.NoError(t, os.Remove(ballast))
 			if err == nil {
@@ -152,68 +156,7 @@ func TestManifestsOnAnotherFileSystem(t *testing.T) {
 	require.NoError(t, err)
 	staged := ".kubeadm-arm-staged"
 	assert.Equal(t, []string{staged, staged, staged, "manifests", "manifests", "manifests"}, places)
-	assert.Len(t, b.manifests(), 4, "and that folder is gone")
-}
-
-// The folder became a mount while manifests were staged outside of it: they are
-// copied, whole before the source goes.
-func TestReleaseAcrossFileSystems(t *testing.T) {
-	b := newFakeBoard(t)
-	require.NoError(t, b.layout.openState())
-	require.NoError(t, b.makeManifest(plan.Scheduler))
-	require.NoError(t, b.layout.stage(plan.Scheduler))
-	before, err := os.ReadFile(b.layout.stagedAt(plan.Scheduler))
-	require.NoError(t, err)
-	mount(t, b.layout.Manifests(), "size=1m,mode=700")
-	// A full target first: the staged one stays.
-	full := b.layout
-	full.FS.Hook = func(c durable.Change) error {
-		if c.Op == "write" {
-			return syscall.ENOSPC
-		}
-		return nil
-	}
-	require.ErrorIs(t, full.release(plan.Scheduler), syscall.ENOSPC)
-	require.NotEmpty(t, b.layout.stagedAt(plan.Scheduler))
-	// Ended between copy and removal: both are there and alike, which settles.
-	full.FS.Hook = func(c durable.Change) error {
-		if c.Op == "remove" {
-			return syscall.EIO
-		}
-		return nil
-	}
-	require.ErrorIs(t, full.release(plan.Scheduler), syscall.EIO)
-	require.NoError(t, b.layout.release(plan.Scheduler))
-	after, err := os.ReadFile(b.layout.Manifest(plan.Scheduler))
-	require.NoError(t, err)
-	assert.Equal(t, string(before), string(after))
-	assert.Empty(t, b.layout.stagedNow())
-}
-
-// What is in place is never replaced.
-func TestReleaseReplacesNothing(t *testing.T) {
-	b := newFakeBoard(t)
-	require.NoError(t, b.layout.openState())
-	require.NoError(t, b.makeManifest(plan.Etcd))
-	require.NoError(t, b.layout.stage(plan.Etcd))
-	put(t, b.layout.Manifest(plan.Etcd), "another")
-	var twice *TwiceError
-	require.ErrorAs(t, b.layout.release(plan.Etcd), &twice)
-	_, err := b.layout.releaseAll()
-	require.ErrorAs(t, err, &twice)
-	text, err := os.ReadFile(b.layout.Manifest(plan.Etcd))
-	require.NoError(t, err)
-	assert.Equal(t, "another", string(text))
-	require.Error(t, b.layout.FS.Rename(b.layout.stagedAt(plan.Etcd), b.layout.Manifest(plan.Etcd)), "nor between a look and the move")
-}
-
-// A damaged staged manifest is not given to the kubelet.
-func TestReleaseOfADamagedManifest(t *testing.T) {
-	b := newFakeBoard(t)
-	put(t, b.layout.State()+"/staged/etcd.yaml", "apiVersion: v1\nkind: P")
-	err := b.layout.release(plan.Etcd)
-	require.ErrorContains(t, err, "is damaged")
-	assert.Empty(t, b.manifests())
+	assert.Len(t, b.Manifests(), 4, "and that folder is gone")
 }
 
 // Links lead nowhere: a state folder or manifest that is one is refused, and a
@@ -252,8 +195,8 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	}
 	t.Run("manifest", func(t *testing.T) {
 		b := newFakeBoard(t)
-		require.NoError(t, b.layout.openState())
+		require.NoError(t, state.Open(b.layout))
 		require.NoError(t, os.Symlink("/etc/hostname", b.layout.Manifest(plan.Etcd)))
-		require.ErrorContains(t, b.layout.stage(plan.Etcd), "is a symbolic link")
+		require.ErrorContains(t, manifests.Stage(b.layout, plan.Etcd), "is a symbolic link")
 	})
 }

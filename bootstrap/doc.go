@@ -1,4 +1,7 @@
-// Package bootstrap carries out a plan.Plan on the board: it runs the real
-// kubeadm, patches and stages manifests, releases them one after the other and
-// waits by progress. It is the only package that changes the board.
+// Package bootstrap carries out a plan.Plan on the board. It walks the plan's steps with
+// a journal, one file for each type of step, and knows how to resume, abort and undo a
+// run. What a step needs is in the packages below: state (where everything lies, the
+// lock), manifests (staging and releasing), await (waiting by progress), podlog, and
+// diagnose (what may explain a failure). With storage it is the only package that
+// changes the board.
 package bootstrap

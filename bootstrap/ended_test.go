@@ -15,6 +15,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/boardtest"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -22,7 +25,7 @@ import (
 
 // A board without systemd has no unit, one with it has. Both are walked.
 func (b *fakeBoard) withSystemd() *fakeBoard {
-	require.NoError(b.t, os.MkdirAll(b.layout.at("/run/systemd/system"), 0o755))
+	b.WithSystemd()
 	return b
 }
 
@@ -36,7 +39,7 @@ func (b *fakeBoard) optionsHere() Options {
 // only while it runs.
 func (b *fakeBoard) tree() map[string]string {
 	all := map[string]string{}
-	err := filepath.WalkDir(b.layout.at("/etc"), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(b.layout.At("/etc"), func(path string, d fs.DirEntry, err error) error {
 		require.NoError(b.t, err)
 		info, err := d.Info()
 		require.NoError(b.t, err)
@@ -44,8 +47,8 @@ func (b *fakeBoard) tree() map[string]string {
 		if info.Mode().IsRegular() {
 			read, err := os.ReadFile(path)
 			require.NoError(b.t, err)
-			text = strings.ReplaceAll(string(read), b.address, "SERVER")
-			text = strings.ReplaceAll(text, portOf(b.address), "PORT")
+			text = strings.ReplaceAll(string(read), b.Address, "SERVER")
+			text = strings.ReplaceAll(text, portOf(b.Address), "PORT")
 		}
 		all[strings.TrimPrefix(path, b.layout.Root)] = info.Mode().String() + " " + text
 		return nil
@@ -64,7 +67,8 @@ func (b *fakeBoard) requireNothingLost() {
 	require.NoError(b.t, err, "the journal can be read or is not there")
 	for _, c := range plan.Components() {
 		n := 0
-		for _, path := range append([]string{b.layout.Manifest(c)}, b.layout.stagedPlaces()[0]+"/"+c+".yaml", b.layout.stagedPlaces()[1]+"/"+c+".yaml") {
+		for _, path := range append([]string{b.layout.Manifest(c)}, b.layout.StagedPlaces()[0]+"/"+c+".yaml",
+			b.layout.StagedPlaces()[1]+"/"+c+".yaml") {
 			text, err := os.ReadFile(path)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
@@ -81,7 +85,8 @@ func (b *fakeBoard) requireNothingLost() {
 		}
 	}
 	for path, text := range b.tree() {
-		secret := strings.Contains(path, "journal") || strings.Contains(path, "config.yaml") || strings.HasSuffix(path, "kubeadm-arm") || strings.Contains(path, "/staged")
+		secret := strings.Contains(path, "journal") || strings.Contains(path, "config.yaml") || strings.HasSuffix(path,
+			"kubeadm-arm") || strings.Contains(path, "/staged")
 		if secret {
 			mode, _, _ := strings.Cut(text, " ")
 			require.Equal(b.t, "------", mode[len(mode)-6:], "mode of %s", path)
@@ -106,11 +111,11 @@ func (b *fakeBoard) manifestNames() []string {
 func (b *fakeBoard) finishBy(o Options, want map[string]string) {
 	b.t.Helper()
 	j, err := Check(b.layout, o.Check)
-	var refused *RefusedError
-	if errors.As(err, &refused) && refused.Reason == ClusterHere {
+	var refused *state.RefusedError
+	if errors.As(err, &refused) && refused.Reason == state.ClusterHere {
 		// Ended after its last step: there is nothing to go on with.
 		require.NoFileExists(b.t, b.layout.Journal())
-		require.Empty(b.t, b.layout.stagedNow())
+		require.Empty(b.t, manifests.Staged(b.layout))
 		require.Equal(b.t, want, b.tree())
 		return
 	}
@@ -146,7 +151,7 @@ func TestKilledHere(t *testing.T) {
 	if root == "" {
 		return // not started by TestKilledAnywhere
 	}
-	b := &fakeBoard{t: t, layout: Layout{Root: root}, address: os.Getenv("KILLED_ADDRESS")}
+	b := &fakeBoard{Board: boardtest.At(t, root, os.Getenv("KILLED_ADDRESS")), t: t, layout: state.Layout{Root: root}}
 	var at, n int
 	_, err := fmt.Sscan(os.Getenv("KILLED_AT"), &at)
 	require.NoError(t, err)
@@ -172,7 +177,8 @@ func TestKilledAnywhere(t *testing.T) {
 			t.Parallel()
 			b := newFakeBoard(t).withSystemd()
 			cmd := exec.Command("/proc/self/exe", "-test.run=^TestKilledHere$")
-			cmd.Env = append(os.Environ(), "KILLED_ROOT="+b.layout.Root, "KILLED_ADDRESS="+b.address, fmt.Sprintf("KILLED_AT=%d", i+1))
+			cmd.Env = append(os.Environ(), "KILLED_ROOT="+b.layout.Root, "KILLED_ADDRESS="+b.Address,
+				fmt.Sprintf("KILLED_AT=%d", i+1))
 			out, err := cmd.CombinedOutput()
 			var exit *exec.ExitError
 			require.ErrorAs(t, err, &exit, "%s", out)
@@ -206,21 +212,21 @@ func TestKilledAndBootedAnywhere(t *testing.T) {
 			require.ErrorIs(t, err, ended)
 			b.requireNothingLost()
 			put(t, b.layout.KubeletConfig(), "")
-			file, link := b.layout.unitPaths()
-			if len(b.layout.stagedNow()) > 0 {
+			file, link := b.layout.Unit(), b.layout.UnitLink()
+			if len(manifests.Staged(b.layout)) > 0 {
 				require.FileExists(t, file, "whenever something is staged, the unit is there")
 				target, err := os.Readlink(link)
 				require.NoError(t, err)
 				require.Equal(t, "/etc/systemd/system/kubeadm-arm-release.service", target)
 			}
-			b.sick = 2
+			b.Sick = 2
 			release := releaseOptions(b)
 			_, err = Release(context.Background(), release)
 			require.NoError(t, err)
 			if j, err := readJournal(b.layout.Journal()); err == nil && j != nil && j.Done > 0 {
-				require.Len(t, b.manifests(), 4, "never for good without scheduler and controller-manager")
+				require.Len(t, b.Manifests(), 4, "never for good without scheduler and controller-manager")
 			}
-			require.Empty(t, b.layout.stagedNow())
+			require.Empty(t, manifests.Staged(b.layout))
 			b.finishBy(b.optionsHere(), want)
 		})
 	}
@@ -253,7 +259,7 @@ func TestDiskFailsAnywhere(t *testing.T) {
 					require.ErrorIs(t, err, fault)
 					b.requireNothingLost()
 					if !forGood {
-						assert.Empty(t, b.layout.stagedNow(), "put back")
+						assert.Empty(t, manifests.Staged(b.layout), "put back")
 					}
 					b.finishBy(b.optionsHere(), want)
 				})

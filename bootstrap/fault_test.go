@@ -6,6 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
 )
 
@@ -16,13 +18,16 @@ func TestAFaultPutsManifestsBack(t *testing.T) {
 	for at := 1; ; at++ {
 		b := newFakeBoard(t)
 		o := b.options()
-		s := &stops{}
-		o.Hold = s.hold
+		paused := 0
+		o.Pause = func(int) (await.Pause, error) {
+			paused++
+			return await.Pause{Renew: func() {}, End: func() { paused-- }}, nil
+		}
 		n, faulted := 0, false
 		o.Tell = func(Event) {
 			if n++; n == at {
 				faulted = true
-				if len(b.layout.stagedNow()) > 0 {
+				if len(manifests.Staged(b.layout)) > 0 {
 					staged++
 				}
 				panic("made by this test")
@@ -35,8 +40,8 @@ func TestAFaultPutsManifestsBack(t *testing.T) {
 		}
 		var broken *fault.Error
 		require.ErrorAs(t, err, &broken, "at event %d", at)
-		assert.Empty(t, b.layout.stagedNow(), "at event %d", at)
-		assert.Len(t, s.pids, s.gone, "at event %d", at)
+		assert.Empty(t, manifests.Staged(b.layout), "at event %d", at)
+		assert.Zero(t, paused, "at event %d", at)
 	}
 	assert.Positive(t, staged, "some faults were made while manifests were staged")
 }

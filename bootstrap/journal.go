@@ -11,10 +11,10 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -61,7 +61,7 @@ type Journal struct {
 	// Written are SHA-256 hashes of what the finished steps left, by path.
 	Written map[string]string `json:"written,omitempty"`
 	// Writer is the process that writes the journal.
-	Writer Holder `json:"writer"`
+	Writer state.Holder `json:"writer"`
 }
 
 // BoardID is what a board is recognised by. It holds no number that changes
@@ -125,7 +125,8 @@ func parseJournal(text []byte) (*Journal, error) {
 	}
 	switch {
 	case head.Version > journalVersion:
-		return nil, fmt.Errorf("a newer kubeadm-arm wrote it: version %d, this program reads version %d", head.Version, journalVersion)
+		return nil, fmt.Errorf("a newer kubeadm-arm wrote it: version %d, this program reads version %d", head.Version,
+			journalVersion)
 	case head.Version != journalVersion:
 		return nil, fmt.Errorf("version %d, this program reads version %d", head.Version, journalVersion)
 	}
@@ -149,20 +150,11 @@ func damaged(text []byte, err error) error {
 	if errors.As(err, &kind) {
 		where := "all of it"
 		if kind.Field != "" {
-			where = "its " + oneLine(kind.Field)
+			where = "its " + printable.Brief(kind.Field)
 		}
-		return fmt.Errorf("it is damaged: %s is a %s", where, oneLine(kind.Value))
+		return fmt.Errorf("it is damaged: %s is a %s", where, printable.Brief(kind.Value))
 	}
-	return errors.New("it is damaged: " + oneLine(err.Error()))
-}
-
-// oneLine makes a text from a file fit to be shown in a line beside others.
-func oneLine(s string) string {
-	s = printable.Line(s)
-	if len(s) > 160 {
-		s = strings.ToValidUTF8(s[:160], "") + "…"
-	}
-	return s
+	return errors.New("it is damaged: " + printable.Brief(err.Error()))
 }
 
 // check looks for what no run writes, and for numbers that would overflow. A component's name becomes a file name.
@@ -182,14 +174,14 @@ func (j *Journal) check() error {
 	}
 	for _, name := range names {
 		if !slices.Contains(plan.Components(), name) {
-			return fmt.Errorf("it names a component %q that there is none of", oneLine(name))
+			return fmt.Errorf("it names a component %q that there is none of", printable.Brief(name))
 		}
 	}
 	return nil
 }
 
 // write makes the journal durable.
-func (j *Journal) write(l Layout) error {
+func (j *Journal) write(l state.Layout) error {
 	text, err := json.MarshalIndent(j, "", " ")
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)
@@ -202,7 +194,7 @@ func (j *Journal) write(l Layout) error {
 
 // hashFile returns the SHA-256 of a file, empty if it cannot be read.
 func hashFile(path string) string {
-	text, err := safefile.Read(path, maxFile)
+	text, err := safefile.Read(path, state.MaxFile)
 	if err != nil {
 		return ""
 	}
@@ -220,4 +212,20 @@ func (j *Journal) Progress() string {
 		state = "begun"
 	}
 	return fmt.Sprintf("step %d of %d, %s, was %s", j.Done+1, len(j.Plan.Steps), j.Plan.Steps[j.Done].Title(), state)
+}
+
+// record puts hashes of what the steps so far have written into the journal.
+func (r *run) record() {
+	r.journal.Written = map[string]string{}
+	if h := hashFile(r.layout.ConfigCopy()); h != "" {
+		r.journal.Written[r.layout.ConfigCopy()] = h
+	}
+	for _, c := range plan.Components() {
+		for _, path := range r.manifestPlaces(c) {
+			if h := hashFile(path); h != "" {
+				// Under the name it belongs to, wherever it waits.
+				r.journal.Written[r.layout.Manifest(c)] = h
+			}
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -62,13 +63,15 @@ func TestJournalErrors(t *testing.T) {
 		{"noise", "\x01\xff{", "it is damaged at byte 1"},
 		{"a number", "7", "it is damaged: all of it is a number"},
 		{"a list", "[]", "it is damaged: all of it is a array"},
-		{"newer", change(`"version": 2`, `"version": 3`), "a newer kubeadm-arm wrote it: version 3, this program reads version 2"},
+		{"newer", change(`"version": 2`, `"version": 3`),
+			"a newer kubeadm-arm wrote it: version 3, this program reads version 2"},
 		{"older", change(`"version": 2`, `"version": 1`), "version 1, this program reads version 2"},
 		{"words for a number", change(`"done": 3`, `"done": "three"`), "it is damaged: its done is a string"},
 		{"too many done", change(`"done": 3`, `"done": 300`), "300 steps done of 11"},
 		{"fewer than none", change(`"done": 3`, `"done": -1`), "-1 steps done of 11"},
 		{"no steps", `{"version": 2, "plan": {"steps": []}}`, "it has no steps"},
-		{"a path for a component", change(`"component": "kube-apiserver"`, `"component": "../../../etc/shadow"`), `it names a component "../../../etc/shadow" that there is none of`},
+		{"a path for a component", change(`"component": "kube-apiserver"`, `"component": "../../../etc/shadow"`),
+			`it names a component "../../../etc/shadow" that there is none of`},
 		{"an unknown step", change(`"kind": "stageManifests"`, `"kind": "explode"`), `it is damaged: `},
 		{"large", strings.Repeat(" ", maxJournal+1), "it is larger than 4194304 bytes"},
 		{"two", string(journalText(t)) + "{}", "it is damaged at byte "},
@@ -103,7 +106,7 @@ func FuzzParseJournal(f *testing.F) {
 			return
 		}
 		_ = j.Progress()
-		_, _ = j.Resumable(Layout{Root: "/no/such/root"})
+		_, _ = j.Resumable(state.Layout{Root: "/no/such/root"})
 		again, err := json.Marshal(j)
 		if err != nil {
 			t.Fatal(err)
@@ -117,7 +120,8 @@ func FuzzParseJournal(f *testing.F) {
 // resume needs no words: the journal has them, but for the secret ones, which
 // stand in the configuration's copy.
 func TestResumeByHand(t *testing.T) {
-	b, o := interrupted(t, "--node-name=bpi", "--token", "abcdef.0123456789abcdef", "--skip-phases=addon/kube-proxy", "-v5")
+	b, o := interrupted(t, "--node-name=bpi", "--token", "abcdef.0123456789abcdef", "--skip-phases=addon/kube-proxy",
+		"-v5")
 	j, err := Interrupted(b.layout)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"--node-name=bpi", "--skip-phases=addon/kube-proxy", "-v5"}, j.Args)
@@ -154,7 +158,7 @@ func TestResumeByHandNeedsSecrets(t *testing.T) {
 			j.Plan.Config = nil
 		}
 		j.Args, j.Omitted = keepArgs(args)
-		l := Layout{Root: t.TempDir()}
+		l := state.Layout{Root: t.TempDir()}
 		put(t, l.ConfigCopy(), "")
 		_, err = j.Resumable(l)
 		require.ErrorContains(t, err, "the interrupted init had "+c.missing+", whose value is not kept in any file")

@@ -26,7 +26,7 @@ func TestWhatAProcessCallsItselfIsNoEvidence(t *testing.T) {
 	}
 	forge(500, "kubeadm", "kubeadm\x00init\x00", "/home/user/kubeadm", nobody)
 	forge(501, "tail", "kubeadm\x00init\x00", "/usr/bin/tail", 0) // root's, but another program
-	assert.NoError(t, b.layout.otherInit())
+	assert.NoError(t, otherInit(b.layout))
 	forge(502, "kubeadm", "kubeadm\x00init\x00", "/usr/bin/kubeadm", 0)
-	assert.Error(t, b.layout.otherInit())
+	assert.Error(t, otherInit(b.layout))
 }

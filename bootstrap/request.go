@@ -3,10 +3,13 @@ package bootstrap
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
@@ -86,23 +89,53 @@ func keepArgs(args kubeadm.InitArgs) (kept, omitted []string) {
 // Resumable returns the arguments with which a journal's run goes on. Secrets
 // are not in the journal; where kubeadm gets a configuration they stand in its
 // copy, and otherwise only the owner has them.
-func (j *Journal) Resumable(l Layout) (kubeadm.InitArgs, error) {
+func (j *Journal) Resumable(l state.Layout) (kubeadm.InitArgs, error) {
 	if missing := j.missing(l); len(missing) > 0 {
-		return kubeadm.InitArgs{}, &RefusedError{BadJournal,
+		return kubeadm.InitArgs{}, state.Refuse(state.BadJournal,
 			fmt.Errorf("the interrupted init had --%s, whose value is not kept in any file", strings.Join(missing, ", --")),
-			"repeat the same kubeadm-arm init with all its flags to go on"}
+			"repeat the same kubeadm-arm init with all its flags to go on")
 	}
 	return kubeadm.ParseInitArgs(j.Args)
 }
 
-func (j *Journal) missing(l Layout) []string {
-	if j.Plan.Config == nil || !fileExists(l.ConfigCopy()) {
+func (j *Journal) missing(l state.Layout) []string {
+	if j.Plan.Config == nil || !durable.Exists(l.ConfigCopy()) {
 		return j.Omitted
 	}
 	var all []string
 	for _, name := range j.Omitted {
 		if !slices.Contains(secretFlags, name) {
 			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// errNothingToResume says that no interrupted run is recorded.
+var errNothingToResume = errors.New("no interrupted run is recorded on this board")
+
+// Interrupted returns the journal of an interrupted run for going on by hand.
+func Interrupted(l state.Layout) (*Journal, error) {
+	j, err := readJournal(l.Journal())
+	if err != nil {
+		return nil, state.Refuse(state.BadJournal, err, startAfresh)
+	}
+	if j == nil {
+		return nil, state.Refuse(state.NotRecorded, errNothingToResume, "begin one with: kubeadm-arm init")
+	}
+	return j, nil
+}
+
+// RequestAgain is the request of a run that goes on with a journal's own
+// arguments. Those that the journal does not hold cannot have changed.
+func (j *Journal) RequestAgain(now Request) Request {
+	all := Request{}
+	for name, hash := range now {
+		all[name] = hash
+	}
+	for _, name := range j.Omitted {
+		if was, ok := j.Request["--"+name]; ok {
+			all["--"+name] = was
 		}
 	}
 	return all

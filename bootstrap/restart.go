@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
-
-// Enter takes the lock of what changes this board, and makes our folder. leave gives it
-// back.
-func (l Layout) Enter() (leave func(), err error) { return l.enter() }
 
 // componentProcesses are a control plane's; the kernel cuts a name after 15 bytes
 // (proc_pid_comm(5)).
@@ -19,8 +19,8 @@ func componentProcesses() []string {
 	return []string{"etcd", "kube-apiserver", "kube-scheduler", "kube-controller"}
 }
 
-// Runs tells whether the board's kubelet or a part of its control plane runs.
-func (l Layout) Runs() bool {
+// Runs reports whether the board's kubelet or a part of its control plane runs.
+func Runs(l state.Layout) bool {
 	return len(linux.Proc(l.Proc()).Named(append(componentProcesses(), "kubelet")...)) > 0
 }
 
@@ -43,23 +43,22 @@ const endPatience = 3 * time.Minute
 // next start. It does nothing where nothing runs.
 func Restart(ctx context.Context, o RestartOptions) error {
 	l := o.Layout
-	if !l.Runs() {
+	if !Runs(l) {
 		return nil
 	}
 	// First of all: it may have given up, and only a kubelet ends what is staged.
 	if err := o.Kubelet(); err != nil {
 		return fmt.Errorf("restart the kubelet: %w", err)
 	}
-	if err := l.stageRunning(o.Program); err != nil {
+	if err := stageRunning(l, o.Program); err != nil {
 		return fmt.Errorf("restart the control plane: %w", err)
 	}
-	r := &run{Options: Options{Layout: l, Now: o.Now, Tell: func(Event) {}}, layout: l}
-	for began := o.Now(); len(l.stagedNow()) > 0 && len(linux.Proc(l.Proc()).Named(componentProcesses()...)) > 0; {
+	for began := o.Now(); len(manifests.Staged(l)) > 0 && len(linux.Proc(l.Proc()).Named(componentProcesses()...)) > 0; {
 		if o.Now().Sub(began) > endPatience {
 			o.Tell("some components have not ended; going on")
 			break
 		}
-		if err := r.sleep(ctx, o.Poll); err != nil {
+		if err := await.Sleep(ctx, o.Poll); err != nil {
 			return err
 		}
 	}
@@ -68,22 +67,22 @@ func Restart(ctx context.Context, o RestartOptions) error {
 }
 
 // stageRunning stages every manifest that is in place.
-func (l Layout) stageRunning(program func() (string, error)) (err error) {
-	unlock, err := l.enter()
+func stageRunning(l state.Layout, program func() (string, error)) (err error) {
+	unlock, err := state.Enter(l)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	var staged []string
 	for _, c := range plan.Components() {
-		if !fileExists(l.Manifest(c)) {
+		if !durable.Exists(l.Manifest(c)) {
 			continue
 		}
-		if err := l.installUnit(program); err != nil {
+		if err := manifests.InstallUnit(l, program); err != nil {
 			return err
 		}
-		if err := l.stage(c); err != nil {
-			_ = l.putBackHeld(staged)
+		if err := manifests.Stage(l, c); err != nil {
+			_ = manifests.PutBack(l, staged)
 			return err
 		}
 		staged = append(staged, c)

@@ -8,6 +8,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/diagnose"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
@@ -17,7 +20,7 @@ import (
 
 // Options are what a run needs besides the plan.
 type Options struct {
-	Layout    Layout
+	Layout    state.Layout
 	Kubeadm   string
 	Behaviour kubeadm.Behaviour
 	// ARM32 says that the board's programs are for 32-bit ARM.
@@ -44,8 +47,8 @@ type Options struct {
 	Output io.Writer
 	// Logs returns the last lines of a systemd unit's log; nil without.
 	Logs func(unit string) string
-	// Hold stops the kubelet while the API server starts; nil leaves it alone.
-	Hold Stopper
+	// Pause pauses the kubelet while the API server starts; nil leaves it alone.
+	Pause await.Pauser
 	// Signal is the signal that ended the context, 0 when none did.
 	Signal func() syscall.Signal
 }
@@ -66,7 +69,7 @@ type Outcome struct {
 	Released []string
 	// Findings are what was seen on the board when the run failed, the most
 	// telling first.
-	Findings []Finding
+	Findings []diagnose.Finding
 	// APIServerLog holds the API server's last lines then, from APIServerLogFile.
 	APIServerLog     []string
 	APIServerLogFile string
@@ -87,32 +90,30 @@ type StepOutcome struct {
 
 type run struct {
 	Options
-	layout   Layout
-	restarts map[string]int
-	outcome  *Outcome
-	journal  *Journal
+	layout  state.Layout
+	outcome *Outcome
+	journal *Journal
+	waiter  *await.Waiter
 	// number of the step under way, from 1.
-	number    int
-	processes linux.Finder
+	number int
 }
 
 func newRun(o Options) *run {
-	r := &run{Options: o, layout: o.Layout, processes: linux.Finder{Proc: linux.Proc(o.Layout.Proc())}, restarts: map[string]int{}}
-	r.outcome = &Outcome{Restarts: r.restarts, Changes: map[string][]patch.Change{}}
-	return r
+	return &run{
+		Options: o, layout: o.Layout,
+		outcome: &Outcome{Restarts: map[string]int{}, Changes: map[string][]patch.Change{}},
+		waiter: &await.Waiter{
+			Layout: o.Layout, Certificates: o.Layout.Certificates(o.Config, o.Args), Pause: o.Pause, Now: o.Now,
+			Processes: linux.Finder{Proc: linux.Proc(o.Layout.Proc())},
+		},
+	}
 }
 
 func (r *run) now() time.Time { return r.Now() }
 
-func (r *run) sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+// note tells the owner something about a step.
+func (r *run) note(s plan.Step, detail string) {
+	r.Tell(Event{Time: r.now(), Kind: Note, Number: r.number, Step: s.Title(), Detail: detail})
 }
 
 // Run carries out the plan. Whatever happens, no manifest stays staged when it
@@ -122,14 +123,14 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 	if err := r.refuseSpecialCertificates(); err != nil {
 		return *r.outcome, err
 	}
-	unlock, err := r.layout.enter()
+	unlock, err := state.Enter(r.layout)
 	if err != nil {
 		return *r.outcome, err
 	}
 	defer unlock()
 	// After a reset that was cut off.
-	if _, err := r.layout.putForeignBack(); err != nil {
-		return *r.outcome, fmt.Errorf("put back the static pods in %s: %w", r.layout.kept(), err)
+	if _, err := putForeignBack(r.layout); err != nil {
+		return *r.outcome, fmt.Errorf("put back the static pods in %s: %w", r.layout.StaticPods(), err)
 	}
 	if err := r.checkAgain(); err != nil {
 		return *r.outcome, err
@@ -140,20 +141,20 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 	if err := safely(func() error { return r.prepare(ctx) }); err != nil {
 		return *r.outcome, errors.Join(err, r.putBack())
 	}
-	before := r.layout.readPressure()
+	before := diagnose.ReadPressure(r.layout)
 	if err = safely(func() error { return r.walk(ctx) }); err != nil {
 		if ctx.Err() == nil {
-			r.outcome.Findings = r.layout.explain(before, r.logsBefore(), r.Logs)
-			r.outcome.APIServerLog, r.outcome.APIServerLogFile = r.layout.apiServerLog(r.logsBefore())
+			r.outcome.Findings = diagnose.Explain(r.layout, before, r.waiter.LogsBefore, r.Logs)
+			r.outcome.APIServerLog, r.outcome.APIServerLogFile = diagnose.APIServerLog(r.layout, r.waiter.LogsBefore)
 		}
 		err = errors.Join(err, r.putBack())
-		if r.layout.untouched(r.journal) {
+		if untouched(r.layout, r.journal) {
 			// As when kubeadm refuses a flag or the board: nothing binds the next
 			// try, and nothing is to be left behind.
 			r.outcome.Untouched = true
-			_, e := r.layout.removeDropIns()
-			r.layout.untune() // without systemd there was no drop-in
-			err = errors.Join(err, e, r.layout.tidy())
+			_, e := removeDropIns(r.layout)
+			untune(r.layout) // without systemd there was no drop-in
+			err = errors.Join(err, e, tidy(r.layout))
 		}
 		return *r.outcome, err
 	}
@@ -198,7 +199,8 @@ func (r *run) walk(ctx context.Context) error {
 		}}
 		err := r.do(ctx, s, w)
 		event.Time, event.Elapsed = r.now(), r.now().Sub(began)
-		r.outcome.Steps = append(r.outcome.Steps, StepOutcome{Step: s, Waited: w.waited, Took: event.Elapsed, Attempts: w.attempts})
+		r.outcome.Steps = append(r.outcome.Steps, StepOutcome{Step: s, Waited: w.waited, Took: event.Elapsed,
+			Attempts: w.attempts})
 		if err != nil {
 			event.Kind = StepFailed
 			r.Tell(event)
@@ -214,15 +216,4 @@ func (r *run) walk(ctx context.Context) error {
 		r.Tell(event)
 	}
 	return nil
-}
-
-// finish removes what only a run needs.
-func (r *run) finish() error {
-	if _, err := r.layout.releaseAll(); err != nil {
-		return err
-	}
-	if err := r.keepHoldingBack(); err != nil {
-		return err
-	}
-	return r.layout.tidy()
 }

@@ -1,14 +1,12 @@
 package bootstrap
 
 import (
-	"errors"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -20,9 +18,9 @@ type Status struct {
 	// Problem is why the journal cannot be read.
 	Problem string `json:"problem,omitempty"`
 	// Writer is the process that is at work, or was last.
-	Writer  *Holder `json:"writer,omitempty"`
-	Started string  `json:"started,omitempty"`
-	Kubeadm string  `json:"kubeadm,omitempty"`
+	Writer  *state.Holder `json:"writer,omitempty"`
+	Started string        `json:"started,omitempty"`
+	Kubeadm string        `json:"kubeadm,omitempty"`
 	// Steps and Done count the plan's steps; Step is the one to come or under way.
 	Steps int    `json:"steps,omitempty"`
 	Done  int    `json:"done,omitempty"`
@@ -36,14 +34,14 @@ type Status struct {
 }
 
 // ReadStatus looks, changing nothing.
-func ReadStatus(l Layout) (Status, error) {
+func ReadStatus(l state.Layout) (Status, error) {
 	s := Status{State: "none", Manifests: map[string]string{}}
-	holder, held, err := l.lockState()
+	holder, held, err := state.Holding(l)
 	if err != nil {
 		return s, err
 	}
 	for _, c := range plan.Components() {
-		inPlace, staged := fileExists(l.Manifest(c)), l.stagedAt(c) != ""
+		inPlace, staged := durable.Exists(l.Manifest(c)), manifests.StagedAt(l, c) != ""
 		switch {
 		case inPlace && staged:
 			s.Manifests[c] = "both"
@@ -55,17 +53,17 @@ func ReadStatus(l Layout) (Status, error) {
 			s.Manifests[c] = "missing"
 		}
 	}
-	file, _ := l.unitPaths()
-	s.Unit = fileExists(file)
+	s.Unit = durable.Exists(l.Unit())
 	j, err := readJournal(l.Journal())
 	switch {
 	case err != nil:
 		s.State, s.Problem, s.Next = "unreadable", err.Error(), startAfresh
 	case j == nil && held:
 		s.State, s.Writer, s.Next = "running", &holder, "wait for it"
-	case j == nil && len(l.stagedNow()) > 0 && fileExists(l.HeldBack()):
-		s.State, s.Next = "starting", "wait for it: each is put back once those before it are healthy; at once: kubeadm-arm release"
-	case j == nil && len(l.stagedNow()) > 0:
+	case j == nil && len(manifests.Staged(l)) > 0 && durable.Exists(l.BootList()):
+		s.State, s.Next = "starting", "wait for it: each is put back once those before it are healthy; at once: "+
+			"kubeadm-arm release"
+	case j == nil && len(manifests.Staged(l)) > 0:
 		s.State, s.Next = "interrupted", "put the staged manifests back with: kubeadm-arm abort"
 	case j != nil:
 		s.Started, s.Kubeadm = j.Started.UTC().Format(time.RFC3339), j.KubeadmVersion
@@ -74,40 +72,9 @@ func ReadStatus(l Layout) (Status, error) {
 			s.Step = j.Plan.Steps[j.Done].Title()
 		}
 		s.State, s.Next = "interrupted", "go on with: kubeadm-arm resume; "+startAfresh
-		if held || l.alive(j.Writer) && j.Writer.PID != os.Getpid() {
+		if held || state.Alive(l, j.Writer) && j.Writer.PID != os.Getpid() {
 			s.State, s.Next = "running", "wait for it, or end it with Ctrl-C where it runs"
 		}
 	}
 	return s, nil
-}
-
-// removePatches removes the patches for kubeadm that are ours by their names.
-func (l Layout) removePatches() (removed []string, err error) {
-	entries, err := safefile.List(l.Patches(), maxListed)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		if strings.Contains(e.Name(), "-kubeadm-arm") {
-			path := filepath.Join(l.Patches(), e.Name())
-			if err := l.FS.Remove(path); err != nil {
-				return removed, err
-			}
-			removed = append(removed, path)
-		}
-	}
-	_ = os.Remove(l.Patches())
-	return removed, nil
-}
-
-// unknown lists what is in our folder and not ours.
-func (l Layout) unknown() ([]string, error) {
-	all, err := safefile.Files(l.State(), maxListed)
-	for i, name := range all {
-		all[i] = filepath.Join(l.State(), name)
-	}
-	return all, err
 }

@@ -20,6 +20,8 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -37,10 +39,10 @@ const (
 func (r *run) kubeletCertificates(s plan.KubeletCertificates) error {
 	var err error
 	if s.Client {
-		err = r.layout.moveKubeletCertificate()
+		err = moveKubeletCertificate(r.layout)
 	}
 	if s.Serving && err == nil {
-		err = r.layout.makeServingCertificate(r.nodeName(), r.now())
+		err = makeServingCertificate(r.layout, r.nodeName(), r.now())
 	}
 	if err != nil {
 		return fmt.Errorf("make the kubelet's certificates: %w", err)
@@ -52,8 +54,8 @@ func (r *run) kubeletCertificates(s plan.KubeletCertificates) error {
 // as the kubelet and kubelet-finalize together would: the certificate with its key
 // in a file that the kubelet can renew, and kubelet.conf pointing there. Done
 // before the kubelet's first start it costs no second one.
-func (l Layout) moveKubeletCertificate() error {
-	text, err := safefile.Read(l.KubeletConf(), maxFile)
+func moveKubeletCertificate(l state.Layout) error {
+	text, err := safefile.Read(l.KubeletConf(), state.MaxFile)
 	if err != nil {
 		return err
 	}
@@ -77,13 +79,13 @@ func (l Layout) moveKubeletCertificate() error {
 	if err != nil {
 		return fmt.Errorf("%s: the client certificate: %w", l.KubeletConf(), err)
 	}
-	if err := l.FS.MkdirAll(l.at(kubeletPKI), 0o755); err != nil {
+	if err := l.FS.MkdirAll(l.At(kubeletPKI), 0o755); err != nil {
 		return err
 	}
-	if err := l.FS.WriteFile(l.at(kubeletPKI+"/"+name), append(cert, key...), 0o600); err != nil {
+	if err := l.FS.WriteFile(l.At(kubeletPKI+"/"+name), append(cert, key...), 0o600); err != nil {
 		return err
 	}
-	if err := l.pointTo(kubeletPKI+"/"+name, l.at(currentPEM)); err != nil {
+	if err := pointTo(l, kubeletPKI+"/"+name, l.At(currentPEM)); err != nil {
 		return err
 	}
 	delete(user, "client-certificate-data")
@@ -111,9 +113,9 @@ func (r *run) nodeName() string {
 // makeServingCertificate makes what the kubelet shows to those that ask it, as it
 // would itself but for the key. With one file of the two it would not start, so
 // both are made unless both are there.
-func (l Layout) makeServingCertificate(name string, now time.Time) error {
-	base := l.at(kubeletPKI + "/kubelet")
-	if fileExists(base+".crt") && fileExists(base+".key") {
+func makeServingCertificate(l state.Layout, name string, now time.Time) error {
+	base := l.At(kubeletPKI + "/kubelet")
+	if durable.Exists(base+".crt") && durable.Exists(base+".key") {
 		return nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -125,9 +127,11 @@ func (l Layout) makeServingCertificate(name string, now time.Time) error {
 		return err
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: fmt.Sprintf("%s@%d", name, now.Unix())}, DNSNames: []string{name},
+		SerialNumber: serial, Subject: pkix.Name{CommonName: fmt.Sprintf("%s@%d", name,
+			now.Unix())}, DNSNames: []string{name},
 		NotBefore: now.UTC(), NotAfter: now.UTC().AddDate(1, 0, 0),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -137,10 +141,11 @@ func (l Layout) makeServingCertificate(name string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := l.FS.MkdirAll(l.at(kubeletPKI), 0o755); err != nil {
+	if err := l.FS.MkdirAll(l.At(kubeletPKI), 0o755); err != nil {
 		return err
 	}
-	if err := l.FS.WriteFile(base+".key", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}), 0o600); err != nil {
+	if err := l.FS.WriteFile(base+".key", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}),
+		0o600); err != nil {
 		return err
 	}
 	return l.FS.WriteFile(base+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644)
@@ -163,7 +168,7 @@ func pemName(cert, key []byte) (string, error) {
 
 // pointTo makes link a symbolic link to target, in one step where there is one
 // already.
-func (l Layout) pointTo(target, link string) error {
+func pointTo(l state.Layout, target, link string) error {
 	temp := filepath.Join(filepath.Dir(link), "."+filepath.Base(link))
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

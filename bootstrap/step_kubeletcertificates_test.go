@@ -27,12 +27,12 @@ func requireRotatable(t *testing.T, b *fakeBoard) string {
 	require.NoError(t, err)
 	require.NotContains(t, string(conf), "-data: LS0tLS1CRUdJTiBFQy", "no key in it")
 	require.Contains(t, string(conf), "client-key: "+currentPEM)
-	target, err := os.Readlink(b.layout.at(currentPEM))
+	target, err := os.Readlink(b.layout.At(currentPEM))
 	require.NoError(t, err)
 	require.True(t, filepath.IsAbs(target))
-	_, err = tls.LoadX509KeyPair(b.layout.at(target), b.layout.at(target))
+	_, err = tls.LoadX509KeyPair(b.layout.At(target), b.layout.At(target))
 	require.NoError(t, err)
-	info, err := os.Stat(b.layout.at(target))
+	info, err := os.Stat(b.layout.At(target))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode())
 	return target
@@ -56,24 +56,24 @@ func TestKubeletClientCertificate(t *testing.T) {
 	assert.NotEmpty(t, carried)
 
 	// A second time there is nothing to do.
-	require.NoError(t, b.layout.moveKubeletCertificate())
+	require.NoError(t, moveKubeletCertificate(b.layout))
 	again, err := os.ReadFile(b.layout.KubeletConf())
 	require.NoError(t, err)
 	assert.Equal(t, string(conf), string(again))
 
 	// Of a cluster that was here before, the kubelet would take the old one.
-	put(t, b.layout.at(kubeletPKI+"/kubelet-client-2019-01-01-00-00-00.pem"), "of another cluster")
-	require.NoError(t, os.Remove(b.layout.at(currentPEM)))
-	require.NoError(t, os.Symlink(kubeletPKI+"/kubelet-client-2019-01-01-00-00-00.pem", b.layout.at(currentPEM)))
+	put(t, b.layout.At(kubeletPKI+"/kubelet-client-2019-01-01-00-00-00.pem"), "of another cluster")
+	require.NoError(t, os.Remove(b.layout.At(currentPEM)))
+	require.NoError(t, os.Symlink(kubeletPKI+"/kubelet-client-2019-01-01-00-00-00.pem", b.layout.At(currentPEM)))
 	require.NoError(t, os.WriteFile(b.layout.KubeletConf(), before, 0o600))
-	require.NoError(t, b.layout.moveKubeletCertificate())
+	require.NoError(t, moveKubeletCertificate(b.layout))
 	assert.Equal(t, target, requireRotatable(t, b))
 }
 
 // requireServing wants a pair that the kubelet can serve with.
 func requireServing(t *testing.T, b *fakeBoard, name string) *x509.Certificate {
 	t.Helper()
-	base := b.layout.at(kubeletPKI + "/kubelet")
+	base := b.layout.At(kubeletPKI + "/kubelet")
 	cert, whole := readPair(base)
 	require.True(t, whole)
 	require.NoError(t, cert.VerifyHostname(name))
@@ -91,7 +91,8 @@ func TestKubeletServingCertificate(t *testing.T) {
 		"berry":                   func(b *fakeBoard) Options { return b.options("--node-name=Berry") },
 		"banana": func(b *fakeBoard) Options {
 			o := b.options()
-			c, err := kubeadm.ReadConfig(strings.NewReader("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration: {name: banana}\n"), "k.yaml")
+			c, err := kubeadm.ReadConfig(strings.NewReader("apiVersion: kubeadm.k8s.io/v1beta4\nkind: "+
+				"InitConfiguration\nnodeRegistration: {name: banana}\n"), "k.yaml")
 			require.NoError(t, err)
 			o.Config = c
 			return o
@@ -105,7 +106,7 @@ func TestKubeletServingCertificate(t *testing.T) {
 		assert.InDelta(t, 365, first.NotAfter.Sub(first.NotBefore).Hours()/24, 1)
 		require.NoError(t, r.kubeletCertificates(plan.KubeletCertificates{Serving: true}))
 		assert.True(t, first.Equal(requireServing(t, b, name)), "one that is there stays")
-		require.NoError(t, os.Remove(b.layout.at(kubeletPKI+"/kubelet.crt")))
+		require.NoError(t, os.Remove(b.layout.At(kubeletPKI+"/kubelet.crt")))
 		require.NoError(t, r.kubeletCertificates(plan.KubeletCertificates{Serving: true}))
 		requireServing(t, b, name)
 	}
@@ -138,7 +139,7 @@ func TestKubeletCertificatesKilled(t *testing.T) {
 		require.NoError(t, r.kubeletCertificates(both))
 		requireRotatable(t, b)
 		requireServing(t, b, "n")
-		files, err := filepath.Glob(b.layout.at(kubeletPKI + "/*"))
+		files, err := filepath.Glob(b.layout.At(kubeletPKI + "/*"))
 		require.NoError(t, err)
 		require.Len(t, files, 4)
 	}
@@ -146,29 +147,32 @@ func TestKubeletCertificatesKilled(t *testing.T) {
 
 func TestDamagedKubeletConf(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"empty":      {"", `no context ""`},
-		"torn":       {"apiVersion: v1\nclusters: [", "kubelet.conf: "},
-		"no user":    {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\n", `no user "b"`},
-		"no base64":  {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: {client-certificate-data: '%'}}]\n", "illegal base64"},
+		"empty":   {"", `no context ""`},
+		"torn":    {"apiVersion: v1\nclusters: [", "kubelet.conf: "},
+		"no user": {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\n", `no user "b"`},
+		"no base64": {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: " +
+			"{client-certificate-data: '%'}}]\n", "illegal base64"},
 		"no key":     {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: {token: x}}]\n", "the client certificate"},
 		"odd places": {"current-context: [a]\ncontexts: {a: b}\nusers: 7\n", `no context ""`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newFakeBoard(t)
 			put(t, b.layout.KubeletConf(), c.text)
-			err := b.layout.moveKubeletCertificate()
+			err := moveKubeletCertificate(b.layout)
 			require.ErrorContains(t, err, c.want)
 			require.ErrorContains(t, err, b.layout.KubeletConf())
-			assert.NoDirExists(t, b.layout.at(kubeletPKI))
+			assert.NoDirExists(t, b.layout.At(kubeletPKI))
 			text, err := os.ReadFile(b.layout.KubeletConf())
 			require.NoError(t, err)
 			assert.Equal(t, c.text, string(text))
 		})
 	}
 	b := newFakeBoard(t)
-	require.ErrorIs(t, b.layout.moveKubeletCertificate(), os.ErrNotExist)
+	require.ErrorIs(t, moveKubeletCertificate(b.layout), os.ErrNotExist)
 	// The owner's own file stays the owner's.
-	put(t, b.layout.KubeletConf(), "current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: {client-certificate: /x, client-key: /y}}]\n")
-	require.NoError(t, b.layout.moveKubeletCertificate())
-	assert.NoDirExists(t, b.layout.at(kubeletPKI))
+	put(t, b.layout.KubeletConf(),
+		"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: {client-certificate: /x, "+
+			"client-key: /y}}]\n")
+	require.NoError(t, moveKubeletCertificate(b.layout))
+	assert.NoDirExists(t, b.layout.At(kubeletPKI))
 }

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -43,7 +41,7 @@ func (r *run) patchManifests(s plan.PatchManifests) error {
 // writeDurable lays a component's changes down as patches for kubeadm, where
 // its version knows patches.
 func (r *run) writeDurable(component string, changes []patch.Change) error {
-	if !strings.HasSuffix(r.Behaviour.Value(kubeadm.PatchesRoute), "patches") {
+	if _, ok := r.Behaviour.PatchesFlag(); !ok {
 		return nil
 	}
 	for name, text := range patch.Durable(component, changes) {

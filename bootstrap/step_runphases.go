@@ -2,11 +2,16 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -20,11 +25,11 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
 	}
 	args := r.phaseArgs(s, w.again)
 	for ; ; w.attempts++ {
-		lines := lineTeller(w.tell, r.Output)
+		lines := kubeadm.PhaseLines(w.tell, r.Output)
 		res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env, Output: lines, Signal: r.Signal})
 		r.outcome.KubeadmCPU += res.CPU
 		if err == nil {
-			if words := closingWords(string(res.Stdout)); words != "" {
+			if words := kubeadm.CutClosingWords(string(res.Stdout)); words != "" {
 				r.outcome.ClosingWords = words
 			}
 			return r.keepWritten()
@@ -36,11 +41,10 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
 		if w.attempts >= s.Attempts {
 			return err
 		}
-		r.Tell(Event{Time: r.now(), Kind: Note, Number: r.number, Step: s.Title(),
-			Detail: fmt.Sprintf("attempt %d of %d failed: %s", w.attempts, s.Attempts, Redact(lastError(err)))})
+		r.note(s, fmt.Sprintf("attempt %d of %d failed: %s", w.attempts, s.Attempts, kubeadm.Redact(kubeadm.ErrorLine(err))))
 		s = r.fromFailedPhase(s, err)
 		args = r.phaseArgs(s, w.again)
-		if err := r.sleep(ctx, 2*time.Second); err != nil {
+		if err := await.Sleep(ctx, 2*time.Second); err != nil {
 			return err
 		}
 	}
@@ -97,7 +101,8 @@ func leftByUs() []string {
 	for _, c := range plan.Components() {
 		all = append(all, "FileAvailable--etc-kubernetes-manifests-"+c+".yaml")
 	}
-	return append(all, "DirAvailable--etc-kubernetes-manifests", "DirAvailable--var-lib-etcd", "Port-10250", "Port-6443", "Port-2379", "Port-2380", "Port-10257", "Port-10259")
+	return append(all, "DirAvailable--etc-kubernetes-manifests", "DirAvailable--var-lib-etcd", "Port-10250", "Port-6443",
+		"Port-2379", "Port-2380", "Port-10257", "Port-10259")
 }
 
 func (r *run) ownerSkips() []string {
@@ -105,4 +110,66 @@ func (r *run) ownerSkips() []string {
 		return slices.Clone(r.Args.List("skip-phases"))
 	}
 	return r.Config.InitList("skipPhases")
+}
+
+// keepWritten has on the disk what kubeadm wrote, before the journal says that
+// it did.
+func (r *run) keepWritten() error {
+	for _, dir := range []string{r.layout.Kubernetes(), filepath.Dir(r.layout.KubeletConfig())} {
+		if !durable.Exists(dir) {
+			continue
+		}
+		if err := r.layout.FS.SyncFS(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// failedPhase finds the phase that a kubeadm gave up in
+// (cmd/kubeadm/app/cmd/phases/workflow/runner.go).
+var failedPhase = regexp.MustCompile(`(?m)^(?:error: )?error execution phase ([a-z/-]+): `)
+
+// fromFailedPhase returns the step that continues where a failed kubeadm stopped: with the
+// phase that failed and those after it. Where a request is lost now and then, going
+// through all of them again can fail forever. A certificate key lives only in the
+// process that made it, so with uploaded certificates all of it is done again.
+func (r *run) fromFailedPhase(s plan.RunPhases, failure error) plan.RunPhases {
+	var c *kubeadm.CommandError
+	if !errors.As(failure, &c) || r.uploadsCerts() {
+		return s
+	}
+	m := failedPhase.FindStringSubmatch(c.Tail)
+	if m == nil {
+		return s
+	}
+	phase, _, _ := strings.Cut(m[1], "/")
+	if at := slices.Index(s.Keep, phase); at > 0 {
+		s.Keep = append(joinNeeds(s.Keep[:at], s.Keep[at:]), s.Keep[at:]...)
+	}
+	return s
+}
+
+// joinNeeds are the phases without which kubeadm does not print its closing words
+// ("unresolved dependencies"; phases/init/showjoincommand.go). The token is pinned,
+// and without --upload-certs no certificate is uploaded.
+func joinNeeds(done, rest []string) []string {
+	if !slices.Contains(rest, "show-join-command") {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(done), func(phase string) bool {
+		return phase != "bootstrap-token" &&
+			phase != "upload-certs"
+	})
+}
+
+// uploadsCerts reports whether kubeadm makes a certificate key and shows it at the
+// end: --upload-certs, or the flag's older name.
+func (r *run) uploadsCerts() bool {
+	for _, name := range []string{"upload-certs", "experimental-upload-certs"} {
+		if r.Args.Bool(name) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,19 +1,36 @@
 package bootstrap
 
 import (
+	"slices"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
 // stageManifests moves manifests out of the kubelet's sight, once there is a unit that
 // puts them back when the board starts.
 func (r *run) stageManifests(s plan.StageManifests) error {
-	if err := r.layout.installUnit(r.Program); err != nil {
+	if err := manifests.InstallUnit(r.layout, r.Program); err != nil {
 		return err
 	}
 	for _, c := range s.Staged {
-		if err := r.layout.stage(c); err != nil {
+		if err := manifests.Stage(r.layout, c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// CheckProgram refuses a plan for which root's units would have to name a program
+// that others can replace. program is that of [Options]. It changes nothing.
+func CheckProgram(l state.Layout, p plan.Plan, program func() (string, error)) error {
+	stages := slices.ContainsFunc(p.Steps, func(s plan.Step) bool {
+		_, ok := s.(plan.StageManifests)
+		return ok
+	})
+	if !stages {
+		return nil
+	}
+	return manifests.CheckProgram(l, program)
 }

@@ -7,12 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
-
-// dropInName is our file in a unit's drop-in folder (systemd.unit(5)).
-const dropInName = "50-kubeadm-arm.conf"
 
 // runtimeUnits are systemd's names of container runtimes by the name of their
 // process.
@@ -20,18 +19,15 @@ func runtimeUnits() map[string]string {
 	return map[string]string{"containerd": "containerd", "crio": "crio", "dockerd": "docker"}
 }
 
-// dropIn is the path of our drop-in for a unit.
-func (l Layout) dropIn(unit string) string {
-	return filepath.Join(l.at("/etc/systemd/system"), unit+".service.d", dropInName)
-}
-
 // setSlack is what systemd runs when a unit has started, on 32-bit ARM. There
 // TimerSlackNSec= sets what happens to be in a register: systemd hands 64 bits to
 // prctl(2), which takes 32. Seen on Debian 12: 50 µs for one unit, 0.54 s for the
 // other. Twice, since threads are made meanwhile.
-const setSlack = `ExecStartPost=-/bin/sh -c 'for i in 1 2; do for t in $$(ls /proc/$MAINPID/task); do echo %d > /proc/$$t/timerslack_ns; done; done'` + "\n"
+const setSlack = "ExecStartPost=-/bin/sh -c 'for i in 1 2; do for t in $$(ls /proc/$MAINPID/task); do " +
+	"echo %d > /proc/$$t/timerslack_ns; done; done'\n"
 
-// dropInText is a drop-in's text, on 32-bit ARM or elsewhere (systemd.exec(5), TimerSlackNSec= and Environment=; systemd.service(5),
+// dropInText is a drop-in's text, on 32-bit ARM or elsewhere (systemd.exec(5), TimerSlackNSec= and Environment=;
+// systemd.service(5),
 // ExecStartPost=).
 func dropInText(arm32 bool, slack time.Duration, env []plan.Variable) []byte {
 	var b strings.Builder
@@ -54,13 +50,13 @@ func dropInText(arm32 bool, slack time.Duration, env []plan.Variable) []byte {
 // cluster to work, so a kernel that refuses is only noted.
 func (r *run) tuneServices(s plan.TuneServices) error {
 	running := linux.Proc(r.layout.Proc()).Named("containerd", "crio", "dockerd")
-	if isFolder(r.layout.at("/etc/systemd/system")) {
+	if isFolder(r.layout.At("/etc/systemd/system")) {
 		texts := map[string][]byte{"kubelet": dropInText(r.ARM32, s.TimerSlack, s.Kubelet)}
 		for name := range running {
 			texts[runtimeUnits()[name]] = dropInText(r.ARM32, s.TimerSlack, nil)
 		}
 		for unit, text := range texts {
-			path := r.layout.dropIn(unit)
+			path := r.layout.DropIn(unit)
 			if err := r.layout.FS.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				return fmt.Errorf("tune %s: %w", unit, err)
 			}
@@ -74,8 +70,7 @@ func (r *run) tuneServices(s plan.TuneServices) error {
 	for name, pids := range running {
 		for _, pid := range pids {
 			if err := linux.Proc(r.layout.Proc()).SetTimerSlack(pid, s.TimerSlack); err != nil {
-				r.Tell(Event{Time: r.now(), Kind: Note, Number: r.number, Step: s.Title(),
-					Detail: fmt.Sprintf("%s keeps its timers until it is started again: %v", name, err)})
+				r.note(s, fmt.Sprintf("%s keeps its timers until it is started again: %v", name, err))
 			}
 		}
 	}
@@ -90,7 +85,7 @@ func isFolder(path string) bool {
 // untune takes back what tuneServices did to the container runtimes that run: 0
 // stands for a thread's default (proc_pid_timerslack_ns(5)). What refused then
 // may refuse now; it ends with the process.
-func (l Layout) untune() {
+func untune(l state.Layout) {
 	proc := linux.Proc(l.Proc())
 	for _, pids := range proc.Named("containerd", "crio", "dockerd") {
 		for _, pid := range pids {
@@ -101,15 +96,15 @@ func (l Layout) untune() {
 
 // removeDropIns takes our drop-ins away, and what they say from the runtimes that
 // run, and returns their paths.
-func (l Layout) removeDropIns() (removed []string, err error) {
+func removeDropIns(l state.Layout) (removed []string, err error) {
 	defer func() {
 		if len(removed) > 0 {
-			l.untune()
+			untune(l)
 		}
 	}()
 	for _, unit := range []string{"kubelet", "containerd", "crio", "docker"} {
-		path := l.dropIn(unit)
-		if !fileExists(path) {
+		path := l.DropIn(unit)
+		if !durable.Exists(path) {
 			continue
 		}
 		if err := l.FS.Remove(path); err != nil {

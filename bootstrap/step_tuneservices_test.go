@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/boardtest"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -34,11 +35,12 @@ func (b *fakeBoard) addProcess(name string, pid, thread string) (slackFiles []st
 
 func TestTuneServices(t *testing.T) {
 	b := newFakeBoard(t)
-	require.NoError(t, os.MkdirAll(b.layout.at("/etc/systemd/system"), 0o755))
+	require.NoError(t, os.MkdirAll(b.layout.At("/etc/systemd/system"), 0o755))
 	slack := b.addProcess("containerd", "301", "302")
 	other := b.addProcess("sshd", "401", "402")
 	r := newRun(Options{Layout: b.layout, Now: time.Now, Tell: func(Event) {}})
-	step := plan.TuneServices{TimerSlack: 20 * time.Millisecond, Kubelet: []plan.Variable{{Name: "GOMAXPROCS", Value: "1"}}}
+	step := plan.TuneServices{TimerSlack: 20 * time.Millisecond, Kubelet: []plan.Variable{{Name: "GOMAXPROCS",
+		Value: "1"}}}
 	for range 2 { // a resumed run does it again
 		require.NoError(t, r.tuneServices(step))
 	}
@@ -54,18 +56,18 @@ func TestTuneServices(t *testing.T) {
 	}
 	const head = "# Written by kubeadm-arm init; kubeadm-arm reset removes it.\n[Service]\nTimerSlackNSec=20000000\n"
 	for unit, want := range map[string]string{"kubelet": head + "Environment=GOMAXPROCS=1\n", "containerd": head} {
-		text, err := os.ReadFile(b.layout.dropIn(unit))
+		text, err := os.ReadFile(b.layout.DropIn(unit))
 		require.NoError(t, err)
 		assert.Equal(t, want, string(text))
 	}
-	assert.NoFileExists(t, b.layout.dropIn("docker"), "no such runtime runs here")
+	assert.NoFileExists(t, b.layout.DropIn("docker"), "no such runtime runs here")
 
-	put(t, b.layout.at("/etc/systemd/system/kubelet.service.d/10-owner.conf"), "[Service]\n")
-	removed, err := b.layout.removeDropIns()
+	put(t, b.layout.At("/etc/systemd/system/kubelet.service.d/10-owner.conf"), "[Service]\n")
+	removed, err := removeDropIns(b.layout)
 	require.NoError(t, err)
 	assert.Len(t, removed, 2)
-	assert.FileExists(t, b.layout.at("/etc/systemd/system/kubelet.service.d/10-owner.conf"))
-	assert.NoDirExists(t, b.layout.at("/etc/systemd/system/containerd.service.d"))
+	assert.FileExists(t, b.layout.At("/etc/systemd/system/kubelet.service.d/10-owner.conf"))
+	assert.NoDirExists(t, b.layout.At("/etc/systemd/system/containerd.service.d"))
 	for _, file := range slack {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
@@ -76,10 +78,10 @@ func TestTuneServices(t *testing.T) {
 // What counts is what the board's systemd was built for, not what this program was.
 func TestDropInsFollowTheBoard(t *testing.T) {
 	b := newFakeBoard(t)
-	require.NoError(t, os.MkdirAll(b.layout.at("/etc/systemd/system"), 0o755))
+	require.NoError(t, os.MkdirAll(b.layout.At("/etc/systemd/system"), 0o755))
 	r := newRun(Options{Layout: b.layout, Now: time.Now, Tell: func(Event) {}, ARM32: true})
 	require.NoError(t, r.tuneServices(plan.TuneServices{TimerSlack: 20 * time.Millisecond}))
-	text, err := os.ReadFile(b.layout.dropIn("kubelet"))
+	text, err := os.ReadFile(b.layout.DropIn("kubelet"))
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "/timerslack_ns")
 }
@@ -94,7 +96,8 @@ func TestRefusedRunUntunes(t *testing.T) {
 		text, err := os.ReadFile(slack[0])
 		require.NoError(t, err)
 		assert.Equal(t, "20000000", string(text))
-		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: unknown flag\n", Err: errors.New("exit status 1")}
+		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: unknown flag\n",
+			Err: errors.New("exit status 1")}
 	}
 	out, err := Run(context.Background(), o)
 	require.Error(t, err)
@@ -119,7 +122,7 @@ func TestTuneServicesWithoutSystemd(t *testing.T) {
 	require.NoError(t, r.tuneServices(plan.TuneServices{TimerSlack: time.Millisecond}))
 	require.Len(t, notes, 1)
 	assert.Contains(t, notes[0], "containerd keeps its timers until it is started again")
-	assert.NoDirExists(t, b.layout.at("/etc/systemd"))
+	assert.NoDirExists(t, b.layout.At("/etc/systemd"))
 }
 
 // Seen on Debian 12 armhf: systemd gave the kubelet a slack of 50 µs and
@@ -130,7 +133,7 @@ func TestDropInOn32BitARM(t *testing.T) {
 	assert.Contains(t, text, "ExecStartPost=-/bin/sh -c '")
 	assert.Contains(t, string(dropInText(false, 20*time.Millisecond, nil)), "TimerSlackNSec=20000000\n")
 	// What systemd makes of it, with a process of our own (systemd.service(5): $$ is $).
-	pid := sleeper(t)
+	pid := boardtest.Sleeper(t)
 	_, command, _ := strings.Cut(text, "-c '")
 	command, _, _ = strings.Cut(command, "'")
 	command = strings.ReplaceAll(strings.ReplaceAll(command, "$MAINPID", strconv.Itoa(pid)), "$$", "$")

@@ -10,9 +10,12 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -42,7 +45,7 @@ func (r *run) sweep() error {
 	}
 	if slices.Contains(step.Keep, "control-plane") || step.Name == "all" {
 		for _, c := range plan.Components() {
-			if text, err := safefile.Read(r.layout.Manifest(c), maxFile); err == nil {
+			if text, err := safefile.Read(r.layout.Manifest(c), state.MaxFile); err == nil {
 				if _, err := patch.Inspect(text); err != nil {
 					torn = append(torn, r.layout.Manifest(c))
 				}
@@ -50,7 +53,7 @@ func (r *run) sweep() error {
 		}
 	}
 	for _, path := range torn {
-		if r.wasThere(path) || !fileExists(path) {
+		if r.wasThere(path) || !durable.Exists(path) {
 			continue
 		}
 		if err := r.layout.FS.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -101,22 +104,9 @@ func (r *run) tornCertificates() []string {
 	return torn
 }
 
-// loadKeyPair is [tls.LoadX509KeyPair] within limits.
-func loadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
-	cert, err := safefile.Read(certFile, maxFile)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	key, err := safefile.Read(keyFile, maxFile)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.X509KeyPair(cert, key)
-}
-
-// readPair reads BASE.crt and BASE.key and tells whether they belong together.
+// readPair reads BASE.crt and BASE.key and reports whether they belong together.
 func readPair(base string) (*x509.Certificate, bool) {
-	pair, err := loadKeyPair(base+".crt", base+".key")
+	pair, err := safefile.LoadKeyPair(base+".crt", base+".key", state.MaxFile)
 	if err != nil {
 		return nil, false
 	}
@@ -125,7 +115,7 @@ func readPair(base string) (*x509.Certificate, bool) {
 }
 
 func readCertificate(path string) *x509.Certificate {
-	text, err := safefile.Read(path, maxFile)
+	text, err := safefile.Read(path, state.MaxFile)
 	if err != nil {
 		return nil
 	}
@@ -141,7 +131,7 @@ func readCertificate(path string) *x509.Certificate {
 }
 
 func readableKey(path string) bool {
-	text, err := safefile.Read(path, maxFile)
+	text, err := safefile.Read(path, state.MaxFile)
 	if err != nil {
 		return false
 	}
@@ -152,14 +142,16 @@ func readableKey(path string) bool {
 // tornKubeconfigs lists kubeconfigs that cannot be read or that carry another CA
 // than the one in the folder of certificates.
 func (r *run) tornKubeconfigs() []string {
-	ca, _ := safefile.Read(filepath.Join(r.layout.Certificates(r.Config, r.Args), "ca.crt"), maxFile)
+	ca, _ := safefile.Read(filepath.Join(r.layout.Certificates(r.Config, r.Args), "ca.crt"), state.MaxFile)
 	var torn []string
-	for _, name := range []string{"admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf", "scheduler.conf"} {
-		path := r.layout.at("/etc/kubernetes/" + name)
-		if !fileExists(path) {
+	for _, name := range []string{"admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf",
+		"scheduler.conf"} {
+		path := r.layout.At("/etc/kubernetes/" + name)
+		if !durable.Exists(path) {
 			continue
 		}
-		if carried, rotated, ok := kubeconfigCA(path); ok && (rotated || bytes.Equal(bytes.TrimSpace(carried), bytes.TrimSpace(ca))) {
+		if carried, rotated, ok := kubeconfigCA(path); ok && (rotated || bytes.Equal(bytes.TrimSpace(carried),
+			bytes.TrimSpace(ca))) {
 			continue
 		}
 		torn = append(torn, path)
@@ -171,7 +163,7 @@ func (r *run) tornKubeconfigs() []string {
 // rotated says that the client certificate lies in a file of its own, as in
 // kubelet.conf once kubelet-finalize has been there.
 func kubeconfigCA(path string) (ca []byte, rotated, ok bool) {
-	text, err := safefile.Read(path, maxFile)
+	text, err := safefile.Read(path, state.MaxFile)
 	if err != nil {
 		return nil, false, false
 	}
@@ -200,4 +192,44 @@ func kubeconfigCA(path string) (ca []byte, rotated, ok bool) {
 		return nil, false, false
 	}
 	return file.Clusters[0].Cluster.CA, false, true
+}
+
+// discardTorn removes manifests that a failing kubeadm left half written: it
+// writes them in place, and the kubelet would read them.
+func (r *run) discardTorn() {
+	for _, c := range plan.Components() {
+		path := r.layout.Manifest(c)
+		text, err := safefile.Read(path, state.MaxFile)
+		if err != nil || r.wasThere(path) {
+			continue
+		}
+		if _, err := patch.Inspect(text); err != nil {
+			_ = r.layout.FS.Remove(path)
+		}
+	}
+}
+
+// files lists the files below /etc/kubernetes that are not ours, by path below
+// that folder. What cannot be read is not listed, and then not touched either: sweep
+// reads a file before it removes it.
+func files(l state.Layout) ([]string, error) {
+	all, err := safefile.Files(l.Kubernetes(), state.MaxListed)
+	if err != nil {
+		return nil, err
+	}
+	ours := filepath.Base(l.State()) + "/"
+	return slices.DeleteFunc(all, func(path string) bool { return strings.HasPrefix(path, ours) }), nil
+}
+
+func (r *run) wasThere(path string) bool {
+	rel, err := filepath.Rel(r.layout.Kubernetes(), path)
+	if err != nil || strings.HasPrefix(rel, "..") {
+		return true
+	}
+	for _, b := range r.journal.Before {
+		if b == rel {
+			return true
+		}
+	}
+	return false
 }

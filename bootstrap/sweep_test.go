@@ -1,87 +1,15 @@
 package bootstrap
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/base64"
-	"encoding/pem"
-	"fmt"
-	"math/big"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
-
-// authority signs certificates for the test.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-// pair writes BASE.crt and BASE.key, signed by a, or by itself without one.
-func pair(t *testing.T, base string, a *authority) *authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: filepath.Base(base)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: a == nil, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	if a == nil {
-		a = &authority{c, key}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, a.cert, key.Public(), a.key)
-	require.NoError(t, err)
-	put(t, base+".crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	text, err := x509.MarshalECPrivateKey(key)
-	require.NoError(t, err)
-	put(t, base+".key", string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: text})))
-	return &authority{c, key}
-}
-
-// pkiBoard has all that kubeadm's certs and kubeconfig phases make.
-func pkiBoard(t *testing.T) *fakeBoard {
-	b := newFakeBoard(t)
-	pki := b.layout.at("/etc/kubernetes/pki") + "/"
-	for ca, leaves := range map[string][]string{
-		"ca": {"apiserver", "apiserver-kubelet-client"}, "front-proxy-ca": {"front-proxy-client"},
-		"etcd/ca": {"etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client"},
-	} {
-		a := pair(t, pki+ca, nil)
-		for _, l := range leaves {
-			pair(t, pki+l, a)
-		}
-	}
-	pair(t, pki+"sa", nil)
-	require.NoError(t, os.Rename(pki+"sa.crt", pki+"sa.pub"))
-	read := func(name string) string {
-		text, err := os.ReadFile(pki + name)
-		require.NoError(t, err)
-		return base64.StdEncoding.EncodeToString(text)
-	}
-	for _, name := range []string{"admin", "super-admin", "kubelet", "controller-manager", "scheduler"} {
-		put(t, b.layout.at("/etc/kubernetes/"+name+".conf"), fmt.Sprintf(`apiVersion: v1
-kind: Config
-clusters:
-- {name: kubernetes, cluster: {server: "https://10.0.0.1:6443", certificate-authority-data: %[1]s}}
-contexts:
-- {name: %[2]s@kubernetes, context: {cluster: kubernetes, user: %[2]s}}
-current-context: %[2]s@kubernetes
-preferences: {}
-users:
-- {name: %[2]s, user: {client-certificate-data: %[3]s, client-key-data: %[4]s}}
-`, read("ca.crt"), name, read("apiserver-kubelet-client.crt"), read("apiserver-kubelet-client.key")))
-	}
-	return b
-}
 
 // sweepOf runs the sweep of an interrupted head and returns what it removed.
 func sweepOf(t *testing.T, b *fakeBoard, before ...string) []string {
@@ -115,32 +43,35 @@ func TestSweep(t *testing.T) {
 		want    []string
 	}{
 		{name: "all whole"},
-		{name: "a leaf's key without its certificate", missing: []string{"pki/apiserver.crt"}, want: []string{"pki/apiserver.key"}},
+		{name: "a leaf's key without its certificate", missing: []string{"pki/apiserver.crt"},
+			want: []string{"pki/apiserver.key"}},
 		{name: "a leaf emptied by a power cut", spoil: []string{"pki/apiserver.crt"}, want: pairs("pki/apiserver")},
 		{name: "sa.key without sa.pub", missing: []string{"pki/sa.pub"}, want: []string{"pki/sa.key"}},
 		{name: "sa.key emptied", spoil: []string{"pki/sa.key"}, want: []string{"pki/sa.key", "pki/sa.pub"}},
-		{name: "a CA takes what it signed with it", spoil: []string{"pki/etcd/ca.key"}, want: append(pairs("pki/etcd/ca"), pairs(etcdLeaves...)...)},
+		{name: "a CA takes what it signed with it", spoil: []string{"pki/etcd/ca.key"}, want: append(pairs("pki/etcd/ca"),
+			pairs(etcdLeaves...)...)},
 		{name: "the CA, and the kubeconfigs that carry it", spoil: []string{"pki/ca.crt"},
 			want: append(pairs("pki/ca", "pki/apiserver", "pki/apiserver-kubelet-client"), kubeconfigs...)},
 		{name: "a kubeconfig", spoil: []string{"scheduler.conf"}, want: []string{"scheduler.conf"}},
 		{name: "the owner's CA without its key stays", missing: []string{"pki/ca.key"}, before: []string{"pki/ca.crt"}},
-		{name: "the owner's broken file stays", spoil: []string{"pki/apiserver.crt"}, before: []string{"pki/apiserver.crt", "pki/apiserver.key"}},
+		{name: "the owner's broken file stays", spoil: []string{"pki/apiserver.crt"}, before: []string{"pki/apiserver.crt",
+			"pki/apiserver.key"}},
 		{name: "a manifest", spoil: []string{"manifests/etcd.yaml"}, want: []string{"manifests/etcd.yaml"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := pkiBoard(t)
 			for _, component := range plan.Components() {
-				require.NoError(t, b.makeManifest(component))
+				require.NoError(t, b.MakeManifest(component))
 			}
 			for _, name := range c.spoil {
-				require.NoError(t, os.Truncate(b.layout.at("/etc/kubernetes/"+name), 0))
+				require.NoError(t, os.Truncate(b.layout.At("/etc/kubernetes/"+name), 0))
 			}
 			for _, name := range c.missing {
-				require.NoError(t, os.Remove(b.layout.at("/etc/kubernetes/"+name)))
+				require.NoError(t, os.Remove(b.layout.At("/etc/kubernetes/"+name)))
 			}
 			assert.ElementsMatch(t, c.want, sweepOf(t, b, c.before...))
 			for _, name := range c.want {
-				assert.NoFileExists(t, b.layout.at("/etc/kubernetes/"+name))
+				assert.NoFileExists(t, b.layout.At("/etc/kubernetes/"+name))
 			}
 			assert.Empty(t, sweepOf(t, b, c.before...), "a second sweep finds nothing")
 		})
@@ -150,16 +81,18 @@ func TestSweep(t *testing.T) {
 // Later steps find certificates whole or fail by themselves: theirs to tell.
 func TestSweepOnlyTheHead(t *testing.T) {
 	b := pkiBoard(t)
-	require.NoError(t, os.Truncate(b.layout.at("/etc/kubernetes/pki/sa.key"), 0))
+	require.NoError(t, os.Truncate(b.layout.At("/etc/kubernetes/pki/sa.key"), 0))
 	r := newRun(b.options())
 	r.journal = &Journal{Plan: testPlan(), Done: 3, Begun: true}
 	require.NoError(t, r.sweep())
-	assert.FileExists(t, b.layout.at("/etc/kubernetes/pki/sa.key"))
+	assert.FileExists(t, b.layout.At("/etc/kubernetes/pki/sa.key"))
 }
 
 // Once kubelet-finalize has been there, kubelet.conf names its certificate.
 func TestRotatedKubeletConf(t *testing.T) {
 	b := pkiBoard(t)
-	put(t, b.layout.KubeletConf(), "clusters:\n- cluster: {server: s}\nusers:\n- user: {client-certificate: /var/lib/kubelet/pki/kubelet-client-current.pem}\n")
+	put(t, b.layout.KubeletConf(),
+		"clusters:\n- cluster: {server: s}\nusers:\n- user: {client-certificate: "+
+			"/var/lib/kubelet/pki/kubelet-client-current.pem}\n")
 	assert.Empty(t, sweepOf(t, b))
 }

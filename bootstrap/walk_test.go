@@ -4,84 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/boardtest"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// fakeBoard is a root folder with a kubeadm that writes manifests whose probes
-// point to a health server of this test, and a kubelet that is a function:
-// a component "runs" as long as its manifest is in the folder.
+// fakeBoard is a board with a kubeadm that writes manifests.
 type fakeBoard struct {
+	*boardtest.Board
 	t      *testing.T
-	layout Layout
-	// address is that of the health server.
-	address string
-	calls   [][]string
+	layout state.Layout
+	calls  [][]string
 	// fail makes the nth kubeadm call fail, counted from 1.
 	fail int
-	// sick is how many health requests to the API server are refused.
-	sick int
-	// mu is held during a health request: a new connection is served by another
-	// goroutine.
-	mu sync.Mutex
-	// deaf has the health server close connections without an answer.
-	deaf bool
-	// seen is every state of the manifests folder at a health request.
-	seen []string
 }
 
 func newFakeBoard(t *testing.T) *fakeBoard {
-	b := &fakeBoard{t: t, layout: Layout{Root: t.TempDir()}}
-	require.NoError(t, os.MkdirAll(b.layout.Manifests(), 0o700))
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		component := strings.TrimPrefix(r.URL.Path, "/health/")
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.seen = append(b.seen, strings.Join(b.manifests(), ","))
-		if b.deaf {
-			panic(http.ErrAbortHandler)
-		}
-		if component == plan.APIServer && b.sick > 0 {
-			b.sick--
-			http.Error(w, "starting", http.StatusServiceUnavailable)
-			return
-		}
-		if _, err := os.Stat(b.layout.Manifest(component)); err != nil {
-			http.Error(w, "not running", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "[+]ping ok")
-	}))
-	t.Cleanup(server.Close)
-	b.address = server.Listener.Addr().String()
-	for i, c := range plan.Components() {
-		pid := fmt.Sprint(100 + i)
-		put(t, b.layout.Proc()+"/"+pid+"/cmdline", "/usr/local/bin/"+c+"\x00--flag\x00")
-		put(t, b.layout.Proc()+"/"+pid+"/stat", pid+" (x) S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 5 1 1 1\n")
-	}
+	b := boardtest.New(t)
+	return &fakeBoard{Board: b, t: t, layout: b.Layout}
+}
+
+// pkiBoard has all that kubeadm's certs and kubeconfig phases make.
+func pkiBoard(t *testing.T) *fakeBoard {
+	b := newFakeBoard(t)
+	b.MakePKI()
 	return b
 }
 
-// mood changes how the health server answers while it may be asked.
-func (b *fakeBoard) mood(deaf bool, sick int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.deaf, b.sick = deaf, sick
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	boardtest.Put(t, path, text)
 }
 
 // requireOnlyPatchesLeft: of ours only what an upgrade needs is still there.
@@ -91,20 +56,10 @@ func (b *fakeBoard) requireOnlyPatchesLeft() {
 	require.NoError(b.t, err)
 	require.Len(b.t, entries, 1)
 	require.Equal(b.t, "patches", entries[0].Name())
-	files, err := b.layout.DurablePatches()
+	files, err := DurablePatches(b.layout)
 	require.NoError(b.t, err)
 	require.Len(b.t, files, 1)
 	require.Contains(b.t, files, "etcd-kubeadm-arm+json.yaml", "the component that the plan changes")
-}
-
-func (b *fakeBoard) manifests() []string {
-	entries, err := os.ReadDir(b.layout.Manifests())
-	require.NoError(b.t, err)
-	var all []string
-	for _, e := range entries {
-		all = append(all, strings.TrimSuffix(e.Name(), ".yaml"))
-	}
-	return all
 }
 
 func (b *fakeBoard) kubeadm(_ context.Context, c kubeadm.Command) (kubeadm.Result, error) {
@@ -114,48 +69,22 @@ func (b *fakeBoard) kubeadm(_ context.Context, c kubeadm.Command) (kubeadm.Resul
 	makes := !slices.Contains(args.List("skip-phases"), "control-plane")
 	if len(b.calls) == b.fail {
 		if makes {
-			require.NoError(b.t, b.makeManifest(plan.Etcd))
+			require.NoError(b.t, b.MakeManifest(plan.Etcd))
 			put(b.t, b.layout.Manifest(plan.APIServer), "apiVersion: v1\nkind: Pod\nmetad")
 		}
-		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: no luck\n", Err: errors.New("exit status 1")}
+		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: no luck\n",
+			Err: errors.New("exit status 1")}
 	}
 	if makes {
 		for _, component := range plan.Components() {
-			if err := b.makeManifest(component); err != nil {
-				return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: " + err.Error() + "\n", Err: err}
+			if err := b.MakeManifest(component); err != nil {
+				return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: " + err.Error() +
+					"\n", Err: err}
 			}
 		}
 	}
-	return kubeadm.Result{Stdout: []byte("Your Kubernetes control-plane has initialized successfully!\nkubeadm join --token abcdef.0123456789abcdef\n")}, nil
-}
-
-// makeManifest writes in place, as kubeadm does: on a full disk it leaves a half.
-func (b *fakeBoard) makeManifest(component string) error {
-	return os.WriteFile(b.layout.Manifest(component), []byte(fakeManifest(component, b.address)), 0o600)
-}
-
-// fakeManifest is a manifest whose probe asks a server of the test.
-func fakeManifest(component, address string) string {
-	host, port, _ := net.SplitHostPort(address)
-	return fmt.Sprintf(`apiVersion: v1
-kind: Pod
-metadata:
-  name: %[1]s
-spec:
-  containers:
-  - command:
-    - %[1]s
-    - --secure-port=1
-    image: registry.k8s.io/%[1]s:v1.37.2
-    livenessProbe:
-      httpGet:
-        host: %[2]s
-        path: /health/%[1]s
-        port: %[3]s
-        scheme: HTTP
-      periodSeconds: 10
-    name: %[1]s
-`, component, host, port)
+	return kubeadm.Result{Stdout: []byte("Your Kubernetes control-plane has initialized successfully!\nkubeadm join " +
+		"--token abcdef.0123456789abcdef\n")}, nil
 }
 
 func testPlan() plan.Plan {
@@ -164,10 +93,13 @@ func testPlan() plan.Plan {
 	}
 	return plan.Plan{
 		Config: &plan.ConfigPlan{API: "v1beta4", Translate: true, PinToken: true,
-			Edits: plan.ConfigEdits{plan.RaisedTimeout{Path: []string{"timeouts", "kubernetesAPICall"}, AtLeast: 9 * time.Minute}}},
+			Edits: plan.ConfigEdits{plan.RaisedTimeout{Path: []string{"timeouts", "kubernetesAPICall"},
+				AtLeast: 9 * time.Minute}}},
 		Steps: []plan.Step{
-			plan.RunPhases{Name: "head", What: "head", Keep: []string{"preflight", "certs", "kubeconfig", "etcd", "control-plane"}, Attempts: 1},
-			plan.PatchManifests{Settings: map[string]patch.Settings{plan.Etcd: {Liveness: &patch.Probe{Period: 20, Reason: "slow"}}}},
+			plan.RunPhases{Name: "head", What: "head", Keep: []string{"preflight", "certs", "kubeconfig", "etcd",
+				"control-plane"}, Attempts: 1},
+			plan.PatchManifests{Settings: map[string]patch.Settings{plan.Etcd: {Liveness: &patch.Probe{Period: 20,
+				Reason: "slow"}}}},
 			plan.StageManifests{Staged: []string{plan.APIServer, plan.ControllerManager, plan.Scheduler}},
 			plan.RunPhases{Name: "kubelet", What: "kubelet", Keep: []string{"kubelet-start"}, Attempts: 1},
 			wait(plan.Etcd),
@@ -191,17 +123,21 @@ func (b *fakeBoard) options(words ...string) Options {
 
 func TestWalk(t *testing.T) {
 	b := newFakeBoard(t)
-	out, err := Run(context.Background(), b.options("--pod-network-cidr=10.244.0.0/16", "--skip-phases=addon/kube-proxy", "--upload-certs"))
+	out, err := Run(context.Background(), b.options("--pod-network-cidr=10.244.0.0/16", "--skip-phases=addon/kube-proxy",
+		"--upload-certs"))
 	require.NoError(t, err)
 	assert.Contains(t, out.ClosingWords, "kubeadm join")
-	assert.Equal(t, []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}, b.manifests())
+	assert.Equal(t, []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}, b.Manifests())
 	b.requireOnlyPatchesLeft()
-	assert.Equal(t, "etcd", b.seen[0], "the API server is asked for only once etcd answers")
+	assert.Equal(t, "etcd", b.Seen[0], "the API server is asked for only once etcd answers")
 	require.Len(t, b.calls, 3)
 	for i, want := range []string{
-		"init --upload-certs --config=CONFIG --skip-phases=addon/kube-proxy,kubelet-start,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize,addon,show-join-command",
-		"init --upload-certs --config=CONFIG --skip-phases=addon/kube-proxy,preflight,certs,kubeconfig,etcd,control-plane,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize,addon,show-join-command",
-		"init --upload-certs --config=CONFIG --skip-phases=addon/kube-proxy,preflight,certs,kubeconfig,etcd,control-plane,kubelet-start,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize",
+		"init --upload-certs --config=CONFIG " +
+			"--skip-phases=addon/kube-proxy,kubelet-start,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize,addon,show-join-command",
+		"init --upload-certs --config=CONFIG " +
+			"--skip-phases=addon/kube-proxy,preflight,certs,kubeconfig,etcd,control-plane,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize,addon,show-join-command",
+		"init --upload-certs --config=CONFIG " +
+			"--skip-phases=addon/kube-proxy,preflight,certs,kubeconfig,etcd,control-plane,kubelet-start,wait-control-plane,upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize",
 	} {
 		assert.Equal(t, want, strings.ReplaceAll(strings.Join(b.calls[i], " "), b.layout.ConfigCopy(), "CONFIG"))
 	}
@@ -223,7 +159,7 @@ func TestFailAnywhereThenResume(t *testing.T) {
 			var cmd *kubeadm.CommandError
 			require.ErrorAs(t, err, &cmd)
 			if fail > 1 {
-				assert.Len(t, b.manifests(), 4, "staged manifests are put back")
+				assert.Len(t, b.Manifests(), 4, "staged manifests are put back")
 			}
 			journal, err := os.ReadFile(b.layout.Journal())
 			require.NoError(t, err)
@@ -236,22 +172,24 @@ func TestFailAnywhereThenResume(t *testing.T) {
 			require.NoError(t, err)
 			require.NotNil(t, j)
 			if fail == 1 {
-				assert.Equal(t, []string{"etcd"}, b.manifests(), "what kubeadm left half written is removed")
+				assert.Equal(t, []string{"etcd"}, b.Manifests(), "what kubeadm left half written is removed")
 			}
-			o.Resume, o.Plan, b.fail, b.sick = j, j.Plan, 0, 1
-			before, asked := len(b.calls), len(b.seen)
+			o.Resume, o.Plan, b.fail, b.Sick = j, j.Plan, 0, 1
+			before, asked := len(b.calls), len(b.Seen)
 			out, err := Run(context.Background(), o)
 			require.NoError(t, err)
-			assert.Len(t, b.manifests(), 4)
+			assert.Len(t, b.Manifests(), 4)
 			b.requireOnlyPatchesLeft()
 			if fail > 1 {
-				assert.Equal(t, "etcd,kube-apiserver", b.seen[asked+1], "what was staged is staged again, but for an API server that runs")
+				assert.Equal(t, "etcd,kube-apiserver", b.Seen[asked+1],
+					"what was staged is staged again, but for an API server that runs")
 			}
 			assert.Equal(t, 3-(fail-1), len(b.calls)-before, "what was done is not done again")
 			if fail > 1 {
 				assert.True(t, out.Steps[0].Skipped)
 			} else {
-				assert.Contains(t, strings.Join(b.calls[before], " "), "FileAvailable--etc-kubernetes-manifests-etcd.yaml", "our own leftovers are no preflight error")
+				assert.Contains(t, strings.Join(b.calls[before], " "), "FileAvailable--etc-kubernetes-manifests-etcd.yaml",
+					"our own leftovers are no preflight error")
 			}
 		})
 	}
@@ -284,18 +222,18 @@ func TestInterruptPutsStagedManifestsBack(t *testing.T) {
 	out, err := Run(ctx, o)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.ElementsMatch(t, []string{plan.APIServer, plan.ControllerManager, plan.Scheduler}, out.Released)
-	assert.Len(t, b.manifests(), 4)
+	assert.Len(t, b.Manifests(), 4)
 }
 
 func TestASecondRunIsLockedOut(t *testing.T) {
 	b := newFakeBoard(t)
 	require.NoError(t, os.MkdirAll(b.layout.State(), 0o700))
-	unlock, err := b.layout.lock()
+	unlock, err := state.Lock(b.layout)
 	require.NoError(t, err)
 	_, err = Run(context.Background(), b.options())
-	var refused *RefusedError
+	var refused *state.RefusedError
 	require.ErrorAs(t, err, &refused)
-	assert.Equal(t, Locked, refused.Reason)
+	assert.Equal(t, state.Locked, refused.Reason)
 	assert.Contains(t, err.Error(), fmt.Sprint(os.Getpid()))
 	unlock()
 	_, err = Run(context.Background(), b.options())
@@ -310,28 +248,28 @@ func TestAnotherRequestDoesNotResume(t *testing.T) {
 	other, err := kubeadm.ParseInitArgs([]string{"--node-name=x"})
 	require.NoError(t, err)
 	_, err = Check(b.layout, CheckInput{Request: RequestOf(other, nil)})
-	var refused *RefusedError
+	var refused *state.RefusedError
 	require.ErrorAs(t, err, &refused)
-	assert.Equal(t, Changed, refused.Reason)
+	assert.Equal(t, state.Changed, refused.Reason)
 	assert.Contains(t, err.Error(), "--node-name is new")
 }
 
 // At every instant a manifest is in exactly one of its two places.
 func TestStageAndRelease(t *testing.T) {
-	l := Layout{Root: t.TempDir()}
-	put(t, l.Manifest("etcd"), fakeManifest("etcd", "127.0.0.1:1"))
-	require.NoError(t, l.stage("etcd"))
+	l := state.Layout{Root: t.TempDir()}
+	put(t, l.Manifest("etcd"), boardtest.Manifest("etcd", "127.0.0.1:1"))
+	require.NoError(t, manifests.Stage(l, "etcd"))
 	assert.NoFileExists(t, l.Manifest("etcd"))
-	require.NoError(t, l.stage("etcd"), "again changes nothing")
-	assert.Equal(t, []string{"etcd"}, l.stagedNow())
-	require.NoError(t, l.release("etcd"))
-	require.NoError(t, l.release("etcd"), "again changes nothing")
+	require.NoError(t, manifests.Stage(l, "etcd"), "again changes nothing")
+	assert.Equal(t, []string{"etcd"}, manifests.Staged(l))
+	require.NoError(t, manifests.Release(l, "etcd"))
+	require.NoError(t, manifests.Release(l, "etcd"), "again changes nothing")
 	assert.FileExists(t, l.Manifest("etcd"))
-	require.Error(t, l.stage("kube-scheduler"), "there is none")
-	released, err := l.releaseAll()
+	require.Error(t, manifests.Stage(l, "kube-scheduler"), "there is none")
+	released, err := manifests.ReleaseAll(l)
 	require.NoError(t, err)
 	assert.Empty(t, released)
-	dir, err := l.staged()
+	dir, err := manifests.Folder(l)
 	require.NoError(t, err)
 	assert.NoDirExists(t, dir)
 	assert.Equal(t, filepath.Dir(dir), l.State())

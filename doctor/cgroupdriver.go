@@ -94,7 +94,7 @@ func cgroupDriver(f Facts) []Finding {
 	}
 	shim := f.uses("cri-dockerd")
 	docker := runtime.unit == "docker"
-	if docker && !shim && f.Kubeadm.Value(kubeadm.DockerDriver) == "Docker's" {
+	if docker && !shim && f.Kubeadm.TakesDockersDriver() {
 		return fine("cgroup-driver", "the kubelet takes Docker's: "+runtime.is)
 	}
 	kubelet := f.kubeletSetting("cgroup-driver", f.Ask.CgroupDriver)

@@ -308,7 +308,7 @@ func cgroupVersion(f Facts) []Finding {
 				"cgroupfs-mount"},
 		})
 	case 2:
-		if v := f.kubeletFacts().Value(kubeadm.CgroupV2); v != "yes" {
+		if !f.kubeletFacts().HasCgroupV2() {
 			return one(f.withBoot(Finding{
 				ID: "cgroup-version", Severity: Warning, Seen: "cgroup v2",
 				Means: fmt.Sprintf("a kubelet of %s expects cgroup v1; its support of v2 was finished in v1.25", f.version()),
@@ -316,10 +316,10 @@ func cgroupVersion(f Facts) []Finding {
 		}
 		return fine("cgroup-version", "cgroup v2")
 	}
-	switch f.kubeletFacts().Value(kubeadm.KubeletCgroupV1) {
-	case "yes":
+	switch f.kubeletFacts().CgroupV1() {
+	case kubeadm.CgroupV1Works:
 		return fine("cgroup-version", "cgroup v1")
-	case "maintenance mode":
+	case kubeadm.CgroupV1Maintenance:
 		return one(f.withBoot(Finding{ID: "cgroup-version", Severity: Info, Seen: "cgroup v1", Means: "it still works " +
 			"with this kubelet; from v1.35 on it is refused unless asked for"}, unified))
 	}

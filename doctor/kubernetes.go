@@ -143,7 +143,7 @@ func images(f Facts) []Finding {
 		return nil
 	}
 	old := f.Board.CPU.Arch == hwdetect.ARMv5 || f.Board.CPU.Arch == hwdetect.ARMv6
-	none := f.Kubeadm.Value(kubeadm.ARM32Images) == "no"
+	none := !f.Kubeadm.HasARM32Images()
 	if !old && !none || !f.officialImages() {
 		return nil
 	}
@@ -178,7 +178,7 @@ func etcdArch(f Facts) []Finding {
 	if !f.Board.ARM32() || f.Ask.ExternalEtcd || f.Ask.EtcdArchSet {
 		return nil
 	}
-	if f.Kubeadm.Value(kubeadm.ARM32Images) == "yes" && f.officialImages() {
+	if f.Kubeadm.HasARM32Images() && f.officialImages() {
 		return nil // those images set it themselves
 	}
 	found := Finding{
@@ -189,7 +189,7 @@ func etcdArch(f Facts) []Finding {
 			"etcd: {local: {extraEnvs: [{name: ETCD_UNSUPPORTED_ARCH, value: arm}]}}",
 		},
 	}
-	if f.Kubeadm.Value(kubeadm.ExtraArgs) == "a map" {
+	if !f.Kubeadm.ExtraArgsAreList() {
 		found.Fix = []string{
 			"# in a file etcd.yaml in the folder that --patches (or patches.directory) names:",
 			"{apiVersion: v1, kind: Pod, metadata: {name: etcd}, spec: {containers: [{name: etcd, env: [{name: " +

@@ -54,7 +54,7 @@ func (f Facts) sysctls() []sysctl {
 	four, six := f.families()
 	// Up to v1.26 preflight wants IPv4's in every case, and IPv6's by the
 	// advertised address alone.
-	old := f.Kubeadm.Value(kubeadm.ForwardingChecks) != "those of the addresses and subnets"
+	old := !f.Kubeadm.ForwardsByAddresses()
 	asked6 := six && (!old || strings.Contains(f.Ask.AdvertiseAddress, ":"))
 	bridge := f.Kubeadm.Has(kubeadm.BridgeCheck)
 	const pods, bridged = "no packet would reach a pod", "pod networks with a bridge, such as flannel, need it"

@@ -47,24 +47,24 @@ func socketPath(asked string) string {
 // choose follows kubeadm: a socket that is named counts alone; else the version's
 // own way of looking for one.
 func (f Facts) choose() choice {
-	way := f.Kubeadm.Value(kubeadm.RuntimeChoice)
+	way := f.Kubeadm.RuntimePolicy()
 	byRuntime := map[string]host.Socket{}
 	for _, s := range f.Host.Runtime.Sockets {
 		if f.Ask.CRISocket != "" && socketPath(s.Path) == socketPath(f.Ask.CRISocket) {
 			return choice{socket: s}
 		}
 		// Since v1.24 a socket counts that answers, before one that is there.
-		if s.Answers || way != "exactly one" && s.Problem != host.NoSocket {
+		if s.Answers || way != kubeadm.ExactlyOne && s.Problem != host.NoSocket {
 			byRuntime[s.Runtime] = s
 		}
 	}
 	order := []string{"containerd", "CRI-O", "cri-dockerd"}
 	switch {
-	case f.Ask.CRISocket != "" && (way == "exactly one" || socketPath(f.Ask.CRISocket) != dockershimSocket):
+	case f.Ask.CRISocket != "" && (way == kubeadm.ExactlyOne || socketPath(f.Ask.CRISocket) != dockershimSocket):
 		return choice{}
-	case f.Ask.CRISocket != "", way == "Docker":
+	case f.Ask.CRISocket != "", way == kubeadm.DockerOnly:
 		order = []string{"Docker"}
-	case way == "Docker first":
+	case way == kubeadm.DockerFirst:
 		order = []string{"Docker", "CRI-O"}
 		if byRuntime["Docker"].Path == "" {
 			order = []string{"containerd", "CRI-O"}
@@ -179,7 +179,7 @@ func (f Facts) rivals(all []host.Socket) Finding {
 	}
 	found.Seen = "more than one container runtime is there: " + strings.Join(seen, ", ")
 	found.Means = `kubeadm takes none of them by itself and stops: "found multiple CRI endpoints on the host"`
-	if f.Kubeadm.Value(kubeadm.RuntimeChoice) != "exactly one" {
+	if f.Kubeadm.RuntimePolicy() != kubeadm.ExactlyOne {
 		found.Means = `kubeadm takes none of them by itself and stops: "Found multiple CRI sockets"`
 	}
 	if f.Ask.ConfigFile == "" {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
-	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // allowsSwap reports whether the kubelet was told to run with swap on: by a flag,
@@ -46,7 +45,7 @@ func swap(f Facts) []Finding {
 		if strings.Contains(f.swapNames(), "zram") {
 			found.Means = "compressed memory counts, too: " + found.Means
 		}
-		if f.Kubeadm.Value(kubeadm.SwapCheck) == "error" {
+		if f.Kubeadm.SwapIsError() {
 			found.Checks = []string{"Swap"}
 		}
 		found.Fix = []string{"sudo swapoff -a"}

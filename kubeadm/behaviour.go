@@ -59,7 +59,8 @@ func (f Fact) holds(v Version) bool {
 	return v.Compare(f.To) <= 0
 }
 
-// Value returns the fact's text for this version.
+// Value returns the fact's text for this version, to be shown. What code compares has an
+// accessor (accessors.go).
 func (b Behaviour) Value(n FactName) string { return b.values[n] }
 
 func (b Behaviour) list(n FactName) []string {
@@ -71,16 +72,6 @@ func (b Behaviour) list(n FactName) []string {
 
 // Phases returns the phases of `kubeadm init`, in order.
 func (b Behaviour) Phases() []string { return b.list(PhaseOrder) }
-
-// HasPhase tells whether `kubeadm init` has a top-level phase of that name.
-func (b Behaviour) HasPhase(name string) bool {
-	for _, p := range b.Phases() {
-		if p == name {
-			return true
-		}
-	}
-	return false
-}
 
 // AllBut returns every phase that is not in keep: the list to give to
 // --skip-phases so that only those in keep run.
@@ -101,7 +92,7 @@ next:
 // ConfigWrite returns the config API version to write, such as "v1beta4".
 func (b Behaviour) ConfigWrite() string { return b.values[ConfigWritten] }
 
-// ReadsConfig tells whether kubeadm accepts a config API version.
+// ReadsConfig reports whether kubeadm accepts a config API version.
 func (b Behaviour) ReadsConfig(api string) bool {
 	for _, a := range b.list(ConfigRead) {
 		if a == api {
@@ -111,18 +102,10 @@ func (b Behaviour) ReadsConfig(api string) bool {
 	return false
 }
 
-// HasTimeouts tells whether the config has the timeouts section of v1beta4.
-func (b Behaviour) HasTimeouts() bool {
-	return strings.HasPrefix(b.values[ControlPlaneClock], "timeouts.")
-}
-
-// Has tells whether a fact that is yes or no is yes.
+// Has reports whether a fact that is yes or no is yes.
 func (b Behaviour) Has(name FactName) bool { return b.values[name] == "yes" }
 
-// HasStartupProbe tells whether manifests carry a startup probe.
-func (b Behaviour) HasStartupProbe() bool { return b.Has(StartupProbe) }
-
-// AllowedBesideConfig tells whether a flag may stand beside --config.
+// AllowedBesideConfig reports whether a flag may stand beside --config.
 func (b Behaviour) AllowedBesideConfig(flag string) bool {
 	for _, a := range b.list(MixedConfigFlags) {
 		if a == flag || strings.HasSuffix(a, "*") && strings.HasPrefix(flag, strings.TrimSuffix(a, "*")) {
@@ -131,7 +114,3 @@ func (b Behaviour) AllowedBesideConfig(flag string) bool {
 	}
 	return false
 }
-
-// PrintsClosingWordsAlways tells whether every init process prints "initialized
-// successfully", also one that skipped most phases.
-func (b Behaviour) PrintsClosingWordsAlways() bool { return b.values[ClosingWords] == "init itself" }

@@ -87,18 +87,23 @@ func ReadConfig(r io.Reader, file string) (*Config, error) {
 			continue
 		}
 		if doc.Content[0].Kind != yaml.MappingNode {
-			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Err: errors.New("want a document with apiVersion and kind")}
+			return nil, &ConfigError{File: file, Line: doc.Content[0].Line,
+				Err: errors.New("want a document with apiVersion and kind")}
 		}
 		c.docs = append(c.docs, &doc)
 		kind, api := c.kind(&doc), c.api(&doc)
 		if kind == "" || api == "" {
-			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Field: "apiVersion, kind", Err: errors.New("missing")}
+			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Field: "apiVersion, kind",
+				Err: errors.New("missing")}
 		}
 		if twice := doubleKey(&doc); twice != nil {
-			return nil, &ConfigError{File: file, Line: twice.Line, Field: twice.Value, Err: errors.New("stands twice"), Help: "remove one of the two"}
+			return nil, &ConfigError{File: file, Line: twice.Line, Field: twice.Value, Err: errors.New("occurs twice"),
+				Help: "remove one of the two"}
 		}
 		if slices.ContainsFunc(c.docs[:len(c.docs)-1], func(d *yaml.Node) bool { return c.kind(d) == kind }) {
-			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Field: kind, Err: errors.New("a second document of this kind"), Help: "make one document of the two: kubeadm refuses such a file"}
+			return nil, &ConfigError{File: file, Line: doc.Content[0].Line, Field: kind,
+				Err:  errors.New("a second document of this kind"),
+				Help: "make one document of the two: kubeadm refuses such a file"}
 		}
 		if err := strict(&doc, kind, api, file); err != nil {
 			return nil, err
@@ -143,7 +148,7 @@ func (c *Config) FitsInit(b Behaviour, file string) error {
 	return c.badValue(b, file)
 }
 
-// readable tells whether a kubeadm reads a document's API version. Of the other groups
+// readable reports whether a kubeadm reads a document's API version. Of the other groups
 // it knows the kubelet's and kube-proxy's, and stops at other versions and kinds of
 // those (componentconfigs/configset.go).
 func (c *Config) readable(d *yaml.Node, b Behaviour, file string) error {
@@ -330,7 +335,8 @@ func (c *Config) SetKubeletExtraArg(api, flag, value string) {
 	m := c.ensure(kindInit, api)
 	args := find(m, path...)
 	switch {
-	case args != nil && args.Kind == yaml.MappingNode, args == nil && (api == "v1beta1" || api == "v1beta2" || api == "v1beta3"):
+	case args != nil && args.Kind == yaml.MappingNode, args == nil && (api == "v1beta1" || api == "v1beta2" ||
+		api == "v1beta3"):
 		put(m, text(value), append(path, flag)...)
 		return
 	case args == nil || args.Kind != yaml.SequenceNode:
@@ -343,7 +349,7 @@ func (c *Config) SetKubeletExtraArg(api, flag, value string) {
 	args.Content = append(args.Content, entry)
 }
 
-// HasEtcdEnv tells whether extraEnvs of the local etcd set a variable (v1beta4).
+// HasEtcdEnv reports whether extraEnvs of the local etcd set a variable (v1beta4).
 func (c *Config) HasEtcdEnv(name string) bool {
 	n := find(c.doc(kindCluster), "etcd", "local", "extraEnvs")
 	if n == nil || n.Kind != yaml.SequenceNode {
@@ -370,10 +376,10 @@ func (c *Config) InitList(path ...string) []string {
 	return all
 }
 
-// HasExternalEtcd tells whether the cluster's etcd is not kubeadm's.
+// HasExternalEtcd reports whether the cluster's etcd is not kubeadm's.
 func (c *Config) HasExternalEtcd() bool { return find(c.doc(kindCluster), "etcd", "external") != nil }
 
-// HasTokens tells whether the owner gave bootstrap tokens.
+// HasTokens reports whether the owner gave bootstrap tokens.
 func (c *Config) HasTokens() bool {
 	n := find(c.doc(kindInit), "bootstrapTokens")
 	return n != nil && len(n.Content) > 0
@@ -518,7 +524,7 @@ func (c *Config) Bytes() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// HasExtraArg tells whether a component's extraArgs, below path in
+// HasExtraArg reports whether a component's extraArgs, below path in
 // ClusterConfiguration, set a flag. They are a map up to v1beta3 and a list of
 // name and value from v1beta4.
 func (c *Config) HasExtraArg(flag string, path ...string) bool {

@@ -57,7 +57,8 @@ func TestConfigKeepsWhatIsTheOwners(t *testing.T) {
 	assert.Empty(t, c.RaiseInit("v1beta4", 8*time.Minute, "timeouts", "kubeletHealthCheck"))
 	c.SetCluster("v1beta4", "ECDSA-P256", "encryptionAlgorithm")
 	out := write(t, c)
-	for _, kept := range []string{"# my cluster", "kubernetesAPICall: 30m # slow", "futureField: kept", "kind: KubeletConfiguration", "failSwapOn: false"} {
+	for _, kept := range []string{"# my cluster", "kubernetesAPICall: 30m # slow", "futureField: kept",
+		"kind: KubeletConfiguration", "failSwapOn: false"} {
 		assert.Contains(t, out, kept)
 	}
 	again := read(t, out)
@@ -67,13 +68,16 @@ func TestConfigKeepsWhatIsTheOwners(t *testing.T) {
 
 func TestConfigErrorsNameFileLineAndField(t *testing.T) {
 	for name, x := range map[string]struct{ text, want string }{
-		"empty":          {"", "k.yaml: no document"},
-		"not YAML":       {"a: 1\nb: c: d\n", "k.yaml:2"},
-		"a list":         {"- a\n", "k.yaml:1: want a document with apiVersion and kind"},
-		"no kind":        {"apiVersion: kubeadm.k8s.io/v1beta4\n", "apiVersion, kind: missing"},
-		"wrong type":     {"apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nlocalAPIEndpoint:\n  bindPort: many\n", "k.yaml:4: InitConfiguration.localAPIEndpoint.bindPort: is a string where kubeadm wants int32"},
-		"wrong shape":    {"apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\nnetworking: 10.0.0.0/8\n", "k.yaml:3: ClusterConfiguration.networking"},
-		"wrong duration": {"apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\ntimeouts:\n  discovery: soon\n", "k.yaml"},
+		"empty":    {"", "k.yaml: no document"},
+		"not YAML": {"a: 1\nb: c: d\n", "k.yaml:2"},
+		"a list":   {"- a\n", "k.yaml:1: want a document with apiVersion and kind"},
+		"no kind":  {"apiVersion: kubeadm.k8s.io/v1beta4\n", "apiVersion, kind: missing"},
+		"wrong type": {"apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nlocalAPIEndpoint:\n  bindPort: " +
+			"many\n", "k.yaml:4: InitConfiguration.localAPIEndpoint.bindPort: is a string where kubeadm wants int32"},
+		"wrong shape": {"apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\nnetworking: 10.0.0.0/8\n",
+			"k.yaml:3: ClusterConfiguration.networking"},
+		"wrong duration": {"apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\ntimeouts:\n  discovery: soon\n",
+			"k.yaml"},
 	} {
 		_, err := ReadConfig(strings.NewReader(x.text), "k.yaml")
 		var bad *ConfigError
@@ -87,7 +91,8 @@ func TestConfigErrorsNameFileLineAndField(t *testing.T) {
 func TestTranslateFlags(t *testing.T) {
 	b, err := BehaviourOf(Version{1, 37, 2, ""})
 	require.NoError(t, err)
-	a, err := ParseInitArgs([]string{"--pod-network-cidr=10.244.0.0/16", "--apiserver-advertise-address", "10.0.0.2", "--apiserver-bind-port=7443",
+	a, err := ParseInitArgs([]string{"--pod-network-cidr=10.244.0.0/16", "--apiserver-advertise-address", "10.0.0.2",
+		"--apiserver-bind-port=7443",
 		"--apiserver-cert-extra-sans=a.example,b.example", "--apiserver-cert-extra-sans", "c.example", "--feature-gates=X=true,Y=false",
 		"--token-ttl=1h", "--upload-certs", "--node-name=n1", "--skip-token-print"})
 	require.NoError(t, err)
@@ -166,13 +171,18 @@ func FuzzReadConfig(f *testing.F) {
 // The flag goes into whatever form is there, and else into the version's.
 func TestSetKubeletExtraArg(t *testing.T) {
 	for _, c := range []struct{ name, api, config, want string }{
-		{"no config, from v1beta4", "v1beta4", "", "kubeletExtraArgs:\n    - name: housekeeping-interval\n      value: 30s\n"},
+		{"no config, from v1beta4", "v1beta4", "",
+			"kubeletExtraArgs:\n    - name: housekeeping-interval\n      value: 30s\n"},
 		{"no config, up to v1beta3", "v1beta3", "", "kubeletExtraArgs:\n    housekeeping-interval: 30s\n"},
-		{"beside the owner's list", "v1beta4", "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n  - name: v\n    value: \"4\"\n",
+		{"beside the owner's list", "v1beta4",
+			"apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n  - name: " +
+				"v\n    value: \"4\"\n",
 			"kubeletExtraArgs:\n    - name: v\n      value: \"4\"\n    - name: housekeeping-interval\n      value: 30s\n"},
-		{"beside the owner's map", "v1beta3", "apiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n    v: \"4\"\n",
+		{"beside the owner's map", "v1beta3",
+			"apiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n    v: \"4\"\n",
 			"kubeletExtraArgs:\n    v: \"4\"\n    housekeeping-interval: 30s\n"},
-		{"an empty list", "v1beta4", "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n",
+		{"an empty list", "v1beta4",
+			"apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n",
 			"kubeletExtraArgs:\n    - name: housekeeping-interval\n      value: 30s\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -10,16 +10,21 @@ import (
 // per fact, one row per range of releases.
 func WriteDocument(w io.Writer) error {
 	var out strings.Builder
-	fmt.Fprintf(&out, "# What differs between kubeadm versions\n\nMade from the table in `kubeadm/facts.go` by `make versions-table`; do not edit.\n")
-	fmt.Fprintf(&out, "It covers v1.%d to v1.%d. Older versions are refused; newer ones are treated as v1.%d, with a warning.\n", OldestMinor, NewestMinor, NewestMinor)
-	fmt.Fprintf(&out, "Sources are files below `cmd/kubeadm/app` of k8s.io/kubernetes, pull requests (k/k#) or kubeadm issues (kubeadm#).\n")
+	fmt.Fprintf(&out, "# What differs between kubeadm versions\n\nMade from the table in `kubeadm/facts.go` by `make "+
+		"versions-table`; do not edit.\n")
+	fmt.Fprintf(&out, "It covers v1.%d to v1.%d. Older versions are refused; newer ones are treated as v1.%d, with a "+
+		"warning.\n", OldestMinor, NewestMinor, NewestMinor)
+	fmt.Fprintf(&out, "Sources are files below `cmd/kubeadm/app` of k8s.io/kubernetes, pull requests (k/k#) or kubeadm "+
+		"issues (kubeadm#).\n")
 	var last FactName
 	for _, f := range Facts() {
 		if f.Name != last {
-			fmt.Fprintf(&out, "\n## %s\n\n| versions | value | why it matters | source |\n|---|---|---|---|\n", strings.ToUpper(string(f.Name[:1]))+string(f.Name[1:]))
+			fmt.Fprintf(&out, "\n## %s\n\n| versions | value | why it matters | source |\n|---|---|---|---|\n",
+				strings.ToUpper(string(f.Name[:1]))+string(f.Name[1:]))
 			last = f.Name
 		}
-		fmt.Fprintf(&out, "| %s | %s | %s | %s |\n", f.versions(), cell(strings.ReplaceAll(f.Value, ",", ", ")), cell(f.Why), cell(f.Source))
+		fmt.Fprintf(&out, "| %s | %s | %s | %s |\n", f.versions(), cell(strings.ReplaceAll(f.Value, ",", ", ")), cell(f.Why),
+			cell(f.Source))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err

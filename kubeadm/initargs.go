@@ -51,15 +51,18 @@ func InitFlags() []FlagSpec {
 		"kubernetes-version", "node-name", "patches", "experimental-patches", "experimental-kustomize/k",
 		"pod-network-cidr", "service-cidr", "service-dns-domain", "skip-phases", "token", "token-ttl", "rootfs",
 		"v/v", "vmodule", "log-file", "log-dir", "log-file-max-size", "log-backtrace-at", "stderrthreshold"),
-		specs(true, "dry-run", "skip-token-print", "skip-certificate-key-print", "upload-certs", "experimental-upload-certs", "help/h",
+		specs(true, "dry-run", "skip-token-print", "skip-certificate-key-print", "upload-certs", "experimental-upload-certs",
+			"help/h",
 			"add-dir-header", "alsologtostderr", "logtostderr", "one-output", "skip-headers", "skip-log-headers")...)
 }
 
 // OtherFlags are those that `kubeadm reset` and `kubeadm upgrade` have beside
 // init's.
 func OtherFlags() []FlagSpec {
-	return append(specs(true, "allow-experimental-upgrades", "allow-missing-template-keys", "allow-release-candidate-upgrades", "certificate-renewal",
-		"cleanup-tmp-dir", "etcd-upgrade", "force/f", "print-config", "show-managed-fields", "yes/y"), specs(false, "image-pull-timeout", "kubeconfig")...)
+	return append(specs(true, "allow-experimental-upgrades", "allow-missing-template-keys",
+		"allow-release-candidate-upgrades", "certificate-renewal",
+		"cleanup-tmp-dir", "etcd-upgrade", "force/f", "print-config", "show-managed-fields", "yes/y"),
+		specs(false, "image-pull-timeout", "kubeconfig")...)
 }
 
 func specs(isSwitch bool, names ...string) []FlagSpec {
@@ -229,7 +232,7 @@ func (a InitArgs) List(name string) []string {
 	return all
 }
 
-// Bool tells whether a switch is on.
+// Bool reports whether a switch is on.
 func (a InitArgs) Bool(name string) bool {
 	v, _ := a.Get(name)
 	on, err := strconv.ParseBool(v)
@@ -248,7 +251,7 @@ func (a InitArgs) Without(names ...string) []string {
 	return words
 }
 
-// KnownInitFlag tells whether some version of `kubeadm init` has that flag.
+// KnownInitFlag reports whether some version of `kubeadm init` has that flag.
 func KnownInitFlag(name string) bool {
 	return slices.ContainsFunc(InitFlags(), func(s FlagSpec) bool { return s.Name == name })
 }

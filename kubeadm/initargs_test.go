@@ -12,7 +12,8 @@ import (
 )
 
 func TestParseInitArgs(t *testing.T) {
-	args := []string{"--config", "/etc/k.yaml", "--skip-phases=addon/kube-proxy,mark-control-plane", "-v5", "--upload-certs",
+	args := []string{"--config", "/etc/k.yaml", "--skip-phases=addon/kube-proxy,mark-control-plane", "-v5",
+		"--upload-certs",
 		"--ignore-preflight-errors", "NumCPU,Mem", "--ignore-preflight-errors=Swap", "--new-flag", "x", "--other-new=y", "--dry-run=false"}
 	a, err := ParseInitArgs(args)
 	require.NoError(t, err)
@@ -27,7 +28,8 @@ func TestParseInitArgs(t *testing.T) {
 	assert.Equal(t, "5", v)
 	assert.Empty(t, a.Words)
 	assert.Equal(t, args, a.Without(), "nothing is lost, nothing reordered")
-	assert.Equal(t, []string{"--config", "/etc/k.yaml", "-v5", "--upload-certs", "--new-flag", "x", "--other-new=y", "--dry-run=false"},
+	assert.Equal(t, []string{"--config", "/etc/k.yaml", "-v5", "--upload-certs", "--new-flag", "x", "--other-new=y",
+		"--dry-run=false"},
 		a.Without("skip-phases", "ignore-preflight-errors"))
 }
 
@@ -49,12 +51,14 @@ func TestSwitches(t *testing.T) {
 		require.NoError(t, err, form)
 		assert.Equal(t, on, a.Bool("dry-run"), form)
 	}
-	for form, on := range map[string]bool{"-h": true, "-h=true": true, "-h=1": true, "-h=0": false, "-hv5": true, "-hv=5": true, "--help": true, "--help=T": true} {
+	for form, on := range map[string]bool{"-h": true, "-h=true": true, "-h=1": true, "-h=0": false, "-hv5": true,
+		"-hv=5": true, "--help": true, "--help=T": true} {
 		a, err := ParseInitArgs([]string{form})
 		require.NoError(t, err, form)
 		assert.Equal(t, on, a.Bool("help"), form)
 	}
-	for _, form := range []string{"--dry-run=", "--dry-run=yes", "--dry-run=2", "--dry-run=tRUE", "-h=", "-h=maybe", "--help=on", "--", "--=x", "---dry-run"} {
+	for _, form := range []string{"--dry-run=", "--dry-run=yes", "--dry-run=2", "--dry-run=tRUE", "-h=", "-h=maybe",
+		"--help=on", "--", "--=x", "---dry-run"} {
 		a, err := ParseInitArgs([]string{form})
 		assert.True(t, err != nil || form == "--", form)
 		assert.False(t, err == nil && (a.Bool("dry-run") || a.Bool("help")), form)
@@ -96,7 +100,10 @@ func FuzzParseInitArgs(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
 		args := []string{a, b, c, d}
 		got, err := ParseInitArgs(args)
-		if err == nil && len(got.Words) == 0 && !slices.ContainsFunc(args, func(w string) bool { return w == "--" || joined.MatchString(w) }) {
+		if err == nil && len(got.Words) == 0 && !slices.ContainsFunc(args, func(w string) bool {
+			return w == "--" ||
+				joined.MatchString(w)
+		}) {
 			require.Equal(t, args, got.Without())
 		}
 		if len(got.Words) > 0 {

@@ -16,7 +16,8 @@ func TestLines(t *testing.T) {
 		got = append(got, fmt.Sprintf("%d %.5s %t", len(line), line, cut))
 		return nil
 	})
-	for _, part := range []string{"one\ntw", "o\n\n", strings.Repeat("x", 3*maxLine), strings.Repeat("y", maxLine), "\nlast\nrest"} {
+	for _, part := range []string{"one\ntw", "o\n\n", strings.Repeat("x", 3*maxLine), strings.Repeat("y", maxLine),
+		"\nlast\nrest"} {
 		n, err := w.Write([]byte(part))
 		require.NoError(t, err)
 		assert.Equal(t, len(part), n)

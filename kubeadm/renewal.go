@@ -37,10 +37,10 @@ const (
 func (b Behaviour) RenewsAs(algorithm string, period time.Duration) bool {
 	fields := b.ConfigWrite() == "v1beta4"
 	known := algorithm == kubeadmAlgorithm
-	switch b.Value(KeyAlgorithm) {
-	case "encryptionAlgorithm":
+	switch b.KeyChoice() {
+	case ByField:
 		known = known || algorithm == "ECDSA-P256" || algorithm == "RSA-3072" || algorithm == "RSA-4096"
-	case "featureGates.PublicKeysECDSA":
+	case ByFeatureGate:
 		known = known || algorithm == "ECDSA-P256"
 	}
 	return known && (fields || period == kubeadmPeriod)
@@ -61,11 +61,11 @@ func (b Behaviour) RenewalConfig(r Renewal) ([]byte, error) {
 		"apiVersion": api, "kind": kindCluster, "kubernetesVersion": b.Version.String(), "certificatesDir": "/etc/kubernetes/pki",
 	}
 	if r.Algorithm != kubeadmAlgorithm {
-		switch b.Value(KeyAlgorithm) {
-		case "encryptionAlgorithm":
+		switch b.KeyChoice() {
+		case ByField:
 			cluster["encryptionAlgorithm"] = r.Algorithm
-		case "featureGates.PublicKeysECDSA":
-			cluster["featureGates"] = map[string]bool{"PublicKeysECDSA": true}
+		case ByFeatureGate:
+			cluster["featureGates"] = map[string]bool{ECDSAGate: true}
 		}
 	}
 	if r.Period != kubeadmPeriod {

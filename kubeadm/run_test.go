@@ -19,7 +19,7 @@ func script(t *testing.T, text string) string {
 	return path
 }
 
-// TestAProgramThatNeverAnswers: one that prints for ever is ended by its output, one
+// TestAProgramThatNeverAnswers: one that prints forever is ended by its output, one
 // that is silent by its time, and both by the context, together with their children.
 func TestAProgramThatNeverAnswers(t *testing.T) {
 	_, err := AskVersion(t.Context(), Exec, script(t, "yes aaaaaaaaaaaaaaaaaaaaaaaaaa"))
@@ -27,7 +27,8 @@ func TestAProgramThatNeverAnswers(t *testing.T) {
 	_, err = AskVersion(t.Context(), Exec, script(t, "yes | tr -d '\\n' >&2"))
 	assert.ErrorContains(t, err, "it printed more than 4 MiB", "on one line, and to standard error")
 
-	_, err = Exec(t.Context(), Command{Path: script(t, "trap '' TERM INT; sleep 1000; sleep 1000"), Patience: 50 * time.Millisecond})
+	_, err = Exec(t.Context(), Command{Path: script(t, "trap '' TERM INT; sleep 1000; sleep 1000"),
+		Patience: 50 * time.Millisecond})
 	var failed *CommandError
 	require.ErrorAs(t, err, &failed)
 	assert.ErrorContains(t, err, "it did not answer within 50ms")

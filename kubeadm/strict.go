@@ -43,7 +43,8 @@ func strict(doc *yaml.Node, kind, api, file string) error {
 	field, why := explain(err)
 	if m := badDuration.FindStringSubmatch(err.Error()); m != nil {
 		if path, n := findValue(doc.Content[0], m[1], nil); n != nil {
-			return &ConfigError{File: file, Line: n.Line, Field: kind + "." + strings.Join(path, "."), Err: fmt.Errorf("%q is no duration such as 4m0s", m[1])}
+			return &ConfigError{File: file, Line: n.Line, Field: kind + "." + strings.Join(path, "."),
+				Err: fmt.Errorf("%q is no duration such as 4m0s", m[1])}
 		}
 	}
 	line := doc.Content[0].Line
@@ -128,7 +129,8 @@ func findValue(n *yaml.Node, value string, path []string) ([]string, *yaml.Node)
 		}
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			if p, found := findValue(n.Content[i+1], value, append(path[:len(path):len(path)], n.Content[i].Value)); found != nil {
+			if p, found := findValue(n.Content[i+1], value, append(path[:len(path):len(path)],
+				n.Content[i].Value)); found != nil {
 				return p, found
 			}
 		}

@@ -8,7 +8,8 @@ import (
 	yaml "go.yaml.in/yaml/v3"
 )
 
-// An UnknownField is a field of a document that its API version does not have. kubeadm warns of it and goes on without it.
+// An UnknownField is a field of a document that its API version does not have. kubeadm warns of it and goes on without
+// it.
 type UnknownField struct {
 	Line int
 	// Path is the field's, such as "networking.podsubnet", and Nearest the field
@@ -62,7 +63,7 @@ func (c *Config) fieldElsewhere(path string) (kind string) {
 	return kind
 }
 
-// Means tells whether a field of ClusterConfiguration is set, or was meant to be:
+// Means reports whether a field of ClusterConfiguration is set, or was meant to be:
 // under a name that kubeadm does not know and that is most similar to it, or in
 // another document.
 func (c *Config) Means(path ...string) bool {
@@ -113,7 +114,7 @@ func unknownFields(n *yaml.Node, t reflect.Type, path string) []UnknownField {
 	return all
 }
 
-// lasting tells whether a field is one that a cluster keeps for good.
+// lasting reports whether a field is one that a cluster keeps for good.
 func lasting(path string) bool {
 	switch path {
 	case "controlPlaneEndpoint", "certificatesDir", "networking", "etcd", "encryptionAlgorithm":
@@ -122,7 +123,7 @@ func lasting(path string) bool {
 	return strings.HasPrefix(path, "networking.") || strings.HasPrefix(path, "etcd.")
 }
 
-// textual tells whether a type reads itself from a scalar, as durations do.
+// textual reports whether a type reads itself from a scalar, as durations do.
 func textual(t reflect.Type) bool {
 	_, ok := reflect.New(t).Interface().(interface{ UnmarshalJSON([]byte) error })
 	return ok

@@ -43,7 +43,8 @@ bootstrapTokens: [{token: abcdef.0123456789abcdef, ttl: 1h, useages: [signing]}]
 	assert.False(t, c.Means("clusterName"))
 	assert.Nil(t, (*Config)(nil).UnknownFields())
 	// The types of older versions are not carried.
-	old, err := ReadConfig(strings.NewReader("apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\nx: 1\n"), "k.yaml")
+	old, err := ReadConfig(strings.NewReader("apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\nx: 1\n"),
+		"k.yaml")
 	require.NoError(t, err)
 	assert.Empty(t, old.UnknownFields())
 }

@@ -57,7 +57,7 @@ func (v Version) Compare(w Version) int {
 	}
 }
 
-// IsExact tells whether text names one release, such as "v1.37.2", and not a
+// IsExact reports whether text names one release, such as "v1.37.2", and not a
 // label such as "stable-1" that kubeadm looks up.
 func IsExact(text string) bool {
 	_, err := ParseVersion(text)

@@ -47,7 +47,7 @@ func Apply(manifest []byte, s Settings) ([]byte, []Change, error) {
 		return nil, nil, err
 	}
 	if len(check.edits) > 0 {
-		return nil, nil, refuse(0, "", "it is written in a way that cannot be edited in place (%s)", check.changes[0].Path)
+		return nil, nil, refuse(0, "", "it is written in a way that cannot be edited in place (%s)", check.changes[0].Target)
 	}
 	return out, a.changes, nil
 }
@@ -104,7 +104,8 @@ func (a *applier) probe(name string, want *Probe) error {
 }
 
 func (a *applier) field(probe string, p *yaml.Node, f field) error {
-	change := Change{Path: a.path(probe + "." + f.name), New: fmt.Sprint(f.want), Reason: f.reason}
+	change := Change{Target: Target{Component: a.d.component, Probe: probe, Field: f.name}, New: fmt.Sprint(f.want),
+		Reason: f.reason}
 	old := child(p, f.name)
 	if old != nil && isNull(old) {
 		return refuse(old.Line, "give it a number, or remove it", "%s.%s is null", probe, f.name)
@@ -141,8 +142,4 @@ func (a *applier) keep(c Change) {
 	c.Reason = "the owner's value stays; it would have been " + c.New + ": " + c.Reason
 	c.New = c.Old
 	a.changes = append(a.changes, c)
-}
-
-func (a *applier) path(field string) string {
-	return "spec.containers[" + a.d.component + "]." + field
 }

@@ -51,7 +51,7 @@ func parse(text []byte) (*document, error) {
 		return nil, refuse(d.pod.Line, "name the manifest of a static pod", "not a Pod: apiVersion is %q", api)
 	}
 	if n := doubled(d.pod); n != nil {
-		return nil, refuse(n.Line, "remove one of the two: programs differ in which counts", "the key %q stands twice",
+		return nil, refuse(n.Line, "remove one of the two: programs differ in which counts", "the key %q occurs twice",
 			n.Value)
 	}
 	d.findShared(d.pod, false)

@@ -3,7 +3,6 @@ package patch
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -20,21 +19,14 @@ import (
 func Durable(component string, changes []Change) map[string][]byte {
 	var operations, env strings.Builder
 	for _, c := range changes {
-		if c.Kept {
-			continue
-		}
-		m := changePath.FindStringSubmatch(c.Path)
-		if m == nil || m[1] != component {
-			continue
-		}
-		switch {
-		case m[2] != "":
-			writeOperation(&operations, c, operation{"add", "/spec/containers/0/" + strings.ReplaceAll(m[2], ".", "/"),
-				wholeNumber(c.New)})
-		case m[3] != "":
-			writeOperation(&operations, c, operation{"add", "/spec/containers/0/command/-", "--" + m[3] + "=" + c.New})
-		case m[4] != "":
-			text, err := yaml.Marshal([]map[string]string{{"name": m[4], "value": c.New}})
+		switch t := c.Target; {
+		case c.Kept || t.Component != component:
+		case t.Probe != "":
+			writeOperation(&operations, c, operation{"add", "/spec/containers/0/" + t.Probe + "/" + t.Field, wholeNumber(c.New)})
+		case t.Flag != "":
+			writeOperation(&operations, c, operation{"add", "/spec/containers/0/command/-", "--" + t.Flag + "=" + c.New})
+		case t.Variable != "":
+			text, err := yaml.Marshal([]map[string]string{{"name": t.Variable, "value": c.New}})
 			if err == nil {
 				fmt.Fprintf(&env, "    # %s\n    %s\n", c.Reason, strings.ReplaceAll(strings.TrimSpace(string(text)), "\n",
 					"\n    "))
@@ -57,9 +49,6 @@ const durableSuffix = "-kubeadm-arm"
 
 const durableHead = "# Written by kubeadm-arm for this board. kubeadm applies it when it is given\n# the folder with " +
 	"--patches; kubeadm-arm upgrade does that by itself.\n"
-
-// changePath takes a Change's path apart: probe field, flag, variable.
-var changePath = regexp.MustCompile(`^spec\.containers\[([a-z-]+)\]\.(?:((?:startup|liveness|readiness)Probe\.\w+)|(?:command|args) --([\w-]+)|env\[(\w+)\])$`)
 
 // wholeNumber gives a probe field its type back.
 func wholeNumber(text string) any {

@@ -39,7 +39,7 @@ func applyAsKubeadm(t *testing.T, manifest []byte, files map[string][]byte) []by
 
 // TestDurable: what kubeadm makes of the patches is what Apply made of the
 // manifest, for every real manifest and every kind of change: the same pod,
-// where a flag that stands twice counts as its last.
+// where a flag that occurs twice counts as its last.
 func TestDurable(t *testing.T) {
 	for _, path := range realManifests(t) {
 		before := read(t, path)
@@ -73,17 +73,17 @@ func TestDurable(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, string(again), string(settled), path)
 		for _, c := range more {
-			assert.True(t, c.Kept, "%s: %s", path, c.Path)
+			assert.True(t, c.Kept, "%s: %s", path, c.Target)
 		}
 	}
 }
 
 func TestDurableOfNothing(t *testing.T) {
 	assert.Empty(t, Durable("etcd", nil))
-	assert.Empty(t, Durable("etcd", []Change{{Path: "spec.containers[etcd].livenessProbe.periodSeconds", New: "3",
-		Kept: true}}))
-	assert.Empty(t, Durable("etcd", []Change{{Path: "spec.containers[kube-scheduler].livenessProbe.periodSeconds",
-		New: "3"}}))
+	assert.Empty(t, Durable("etcd", []Change{{Target: Target{Component: "etcd", Probe: livenessProbe, Field: period},
+		New: "3", Kept: true}}))
+	assert.Empty(t, Durable("etcd", []Change{{Target: Target{Component: "kube-scheduler", Probe: livenessProbe,
+		Field: period}, New: "3"}}))
 }
 
 // ownersPatches is a folder as owners keep one.
@@ -91,7 +91,9 @@ func ownersPatches(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"kube-apiserver.yaml":               "spec:\n  containers:\n  - name: kube-apiserver\n    startupProbe:\n      failureThreshold: 99\n    env:\n    - {name: GOGC, value: \"50\"}\n  - name: sidecar\n    livenessProbe: {periodSeconds: 3}\n---\n# nothing\n",
+		"kube-apiserver.yaml": "spec:\n  containers:\n  - name: kube-apiserver\n    startupProbe:\n      " +
+			"failureThreshold: 99\n    env:\n    - {name: GOGC, value: \"50\"}\n  - name: sidecar\n    livenessProbe: " +
+			"{periodSeconds: 3}\n---\n# nothing\n",
 		"etcd0+json.json":                   `[{"op": "add", "path": "/spec/containers/0/command/-", "value": "--heartbeat-interval=500"}, {"op":"replace","path":"/spec/containers/0/livenessProbe","value":{}}]`,
 		"kube-scheduler+merge.yaml":         "spec:\n  containers:\n  - name: kube-scheduler\n    command: [kube-scheduler]\n",
 		"kubeletconfiguration+merge.yaml":   "maxPods: 9\n",
@@ -133,19 +135,19 @@ func TestReadOwned(t *testing.T) {
 func TestYield(t *testing.T) {
 	owner, err := ReadOwned(ownersPatches(t))
 	require.NoError(t, err)
-	change := func(component, path string) Change {
-		return Change{Path: "spec.containers[" + component + "]." + path, New: "7", Reason: "slow"}
-	}
+	flag := func(name string) Target { return Target{List: "command", Flag: name} }
+	startup := func(field string) Target { return Target{Probe: startupProbe, Field: field} }
 	ours := map[string][]byte{}
-	for component, paths := range map[string][]string{
-		"etcd":                    {"command --heartbeat-interval", "command --election-timeout"},
-		"kube-apiserver":          {"startupProbe.failureThreshold", "startupProbe.periodSeconds", "env[GOGC]"},
-		"kube-scheduler":          {"command --leader-elect-lease-duration"},
-		"kube-controller-manager": {"command --leader-elect-lease-duration"},
+	for component, targets := range map[string][]Target{
+		"etcd":                    {flag("heartbeat-interval"), flag("election-timeout")},
+		"kube-apiserver":          {startup(failureThreshold), startup(period), {Variable: "GOGC"}},
+		"kube-scheduler":          {flag("leader-elect-lease-duration")},
+		"kube-controller-manager": {flag("leader-elect-lease-duration")},
 	} {
 		var changes []Change
-		for _, p := range paths {
-			changes = append(changes, change(component, p))
+		for _, target := range targets {
+			target.Component = component
+			changes = append(changes, Change{Target: target, New: "7", Reason: "slow"})
 		}
 		for name, text := range Durable(component, changes) {
 			ours[name] = text

@@ -232,7 +232,7 @@ func (d *document) insertBelow(e *edits, key *yaml.Node, lines []string) error {
 	return nil
 }
 
-// oneLine tells whether a key and its scalar stand on one line, with nothing
+// oneLine reports whether a key and its scalar stand on one line, with nothing
 // but a comment behind.
 func (d *document) oneLine(key, v *yaml.Node) bool {
 	if v.Kind != yaml.ScalarNode || v.Line != key.Line {

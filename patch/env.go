@@ -22,7 +22,7 @@ func (d *document) variable(name string) *yaml.Node {
 func (a *applier) env(vars []Env) error {
 	var fresh []Env
 	for _, v := range vars {
-		c := Change{Path: a.path("env[" + v.Name + "]"), New: v.Value, Reason: v.Reason}
+		c := Change{Target: Target{Component: a.d.component, Variable: v.Name}, New: v.Value, Reason: v.Reason}
 		have := a.d.variable(v.Name)
 		if have == nil {
 			fresh = append(fresh, v)

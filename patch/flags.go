@@ -130,7 +130,7 @@ func (a *applier) flags(flags []Flag) error {
 		x.change, x.kept = !enough && !stays, !enough && stays
 		all[i] = x
 	}
-	why := a.d.bindLaws(words, all)
+	why := a.d.keepConstraints(words, all)
 	for i, x := range all {
 		switch {
 		case x.kept:
@@ -161,10 +161,11 @@ func (a *applier) changeOf(words commandLine, x decision) Change {
 	if at := words.place(x.Flag); key == "" && at != nil {
 		key = at.key
 	}
-	return Change{Path: a.path(key + " --" + x.Name), Old: x.have.value, New: x.Value, Reason: x.Reason}
+	return Change{Target: Target{Component: a.d.component, List: key, Flag: x.Name}, Old: x.have.value, New: x.Value,
+		Reason: x.Reason}
 }
 
-// enough tells whether a flag needs no change.
+// enough reports whether a flag needs no change.
 func (x decision) enough() (bool, error) {
 	if !x.there && x.Policy == IfPresent {
 		return true, nil

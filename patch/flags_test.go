@@ -24,7 +24,7 @@ func TestTheOwnersValues(t *testing.T) {
 	assert.Equal(t, with(t, text, "    - \"100\"", "    - \"500\"", "    - '--snapshot",
 		"    - --new=x\n    - '--snapshot"), string(out))
 	require.Len(t, changes, 4)
-	assert.Equal(t, Change{Path: "spec.containers[etcd].command --snapshot-count", Old: "5", New: "5",
+	assert.Equal(t, Change{Target: Target{Component: "etcd", List: "command", Flag: "snapshot-count"}, Old: "5", New: "5",
 		Reason: "the owner's value stays; it would have been 10000: r", Kept: true}, changes[1])
 	assert.True(t, changes[3].Kept, "it cannot be compared, but need not be")
 }
@@ -76,11 +76,13 @@ func atLeast(pairs ...string) []Flag {
 func TestFlagSpellings(t *testing.T) {
 	for _, x := range []struct{ before, after []string }{
 		{[]string{"--leader_elect_retry_period=2s"}, []string{"--leader_elect_retry_period=5s"}},
-		{[]string{"--leader-elect-retry-period=9s", "--leader-elect-retry-period=1s"}, []string{"--leader-elect-retry-period=9s", "--leader-elect-retry-period=5s"}},
+		{[]string{"--leader-elect-retry-period=9s", "--leader-elect-retry-period=1s"},
+			[]string{"--leader-elect-retry-period=9s", "--leader-elect-retry-period=5s"}},
 		{[]string{"--leader-elect-retry-period", "1s"}, []string{"--leader-elect-retry-period", "5s"}},
 		{[]string{"--leader-elect-retry-period=6000ms"}, []string{"--leader-elect-retry-period=6000ms"}},
 		{[]string{"--a=b", "--z=b"}, []string{"--a=b", "--leader-elect-retry-period=5s", "--z=b"}},
-		{[]string{"--a=b", "--", "--leader-elect-retry-period=1s"}, []string{"--leader-elect-retry-period=5s", "--a=b", "--", "--leader-elect-retry-period=1s"}},
+		{[]string{"--a=b", "--", "--leader-elect-retry-period=1s"}, []string{"--leader-elect-retry-period=5s", "--a=b", "--",
+			"--leader-elect-retry-period=1s"}},
 	} {
 		after, _ := flagsOf(t, "kube-scheduler", x.before, atLeast(retryPeriod, "5s")...)
 		assert.Equal(t, x.after, after)
@@ -97,11 +99,11 @@ func TestFlagsInArgs(t *testing.T) {
 	text := with(t, small, "    - etcd\n    - --data-dir=/var/lib/etcd\n",
 		"    - etcd\n    - --a=b\n    args: [\"--heartbeat-interval=100\"]\n")
 	out, changes := requireLaws(t, []byte(text), Settings{Flags: atLeast("heartbeat-interval", "150")})
-	assert.Equal(t, "spec.containers[etcd].args --heartbeat-interval", changes[0].Path)
+	assert.Equal(t, "spec.containers[etcd].args --heartbeat-interval", changes[0].Target.String())
 	assert.Equal(t, with(t, text, "interval=100", "interval=150"), string(out))
 	text = with(t, small, "    - etcd\n    - --data-dir=/var/lib/etcd\n", "    - etcd\n    args: [\"--z=b\"]\n")
 	out, changes = requireLaws(t, []byte(text), Settings{Flags: atLeast("heartbeat-interval", "150")})
-	assert.Equal(t, "spec.containers[etcd].args --heartbeat-interval", changes[0].Path)
+	assert.Equal(t, "spec.containers[etcd].args --heartbeat-interval", changes[0].Target.String())
 	assert.Equal(t, with(t, text, "[\"--z", "[\"--heartbeat-interval=150\", \"--z"), string(out))
 }
 
@@ -164,15 +166,23 @@ func TestLaws(t *testing.T) {
 		flags         []Flag
 		kept          int
 	}{
-		{"nothing set", "kube-scheduler", []string{"--z=1"}, []string{"--leader-elect-lease-duration=60s", "--leader-elect-renew-deadline=40s", "--leader-elect-retry-period=8s", "--z=1"}, slow, 0},
-		{"a longer lease", "kube-scheduler", []string{"--leader-elect-lease-duration=90s"}, []string{"--leader-elect-lease-duration=90s"}, atLeast(leaseDuration, "60s"), 0},
-		{"a short lease of the owner's", "kube-scheduler", []string{"--leader-elect-lease-duration=20s"}, []string{"--leader-elect-lease-duration=20s"}, owned(leaseDuration, slow), 3},
-		{"a renewal as long as the new lease", "kube-scheduler", []string{"--leader-elect-lease-duration=50s", "--leader-elect-renew-deadline=45s"}, []string{"--leader-elect-lease-duration=50s", "--leader-elect-renew-deadline=45s"}, atLeast(retryPeriod, "40s"), 1},
+		{"nothing set", "kube-scheduler", []string{"--z=1"}, []string{"--leader-elect-lease-duration=60s",
+			"--leader-elect-renew-deadline=40s", "--leader-elect-retry-period=8s", "--z=1"}, slow, 0},
+		{"a longer lease", "kube-scheduler", []string{"--leader-elect-lease-duration=90s"},
+			[]string{"--leader-elect-lease-duration=90s"}, atLeast(leaseDuration, "60s"), 0},
+		{"a short lease of the owner's", "kube-scheduler", []string{"--leader-elect-lease-duration=20s"},
+			[]string{"--leader-elect-lease-duration=20s"}, owned(leaseDuration, slow), 3},
+		{"a renewal as long as the new lease", "kube-scheduler", []string{"--leader-elect-lease-duration=50s",
+			"--leader-elect-renew-deadline=45s"}, []string{"--leader-elect-lease-duration=50s", "--leader-elect-renew-deadline=45s"}, atLeast(retryPeriod, "40s"), 1},
 		{"no election", "kube-scheduler", []string{"--leader-elect=false"}, []string{"--leader-elect=false"}, slow, 0},
-		{"election switched off", "kube-scheduler", []string{"--leader-elect=true"}, []string{"--leader-elect=false"}, append(atLeast(leaseDuration, "60s"), Flag{Name: leaderElect, Value: "false", Policy: Set}), 0},
-		{"a short election of the owner's", "etcd", []string{"--election-timeout=1000"}, []string{"--election-timeout=1000"}, owned("election-timeout", atLeast("heartbeat-interval", "300", "election-timeout", "3000")), 2},
-		{"the owner's longer heartbeat", "etcd", []string{"--heartbeat-interval=250"}, []string{"--election-timeout=3000", "--heartbeat-interval=300"}, atLeast("heartbeat-interval", "300", "election-timeout", "3000"), 0},
-		{"a very long election", "etcd", []string{"--a=1"}, []string{"--a=1"}, atLeast("heartbeat-interval", "6000", "election-timeout", "60000"), 2},
+		{"election switched off", "kube-scheduler", []string{"--leader-elect=true"}, []string{"--leader-elect=false"},
+			append(atLeast(leaseDuration, "60s"), Flag{Name: leaderElect, Value: "false", Policy: Set}), 0},
+		{"a short election of the owner's", "etcd", []string{"--election-timeout=1000"}, []string{"--election-timeout=1000"},
+			owned("election-timeout", atLeast("heartbeat-interval", "300", "election-timeout", "3000")), 2},
+		{"the owner's longer heartbeat", "etcd", []string{"--heartbeat-interval=250"}, []string{"--election-timeout=3000",
+			"--heartbeat-interval=300"}, atLeast("heartbeat-interval", "300", "election-timeout", "3000"), 0},
+		{"a very long election", "etcd", []string{"--a=1"}, []string{"--a=1"}, atLeast("heartbeat-interval", "6000",
+			"election-timeout", "60000"), 2},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			after, changes := flagsOf(t, x.component, x.before, x.flags...)

@@ -121,10 +121,14 @@ func TestKeysAtTheEnd(t *testing.T) {
 	const probe = "      # the owner's remark\n      httpGet: {path: /health, port: 2381}\n      timeoutSeconds: 15 # " +
 		"enough\n"
 	for before, after := range map[string]string{
-		"      initialDelaySeconds: 5 # x\n":                   "      initialDelaySeconds: 5 # x\n      periodSeconds: 20\n      timeoutSeconds: 40\n",
-		"      exec: {command: [a]}\n":                         "      periodSeconds: 20\n      timeoutSeconds: 40\n      exec: {command: [a]}\n",
-		"      exec:\n        command:\n        - a\n":         "      periodSeconds: 20\n      timeoutSeconds: 40\n      exec:\n        command:\n        - a\n",
-		"      exec: {command: [a]}\n      periodSeconds: 3\n": "      exec: {command: [a]}\n      periodSeconds: 20\n      timeoutSeconds: 40\n",
+		"      initialDelaySeconds: 5 # x\n": "      initialDelaySeconds: 5 # x\n      periodSeconds: " +
+			"20\n      timeoutSeconds: 40\n",
+		"      exec: {command: [a]}\n": "      periodSeconds: 20\n      timeoutSeconds: 40\n      " +
+			"exec: {command: [a]}\n",
+		"      exec:\n        command:\n        - a\n": "      periodSeconds: 20\n      timeoutSeconds: 40\n      " +
+			"exec:\n        command:\n        - a\n",
+		"      exec: {command: [a]}\n      periodSeconds: 3\n": "      exec: {command: [a]}\n      periodSeconds: 20\n    " +
+			"  timeoutSeconds: 40\n",
 	} {
 		out, _ := requireLaws(t, []byte(with(t, small, probe, before)), s)
 		assert.Equal(t, with(t, small, probe, after), string(out))

@@ -91,7 +91,7 @@ func bases(t testing.TB) [][]byte {
 		[]byte(strings.ReplaceAll(rich, "\n", "\r\n")), []byte(strings.TrimRight(rich, "\n"))}
 }
 
-// holds proves the laws for a text, and tells whether it was taken as a Pod.
+// holds proves the laws for a text, and reports whether it was taken as a Pod.
 func holds(t testing.TB, text []byte) bool {
 	given := bytes.Clone(text)
 	s := everything()
@@ -125,7 +125,7 @@ func holds(t testing.TB, text []byte) bool {
 	return true
 }
 
-// plainFlags tells whether the proof can tell flags apart: written once, with
+// plainFlags reports whether the proof can tell flags apart: written once, with
 // their values behind a =.
 func plainFlags(pod corev1.Pod) bool {
 	seen := map[string]bool{}

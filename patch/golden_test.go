@@ -105,7 +105,7 @@ func goldenText(t *testing.T, dir string, settings map[string]Settings) string {
 			if x.Kept {
 				verb = "stays"
 			}
-			fmt.Fprintf(&changed, "# %s: %s %s\n#   %s\n", x.Path, x.Old, verb, x.Reason)
+			fmt.Fprintf(&changed, "# %s: %s %s\n#   %s\n", x.Target, x.Old, verb, x.Reason)
 		}
 		diffs.WriteString(Diff(c+".yaml", before, after))
 		if string(before) == string(after) {
@@ -194,7 +194,8 @@ func TestTheArticlesChange(t *testing.T) {
 	after, changes := requireLaws(t, before, Settings{Startup: &Probe{Period: 15, FailureThreshold: 36, Reason: "slow"}})
 	require.Len(t, changes, 1)
 	assert.Equal(t, Change{
-		Path: "spec.containers[kube-apiserver].livenessProbe.initialDelaySeconds", Old: "15", New: "540",
+		Target: Target{Component: "kube-apiserver", Probe: livenessProbe,
+			Field: "initialDelaySeconds"}, Old: "15", New: "540",
 		Reason: "slow; this manifest has no startup probe, so the liveness probe waits instead",
 	}, changes[0])
 	assert.Equal(t, strings.Replace(string(before), "initialDelaySeconds: 15", "initialDelaySeconds: 540", 1),

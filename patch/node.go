@@ -82,7 +82,7 @@ func (d *document) alone(n *yaml.Node, what string) error {
 	return nil
 }
 
-// doubled returns a key that stands twice in a mapping.
+// doubled returns a key that occurs twice in a mapping.
 func doubled(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.MappingNode {
 		seen := make(map[string]bool, len(n.Content)/2)

@@ -79,8 +79,7 @@ type Env struct {
 // A Change is one difference between the manifest that came in and the one
 // that went out.
 type Change struct {
-	// Path is such as "spec.containers[kube-apiserver].startupProbe.failureThreshold".
-	Path string `json:"path"`
+	Target Target `json:"path"`
 	// Old is empty when the field was not there.
 	Old    string `json:"old"`
 	New    string `json:"new"`

@@ -19,10 +19,12 @@ func TestWithoutAStartupProbe(t *testing.T) {
 		{"none", small, Settings{Startup: &Probe{InitialDelay: 10, Period: 20, FailureThreshold: 6}}, 130},
 		{"period by default", small, Settings{Startup: &Probe{FailureThreshold: 6}}, 60},
 		{"only a timeout", small, Settings{Startup: &Probe{Timeout: 6}}, 0},
-		{"a longer delay of its own", small, Settings{Startup: &Probe{FailureThreshold: 6}, Liveness: &Probe{InitialDelay: 70}}, 70},
+		{"a longer delay of its own", small, Settings{Startup: &Probe{FailureThreshold: 6},
+			Liveness: &Probe{InitialDelay: 70}}, 70},
 		{"beyond all bounds", small, Settings{Startup: &Probe{Period: 1 << 20, FailureThreshold: 1 << 20}}, math.MaxInt32},
 		{"a startup probe", small + startup, Settings{Startup: &Probe{Period: 20, FailureThreshold: 30}}, 0},
-		{"a kubelet that knows none", small + startup, Settings{Startup: &Probe{Period: 20, FailureThreshold: 30}, NoStartupProbe: true}, 600},
+		{"a kubelet that knows none", small + startup, Settings{Startup: &Probe{Period: 20, FailureThreshold: 30},
+			NoStartupProbe: true}, 600},
 		{"null", small + "    startupProbe:\n", Settings{Startup: &Probe{Period: 20, FailureThreshold: 30}}, 600},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -51,7 +51,7 @@ func requireExactly(t testing.TB, before, after []byte, changes []Change) {
 	want := map[string][2]string{}
 	for _, c := range changes {
 		if !c.Kept {
-			want[c.Path] = [2]string{c.Old, c.New}
+			want[c.Target.String()] = [2]string{c.Old, c.New}
 		}
 	}
 	was, is := leaves(t, before), leaves(t, after)

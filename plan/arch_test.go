@@ -11,7 +11,8 @@ import (
 
 // etcd ends at once on 32-bit ARM unless it is told that nobody tests it there.
 func TestEtcdStartsOn32BitARM(t *testing.T) {
-	want := patch.Env{Name: "ETCD_UNSUPPORTED_ARCH", Value: "arm", Reason: "etcd refuses to start on 32-bit ARM without it, and kubeadm does not set it"}
+	want := patch.Env{Name: "ETCD_UNSUPPORTED_ARCH", Value: "arm",
+		Reason: "etcd refuses to start on 32-bit ARM without it, and kubeadm does not set it"}
 	for name, c := range map[string]struct {
 		board hwdetect.Board
 		want  bool

@@ -8,15 +8,14 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// rsaTooDear is the wall time of one mutual handshake with RSA keys from which
-// ECDSA keys are chosen. Kubelet, controllers, probes and kubeadm make hundreds
-// of handshakes in a bootstrap.
-const rsaTooDear = 0.010
+// rsaSlow is the wall time in seconds of one mutual handshake with RSA keys from which
+// ECDSA keys are chosen. Kubelet, controllers, probes and kubeadm make hundreds of
+// handshakes in a bootstrap.
+const rsaSlow = 0.010
 
-// rsaNoticed is the same for the profiles that save: kubeadm makes eleven key
-// pairs, and eleven of RSA-2048 took a tenth of the whole bootstrap on the
-// reference board, whose handshakes take 2.8 ms.
-const rsaNoticed = 0.001
+// rsaSlowWhenSaving is the same for the profiles that save: kubeadm makes eleven key
+// pairs, which with RSA-2048 take a tenth of a whole bootstrap on the reference board.
+const rsaSlowWhenSaving = 0.001
 
 // config decides what is added to kubeadm's configuration.
 func (m *maker) config() {
@@ -27,9 +26,10 @@ func (m *maker) config() {
 		api = b.ConfigWrite()
 	}
 	c := &ConfigPlan{API: api, Translate: true}
-	if api == "v1" {
+	if kubeadm.IsExperimental(api) {
 		// Nothing of it is decided, so that no decision says what is not done.
-		m.warn("the config is kubeadm.k8s.io/v1, which is experimental: it is passed on as it is, without longer timeouts or smaller keys")
+		m.warn("the config is kubeadm.k8s.io/v1, which is experimental: it is passed on as it is, without longer timeouts " +
+			"or smaller keys")
 		m.p.Config = c
 		return
 	}
@@ -51,18 +51,14 @@ func (m *maker) config() {
 	m.p.Config = c
 }
 
-// hasTimeouts tells whether an API version has the timeouts section.
-func hasTimeouts(api string) bool {
-	return api != "" && !strings.HasPrefix(api, "v1beta") || api == "v1beta4"
-}
-
 func (m *maker) algorithm(c *ConfigPlan) {
 	const name = KeyAlgorithm
 	s := m.f.Speed
-	cost := fmt.Sprintf("a mutual TLS handshake takes %s with RSA-2048 keys and %s with ECDSA P-256 keys", short(s.HandshakeRSA), short(s.HandshakeECDSA))
-	limit := rsaTooDear
+	cost := fmt.Sprintf("a mutual TLS handshake takes %s with RSA-2048 keys and %s with ECDSA P-256 keys",
+		short(s.HandshakeRSA), short(s.HandshakeECDSA))
+	limit := rsaSlow
 	if m.saving() {
-		limit = rsaNoticed
+		limit = rsaSlowWhenSaving
 	}
 	cheap := s.HandshakeRSA < limit || s.HandshakeRSA <= s.HandshakeECDSA
 	if s.HandshakeRSA <= 0 || s.HandshakeECDSA <= 0 {
@@ -80,14 +76,14 @@ func (m *maker) algorithm(c *ConfigPlan) {
 		m.leave(GroupConfig, name, "by the owner's feature gate", "PublicKeysECDSA is set")
 	case cheap:
 		m.leave(GroupConfig, name, "kubeadm's default", cost+": cheap enough")
-	case hasTimeouts(c.API):
+	case kubeadm.HasTimeouts(c.API):
 		m.ecdsa = true
 		m.decide(GroupConfig, name, "ECDSA-P256", cost)
 		c.Edits = append(c.Edits, TextField{Cluster: true, Path: []string{"encryptionAlgorithm"}, Text: "ECDSA-P256"})
-	case m.f.Kubeadm.Value(kubeadm.KeyAlgorithm) == "featureGates.PublicKeysECDSA":
+	case m.f.Kubeadm.KeyChoice() == kubeadm.ByFeatureGate:
 		m.ecdsa = true
 		m.decide(GroupConfig, name, "ECDSA by feature gate", cost+"; kubeconfig keys stay RSA in this version")
-		c.Edits = append(c.Edits, FeatureGate{"PublicKeysECDSA"})
+		c.Edits = append(c.Edits, FeatureGate{kubeadm.ECDSAGate})
 	default:
 		m.leave(GroupConfig, name, "RSA-2048", cost+", but this kubeadm or its config has no choice")
 	}
@@ -114,11 +110,12 @@ func (m *maker) validity(c *ConfigPlan) {
 	if 2*period > caPeriod {
 		edit("caCertificateValidityPeriod", 2*period)
 	}
-	m.decide(GroupConfig, Validity, fmt.Sprintf("%.0f days", period.Hours()/24), "--certificate-validity says so; a stolen key is of use for as long")
+	m.decide(GroupConfig, Validity, fmt.Sprintf("%.0f days", period.Hours()/24),
+		"--certificate-validity says so; a stolen key is of use for as long")
 }
 
-// HasValidity tells whether an API version has fields for the validity of certificates.
-func HasValidity(api string) bool { return hasTimeouts(api) }
+// HasValidity reports whether an API version has fields for the validity of certificates.
+func HasValidity(api string) bool { return kubeadm.HasTimeouts(api) }
 
 // housekeeping has the kubelet's cAdvisor look at the containers less often than
 // every 10 s (cmd/kubelet/app/options/globalflags_linux.go). Evictions do not wait
@@ -137,15 +134,17 @@ func (m *maker) housekeeping(c *ConfigPlan) {
 		every = time.Minute
 	}
 	c.Edits = append(c.Edits, KubeletFlag{flag, short(every.Seconds())})
-	m.decide(GroupKubelet, name, short(every.Seconds()), "it reads a dozen files for every container each time; kubectl top is late by as much")
+	m.decide(GroupKubelet, name, short(every.Seconds()),
+		"it reads a dozen files for every container each time; kubectl top is late by as much")
 }
 
 // timeouts raises kubeadm's own timeouts where the config has them.
 func (m *maker) timeouts(c *ConfigPlan) {
 	budget := m.startBudget()
-	if !hasTimeouts(c.API) {
+	if !kubeadm.HasTimeouts(c.API) {
 		m.timeout(c, RaisedTimeout{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"}, AtLeast: budget},
-			"several times the expected start; this config API has no other clock, the rest is got round by waiting before kubeadm does")
+			"several times the expected start; this config API has no other timeout, so kubeadm-arm waits "+
+				"before kubeadm does")
 		return
 	}
 	call := max(time.Minute, roundUp(2*m.apiServerStart, time.Minute))
@@ -155,9 +154,12 @@ func (m *maker) timeouts(c *ConfigPlan) {
 		value time.Duration
 		why   string
 	}{
-		{"controlPlaneComponentHealthCheck", budget, "several times the expected API server start; the startup probe follows it"},
-		{"kubernetesAPICall", call, "twice the expected API server start in whole minutes: a call may have to wait for a restart"},
-		{"kubeletHealthCheck", kubelet, "the kubelet starts while nothing else does, so twice the expected API server start is ample"},
+		{"controlPlaneComponentHealthCheck", budget,
+			"several times the expected API server start; the startup probe follows it"},
+		{"kubernetesAPICall", call,
+			"twice the expected API server start in whole minutes: a call may have to wait for a restart"},
+		{"kubeletHealthCheck", kubelet,
+			"the kubelet starts while nothing else does, so twice the expected API server start is ample"},
 		{"etcdAPICall", max(2*time.Minute, call), "as long as an API call"},
 		{"tlsBootstrap", max(5*time.Minute, budget), "as long as the control plane may take"},
 		{"discovery", max(5*time.Minute, budget), "as long as the control plane may take"},

@@ -9,11 +9,11 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// fastEnough is the predicted API server start up to which kubeadm's own order
-// and clocks leave room: its tightest deadline is the one minute of its first
-// API call, and a quarter of it is a fair margin, as in kubeadm's order three others
-// start beside it. A board with a tenth of a core, which is beyond, is Ready after the
-// same time either way and spends less CPU time staged.
+// fastEnough is the predicted API server start up to which kubeadm's own order and
+// timeouts leave room. Its tightest deadline is the one minute of its first API call; a
+// quarter of it is a fair margin, since in kubeadm's order three other components start
+// at the same time. A slower board is Ready after the same time either way and uses less
+// CPU time staged.
 const fastEnough = 15 * time.Second
 
 // MakeInit plans `kubeadm-arm init`.
@@ -26,7 +26,8 @@ func MakeInit(f Facts) Plan {
 		m.decide(GroupBoard, "expected bootstrap", m.expect(Bootstrap).String(), Calibrated().describe(Bootstrap, f.Speed))
 	}
 	if f.Kubeadm.Nearest {
-		m.warn(fmt.Sprintf("kubeadm %s is newer than this program knows; it is treated as v1.%d", f.Kubeadm.Version, kubeadm.NewestMinor))
+		m.warn(fmt.Sprintf("kubeadm %s is newer than this program knows; it is treated as v1.%d", f.Kubeadm.Version,
+			kubeadm.NewestMinor))
 	}
 	m.config()
 	m.p.Steps = m.steps()
@@ -111,7 +112,7 @@ func newMaker(f Facts) *maker {
 
 func (m *maker) warn(text string) { m.p.Warnings = append(m.p.Warnings, text) }
 
-// skipped tells whether the owner skips a phase.
+// skipped reports whether the owner skips a phase.
 func (m *maker) skipped(phase string) bool {
 	parent, _, _ := strings.Cut(phase, "/")
 	return slices.Contains(m.skip, phase) || slices.Contains(m.skip, parent) || slices.Contains(m.skip, "all")

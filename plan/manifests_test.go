@@ -36,7 +36,8 @@ func TestSettingsOfRealManifests(t *testing.T) {
 		require.NoError(t, text.Close())
 		for name, speed := range boards {
 			settings := map[string]patch.Settings{}
-			for _, s := range MakeInit(Facts{Profile: Balanced, Board: hwdetect.Board{CPU: hwdetect.CPU{Count: cores[name]}}, Speed: speed, Kubeadm: behaviour, Config: owner}).Steps {
+			for _, s := range MakeInit(Facts{Profile: Balanced, Board: hwdetect.Board{CPU: hwdetect.CPU{Count: cores[name]}},
+				Speed: speed, Kubeadm: behaviour, Config: owner}).Steps {
 				if p, ok := s.(PatchManifests); ok {
 					settings = p.Settings
 				}

@@ -65,7 +65,8 @@ const mostCores = 2
 // describe says how the prediction came about.
 func (m Model) describe(what string, s Speed) string {
 	start := m.Starts[what]
-	text := fmt.Sprintf("%.2g s of work on one core of the reference board times %.1f to the power of %.2f", start.Seconds, m.Slowdown(s), start.Power)
+	text := fmt.Sprintf("%.2g s of work on one core of the reference board times %.1f to the power of %.2f",
+		start.Seconds, m.Slowdown(s), start.Power)
 	if start.Fixed > 0 {
 		text = fmt.Sprintf("%.2g s, and ", start.Fixed) + text
 	}

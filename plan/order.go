@@ -31,10 +31,10 @@ const (
 	stagedOrder
 )
 
-// stages tells whether a component is staged.
+// stages reports whether a component is staged.
 func (o order) stages(component string) bool { return slices.Contains(o.staged, component) }
 
-// split tells whether kubeadm's phases run in more than one process.
+// split reports whether kubeadm's phases run in more than one process.
 func (m *maker) split() bool { return m.slow || m.saving() || m.f.Board.ARM32() }
 
 // decideOrder decides the order of a plan. A fast board stages the controller-manager
@@ -49,7 +49,7 @@ func (m *maker) decideOrder() {
 	case m.saving() && wrapped && slices.Contains(components, ControllerManager):
 		m.order = m.stageControllerManager(components)
 	default:
-		m.leave(GroupStart, StagedStart, "off", "the board is fast enough for kubeadm's own order and clocks")
+		m.leave(GroupStart, StagedStart, "off", "the board is fast enough for kubeadm's own order and timeouts")
 		if m.split() {
 			m.order.kind = patchedOrder
 		}
@@ -57,9 +57,12 @@ func (m *maker) decideOrder() {
 }
 
 func (m *maker) stageControllerManager(components []string) order {
-	m.decide(GroupStart, StagedStart, ControllerManager, "it ends itself when the API server is not healthy within ten seconds of its own start, which no flag changes and a busy moment brings about on any board")
+	m.decide(GroupStart, StagedStart, ControllerManager,
+		"it ends itself when the API server is not healthy within ten seconds of its own start, which no flag changes and "+
+			"a busy moment brings about on any board")
 	first := slices.DeleteFunc(slices.Clone(components), func(c string) bool { return c == ControllerManager })
-	o := order{kind: stagedOrder, first: append(m.localEtcd(), first...), staged: []string{ControllerManager}, beside: !m.finalizes()}
+	o := order{kind: stagedOrder, first: append(m.localEtcd(), first...), staged: []string{ControllerManager},
+		beside: !m.finalizes()}
 	o.last = o.staged
 	if o.beside && slices.Contains(o.first, Scheduler) { // nothing waits for it
 		o.first = slices.DeleteFunc(o.first, func(c string) bool { return c == Scheduler })
@@ -71,7 +74,9 @@ func (m *maker) stageControllerManager(components []string) order {
 
 func (m *maker) stageAll(components []string) order {
 	o := order{kind: stagedOrder, first: m.localEtcd(), beside: m.together()}
-	m.decide(GroupStart, StagedStart, "on", fmt.Sprintf("with an API server start of about %s, scheduler and controller-manager would load it with retries, and kubeadm's first API call gives up after 1 minute", m.apiServerStart))
+	m.decide(GroupStart, StagedStart, "on",
+		fmt.Sprintf("with an API server start of about %s, scheduler and controller-manager would load it with retries, "+
+			"and kubeadm's first API call gives up after 1 minute", m.apiServerStart))
 	for _, c := range components {
 		if o.beside && c == APIServer {
 			o.first = append(o.first, c)
@@ -81,25 +86,31 @@ func (m *maker) stageAll(components []string) order {
 	}
 	o.last = o.staged
 	if o.beside {
-		m.decide(GroupStart, "release order", strings.Join(o.first, " and ")+", then "+strings.Join(o.staged, " and "), "there is a core for each of two; what starts before the API server is healthy only crashes, retries and costs CPU time")
+		m.decide(GroupStart, "release order", strings.Join(o.first, " and ")+", then "+strings.Join(o.staged, " and "),
+			"there is a core for each of two; what starts before the API server is healthy only crashes, retries and costs "+
+				"CPU time")
 	} else {
-		m.decide(GroupStart, "release order", strings.Join(slices.Concat(o.first, o.staged), ", "), "each needs the one before it; what starts early only crashes, retries and costs CPU time")
+		m.decide(GroupStart, "release order", strings.Join(slices.Concat(o.first, o.staged), ", "),
+			"each needs the one before it; what starts early only crashes, retries and costs CPU time")
 	}
 	if slices.Contains(components, APIServer) {
-		m.decide(GroupStart, "kubelet while the API server starts", "paused", "nothing that it does then can succeed, and on one slow core it takes a third of the CPU")
-		m.decide(GroupStart, "API server timer slack", "raised while it starts", "it dials itself eighty times at once, with RSA keys: one handshake after the other, the first serves all; in turns of 10 ms all are late")
+		m.decide(GroupStart, "kubelet while the API server starts", "paused",
+			"nothing that it does then can succeed, and on one slow core it takes a third of the CPU")
+		m.decide(GroupStart, "API server timer slack", "raised while it starts",
+			"it dials itself eighty times at once, with RSA keys: one handshake after the other, the first serves all; in "+
+				"turns of 10 ms all are late")
 	}
 	m.decideLaterStarts(o, "all four at once wear each other down")
 	return o
 }
 
 func (m *maker) decideLaterStarts(o order, why string) {
-	m.decide(GroupStart, "start after a reboot", "staged, too", why+"; a systemd unit puts "+strings.Join(o.staged, ", ")+" back in this order")
+	m.decide(GroupStart, "start after a reboot", "staged, too", why+"; a systemd unit puts "+strings.Join(o.staged,
+		", ")+" back in this order")
 }
 
-// together tells whether etcd and the API server start side by side, and later
-// the others. It gained little on an emulated Cortex-A7, whose two cores are busy
-// either way: 2 of 171 s. A quota of less than two cores is as one core.
+// together reports whether etcd and the API server start side by side, and later
+// the others. A quota of less than two cores counts as one core.
 //
 // kubelet-finalize among the phases that run beside their start would end
 // scheduler and controller-manager while they are being made.
@@ -108,7 +119,7 @@ func (m *maker) together() bool {
 	return !m.finalizes() && m.cores() >= enoughForTwo && (measured == 0 || measured >= enoughForTwo)
 }
 
-// finalizes tells whether kubeadm starts the kubelet a second time.
+// finalizes reports whether kubeadm starts the kubelet a second time.
 func (m *maker) finalizes() bool {
 	return slices.Contains(m.f.Kubeadm.Phases(), finalize) && !m.skipped(finalize) && !m.rotatable()
 }

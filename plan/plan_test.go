@@ -77,16 +77,20 @@ func has(p Plan, name string) bool {
 // changes there is what an owner will see change.
 func TestGoldenPlans(t *testing.T) {
 	for name, f := range map[string]Facts{
-		"slow-v1.37":       {Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 37, 2)},
-		"twocores-v1.37":   {Profile: Balanced, Speed: twoCores(15), Kubeadm: behaviour(t, 37, 2), Board: hwdetect.Board{CPU: hwdetect.CPU{Count: 2}}},
+		"slow-v1.37": {Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 37, 2)},
+		"twocores-v1.37": {Profile: Balanced, Speed: twoCores(15), Kubeadm: behaviour(t, 37, 2),
+			Board: hwdetect.Board{CPU: hwdetect.CPU{Count: 2}}},
 		"slowest-v1.37":    {Profile: Balanced, Speed: slow(60), Kubeadm: behaviour(t, 37, 2)},
 		"fast-v1.37":       {Profile: Balanced, Speed: Reference(), Kubeadm: behaviour(t, 37, 2)},
 		"slow-v1.28":       {Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 28, 15)},
 		"slow-v1.13":       {Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 13, 1)},
 		"frugal-v1.37":     {Profile: Frugal, Speed: slow(7), Kubeadm: behaviour(t, 37, 2)},
 		"responsive-v1.37": {Profile: Responsive, Speed: slow(15), Kubeadm: behaviour(t, 37, 2)},
-		"endpoint-v1.37":   {Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 37, 2), Args: args(t, "--control-plane-endpoint=cluster.example:6443")},
-		"external-v1.37":   {Speed: slow(15), Kubeadm: behaviour(t, 37, 2), Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\netcd:\n  external:\n    endpoints: [https://10.0.0.9:2379]\n")},
+		"endpoint-v1.37": {Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 37, 2),
+			Args: args(t, "--control-plane-endpoint=cluster.example:6443")},
+		"external-v1.37": {Speed: slow(15), Kubeadm: behaviour(t, 37, 2),
+			Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\netcd:\n  external:\n    "+
+				"endpoints: [https://10.0.0.9:2379]\n")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := json.MarshalIndent(MakeInit(f), "", "  ")
@@ -115,8 +119,10 @@ func TestEveryDecisionHasAReason(t *testing.T) {
 // What the owner's patches set is kept, and the plan says so for every field.
 func TestOwnersPatchesWin(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(dir+"/kube-scheduler.yaml", []byte("spec: {containers: [{name: kube-scheduler, readinessProbe: {periodSeconds: 2}}]}\n"), 0o644))
-	require.NoError(t, os.WriteFile(dir+"/etcd+json.yaml", []byte("- {op: add, path: /spec/containers/0/command/-, value: --heartbeat-interval=100}\n"), 0o644))
+	require.NoError(t, os.WriteFile(dir+"/kube-scheduler.yaml",
+		[]byte("spec: {containers: [{name: kube-scheduler, readinessProbe: {periodSeconds: 2}}]}\n"), 0o644))
+	require.NoError(t, os.WriteFile(dir+"/etcd+json.yaml",
+		[]byte("- {op: add, path: /spec/containers/0/command/-, value: --heartbeat-interval=100}\n"), 0o644))
 	owned, err := patch.ReadOwned(dir)
 	require.NoError(t, err)
 	for _, s := range MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Owned: owned}).Steps {
@@ -200,8 +206,10 @@ scheduler:
 	assert.Equal(t, "2h0m0s", decision(t, p, "timeouts.kubernetesAPICall").Value)
 	assert.False(t, p.Config.PinToken)
 	for _, profile := range []Profile{Responsive, Balanced} {
-		c := config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n  - name: housekeeping-interval\n    value: 15s\n")
-		for _, e := range MakeInit(Facts{Profile: profile, Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Config: c}).Config.Edits {
+		c := config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  "+
+			"kubeletExtraArgs:\n  - name: housekeeping-interval\n    value: 15s\n")
+		for _, e := range MakeInit(Facts{Profile: profile, Speed: slow(30), Kubeadm: behaviour(t, 37, 2),
+			Config: c}).Config.Edits {
 			_, flag := e.(KubeletFlag)
 			assert.False(t, flag, "the owner's stays")
 		}
@@ -246,7 +254,9 @@ func TestValidity(t *testing.T) {
 // The API v1 of kubeadm v1.37 is read and passed on, never written; it was said
 // that keys and timeouts were chosen, and they were not.
 func TestTheExperimentalConfigIsPassedOn(t *testing.T) {
-	c := config(t, "apiVersion: kubeadm.k8s.io/v1\nkind: ClusterConfiguration\ncontrolPlaneEndpoint: cluster.example:6443\nscheduler: {extraArgs: [{name: leader-elect-lease-duration, value: 30s}]}\n---\napiVersion: kubeadm.k8s.io/v1\nkind: InitConfiguration\nskipPhases: [addon]\n")
+	c := config(t, "apiVersion: kubeadm.k8s.io/v1\nkind: ClusterConfiguration\ncontrolPlaneEndpoint: "+
+		"cluster.example:6443\nscheduler: {extraArgs: [{name: leader-elect-lease-duration, value: "+
+		"30s}]}\n---\napiVersion: kubeadm.k8s.io/v1\nkind: InitConfiguration\nskipPhases: [addon]\n")
 	p := MakeInit(Facts{Profile: Balanced, Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Config: c})
 	assert.Equal(t, &ConfigPlan{API: "v1", Translate: true}, p.Config)
 	assert.Contains(t, strings.Join(p.Warnings, "\n"), "experimental")
@@ -268,7 +278,8 @@ func TestTheExperimentalConfigIsPassedOn(t *testing.T) {
 }
 
 func TestWhatTheOwnerSkipsIsNotStaged(t *testing.T) {
-	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Args: args(t, "--skip-phases=control-plane/scheduler")})
+	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 37, 2),
+		Args: args(t, "--skip-phases=control-plane/scheduler")})
 	for _, s := range p.Steps {
 		assert.NotEqual(t, ReleaseManifest{Component: Scheduler}, s)
 	}
@@ -332,16 +343,23 @@ func TestFinalizedBeforeTheKubeletStarts(t *testing.T) {
 		f     Facts
 		early bool
 	}{
-		"v1.37":                 {Facts{Kubeadm: behaviour(t, 37, 2)}, true},
-		"v1.17":                 {Facts{Kubeadm: behaviour(t, 17, 17)}, true},
-		"before it was there":   {Facts{Kubeadm: behaviour(t, 16, 0)}, false},
-		"newer than known":      {Facts{Kubeadm: behaviour(t, kubeadm.NewestMinor+1, 0)}, false},
-		"skipped":               {Facts{Kubeadm: behaviour(t, 37, 2), Args: args(t, "--skip-phases=kubelet-finalize")}, false},
-		"its part skipped":      {Facts{Kubeadm: behaviour(t, 37, 2), Args: args(t, "--skip-phases=kubelet-finalize/enable-client-cert-rotation")}, false},
-		"no rotation":           {Facts{Kubeadm: behaviour(t, 37, 2), Config: kubeletConfig("rotateCertificates: false\n")}, false},
-		"rotation as it is":     {Facts{Kubeadm: behaviour(t, 37, 2), Config: kubeletConfig("rotateCertificates: true\n")}, true},
-		"the owner's cert-dir":  {Facts{Kubeadm: behaviour(t, 37, 2), Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  kubeletExtraArgs:\n  - {name: cert-dir, value: /x}\n")}, false},
-		"the owner's kubeconf.": {Facts{Kubeadm: behaviour(t, 37, 2), Args: args(t, "--skip-phases=kubeconfig/kubelet")}, false},
+		"v1.37":               {Facts{Kubeadm: behaviour(t, 37, 2)}, true},
+		"v1.17":               {Facts{Kubeadm: behaviour(t, 17, 17)}, true},
+		"before it was there": {Facts{Kubeadm: behaviour(t, 16, 0)}, false},
+		"newer than known":    {Facts{Kubeadm: behaviour(t, kubeadm.NewestMinor+1, 0)}, false},
+		"skipped": {Facts{Kubeadm: behaviour(t, 37, 2), Args: args(t, "--skip-phases=kubelet-finalize")},
+			false},
+		"its part skipped": {Facts{Kubeadm: behaviour(t, 37, 2),
+			Args: args(t, "--skip-phases=kubelet-finalize/enable-client-cert-rotation")}, false},
+		"no rotation": {Facts{Kubeadm: behaviour(t, 37, 2), Config: kubeletConfig("rotateCertificates: false\n")},
+			false},
+		"rotation as it is": {Facts{Kubeadm: behaviour(t, 37, 2), Config: kubeletConfig("rotateCertificates: true\n")},
+			true},
+		"the owner's cert-dir": {Facts{Kubeadm: behaviour(t, 37, 2),
+			Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nnodeRegistration:\n  "+
+				"kubeletExtraArgs:\n  - {name: cert-dir, value: /x}\n")}, false},
+		"the owner's kubeconf.": {Facts{Kubeadm: behaviour(t, 37, 2), Args: args(t, "--skip-phases=kubeconfig/kubelet")},
+			false},
 	} {
 		for _, speed := range []Speed{twoCores(15), Reference()} {
 			t.Run(name, func(t *testing.T) {
@@ -375,7 +393,8 @@ func TestFinalizedBeforeTheKubeletStarts(t *testing.T) {
 func TestNoKubeletIsStartedAgainBesideAStart(t *testing.T) {
 	for minor := kubeadm.OldestMinor; minor <= kubeadm.NewestMinor+1; minor++ {
 		for _, speed := range []Speed{twoCores(15), slow(15)} {
-			p := MakeInit(Facts{Profile: Balanced, Speed: speed, Kubeadm: behaviour(t, minor, 0), Board: hwdetect.Board{CPU: hwdetect.CPU{Count: 2}}})
+			p := MakeInit(Facts{Profile: Balanced, Speed: speed, Kubeadm: behaviour(t, minor, 0),
+				Board: hwdetect.Board{CPU: hwdetect.CPU{Count: 2}}})
 			starting := map[string]bool{}
 			for _, s := range p.Steps {
 				switch s := s.(type) {
@@ -439,15 +458,17 @@ func TestServingCertificate(t *testing.T) {
 		f    Facts
 		want bool
 	}{
-		"ours":                {Facts{Speed: slow(15), Kubeadm: b}, true},
-		"an old kubeadm":      {Facts{Speed: slow(15), Kubeadm: behaviour(t, 13, 1)}, false},
-		"a fast board":        {Facts{Speed: Reference(), Kubeadm: b}, false},
-		"a CA is here":        {Facts{Speed: slow(15), Kubeadm: b, HasCA: true}, false},
-		"the owner wants RSA": {Facts{Speed: slow(15), Kubeadm: b, Config: cluster("encryptionAlgorithm: RSA-3072\n")}, false},
-		"the owner wants it":  {Facts{Speed: slow(15), Kubeadm: b, Config: cluster("encryptionAlgorithm: ECDSA-P256\n")}, true},
-		"signed by the CA":    {Facts{Speed: slow(15), Kubeadm: b, Config: kubelet("serverTLSBootstrap: true\n")}, false},
-		"the owner's":         {Facts{Speed: slow(15), Kubeadm: b, Config: kubelet("tlsCertFile: /x\n")}, false},
-		"started by others":   {Facts{Speed: slow(15), Kubeadm: b, Args: args(t, "--skip-phases=kubelet-start")}, false},
+		"ours":           {Facts{Speed: slow(15), Kubeadm: b}, true},
+		"an old kubeadm": {Facts{Speed: slow(15), Kubeadm: behaviour(t, 13, 1)}, false},
+		"a fast board":   {Facts{Speed: Reference(), Kubeadm: b}, false},
+		"a CA is here":   {Facts{Speed: slow(15), Kubeadm: b, HasCA: true}, false},
+		"the owner wants RSA": {Facts{Speed: slow(15), Kubeadm: b, Config: cluster("encryptionAlgorithm: RSA-3072\n")},
+			false},
+		"the owner wants it": {Facts{Speed: slow(15), Kubeadm: b, Config: cluster("encryptionAlgorithm: ECDSA-P256\n")},
+			true},
+		"signed by the CA":  {Facts{Speed: slow(15), Kubeadm: b, Config: kubelet("serverTLSBootstrap: true\n")}, false},
+		"the owner's":       {Facts{Speed: slow(15), Kubeadm: b, Config: kubelet("tlsCertFile: /x\n")}, false},
+		"started by others": {Facts{Speed: slow(15), Kubeadm: b, Args: args(t, "--skip-phases=kubelet-start")}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := false
@@ -469,11 +490,14 @@ func TestSharedCertificate(t *testing.T) {
 		f    Facts
 		want string
 	}{
-		"usual":              {Facts{}, "/etc/kubernetes/pki/apiserver.crt"},
-		"elsewhere":          {Facts{Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncertificatesDir: /srv/pki/\n")}, "/srv/pki/apiserver.crt"},
-		"elsewhere by flag":  {Facts{Args: args(t, "--cert-dir=/srv/pki")}, "/srv/pki/apiserver.crt"},
-		"another user's":     {Facts{Args: args(t, "--feature-gates=RootlessControlPlane=true")}, ""},
-		"the owner has them": {Facts{Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncontrollerManager:\n  extraArgs: [{name: tls-private-key-file, value: /x}]\n")}, ""},
+		"usual": {Facts{}, "/etc/kubernetes/pki/apiserver.crt"},
+		"elsewhere": {Facts{Config: config(t,
+			"apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncertificatesDir: /srv/pki/\n")}, "/srv/pki/apiserver.crt"},
+		"elsewhere by flag": {Facts{Args: args(t, "--cert-dir=/srv/pki")}, "/srv/pki/apiserver.crt"},
+		"another user's":    {Facts{Args: args(t, "--feature-gates=RootlessControlPlane=true")}, ""},
+		"the owner has them": {Facts{Config: config(t,
+			"apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncontrollerManager:\n  extraArgs: [{name: "+
+				"tls-private-key-file, value: /x}]\n")}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.f.Speed, c.f.Kubeadm, c.f.Profile = slow(15), b, Balanced

@@ -39,14 +39,14 @@ func ParseProfile(name string) (Profile, error) {
 	return "", fmt.Errorf("%q is none of the profiles responsive, balanced and frugal", name)
 }
 
-// saving tells whether the profile leaves out anything. A Kubernetes newer than
+// saving reports whether the profile leaves out anything. A Kubernetes newer than
 // the version table is left as it is: a flag that a component no longer knows
 // would keep it from starting.
 func (m *maker) saving() bool {
 	return (m.f.Profile == Balanced || m.f.Profile == Frugal) && !m.f.Kubeadm.Nearest
 }
 
-// single tells whether the cluster can only ever have this one control-plane
+// single reports whether the cluster can only ever have this one control-plane
 // node: kubeadm lets no second one join without a controlPlaneEndpoint
 // (cmd/kubeadm/app/cmd/join.go).
 func (m *maker) single() bool {
@@ -54,7 +54,7 @@ func (m *maker) single() bool {
 	return !given && !m.f.Config.Means("controlPlaneEndpoint")
 }
 
-// alone tells whether the profile may leave out what several control-plane
+// alone reports whether the profile may leave out what several control-plane
 // nodes need of each other.
 func (m *maker) alone() bool { return m.saving() && m.single() }
 
@@ -65,10 +65,12 @@ func (m *maker) profile() {
 		m.leave(GroupProfile, "profile", string(Responsive), "only what the bootstrap needs is changed")
 		return
 	case m.f.Kubeadm.Nearest:
-		m.leave(GroupProfile, "profile", string(Responsive), fmt.Sprintf("%s would set flags that this newer Kubernetes may not know any more", m.f.Profile))
+		m.leave(GroupProfile, "profile", string(Responsive),
+			fmt.Sprintf("%s would set flags that this newer Kubernetes may not know any more", m.f.Profile))
 		return
 	}
-	m.decide(GroupProfile, "profile", string(m.f.Profile), "a control plane's idle load is watching, not work; --profile=responsive leaves it as it is")
+	m.decide(GroupProfile, "profile", string(m.f.Profile),
+		"a control plane's idle load is watching, not work; --profile=responsive leaves it as it is")
 	m.decide(GroupProfile, "GOMAXPROCS of etcd, controller-manager, scheduler", "1", oneThread)
 	if !m.single() {
 		return
@@ -81,16 +83,24 @@ func (m *maker) profile() {
 
 // Why a profile leaves something out.
 const (
-	oneThread    = "this program mostly waits; with one thread its runtime does not wake others that find nothing to do"
-	noElection   = "without a controlPlaneEndpoint no second control-plane node can join, so there is nobody to elect against; each renewal is an API call and a write to disk every 2 s"
-	noWatchCache = "the cache serves many clients of one kind of object; a small cluster has few, and pays for a hundred caches, each with a timer that fires every second"
-	noProxy      = "it is for several API servers of different versions; while the server starts, it asks the server ten times a second whether it is ready"
-	noFairness   = "it shares an overloaded API server out among many clients; without it --max-requests-inflight is the only bound, and every request and every start costs less"
-	batch        = "etcd's log is on the disk before an answer is given, whatever this says; its database file follows this much later, and takes ten writes in one"
-	lazyGC       = "a server that starts with a small heap collects garbage all the time; GOMEMLIMIT keeps it from taking the board's memory"
-	sharedCert   = "without a certificate it makes one at every start, which nobody can verify and which takes two RSA keys; this one lies in a folder that it reads anyway"
-	progress     = "etcd tells every one of the API server's hundred watches this often that nothing has happened"
-	etcdAlone    = "etcd's clock ticks this often; with one member there is nobody to send a heartbeat to: its first start waits for up to five ticks, and a request has 5 s and ten"
+	oneThread  = "this program mostly waits; with one thread its runtime does not wake others that find nothing to do"
+	noElection = "without a controlPlaneEndpoint no second control-plane node can join, so there is nobody to elect " +
+		"against; each renewal is an API call and a write to disk every 2 s"
+	noWatchCache = "the cache serves many clients of one kind of object; a small cluster has few, and pays for a " +
+		"hundred caches, each with a timer that fires every second"
+	noProxy = "it is for several API servers of different versions; while the server starts, it asks the server " +
+		"ten times a second whether it is ready"
+	noFairness = "it shares an overloaded API server out among many clients; without it --max-requests-inflight is " +
+		"the only bound, and every request and every start costs less"
+	batch = "etcd's log is on the disk before an answer is given, whatever this says; its database file follows " +
+		"this much later, and takes ten writes in one"
+	lazyGC = "a server that starts with a small heap collects garbage all the time; GOMEMLIMIT keeps it from " +
+		"taking the board's memory"
+	sharedCert = "without a certificate it makes one at every start, which nobody can verify and which takes two RSA " +
+		"keys; this one lies in a folder that it reads anyway"
+	progress  = "etcd tells every one of the API server's hundred watches this often that nothing has happened"
+	etcdAlone = "etcd's clock ticks this often; with one member there is nobody to send a heartbeat to: its first " +
+		"start waits for up to five ticks, and a request has 5 s and ten"
 )
 
 // aloneTick is the heartbeat interval of an etcd with one member; etcd's own is
@@ -108,7 +118,8 @@ func (m *maker) save(component string, s *patch.Settings) {
 		return
 	}
 	flag := func(policy patch.Policy, name, value, reason string) {
-		s.Flags = append(s.Flags, patch.Flag{Name: name, Value: value, Policy: policy, UserSet: m.userSet(component, name), Reason: reason})
+		s.Flags = append(s.Flags, patch.Flag{Name: name, Value: value, Policy: policy, UserSet: m.userSet(component, name),
+			Reason: reason})
 	}
 	env := func(name, value, reason string) {
 		s.Env = append(s.Env, patch.Env{Name: name, Value: value, Reason: reason})
@@ -143,7 +154,8 @@ func (m *maker) save(component string, s *patch.Settings) {
 		}
 	case ControllerManager, Scheduler:
 		env("GOMAXPROCS", "1", oneThread)
-		if base := m.sharedCertificate(); component == ControllerManager && base != "" && !m.userSet(component, "tls-cert-file") && !m.userSet(component, "tls-private-key-file") {
+		if base := m.sharedCertificate(); component == ControllerManager && base != "" && !m.userSet(component,
+			"tls-cert-file") && !m.userSet(component, "tls-private-key-file") {
 			flag(patch.IfAbsent, "tls-cert-file", base+".crt", sharedCert)
 			flag(patch.IfAbsent, "tls-private-key-file", base+".key", sharedCert)
 		}

@@ -49,7 +49,8 @@ func flagValue(s patch.Settings, name string) string {
 }
 
 func TestElectionIsLeftOutOnlyWhereNobodyCanJoin(t *testing.T) {
-	const endpoint = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncontrolPlaneEndpoint: cluster.example:6443\n"
+	const endpoint = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncontrolPlaneEndpoint: " +
+		"cluster.example:6443\n"
 	base := Facts{Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 37, 2)}
 	for name, c := range map[string]struct {
 		change func(*Facts)
@@ -79,7 +80,8 @@ func TestElectionIsLeftOutOnlyWhereNobodyCanJoin(t *testing.T) {
 
 // etcd refuses to start with an election timeout below five heartbeats.
 func TestOwnersElectionTimeoutLeavesTheHeartbeatAlone(t *testing.T) {
-	c := config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\netcd: {local: {extraArgs: [{name: election-timeout, value: '1000'}]}}\n")
+	c := config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\netcd: {local: {extraArgs: [{name: "+
+		"election-timeout, value: '1000'}]}}\n")
 	for _, p := range Profiles() {
 		s := settingsOf(Facts{Profile: p, Speed: slow(30), Kubeadm: behaviour(t, 37, 2), Config: c})
 		assert.Empty(t, flagValue(s[Etcd], "heartbeat-interval"), p)
@@ -130,7 +132,8 @@ func TestProfilesOnRealManifests(t *testing.T) {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		for _, p := range Profiles() {
-			for component, s := range settingsOf(Facts{Profile: p, Speed: Reference(), Kubeadm: b, Config: config(t, string(text))}) {
+			for component, s := range settingsOf(Facts{Profile: p, Speed: Reference(), Kubeadm: b,
+				Config: config(t, string(text))}) {
 				manifest, err := os.ReadFile(filepath.Join(filepath.Dir(path), component+".yaml"))
 				require.NoError(t, err)
 				once, _, err := patch.Apply(manifest, s)

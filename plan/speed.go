@@ -62,18 +62,21 @@ func (s Speed) Slowdown() (times float64, why string) {
 	ref := Reference()
 	switch {
 	case known(s.Work):
-		return math.Max(1, s.Work/ref.Work), fmt.Sprintf("the Go work unit takes %s here and %s on the reference board", short(s.Work), short(ref.Work))
+		return math.Max(1, s.Work/ref.Work), fmt.Sprintf("the Go work unit takes %s here and %s on the reference board",
+			short(s.Work), short(ref.Work))
 	case known(s.HandshakeECDSA):
 		return math.Max(1, s.HandshakeECDSA/ref.HandshakeECDSA),
-			fmt.Sprintf("the Go work was not measured in time; a mutual TLS handshake with ECDSA keys takes %s here and %s on the reference board", short(s.HandshakeECDSA), short(ref.HandshakeECDSA))
+			fmt.Sprintf("the Go work was not measured in time; a mutual TLS handshake with ECDSA keys takes %s here and %s "+
+				"on the reference board", short(s.HandshakeECDSA), short(ref.HandshakeECDSA))
 	case known(s.HandshakeRSA):
 		return math.Max(1, s.HandshakeRSA/ref.HandshakeRSA),
-			fmt.Sprintf("the Go work was not measured in time; a mutual TLS handshake with RSA keys takes %s here and %s on the reference board", short(s.HandshakeRSA), short(ref.HandshakeRSA))
+			fmt.Sprintf("the Go work was not measured in time; a mutual TLS handshake with RSA keys takes %s here and %s on "+
+				"the reference board", short(s.HandshakeRSA), short(ref.HandshakeRSA))
 	}
 	return unmeasured, "nothing could be measured in time; a slow board is assumed"
 }
 
-// Sure tells whether nothing hangs on a closer look: the board would be staged, or not,
+// Sure reports whether nothing hangs on a closer look: the board would be staged, or not,
 // even if the API server took half as long again, or two thirds of it.
 func (s Speed) Sure() bool {
 	if !known(s.Work) || !known(s.HandshakeRSA) || !known(s.HandshakeECDSA) {

@@ -9,11 +9,9 @@ import (
 // SpeedOf reduces a benchmark to what decisions need. What was not measured
 // stays 0. folder is where etcd's data lies, empty when no disk was measured.
 //
-// The figures are CPU times, divided by the CPU quota where there is one. Wall
-// times would say the same on a board that has nothing else to do, and on one
-// that happens to be busy for these few seconds they would plan for a slower
-// board than it is: in the same minute, wall times of one machine were seen to
-// differ by a factor of ten and CPU times by a tenth.
+// The times are CPU times, divided by the CPU quota where there is one. On a board that
+// has nothing else to do wall times would say the same, but on one that happens to be
+// busy for these few seconds they would plan for a slower board.
 func SpeedOf(r bench.Result, folder string) Speed {
 	stretch := 1.0
 	if q := r.Cores.Quota; q > 0 && q < 1 {
@@ -26,7 +24,7 @@ func SpeedOf(r bench.Result, folder string) Speed {
 		case !ok:
 			return 0
 		case !s.OneCore():
-			return max(0, s.Median) * oneCoreGain[strings.Join(strings.Split(which, "/")[:2], "/")]
+			return max(0, s.Median) * oneCoreRatio()[strings.Join(strings.Split(which, "/")[:2], "/")]
 		}
 		return max(0, s.Median)
 	}
@@ -63,14 +61,16 @@ func SpeedOf(r bench.Result, folder string) Speed {
 	return s
 }
 
-// oneCoreGain is what the reference board takes for a handshake that is kept on one core,
-// against what it took in reports of before: so that a board of before is counted from
-// the reference board of before.
-var oneCoreGain = map[string]float64{
-	"mutual/rsa-2048":   0.0024 / 0.0028,
-	"mutual/ecdsa-p256": 0.00082 / 0.00092,
-	"probe/rsa-2048":    0.0011 / 0.0013,
-	"probe/ecdsa-p256":  0.00023 / 0.00029,
+// oneCoreRatio is the time that the reference board takes for a handshake that is kept on
+// one core, divided by the time in reports from before handshakes were kept there. With
+// it a board in such a report is compared with the reference board of that time.
+func oneCoreRatio() map[string]float64 {
+	return map[string]float64{
+		"mutual/rsa-2048":   0.0024 / 0.0028,
+		"mutual/ecdsa-p256": 0.00082 / 0.00092,
+		"probe/rsa-2048":    0.0011 / 0.0013,
+		"probe/ecdsa-p256":  0.00023 / 0.00029,
+	}
 }
 
 // cores is how many cores' worth of CPU a program gets, 0 if that is not told.

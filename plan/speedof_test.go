@@ -10,7 +10,8 @@ import (
 )
 
 func sample(name, clock string, median float64) bench.Sample {
-	return bench.Sample{Name: name, Clock: clock, Unit: bench.SecondsPerOp, Values: []float64{median}, N: 1, Median: median, P99: median}
+	return bench.Sample{Name: name, Clock: clock, Unit: bench.SecondsPerOp, Values: []float64{median}, N: 1,
+		Median: median, P99: median}
 }
 
 func benchmark(cpu, wall float64) bench.Result {
@@ -70,7 +71,8 @@ func TestOlderReports(t *testing.T) {
 func TestWhatWasNotMeasuredStaysZero(t *testing.T) {
 	var r bench.Result
 	assert.Equal(t, Speed{}, SpeedOf(r, "/var/lib/etcd"))
-	r.Samples = []bench.Sample{sample(bench.DiskSample("/d", "fsync"), bench.Wall, 0.02), sample("tls-v2/mutual/rsa-2048/x25519mlkem768/server", bench.CPU, 1)}
+	r.Samples = []bench.Sample{sample(bench.DiskSample("/d", "fsync"), bench.Wall, 0.02),
+		sample("tls-v2/mutual/rsa-2048/x25519mlkem768/server", bench.CPU, 1)}
 	s := SpeedOf(r, "/d")
 	assert.InDelta(t, 0.02, s.FsyncP99, 0)
 	assert.Zero(t, s.HandshakeRSA, "half a handshake is none")

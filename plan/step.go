@@ -28,7 +28,8 @@ type Step interface {
 // stepTypes has one value of each type of step.
 func stepTypes() []Step {
 	return []Step{
-		RunPhases{}, PatchManifests{}, StageManifests{}, ReleaseManifest{}, AwaitHealthy{}, TuneServices{}, KubeletCertificates{},
+		RunPhases{}, PatchManifests{}, StageManifests{}, ReleaseManifest{}, AwaitHealthy{}, TuneServices{},
+		KubeletCertificates{},
 	}
 }
 

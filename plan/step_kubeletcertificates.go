@@ -44,10 +44,12 @@ const finalize = "kubelet-finalize"
 func (m *maker) kubeletCertificates() []Step {
 	s := KubeletCertificates{Client: m.rotatable(), Serving: m.serving()}
 	if s.Client {
-		m.decide(GroupKubelet, "phase "+finalize, "before the kubelet starts", "kubeadm does it at the end and starts the kubelet a second time for it, which costs as much as the first time")
+		m.decide(GroupKubelet, "phase "+finalize, "before the kubelet starts",
+			"kubeadm does it at the end and starts the kubelet a second time for it, which costs as much as the first time")
 	}
 	if s.Serving {
-		m.decide(GroupKubelet, "kubelet serving certificate", "ECDSA-P256, made before it starts", "nobody can verify the self-signed one that it makes at its first start, and for that it takes two RSA keys")
+		m.decide(GroupKubelet, "kubelet serving certificate", "ECDSA-P256, made before it starts",
+			"nobody can verify the self-signed one that it makes at its first start, and for that it takes two RSA keys")
 	}
 	if !s.Client && !s.Serving {
 		return nil
@@ -63,28 +65,31 @@ func (m *maker) replacedPhases() []string {
 	return nil
 }
 
-// rotatable tells whether kubeadm writes kubelet.conf and would finalize it, and
+// rotatable reports whether kubeadm writes kubelet.conf and would finalize it, and
 // the kubelet rotates its certificate in its usual folder.
 func (m *maker) rotatable() bool {
 	if m.f.Kubeadm.Nearest || !slices.Contains(m.f.Kubeadm.Phases(), finalize) {
 		return false // what a newer kubeadm does in that phase is not known
 	}
-	for _, phase := range []string{"kubeconfig/kubelet", "kubelet-start", finalize + "/enable-client-cert-rotation", finalize + "/experimental-cert-rotation"} {
+	for _, phase := range []string{"kubeconfig/kubelet", "kubelet-start", finalize + "/enable-client-cert-rotation",
+		finalize + "/experimental-cert-rotation"} {
 		if m.skipped(phase) {
 			return false
 		}
 	}
-	return m.usualCertDir() && m.f.Config.Kubelet("rotateCertificates") != "false" && m.f.Config.KubeletExtraArg("rotate-certificates") != "false"
+	return m.usualCertDir() && m.f.Config.Kubelet("rotateCertificates") != "false" &&
+		m.f.Config.KubeletExtraArg("rotate-certificates") != "false"
 }
 
-// serving tells whether the kubelet would make a certificate, and an RSA key is
+// serving reports whether the kubelet would make a certificate, and an RSA key is
 // worth saving.
 func (m *maker) serving() bool {
 	c := m.f.Config
 	if !m.ecdsa || !m.usualCertDir() || m.skipped("kubelet-start") || c.Kubelet("serverTLSBootstrap") == "true" {
 		return false
 	}
-	for _, set := range []string{c.Kubelet("tlsCertFile"), c.Kubelet("tlsPrivateKeyFile"), c.KubeletExtraArg("tls-cert-file"), c.KubeletExtraArg("tls-private-key-file")} {
+	for _, set := range []string{c.Kubelet("tlsCertFile"), c.Kubelet("tlsPrivateKeyFile"),
+		c.KubeletExtraArg("tls-cert-file"), c.KubeletExtraArg("tls-private-key-file")} {
 		if set != "" {
 			return false
 		}
@@ -100,7 +105,8 @@ func (m *maker) usualCertDir() bool { return m.f.Config.KubeletExtraArg("cert-di
 // is empty where the controller-manager may not read it.
 func (m *maker) sharedCertificate() string {
 	gates, _ := m.f.Args.Get("feature-gates")
-	if m.f.Config.Cluster("featureGates", "RootlessControlPlane") != "" || strings.Contains(gates, "RootlessControlPlane") {
+	if m.f.Config.Cluster("featureGates", "RootlessControlPlane") != "" || strings.Contains(gates,
+		"RootlessControlPlane") {
 		return ""
 	}
 	return filepath.Join(kubeadm.CertificatesDir(m.f.Config, m.f.Args), "apiserver")

@@ -53,16 +53,20 @@ func (m *maker) settings() map[string]patch.Settings {
 	liveness, readiness := steady, steady
 	liveness.FailureThreshold, readiness.FailureThreshold = livenessThreshold, readinessThreshold
 	m.profile()
-	m.decide(GroupManifests, "startup probe budget", budget.String(), "six times the expected API server start: nothing is gained by killing what is still starting")
+	m.decide(GroupManifests, "startup probe budget", budget.String(),
+		"six times the expected API server start: nothing is gained by killing what is still starting")
 	m.decide(GroupManifests, "probe period", max(period, m.steadyPeriod()).String(), handshake)
-	m.decide(GroupManifests, "probe timeout", timeout.String(), "a probe's handshake and answer queue behind the work of a starting control plane")
+	m.decide(GroupManifests, "probe timeout", timeout.String(),
+		"a probe's handshake and answer queue behind the work of a starting control plane")
 	all := map[string]patch.Settings{}
 	for _, c := range append(m.localEtcd(), m.controlPlane()...) {
-		s, l, r := m.respect(c, "startupProbe", startup), m.respect(c, "livenessProbe", liveness), m.respect(c, "readinessProbe", readiness)
-		settings := patch.Settings{Startup: &s, Liveness: &l, Readiness: &r, NoStartupProbe: m.noStartupProbe()}
+		s, l, r := m.respect(c, "startupProbe", startup), m.respect(c, "livenessProbe", liveness), m.respect(c,
+			"readinessProbe", readiness)
+		settings := patch.Settings{Startup: &s, Liveness: &l, Readiness: &r,
+			NoStartupProbe: !m.f.Kubeadm.KubeletHeedsStartupProbes()}
 		switch c {
 		case Etcd:
-			settings.Flags, settings.Env = m.etcdClocks(), m.etcdEnv()
+			settings.Flags, settings.Env = m.etcdTimings(), m.etcdEnv()
 		case ControllerManager, Scheduler:
 			settings.Flags = m.leases(c)
 		}
@@ -79,14 +83,6 @@ const (
 	readinessThreshold = 3
 )
 
-// noStartupProbe: the kubelet takes notice of startup probes from v1.18 on,
-// where their feature gate is on (k8s.io/kubernetes/pkg/features), and may be
-// two minors older than kubeadm, which writes them from v1.20 on.
-func (m *maker) noStartupProbe() bool {
-	v := m.f.Kubeadm.Version
-	return v.Major == 1 && v.Minor < 18
-}
-
 func whole(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // probePeriod keeps what all probes cost together small: three components are
@@ -102,7 +98,8 @@ func (m *maker) probeTimeout() time.Duration {
 }
 
 func (m *maker) handshakeCost() string {
-	return fmt.Sprintf("every probe is a new TLS handshake, up to %s of CPU time for the server alone with RSA keys, %s with ECDSA keys; kubeadm asks for readiness every second",
+	return fmt.Sprintf("every probe is a new TLS handshake, up to %s of CPU time for the server alone with RSA keys, "+
+		"%s with ECDSA keys; kubeadm asks for readiness every second",
 		short(m.f.Speed.ServerRSA), short(m.f.Speed.ServerECDSA))
 }
 
@@ -117,12 +114,14 @@ func (m *maker) leases(component string) []patch.Flag {
 	if lease == 15*time.Second {
 		return nil
 	}
-	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of %s; who fails to renew exits and starts again", m.apiServerStart)
+	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of "+
+		"%s; who fails to renew exits and starts again", m.apiServerStart)
 	if component == ControllerManager {
 		m.decide(GroupManifests, "leader election lease", lease.String(), why)
 	}
 	flag := func(name string, d time.Duration) patch.Flag {
-		return patch.Flag{Name: name, Value: d.String(), Policy: patch.AtLeast, UserSet: m.userSet(component, name), Reason: why}
+		return patch.Flag{Name: name, Value: d.String(), Policy: patch.AtLeast, UserSet: m.userSet(component, name),
+			Reason: why}
 	}
 	return []patch.Flag{
 		flag("leader-elect-lease-duration", lease),
@@ -131,10 +130,10 @@ func (m *maker) leases(component string) []patch.Flag {
 	}
 }
 
-// etcdClocks follow the disk: etcd's own advice is an election timeout of ten
+// etcdTimings follow the disk: etcd's own advice is an election timeout of ten
 // heartbeats, and a heartbeat that a slow fsync cannot miss
 // (etcd.io/docs/latest/tuning).
-func (m *maker) etcdClocks() []patch.Flag {
+func (m *maker) etcdTimings() []patch.Flag {
 	if m.alone() {
 		return nil // there is nobody to send a heartbeat to
 	}
@@ -144,12 +143,13 @@ func (m *maker) etcdClocks() []patch.Flag {
 	if heartbeat == 100*time.Millisecond {
 		return nil
 	}
-	why := fmt.Sprintf("twice the fsync p99 of %s, or 20 ms times the slowdown of %.1f, whichever is longer", short(m.f.Speed.FsyncP99), m.slowdown)
+	why := fmt.Sprintf("twice the fsync p99 of %s, or 20 ms times the slowdown of %.1f, whichever is longer",
+		short(m.f.Speed.FsyncP99), m.slowdown)
 	m.decide(GroupManifests, "etcd heartbeat interval", heartbeat.String(), why)
 	return m.etcdTick(heartbeat, 10*heartbeat, why)
 }
 
-// etcdTick sets both of etcd's clocks. etcd does not start when its election
+// etcdTick sets etcd's heartbeat interval and election timeout. etcd does not start when its election
 // timeout is less than five heartbeats, so an owner's own election timeout
 // leaves the heartbeat alone, too (go.etcd.io/etcd/server/v3/embed/config.go).
 func (m *maker) etcdTick(heartbeat, election time.Duration, why string) []patch.Flag {
@@ -157,7 +157,8 @@ func (m *maker) etcdTick(heartbeat, election time.Duration, why string) []patch.
 		return nil
 	}
 	flag := func(name string, d time.Duration) patch.Flag {
-		return patch.Flag{Name: name, Value: fmt.Sprint(d.Milliseconds()), Policy: patch.AtLeast, UserSet: m.userSet(Etcd, name), Reason: why}
+		return patch.Flag{Name: name, Value: fmt.Sprint(d.Milliseconds()), Policy: patch.AtLeast, UserSet: m.userSet(Etcd,
+			name), Reason: why}
 	}
 	return []patch.Flag{flag("heartbeat-interval", heartbeat), flag("election-timeout", election)}
 }
@@ -172,7 +173,7 @@ func (m *maker) respect(component, probe string, p patch.Probe) patch.Probe {
 	return p
 }
 
-// userSet tells whether the owner's config or patches set a component's flag.
+// userSet reports whether the owner's config or patches set a component's flag.
 func (m *maker) userSet(component, flag string) bool {
 	if m.f.Owned.Flag(component, flag) != "" {
 		return true

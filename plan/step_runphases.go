@@ -37,7 +37,8 @@ func (m *maker) everyPhase() []Step {
 
 // head runs the phases up to the manifests.
 func (m *maker) head() []Step {
-	return []Step{RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: headPhases(), Attempts: 1}}
+	return []Step{RunPhases{Name: "head", What: "run kubeadm's phases up to the manifests", Keep: headPhases(),
+		Attempts: 1}}
 }
 
 // startKubelet runs the one phase that starts it.
@@ -48,7 +49,8 @@ func (m *maker) startKubelet() []Step {
 // rest runs what the head has left out, in kubeadm's own order.
 func (m *maker) rest() []Step {
 	done := append(m.replacedPhases(), headPhases()...)
-	return []Step{RunPhases{Name: "rest", What: "run kubeadm's other phases", Keep: m.f.Kubeadm.AllBut(done...), Attempts: 1}}
+	return []Step{RunPhases{Name: "rest", What: "run kubeadm's other phases", Keep: m.f.Kubeadm.AllBut(done...),
+		Attempts: 1}}
 }
 
 // remaining runs what is left once the kubelet has started. kubeadm's own wait is left
@@ -58,13 +60,16 @@ func (m *maker) remaining() []Step {
 	const attempts = 5
 	done := slices.Concat(headPhases(), []string{kubeletPhase}, m.replacedPhases(), []string{"wait-control-plane"})
 	m.decide(GroupStart, "phase wait-control-plane", "skipped", "own waiting by progress shows every component healthy")
-	m.decide(GroupStart, "attempts for the remaining phases", fmt.Sprint(attempts), "a request has 10 s in kubeadm's client whatever the config says; all these phases create or update")
+	m.decide(GroupStart, "attempts for the remaining phases", fmt.Sprint(attempts),
+		"a request has 10 s in kubeadm's client whatever the config says; all these phases create or update")
 	const name = "start of the remaining phases"
 	switch {
 	case m.order.beside:
 		m.decide(GroupStart, name, "while "+strings.Join(m.order.last, " and ")+" start", "they mostly wait for answers")
 	case m.order.stages(APIServer):
-		m.decide(GroupStart, name, "as soon as the API server is healthy", "they need nothing else, and take longer beside a controller-manager that reads all the cluster has")
+		m.decide(GroupStart, name, "as soon as the API server is healthy",
+			"they need nothing else, and take longer beside a controller-manager that reads all the cluster has")
 	}
-	return []Step{RunPhases{Name: "tail", What: "run kubeadm's remaining phases", Keep: m.f.Kubeadm.AllBut(done...), Attempts: attempts}}
+	return []Step{RunPhases{Name: "tail", What: "run kubeadm's remaining phases", Keep: m.f.Kubeadm.AllBut(done...),
+		Attempts: attempts}}
 }

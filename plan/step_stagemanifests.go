@@ -24,7 +24,9 @@ func (m *maker) stageManifests() []Step { return []Step{StageManifests{Staged: m
 func (m *maker) controlPlane() []string {
 	var all []string
 	for phase, c := range map[string]string{
-		"control-plane/apiserver": APIServer, "control-plane/controller-manager": ControllerManager, "control-plane/scheduler": Scheduler,
+		"control-plane/apiserver":          APIServer,
+		"control-plane/controller-manager": ControllerManager,
+		"control-plane/scheduler":          Scheduler,
 	} {
 		if !m.skipped(phase) {
 			all = append(all, c)

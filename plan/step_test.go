@@ -23,7 +23,8 @@ func TestEveryStepIsRegistered(t *testing.T) {
 		assert.NoError(t, s.Check())
 	}
 	for _, f := range []Facts{
-		{Speed: slow(15), Kubeadm: behaviour(t, 37, 2), Profile: Balanced}, {Speed: Reference(), Kubeadm: behaviour(t, 13, 1)},
+		{Speed: slow(15), Kubeadm: behaviour(t, 37, 2), Profile: Balanced}, {Speed: Reference(), Kubeadm: behaviour(t, 13,
+			1)},
 	} {
 		for _, s := range MakeInit(f).Steps {
 			assert.True(t, slices.Contains(kinds, s.Kind()), "%T", s)

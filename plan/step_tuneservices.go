@@ -43,7 +43,9 @@ func (m *maker) tuneServices() []Step {
 	if !m.saving() {
 		return nil
 	}
-	m.decide(GroupKubelet, "timer slack", timerSlack.String(), "a Go program that is busy wakes up every 20 µs to 10 ms to look after itself, and a dozen of them run here; timers that may be this much late fire together")
+	m.decide(GroupKubelet, "timer slack", timerSlack.String(),
+		"a Go program that is busy wakes up every 20 µs to 10 ms to look after itself, and a dozen of them run here; "+
+			"timers that may be this much late fire together")
 	t := TuneServices{TimerSlack: timerSlack}
 	if m.cores() <= 2 {
 		m.decide(GroupKubelet, "kubelet GOMAXPROCS", "1", oneThread)

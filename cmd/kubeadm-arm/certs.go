@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/certs"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
@@ -156,7 +158,7 @@ func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask c
 
 // alone does something while no other kubeadm-arm changes the board.
 func alone(do func() error) error {
-	leave, err := board().Enter()
+	leave, err := state.Enter(board())
 	if err != nil {
 		return err
 	}
@@ -215,15 +217,15 @@ func (v invocation) kubeadmFor(ctx context.Context, o options) (string, kubeadm.
 
 // restartAll restarts what runs, one after the other.
 func (v invocation) restartAll(ctx context.Context) error {
-	if !board().Runs() {
+	if !bootstrap.Runs(board()) {
 		return nil
 	}
 	printable.Fprintln(v.stdout, "restarting the kubelet and the control plane, one component after the other")
 	return bootstrap.Restart(ctx, bootstrap.RestartOptions{
 		ReleaseOptions: bootstrap.ReleaseOptions{
 			Layout: board(), Wait: true, Patience: releasePatience, Poll: 2 * time.Second, Now: time.Now,
-			Hold: bootstrap.Suspending(bootstrap.HoldProcess, suspensions()),
-			Tell: func(line string) { printable.Fprintln(v.stdout, line) },
+			Pause: await.Suspending(await.PauseProcess, suspensions()),
+			Tell:  func(line string) { printable.Fprintln(v.stdout, line) },
 		},
 		Program: trustedProgram,
 		Kubelet: func() error { return v.systemctl(ctx, "restart", "kubelet") },
@@ -356,7 +358,7 @@ func (v invocation) runCertsBoot(o options) error {
 func (v invocation) awaitClock(ctx context.Context, seen certs.Seen, patience time.Duration) (certs.Clock, error) {
 	read := func() certs.Clock { return certs.ReadClock("/", seen, time.Now(), certs.Synchronized()) }
 	c := read()
-	if c.Right() || board().Runs() {
+	if c.Right() || bootstrap.Runs(board()) {
 		return c, nil
 	}
 	until := fmt.Sprintf("the kubelet is held until the clock is right, for %s at most: %s", patience, c.Why())

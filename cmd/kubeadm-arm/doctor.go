@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
@@ -170,7 +170,7 @@ func (e doctorInputs) facts(ctx context.Context) doctor.Facts {
 	if e.behaviour != nil {
 		f.Kubeadm, f.Known = *e.behaviour, true
 	}
-	f.Journal = exists(bootstrap.Layout{Root: e.root}.Journal())
+	f.Journal = exists(state.Layout{Root: e.root}.Journal())
 	if f.Host.Stopped {
 		if f.Under, _ = filepath.Abs(e.root); f.Under == "" {
 			f.Under = e.root

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
@@ -88,9 +89,9 @@ func exitCode(err error) int {
 	var notFound *kubeadm.NotFoundError
 	var config *kubeadm.ConfigError
 	var tooOld *kubeadm.TooOldError
-	var stuck *bootstrap.StuckError
+	var stuck *await.StuckError
 	var illegal *hwdetect.IllegalInstructionError
-	var refused *bootstrap.RefusedError
+	var refused *state.RefusedError
 	var unstored *storage.RefusedError
 	var panicked *fault.Error
 	var unread *safefile.RefusedError
@@ -126,23 +127,23 @@ func exitCode(err error) int {
 	return exitInternal
 }
 
-func refusedCode(r bootstrap.Reason) int {
+func refusedCode(r state.Reason) int {
 	switch r {
-	case bootstrap.ClusterHere:
+	case state.ClusterHere:
 		return exitClusterHere
-	case bootstrap.ForeignManifests:
+	case state.ForeignManifests:
 		return exitForeign
-	case bootstrap.NoSpace:
+	case state.NoSpace:
 		return exitDisk
-	case bootstrap.Locked:
+	case state.Locked:
 		return exitLocked
-	case bootstrap.BadJournal, bootstrap.BadManifest:
+	case state.BadJournal, state.BadManifest:
 		return exitBadInput
-	case bootstrap.Changed:
+	case state.Changed:
 		return exitChanged
-	case bootstrap.NotRecorded:
+	case state.NotRecorded:
 		return exitNoRun
-	case bootstrap.UntrustedProgram:
+	case state.UntrustedProgram:
 		return exitUntrusted
 	}
 	return exitInternal

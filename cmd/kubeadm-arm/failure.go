@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
@@ -17,7 +19,7 @@ import (
 // reportFailure writes the board report of a run that failed, unless nothing was begun,
 // and explains the failure.
 func (r *initRun) reportFailure() error {
-	var refused *bootstrap.RefusedError
+	var refused *state.RefusedError
 	if !r.outcome.Untouched && !errors.As(r.failure, &refused) {
 		if _, err := r.writeBoardReport(); err != nil {
 			printable.Fprintf(r.stderr, "(no board report: %v)\n", err)
@@ -38,14 +40,14 @@ func (r *initRun) reportFailure() error {
 	var cmd *kubeadm.CommandError
 	if errors.As(r.failure, &cmd) {
 		for _, line := range strings.Split(strings.TrimRight(cmd.Tail, "\n"), "\n") {
-			printable.Fprintf(r.stderr, "  kubeadm: %s\n", bootstrap.Redact(line))
+			printable.Fprintf(r.stderr, "  kubeadm: %s\n", kubeadm.Redact(line))
 		}
 		return &problem{cmd.ExitCode, nextStep(r.outcome, again), r.failure}
 	}
-	var stuck *bootstrap.StuckError
+	var stuck *await.StuckError
 	if errors.As(r.failure, &stuck) {
 		for _, line := range stuck.Log {
-			printable.Fprintf(r.stderr, "  %s: %s\n", stuck.Component, bootstrap.Redact(line))
+			printable.Fprintf(r.stderr, "  %s: %s\n", stuck.Component, kubeadm.Redact(line))
 		}
 		return &problem{exitStuck, nextStep(r.outcome, stuck.Hint()+"; then "+again), r.failure}
 	}
@@ -55,7 +57,7 @@ func (r *initRun) reportFailure() error {
 // showSeen prints what was seen on the board when a run failed: the API server's
 // own last lines, unless the error carries them, and what may explain it.
 func (r *initRun) showSeen() {
-	var stuck *bootstrap.StuckError
+	var stuck *await.StuckError
 	if !errors.As(r.failure, &stuck) || stuck.Component != plan.APIServer {
 		for _, line := range r.outcome.APIServerLog {
 			printable.Fprintf(r.stderr, "  %s: %s\n", plan.APIServer, line)
@@ -87,7 +89,7 @@ func (v invocation) showReleased(released []string) {
 // be talkative.
 func (v invocation) kubeadmOutput(a kubeadm.InitArgs) io.Writer {
 	if _, ok := a.Get("v"); ok {
-		return bootstrap.Redacting(v.stderr)
+		return kubeadm.Redacting(v.stderr)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
 	"github.com/kubeadm-arm/kubeadm-arm/cmd/kubeadm-arm/screen"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
@@ -227,7 +228,7 @@ func (r *initRun) run(ctx context.Context) error {
 		Config: r.config, Plan: r.planned,
 		Resume: r.resume, Check: r.check, Program: trustedProgram, Runner: kubeadm.Exec, Env: r.env, Now: time.Now,
 		Tell: r.display.Event, Output: r.kubeadmOutput(r.args), Logs: func(unit string) string { return unitLog(ctx, unit) },
-		Signal: r.stop.signal, Hold: bootstrap.Suspending(bootstrap.HoldProcess, suspensions()),
+		Signal: r.stop.signal, Pause: await.Suspending(await.PauseProcess, suspensions()),
 	})
 	r.display.Stop()
 	r.took = time.Since(began)

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
@@ -161,8 +161,8 @@ func everyFlag() []kubeadm.FlagSpec {
 }
 
 // board is the layout of the board that this program runs on.
-func board() bootstrap.Layout {
-	return bootstrap.Layout{Root: "/", FS: durable.FS{Hook: durable.KillPoint()}}
+func board() state.Layout {
+	return state.Layout{Root: "/", FS: durable.FS{Hook: durable.KillPoint()}}
 }
 
 // thisProgram is the path that systemd can start this program by.

@@ -193,7 +193,7 @@ func (v invocation) showChanges(component string, before, after []byte, changes 
 		if c.Kept {
 			arrow = "kept, not"
 		}
-		if _, err := printable.Fprintf(v.stdout, "%s: %s %s %s  # %s\n", c.Path, old, arrow, c.New, c.Reason); err != nil {
+		if _, err := printable.Fprintf(v.stdout, "%s: %s %s %s  # %s\n", c.Target, old, arrow, c.New, c.Reason); err != nil {
 			return err
 		}
 	}

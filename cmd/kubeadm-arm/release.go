@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 )
 
@@ -22,7 +24,7 @@ func (v invocation) runRelease(o options) error {
 		return err
 	}
 	if o.on("hold-back") {
-		held, err := bootstrap.HoldBack(board())
+		held, err := manifests.StageAtBoot(board())
 		if len(held) > 0 {
 			printable.Fprintln(v.stdout, "held back: "+strings.Join(held, ", "))
 		}
@@ -32,8 +34,8 @@ func (v invocation) runRelease(o options) error {
 	defer stop.close()
 	_, err = bootstrap.Release(stop.ctx, bootstrap.ReleaseOptions{
 		Layout: board(), Wait: o.on("wait"), Patience: patience, Poll: 5 * time.Second, Now: time.Now,
-		Hold: bootstrap.Suspending(bootstrap.HoldProcess, suspensions()),
-		Tell: func(line string) { printable.Fprintln(v.stdout, line) },
+		Pause: await.Suspending(await.PauseProcess, suspensions()),
+		Tell:  func(line string) { printable.Fprintln(v.stdout, line) },
 	})
 	if interrupted := stop.interrupted(""); interrupted != nil {
 		return interrupted

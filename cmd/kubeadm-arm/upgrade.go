@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
@@ -31,7 +32,7 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 		a.Words[1] != "apply" && a.Words[1] != "node" {
 		return args, nil // kubeadm says what is wrong
 	}
-	ours, err := board().DurablePatches()
+	ours, err := bootstrap.DurablePatches(board())
 	if err != nil || len(ours) == 0 {
 		return args, err
 	}
@@ -40,8 +41,8 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 		return args, err
 	}
 	v.warnOfTestJob(b, a)
-	flag := strings.TrimPrefix(b.Value(kubeadm.PatchesRoute), "--")
-	if !strings.HasSuffix(flag, "patches") {
+	flag, ok := b.PatchesFlag()
+	if !ok {
 		return args, nil
 	}
 	if _, given := a.Get("config"); given {
@@ -71,7 +72,7 @@ func before(args []string, flag string) []string {
 // warnOfTestJob says beforehand how to get past a preflight check of `upgrade
 // apply` whose time is fixed: it starts a Job and waits for its end.
 func (v invocation) warnOfTestJob(b kubeadm.Behaviour, a kubeadm.InitArgs) {
-	limit := b.Value(kubeadm.UpgradeJob)
+	limit := b.UpgradeJobLimit()
 	ignored := slices.ContainsFunc(a.List("ignore-preflight-errors"), func(s string) bool {
 		return strings.EqualFold(s, "CreateJob") || strings.EqualFold(s, "all")
 	})

@@ -35,7 +35,7 @@ func (m Mounts) Holding(path string) *mountinfo.Info {
 	return found
 }
 
-// ReadOnly tells whether a mount, or the file system on it, is read-only.
+// ReadOnly reports whether a mount, or the file system on it, is read-only.
 func ReadOnly(i *mountinfo.Info) bool {
 	readOnly := func(options string) bool { return slices.Contains(strings.Split(options, ","), "ro") }
 	return readOnly(i.Options) || readOnly(i.VFSOptions)

@@ -19,6 +19,6 @@ func Candidates(list, name string) iter.Seq[string] {
 	}
 }
 
-// Executable tells whether a file is one that can be run: a regular file with an
+// Executable reports whether a file is one that can be run: a regular file with an
 // execute bit. Links have to be followed before.
 func Executable(info fs.FileInfo) bool { return info.Mode().IsRegular() && info.Mode()&0o111 != 0 }

@@ -33,7 +33,7 @@ type Process struct {
 	State byte
 }
 
-// Zombie tells whether the process has ended and only its parent has not noticed.
+// Zombie reports whether the process has ended and only its parent has not noticed.
 func (p Process) Zombie() bool { return p.State == 'Z' }
 
 // mostTicks keeps sums of CPU times from overflowing: a hundred years.
@@ -84,7 +84,7 @@ func (p Proc) Process(pid int) (Process, error) {
 	return ParseProcess(text)
 }
 
-// Exists tells whether there is a process of that id.
+// Exists reports whether there is a process of that id.
 func (p Proc) Exists(pid int) bool {
 	_, err := os.Lstat(p.dir(pid))
 	return err == nil
@@ -94,7 +94,7 @@ func (p Proc) Exists(pid int) bool {
 func (p Proc) Threads(pid int) []string { return Numbers(filepath.Join(p.dir(pid), "task")) }
 
 // BootID is another one after each start of the board (proc_sys_kernel(5)); empty
-// where the kernel tells none.
+// where the kernel has none.
 func (p Proc) BootID() string {
 	text, err := ReadFile(filepath.Join(string(p), "sys/kernel/random/boot_id"))
 	if err != nil {
@@ -143,7 +143,7 @@ func (p Proc) Named(names ...string) map[string][]int {
 	return found
 }
 
-// Trusted tells whether root started a process, and not a user who gave one of his
+// Trusted reports whether root started a process, and not a user who gave one of his
 // own that name: what a process calls itself proves nothing. It runs as root, or a
 // container runtime of root's made it under another user (kubeadm's feature gate
 // RootlessControlPlane). The folder p itself is root's.
@@ -163,7 +163,7 @@ func (p Proc) Trusted(process Process) bool {
 		func(shim string) bool { return bytes.HasPrefix(comm, []byte(shim)) })
 }
 
-// runsAs tells whether a process has a user for its effective one, who owns its
+// runsAs reports whether a process has a user for its effective one, who owns its
 // folder in /proc, whether the process may be dumped or not (proc(5)).
 func (p Proc) runsAs(pid int, user uint32) bool {
 	owner, err := ownerOf(p.dir(pid))

@@ -20,10 +20,10 @@ const (
 	SoftTemperatureLimit
 )
 
-// Now tells whether a condition holds.
+// Now reports whether a condition holds.
 func (t Throttled) Now(bit Throttled) bool { return t&bit != 0 }
 
-// Since tells whether a condition has held since the board started.
+// Since reports whether a condition has held since the board started.
 func (t Throttled) Since(bit Throttled) bool { return t&(bit<<16) != 0 }
 
 // throttledFiles are where kernels put the word; the folder of the SoC's bus has

@@ -40,6 +40,6 @@ func (p Proc) SetThreadsTimerSlack(threads []string, slack time.Duration) error 
 	return nil
 }
 
-// ended tells whether an error says that a thread is not there any more. A kernel
+// ended reports whether an error says that a thread is not there any more. A kernel
 // without the file has it for no thread.
 func ended(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) }

@@ -143,3 +143,13 @@ func (w *writer) Close() error {
 	_, err := io.WriteString(w.to, Text(string(rest)))
 	return err
 }
+
+// Brief makes a foreign text fit to be shown in a line beside others: a Line of at most
+// 160 bytes.
+func Brief(s string) string {
+	s = Line(s)
+	if len(s) > 160 {
+		s = strings.ToValidUTF8(s[:160], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,52 @@
+package kubeadm
+
+import (
+	"io"
+	"regexp"
+	"sync"
+)
+
+// Secrets that kubeadm prints: bootstrap tokens (the part after the dot is the
+// secret one), certificate keys of 32 bytes, and key material in PEM or base64.
+// The hash of the CA's public key, sha256:…, is public.
+var (
+	tokenForm = regexp.MustCompile(`([a-z0-9]{6})\.[a-z0-9]{16}\b`)
+	keyForm   = regexp.MustCompile(`(sha256:)?\b[0-9a-f]{64}\b`)
+	dataForm  = regexp.MustCompile(`((?:client-key-data|token|certificateKey)["']?:\s*["']?)[A-Za-z0-9+/=._-]{16,}`)
+)
+
+// Redact removes secrets from a text that is shown after a failure or kept.
+func Redact(text string) string {
+	text = tokenForm.ReplaceAllString(text, "$1.(secret)")
+	text = dataForm.ReplaceAllString(text, "$1(secret)")
+	return keyForm.ReplaceAllStringFunc(text, func(m string) string {
+		if len(m) > 64 {
+			return m
+		}
+		return "(secret)"
+	})
+}
+
+// Redacting passes whole lines on to w without their secrets.
+func Redacting(w io.Writer) io.Writer {
+	return &oneAtATime{to: Lines(func(line []byte, cut bool) error {
+		text := Redact(string(line))
+		if cut {
+			text += " …"
+		}
+		_, err := io.WriteString(w, text+"\n")
+		return err
+	})}
+}
+
+// oneAtATime is a writer for several goroutines.
+type oneAtATime struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (o *oneAtATime) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.to.Write(p)
+}
