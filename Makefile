@@ -121,7 +121,7 @@ raid-board: cross lab ## storage on an emulated board with a RAID 5; writes resu
 storage-walk: ## storage killed at every change (root, 20 min); writes results
 	mkdir -p $(BIN)
 	STORAGE_WALK=all $(GO) test ./storage -run "TestWalk|TestModel" -v -timeout 3h | tee $(BIN)/storage-walk.log
-	{ printf '# Storage, killed everywhere\n\n%s, kubeadm-arm %s, %s, Linux %s.\n\n    make storage-walk\n\n' "$$(date -u +%F)" $(VERSION) \
+	{ printf '# storage-walk: SIGKILL at every change of storage apply and undo, %s\n\n    make storage-walk\n\nkubeadm-arm %s, %s, Linux %s.\n\n' "$$(date -u +%F)" $(VERSION) \
 	  "$$($(GO) env GOVERSION)" "$$(uname -r)"; \
 	  sed -n 's/^ *[a-z]*_test.go:[0-9]*: result: \(.*\)/- \1/p' $(BIN)/storage-walk.log; } >docs/results/storage-walk.md
 

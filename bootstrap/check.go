@@ -17,6 +17,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -67,6 +68,13 @@ func Check(l state.Layout, in CheckInput) (*Journal, error) {
 	if err := otherInit(l); err != nil {
 		return nil, err
 	}
+	files, err := files(l)
+	if err != nil {
+		return nil, state.Refuse(state.ForeignManifests, err, "look what is in it, and move what does not belong there away")
+	}
+	if err := refuseSpecial(l, files); err != nil {
+		return nil, err
+	}
 	if j != nil {
 		return j, nil
 	}
@@ -80,19 +88,11 @@ func Check(l state.Layout, in CheckInput) (*Journal, error) {
 			fmt.Errorf("there is no journal, but manifests are staged: %s", strings.Join(staged, ", ")),
 			"put them back with: kubeadm-arm abort")
 	}
-	files, err := files(l)
-	if err != nil {
-		return nil, state.Refuse(state.ForeignManifests, err, "look what is in it, and move what does not belong there away")
-	}
-	if err := refuseSpecial(l, files); err != nil {
-		return nil, err
-	}
 	return nil, checkFresh(l, in.Ignore)
 }
 
-// refuseSpecial refuses pipes and the like where kubeadm reads or writes files: it would
-// wait for the other end forever, whatever is ignored. Sockets of plugins, such as a
-// KMS's, are called otherwise.
+// refuseSpecial refuses pipes and the like below /etc/kubernetes where kubeadm reads or
+// writes files. Sockets of plugins, such as a KMS's, are called otherwise.
 func refuseSpecial(l state.Layout, files []string) error {
 	all := []string{l.KubeletConfig(), l.At("/var/lib/kubelet/kubeadm-flags.env")}
 	for _, f := range files {
@@ -100,6 +100,22 @@ func refuseSpecial(l state.Layout, files []string) error {
 			all = append(all, filepath.Join(l.Kubernetes(), f))
 		}
 	}
+	return refuseSpecialFiles(all)
+}
+
+// refuseSpecialCertificates does the same with the owner's folder of certificates.
+func (r *run) refuseSpecialCertificates() error {
+	dir := r.layout.Certificates(r.Config, r.Args)
+	var all []string
+	for _, name := range kubeadm.CertificateFiles() {
+		all = append(all, filepath.Join(dir, name))
+	}
+	return refuseSpecialFiles(all)
+}
+
+// refuseSpecialFiles refuses what is there and no regular file: kubeadm would wait for
+// the other end of a pipe forever, whatever is ignored.
+func refuseSpecialFiles(all []string) error {
 	for _, path := range all {
 		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 			err := fmt.Errorf("%s is %s, not a regular file", path, safefile.Kind(info.Mode()))

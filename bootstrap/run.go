@@ -120,6 +120,9 @@ func (r *run) note(s plan.Step, detail string) {
 // returns: on success all are released, on failure they are put back.
 func Run(ctx context.Context, o Options) (Outcome, error) {
 	r := newRun(o)
+	if err := r.refuseSpecialCertificates(); err != nil {
+		return *r.outcome, err
+	}
 	unlock, err := state.Enter(r.layout)
 	if err != nil {
 		return *r.outcome, err

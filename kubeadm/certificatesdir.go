@@ -13,3 +13,16 @@ func CertificatesDir(c *Config, args InitArgs) string {
 	}
 	return dir
 }
+
+// CertificateFiles are the files that kubeadm reads or writes in its folder of
+// certificates, by their paths in it.
+func CertificateFiles() []string {
+	all := []string{"sa.key", "sa.pub"}
+	for _, pair := range []string{
+		"ca", "apiserver", "apiserver-kubelet-client", "front-proxy-ca", "front-proxy-client",
+		"etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client",
+	} {
+		all = append(all, pair+".crt", pair+".key")
+	}
+	return all
+}

@@ -171,6 +171,10 @@ func execute(ctx context.Context, c Command) (Result, error) {
 	cmd.Stdout = io.MultiWriter(stdout, tail, out)
 	cmd.Stderr = io.MultiWriter(tail, out)
 	err := cmd.Run()
+	if ctx.Err() != nil && cmd.Process != nil {
+		// What it has started and what ignored the signal, as it may itself have done.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
 	res := Result{Stdout: stdout.bytes(), Tail: tail.bytes()}
 	if cmd.ProcessState != nil {
 		res.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // Apply carries a plan out. It does again only what is not done yet, so that it
@@ -24,7 +25,7 @@ import (
 //
 // Before 6 the old data is in use and nothing else is; after it the disk's is.
 // In between a board that starts again mounts the equal copy.
-func (b Board) Apply(ctx context.Context, w Wish) (Plan, error) {
+func (b Board) Apply(ctx context.Context, w Request) (Plan, error) {
 	unlock, err := lockAfter(func() error { _, err := b.Decide(ctx, w); return err })
 	if err != nil {
 		return Plan{}, err
@@ -43,12 +44,20 @@ func (b Board) Apply(ctx context.Context, w Wish) (Plan, error) {
 		// An interrupted run had leave to stop what works there.
 		w.Stop = true
 	}
+	known := j.Hardware
 	p, err := b.decide(ctx, w, j)
-	if err != nil || p.Nothing {
+	if err != nil {
+		return p, err
+	}
+	if p.Nothing {
+		if j.Hardware = p.journal.Hardware; !slices.Equal(known, j.Hardware) {
+			err = b.save(j) // the owner has replaced the disk's hardware
+		}
 		return p, err
 	}
 	b.Program = p.program
 	m := newMover(live{b, p.Disk.Path}, p.journal, "apply", w.Use)
+	m.grace = b.grace()
 	return p, m.applyOrTakeBack(ctx, resumed, func() error { return b.begin(p, p.journal) })
 }
 
@@ -67,10 +76,21 @@ func (m *mover) applyOrTakeBack(ctx context.Context, resumed bool, begin func() 
 		return err
 	}
 	m.tell("taking it back")
-	if back := m.takeBack(context.WithoutCancel(ctx)); back != nil {
-		return fmt.Errorf("%w (and taking it back failed: %w)", err, back)
+	ending, cancel := m.ending(ctx)
+	defer cancel()
+	back := m.takeBack(ending)
+	switch {
+	case back == nil:
+		return err
+	case ending.Err() != nil:
+		return unfinished(fmt.Errorf("%w, and not all of it is taken back yet", err))
 	}
-	return err
+	return fmt.Errorf("%w (and taking it back failed: %w)", err, back)
+}
+
+// unfinished is a run that the owner ended before the board was in order again.
+func unfinished(err error) error {
+	return &RefusedError{Interrupted, err, "finish that with: kubeadm-arm storage undo"}
 }
 
 func isDifferent(err error) bool {
@@ -118,7 +138,7 @@ func (b Board) begin(p Plan, j *journal) error {
 	if j.Doing == "" {
 		j.Doing = "apply"
 		if j.Backup == "" && p.Before != nil {
-			j.Backup = free(fstabPath + ".before-storage-" + stamp)
+			j.Backup = unusedName(backupPrefix + stamp)
 		}
 	}
 	if err := b.save(j); err != nil {

@@ -20,7 +20,7 @@ func TestMountedAgainMeanwhile(t *testing.T) {
 		return
 	}
 	s, b, w := ready(t)
-	data := pictures(t)
+	data := snapshots(t)
 	_, err := b.Apply(t.Context(), w)
 	require.NoError(t, err)
 	b.FS.Hook = func(c durable.Change) error {
@@ -29,13 +29,13 @@ func TestMountedAgainMeanwhile(t *testing.T) {
 		}
 		return nil
 	}
-	err = b.Undo(t.Context(), How{})
+	err = b.Undo(t.Context(), UndoOptions{})
 	require.ErrorContains(t, err, "are one and the same folder")
 	b.FS.Hook = nil
 	_, _, err = b.Clean(t.Context(), nil)
 	require.NoError(t, err)
-	require.NoError(t, b.Undo(t.Context(), How{}))
-	assert.Equal(t, data, pictures(t))
+	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
+	assert.Equal(t, data, snapshots(t))
 }
 
 // A journal from elsewhere that calls the data itself a copy.
@@ -44,7 +44,7 @@ func TestKeptIsTheDataItself(t *testing.T) {
 		return
 	}
 	_, b, _ := ready(t)
-	data := pictures(t)
+	data := snapshots(t)
 	require.NoError(t, os.MkdirAll(stateFolder, 0o755))
 	require.NoError(t, os.Mkdir("/srv/alias", 0o755))
 	defer os.Remove("/srv/alias")
@@ -58,7 +58,7 @@ func TestKeptIsTheDataItself(t *testing.T) {
 			require.NoError(t, b.save(&journal{Version: journalVersion, Kept: []kept{k}}))
 			removed, _, _ := b.Clean(t.Context(), only)
 			assert.Empty(t, removed, k)
-			assert.Equal(t, data, pictures(t), k)
+			assert.Equal(t, data, snapshots(t), k)
 		}
 	}
 }
@@ -69,13 +69,13 @@ func TestImmutableInTheCopy(t *testing.T) {
 		return
 	}
 	_, b, w := ready(t)
-	data := pictures(t)
+	data := snapshots(t)
 	_, err := b.Apply(t.Context(), w)
 	require.NoError(t, err)
 	_, err = b.protect("/mnt/root/var/lib/etcd/member/wal")
 	require.NoError(t, err)
-	require.NoError(t, b.Undo(t.Context(), How{}))
-	assert.Equal(t, data, pictures(t))
+	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
+	assert.Equal(t, data, snapshots(t))
 	j, err := readJournal()
 	require.NoError(t, err)
 	require.Len(t, j.Kept, 1)
@@ -101,7 +101,7 @@ func TestStrangeFiles(t *testing.T) {
 			require.NoError(t, make(), kind)
 			_, err := b.Apply(t.Context(), w)
 			assert.Error(t, err, "%s: %s", name, kind)
-			assert.Error(t, b.Undo(t.Context(), How{}), "%s: %s", name, kind)
+			assert.Error(t, b.Undo(t.Context(), UndoOptions{}), "%s: %s", name, kind)
 			assert.Error(t, b.Guard(t.Context(), nil), "%s: %s", name, kind)
 		}
 		require.NoError(t, os.RemoveAll(path))
@@ -135,14 +135,4 @@ func TestFolderOfOthers(t *testing.T) {
 	require.NoError(t, os.Chown("/var/lib/theirs", 65534, 65534))
 	_, err := b.Apply(context.Background(), w)
 	require.ErrorContains(t, err, "can be written to by others than root")
-}
-
-// A program that prints without end, or does not end.
-func TestExecIsLimited(t *testing.T) {
-	_, err := Exec(t.Context(), "sh", "-c", "head -c 40000000 /dev/zero")
-	require.ErrorContains(t, err, "it printed more than")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = Exec(ctx, "sleep", "600")
-	require.ErrorIs(t, err, context.Canceled)
 }

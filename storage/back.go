@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +32,7 @@ func (m *mover) settleAndChoose(ctx context.Context, f *folder) (state, error) {
 	if err != nil {
 		return "", err
 	}
-	if kinds[0] == data && there == data && f.Use == m.j.on(f) {
+	if kinds[0] == data && there == data && f.Use == m.j.target(f) {
 		// The owner chose the disk's: the old folder is kept as by apply.
 		if _, err := m.swapOut(ctx, f); err != nil {
 			return "", err
@@ -42,7 +44,7 @@ func (m *mover) settleAndChoose(ctx context.Context, f *folder) (state, error) {
 // choose finds which copy goes back. Where the folder in its old place and the
 // disk's copy differ, the owner has to say.
 func (m *mover) choose(ctx context.Context, f *folder) (state, error) {
-	to, before := m.j.on(f), f.Names.Before
+	to, before := m.j.target(f), f.Names.Before
 	kinds, err := m.at(f, f.Path, before)
 	if err != nil {
 		return "", err
@@ -68,7 +70,8 @@ func (m *mover) choose(ctx context.Context, f *folder) (state, error) {
 	case kinds[1] == empty:
 		return m.sendBack(ctx, f, before)
 	case f.Sum != "":
-		m.tell("warning: no copy of the data of %s is left, neither at %s nor on the old file system: its place stays empty", f.Path, to)
+		m.tell("warning: no copy of the data of %s is left, neither at %s nor on the old file system: its place stays "+
+			"empty", f.Path, to)
 	}
 	f.Return, f.ReturnSum = "", ""
 	return returned, nil
@@ -79,12 +82,12 @@ func (m *mover) disks(f *folder) (kind, error) {
 	if m.withoutDisk {
 		return nothing, nil
 	}
-	return m.kind(m.j, f, m.j.on(f))
+	return m.kind(m.j, f, m.j.target(f))
 }
 
 // chooseInPlace is for a folder that is in its old place.
 func (m *mover) chooseInPlace(ctx context.Context, f *folder, there kind) (state, error) {
-	to := m.j.on(f)
+	to := m.j.target(f)
 	if there != data {
 		return restored, nil
 	}
@@ -111,7 +114,7 @@ func (m *mover) sendBack(ctx context.Context, f *folder, path string) (state, er
 // copyBack copies the disk's data to the old file system, unless the old folder
 // still equals it.
 func (m *mover) copyBack(ctx context.Context, f *folder) (state, error) {
-	to, before := m.j.on(f), f.Names.Before
+	to, before := m.j.target(f), f.Names.Before
 	if m.withoutDisk {
 		return m.choose(ctx, f)
 	}
@@ -174,7 +177,7 @@ func (m *mover) isReturn(ctx context.Context, f *folder) (bool, error) {
 	if m.withoutDisk || f.Return == f.Names.Before && (m.home[f.Path] || m.chosen(f, f.Return) != "") {
 		return true, nil
 	}
-	to := m.j.on(f)
+	to := m.j.target(f)
 	kinds, err := m.at(f, to)
 	if err != nil || kinds[0] == nothing {
 		return err == nil, err
@@ -301,22 +304,22 @@ func (m *mover) retire(ctx context.Context, f *folder) (state, error) {
 	if m.withoutDisk || f.Sum == "" {
 		return finished, nil
 	}
-	kinds, err := m.at(f, f.Path, m.j.on(f))
+	kinds, err := m.at(f, f.Path, m.j.target(f))
 	if err != nil || kinds[0] != data && kinds[1] != empty {
 		return finished, err
 	}
-	return finished, m.retireCopy(ctx, f, m.j.on(f), true)
+	return finished, m.retireCopy(ctx, f, m.j.target(f), true)
 }
 
 // retireCopy is discard for a copy that nothing needs any more. A disk that has become
 // read-only, as ext4 does after an error, has it as it is.
 func (m *mover) retireCopy(ctx context.Context, f *folder, path string, whole bool) error {
 	err := m.discard(ctx, f, path, f.Path, whole)
-	if !errors.Is(err, unix.EROFS) || !inside(path, m.j.Mount) {
+	if !errors.Is(err, unix.EROFS) || !tree.Inside(path, m.j.Mount) {
 		return err
 	}
 	m.tell("leaving %s as it is: its disk is read-only", path)
-	m.j.keep(kept{Path: path, Of: f.Path, Why: "its disk was read-only"})
+	m.keep(kept{Path: path, Of: f.Path, Why: "its disk was read-only"})
 	return m.record()
 }
 
@@ -354,16 +357,24 @@ func (m *mover) back(ctx context.Context, folders []*folder, lines, stay []strin
 }
 
 // stay leaves everything on the disk, after an undo that could not be: the old
-// place may have become too small. were are the states of before.
+// place may have become too small. were are the states of before. A copy that there is
+// no time to compare with the disk's is kept.
 func (m *mover) stay(ctx context.Context, were map[string]state) error {
 	for _, f := range m.j.Folders {
 		if f.State == restoring || f.State == restored || f.State == finished {
 			return nil // past the point of no return
 		}
 	}
+	ending, cancel := m.ending(ctx)
+	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	for _, f := range m.j.Folders {
 		if f.Return == f.Names.Back {
-			if err := m.discard(ctx, f, f.Names.Back, m.j.on(f), false); err != nil {
+			err := m.discard(ending, f, f.Names.Back, m.j.target(f), false)
+			if ending.Err() != nil {
+				err = m.setAside(f, f.Names.Back, "an undo was interrupted")
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/runner"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -21,11 +24,11 @@ import (
 const etcdDB = "/member/snap/db"
 
 // ready is a board with an etcd folder of its own, and what apply says.
-func ready(t *testing.T) (*stage, Board, Wish) {
+func ready(t *testing.T) (*stage, Board, Request) {
 	s := newStage(t)
 	s.up()
-	s.furnish()
-	return s, testBoard(), Wish{Device: s.device(), Folders: []string{"/var/lib/etcd"}}
+	s.populate()
+	return s, testBoard(), Request{Device: s.device(), Folders: []string{"/var/lib/etcd"}}
 }
 
 // stopBefore ends a run, without a chance to take anything back, before a change.
@@ -62,9 +65,9 @@ func TestDamagedBeforeTheSwap(t *testing.T) {
 			good := map[string]string{card: disk, disk: card}[damaged]
 			run := func(use ...string) error {
 				if verb == "undo" {
-					return b.Undo(t.Context(), How{Use: use})
+					return b.Undo(t.Context(), UndoOptions{Use: use})
 				}
-				_, err := b.Apply(t.Context(), Wish{Use: use})
+				_, err := b.Apply(t.Context(), Request{Use: use})
 				return err
 			}
 			err := run()
@@ -142,10 +145,10 @@ func TestUsedUnderAnotherName(t *testing.T) {
 		require.NoError(t, cmd.Start())
 		_, err = out.Read(make([]byte, 1))
 		require.NoError(t, err, name)
-		before := whole(t)
+		before := listing(t)
 		_, err = b.Apply(t.Context(), w)
 		require.ErrorContains(t, err, "/var/lib/etcd is in use by ", name)
-		assert.Equal(t, before, whole(t), name)
+		assert.Equal(t, before, listing(t), name)
 		in.Close()
 		_ = cmd.Wait()
 	}
@@ -168,14 +171,14 @@ func TestRemovalStaysOnItsMount(t *testing.T) {
 		"a file":           {"--bind", "/var/lib/photos/1.jpg", "/var/lib/etcd/member/snap/db"},
 	} {
 		s.sh("mount", mount...)
-		var crossed *CrossedError
-		require.ErrorAs(t, b.removeTree("/var/lib/etcd"), &crossed, name)
+		var crossed *tree.CrossedError
+		require.ErrorAs(t, tree.Remove(t.Context(), b.FS, "/var/lib/etcd"), &crossed, name)
 		assert.Equal(t, "precious", readFile(t, "/var/lib/photos/1.jpg"))
 		s.sh("umount", mount[len(mount)-1])
 		assert.Equal(t, "wal", readFile(t, "/var/lib/etcd/member/wal/0.wal"), "nothing was removed")
 	}
 	require.NoError(t, os.Symlink("/var/lib/photos", "/var/lib/etcd/link"))
-	require.NoError(t, b.removeTree("/var/lib/etcd"))
+	require.NoError(t, tree.Remove(t.Context(), b.FS, "/var/lib/etcd"))
 	assert.Equal(t, "precious", readFile(t, "/var/lib/photos/1.jpg"))
 	assert.NoDirExists(t, "/var/lib/etcd")
 }
@@ -190,12 +193,12 @@ func TestGuardIsNoContent(t *testing.T) {
 	require.NoError(t, os.Mkdir("/var/lib/etcd", 0o700))
 	require.NoError(t, os.WriteFile("/var/lib/etcd/NOT-MOUNTED", guardText("/var/lib/etcd", "UUID=any"), 0o444))
 	require.NoError(t, os.WriteFile("/var/lib/etcd/member", guardText("/var/lib/etcd", "UUID=any"), 0o444))
-	data := picture(t, "/var/lib/etcd")
+	data := snapshot(t, "/var/lib/etcd")
 	_, err := b.Apply(t.Context(), w)
 	require.NoError(t, err)
-	assert.Equal(t, data, picture(t, "/var/lib/etcd"), "it was copied like any other")
-	require.NoError(t, b.Undo(t.Context(), How{}))
-	assert.Equal(t, data, picture(t, "/var/lib/etcd"))
+	assert.Equal(t, data, snapshot(t, "/var/lib/etcd"), "it was copied like any other")
+	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
+	assert.Equal(t, data, snapshot(t, "/var/lib/etcd"))
 	assert.False(t, protected("/var/lib/etcd"))
 }
 
@@ -216,9 +219,9 @@ func TestTwinDisks(t *testing.T) {
 	s.sh("umount", "/var/lib/etcd")
 	s.sh("umount", "/mnt/root")
 	for name, run := range map[string]func() error{
-		"undo":         func() error { return b.Undo(t.Context(), How{}) },
-		"apply":        func() error { _, err := b.Apply(t.Context(), Wish{}); return err },
-		"apply device": func() error { _, err := b.Apply(t.Context(), Wish{Device: clone}); return err },
+		"undo":         func() error { return b.Undo(t.Context(), UndoOptions{}) },
+		"apply":        func() error { _, err := b.Apply(t.Context(), Request{}); return err },
+		"apply device": func() error { _, err := b.Apply(t.Context(), Request{Device: clone}); return err },
 	} {
 		err := run()
 		require.ErrorContains(t, err, "2 disks have it: ", name)
@@ -234,14 +237,14 @@ func TestWaysOut(t *testing.T) {
 		return
 	}
 	s, b, w := ready(t)
-	before := pictures(t)
+	before := snapshots(t)
 	_, err := b.Apply(t.Context(), w)
 	require.NoError(t, err)
-	require.ErrorContains(t, b.Undo(t.Context(), How{WithoutDisk: true}), " is there: ")
+	require.ErrorContains(t, b.Undo(t.Context(), UndoOptions{WithoutDisk: true}), " is there: ")
 	other := b
 	other.Identity = func() string { return "another board" }
 	for _, err := range []error{
-		func() error { _, err := other.Apply(t.Context(), Wish{}); return err }(), other.Undo(t.Context(), How{}),
+		func() error { _, err := other.Apply(t.Context(), Request{}); return err }(), other.Undo(t.Context(), UndoOptions{}),
 		func() error { _, _, err := other.Clean(t.Context(), nil); return err }(),
 	} {
 		var refused *RefusedError
@@ -254,13 +257,13 @@ func TestWaysOut(t *testing.T) {
 	s.sh("umount", "/mnt/root")
 	s.sh("losetup", "-d", s.disk)
 	var refused *RefusedError
-	require.ErrorAs(t, b.Undo(t.Context(), How{}), &refused)
+	require.ErrorAs(t, b.Undo(t.Context(), UndoOptions{}), &refused)
 	assert.Contains(t, refused.Hint(), "undo --without-disk")
 	_, _, err = b.Clean(t.Context(), nil)
 	require.ErrorAs(t, err, &refused)
 	assert.Contains(t, refused.Hint(), "undo --without-disk")
-	require.NoError(t, other.Undo(t.Context(), How{WithoutDisk: true}))
-	assert.Equal(t, before, pictures(t), "the data of before apply")
+	require.NoError(t, other.Undo(t.Context(), UndoOptions{WithoutDisk: true}))
+	assert.Equal(t, before, snapshots(t), "the data of before apply")
 	assert.Equal(t, ownersFstab, readFile(t, fstabPath))
 	assert.NoFileExists(t, journalPath)
 }
@@ -271,21 +274,21 @@ func TestRebuild(t *testing.T) {
 		return
 	}
 	_, b, w := ready(t)
-	before := pictures(t)
+	before := snapshots(t)
 	_, err := b.Apply(t.Context(), w)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(journalPath, []byte("{"), 0o600))
 	require.ErrorContains(t, b.Guard(t.Context(), nil), "nothing is started: ")
 	var refused *RefusedError
-	require.ErrorAs(t, b.Undo(t.Context(), How{}), &refused)
+	require.ErrorAs(t, b.Undo(t.Context(), UndoOptions{}), &refused)
 	assert.Contains(t, refused.Hint(), "--rebuild")
 	require.NoError(t, os.Remove(journalPath))
 	require.Error(t, b.Guard(t.Context(), nil), "fstab says that there is something")
-	_, err = b.Apply(t.Context(), Wish{Rebuild: true})
+	_, err = b.Apply(t.Context(), Request{Rebuild: true})
 	require.NoError(t, err)
 	require.NoError(t, b.Guard(t.Context(), nil))
-	require.NoError(t, b.Undo(t.Context(), How{}))
-	assert.Equal(t, before, pictures(t))
+	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
+	assert.Equal(t, before, snapshots(t))
 }
 
 // The guard refuses whatever it cannot find out.
@@ -305,9 +308,9 @@ func TestGuardFailsClosed(t *testing.T) {
 	hung.DeviceWait = 100 * time.Millisecond
 	hung.Run = func(ctx context.Context, name string, args ...string) ([]byte, error) {
 		if name == "lsblk" || name == "blkid" {
-			return Exec(ctx, "sleep", "600")
+			return runner.Exec(ctx, "sleep", "600")
 		}
-		return Exec(ctx, name, args...)
+		return runner.Exec(ctx, name, args...)
 	}
 	require.ErrorIs(t, hung.Guard(t.Context(), nil), context.DeadlineExceeded)
 	s.sh("umount", "/var/lib/etcd")
@@ -370,7 +373,7 @@ func TestCleanKeepsTheLastGoodCopy(t *testing.T) {
 	require.NoError(t, os.MkdirAll(old+"/mounted", 0o700))
 	require.NoError(t, unix.Mount("/mnt", old+"/mounted", "", unix.MS_BIND, ""))
 	_, _, err = b.Clean(t.Context(), []string{old})
-	var crossed *CrossedError
+	var crossed *tree.CrossedError
 	require.True(t, errors.As(err, &crossed), "%v", err)
 	require.NoError(t, unix.Unmount(old+"/mounted", 0))
 	_, _, err = b.Clean(t.Context(), []string{"/var/lib/docker"})

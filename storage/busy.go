@@ -9,6 +9,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/users"
+
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
@@ -18,7 +21,7 @@ import (
 func services(folders []string) []string {
 	all := []string{"kubelet"}
 	under := func(top string) bool {
-		return slices.ContainsFunc(folders, func(f string) bool { return inside(f, top) })
+		return slices.ContainsFunc(folders, func(f string) bool { return tree.Inside(f, top) })
 	}
 	if under("/var/lib/docker") || under("/var/lib/containerd") {
 		all = append(all, "docker.socket", "docker")
@@ -31,6 +34,9 @@ func services(folders []string) []string {
 	}
 	return all
 }
+
+// allServices are those that may have been stopped.
+func allServices() []string { return services([]string{"/var/lib/containerd", "/var/lib/containers"}) }
 
 // running are those of the services that systemd keeps running, also a kubelet
 // that dies and is started again for want of a configuration.
@@ -50,13 +56,13 @@ func (b Board) running(ctx context.Context, folders []string) []string {
 const podPatience = 2 * time.Minute
 
 // podProcesses are the processes that belong to a pod.
-func podProcesses() []user {
-	var all []user
-	for _, pid := range pids("/proc") {
+func podProcesses() []users.User {
+	var all []users.User
+	for _, pid := range users.PIDs("/proc") {
 		dir := "/proc/" + strconv.Itoa(pid)
 		text, err := safefile.Read(dir+"/cgroup", 1<<20)
 		if err == nil && strings.Contains(string(text), "kubepods") {
-			all = append(all, user{pid: pid, name: comm(dir)})
+			all = append(all, users.User{PID: pid, Name: users.Comm(dir)})
 		}
 	}
 	return all
@@ -66,14 +72,14 @@ func podProcesses() []user {
 // would. containerd still runs then and tidies up behind them. etcd and the pause
 // programs go last: an API server that has lost its etcd waits for it in its own
 // shutdown, and may not end at all.
-func (b Board) stopPods(ctx context.Context, pods func() []user, patience time.Duration) error {
+func (b Board) stopPods(ctx context.Context, pods func() []users.User, patience time.Duration) error {
 	now := pods()
 	if len(now) == 0 {
 		return nil
 	}
 	b.tell("stopping %d processes of pods", len(now))
-	last := func(u user) bool { return u.name == "etcd" || u.name == "pause" }
-	if err := b.endAll(ctx, func() []user { return slices.DeleteFunc(pods(), last) }, patience); err != nil {
+	last := func(u users.User) bool { return u.Name == "etcd" || u.Name == "pause" }
+	if err := b.endAll(ctx, func() []users.User { return slices.DeleteFunc(pods(), last) }, patience); err != nil {
 		return err
 	}
 	return b.endAll(ctx, pods, patience)
@@ -82,25 +88,26 @@ func (b Board) stopPods(ctx context.Context, pods func() []user, patience time.D
 // endAll ends processes, also those that are born meanwhile. Past its patience it
 // kills API servers, which keep nothing of their own (the kubelet's grace is 30 s),
 // and refuses because of anything else.
-func (b Board) endAll(ctx context.Context, processes func() []user, patience time.Duration) error {
+func (b Board) endAll(ctx context.Context, processes func() []users.User, patience time.Duration) error {
 	asked := map[int]bool{}
 	killed := map[int]bool{}
 	end := time.Now().Add(patience)
 	for now := processes(); len(now) > 0; now = processes() {
 		for _, u := range now {
-			if !asked[u.pid] {
-				asked[u.pid] = true
-				_ = syscall.Kill(u.pid, syscall.SIGTERM)
+			if !asked[u.PID] {
+				asked[u.PID] = true
+				_ = syscall.Kill(u.PID, syscall.SIGTERM)
 			}
 		}
 		if time.Now().After(end) {
 			for _, u := range now {
-				if u.name != "kube-apiserver" || killed[u.pid] {
-					return &RefusedError{Busy, fmt.Errorf("%s and %d other processes of pods do not end", u, len(now)-1), "end them, then repeat"}
+				if u.Name != "kube-apiserver" || killed[u.PID] {
+					return &RefusedError{Busy, fmt.Errorf("%s and %d other processes of pods do not end", u, len(now)-1),
+						"end them, then repeat"}
 				}
 				b.tell("%s does not end after %s: killing it, it keeps no data", u, patience)
-				killed[u.pid] = true
-				_ = syscall.Kill(u.pid, syscall.SIGKILL)
+				killed[u.PID] = true
+				_ = syscall.Kill(u.PID, syscall.SIGKILL)
 			}
 			end = time.Now().Add(patience)
 		}
@@ -191,7 +198,8 @@ func (b Board) refuseBusy(ctx context.Context, folders []string) error {
 	}
 	for _, f := range folders {
 		if below := m.below(f); len(below) > 0 {
-			return &RefusedError{Busy, fmt.Errorf("%s cannot be moved: %s is mounted in it", f, below[0]), "stop what uses it, or begin after a restart of the board with: systemctl disable kubelet"}
+			return &RefusedError{Busy, fmt.Errorf("%s cannot be moved: %s is mounted in it", f, below[0]),
+				"stop what uses it, or begin after a restart of the board with: systemctl disable kubelet"}
 		}
 		if err := b.unused(ctx, f, f); err != nil {
 			return err
@@ -206,13 +214,13 @@ func (b Board) unused(ctx context.Context, name, at string) error {
 	if !durable.Exists(at) {
 		return nil
 	}
-	var in []user
+	var in []users.User
 	for range 20 {
 		m, err := readMounts()
 		if err != nil {
 			return err
 		}
-		if in, err = users(ctx, "/proc", at, m); err != nil || len(in) == 0 {
+		if in, err = users.Of(ctx, "/proc", at, m.holding(at)); err != nil || len(in) == 0 {
 			return err
 		}
 		select {
@@ -221,7 +229,8 @@ func (b Board) unused(ctx context.Context, name, at string) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return &RefusedError{Busy, fmt.Errorf("%s is in use by %s", name, in[0]), "stop it, or unmount what it has mounted; then repeat"}
+	return &RefusedError{Busy, fmt.Errorf("%s is in use by %s", name, in[0]),
+		"stop it, or unmount what it has mounted; then repeat"}
 }
 
 // startAgain starts what quiet stopped, in the reverse order.

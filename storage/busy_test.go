@@ -11,14 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/users"
 	"github.com/stretchr/testify/require"
 )
 
 // podsOf starts shell scripts under the names of pods' processes. The list holds
 // those that still run.
-func podsOf(t *testing.T, scripts map[string]string) func() []user {
+func podsOf(t *testing.T, scripts map[string]string) func() []users.User {
 	var mu sync.Mutex
-	var running []user
+	var running []users.User
 	for name, script := range scripts {
 		cmd := exec.Command("sh", "-c", script)
 		out, err := cmd.StdoutPipe()
@@ -26,7 +27,7 @@ func podsOf(t *testing.T, scripts map[string]string) func() []user {
 		require.NoError(t, cmd.Start())
 		_, err = out.Read(make([]byte, 1)) // its trap is set
 		require.NoError(t, err)
-		running = append(running, user{pid: cmd.Process.Pid, name: name})
+		running = append(running, users.User{PID: cmd.Process.Pid, Name: name})
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -34,7 +35,7 @@ func podsOf(t *testing.T, scripts map[string]string) func() []user {
 			mu.Lock()
 			defer mu.Unlock()
 			for i, u := range running {
-				if u.pid == cmd.Process.Pid {
+				if u.PID == cmd.Process.Pid {
 					running = append(running[:i:i], running[i+1:]...)
 					break
 				}
@@ -42,10 +43,10 @@ func podsOf(t *testing.T, scripts map[string]string) func() []user {
 		}()
 		t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
 	}
-	return func() []user {
+	return func() []users.User {
 		mu.Lock()
 		defer mu.Unlock()
-		return append([]user(nil), running...)
+		return append([]users.User(nil), running...)
 	}
 }
 

@@ -3,12 +3,17 @@ package storage
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode/utf8"
+
+	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
 	"golang.org/x/sys/unix"
 
@@ -27,14 +32,17 @@ const (
 // checkPath refuses paths that cannot be a mount point of ours.
 func checkPath(what, name string) error {
 	if err := cleanPath(name); err != nil {
-		return unfit("write it from / on, without . and ..", "%s %w", what, err)
+		return unsuitable("write it from / on, without . and ..", "%s %w", what, err)
 	}
 	switch {
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }):
-		return unfit("choose another name", "%s %q has characters that fstab and people cannot read", what, name)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool {
+		return r < ' ' || r == 0x7f ||
+			r == 0xfffd
+	}):
+		return unsuitable("choose another name", "%s %q has characters that fstab and people cannot read", what, name)
 	}
 	if len(path.Base(name)) > longestName || len(systemd.MountUnit(name)) > longestUnit {
-		return unfit("choose a shorter name", "%s %s has a name too long for its copies or its mount unit", what, name)
+		return unsuitable("choose a shorter name", "%s %s has a name too long for its copies or its mount unit", what, name)
 	}
 	for at := name; at != "/"; at = path.Dir(at) {
 		info, err := os.Lstat(at)
@@ -43,13 +51,14 @@ func checkPath(what, name string) error {
 		}
 		if info.Mode()&os.ModeSymlink != 0 {
 			to, _ := filepath.EvalSymlinks(at)
-			return unfit("name the real path: "+to+strings.TrimPrefix(name, at), "%s %s leads over a symbolic link, %s to %s: mount units cannot follow it", what, name, at, to)
+			return unsuitable("name the real path: "+to+strings.TrimPrefix(name, at),
+				"%s %s leads over a symbolic link, %s to %s: mount units cannot follow it", what, name, at, to)
 		}
 		if !info.IsDir() {
-			return unfit("choose another name", "%s %s: %s is not a folder", what, name, at)
+			return unsuitable("choose another name", "%s %s: %s is not a folder", what, name, at)
 		}
 		if at != name && (owner(info) != 0 || info.Mode().Perm()&0o022 != 0) {
-			return unfit("choose another place, or give the folder to root alone: chown root "+at+"; chmod go-w "+at,
+			return unsuitable("choose another place, or give the folder to root alone: chown root "+at+"; chmod go-w "+at,
 				"%s %s: %s can be written to by others than root, who could exchange what is in it", what, name, at)
 		}
 	}
@@ -64,24 +73,24 @@ func cleanPath(name string) error {
 	return nil
 }
 
-// wishedFolders are the folders to be moved, those moved already among them.
-func wishedFolders(w Wish, j *journal, m mounts) ([]string, error) {
+// requestedFolders are the folders to be moved, those moved already among them.
+func requestedFolders(w Request, j *journal, m mounts) ([]string, error) {
 	all := j.paths()
-	wished := w.Folders
-	if len(wished) == 0 && len(all) == 0 {
-		wished = []string{"/var/lib/etcd"}
+	requested := w.Folders
+	if len(requested) == 0 && len(all) == 0 {
+		requested = []string{"/var/lib/etcd"}
 		for _, f := range []string{"/var/lib/docker", "/var/lib/containerd"} {
 			// What is a mount point has left the card already.
 			if info, err := os.Lstat(f); err == nil && info.IsDir() && m.at(f) == nil {
-				wished = append(wished, f)
+				requested = append(requested, f)
 			}
 		}
 	}
-	for _, f := range wished {
+	for _, f := range requested {
 		clean := path.Clean(f)
 		if slices.Contains(all, clean) {
 			if j.folder(clean) == nil {
-				return nil, unfit("name each folder once", "%s is named twice", clean)
+				return nil, unsuitable("name each folder once", "%s is named twice", clean)
 			}
 			continue
 		}
@@ -89,8 +98,8 @@ func wishedFolders(w Wish, j *journal, m mounts) ([]string, error) {
 	}
 	for _, a := range all {
 		for _, c := range all {
-			if a != c && inside(a, c) {
-				return nil, unfit("move only the outer one", "%s lies inside %s", a, c)
+			if a != c && tree.Inside(a, c) {
+				return nil, unsuitable("move only the outer one", "%s lies inside %s", a, c)
 			}
 		}
 	}
@@ -98,30 +107,35 @@ func wishedFolders(w Wish, j *journal, m mounts) ([]string, error) {
 }
 
 // addFolder checks one folder and finds out what has to be done with it.
-func (p *Plan) addFolder(ctx context.Context, n *journal, name string, use []string, lines []fstabLine, m mounts) error {
+func (p *Plan) addFolder(ctx context.Context, n *journal, name string, use []string, lines []fstab.Line,
+	m mounts) error {
 	if err := checkPath("the folder", name); err != nil {
 		return err
 	}
-	for _, keep := range []string{"/etc", "/usr", "/boot", "/proc", "/sys", "/dev", "/run", "/bin", "/lib", "/sbin", "/root"} {
-		if inside(name, keep) {
-			return unfit("choose a folder of data", "%s belongs to the system and cannot be moved", name)
+	for _, keep := range []string{"/etc", "/usr", "/boot", "/proc", "/sys", "/dev", "/run", "/bin", "/lib", "/sbin",
+		"/root"} {
+		if tree.Inside(name, keep) {
+			return unsuitable("choose a folder of data", "%s belongs to the system and cannot be moved", name)
 		}
 	}
-	if strings.Count(name, "/") < 2 || inside(stateFolder, name) || inside(name, p.Mount) || inside(p.Mount, name) {
-		return unfit("choose a folder below it", "%s cannot be moved", name)
+	if strings.Count(name, "/") < 2 || tree.Inside(stateFolder, name) || tree.Inside(name, p.Mount) ||
+		tree.Inside(p.Mount, name) {
+		return unsuitable("choose a folder below it", "%s cannot be moved", name)
 	}
-	if l, ok := lineFor(lines, name); ok {
-		return unfit("remove the line if ours is to take its place", "line %d of %s mounts something at %s already: %s", l.Number, fstabPath, name, strings.TrimSpace(l.Text))
+	if l, ok := fstab.LineFor(lines, name); ok {
+		return unsuitable("remove the line if ours is to take its place",
+			"line %d of %s mounts something at %s already: %s", l.Number, fstabPath, name, strings.TrimSpace(l.Text))
 	}
 	f := n.folder(name)
 	if f == nil {
 		f = &folder{Path: name, State: planned}
 		n.Folders = append(n.Folders, f)
 	}
-	move := Move{Folder: name, To: n.on(f), What: "copy"}
+	move := Move{Folder: name, To: n.target(f), What: "copy"}
 	if here := m.at(name); here != nil {
 		if !m.bound(p.Mount, name) || n.UUID == "" || f.State == planned {
-			return unfit("unmount it, and remove what mounts it", "%s has something mounted on it already: %s", name, here.Source)
+			return unsuitable("unmount it, and remove what mounts it", "%s has something mounted on it already: %s", name,
+				here.Source)
 		}
 		move.What = "done"
 		p.Moves = append(p.Moves, move)
@@ -151,11 +165,12 @@ func (m *Move) look(ctx context.Context, j *journal, f *folder, use []string, mo
 	case guard:
 		m.What = "done"
 	default:
-		if m.Bytes, m.Files, err = usage(ctx, m.Folder); err != nil {
+		if m.Bytes, m.Files, err = tree.Usage(ctx, m.Folder); err != nil {
 			return fmt.Errorf("look into %s: %w", m.Folder, err)
 		}
 	}
-	f.Etcd = f.Etcd || strings.Contains(filepath.Base(m.Folder), "etcd") || durable.Exists(filepath.Join(m.Folder, etcdMember))
+	f.Etcd = f.Etcd || strings.Contains(filepath.Base(m.Folder), "etcd") || durable.Exists(filepath.Join(m.Folder,
+		etcdMember))
 	if f.State != planned || !mounted {
 		return nil
 	}
@@ -181,7 +196,8 @@ func (p *Plan) checkSize(m mounts) error {
 		}
 	}
 	if need > p.Disk.Bytes {
-		return &RefusedError{TooSmall, fmt.Errorf("%s has %s, and the folders hold %s", p.Disk.Path, size(p.Disk.Bytes), size(need)), "choose a larger disk"}
+		return &RefusedError{TooSmall, fmt.Errorf("%s has %s, and the folders hold %s", p.Disk.Path, size(p.Disk.Bytes),
+			size(need)), "choose a larger disk"}
 	}
 	if m.at(p.Mount) == nil || need == 0 {
 		return nil
@@ -191,7 +207,16 @@ func (p *Plan) checkSize(m mounts) error {
 		return fmt.Errorf("ask for the space at %s: %w", p.Mount, err)
 	}
 	if free := int64(s.Bavail) * int64(s.Bsize); need+need/10 > free { //nolint:unconvert // narrower on some architectures
-		return &RefusedError{TooSmall, fmt.Errorf("at %s only %s are free, and the folders hold %s", p.Mount, size(free), size(need)), "choose a larger disk, or make room on it"}
+		return &RefusedError{TooSmall, fmt.Errorf("at %s only %s are free, and the folders hold %s", p.Mount, size(free),
+			size(need)), "choose a larger disk, or make room on it"}
 	}
 	return nil
+}
+
+// owner is the user that a file belongs to, -1 if that cannot be told.
+func owner(info fs.FileInfo) int {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(stat.Uid)
+	}
+	return -1
 }

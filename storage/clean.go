@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
-	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"golang.org/x/sys/unix"
+
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
@@ -34,7 +38,7 @@ func (b Board) Clean(ctx context.Context, only []string) (removed, left []string
 	}
 	for _, o := range only {
 		if !slices.ContainsFunc(j.Kept, func(k kept) bool { return k.Path == o }) {
-			return nil, nil, unfit("see: kubeadm-arm storage status", "%s is no copy that was kept", o)
+			return nil, nil, unsuitable("see: kubeadm-arm storage status", "%s is no copy that was kept", o)
 		}
 	}
 	return newMover(live{b, ""}, j, "clean", nil).clean(ctx, only)
@@ -95,10 +99,11 @@ func (m *mover) cleanOne(ctx context.Context, k kept, named bool) (gone bool, wh
 	}
 	switch kinds[0] {
 	case nothing:
-		if durable.Exists(filepath.Dir(k.Path)) {
-			return true, "", nil // somebody has removed it
+		if gone, err := m.gone(k); err != nil || gone || named {
+			return err == nil, "", err // somebody has removed it
 		}
-		return false, "not there: its disk is not mounted", nil
+		return false, "not there: its file system is not mounted; if it is gone for good: kubeadm-arm storage clean " +
+			shell.InQuotes(k.Path), nil
 	case empty:
 		return true, "", m.remove(k.Path)
 	}
@@ -112,7 +117,7 @@ func (m *mover) cleanOne(ctx context.Context, k kept, named bool) (gone bool, wh
 	if now[0] != data {
 		return false, "there is no data at " + k.Of + ": this may be the only copy", nil
 	}
-	if inside(k.Path, k.Of) || inside(k.Of, k.Path) {
+	if tree.Inside(k.Path, k.Of) || tree.Inside(k.Of, k.Path) {
 		return false, "it is no copy of " + k.Of + " but a part of it", nil
 	}
 	if err := m.refuseSame(k.Path, k.Of); err != nil {
@@ -126,7 +131,7 @@ func (m *mover) cleanOne(ctx context.Context, k kept, named bool) (gone bool, wh
 			return false, why, err
 		}
 	}
-	return true, "", m.removeTree(k.Path)
+	return true, "", m.removeTree(ctx, k.Path)
 }
 
 // needed says why a copy may be needed still, empty if it is not.
@@ -151,4 +156,28 @@ func (m *mover) needed(ctx context.Context, k kept) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%s is empty or missing in %s: this may be the last good copy%s", name, k.Of, named), nil
+}
+
+// emptied is the first file that has content in one folder and is empty, or not
+// there, in another: what fsck leaves of a file that it cannot repair. Only the
+// names of etcd's database count, and any file for a folder without one: programs
+// empty and remove files of their own as well.
+func emptied(ctx context.Context, of, in string) (name string, err error) {
+	only := filepath.Join(etcdMember, "snap", "db")
+	if _, err := os.Lstat(filepath.Join(of, only)); err != nil {
+		only = ""
+	}
+	err = tree.Walk(ctx, of, func(e tree.Entry) error {
+		if e.Stat.Mode&unix.S_IFMT != unix.S_IFREG || e.Stat.Size == 0 || only != "" && e.Name != only {
+			return nil
+		}
+		var now unix.Stat_t
+		err := unix.Lstat(filepath.Join(in, e.Name), &now)
+		if err == nil && now.Size > 0 || only == "" && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		name = e.Name
+		return fs.SkipAll
+	})
+	return name, err
 }

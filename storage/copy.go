@@ -7,19 +7,22 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
 // copyTree copies a folder with cp(1) and proves the copy equal. to must lie on
 // the file system where it stays, and nothing may be there.
-func (b Board) copyTree(ctx context.Context, from, to string) (fingerprint, error) {
+func (b Board) copyTree(ctx context.Context, from, to string) (tree.Fingerprint, error) {
 	if durable.Exists(to) {
-		return fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, fs.ErrExist)
+		return tree.Fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, fs.ErrExist)
 	}
 	if err := room(ctx, from, to); err != nil {
-		return fingerprint{}, err
+		return tree.Fingerprint{}, err
 	}
 	err := b.FS.Do("copy", to, func() error {
 		// -a keeps owners, modes, times, links, special files and extended
@@ -29,26 +32,33 @@ func (b Board) copyTree(ctx context.Context, from, to string) (fingerprint, erro
 		return err
 	})
 	if err != nil {
-		return fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
+		return tree.Fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
 	}
-	if err := b.FS.SyncFS(to); err != nil {
-		return fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
+	if err := b.syncFS(ctx, to); err != nil {
+		return tree.Fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
 	}
 	return sameTree(ctx, from, to)
 }
 
+// syncFS has on the disk what was written to the file system of a folder. A slow disk
+// takes minutes for it.
+func (b Board) syncFS(ctx context.Context, path string) error {
+	_, err := safefile.Wait(ctx, func() (struct{}, error) { return struct{}{}, b.FS.SyncFS(path) })
+	return err
+}
+
 // sameTree proves two folders equal.
-func sameTree(ctx context.Context, from, to string) (fingerprint, error) {
-	want, err := takeFingerprint(ctx, from)
+func sameTree(ctx context.Context, from, to string) (tree.Fingerprint, error) {
+	want, err := tree.TakeFingerprint(ctx, from)
 	if err != nil {
 		return want, err
 	}
-	got, err := takeFingerprint(ctx, to)
+	got, err := tree.TakeFingerprint(ctx, to)
 	if err != nil {
 		return want, err
 	}
 	if got.Sum != want.Sum {
-		where, err := firstDifference(ctx, from, to)
+		where, err := tree.FirstDifference(ctx, from, to)
 		if err != nil {
 			return want, err
 		}
@@ -60,7 +70,7 @@ func sameTree(ctx context.Context, from, to string) (fingerprint, error) {
 // room refuses to begin a copy that cannot end for want of space. A tenth is
 // kept free: a full disk would stop etcd.
 func room(ctx context.Context, from, to string) error {
-	bytes, files, err := usage(ctx, from)
+	bytes, files, err := tree.Usage(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -71,10 +81,12 @@ func room(ctx context.Context, from, to string) error {
 	}
 	free := int64(s.Bavail) * int64(s.Bsize) //nolint:unconvert // narrower on some architectures
 	if need := bytes + bytes/10; need > free {
-		return &RefusedError{TooSmall, fmt.Errorf("%s holds %s, and at %s only %s are free: %w", from, size(bytes), dir, size(free), syscall.ENOSPC), "choose a larger disk, or make room on it"}
+		return &RefusedError{TooSmall, fmt.Errorf("%s holds %s, and at %s only %s are free: %w", from, size(bytes), dir,
+			size(free), syscall.ENOSPC), "choose a larger disk, or make room on it"}
 	}
 	if s.Files > 0 && files > int64(s.Ffree) {
-		return &RefusedError{TooSmall, fmt.Errorf("%s has %d files, and at %s there are inodes for %d only: %w", from, files, dir, s.Ffree, syscall.ENOSPC), "choose another disk, or make its file system anew with more inodes"}
+		return &RefusedError{TooSmall, fmt.Errorf("%s has %d files, and at %s there are inodes for %d only: %w", from,
+			files, dir, s.Ffree, syscall.ENOSPC), "choose another disk, or make its file system anew with more inodes"}
 	}
 	return nil
 }

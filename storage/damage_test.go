@@ -22,7 +22,7 @@ func TestWalkDamaged(t *testing.T) {
 	}
 	s := newStage(t)
 	s.up()
-	s.furnish()
+	s.populate()
 	s.clear()
 	s.save("fresh")
 	s.up()

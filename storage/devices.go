@@ -31,8 +31,8 @@ type Disk struct {
 	ReadOnly bool `json:"readOnly,omitempty"`
 	// MountedAt is where it is mounted, empty when it is not.
 	MountedAt []string `json:"mountedAt,omitempty"`
-	// Unfit says why it cannot be chosen, empty when it can.
-	Unfit string `json:"unfit,omitempty"`
+	// Unsuitable says why it cannot be chosen, empty when it can.
+	Unsuitable string `json:"unfit,omitempty"`
 
 	number devNumber
 	// partUUID is that of its partition table's entry, in lower case or not.
@@ -240,7 +240,7 @@ func (b Board) Disks(ctx context.Context) ([]Disk, error) {
 		}
 	}
 	for i := range all {
-		all[i].Unfit = all[i].unfit(rootTops)
+		all[i].Unsuitable = all[i].unsuitable(rootTops)
 	}
 	return all, nil
 }
@@ -257,8 +257,8 @@ func (b Board) deviceWait() time.Duration {
 // fileSystems are those that keep owners, modes, links and extended attributes.
 func fileSystems() []string { return []string{"ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs"} }
 
-// unfit says why a disk cannot be chosen.
-func (d Disk) unfit(rootTops []string) string {
+// unsuitable says why a disk cannot be chosen.
+func (d Disk) unsuitable(rootTops []string) string {
 	onRoot := slices.ContainsFunc(d.tops, func(t string) bool { return slices.Contains(rootTops, t) })
 	switch {
 	case d.Bytes == 0:
@@ -274,7 +274,8 @@ func (d Disk) unfit(rootTops []string) string {
 	case d.FSType == "":
 		return "has no file system"
 	case !slices.Contains(fileSystems(), d.FSType):
-		return "has " + d.FSType + " on it, which does not keep what etcd and containers need; fit are " + strings.Join(fileSystems(), ", ")
+		return "has " + d.FSType + " on it, which does not keep what etcd and containers need; fit are " +
+			strings.Join(fileSystems(), ", ")
 	case d.UUID == "":
 		return "has no UUID, by which fstab would find it"
 	case d.ReadOnly:

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
@@ -47,7 +49,8 @@ type guardID struct {
 }
 
 func guardText(folder, disk string) []byte {
-	return []byte(fmt.Sprintf("kubeadm-arm storage: %s is not mounted.\nIts data lies on %s. Nothing must be begun here.\n"+
+	return []byte(fmt.Sprintf("kubeadm-arm storage: %s is not mounted.\nIts data lies on %s. Nothing must be begun "+
+		"here.\n"+
 		"See: kubeadm-arm storage status\n", folder, disk))
 }
 
@@ -199,7 +202,7 @@ func (b Board) unprotect(path string) error {
 
 // flag sets or clears the immutable flag (ioctl_iflags(2)).
 func (b Board) flag(op, path string, on bool) (can bool, err error) {
-	dir, err := openFolder(path)
+	dir, err := tree.OpenFolder(path)
 	if err != nil {
 		return false, err
 	}
@@ -232,7 +235,7 @@ func (b Board) flag(op, path string, on bool) (can bool, err error) {
 
 // flags reads the flags of a folder; can is false where it has none.
 func flags(path string) (flags uint32, can bool) {
-	dir, err := openFolder(path)
+	dir, err := tree.OpenFolder(path)
 	if err != nil {
 		return 0, false
 	}
@@ -245,9 +248,4 @@ func flags(path string) (flags uint32, can bool) {
 func protected(path string) bool {
 	f, _ := flags(path)
 	return f&immutable != 0
-}
-
-// openFolder opens a folder and nothing else, and follows no link.
-func openFolder(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 }

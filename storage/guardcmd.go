@@ -49,7 +49,8 @@ func (b Board) notBound(ctx context.Context, j *journal, f *folder, m mounts) er
 	if j.Doing != "" {
 		return &RefusedError{Interrupted,
 			fmt.Errorf("nothing is started: an %s of kubeadm-arm storage was interrupted, and %s is not mounted",
-				j.Doing, f.Path), "finish it with: kubeadm-arm storage " + j.Doing + ", or take it back with: kubeadm-arm storage undo"}
+				j.Doing, f.Path), "finish it with: kubeadm-arm storage " + j.Doing +
+				", or take it back with: kubeadm-arm storage undo"}
 	}
 	why := "it is there, but " + j.Mount + " is not mounted"
 	if m.at(j.Mount) != nil {
@@ -68,7 +69,8 @@ func (b Board) notBound(ctx context.Context, j *journal, f *folder, m mounts) er
 
 // rightDisk tells whether what is mounted is the file system of the set-up. Only
 // that device is asked: another one that does not answer, or that has the same
-// UUID, is not in the way.
+// UUID, is not in the way. The others are looked at if its hardware is not that of
+// the set-up.
 func (b Board) rightDisk(ctx context.Context, j *journal, m mounts) error {
 	here := m.at(j.Mount)
 	if here == nil {
@@ -83,7 +85,14 @@ func (b Board) rightDisk(ctx context.Context, j *journal, m mounts) error {
 		return &RefusedError{NotMounted, fmt.Errorf("another disk than UUID=%s is mounted at %s", j.UUID, j.Mount),
 			"see: kubeadm-arm storage status"}
 	}
-	return nil
+	if !j.anotherDevice(deviceIDs(here.Source)) {
+		return nil
+	}
+	disks, err := b.Disks(ctx)
+	if err != nil {
+		return err
+	}
+	return refuseClone(j, here.Source, withUUID(disks, j.UUID))
 }
 
 // uuidOf reads the UUID of the file system on a device; one that is no device has

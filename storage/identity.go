@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
+
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
@@ -66,7 +68,7 @@ func (b Board) journalFor(rebuild, takeOver bool) (*journal, error) {
 	}
 	if rebuild {
 		if j.UUID != "" {
-			return nil, unfit("leave out --rebuild", "%s is there and can be read", journalPath)
+			return nil, unsuitable("leave out --rebuild", "%s is there and can be read", journalPath)
 		}
 		kept := j.Kept
 		if j, err = rebuildJournal(); err != nil {
@@ -95,19 +97,19 @@ func rebuildJournal() (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	owner, block, err := splitFstab(text)
+	owner, block, err := fstab.Split(text)
 	if err != nil {
 		return nil, damagedLines(err)
 	}
 	j := &journal{Version: journalVersion}
-	for _, l := range parseFstab([]byte(joinLines(block))) {
+	for _, l := range fstab.Parse([]byte(joinLines(block))) {
 		if uuid, ok := strings.CutPrefix(l.Spec, "UUID="); ok && l.Type != "none" {
 			j.UUID, j.Mount, j.FSType = uuid, l.File, l.Type
 			continue
 		}
 		mount, ok := strings.CutSuffix(l.Spec, l.File)
 		if !ok || l.Type != "none" || j.Mount != "" && j.Mount != mount {
-			return nil, unfit("put it right by hand", "%s: cannot make a journal of: %s", fstabPath, l.Text)
+			return nil, unsuitable("put it right by hand", "%s: cannot make a journal of: %s", fstabPath, l.Text)
 		}
 		j.Mount = mount
 		j.Folders = append(j.Folders, &folder{Path: l.File, State: switching, Etcd: strings.Contains(l.File, "etcd"),
@@ -119,10 +121,10 @@ func rebuildJournal() (*journal, error) {
 			"see: kubeadm-arm storage plan"}
 	}
 	if j.UUID == "" {
-		l, ok := lineFor(parseFstab(owner), j.Mount)
+		l, ok := fstab.LineFor(fstab.Parse(owner), j.Mount)
 		uuid, tagged := strings.CutPrefix(l.Spec, "UUID=")
 		if !ok || !tagged {
-			return nil, unfit("mount it by its UUID=", "%s: the disk of %s is not named by its UUID", fstabPath, j.Mount)
+			return nil, unsuitable("mount it by its UUID=", "%s: the disk of %s is not named by its UUID", fstabPath, j.Mount)
 		}
 		j.UUID, j.FSType, j.OwnersLine = uuid, l.Type, true
 	}

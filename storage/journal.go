@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
@@ -22,6 +26,8 @@ type journal struct {
 	// Doing is apply or undo while one is under way, empty at rest.
 	Doing string `json:"doing,omitempty"`
 	UUID  string `json:"uuid,omitempty"`
+	// Hardware are the IDs of the disk's device (see sysfs.HardwareIDs), empty where it has none.
+	Hardware []string `json:"hardware,omitempty"`
 	// FSType and Mount are the disk's; OwnersLine says that the owner's fstab
 	// mounts it.
 	FSType     string `json:"fsType,omitempty"`
@@ -117,10 +123,13 @@ type kept struct {
 	// of it is in the folder of now.
 	Sum string `json:"sum,omitempty"`
 	Why string `json:"why,omitempty"`
+	// In is the folder that it was put in. Where another one is at that path now, the
+	// copy's file system is not mounted, and the copy is not gone.
+	In guardID `json:"in,omitzero"`
 }
 
-// on is where the folder's data lies on the disk.
-func (j *journal) on(f *folder) string { return j.Mount + f.Path }
+// target is where the folder's data lies on the disk.
+func (j *journal) target(f *folder) string { return j.Mount + f.Path }
 
 func (j *journal) folder(path string) *folder {
 	for _, f := range j.Folders {
@@ -148,6 +157,7 @@ func (j *journal) clone() *journal {
 		n.Folders = append(n.Folders, &c)
 	}
 	n.Made, n.Stopped, n.Kept = slices.Clone(j.Made), slices.Clone(j.Stopped), slices.Clone(j.Kept)
+	n.Hardware = slices.Clone(j.Hardware)
 	return &n
 }
 
@@ -158,8 +168,9 @@ func (j *journal) nameFolder(f *folder, stamp string) {
 		return
 	}
 	f.Names = names{
-		Copy: free(beside(j.on(f), "copy")), Guard: free(beside(f.Path, "guard")), Back: free(beside(f.Path, "back")),
-		Before: free(f.Path + ".before-storage-" + stamp),
+		Copy: unusedName(siblingPath(j.target(f), "copy")), Guard: unusedName(siblingPath(f.Path,
+			"guard")), Back: unusedName(siblingPath(f.Path, "back")),
+		Before: unusedName(f.Path + ".before-storage-" + stamp),
 	}
 }
 
@@ -229,7 +240,8 @@ func parseJournal(text []byte) (*journal, error) {
 	return j, j.check()
 }
 
-// check refuses a journal that nobody could carry out.
+// check refuses a journal that nobody could carry out, and one that names what this
+// program never writes there: it may come with a card from elsewhere.
 func (j *journal) check() error {
 	if !slices.Contains([]string{"", "apply", "undo"}, j.Doing) {
 		return fmt.Errorf("doing: %q is neither apply nor undo", j.Doing)
@@ -240,8 +252,8 @@ func (j *journal) check() error {
 		}
 		return nil
 	}
-	if err := cleanPath(j.Mount); err != nil {
-		return fmt.Errorf("mount: %w", err)
+	if err := j.checkWords(); err != nil {
+		return err
 	}
 	seen := map[string]bool{}
 	for i, f := range j.Folders {
@@ -260,18 +272,55 @@ func (j *journal) check() error {
 			paths = append(paths, f.Return)
 		}
 		for _, p := range paths {
-			if err := cleanPath(p); err != nil {
+			if err := plainPath(p); err != nil {
 				return fmt.Errorf("folders[%d]: %w", i, err)
 			}
 		}
 	}
 	for i, k := range j.Kept {
-		if err := cleanPath(k.Path); err != nil {
+		if err := plainPath(k.Path); err != nil {
 			return fmt.Errorf("keptCopies[%d].path: %w", i, err)
 		}
 	}
 	return nil
 }
+
+// checkWords looks at what gets into fstab, is removed, or is started.
+func (j *journal) checkWords() error {
+	for name, word := range map[string]string{"uuid": j.UUID, "fsType": j.FSType} {
+		if strings.ContainsFunc(word, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+			return fmt.Errorf("%s: %q is none", name, word)
+		}
+	}
+	if err := plainPath(j.Mount); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	for i, path := range j.Made {
+		if err := plainPath(path); err != nil {
+			return fmt.Errorf("made[%d]: %w", i, err)
+		}
+	}
+	if j.Backup != "" && !strings.HasPrefix(j.Backup, backupPrefix) || strings.Count(j.Backup, "/") > 2 {
+		return fmt.Errorf("fstabBackup: %q is no copy of %s", j.Backup, fstabPath)
+	}
+	for i, service := range j.Stopped {
+		if !slices.Contains(allServices(), service) {
+			return fmt.Errorf("stopped[%d]: %q is none of %s", i, service, strings.Join(allServices(), ", "))
+		}
+	}
+	return nil
+}
+
+// plainPath wants a path from the root on that can stand in fstab.
+func plainPath(path string) error {
+	if strings.ContainsFunc(path, unicode.IsControl) {
+		return fmt.Errorf("%q has control characters", path)
+	}
+	return cleanPath(path)
+}
+
+// backupPrefix begins the names of copies of fstab.
+const backupPrefix = fstabPath + ".before-storage-"
 
 // save has the journal on the disk.
 func (b Board) save(j *journal) error {
@@ -293,7 +342,7 @@ func (b Board) drop() error {
 	if err := b.FS.Remove(journalPath); err != nil {
 		return fmt.Errorf("remove the journal: %w", err)
 	}
-	if emptyFolder(stateFolder) {
+	if tree.IsEmpty(stateFolder) {
 		return b.FS.Remove(stateFolder)
 	}
 	return nil
@@ -306,8 +355,8 @@ func (j *journal) keep(k kept) {
 	}
 }
 
-// free is a name that nothing has.
-func free(name string) string {
+// unusedName is a name that nothing has.
+func unusedName(name string) string {
 	for n, at := 1, name; ; n++ {
 		if !durable.Exists(at) {
 			return at

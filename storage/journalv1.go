@@ -45,8 +45,9 @@ func (old *journalV1) convert() *journal {
 			continue
 		}
 		f := &folder{Path: o.Path, State: o.state(old.Doing), Sum: o.Sum, Etcd: o.Etcd, Guard: guardID{Unrecorded: true}}
-		f.Names = names{Copy: beside(old.Mount+o.Path, "copy"), Guard: beside(o.Path, "guard"), Back: beside(o.Path,
-			"back"), Before: o.Before}
+		f.Names = names{Copy: siblingPath(old.Mount+o.Path, "copy"), Guard: siblingPath(o.Path, "guard"),
+			Back: siblingPath(o.Path,
+				"back"), Before: o.Before}
 		if o.Before == "" {
 			f.Names.Before = filepath.Clean(o.Path) + ".before-storage"
 		}

@@ -7,36 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 )
-
-// Reading ends with the context, however large a file is: this one takes an hour.
-func TestReadsEndWithTheContext(t *testing.T) {
-	dir := t.TempDir()
-	big := filepath.Join(dir, "db")
-	require.NoError(t, os.WriteFile(big, nil, 0o600))
-	require.NoError(t, os.Truncate(big, 1<<40))
-	same := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(same, "db"), nil, 0o600))
-	require.NoError(t, os.Truncate(filepath.Join(same, "db"), 1<<40))
-	for name, read := range map[string]func(context.Context) error{
-		"fingerprint": func(ctx context.Context) error { _, err := takeFingerprint(ctx, dir); return err },
-		"contained":   func(ctx context.Context) error { _, _, err := contained(ctx, dir, same, false); return err },
-		"difference":  func(ctx context.Context) error { _, err := firstDifference(ctx, dir, same); return err },
-	} {
-		ctx, cancel := context.WithCancel(t.Context())
-		begun := make(chan struct{})
-		go func() {
-			<-begun
-			cancel()
-		}()
-		close(begun)
-		assert.ErrorIs(t, read(ctx), context.Canceled, name)
-	}
-}
 
 // Ctrl-C while a copy is proved: all is as it was, and nothing is kept of the copy.
 func TestCtrlCWhileACopyIsProved(t *testing.T) {
@@ -71,7 +48,7 @@ func TestUndoOfAReadOnlyDisk(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile("/var/lib/etcd/newer", []byte("x"), 0o600))
 	s.sh("mount", "-o", "remount,ro", "/mnt/root")
-	require.NoError(t, b.Undo(t.Context(), How{}))
+	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
 	assert.Equal(t, ownersFstab, readFile(t, fstabPath))
 	assert.Equal(t, "x", readFile(t, "/var/lib/etcd/newer"))
 	j, err := readJournal()
@@ -98,13 +75,13 @@ func TestUndoFailsAtTheEnd(t *testing.T) {
 		}
 		return nil
 	}}
-	require.Error(t, failing.Undo(t.Context(), How{}))
+	require.Error(t, failing.Undo(t.Context(), UndoOptions{}))
 	assert.Equal(t, ownersFstab, readFile(t, fstabPath))
 	m, err := readMounts()
 	require.NoError(t, err)
 	assert.Nil(t, m.at("/var/lib/etcd"))
 	require.Error(t, b.Guard(t.Context(), nil), "nothing starts until it is finished")
-	require.NoError(t, b.Undo(t.Context(), How{}))
+	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
 	assert.Equal(t, "x", readFile(t, "/var/lib/etcd/newer"))
 	j, err := readJournal()
 	require.NoError(t, err)
@@ -123,7 +100,7 @@ func TestTwinsAreNotGone(t *testing.T) {
 	s.sh("umount", "/mnt/root")
 	s.sh("cp", "--sparse=always", filepath.Join(s.dir, "disk"), filepath.Join(s.dir, "clone"))
 	s.loop("clone")
-	require.ErrorContains(t, b.Undo(t.Context(), How{WithoutDisk: true}), "2 disks have it: ")
+	require.ErrorContains(t, b.Undo(t.Context(), UndoOptions{WithoutDisk: true}), "2 disks have it: ")
 	assert.FileExists(t, journalPath)
 }
 
@@ -135,9 +112,9 @@ func TestCommentsBetweenOurLines(t *testing.T) {
 	_, b, w := ready(t)
 	_, err := b.Apply(t.Context(), w)
 	require.NoError(t, err)
-	text := strings.Replace(readFile(t, fstabPath), blockEnd, "# LABEL=nas /home ext4\n"+blockEnd, 1)
+	text := strings.Replace(readFile(t, fstabPath), fstab.End, "# LABEL=nas /home ext4\n"+fstab.End, 1)
 	require.NoError(t, os.WriteFile(fstabPath, []byte(text), 0o644))
-	require.ErrorContains(t, b.Undo(t.Context(), How{}), "# LABEL=nas /home ext4")
+	require.ErrorContains(t, b.Undo(t.Context(), UndoOptions{}), "# LABEL=nas /home ext4")
 	assert.Equal(t, text, readFile(t, fstabPath))
 }
 

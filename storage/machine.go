@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
@@ -48,9 +52,9 @@ type machine interface {
 	// copyTree copies a folder, has it on the disk and proves it equal.
 	copyTree(ctx context.Context, from, to string) (sum string, err error)
 	// sync has on the disk what was written to the file system of a folder; stampOf
-	// is then the stamp of the folder (see takeStamp), and a write after wait has
+	// is then the stamp of the folder (see tree.TakeStamp), and a write after wait has
 	// returned changes it.
-	sync(path string) error
+	sync(ctx context.Context, path string) error
 	stampOf(ctx context.Context, path string) (string, error)
 	wait() error
 	// unused refuses a folder at a path that somebody works in.
@@ -64,7 +68,7 @@ type machine interface {
 	// remove removes an empty folder, removeTree one with all that is in it on the
 	// same mount.
 	remove(path string) error
-	removeTree(path string) error
+	removeTree(ctx context.Context, path string) error
 	makeGuard(j *journal, f *folder, path string, save func() error) error
 	removeGuard(path string) error
 	protect(f *folder) error
@@ -85,6 +89,8 @@ type machine interface {
 	units(ctx context.Context, j *journal, folders []string) error
 	leaveDisk(ctx context.Context, j *journal) error
 	unusedName(name string) string
+	// parent is the folder that a path lies in, whether or not there is anything at it.
+	parent(path string) (guardID, error)
 	stamp() string
 	tell(format string, args ...any)
 }
@@ -97,6 +103,9 @@ type live struct {
 }
 
 func (l live) kind(j *journal, f *folder, path string) (kind, error) {
+	if err := staysOnDisk(j.Mount, path); err != nil {
+		return nothing, err
+	}
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nothing, nil
@@ -105,9 +114,9 @@ func (l live) kind(j *journal, f *folder, path string) (kind, error) {
 		return nothing, fmt.Errorf("look at %s: %w", path, err)
 	}
 	if !info.IsDir() {
-		return nothing, unfit("move it away", "%s is not a folder", path)
+		return nothing, unsuitable("move it away", "%s is not a folder", path)
 	}
-	dir, err := openFolder(path)
+	dir, err := tree.OpenFolder(path)
 	if err != nil {
 		return nothing, err
 	}
@@ -115,14 +124,35 @@ func (l live) kind(j *journal, f *folder, path string) (kind, error) {
 	switch {
 	case j.isGuard(f, path):
 		return guard, nil
-	case emptyFolder(path):
+	case tree.IsEmpty(path):
 		return empty, nil
 	}
 	return data, nil
 }
 
+// staysOnDisk refuses a path below the disk's mount point that links or mounts on the
+// way lead elsewhere, such as back to the card.
+func staysOnDisk(mount, path string) error {
+	if mount == "" || path == mount || !tree.Inside(path, mount) {
+		return nil
+	}
+	m, err := readMounts()
+	if err != nil {
+		return err
+	}
+	for at := filepath.Dir(path); at != mount; at = filepath.Dir(at) {
+		if m.at(at) != nil {
+			return unsuitable("unmount it", "%s is a mount point: what lies below it is not on the disk", at)
+		}
+		if info, err := os.Lstat(at); err == nil && !info.IsDir() {
+			return unsuitable("move it away", "%s is not a folder, and would lead away from the disk", at)
+		}
+	}
+	return nil
+}
+
 func (l live) sum(ctx context.Context, path string) (string, error) {
-	f, err := takeFingerprint(ctx, path)
+	f, err := tree.TakeFingerprint(ctx, path)
 	return f.Sum, err
 }
 
@@ -136,7 +166,7 @@ func (l live) same(one, other string) (bool, error) {
 }
 
 func (l live) contained(ctx context.Context, part, in string, whole bool) (bool, error) {
-	ok, _, err := contained(ctx, part, in, whole)
+	ok, _, err := tree.Contained(ctx, part, in, whole)
 	return ok, err
 }
 
@@ -151,13 +181,13 @@ func (l live) copyTree(ctx context.Context, from, to string) (string, error) {
 
 // differ says by what evidence one of two folders is newer.
 func (l live) differ(ctx context.Context, one, other, sum string) string {
-	where, err := firstDifference(ctx, one, other)
+	where, err := tree.FirstDifference(ctx, one, other)
 	if err != nil {
 		return err.Error()
 	}
 	text := fmt.Sprintf("%s and %s differ (%s)", one, other, where)
 	for _, path := range []string{one, other} {
-		name, at, err := lastWritten(ctx, path)
+		name, at, err := tree.LastWritten(ctx, path)
 		if err != nil {
 			return text + ": " + err.Error()
 		}
@@ -175,20 +205,26 @@ func (l live) differ(ctx context.Context, one, other, sum string) string {
 }
 
 func (l live) stampOf(ctx context.Context, path string) (string, error) {
-	return takeStamp(ctx, path)
+	return tree.TakeStamp(ctx, path)
 }
-func (l live) sync(path string) error { return l.FS.SyncFS(path) }
+func (l live) sync(ctx context.Context, path string) error { return l.syncFS(ctx, path) }
 
 // wait outlasts the clock of file times.
-func (l live) wait() error { time.Sleep(clockTick); return nil }
+func (l live) wait() error { time.Sleep(tree.ClockTick); return nil }
 
 func (l live) start(ctx context.Context, j *journal) error { return l.startAgain(ctx, j) }
 
+func (l live) removeTree(ctx context.Context, path string) error {
+	return tree.Remove(ctx, l.FS, path)
+}
 func (l live) rename(from, to string) error     { return l.FS.Rename(from, to) }
 func (l live) exchange(one, other string) error { return l.FS.Exchange(one, other) }
 func (l live) remove(path string) error         { return l.FS.Remove(path) }
-func (l live) unusedName(name string) string    { return free(name) }
-func (l live) stamp() string                    { return l.Now().UTC().Format("20060102-150405") }
+func (l live) parent(path string) (guardID, error) {
+	return identify(filepath.Dir(path))
+}
+func (l live) unusedName(name string) string { return unusedName(name) }
+func (l live) stamp() string                 { return l.Now().UTC().Format("20060102-150405") }
 
 // protect is the last thing before the mount: after it nobody sees the folder.
 func (l live) protect(f *folder) error {
@@ -221,7 +257,7 @@ func (l live) bind(ctx context.Context, j *journal, f *folder) error {
 		return err
 	}
 	err := l.FS.Do("mount", f.Path, func() error {
-		_, err := l.Run(ctx, "mount", "--bind", j.on(f), f.Path)
+		_, err := l.Run(ctx, "mount", "--bind", j.target(f), f.Path)
 		return err
 	})
 	if err != nil {
@@ -251,7 +287,7 @@ func (l live) setUp(ctx context.Context, _ *journal, lines []string) error {
 	if err != nil {
 		return err
 	}
-	owner, block, err := splitFstab(text)
+	owner, block, err := fstab.Split(text)
 	if err != nil {
 		return damagedLines(err)
 	}
@@ -261,7 +297,7 @@ func (l live) setUp(ctx context.Context, _ *journal, lines []string) error {
 	if slices.Equal(block, lines) {
 		return nil // wherever in the file they stand
 	}
-	return l.writeFstab(ctx, joinFstab(owner, lines))
+	return l.writeFstab(ctx, fstab.Join(owner, lines))
 }
 
 func (l live) units(ctx context.Context, j *journal, folders []string) error {

@@ -12,13 +12,15 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+
 	"github.com/stretchr/testify/require"
 )
 
 // The state model runs the very transitions of apply, undo and clean on a board
 // of a few names instead of file systems, and tries everything: each command, with
-// each choice, killed before each of its changes or written into by somebody who
-// was not stopped; a start of the board, an etcd that writes, an fsck that empties
+// each choice, killed or ended by Ctrl-C before each of its changes, or written into
+// by somebody who was not stopped; a start of the board, an etcd that writes, an fsck that empties
 // a file, a disk that goes and comes, or has a twin. From every state that is
 // reached that way, no content that is whole may be lost, and some command must
 // lead out.
@@ -71,7 +73,7 @@ func (w world) key() string {
 	return b.String()
 }
 
-func (w world) onDisk(path string) bool { return inside(path, modelMount) }
+func (w world) onDisk(path string) bool { return tree.Inside(path, modelMount) }
 
 // contents are the whole databases that are anywhere.
 func (w world) contents() map[string]bool {
@@ -100,6 +102,10 @@ type modelBoard struct {
 	// write has somebody write into the folder before that step, counted from 1.
 	write, n  int
 	exchanges bool
+	// stop has the owner press Ctrl-C before that step, with no time left for putting
+	// anything in order; cancel is what that does.
+	stop   int
+	cancel context.CancelFunc
 	// cuts are the states before each step: what is left if the process is killed
 	// there.
 	cuts []world
@@ -109,7 +115,10 @@ type modelBoard struct {
 
 func (b *modelBoard) step() {
 	b.n++
-	if b.write == 0 {
+	if b.n == b.stop {
+		b.cancel()
+	}
+	if b.write == 0 && b.stop == 0 {
 		b.cuts = append(b.cuts, b.w.clone())
 	}
 	if b.n == b.write {
@@ -120,6 +129,15 @@ func (b *modelBoard) step() {
 	if b.n > 400 {
 		panic(errEndless)
 	}
+}
+
+// reads is what each reading of whole folders begins with: it may take minutes, and
+// must not begin, or go on, after Ctrl-C.
+func (b *modelBoard) reads(ctx context.Context) error {
+	if b.stop > 0 && b.n >= b.stop && ctx.Err() == nil {
+		panic("folders are read after Ctrl-C")
+	}
+	return ctx.Err()
 }
 
 // written is an etcd that writes to what is at the folder's path.
@@ -173,7 +191,10 @@ func (b *modelBoard) kind(_ *journal, _ *folder, path string) (kind, error) {
 	return data, nil
 }
 
-func (b *modelBoard) sum(_ context.Context, path string) (string, error) {
+func (b *modelBoard) sum(ctx context.Context, path string) (string, error) {
+	if err := b.reads(ctx); err != nil {
+		return "", err
+	}
 	if b.get(path) == "" {
 		return "", fmt.Errorf("%s: %w", path, os.ErrNotExist)
 	}
@@ -184,7 +205,10 @@ func (b *modelBoard) same(one, other string) (bool, error) {
 	return b.w.shown(one) == b.w.shown(other), nil
 }
 
-func (b *modelBoard) contained(_ context.Context, part, in string, _ bool) (bool, error) {
+func (b *modelBoard) contained(ctx context.Context, part, in string, _ bool) (bool, error) {
+	if err := b.reads(ctx); err != nil {
+		return false, err
+	}
 	p, i := b.get(part), b.get(in)
 	return p == i || p == isEmpty || p == "part "+i || p == "torn "+i, nil
 }
@@ -193,7 +217,10 @@ func (b *modelBoard) differ(_ context.Context, one, other, _ string) string {
 	return one + " and " + other + " differ"
 }
 
-func (b *modelBoard) emptied(_ context.Context, of, in string) (string, error) {
+func (b *modelBoard) emptied(ctx context.Context, of, in string) (string, error) {
+	if err := b.reads(ctx); err != nil {
+		return "", err
+	}
 	if i := b.get(in); strings.HasPrefix(i, "torn ") && !strings.HasPrefix(b.get(of), "torn ") {
 		return "db", nil
 	}
@@ -208,6 +235,9 @@ func (b *modelBoard) copyTree(ctx context.Context, from, to string) (string, err
 	whole := b.get(from)
 	b.set(to, partOf(whole))
 	b.step()
+	if err := b.reads(ctx); err != nil {
+		return "", err
+	}
 	b.set(to, whole)
 	if b.get(from) != whole {
 		return "", errors.New("the copy is not equal")
@@ -215,8 +245,8 @@ func (b *modelBoard) copyTree(ctx context.Context, from, to string) (string, err
 	return b.sum(ctx, to)
 }
 
-func (b *modelBoard) sync(string) error { return nil }
-func (b *modelBoard) wait() error       { return nil }
+func (b *modelBoard) sync(ctx context.Context, _ string) error { return b.reads(ctx) }
+func (b *modelBoard) wait() error                              { return nil }
 func (b *modelBoard) stampOf(ctx context.Context, path string) (string, error) {
 	return b.sum(ctx, path)
 }
@@ -230,6 +260,16 @@ func (b *modelBoard) unused(context.Context, string, string) error    { return n
 func (b *modelBoard) units(context.Context, *journal, []string) error { return nil }
 func (b *modelBoard) present(*journal) (bool, error)                  { return b.w.Mounted, nil }
 func (b *modelBoard) bound(*journal, *folder) (bool, error)           { return b.w.Bound, nil }
+
+func (b *modelBoard) parent(path string) (guardID, error) {
+	switch {
+	case !b.w.onDisk(path):
+		return guardID{Inode: 1}, nil
+	case b.w.Mounted:
+		return guardID{Inode: 2}, nil
+	}
+	return guardID{}, os.ErrNotExist
+}
 
 func (b *modelBoard) unusedName(name string) string {
 	for n, at := 1, name; ; n++ {
@@ -282,9 +322,12 @@ func (b *modelBoard) remove(path string) error {
 	return nil
 }
 
-func (b *modelBoard) removeTree(path string) error {
+func (b *modelBoard) removeTree(ctx context.Context, path string) error {
 	b.step()
 	b.set(path, partOf(b.get(path)))
+	if err := b.reads(ctx); err != nil {
+		return err
+	}
 	b.step()
 	b.set(path, "")
 	return nil
@@ -372,19 +415,19 @@ func (w *world) readJournal() *journal {
 	return j.clone()
 }
 
-// A deed is a command with its flags.
-type deed struct {
+// A action is a command with its flags.
+type action struct {
 	verb        string
 	use         string
 	withoutDisk bool
 }
 
-func (d deed) String() string {
+func (d action) String() string {
 	return fmt.Sprintf("%s --use=%s --without-disk=%v", d.verb, d.use, d.withoutDisk)
 }
 
 // do carries a command out as Board.Apply, Undo and Clean do.
-func (b *modelBoard) do(d deed) (err error) {
+func (b *modelBoard) do(d action) (err error) {
 	defer func() {
 		switch r := recover(); r {
 		case nil:
@@ -394,7 +437,9 @@ func (b *modelBoard) do(d deed) (err error) {
 			panic(r)
 		}
 	}()
-	ctx := context.Background()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	b.cancel = cancel
 	j := b.w.readJournal()
 	var use []string
 	if d.use != "" {
@@ -402,7 +447,7 @@ func (b *modelBoard) do(d deed) (err error) {
 	}
 	m := newMover(b, j, d.verb, use)
 	m.withoutDisk = d.withoutDisk
-	refused := &RefusedError{Unfit, errors.New("refused"), ""}
+	refused := &RefusedError{Unsuitable, errors.New("refused"), ""}
 	switch d.verb {
 	case "apply":
 		if j.Doing == "undo" || b.w.Disk != "" && !b.w.Mounted {
@@ -489,17 +534,17 @@ func (w world) events() map[string]world {
 	return all
 }
 
-func deeds() []deed {
-	all := []deed{{verb: "apply"}, {verb: "undo"}, {verb: "clean"}, {verb: "undo", withoutDisk: true}}
+func actions() []action {
+	all := []action{{verb: "apply"}, {verb: "undo"}, {verb: "clean"}, {verb: "undo", withoutDisk: true}}
 	for _, use := range []string{modelFolder, modelMount + modelFolder, "/before"} {
-		all = append(all, deed{verb: "apply", use: use}, deed{verb: "undo", use: use}, deed{verb: "undo", use: use, withoutDisk: true})
+		all = append(all, action{verb: "apply", use: use}, action{verb: "undo", use: use}, action{verb: "undo", use: use, withoutDisk: true})
 	}
 	return all
 }
 
 // lost is a whole content that a command has removed everywhere. Clean may remove
 // what the folder's data has grown from.
-func lost(d deed, had, has map[string]bool) string {
+func lost(d action, had, has map[string]bool) string {
 	for c := range had {
 		grown := d.verb == "clean" && c == oldData && has[newData] && had[newData]
 		if !has[c] && !grown {
@@ -536,10 +581,10 @@ func explore(t *testing.T, first world, exchanges bool, depth int) (states, tran
 			reach(next, path+"; "+name)
 		}
 		out := false
-		for _, d := range deeds() {
-			try := func(write int) (steps int) {
+		for _, d := range actions() {
+			try := func(write, stop int) (steps int) {
 				c := w.clone()
-				b := &modelBoard{w: &c, exchanges: exchanges, write: write, had: w.contents()}
+				b := &modelBoard{w: &c, exchanges: exchanges, write: write, stop: stop, had: w.contents()}
 				if write > 0 {
 					c.Mishaps--
 				}
@@ -558,13 +603,19 @@ func explore(t *testing.T, first world, exchanges bool, depth int) (states, tran
 				if write > 0 {
 					how = fmt.Sprintf("%s, written before step %d", how, write)
 				}
+				if stop > 0 {
+					how = fmt.Sprintf("%s, Ctrl-C before step %d", how, stop)
+				}
 				check(c, b.had, how)
-				out = out || write == 0 && err == nil && d.verb != "clean"
+				out = out || write == 0 && stop == 0 && err == nil && d.verb != "clean"
 				return b.n
 			}
-			steps := try(0)
-			for n := 1; n <= steps && w.Mishaps > 0; n++ {
-				try(n)
+			steps := try(0, 0)
+			for n := 1; n <= steps; n++ {
+				try(0, n)
+				if w.Mishaps > 0 {
+					try(n, 0)
+				}
 			}
 		}
 		nothingSetUp := w.readJournal().UUID == ""

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/users"
+
 	"github.com/moby/sys/mountinfo"
 )
 
@@ -58,7 +61,8 @@ func (m mounts) below(folder string) []string {
 func (m mounts) containers(folders []string) []string {
 	var all []string
 	for _, i := range m {
-		if strings.HasPrefix(i.Mountpoint, runtimeRoots) && slices.ContainsFunc(folders, func(f string) bool { return overlays(i, f) }) {
+		if strings.HasPrefix(i.Mountpoint, runtimeRoots) && slices.ContainsFunc(folders,
+			func(f string) bool { return users.Overlays(i, f) }) {
 			all = append(all, i.Mountpoint)
 		}
 	}
@@ -91,7 +95,7 @@ func (m mounts) of(dev devNumber) []string {
 func (m mounts) whole(part *mountinfo.Info) *mountinfo.Info {
 	whole := part
 	for _, i := range m {
-		if inside(part.Root, i.Root) && len(i.Root) < len(whole.Root) && mountDevice(i) == mountDevice(part) {
+		if tree.Inside(part.Root, i.Root) && len(i.Root) < len(whole.Root) && mountDevice(i) == mountDevice(part) {
 			whole = i
 		}
 	}

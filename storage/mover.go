@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
 	"golang.org/x/sys/unix"
 
@@ -36,6 +39,8 @@ type mover struct {
 	withoutDisk bool
 	// verb is apply or undo, for what is told to the owner.
 	verb string
+	// grace is how long the run may put things in order once its context has ended.
+	grace time.Duration
 	// proved are the stamps of folders and their copies, when they were proved
 	// equal in this run.
 	proved map[string]proof
@@ -48,6 +53,19 @@ func newMover(on machine, j *journal, verb string, use []string) *mover {
 	return &mover{machine: on, j: j, verb: verb, use: use, home: map[string]bool{}, inUse: map[string]bool{},
 		copied: map[string]bool{},
 		proved: map[string]proof{}}
+}
+
+// ending is a context for putting things in order after a run that did not come to its
+// end: it ends a while after the owner has ended the run, or does so meanwhile.
+func (m *mover) ending(ctx context.Context) (context.Context, context.CancelFunc) {
+	if m.grace <= 0 {
+		return ctx, func() {}
+	}
+	ending, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(m.grace, func() { cancel(context.Cause(ctx)) })
+	})
+	return ending, func() { stop(); cancel(nil) }
 }
 
 // A transition does what leads on from a state and returns the next one. It can
@@ -181,10 +199,15 @@ func (m *mover) discard(ctx context.Context, f *folder, path, witness string, wh
 		if err := m.refuseSame(path, witness); err != nil {
 			return err
 		}
+		in, err := m.contained(ctx, path, witness, whole)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		// A witness that cannot be read is none.
-		if in, err := m.contained(ctx, path, witness, whole); err == nil && in {
-			if err = m.removeTree(path); err == nil {
-				return nil
+		if err == nil && in {
+			err = m.removeTree(ctx, path)
+			if err == nil || ctx.Err() != nil {
+				return err
 			}
 			return m.setAside(f, path, "it cannot be removed: "+err.Error())
 		}
@@ -206,10 +229,28 @@ func (m *mover) copyNew(ctx context.Context, f *folder, from, to string) (string
 	if err == nil {
 		return sum, nil
 	}
-	if after, failed := m.stampOf(context.WithoutCancel(ctx), from); failed == nil && after == before {
-		return "", errors.Join(err, m.removeTree(to))
+	ctx, cancel := m.ending(ctx)
+	defer cancel()
+	if after, failed := m.stampOf(ctx, from); failed == nil && after == before {
+		return "", errors.Join(err, m.removeTree(ctx, to))
 	}
 	return "", errors.Join(err, m.discard(ctx, f, to, from, false))
+}
+
+// keep records a copy that is set aside.
+func (m *mover) keep(k kept) {
+	k.In, _ = m.parent(k.Path) // if that cannot be told, the copy never counts as gone
+	m.j.keep(k)
+}
+
+// gone tells whether a kept copy is nowhere any more, its file system being mounted.
+func (m *mover) gone(k kept) (bool, error) {
+	kinds, err := m.at(&folder{Path: k.Of}, k.Path)
+	if err != nil || kinds[0] != nothing || k.In == (guardID{}) {
+		return false, err
+	}
+	in, err := m.parent(k.Path)
+	return err == nil && in == k.In, nil
 }
 
 // setAside keeps a copy under a name of its own. The journal has the name before
@@ -220,11 +261,11 @@ func (m *mover) setAside(f *folder, path, why string) error {
 		return err
 	}
 	base := f.Path
-	if inside(path, m.j.Mount) {
-		base = m.j.on(f)
+	if tree.Inside(path, m.j.Mount) {
+		base = m.j.target(f)
 	}
 	to := m.unusedName(base + ".kept-" + m.stamp())
-	m.j.keep(kept{Path: to, Of: f.Path, Why: why})
+	m.keep(kept{Path: to, Of: f.Path, Why: why})
 	if err := m.record(); err != nil {
 		return err
 	}
@@ -240,7 +281,7 @@ func (m *mover) setAside(f *folder, path, why string) error {
 // the other's place, and has it that nobody works in the folder. Once compared in
 // this run, what the kernel notes of both must be what it was.
 func (m *mover) prove(ctx context.Context, f *folder, path string) error {
-	to := m.j.on(f)
+	to := m.j.target(f)
 	if err := m.unused(ctx, f.Path, path); err != nil {
 		return err
 	}
@@ -300,9 +341,9 @@ func (m *mover) agree(ctx context.Context, f *folder, old, disk string) (use str
 }
 
 // see has what was written on the disk, and returns the stamps of two folders
-// (see takeStamp).
+// (see tree.TakeStamp).
 func (m *mover) see(ctx context.Context, old, disk string) (proof, error) {
-	if err := errors.Join(m.sync(old), m.sync(disk)); err != nil {
+	if err := errors.Join(m.sync(ctx, old), m.sync(ctx, disk)); err != nil {
 		return proof{}, err
 	}
 	one, err := m.stampOf(ctx, old)
@@ -324,7 +365,7 @@ func (m *mover) still(ctx context.Context, f *folder, path string) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	other, err := m.stampOf(ctx, m.j.on(f))
+	other, err := m.stampOf(ctx, m.j.target(f))
 	return was == proof{one, other}, err
 }
 
@@ -342,7 +383,7 @@ func (m *mover) different(ctx context.Context, f *folder, one, other string) err
 
 // placeOnDisk has the folder above a copy's place.
 func (m *mover) placeOnDisk(f *folder) error {
-	return m.makeFolder(m.j, filepath.Dir(m.j.on(f)), 0o755)
+	return m.makeFolder(m.j, filepath.Dir(m.j.target(f)), 0o755)
 }
 
 // letGo starts what was stopped, once all is at rest: until then the guard lets

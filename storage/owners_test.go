@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
+
 	"github.com/moby/sys/mountinfo"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -43,11 +45,11 @@ func TestFstabNamesADisk(t *testing.T) {
 		"UUID=1111-aB /srv/ssd ext4 x-systemd.automount 0 2": true, `UUID="1111-Ab" /srv/ssd ext4`: true, `LABEL=My\040Disk /a auto`: true, "PARTUUID=0BADCAFE-01 /a ext4": true, "/dev/sda1 /a ext4": true, "/dev/disk/by-uuid/1111-Ab /a ext4": true, `/dev/disk/by-label/My\x20Disk /a ext4`: true, "/dev/disk/by-partuuid/0badcafe-01 /a ext4": true, "/dev/disk/by-id/usb-1 /a ext4": false,
 		"UUID=2 /a ext4": false, "LABEL= /a ext4": false, "UUID= /a ext4": false, "/dev/sda1 none swap": false, "/srv/ssd/x /a none bind": false, "/dev/sda1 /a none rw,bind": false, "PARTLABEL=x /a ext4": false, "tmpfs /a tmpfs": false,
 	} {
-		lines := parseFstab([]byte(line))
+		lines := fstab.Parse([]byte(line))
 		require.Len(t, lines, 1)
-		assert.Equal(t, want, lines[0].mounts(d), line)
+		assert.Equal(t, want, mountsDisk(lines[0], d), line)
 	}
-	two := parseFstab([]byte("UUID=1111-Ab /a ext4\nUUID=1111-Ab /b ext4\n"))
+	two := fstab.Parse([]byte("UUID=1111-Ab /a ext4\nUUID=1111-Ab /b ext4\n"))
 	l, _ := lineOf(two, d)
 	assert.Equal(t, "/a", l.File)
 	d.MountedAt = []string{"/b"}
@@ -64,14 +66,14 @@ func TestOwnersDisk(t *testing.T) {
 	s := newStage(t)
 	s.image("disk", "16M", "-L", "My "+s.label()[:10])
 	s.up()
-	s.furnish()
+	s.populate()
 	ctx, b := context.Background(), testBoard()
 	label := "LABEL=My " + s.label()[:10]
-	p, err := b.Decide(ctx, Wish{Device: label})
+	p, err := b.Decide(ctx, Request{Device: label})
 	require.NoError(t, err, "a label with a blank")
 	assert.Equal(t, DefaultMount, p.Mount)
 	uuid := "UUID=" + p.Disk.UUID
-	decide := func(device string) (Plan, error) { return b.Decide(ctx, Wish{Device: device}) }
+	decide := func(device string) (Plan, error) { return b.Decide(ctx, Request{Device: device}) }
 	refused := func(device, says, hint string) {
 		t.Helper()
 		_, err := decide(device)
@@ -100,7 +102,7 @@ func TestOwnersDisk(t *testing.T) {
 		require.NoError(t, err, device)
 		assert.Equal(t, "/mnt/the ssd", p.Mount)
 	}
-	_, err = b.Decide(ctx, Wish{Device: uuid, Mount: "/mnt/other"})
+	_, err = b.Decide(ctx, Request{Device: uuid, Mount: "/mnt/other"})
 	require.ErrorContains(t, err, "is mounted at /mnt/the ssd already")
 
 	// A folder of it is bound elsewhere, as OpenMediaVault does.

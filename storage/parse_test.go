@@ -1,8 +1,6 @@
 package storage
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -48,9 +46,9 @@ func TestParseLsblk(t *testing.T) {
 		"/dev/sdc":       "has vfat on it",
 		"/dev/sr0":       "has no medium",
 	} {
-		assert.Contains(t, by[path].unfit(root.tops), want, path)
+		assert.Contains(t, by[path].unsuitable(root.tops), want, path)
 	}
-	assert.Empty(t, array.unfit(root.tops))
+	assert.Empty(t, array.unsuitable(root.tops))
 	for _, bad := range []string{"", "[]", `{"blockdevices":[{"name":"a","maj:min":"x"}]}`, `{"blockdevices":[{"name":"a","maj:min":"1:2","size":"many"}]}`} {
 		_, err := parseLsblk([]byte(bad))
 		assert.ErrorContains(t, err, "parse lsblk's output", bad)
@@ -92,32 +90,6 @@ ExecStartPre=/usr/local/bin/kubeadm-arm storage guard /var/lib/docker
 	assert.Contains(t, docker, `var-lib-docker-my\x20data\x25n\x24HOME\x22\x5c\x3b.mount`)
 	_, err = unitFiles("/opt/a'b", "/mnt/root", []string{"/var/lib/etcd"})
 	require.ErrorContains(t, err, "cannot stand in a unit")
-}
-
-// A degraded RAID 5 as the kernel shows it, a partition of it, and LVM upon it.
-func TestReadArrays(t *testing.T) {
-	sys := t.TempDir()
-	md := filepath.Join(sys, "devices/virtual/block/md0")
-	for file, text := range map[string]string{
-		"md/level": "raid5", "md/raid_disks": "5", "md/degraded": "1", "md/array_state": "clean", "md/sync_action": "recover", "md0p1/partition": "1",
-	} {
-		path := filepath.Join(md, file)
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, []byte(text+"\n"), 0o644))
-	}
-	class := filepath.Join(sys, "class/block")
-	require.NoError(t, os.MkdirAll(class, 0o755))
-	require.NoError(t, os.MkdirAll(filepath.Join(sys, "devices/virtual/block/dm-0/slaves"), 0o755))
-	for name, to := range map[string]string{"class/block/md0": md, "class/block/md0p1": md + "/md0p1", "class/block/dm-0": filepath.Join(sys, "devices/virtual/block/dm-0"), "devices/virtual/block/dm-0/slaves/md0": md} {
-		require.NoError(t, os.Symlink(to, filepath.Join(sys, name)))
-	}
-	for _, name := range []string{"md0", "md0p1", "dm-0"} {
-		arrays := readArrays(sys, name)
-		require.Len(t, arrays, 1, name)
-		assert.Equal(t, Array{Name: "md0", Level: "raid5", Disks: 5, Missing: 1, State: "clean", Action: "recover"}, arrays[0])
-		assert.Equal(t, "md0, raid5, 4 of 5 disks, clean, recover", arrays[0].String())
-	}
-	assert.Empty(t, readArrays(sys, "sda"))
 }
 
 func TestBlock(t *testing.T) {

@@ -8,14 +8,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/users"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 )
 
-// A Wish is what the owner asks for.
-type Wish struct {
+// A Request is what the owner asks for.
+type Request struct {
 	// Device is UUID=…, LABEL=…, the path of a block device or a mount point.
 	Device string
 	// Mount is where the disk is mounted; empty is DefaultMount, or where it is
@@ -81,15 +84,17 @@ type Explanation struct {
 	Reason string `json:"reason"`
 }
 
-func unfit(help, format string, args ...any) error {
-	return &RefusedError{Unfit, fmt.Errorf(format, args...), help}
+func unsuitable(help, format string, args ...any) error { return refuse(help, format, args...) }
+
+func refuse(help, format string, args ...any) *RefusedError {
+	return &RefusedError{Unsuitable, fmt.Errorf(format, args...), help}
 }
 
 // deviceTimeout is how long systemd waits for the disk at boot.
 const deviceTimeout = "60s"
 
-// Decide makes a plan or refuses the wish. It changes nothing.
-func (b Board) Decide(ctx context.Context, w Wish) (Plan, error) {
+// Decide makes a plan or refuses the request. It changes nothing.
+func (b Board) Decide(ctx context.Context, w Request) (Plan, error) {
 	j, err := b.journalFor(w.Rebuild, w.TakeOver)
 	if err != nil {
 		return Plan{}, err
@@ -97,13 +102,13 @@ func (b Board) Decide(ctx context.Context, w Wish) (Plan, error) {
 	return b.decide(ctx, w, j)
 }
 
-func (b Board) decide(ctx context.Context, w Wish, j *journal) (Plan, error) {
+func (b Board) decide(ctx context.Context, w Request, j *journal) (Plan, error) {
 	p := Plan{Unfinished: j.Doing}
 	var err error
 	if p.Before, err = readFstab(); err != nil {
 		return p, err
 	}
-	owner, block, err := splitFstab(p.Before)
+	owner, block, err := fstab.Split(p.Before)
 	if err != nil {
 		return p, damagedLines(err)
 	}
@@ -111,7 +116,7 @@ func (b Board) decide(ctx context.Context, w Wish, j *journal) (Plan, error) {
 	if err != nil {
 		return p, err
 	}
-	lines := parseFstab(owner)
+	lines := fstab.Parse(owner)
 	if err := b.decideDisk(ctx, &p, w, j, lines, m); err != nil {
 		return p, err
 	}
@@ -136,7 +141,7 @@ func (b Board) decide(ctx context.Context, w Wish, j *journal) (Plan, error) {
 }
 
 // decideDisk chooses the disk and its place.
-func (b Board) decideDisk(ctx context.Context, p *Plan, w Wish, j *journal, lines []fstabLine, m mounts) error {
+func (b Board) decideDisk(ctx context.Context, p *Plan, w Request, j *journal, lines []fstab.Line, m mounts) error {
 	disks, err := b.Disks(ctx)
 	if err != nil {
 		return err
@@ -151,17 +156,20 @@ func (b Board) decideDisk(ctx context.Context, p *Plan, w Wish, j *journal, line
 }
 
 // decideFolders makes the journal that the plan leads to.
-func (p *Plan) decideFolders(ctx context.Context, w Wish, j *journal, lines []fstabLine, m mounts) error {
-	folders, err := wishedFolders(w, j, m)
+func (p *Plan) decideFolders(ctx context.Context, w Request, j *journal, lines []fstab.Line, m mounts) error {
+	folders, err := requestedFolders(w, j, m)
 	if err != nil {
 		return err
 	}
 	n := j.clone()
 	n.UUID, n.FSType, n.Mount = p.Disk.UUID, p.Disk.FSType, p.Mount
+	if ids := deviceIDs(p.Disk.Path); len(ids) > 0 {
+		n.Hardware = ids
+	}
 	if j.UUID == "" {
-		l, ok := lineFor(lines, p.Mount)
+		l, ok := fstab.LineFor(lines, p.Mount)
 		n.OwnersLine, n.WasMounted = ok, m.at(p.Mount) != nil
-		if ok && !l.hasOption("nofail") {
+		if ok && !l.HasOption("nofail") {
 			p.Warnings = append(p.Warnings, fmt.Sprintf("your own line %d of %s mounts %s without nofail: "+
 				"without the disk the board stops at boot and asks for root's password", l.Number, fstabPath, p.Mount))
 		}
@@ -182,10 +190,10 @@ func (p *Plan) decideFolders(ctx context.Context, w Wish, j *journal, lines []fs
 func (p *Plan) decideFstab(j *journal, owner []byte, block []string) error {
 	want := p.journal.block()
 	if block != nil && !slices.Equal(block, j.block()) && !slices.Equal(block, want) {
-		return unfit("move your own lines out of the marked ones, or take all back with: kubeadm-arm storage undo",
+		return unsuitable("move your own lines out of the marked ones, or take all back with: kubeadm-arm storage undo",
 			"%s: the lines of kubeadm-arm storage were changed by hand", fstabPath)
 	}
-	p.After = joinFstab(owner, want)
+	p.After = fstab.Join(owner, want)
 	if block != nil && slices.Equal(block, want) {
 		p.After = p.Before // wherever in the file it stands
 	}
@@ -201,12 +209,13 @@ func (p *Plan) decideUnits(program string) (err error) {
 		p.Warnings = append(p.Warnings, "systemd does not run this board: whoever starts the kubelet has to mount first; "+
 			"what keeps etcd from the SD card is the mount point, which is made immutable")
 	case program == "":
-		p.Warnings = append(p.Warnings, "where this program lies is not known, so that nothing orders the services after the mounts; "+
-			"install it as /usr/local/bin/kubeadm-arm")
+		p.Warnings = append(p.Warnings,
+			"where this program lies is not known, so that nothing orders the services after the mounts; "+
+				"install it as /usr/local/bin/kubeadm-arm")
 	default:
 		var untrusted *systemd.UntrustedError
 		if p.program, err = systemd.TrustedProgram(program); errors.As(err, &untrusted) {
-			return &RefusedError{Unfit, err, untrusted.Hint()}
+			return &RefusedError{Unsuitable, err, untrusted.Hint()}
 		}
 		p.Units, err = unitFiles(p.program, p.Mount, p.journal.paths())
 	}
@@ -219,7 +228,8 @@ func (p *Plan) decideUnits(program string) (err error) {
 
 // nothingToDo tells whether all is set up and mounted already.
 func (p *Plan) nothingToDo(j *journal, m mounts) bool {
-	if j.Doing != "" || len(j.Stopped) > 0 || string(p.After) != string(p.Before) || len(j.Folders) != len(p.journal.Folders) {
+	if j.Doing != "" || len(j.Stopped) > 0 || string(p.After) != string(p.Before) ||
+		len(j.Folders) != len(p.journal.Folders) {
 		return false
 	}
 	for at, text := range p.Units {
@@ -231,7 +241,7 @@ func (p *Plan) nothingToDo(j *journal, m mounts) bool {
 }
 
 // refuseRunning refuses what would take its folders from something that runs.
-func (b Board) refuseRunning(ctx context.Context, p Plan, w Wish, m mounts) error {
+func (b Board) refuseRunning(ctx context.Context, p Plan, w Request, m mounts) error {
 	if len(p.Running) > 0 && !w.Stop {
 		return &RefusedError{Busy, fmt.Errorf("%s works in what is to be moved", strings.Join(p.Running, ", ")),
 			"add --stop to have it stopped, and started again afterwards"}
@@ -243,7 +253,7 @@ func (b Board) refuseRunning(ctx context.Context, p Plan, w Wish, m mounts) erro
 		if move.What == "done" || move.What == "create" {
 			continue
 		}
-		in, err := users(ctx, "/proc", move.Folder, m)
+		in, err := users.Of(ctx, "/proc", move.Folder, m.holding(move.Folder))
 		if err != nil {
 			return err
 		}
@@ -267,7 +277,8 @@ func readFstab() ([]byte, error) {
 		return nil, fmt.Errorf("read fstab: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, unfit("this system makes its fstab in another way; set the mounts up there", "%s is not a file but a %s", fstabPath, info.Mode().Type())
+		return nil, unsuitable("this system makes its fstab in another way; set the mounts up there",
+			"%s is not a file but a %s", fstabPath, info.Mode().Type())
 	}
 	text, err := safefile.Read(fstabPath, fstabLimit)
 	if err != nil {
@@ -277,7 +288,8 @@ func readFstab() ([]byte, error) {
 }
 
 func damagedLines(err error) error {
-	return unfit("put them right by hand: ls -l "+fstabPath+"* shows copies of the file as it was before", "%s: %w", fstabPath, err)
+	return unsuitable("put them right by hand: ls -l "+fstabPath+"* shows copies of the file as it was before", "%s: %w",
+		fstabPath, err)
 }
 
 // strayLines refuses a board whose fstab has lines of ours, whole or not, though
@@ -287,13 +299,15 @@ func strayLines() error {
 	if err != nil {
 		return err
 	}
-	_, block, err := splitFstab(text)
+	_, block, err := fstab.Split(text)
 	switch {
 	case err != nil:
 		return damagedLines(err)
 	case block != nil:
-		return unfit("build it anew from the lines: kubeadm-arm storage apply --rebuild; then, if nothing of theirs is wanted any more: "+
-			"kubeadm-arm storage undo", "%s has lines of kubeadm-arm storage, and %s, which tells how they came there, is missing",
+		return unsuitable("build it anew from the lines: kubeadm-arm storage apply --rebuild; then, if nothing of theirs "+
+			"is wanted any more: "+
+			"kubeadm-arm storage undo", "%s has lines of kubeadm-arm storage, and %s, which tells how they came there, is "+
+			"missing",
 			fstabPath, journalPath)
 	}
 	return nil

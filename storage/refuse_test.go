@@ -11,6 +11,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/runner"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -31,38 +34,38 @@ func TestRefused(t *testing.T) {
 	}
 	s := newStage(t)
 	s.up()
-	s.furnish()
+	s.populate()
 	ctx := context.Background()
 	b := testBoard()
 	device := s.device()
 	for _, c := range []struct {
-		name string
-		wish Wish
-		make func() (undo func())
-		code Reason
-		says string
+		name    string
+		request Request
+		make    func() (undo func())
+		code    Reason
+		says    string
 	}{
-		{"unknown UUID", Wish{Device: "UUID=0000"}, nil, Unfit, "UUID=0000: no disk has it"},
-		{"unknown label", Wish{Device: "LABEL=nobody"}, nil, Unfit, "LABEL=nobody: no disk has it"},
-		{"no such device", Wish{Device: "/dev/nothing"}, nil, Unfit, "/dev/nothing: there is no such device or folder"},
-		{"neither", Wish{Device: "/var/lib/docker"}, nil, Unfit, "/var/lib/docker is neither a block device nor a mount point"},
-		{"nonsense", Wish{Device: "sda1"}, nil, Unfit, `"sda1" is none of UUID=…`},
-		{"mounted elsewhere", Wish{Device: device}, func() func() {
+		{"unknown UUID", Request{Device: "UUID=0000"}, nil, Unsuitable, "UUID=0000: no disk has it"},
+		{"unknown label", Request{Device: "LABEL=nobody"}, nil, Unsuitable, "LABEL=nobody: no disk has it"},
+		{"no such device", Request{Device: "/dev/nothing"}, nil, Unsuitable, "/dev/nothing: there is no such device or folder"},
+		{"neither", Request{Device: "/var/lib/docker"}, nil, Unsuitable, "/var/lib/docker is neither a block device nor a mount point"},
+		{"nonsense", Request{Device: "sda1"}, nil, Unsuitable, `"sda1" is none of UUID=…`},
+		{"mounted elsewhere", Request{Device: device}, func() func() {
 			require.NoError(t, os.Mkdir("/mnt/else", 0o755))
 			s.sh("mount", s.disk, "/mnt/else")
 			return func() { s.sh("umount", "/mnt/else"); require.NoError(t, os.Remove("/mnt/else")) }
-		}, Unfit, s.disk + " is mounted at /mnt/else already"},
-		{"busy device", Wish{Device: device}, func() func() {
+		}, Unsuitable, s.disk + " is mounted at /mnt/else already"},
+		{"busy device", Request{Device: device}, func() func() {
 			fd, err := unix.Open(s.disk, unix.O_RDONLY|unix.O_EXCL, 0)
 			require.NoError(t, err)
 			return func() { unix.Close(fd) }
-		}, Unfit, s.disk + " is in use"},
-		{"two with one label", Wish{Device: device}, func() func() {
+		}, Unsuitable, s.disk + " is in use"},
+		{"two with one label", Request{Device: device}, func() func() {
 			s.sh("cp", "--sparse=always", filepath.Join(s.dir, "disk"), filepath.Join(s.dir, "clone"))
 			clone := s.loop("clone")
 			return func() { s.sh("losetup", "-d", clone) }
-		}, Unfit, device + ": 2 disks have it"},
-		{"too small", Wish{Device: device}, func() func() {
+		}, Unsuitable, device + ": 2 disks have it"},
+		{"too small", Request{Device: device}, func() func() {
 			require.NoError(t, os.WriteFile("/var/lib/etcd/big", make([]byte, 13<<20), 0o600))
 			require.NoError(t, os.MkdirAll("/var/lib/docker/big", 0o755))
 			return func() {
@@ -70,42 +73,42 @@ func TestRefused(t *testing.T) {
 				require.NoError(t, os.Remove("/var/lib/docker/big"))
 			}
 		}, TooSmall, ""},
-		{"second bind", Wish{Device: device, Folders: []string{"/var/lib/etcd"}}, func() func() {
+		{"second bind", Request{Device: device, Folders: []string{"/var/lib/etcd"}}, func() func() {
 			s.sh("mount", "--bind", "/var/lib/docker", "/var/lib/etcd")
 			return func() { s.sh("umount", "/var/lib/etcd") }
-		}, Unfit, "/var/lib/etcd has something mounted on it already"},
-		{"mount inside", Wish{Device: device, Folders: []string{"/var/lib/docker"}}, func() func() {
+		}, Unsuitable, "/var/lib/etcd has something mounted on it already"},
+		{"mount inside", Request{Device: device, Folders: []string{"/var/lib/docker"}}, func() func() {
 			s.sh("mount", "-t", "tmpfs", "x", "/var/lib/docker/deep")
 			return func() { s.sh("umount", "/var/lib/docker/deep") }
 		}, Busy, "/var/lib/docker cannot be moved: /var/lib/docker/deep is mounted in it"},
-		{"foreign line for the folder", Wish{Device: device}, foreignLine(t, "/x /var/lib/etcd/ none bind 0 0"), Unfit, "line 5 of /etc/fstab mounts something at /var/lib/etcd already: /x /var/lib/etcd/ none bind 0 0"},
-		{"foreign line for the disk's place", Wish{Device: device}, foreignLine(t, "LABEL=x /mnt/root xfs defaults 0 0"), Unfit, "line 5 of /etc/fstab mounts something at /mnt/root already"},
-		{"marked lines damaged", Wish{Device: device}, foreignLine(t, blockBegin), Unfit, "/etc/fstab: the lines of kubeadm-arm storage are not whole"},
-		{"symbolic link in the folder's path", Wish{Device: device, Folders: []string{"/var/lib/link/etcd"}}, func() func() {
+		{"foreign line for the folder", Request{Device: device}, foreignLine(t, "/x /var/lib/etcd/ none bind 0 0"), Unsuitable, "line 5 of /etc/fstab mounts something at /var/lib/etcd already: /x /var/lib/etcd/ none bind 0 0"},
+		{"foreign line for the disk's place", Request{Device: device}, foreignLine(t, "LABEL=x /mnt/root xfs defaults 0 0"), Unsuitable, "line 5 of /etc/fstab mounts something at /mnt/root already"},
+		{"marked lines damaged", Request{Device: device}, foreignLine(t, fstab.Begin), Unsuitable, "/etc/fstab: the lines of kubeadm-arm storage are not whole"},
+		{"symbolic link in the folder's path", Request{Device: device, Folders: []string{"/var/lib/link/etcd"}}, func() func() {
 			require.NoError(t, os.Symlink("/mnt", "/var/lib/link"))
 			return func() { require.NoError(t, os.Remove("/var/lib/link")) }
-		}, Unfit, "the folder /var/lib/link/etcd leads over a symbolic link, /var/lib/link to /mnt"},
-		{"symbolic link in the mount point's", Wish{Device: device, Mount: "/mnt/link/root"}, func() func() {
+		}, Unsuitable, "the folder /var/lib/link/etcd leads over a symbolic link, /var/lib/link to /mnt"},
+		{"symbolic link in the mount point's", Request{Device: device, Mount: "/mnt/link/root"}, func() func() {
 			require.NoError(t, os.Symlink("/srv", "/mnt/link"))
 			return func() { require.NoError(t, os.Remove("/mnt/link")) }
-		}, Unfit, "the mount point /mnt/link/root leads over a symbolic link"},
-		{"fstab is a link", Wish{Device: device}, func() func() {
+		}, Unsuitable, "the mount point /mnt/link/root leads over a symbolic link"},
+		{"fstab is a link", Request{Device: device}, func() func() {
 			require.NoError(t, os.Rename(fstabPath, "/etc/real"))
 			require.NoError(t, os.Symlink("/etc/real", fstabPath))
 			return func() { require.NoError(t, os.Rename("/etc/real", fstabPath)) }
-		}, Unfit, "/etc/fstab is not a file"},
-		{"read-only /etc", Wish{Device: device}, func() func() {
+		}, Unsuitable, "/etc/fstab is not a file"},
+		{"read-only /etc", Request{Device: device}, func() func() {
 			s.sh("mount", "-o", "remount,bind,ro", "/etc")
 			return func() { s.sh("mount", "-o", "remount,bind,rw", "/etc") }
 		}, ReadOnly, "/etc cannot be written: read-only file system"},
-		{"place not empty", Wish{Device: device, Mount: "/var/lib/docker/deep"}, nil, Unfit, "/var/lib/docker/deep is not empty"},
-		{"system folder", Wish{Device: device, Folders: []string{"/etc/kubernetes"}}, nil, Unfit, "/etc/kubernetes belongs to the system"},
-		{"too high", Wish{Device: device, Folders: []string{"/var"}}, nil, Unfit, "/var cannot be moved"},
-		{"one in the other", Wish{Device: device, Folders: []string{"/var/lib/etcd/member", "/var/lib/etcd"}}, nil, Unfit, "/var/lib/etcd/member lies inside /var/lib/etcd"},
-		{"twice", Wish{Device: device, Folders: []string{"/var/lib/etcd", "/var/lib/etcd/"}}, nil, Unfit, "/var/lib/etcd is named twice"},
-		{"not whole", Wish{Device: device, Folders: []string{"var/lib/etcd"}}, nil, Unfit, `the folder "var/lib/etcd" is not a whole path`},
-		{"control characters", Wish{Device: device, Folders: []string{"/var/lib/a\nb"}}, nil, Unfit, "has characters that fstab and people cannot read"},
-		{"in use", Wish{Device: device}, func() func() {
+		{"place not empty", Request{Device: device, Mount: "/var/lib/docker/deep"}, nil, Unsuitable, "/var/lib/docker/deep is not empty"},
+		{"system folder", Request{Device: device, Folders: []string{"/etc/kubernetes"}}, nil, Unsuitable, "/etc/kubernetes belongs to the system"},
+		{"too high", Request{Device: device, Folders: []string{"/var"}}, nil, Unsuitable, "/var cannot be moved"},
+		{"one in the other", Request{Device: device, Folders: []string{"/var/lib/etcd/member", "/var/lib/etcd"}}, nil, Unsuitable, "/var/lib/etcd/member lies inside /var/lib/etcd"},
+		{"twice", Request{Device: device, Folders: []string{"/var/lib/etcd", "/var/lib/etcd/"}}, nil, Unsuitable, "/var/lib/etcd is named twice"},
+		{"not whole", Request{Device: device, Folders: []string{"var/lib/etcd"}}, nil, Unsuitable, `the folder "var/lib/etcd" is not a whole path`},
+		{"control characters", Request{Device: device, Folders: []string{"/var/lib/a\nb"}}, nil, Unsuitable, "has characters that fstab and people cannot read"},
+		{"in use", Request{Device: device}, func() func() {
 			f, err := os.Open("/var/lib/etcd/member/snap/db")
 			require.NoError(t, err)
 			sleep := exec.Command("sleep", "60")
@@ -119,9 +122,9 @@ func TestRefused(t *testing.T) {
 			if c.make != nil {
 				undo = c.make()
 			}
-			before, table := whole(t), mountTable(t)
-			_, err := b.Apply(ctx, c.wish)
-			assert.Equal(t, before, whole(t), "something was changed")
+			before, table := listing(t), mountTable(t)
+			_, err := b.Apply(ctx, c.request)
+			assert.Equal(t, before, listing(t), "something was changed")
 			assert.Equal(t, table, mountTable(t))
 			undo()
 			var refused *RefusedError
@@ -149,22 +152,22 @@ func TestFullHalfWay(t *testing.T) {
 	}
 	s := newStage(t)
 	s.up()
-	s.furnish()
+	s.populate()
 	require.NoError(t, os.WriteFile("/var/lib/etcd/big", bytes.Repeat([]byte("x"), 6<<20), 0o600))
-	before, table, data := whole(t), mountTable(t), pictures(t)
+	before, table, data := listing(t), mountTable(t), snapshots(t)
 	b := testBoard()
 	b.Run = func(ctx context.Context, name string, args ...string) ([]byte, error) {
 		if name == "cp" {
 			_ = os.WriteFile("/mnt/root/filler", make([]byte, 12<<20), 0o600)
 		}
-		return Exec(ctx, name, args...)
+		return runner.Exec(ctx, name, args...)
 	}
-	_, err := b.Apply(context.Background(), Wish{Device: s.device(), Folders: testFolders()})
+	_, err := b.Apply(context.Background(), Request{Device: s.device(), Folders: testFolders()})
 	require.ErrorIs(t, err, syscall.ENOSPC)
 	assert.Contains(t, err.Error(), "copy /var/lib/etcd to /mnt/root/var/lib/.kubeadm-arm-copy-etcd: cp ")
-	assert.Equal(t, before, whole(t))
+	assert.Equal(t, before, listing(t))
 	assert.Equal(t, table, mountTable(t))
-	assert.Equal(t, data, pictures(t))
+	assert.Equal(t, data, snapshots(t))
 	s.sh("mount", s.disk, "/srv")
 	left, err := exec.Command("find", "/srv", "-mindepth", "1", "-not", "-name", "lost+found").Output()
 	require.NoError(t, err)
@@ -178,8 +181,8 @@ func TestCopyThatLies(t *testing.T) {
 	}
 	s := newStage(t)
 	s.up()
-	s.furnish()
-	before := whole(t)
+	s.populate()
+	before := listing(t)
 	for name, spoil := range map[string]func(dir string){
 		"one byte":      func(d string) { write1(t, d+"/member/snap/db") },
 		"a mode":        func(d string) { require.NoError(t, os.Chmod(d+"/member", 0o777)) },
@@ -191,15 +194,15 @@ func TestCopyThatLies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := testBoard()
 			b.Run = func(ctx context.Context, program string, args ...string) ([]byte, error) {
-				out, err := Exec(ctx, program, args...)
+				out, err := runner.Exec(ctx, program, args...)
 				if program == "cp" {
 					spoil(args[len(args)-1])
 				}
 				return out, err
 			}
-			_, err := b.Apply(context.Background(), Wish{Device: s.device(), Folders: []string{"/var/lib/etcd"}})
+			_, err := b.Apply(context.Background(), Request{Device: s.device(), Folders: []string{"/var/lib/etcd"}})
 			require.ErrorContains(t, err, "the copy of /var/lib/etcd at /mnt/root/var/lib/.kubeadm-arm-copy-etcd is not equal: ")
-			assert.Equal(t, before, whole(t))
+			assert.Equal(t, before, listing(t))
 		})
 	}
 }
@@ -222,14 +225,14 @@ func TestApplyAgainAddUndoClean(t *testing.T) {
 	}
 	s := newStage(t)
 	s.up()
-	s.furnish()
-	before, data := whole(t), pictures(t)
+	s.populate()
+	before, data := listing(t), snapshots(t)
 	ctx := context.Background()
 	b := testBoard()
-	w := Wish{Device: s.device(), Mount: "/mnt/my disk", Folders: []string{"/var/lib/etcd", "/var/lib/my data"}}
+	w := Request{Device: s.device(), Mount: "/mnt/my disk", Folders: []string{"/var/lib/etcd", "/var/lib/my data"}}
 	plan, err := b.Decide(ctx, w)
 	require.NoError(t, err)
-	assert.Equal(t, before, whole(t), "a plan changes nothing")
+	assert.Equal(t, before, listing(t), "a plan changes nothing")
 	_, err = b.Apply(ctx, w)
 	require.NoError(t, err)
 	text, err := os.ReadFile(fstabPath)
@@ -237,12 +240,12 @@ func TestApplyAgainAddUndoClean(t *testing.T) {
 	assert.Equal(t, string(plan.After), string(text), "fstab is what the plan showed")
 	assert.Contains(t, string(text), `/mnt/my\040disk/var/lib/my\040data /var/lib/my\040data none bind,nofail 0 0`)
 	s.checkFstab(string(text), string(text))
-	assert.Equal(t, data, pictures(t))
-	after, table := whole(t), mountTable(t)
+	assert.Equal(t, data, snapshots(t))
+	after, table := listing(t), mountTable(t)
 	p, err := b.Apply(ctx, w)
 	require.NoError(t, err)
 	assert.True(t, p.Nothing)
-	assert.Equal(t, after, whole(t), "again changes nothing")
+	assert.Equal(t, after, listing(t), "again changes nothing")
 	assert.Equal(t, table, mountTable(t))
 	status, err := b.ReadStatus(ctx)
 	require.NoError(t, err)
@@ -251,24 +254,24 @@ func TestApplyAgainAddUndoClean(t *testing.T) {
 	require.NoError(t, b.Guard(ctx, nil))
 
 	// Another disk, another place: not while this one is set up.
-	_, err = b.Apply(ctx, Wish{Device: s.device(), Mount: "/mnt/other"})
+	_, err = b.Apply(ctx, Request{Device: s.device(), Mount: "/mnt/other"})
 	require.ErrorContains(t, err, "the disk's place is /mnt/my disk already")
 
 	// One more folder, which cannot be: the others stay.
 	failing := b
 	failing.Run = func(ctx context.Context, name string, args ...string) ([]byte, error) {
 		if name == "cp" {
-			return nil, &CommandError{Command: "cp", Err: errors.New("exit status 1")}
+			return nil, &runner.Error{Command: "cp", Err: errors.New("exit status 1")}
 		}
-		return Exec(ctx, name, args...)
+		return runner.Exec(ctx, name, args...)
 	}
-	_, err = failing.Apply(ctx, Wish{Folders: []string{"/var/lib/docker"}})
+	_, err = failing.Apply(ctx, Request{Folders: []string{"/var/lib/docker"}})
 	require.ErrorContains(t, err, "copy /var/lib/docker")
 	assert.Equal(t, table, mountTable(t))
 	assert.Equal(t, string(text), readFile(t, fstabPath))
-	_, err = b.Apply(ctx, Wish{Folders: []string{"/var/lib/docker"}})
+	_, err = b.Apply(ctx, Request{Folders: []string{"/var/lib/docker"}})
 	require.NoError(t, err)
-	assert.Equal(t, data, pictures(t))
+	assert.Equal(t, data, snapshots(t))
 
 	// Unmounted, as without the disk.
 	s.sh("umount", "/var/lib/etcd")
@@ -280,23 +283,23 @@ func TestApplyAgainAddUndoClean(t *testing.T) {
 	assert.Contains(t, status.Findings[0].Text, "no second database arises there")
 	_, _, err = b.Clean(ctx, nil)
 	require.ErrorContains(t, err, "/var/lib/etcd is not on its disk now")
-	_, err = b.Apply(ctx, Wish{})
+	_, err = b.Apply(ctx, Request{})
 	require.NoError(t, err, "apply mounts it again")
 	require.NoError(t, b.Guard(ctx, nil))
 
 	// Another disk at its place.
 	s.sh("mount", "-t", "tmpfs", "other", "/mnt/my disk")
-	require.ErrorContains(t, b.Undo(ctx, How{}), "another disk than UUID=")
+	require.ErrorContains(t, b.Undo(ctx, UndoOptions{}), "another disk than UUID=")
 	s.sh("umount", "/mnt/my disk")
-	assert.Equal(t, data, pictures(t))
+	assert.Equal(t, data, snapshots(t))
 
-	require.NoError(t, b.Undo(ctx, How{}))
-	assert.Equal(t, before, whole(t))
-	assert.Equal(t, data, pictures(t))
-	require.ErrorContains(t, b.Undo(ctx, How{}), "nothing is set up")
+	require.NoError(t, b.Undo(ctx, UndoOptions{}))
+	assert.Equal(t, before, listing(t))
+	assert.Equal(t, data, snapshots(t))
+	require.ErrorContains(t, b.Undo(ctx, UndoOptions{}), "nothing is set up")
 
 	// The card died, the disk holds the data: it is taken up.
-	_, err = b.Apply(ctx, Wish{Device: s.device(), Folders: testFolders()})
+	_, err = b.Apply(ctx, Request{Device: s.device(), Folders: testFolders()})
 	require.NoError(t, err)
 	removed, left, err := b.Clean(ctx, nil)
 	require.NoError(t, err)
@@ -312,13 +315,13 @@ func TestApplyAgainAddUndoClean(t *testing.T) {
 	require.NoError(t, os.Remove(journalPath))
 	require.NoError(t, os.WriteFile(fstabPath, []byte(ownersFstab), 0o644))
 	s.sh("mount", s.disk, "/mnt/root")
-	p, err = b.Apply(ctx, Wish{Device: "/mnt/root", Folders: testFolders()})
+	p, err = b.Apply(ctx, Request{Device: "/mnt/root", Folders: testFolders()})
 	require.NoError(t, err)
 	assert.Equal(t, "adopt", p.Moves[0].What)
-	assert.Equal(t, data, pictures(t))
-	require.NoError(t, b.Undo(ctx, How{}))
+	assert.Equal(t, data, snapshots(t))
+	require.NoError(t, b.Undo(ctx, UndoOptions{}))
 	for _, f := range []string{"/var/lib/etcd", "/var/lib/docker"} {
-		assert.Equal(t, data[f], picture(t, f))
+		assert.Equal(t, data[f], snapshot(t, f))
 	}
 	assert.NoDirExists(t, "/var/lib/my data", "it was not there before")
 }

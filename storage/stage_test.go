@@ -17,6 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/runner"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+
 	"github.com/moby/sys/mountinfo"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -58,9 +62,9 @@ func victim(do string) int {
 	}
 	var err error
 	if do == "apply" {
-		_, err = b.Apply(context.Background(), Wish{Device: os.Getenv("STORAGE_TEST_DEVICE"), Folders: testFolders(), Use: testUse()})
+		_, err = b.Apply(context.Background(), Request{Device: os.Getenv("STORAGE_TEST_DEVICE"), Folders: testFolders(), Use: testUse()})
 	} else {
-		err = b.Undo(context.Background(), How{Use: testUse()})
+		err = b.Undo(context.Background(), UndoOptions{Use: testUse()})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -78,7 +82,7 @@ func withoutServices(ctx context.Context, name string, args ...string) ([]byte, 
 	if name == "systemctl" && args[0] == "is-active" {
 		return []byte("inactive\n"), nil
 	}
-	return Exec(ctx, name, args...)
+	return runner.Exec(ctx, name, args...)
 }
 
 // testUse are the copies that the owner chose.
@@ -182,7 +186,7 @@ func (s *stage) image(name, size string, more ...string) {
 
 func (s *stage) sh(name string, args ...string) string {
 	s.t.Helper()
-	out, err := Exec(context.Background(), name, args...)
+	out, err := runner.Exec(context.Background(), name, args...)
 	require.NoError(s.t, err)
 	return string(out)
 }
@@ -262,8 +266,8 @@ func (s *stage) load(as string) {
 func (s *stage) boot() {
 	text, err := os.ReadFile(fstabPath)
 	require.NoError(s.t, err)
-	for _, l := range parseFstab(text) {
-		if l.File == "/proc" || l.hasOption("noauto") {
+	for _, l := range fstab.Parse(text) {
+		if l.File == "/proc" || l.HasOption("noauto") {
 			continue
 		}
 		if l.Type == "none" {
@@ -281,15 +285,15 @@ func (s *stage) reboot() {
 	m, err := readMounts()
 	require.NoError(s.t, err)
 	for _, i := range slices.Backward(m) {
-		if inside(i.Mountpoint, "/mnt/root") || strings.HasPrefix(i.Mountpoint, "/var/lib/") {
+		if tree.Inside(i.Mountpoint, "/mnt/root") || strings.HasPrefix(i.Mountpoint, "/var/lib/") {
 			require.NoError(s.t, unix.Unmount(i.Mountpoint, 0))
 		}
 	}
 	s.boot()
 }
 
-// furnish fills the card with everything that a copier can get wrong.
-func (s *stage) furnish() {
+// populate fills the card with everything that a copier can get wrong.
+func (s *stage) populate() {
 	t := s.t
 	write := func(path, text string, mode os.FileMode) {
 		t.Helper()
@@ -339,10 +343,10 @@ func (s *stage) furnish() {
 	}
 }
 
-// picture shows a folder through tar(1) and find(1): names, types, modes, owners,
+// snapshot shows a folder through tar(1) and find(1): names, types, modes, owners,
 // times, links, extended attributes, bytes. It shares nothing with the copier, nor
 // with the fingerprint.
-func picture(t *testing.T, folder string) string {
+func snapshot(t *testing.T, folder string) string {
 	t.Helper()
 	tar := exec.Command("tar", "--create", "--directory", folder, "--sort=name", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "--format=posix",
 		"--pax-option=exthdr.name=%d/%f,delete=atime,delete=ctime", "--warning=no-file-ignored", ".")
@@ -361,19 +365,19 @@ func picture(t *testing.T, folder string) string {
 	return fmt.Sprintf("%s\n%x", strings.Join(lines, "\n"), h.Sum(nil))
 }
 
-// pictures are those of all folders that move.
-func pictures(t *testing.T) map[string]string {
+// snapshots are those of all folders that move.
+func snapshots(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for _, f := range testFolders() {
-		all[f] = picture(t, f)
+		all[f] = snapshot(t, f)
 	}
 	return all
 }
 
-// whole is the picture of everything that storage may touch on the card, but for
+// listing is the list of everything that storage may touch on the card, but for
 // the contents of its own folder.
-func whole(t *testing.T) string {
+func listing(t *testing.T) string {
 	t.Helper()
 	list, err := exec.Command("find", "/etc", "/var/lib", "/mnt", "-xdev", "-not", "-name", "lost+found", "-printf", `%p %y %m %U %G %s\n`).Output()
 	require.NoError(t, err)

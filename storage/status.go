@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/sysfs"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
@@ -26,7 +29,7 @@ type Status struct {
 	// FreeBytes and Bytes are those of its file system while it is mounted.
 	FreeBytes int64          `json:"freeBytes,omitempty"`
 	Bytes     int64          `json:"bytes,omitempty"`
-	Arrays    []Array        `json:"arrays,omitempty"`
+	Arrays    []sysfs.Array  `json:"arrays,omitempty"`
 	Folders   []FolderStatus `json:"folders,omitempty"`
 	// Kept is old data, until clean.
 	Kept []string `json:"kept,omitempty"`
@@ -97,7 +100,11 @@ func (s *Status) warning(hint, format string, args ...any) {
 
 // checkDisk looks for the disk and at the arrays that it lies on.
 func (s *Status) checkDisk(ctx context.Context, b Board, j *journal) {
-	device, err := b.find(ctx, j)
+	disks, err := b.Disks(ctx)
+	device := ""
+	if err == nil {
+		device, err = findDisk(disks, j)
+	}
 	var refused *RefusedError
 	switch {
 	case errors.As(err, &refused) && refused.Reason == NotMounted:
@@ -113,7 +120,14 @@ func (s *Status) checkDisk(ctx context.Context, b Board, j *journal) {
 		return
 	}
 	s.Device = device
-	s.Arrays = readArrays("/sys", filepath.Base(device))
+	if twins := withUUID(disks, j.UUID); len(twins) > 1 {
+		s.warning(ambiguous("", twins).Help, "%d disks have %s, and after a restart another one of them may be mounted",
+			len(twins), s.Disk)
+	} else if j.anotherDevice(deviceIDs(device)) {
+		s.warning("if it is: kubeadm-arm storage apply; otherwise connect the right one",
+			"%s has %s and is another device than the one that was set up, as if it was replaced", device, s.Disk)
+	}
+	s.Arrays = sysfs.Arrays("/sys", filepath.Base(device))
 	for _, a := range s.Arrays {
 		if a.Missing > 0 {
 			s.warning("replace the disk: mdadm --detail /dev/"+a.Name,
@@ -180,7 +194,7 @@ func (s *Status) checkText(j *journal, program string) {
 	text, err := readFstab()
 	if err == nil {
 		var block []string
-		if _, block, err = splitFstab(text); err == nil && strings.Join(block, "\n") != strings.Join(j.block(), "\n") {
+		if _, block, err = fstab.Split(text); err == nil && strings.Join(block, "\n") != strings.Join(j.block(), "\n") {
 			err = fmt.Errorf("they were changed by hand")
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // begin looks what there is to move. The disk's data is taken up where there is
 // nothing in the old place.
 func (m *mover) begin(ctx context.Context, f *folder) (state, error) {
-	to := m.j.on(f)
+	to := m.j.target(f)
 	kinds, err := m.at(f, f.Path, to)
 	if err != nil {
 		return "", err
@@ -37,7 +37,7 @@ func (m *mover) begin(ctx context.Context, f *folder) (state, error) {
 // is not chosen is kept: the disk's under another name, the old folder when the
 // guard folder takes its place.
 func (m *mover) decideOut(ctx context.Context, f *folder) (state, error) {
-	to := m.j.on(f)
+	to := m.j.target(f)
 	use, err := m.agree(ctx, f, f.Path, to)
 	switch {
 	case err != nil:
@@ -54,7 +54,7 @@ func (m *mover) decideOut(ctx context.Context, f *folder) (state, error) {
 // copyOut copies to the disk and proves the copy. What a killed run has left there
 // goes only if the old folder has all of it.
 func (m *mover) copyOut(ctx context.Context, f *folder) (state, error) {
-	kinds, err := m.at(f, f.Path, m.j.on(f))
+	kinds, err := m.at(f, f.Path, m.j.target(f))
 	if err != nil {
 		return "", err
 	}
@@ -67,7 +67,7 @@ func (m *mover) copyOut(ctx context.Context, f *folder) (state, error) {
 	if err := m.placeOnDisk(f); err != nil {
 		return "", err
 	}
-	m.tell("copying %s to %s", f.Path, m.j.on(f))
+	m.tell("copying %s to %s", f.Path, m.j.target(f))
 	f.Sum, err = m.copyNew(ctx, f, f.Path, f.Names.Copy)
 	m.copied[f.Path] = err == nil
 	return copied, err
@@ -75,7 +75,7 @@ func (m *mover) copyOut(ctx context.Context, f *folder) (state, error) {
 
 // place gives the proved copy its name.
 func (m *mover) place(ctx context.Context, f *folder) (state, error) {
-	to := m.j.on(f)
+	to := m.j.target(f)
 	kinds, err := m.at(f, f.Names.Copy, to)
 	if err != nil {
 		return "", err
@@ -102,14 +102,14 @@ func (m *mover) place(ctx context.Context, f *folder) (state, error) {
 
 // lost is a folder of which no copy is where it should be.
 func (m *mover) lost(f *folder) error {
-	return unfit("take back what is left: kubeadm-arm storage undo",
-		"%s: neither the folder nor its copy %s is there any more", f.Path, m.j.on(f))
+	return unsuitable("take back what is left: kubeadm-arm storage undo",
+		"%s: neither the folder nor its copy %s is there any more", f.Path, m.j.target(f))
 }
 
 // confirm compares the folder in its old place, if it is there, with the disk's
 // copy, before fstab names that one.
 func (m *mover) confirm(ctx context.Context, f *folder) error {
-	to := m.j.on(f)
+	to := m.j.target(f)
 	kinds, err := m.at(f, f.Path, to)
 	if err != nil {
 		return err
@@ -216,7 +216,7 @@ func (m *mover) keepBefore(f *folder) error {
 	if f.Use != "" {
 		k.Sum, k.Why = "", f.Use+" was chosen"
 	}
-	m.j.keep(k)
+	m.keep(k)
 	return m.record()
 }
 
@@ -245,15 +245,15 @@ func (m *mover) secure(ctx context.Context, f *folder) error {
 	if err != nil {
 		return err
 	}
-	if !still && f.Use != m.j.on(f) {
+	if !still && f.Use != m.j.target(f) {
 		// Nothing may have been written to the old one since; the disk's may be in
 		// use by now.
 		sum, err := m.sum(ctx, f.Names.Before)
 		if err != nil {
 			return err
 		}
-		if sum != f.Sum && m.chosen(f, f.Names.Before, m.j.on(f)) == "" {
-			return m.different(ctx, f, f.Names.Before, m.j.on(f))
+		if sum != f.Sum && m.chosen(f, f.Names.Before, m.j.target(f)) == "" {
+			return m.different(ctx, f, f.Names.Before, m.j.target(f))
 		}
 	}
 	return m.protect(f)

@@ -7,13 +7,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
-// How says in which way an undo is wanted.
-type How struct {
+// UndoOptions say in which way an undo is wanted.
+type UndoOptions struct {
 	// Stop says that running services may be stopped.
 	Stop bool
 	// Use are the copies to go on with where two differ.
@@ -31,7 +34,7 @@ type How struct {
 //
 // Like apply it copies and proves first, changes fstab in one step, and then
 // swaps each folder in one step; until then a guard folder lies there.
-func (b Board) Undo(ctx context.Context, how How) error {
+func (b Board) Undo(ctx context.Context, how UndoOptions) error {
 	unlock, err := lockAfter(func() error { _, err := b.setUpJournal(how); return err })
 	if err != nil {
 		return err
@@ -42,6 +45,7 @@ func (b Board) Undo(ctx context.Context, how How) error {
 		return err
 	}
 	m := newMover(live{b, ""}, j, "undo", how.Use)
+	m.grace = b.grace()
 	if m.withoutDisk = how.WithoutDisk; m.withoutDisk {
 		m.verb = "undo --without-disk"
 		if err := b.refuseDiskHere(ctx, j); err != nil {
@@ -59,7 +63,7 @@ func (b Board) Undo(ctx context.Context, how How) error {
 }
 
 // setUpJournal is the journal of what can be undone.
-func (b Board) setUpJournal(how How) (*journal, error) {
+func (b Board) setUpJournal(how UndoOptions) (*journal, error) {
 	j, err := b.journalFor(false, how.TakeOver || how.WithoutDisk)
 	if err != nil || j.UUID != "" {
 		return j, err
@@ -77,14 +81,15 @@ func (b Board) refuseUndo(ctx context.Context, j *journal, stop bool) error {
 	if err != nil {
 		return err
 	}
-	_, block, err := splitFstab(text)
+	_, block, err := fstab.Split(text)
 	if err != nil {
 		return damagedLines(err)
 	}
 	for _, text := range block {
-		l := parseFstab([]byte(text))
+		l := fstab.Parse([]byte(text))
 		if len(l) == 0 || l[0].File != j.Mount && j.folder(l[0].File) == nil {
-			return unfit("move it out of the marked lines", "%s: the lines of kubeadm-arm storage hold one that is not ours: %s",
+			return unsuitable("move it out of the marked lines",
+				"%s: the lines of kubeadm-arm storage hold one that is not ours: %s",
 				fstabPath, text)
 		}
 	}
@@ -116,7 +121,7 @@ func (b Board) refuseDiskHere(ctx context.Context, j *journal) error {
 	if device == "" {
 		device = "a disk"
 	}
-	return unfit("leave out --without-disk (or disconnect the disk)", "%s is there: %s at %s", "UUID="+j.UUID,
+	return unsuitable("leave out --without-disk (or disconnect the disk)", "%s is there: %s at %s", "UUID="+j.UUID,
 		device, j.Mount)
 }
 
@@ -124,9 +129,9 @@ func (b Board) refuseDiskHere(ctx context.Context, j *journal) error {
 func checkUse(j *journal, use []string) error {
 	for _, u := range use {
 		if !slices.ContainsFunc(j.Folders, func(f *folder) bool {
-			return slices.Contains([]string{f.Path, j.on(f), f.Names.Before, f.Return}, u)
+			return slices.Contains([]string{f.Path, j.target(f), f.Names.Before, f.Return}, u)
 		}) {
-			return unfit("name one of the two folders that differ", "--use %s: it is no copy of a folder that is set up", u)
+			return unsuitable("name one of the two folders that differ", "--use %s: it is no copy of a folder that is set up", u)
 		}
 	}
 	return nil
@@ -156,9 +161,13 @@ func (m *mover) undoOrStay(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	ctx = context.WithoutCancel(ctx)
 	if was == "" {
-		return errors.Join(err, m.stay(ctx, were))
+		if failed := m.stay(ctx, were); failed != nil {
+			err = fmt.Errorf("%w (and leaving all on the disk failed: %w)", err, failed)
+		}
+	}
+	if m.j.Doing != "" && ctx.Err() != nil {
+		return unfinished(err)
 	}
 	return err
 }
@@ -176,8 +185,8 @@ func (m *mover) lookInUse() error {
 		}
 		m.inUse[f.Path] = is
 		if is && slices.Contains(m.use, f.Path) {
-			return unfit("to see the folder below, unmount it: umount "+shell.InQuotes(f.Path)+"; then repeat",
-				"--use %s: the disk's %s is mounted there", f.Path, m.j.on(f))
+			return unsuitable("to see the folder below, unmount it: umount "+shell.InQuotes(f.Path)+"; then repeat",
+				"--use %s: the disk's %s is mounted there", f.Path, m.j.target(f))
 		}
 	}
 	return nil
@@ -202,11 +211,11 @@ func (m *mover) forget() error {
 	left := &journal{Version: journalVersion, Board: m.j.Board}
 	for _, k := range m.j.Kept {
 		// One whose name was recorded, and then not needed, is none.
-		kinds, err := m.at(&folder{Path: k.Of}, k.Path)
+		gone, err := m.gone(k)
 		if err != nil {
 			return err
 		}
-		if kinds[0] != nothing || inside(k.Path, m.j.Mount) {
+		if !gone {
 			k.Sum = "" // what it was proved equal to is not in place any more
 			left.Kept = append(left.Kept, k)
 		}
@@ -236,12 +245,7 @@ func (b Board) find(ctx context.Context, j *journal) (string, error) {
 }
 
 func findDisk(disks []Disk, j *journal) (string, error) {
-	var found []Disk
-	for _, d := range disks {
-		if d.UUID == j.UUID && d.FSType != "linux_raid_member" {
-			found = append(found, d)
-		}
-	}
+	found := withUUID(disks, j.UUID)
 	switch len(found) {
 	case 0:
 		return "", &RefusedError{NotMounted, fmt.Errorf("UUID=%s, on which the data lies, is not there", j.UUID), missingHelp}
@@ -249,7 +253,7 @@ func findDisk(disks []Disk, j *journal) (string, error) {
 		return found[0].Path, nil
 	}
 	if d := mountedIn(found, j.Mount); d != nil {
-		return d.Path, nil
+		return d.Path, refuseClone(j, d.Path, found)
 	}
 	return "", ambiguous("UUID="+j.UUID, found)
 }
@@ -265,12 +269,13 @@ func mountedIn(disks []Disk, place string) *Disk {
 }
 
 // ambiguous refuses to guess between disks.
-func ambiguous(name string, found []Disk) error {
+func ambiguous(name string, found []Disk) *RefusedError {
 	var paths []string
 	for _, d := range found {
 		paths = append(paths, d.Path)
 	}
-	return unfit("disconnect the one that is not meant (a clone or a backup), or give it another UUID (tune2fs -U random DEVICE)",
+	return refuse("disconnect the one that is not meant (a clone or a backup), or give it another UUID (tune2fs -U "+
+		"random DEVICE)",
 		"%s: %d disks have it: %s", name, len(found), strings.Join(paths, " and "))
 }
 
@@ -284,10 +289,10 @@ func (l live) leaveDisk(ctx context.Context, j *journal) error {
 	if err != nil {
 		return err
 	}
-	onDisk := func(path string) bool { return path != j.Mount && inside(path, j.Mount) }
+	onDisk := func(path string) bool { return path != j.Mount && tree.Inside(path, j.Mount) }
 	remove := func(these func(string) bool) error {
 		for _, path := range slices.Backward(j.Made) {
-			if these(path) && emptyFolder(path) {
+			if these(path) && tree.IsEmpty(path) {
 				err := l.FS.Remove(path)
 				if err != nil && !(onDisk(path) && errors.Is(err, unix.EROFS)) {
 					return err
@@ -305,7 +310,7 @@ func (l live) leaveDisk(ctx context.Context, j *journal) error {
 		if err := l.umount(ctx, j.Mount); err != nil {
 			return err
 		}
-		if emptyFolder(j.Mount) {
+		if tree.IsEmpty(j.Mount) {
 			if err := l.unprotect(j.Mount); err != nil {
 				return err
 			}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 )
@@ -34,7 +36,7 @@ func unitFiles(program, mount string, folders []string) (map[string]string, erro
 		units := []string{systemd.MountUnit(mount)}
 		guard := []string{"storage", "guard"}
 		for _, f := range folders {
-			if !slices.ContainsFunc(top, func(t string) bool { return inside(f, t) }) {
+			if !slices.ContainsFunc(top, func(t string) bool { return tree.Inside(f, t) }) {
 				continue
 			}
 			units = append(units, systemd.MountUnit(f))
@@ -48,7 +50,7 @@ func unitFiles(program, mount string, folders []string) (map[string]string, erro
 		list := strings.Join(units, " ")
 		command, err := systemd.CommandLine(program, guard...)
 		if err != nil {
-			return nil, unfit("install it as /usr/local/bin/kubeadm-arm", "write the drop-in of %s: %w", service, err)
+			return nil, unsuitable("install it as /usr/local/bin/kubeadm-arm", "write the drop-in of %s: %w", service, err)
 		}
 		all[dropInPath(service)] = `# Written by kubeadm-arm storage apply; kubeadm-arm storage undo takes it away.
 [Unit]
@@ -102,7 +104,7 @@ func (b Board) removeUnits(ctx context.Context, but map[string]string) error {
 		if err := b.FS.Remove(path); err != nil {
 			return fmt.Errorf("remove %s: %w", path, err)
 		}
-		if emptyFolder(filepath.Dir(path)) {
+		if tree.IsEmpty(filepath.Dir(path)) {
 			if err := b.FS.Remove(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

@@ -92,11 +92,11 @@ func TestUndoOfV1(t *testing.T) {
 	}
 	s := newStage(t)
 	s.up()
-	s.furnish()
-	before, data := whole(t), pictures(t)
+	s.populate()
+	before, data := listing(t), snapshots(t)
 	ctx := t.Context()
 	b := testBoard()
-	_, err := b.Apply(ctx, Wish{Device: s.device(), Folders: testFolders()})
+	_, err := b.Apply(ctx, Request{Device: s.device(), Folders: testFolders()})
 	require.NoError(t, err)
 	s.asV1()
 	require.NoError(t, b.Guard(ctx, nil))
@@ -115,11 +115,11 @@ func TestUndoOfV1(t *testing.T) {
 	assert.True(t, j.isGuard(j.folder("/var/lib/etcd"), "/var/lib/etcd"))
 	assert.False(t, j.isGuard(j.folder("/var/lib/etcd"), fake), "it is not immutable")
 	require.NoError(t, os.RemoveAll(fake))
-	_, err = b.Apply(ctx, Wish{})
+	_, err = b.Apply(ctx, Request{})
 	require.NoError(t, err)
-	require.NoError(t, b.Undo(ctx, How{}))
-	assert.Equal(t, data, pictures(t))
-	assert.Equal(t, before, whole(t))
+	require.NoError(t, b.Undo(ctx, UndoOptions{}))
+	assert.Equal(t, data, snapshots(t))
+	assert.Equal(t, before, listing(t))
 }
 
 // asV1 writes the journal as 1.13.1 would have, and takes what it did not record
@@ -141,4 +141,20 @@ func (s *stage) asV1() {
 	}{1, old})
 	require.NoError(s.t, err)
 	require.NoError(s.t, os.WriteFile(journalPath, text, 0o600))
+}
+
+// A journal of this version keeps its names: those that boards have on their cards are
+// read, and written as they were.
+func TestJournalKeepsItsNames(t *testing.T) {
+	const text = `{"version": 2, "board": "b", "doing": "undo", "uuid": "11", "hardware": ["s"], "fsType": "ext4", "mount": "/mnt/root",
+		"ownersLine": true, "wasMounted": true, "made": ["/mnt/root"], "fstabBackup": "/etc/fstab.before-storage-20261130-120000", "stopped": ["kubelet"],
+		"folders": [{"path": "/var/lib/etcd", "state": "returned", "sum": "1", "etcd": true, "return": "/var/lib/b", "returnSum": "1", "use": "/var/lib/etcd",
+			"names": {"copy": "/mnt/root/c", "guard": "/var/lib/g", "back": "/var/lib/b", "before": "/var/lib/o"},
+			"guardID": {"token": "t", "inode": 7, "birth": 8, "unrecorded": true}}],
+		"keptCopies": [{"path": "/var/lib/o", "of": "/var/lib/etcd", "sum": "1", "why": "w", "in": {"inode": 2, "birth": 3}}]}`
+	j, err := parseJournal([]byte(text))
+	require.NoError(t, err)
+	again, err := json.Marshal(j)
+	require.NoError(t, err)
+	assert.JSONEq(t, text, string(again))
 }

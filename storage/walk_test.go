@@ -25,8 +25,8 @@ func TestWalkApply(t *testing.T) {
 	}
 	s := newStage(t)
 	s.up()
-	s.furnish()
-	before, unchanged := pictures(t), whole(t)
+	s.populate()
+	before, unchanged := snapshots(t), listing(t)
 	s.clear()
 	s.save("fresh")
 	s.up()
@@ -35,7 +35,7 @@ func TestWalkApply(t *testing.T) {
 	require.NoError(t, err)
 	steps := strings.Count(list, "\n")
 	require.Greater(t, steps, 40)
-	require.Equal(t, before, pictures(t))
+	require.Equal(t, before, snapshots(t))
 	s.clear()
 	t.Logf("%d changes of apply", steps)
 	trial, tried := 0, 0
@@ -70,11 +70,11 @@ func (s *stage) applyKilled(at int, next string, before map[string]string, uncha
 	want, wrote := etcdWrites(t, before)
 	if next == "undo" && !durable.Exists(journalPath) {
 		// Killed before there was a journal: nothing was changed.
-		require.Equal(t, want, pictures(t))
+		require.Equal(t, want, snapshots(t))
 		return
 	}
 	s.finish(next, want)
-	for f, p := range pictures(t) {
+	for f, p := range snapshots(t) {
 		require.True(t, want[f] == p, "%s after change %d, then %s, boot %v, written %v", f, at, next, boot, wrote)
 	}
 	m, err := readMounts()
@@ -89,7 +89,7 @@ func (s *stage) applyKilled(at int, next string, before map[string]string, uncha
 	}
 	s.checkFstab(ownersFstab, ownersFstab)
 	if !wrote {
-		require.Equal(t, unchanged, whole(t))
+		require.Equal(t, unchanged, listing(t))
 	}
 }
 
@@ -103,15 +103,15 @@ func TestWalkUndo(t *testing.T) {
 	for _, written := range []bool{true, false} {
 		s := newStage(t)
 		s.up()
-		s.furnish()
+		s.populate()
 		unchanged := ""
 		if !written {
-			unchanged = whole(t)
+			unchanged = listing(t)
 		}
 		s.child("apply", 0, false)
 		applied, err := os.ReadFile(fstabPath)
 		require.NoError(t, err)
-		before := pictures(t)
+		before := snapshots(t)
 		if written {
 			before, _ = etcdWrites(t, before)
 		}
@@ -120,7 +120,7 @@ func TestWalkUndo(t *testing.T) {
 		s.up()
 		s.boot()
 		list, _ := s.child("undo", 0, true)
-		require.Equal(t, before, pictures(t))
+		require.Equal(t, before, snapshots(t))
 		s.clear()
 		steps := strings.Count(list, "\n")
 		require.Greater(t, steps, 20)
@@ -158,12 +158,12 @@ func (s *stage) undoKilled(at int, before map[string]string, unchanged, applied 
 			s.finish("undo", want)
 		}
 	}
-	for f, p := range pictures(t) {
+	for f, p := range snapshots(t) {
 		require.True(t, want[f] == p, "%s after change %d, written %v", f, at, wrote)
 	}
 	s.checkFstab(ownersFstab, ownersFstab)
 	if unchanged != "" && !wrote {
-		require.Equal(t, unchanged, whole(t))
+		require.Equal(t, unchanged, listing(t))
 	}
 }
 
@@ -180,9 +180,9 @@ func (s *stage) finish(do string, want map[string]string) {
 		one, other := s.differing(out)
 		require.NotEmpty(s.t, one, "%s: %s", do, out)
 		use := one
-		if f := strings.TrimPrefix(one, "/mnt/root"); picture(s.t, one) != want[f] {
+		if f := strings.TrimPrefix(one, "/mnt/root"); snapshot(s.t, one) != want[f] {
 			use = other
-			require.Equal(s.t, want[f], picture(s.t, other), "neither copy is what it was")
+			require.Equal(s.t, want[f], snapshot(s.t, other), "neither copy is what it was")
 		}
 		s.use = append(s.use, use)
 		out, err = s.try(do)
@@ -261,7 +261,7 @@ func etcdWrites(t *testing.T, before map[string]string) (want map[string]string,
 		return want, false
 	}
 	require.NoError(t, os.WriteFile(etcd+"/member/wal/1.wal", []byte("written since"), 0o600))
-	want[etcd] = picture(t, etcd)
+	want[etcd] = snapshot(t, etcd)
 	return want, true
 }
 

@@ -151,7 +151,7 @@ func refusedCode(r state.Reason) int {
 
 func storageCode(r storage.Reason) int {
 	switch r {
-	case storage.Unfit, storage.Different, storage.OtherBoard:
+	case storage.Unsuitable, storage.Different, storage.OtherBoard:
 		return exitStorage
 	case storage.NotMounted, storage.NotSetUp:
 		return exitStorageGone

@@ -104,6 +104,15 @@ func hostileFiles() []hostile {
 			trial: with("/etc/kubernetes/kubelet.conf", pipe()), code: -1, says: `/etc/kubernetes/kubelet.conf is a named pipe`},
 		hostile{name: "a pipe as key", words: "init --ignore-preflight-errors=all",
 			trial: with("/etc/kubernetes/pki/etcd/ca.key", pipe()), code: -1, says: `pki/etcd/ca.key is a named pipe`},
+		hostile{name: "a pipe as key in a folder of the owner's", words: "init --ignore-preflight-errors=all --cert-dir /mnt/pki",
+			trial: with("/mnt/pki/etcd/ca.key", pipe()), code: -1, says: `/mnt/pki/etcd/ca.key is a named pipe`},
+		hostile{name: "a pipe as key in the configuration's folder", words: "init --ignore-preflight-errors=all --config /mnt/c.yaml",
+			trial: with("/mnt/pki/sa.pub", pipe(), "/mnt/c.yaml", file("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncertificatesDir: /mnt/pki\n")),
+			code:  -1, says: `/mnt/pki/sa.pub is a named pipe`},
+		hostile{name: "a pipe as key for resume", words: "resume", code: -1, says: `pki/ca.key is a named pipe`,
+			trial: trial{Before: []string{"kubeadm-arm init --ignore-preflight-errors=all"}, After: "mkdir -p /etc/kubernetes/pki; mkfifo /etc/kubernetes/pki/ca.key"}},
+		hostile{name: "a pipe as key in a folder of the owner's for resume", words: "resume", code: -1, says: `/mnt/pki/ca.key is a named pipe`,
+			trial: trial{Before: []string{"kubeadm-arm init --ignore-preflight-errors=all --cert-dir /mnt/pki"}, After: "mkdir -p /mnt/pki; mkfifo /mnt/pki/ca.key"}},
 		hostile{name: "a pipe as the kubelet's configuration", words: "init --ignore-preflight-errors=all",
 			trial: with("/var/lib/kubelet/config.yaml", link("/mnt/f"), "/mnt/f", pipe()), code: -1, says: `config.yaml is a named pipe`},
 		hostile{name: "a pipe as containerd's configuration", words: "doctor", code: -1,
@@ -211,6 +220,17 @@ func TestMarkdownOfOthersHasNoLinks(t *testing.T) {
 		assert.NotContains(t, text, "www.")
 		assert.NotContains(t, text, "<")
 	}
+}
+
+// TestKubeadmThatIgnoresSignals: the owner hears at once that Ctrl-C was seen, and a
+// kubeadm at work that ends at no signal is killed after its ten seconds.
+func TestKubeadmThatIgnoresSignals(t *testing.T) {
+	e := tryOnBoard(t, trial{Args: []string{"init", "--v=1", "--ignore-preflight-errors=all"}, Terminal: "at work now", Signal: syscall.SIGINT,
+		Files: files("/opt/bin/kubeadm", program("#!/bin/sh\n[ \"$1\" != version ] || { echo v1.37.2; exit; }\n"+
+			"trap '' INT TERM HUP; echo at work now; while :; do sleep 1; done\n"))})
+	assert.Equal(t, 130, e.Code)
+	assert.Regexp(t, `at work now[^\0]*kubeadm-arm: stopping; running commands have 10 s to end[^\0]*interrupted by SIGINT`, e.Stdout)
+	assert.Empty(t, e.Left, "no orphan processes")
 }
 
 // TestAFaultIsOneLine: what is no error but a fault of this program ends as an error.

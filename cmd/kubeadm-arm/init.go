@@ -282,7 +282,7 @@ type initFlags struct {
 	// validity is that of certificates, 0 for kubeadm's.
 	validity time.Duration
 	// moveTo is where etcd's data is to lie, nil to leave it.
-	moveTo *storage.Wish
+	moveTo *storage.Request
 	// journal is the interrupted run's, set by `resume`, anyway its flag.
 	journal *bootstrap.Journal
 	anyway  bool

@@ -17,6 +17,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/runner"
 )
 
 // storageCommand is `kubeadm-arm storage`.
@@ -66,13 +67,13 @@ func storageCommand() *command {
 
 // storageBoard is the machine that this program runs on.
 func (v invocation) storageBoard() storage.Board {
-	return storage.Board{FS: durable.FS{Hook: durable.KillPoint()}, Run: storage.Exec, Now: time.Now,
+	return storage.Board{FS: durable.FS{Hook: durable.KillPoint()}, Run: runner.Exec, Now: time.Now,
 		Program: thisProgram(), Tell: func(line string) { printable.Fprintln(v.stderr, line) }}
 }
 
-// wish is what plan's and apply's command line asks for.
-func (v invocation) wish(o options) (storage.Wish, error) {
-	w := storage.Wish{Mount: o.text("mount"), Folders: o.list("folder"), Stop: o.on("stop"), Use: o.list("use"),
+// request is what plan's and apply's command line asks for.
+func (v invocation) request(o options) (storage.Request, error) {
+	w := storage.Request{Mount: o.text("mount"), Folders: o.list("folder"), Stop: o.on("stop"), Use: o.list("use"),
 		TakeOver: o.on("take-over"), Rebuild: o.on("rebuild")}
 	if len(o.all.Words) > 0 {
 		w.Device = o.all.Words[0]
@@ -101,9 +102,9 @@ func (v invocation) wish(o options) (storage.Wish, error) {
 
 // parseStorage reads what init's --storage says: a device, then folders and the
 // mount point, after commas.
-func parseStorage(text string) (storage.Wish, error) {
+func parseStorage(text string) (storage.Request, error) {
 	words := strings.Split(text, ",")
-	w := storage.Wish{Device: words[0], Stop: true}
+	w := storage.Request{Device: words[0], Stop: true}
 	if w.Device == "" {
 		return w, errors.New("name a device, such as UUID=… or /dev/md0")
 	}
@@ -123,12 +124,12 @@ func parseStorage(text string) (storage.Wish, error) {
 
 // initStorage is --storage of init: apply, or in a dry run its plan.
 func (v invocation) initStorage(
-	ctx context.Context, wish *storage.Wish, c *kubeadm.Config, dry bool,
+	ctx context.Context, request *storage.Request, c *kubeadm.Config, dry bool,
 ) (*storage.Plan, error) {
-	if wish == nil {
+	if request == nil {
 		return nil, nil
 	}
-	w := *wish
+	w := *request
 	if etcd := etcdFolder(c); len(w.Folders) == 0 && etcd != "/var/lib/etcd" {
 		w.Folders = []string{etcd}
 	}
@@ -149,7 +150,7 @@ func (v invocation) initStorage(
 }
 
 func (v invocation) storagePlan(o options) error {
-	w, err := v.wish(o)
+	w, err := v.request(o)
 	if err != nil {
 		return err
 	}
@@ -197,8 +198,8 @@ func (v invocation) listDisks(ctx context.Context, b storage.Board, output strin
 			continue
 		}
 		fit := "yes"
-		if d.Unfit != "" {
-			fit = "no: " + d.Unfit
+		if d.Unsuitable != "" {
+			fit = "no: " + d.Unsuitable
 		} else if len(d.MountedAt) > 0 {
 			fit = "mounted: choose " + d.MountedAt[0]
 		}
@@ -304,7 +305,7 @@ func sortedKeys(m map[string]string) []string {
 }
 
 func (v invocation) storageApply(o options) error {
-	w, err := v.wish(o)
+	w, err := v.request(o)
 	if err != nil {
 		return err
 	}
@@ -425,7 +426,7 @@ func (v invocation) storageUndo(o options) error {
 	if err := needRoot("storage undo"); err != nil {
 		return err
 	}
-	how := storage.How{Stop: o.on("stop"), Use: o.list("use"), TakeOver: o.on("take-over"),
+	how := storage.UndoOptions{Stop: o.on("stop"), Use: o.list("use"), TakeOver: o.on("take-over"),
 		WithoutDisk: o.on("without-disk")}
 	stop := v.listen()
 	defer stop.close()

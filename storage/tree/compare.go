@@ -1,4 +1,4 @@
-package storage
+package tree
 
 import (
 	"bytes"
@@ -16,19 +16,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// takeStamp is a SHA-256 over what the kernel notes of each name in a folder:
+// TakeStamp is a SHA-256 over what the kernel notes of each name in a folder:
 // inode, size, and the times of the last change of content and inode. Taking the
 // stamp twice costs no reading of files. The time of change (ctime, inode(7))
 // cannot be set by anybody, and any write, also one through a mapping that was
 // clean at the first stamp, sets it.
-func takeStamp(ctx context.Context, root string) (string, error) {
+func TakeStamp(ctx context.Context, root string) (string, error) {
 	h := sha256.New()
-	err := walkTree(ctx, root, func(e treeEntry) error {
-		s := &e.stat
-		if e.name == "." {
+	err := Walk(ctx, root, func(e Entry) error {
+		s := &e.Stat
+		if e.Name == "." {
 			s.Ctim = unix.Timespec{} // a rename of the folder sets it
 		}
-		fmt.Fprintf(h, "%d:%s %d %d %o %d %d %d\n", len(e.name), e.name, s.Ino, s.Size, s.Mode, s.Nlink,
+		fmt.Fprintf(h, "%d:%s %d %d %o %d %d %d\n", len(e.Name), e.Name, s.Ino, s.Size, s.Mode, s.Nlink,
 			unix.TimespecToNsec(s.Mtim), unix.TimespecToNsec(s.Ctim))
 		return nil
 	})
@@ -38,20 +38,20 @@ func takeStamp(ctx context.Context, root string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// clockTick is longer than the kernel's clock of file times stands still (at most
+// ClockTick is longer than the kernel's clock of file times stands still (at most
 // 10 ms, CONFIG_HZ=100): a write after a stamp and this pause cannot have the time
 // of one before.
-const clockTick = 25 * time.Millisecond
+const ClockTick = 25 * time.Millisecond
 
-// contained tells whether everything in a folder is in another one, too: each
+// Contained tells whether everything in a folder is in another one, too: each
 // name with its type, and each file's bytes, to which the other may have more at
 // the end. where is the first that is not. A part of a copy is contained in its
 // original. whole wants owners, modes and attributes as well.
-func contained(ctx context.Context, part, in string, whole bool) (ok bool, where string, err error) {
-	err = walkTree(ctx, part, func(e treeEntry) error {
-		same, err := e.containedIn(ctx, filepath.Join(in, e.name), whole)
+func Contained(ctx context.Context, part, in string, whole bool) (ok bool, where string, err error) {
+	err = Walk(ctx, part, func(e Entry) error {
+		same, err := e.containedIn(ctx, filepath.Join(in, e.Name), whole)
 		if err == nil && !same {
-			where = e.name
+			where = e.Name
 			return fs.SkipAll
 		}
 		return err
@@ -62,17 +62,17 @@ func contained(ctx context.Context, part, in string, whole bool) (ok bool, where
 	return where == "", where, nil
 }
 
-func (e treeEntry) containedIn(ctx context.Context, other string, whole bool) (bool, error) {
-	o := treeEntry{path: other, name: e.name}
-	err := unix.Lstat(other, &o.stat)
+func (e Entry) containedIn(ctx context.Context, other string, whole bool) (bool, error) {
+	o := Entry{Path: other, Name: e.Name}
+	err := unix.Lstat(other, &o.Stat)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return false, nil
 	}
 	if err != nil {
 		return false, &os.PathError{Op: "lstat", Path: other, Err: err}
 	}
-	kind := e.stat.Mode & unix.S_IFMT
-	if kind != o.stat.Mode&unix.S_IFMT {
+	kind := e.Stat.Mode & unix.S_IFMT
+	if kind != o.Stat.Mode&unix.S_IFMT {
 		return false, nil
 	}
 	if whole {
@@ -83,14 +83,14 @@ func (e treeEntry) containedIn(ctx context.Context, other string, whole bool) (b
 	}
 	switch kind {
 	case unix.S_IFREG:
-		if o.stat.Size < e.stat.Size {
+		if o.Stat.Size < e.Stat.Size {
 			return false, nil
 		}
-		return beginsWith(ctx, other, e.path)
+		return beginsWith(ctx, other, e.Path)
 	case unix.S_IFCHR, unix.S_IFBLK:
-		return e.stat.Rdev == o.stat.Rdev, nil
+		return e.Stat.Rdev == o.Stat.Rdev, nil
 	case unix.S_IFLNK:
-		one, err := os.Readlink(e.path)
+		one, err := os.Readlink(e.Path)
 		two, other := os.Readlink(other)
 		return one == two, errors.Join(err, other)
 	}
@@ -98,8 +98,8 @@ func (e treeEntry) containedIn(ctx context.Context, other string, whole bool) (b
 }
 
 // sameOwner compares owner, mode and attributes.
-func (e treeEntry) sameOwner(o treeEntry) (bool, error) {
-	if e.stat.Mode != o.stat.Mode || e.stat.Uid != o.stat.Uid || e.stat.Gid != o.stat.Gid {
+func (e Entry) sameOwner(o Entry) (bool, error) {
+	if e.Stat.Mode != o.Stat.Mode || e.Stat.Uid != o.Stat.Uid || e.Stat.Gid != o.Stat.Gid {
 		return false, nil
 	}
 	one, other := sha256.New(), sha256.New()
@@ -144,35 +144,11 @@ func openData(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NOATIME|unix.O_NONBLOCK, 0)
 }
 
-// emptied is the first file that has content in one folder and is empty, or not
-// there, in another: what fsck leaves of a file that it cannot repair. Only the
-// names of etcd's database count, and any file for a folder without one: programs
-// empty and remove files of their own as well.
-func emptied(ctx context.Context, of, in string) (name string, err error) {
-	only := filepath.Join(etcdMember, "snap", "db")
-	if _, err := os.Lstat(filepath.Join(of, only)); err != nil {
-		only = ""
-	}
-	err = walkTree(ctx, of, func(e treeEntry) error {
-		if e.stat.Mode&unix.S_IFMT != unix.S_IFREG || e.stat.Size == 0 || only != "" && e.name != only {
-			return nil
-		}
-		var now unix.Stat_t
-		err := unix.Lstat(filepath.Join(in, e.name), &now)
-		if err == nil && now.Size > 0 || only == "" && errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		name = e.name
-		return fs.SkipAll
-	})
-	return name, err
-}
-
-// lastWritten is the file of a folder that was written to last, and when.
-func lastWritten(ctx context.Context, root string) (name string, at time.Time, err error) {
-	err = walkTree(ctx, root, func(e treeEntry) error {
-		if t := time.Unix(e.stat.Mtim.Unix()); e.stat.Mode&unix.S_IFMT == unix.S_IFREG && (name == "" || t.After(at)) {
-			name, at = e.name, t
+// LastWritten is the file of a folder that was written to last, and when.
+func LastWritten(ctx context.Context, root string) (name string, at time.Time, err error) {
+	err = Walk(ctx, root, func(e Entry) error {
+		if t := time.Unix(e.Stat.Mtim.Unix()); e.Stat.Mode&unix.S_IFMT == unix.S_IFREG && (name == "" || t.After(at)) {
+			name, at = e.Name, t
 		}
 		return nil
 	})

@@ -1,4 +1,4 @@
-package storage
+package sysfs
 
 import (
 	"fmt"
@@ -30,9 +30,9 @@ func (a Array) String() string {
 	return text
 }
 
-// readArrays finds the md arrays that a block device lies on, itself or below
+// Arrays finds the md arrays that a block device lies on, itself or below
 // it; sys is the /sys folder, name the kernel's name of the device.
-func readArrays(sys, name string) []Array {
+func Arrays(sys, name string) []Array {
 	dir, err := filepath.EvalSymlinks(filepath.Join(sys, "class/block", name))
 	if err != nil {
 		return nil
@@ -58,7 +58,7 @@ func readArrays(sys, name string) []Array {
 	}
 	slaves, _ := os.ReadDir(filepath.Join(dir, "slaves"))
 	for _, s := range slaves {
-		all = append(all, readArrays(sys, s.Name())...)
+		all = append(all, Arrays(sys, s.Name())...)
 	}
 	return all
 }

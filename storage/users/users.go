@@ -1,4 +1,5 @@
-package storage
+// Package users finds who works in a folder, under whatever name it is reached.
+package users
 
 import (
 	"context"
@@ -9,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
+	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
@@ -16,18 +20,18 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
-// user is who works in a folder: a process, or something of the kernel's.
-type user struct {
-	pid  int
-	name string
+// A User is who works in a folder: a process, or something of the kernel's.
+type User struct {
+	PID  int
+	Name string
 	// how tells what it has of the folder, empty for an open file.
 	how string
 }
 
-func (u user) String() string {
-	text := u.name
-	if u.pid != 0 {
-		text = fmt.Sprintf("%s (pid %d)", u.name, u.pid)
+func (u User) String() string {
+	text := u.Name
+	if u.PID != 0 {
+		text = fmt.Sprintf("%s (pid %d)", u.Name, u.PID)
 	}
 	if u.how != "" {
 		text += ", " + u.how
@@ -35,24 +39,17 @@ func (u user) String() string {
 	return text
 }
 
-// inode names a file whatever the path is by which it was reached.
-type inode struct{ dev, ino uint64 }
-
-func inodeOf(s *unix.Stat_t) inode {
-	return inode{uint64(s.Dev), uint64(s.Ino)} //nolint:unconvert // narrower on some architectures
-}
-
-// users are those who work in a folder: processes that have something of it open,
+// Of are those who work in a folder: processes that have something of it open,
 // mapped, or as their working or root folder, and mounts of it, in any mount
 // namespace. They are found by device and inode, not by path: a container or a
 // service has the folder under another name.
-func users(ctx context.Context, proc, folder string, m mounts) ([]user, error) {
+func Of(ctx context.Context, proc, folder string, on *mountinfo.Info) ([]User, error) {
 	if !durable.Exists(folder) {
 		return nil, nil
 	}
-	tree := map[inode]bool{}
-	err := walkTree(ctx, folder, func(e treeEntry) error {
-		tree[inodeOf(&e.stat)] = true
+	inodes := map[tree.Inode]bool{}
+	err := tree.Walk(ctx, folder, func(e tree.Entry) error {
+		inodes[tree.InodeOf(&e.Stat)] = true
 		return nil
 	})
 	if err != nil {
@@ -60,10 +57,10 @@ func users(ctx context.Context, proc, folder string, m mounts) ([]user, error) {
 	}
 	all := kernelUsers(folder)
 	namespaces := map[string]bool{}
-	for _, pid := range pids(proc) {
+	for _, pid := range PIDs(proc) {
 		dir := filepath.Join(proc, strconv.Itoa(pid))
-		if pid != os.Getpid() && hasOpen(dir, tree) {
-			all = append(all, user{pid: pid, name: comm(dir)})
+		if pid != os.Getpid() && hasOpen(dir, inodes) {
+			all = append(all, User{PID: pid, Name: Comm(dir)})
 			continue
 		}
 		ns, err := os.Readlink(filepath.Join(dir, "ns/mnt"))
@@ -71,19 +68,19 @@ func users(ctx context.Context, proc, folder string, m mounts) ([]user, error) {
 			continue
 		}
 		namespaces[ns] = true
-		if at := mountsOf(dir, m.holding(folder), folder); at != "" {
+		if at := mountsOf(dir, on, folder); at != "" {
 			how := "which has it mounted at " + at + " in its mount namespace"
 			if pid == os.Getpid() {
-				all = append(all, user{name: "the mount " + at})
+				all = append(all, User{Name: "the mount " + at})
 				continue
 			}
-			all = append(all, user{pid: pid, name: comm(dir), how: how})
+			all = append(all, User{PID: pid, Name: Comm(dir), how: how})
 		}
 	}
 	return all, nil
 }
 
-func pids(proc string) []int {
+func PIDs(proc string) []int {
 	entries, err := os.ReadDir(proc)
 	if err != nil {
 		return nil
@@ -98,7 +95,7 @@ func pids(proc string) []int {
 	return all
 }
 
-func comm(dir string) string {
+func Comm(dir string) string {
 	text, err := safefile.Read(filepath.Join(dir, "comm"), 4096)
 	if err != nil {
 		return "a process"
@@ -108,7 +105,7 @@ func comm(dir string) string {
 
 // hasOpen looks at the links in /proc/PID (proc_pid_fd(5) and others). They lead
 // to the file itself, in whatever namespace its path is.
-func hasOpen(dir string, tree map[inode]bool) bool {
+func hasOpen(dir string, inodes map[tree.Inode]bool) bool {
 	links := []string{"cwd", "root", "exe"}
 	for _, more := range []string{"fd", "map_files"} {
 		entries, _ := os.ReadDir(filepath.Join(dir, more))
@@ -118,13 +115,8 @@ func hasOpen(dir string, tree map[inode]bool) bool {
 	}
 	return slices.ContainsFunc(links, func(l string) bool {
 		var s unix.Stat_t
-		return unix.Stat(filepath.Join(dir, l), &s) == nil && tree[inodeOf(&s)]
+		return unix.Stat(filepath.Join(dir, l), &s) == nil && inodes[tree.InodeOf(&s)]
 	})
-}
-
-// inside tells whether a path is a folder or below it.
-func inside(name, folder string) bool {
-	return name == folder || strings.HasPrefix(name, strings.TrimSuffix(folder, "/")+"/")
 }
 
 // mountsOf is where a process's mounts show a folder, or something in it, under
@@ -141,17 +133,17 @@ func mountsOf(dir string, on *mountinfo.Info, folder string) string {
 	}
 	root := filepath.Join(on.Root, strings.TrimPrefix(folder, on.Mountpoint))
 	for _, i := range all {
-		same := i.Major == on.Major && i.Minor == on.Minor && inside(i.Root, root)
-		if i.Mountpoint != folder && (same || overlays(i, folder)) {
+		same := i.Major == on.Major && i.Minor == on.Minor && tree.Inside(i.Root, root)
+		if i.Mountpoint != folder && (same || Overlays(i, folder)) {
 			return i.Mountpoint
 		}
 	}
 	return ""
 }
 
-// overlays tells whether an overlay has its layers in a folder
+// Overlays tells whether an overlay has its layers in a folder
 // (Documentation/filesystems/overlayfs.rst).
-func overlays(i *mountinfo.Info, folder string) bool {
+func Overlays(i *mountinfo.Info, folder string) bool {
 	if i.FSType != "overlay" {
 		return false
 	}
@@ -161,7 +153,7 @@ func overlays(i *mountinfo.Info, folder string) bool {
 			continue
 		}
 		for layer := range strings.SplitSeq(value, ":") {
-			if inside(layer, folder) {
+			if tree.Inside(layer, folder) {
 				return true
 			}
 		}
@@ -171,18 +163,18 @@ func overlays(i *mountinfo.Info, folder string) bool {
 
 // kernelUsers are loop devices and swap files in a folder, which no process has
 // open.
-func kernelUsers(folder string) []user {
-	var all []user
+func kernelUsers(folder string) []User {
+	var all []User
 	files, _ := filepath.Glob("/sys/block/loop*/loop/backing_file")
 	for _, f := range files {
-		if text, err := safefile.Read(f, 4096); err == nil && inside(strings.TrimSpace(string(text)), folder) {
-			all = append(all, user{name: "/dev/" + strings.Split(f, "/")[3]})
+		if text, err := safefile.Read(f, 4096); err == nil && tree.Inside(strings.TrimSpace(string(text)), folder) {
+			all = append(all, User{Name: "/dev/" + strings.Split(f, "/")[3]})
 		}
 	}
 	text, _ := safefile.Read("/proc/swaps", 1<<20)
 	for line := range strings.Lines(string(text)) {
-		if name, _, _ := strings.Cut(line, " "); inside(unescape(name), folder) {
-			all = append(all, user{name: "the swap file " + name})
+		if name, _, _ := strings.Cut(line, " "); tree.Inside(fstab.Unescape(name), folder) {
+			all = append(all, User{Name: "the swap file " + name})
 		}
 	}
 	return all

@@ -1,4 +1,4 @@
-package storage
+package fstab
 
 import (
 	"strings"
@@ -14,14 +14,14 @@ func TestFstabBlockLeavesTheOwnersBytes(t *testing.T) {
 		"# \xff\xfe not UTF-8\n",
 	} {
 		block := []string{"UUID=1 /mnt/root ext4 nofail 0 2", "/mnt/root/x /x none bind 0 0"}
-		text := joinFstab([]byte(owner), block)
+		text := Join([]byte(owner), block)
 		assert.True(t, strings.HasPrefix(string(text), owner))
-		back, got, err := splitFstab(text)
+		back, got, err := Split(text)
 		require.NoError(t, err)
 		assert.Equal(t, owner, string(back))
 		assert.Equal(t, block, got)
 		// What the owner adds below our block stays as well.
-		back, _, err = splitFstab(append(text, "later /l ext4 x 0 0\n"...))
+		back, _, err = Split(append(text, "later /l ext4 x 0 0\n"...))
 		require.NoError(t, err)
 		if owner != "" && !strings.HasSuffix(owner, "\n") {
 			owner += "\n"
@@ -31,20 +31,20 @@ func TestFstabBlockLeavesTheOwnersBytes(t *testing.T) {
 }
 
 func TestFstabBlockDamaged(t *testing.T) {
-	for _, text := range []string{blockBegin + "\n", blockEnd + "\n", blockBegin + "\n" + blockBegin + "\n" + blockEnd + "\n", blockBegin + "\n" + blockEnd + "\n" + blockEnd + "\n"} {
-		_, _, err := splitFstab([]byte(text))
+	for _, text := range []string{Begin + "\n", End + "\n", Begin + "\n" + Begin + "\n" + End + "\n", Begin + "\n" + End + "\n" + End + "\n"} {
+		_, _, err := Split([]byte(text))
 		assert.ErrorIs(t, err, errBlock, text)
 	}
 }
 
 func TestFstabLines(t *testing.T) {
-	lines := parseFstab([]byte("# x /y\n\nUUID=a /mnt/my\\040disk ext4 defaults,nofail 0 2\nswap\n/a\\134b /c\\011d\n"))
+	lines := Parse([]byte("# x /y\n\nUUID=a /mnt/my\\040disk ext4 defaults,nofail 0 2\nswap\n/a\\134b /c\\011d\n"))
 	require.Len(t, lines, 2)
-	assert.Equal(t, fstabLine{Number: 3, Spec: "UUID=a", File: "/mnt/my disk", Type: "ext4", Options: "defaults,nofail", Text: "UUID=a /mnt/my\\040disk ext4 defaults,nofail 0 2"}, lines[0])
-	assert.True(t, lines[0].hasOption("nofail"))
+	assert.Equal(t, Line{Number: 3, Spec: "UUID=a", File: "/mnt/my disk", Type: "ext4", Options: "defaults,nofail", Text: "UUID=a /mnt/my\\040disk ext4 defaults,nofail 0 2"}, lines[0])
+	assert.True(t, lines[0].HasOption("nofail"))
 	assert.Equal(t, `/a\b`, lines[1].Spec)
 	assert.Equal(t, "/c\td", lines[1].File)
-	_, ok := lineFor(lines, "/mnt/my disk")
+	_, ok := LineFor(lines, "/mnt/my disk")
 	assert.True(t, ok)
 }
 
@@ -52,15 +52,15 @@ func FuzzFstab(f *testing.F) {
 	f.Add([]byte("proc /proc proc defaults 0 0\n"), "/mnt/my disk")
 	f.Add([]byte("no end"), "/a\\b#c\t")
 	f.Fuzz(func(t *testing.T, owner []byte, name string) {
-		if got := unescape(escape(name)); got != name {
+		if got := Unescape(escape(name)); got != name {
 			t.Fatalf("%q comes back as %q", name, got)
 		}
-		parseFstab(owner)
-		if _, block, err := splitFstab(owner); err != nil || block != nil {
+		Parse(owner)
+		if _, block, err := Split(owner); err != nil || block != nil {
 			return // holds our words already
 		}
-		text := joinFstab(owner, []string{"a /b ext4 c 0 0"})
-		back, block, err := splitFstab(text)
+		text := Join(owner, []string{"a /b ext4 c 0 0"})
+		back, block, err := Split(text)
 		if err != nil || string(back) != string(owner) || len(block) != 1 {
 			t.Fatalf("%q became %q: %v", owner, back, err)
 		}

@@ -1,4 +1,6 @@
-package storage
+// Package runner runs the programs of a board: with limits on what they print and on how
+// long they live.
+package runner
 
 import (
 	"bytes"
@@ -13,9 +15,9 @@ import (
 	"time"
 )
 
-// A Runner runs one of the board's programs and returns what it prints. It is
+// A Func runs one of the board's programs and returns what it prints. It is
 // the only way that this package starts programs.
-type Runner func(ctx context.Context, name string, args ...string) ([]byte, error)
+type Func func(ctx context.Context, name string, args ...string) ([]byte, error)
 
 // outputLimit is more than any program prints that this package reads.
 const outputLimit = 16 << 20
@@ -53,8 +55,9 @@ func Exec(ctx context.Context, name string, args ...string) ([]byte, error) {
 		err = fmt.Errorf("it printed more than %d MiB", outputLimit>>20)
 	}
 	if err != nil {
-		return out.text(), &CommandError{
-			Command: strings.Join(append([]string{name}, args...), " "), Said: strings.TrimSpace(string(said.text())), Err: err,
+		return out.text(), &Error{
+			Command: strings.Join(append([]string{name}, args...),
+				" "), Stderr: strings.TrimSpace(string(said.text())), Err: err,
 		}
 	}
 	return out.text(), nil
@@ -113,27 +116,28 @@ func lookPath(name string) (string, error) {
 	return "", exec.ErrNotFound
 }
 
-// A CommandError is a program that failed.
-type CommandError struct {
-	// Command can be pasted, Said is what it wrote to standard error.
-	Command, Said string
-	Err           error
+// An Error is a program that failed.
+type Error struct {
+	// Command can be pasted, Stderr is what it wrote to standard error.
+	Command, Stderr string
+	Err             error
 }
 
-func (e *CommandError) Error() string {
-	if e.Said == "" {
+func (e *Error) Error() string {
+	if e.Stderr == "" {
 		return fmt.Sprintf("%s: %v", e.Command, e.Err)
 	}
-	lines := strings.Split(e.Said, "\n")
+	lines := strings.Split(e.Stderr, "\n")
 	return fmt.Sprintf("%s: %v: %s", e.Command, e.Err, strings.Join(lines[max(0, len(lines)-3):], "; "))
 }
 
 // Unwrap also knows a full or read-only disk by the program's words: cp(1) has no
 // exit code for it.
-func (e *CommandError) Unwrap() []error {
+func (e *Error) Unwrap() []error {
 	all := []error{e.Err}
-	for words, errno := range map[string]error{"No space left on device": syscall.ENOSPC, "Read-only file system": syscall.EROFS, "Input/output error": syscall.EIO, "Disk quota exceeded": syscall.EDQUOT} {
-		if strings.Contains(e.Said, words) {
+	for words, errno := range map[string]error{"No space left on device": syscall.ENOSPC,
+		"Read-only file system": syscall.EROFS, "Input/output error": syscall.EIO, "Disk quota exceeded": syscall.EDQUOT} {
+		if strings.Contains(e.Stderr, words) {
 			all = append(all, errno)
 		}
 	}

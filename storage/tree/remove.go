@@ -1,14 +1,13 @@
-package storage
+package tree
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -28,21 +27,27 @@ func (e *CrossedError) Hint() string {
 	return "unmount it: umount " + shell.InQuotes(e.Path) + "; then repeat"
 }
 
-// removeTree removes a folder with all that is in it, on its own mount only: a
+// Remove removes a folder with all that is in it, on its own mount only: a
 // mount point inside, be it a bind mount of the same file system, has it refused
 // before anything is removed. Each folder is entered by a descriptor whose mount
 // is looked at (proc_pid_fdinfo(5), mnt_id), so that a mount made meanwhile is not
-// entered either, and links are not followed.
-func (b Board) removeTree(path string) error {
+// entered either, and links are not followed. It ends with the context.
+func Remove(ctx context.Context, fs durable.FS, path string) error {
 	if !durable.Exists(path) {
 		return nil
 	}
-	err := b.FS.Do("remove", path, func() error {
+	err := fs.Do("remove", path, func() error {
 		for _, act := range []func(parent *os.File, name string, folder bool) error{
 			func(*os.File, string, bool) error { return nil },
 			removeName,
 		} {
-			if err := walkMount(path, act); err != nil {
+			err := walkMount(path, func(parent *os.File, name string, folder bool) error {
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				return act(parent, name, folder)
+			})
+			if err != nil {
 				return err
 			}
 		}
@@ -51,7 +56,7 @@ func (b Board) removeTree(path string) error {
 	if err != nil {
 		return err
 	}
-	return b.FS.SyncDir(filepath.Dir(path))
+	return fs.SyncDir(filepath.Dir(path))
 }
 
 func removeName(parent *os.File, name string, folder bool) error {
@@ -71,7 +76,7 @@ func removeName(parent *os.File, name string, folder bool) error {
 
 // walkMount visits path and all below it, what is in a folder before the folder.
 func walkMount(path string, visit func(parent *os.File, name string, folder bool) error) error {
-	parent, err := openFolder(filepath.Dir(path))
+	parent, err := OpenFolder(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
@@ -149,9 +154,9 @@ func mountID(f *os.File) (string, error) {
 	return "", fmt.Errorf("%s: the kernel does not tell which mount it lies on (Linux 3.15 does)", f.Name())
 }
 
-// emptyFolder tells whether a folder is there and holds nothing.
-func emptyFolder(path string) bool {
-	dir, err := openFolder(path)
+// IsEmpty tells whether a folder is there and holds nothing.
+func IsEmpty(path string) bool {
+	dir, err := OpenFolder(path)
 	if err != nil {
 		return false
 	}
@@ -160,10 +165,7 @@ func emptyFolder(path string) bool {
 	return len(names) == 0 && errors.Is(err, io.EOF)
 }
 
-// owner is the user that a file belongs to, -1 if that cannot be told.
-func owner(info fs.FileInfo) int {
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		return int(stat.Uid)
-	}
-	return -1
+// OpenFolder opens a folder and nothing else, and follows no link.
+func OpenFolder(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 }

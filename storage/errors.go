@@ -1,12 +1,12 @@
 package storage
 
-// A Reason says why a wish is refused.
+// A Reason says why a request is refused.
 type Reason int
 
 // The reasons.
 const (
-	// Unfit: the device, a folder or fstab stands against it.
-	Unfit Reason = iota
+	// Unsuitable: the device, a folder or fstab stands against it.
+	Unsuitable Reason = iota
 	// TooSmall: the data does not fit.
 	TooSmall
 	// Busy: something runs on the data.
@@ -29,7 +29,7 @@ const (
 	OtherBoard
 )
 
-// A RefusedError is a wish that was not begun, or of which nothing is left.
+// A RefusedError is a request that was not begun, or of which nothing is left.
 type RefusedError struct {
 	Reason Reason
 	Err    error
