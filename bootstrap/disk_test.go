@@ -65,6 +65,7 @@ func TestDiskIsFull(t *testing.T) {
 }
 
 func diskIsFull(t *testing.T, put func(*testing.T, string)) {
+	roottest.Need(t, "file systems are mounted")
 	want, _ := undisturbed(t)
 	failed := 0
 	for pages := 0; pages <= 24; pages++ {

@@ -187,7 +187,7 @@ func stalled(b *strings.Builder, runs []run) {
 			again = []string{"nothing"}
 		}
 		fmt.Fprintf(b, "%s| %s | %s | %s | %s | %s |\n", title, r.Board, r.Tool, ready, strings.Join(again, ", "),
-			cell(strings.Join(r.Stalls, "; ")))
+			strings.ReplaceAll(cell(strings.Join(r.Stalls, "; ")), " ; ", "; "))
 		title = ""
 	}
 	for _, r := range runs {

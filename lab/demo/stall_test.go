@@ -40,14 +40,14 @@ func TestDocumentOfStalls(t *testing.T) {
 				Restarts:  map[string]int{"kube-scheduler": 2},
 				LastWords: []string{"kube-scheduler ended, exit code 1\nlost"},
 			},
-			faults: faults{Stalls: []string{"9.0 x\n"}},
+			faults: faults{Stalls: []string{"9.0 x\n", "12.5 y\n"}},
 		},
 	}))
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for _, want := range []string{
 		"| amd64 bananapi, still for 30 s | kubeadm-arm init | 300.4 | nothing | 12.0 wait for etcd/[kubelet-start] |",
-		"| kubeadm init | never | kube-scheduler 2 times | 9.0 x |", "    kube-scheduler ended, exit code 1\n    " +
+		"| kubeadm init | never | kube-scheduler 2 times | 9.0 x; 12.5 y |", "    kube-scheduler ended, exit code 1\n    " +
 			"lost\n",
 	} {
 		assert.Contains(t, string(text), want)
