@@ -91,9 +91,8 @@ func Check(l state.Layout, in CheckInput) (*Journal, error) {
 	return nil, checkFresh(l, in.Ignore)
 }
 
-// refuseSpecial refuses pipes and the like where kubeadm reads or writes files: it would
-// wait for the other end forever, whatever is ignored. Sockets of plugins, such as a
-// KMS's, are called otherwise.
+// refuseSpecial refuses pipes and the like below /etc/kubernetes where kubeadm reads or
+// writes files. Sockets of plugins, such as a KMS's, are called otherwise.
 func refuseSpecial(l state.Layout, files []string) error {
 	all := []string{l.KubeletConfig(), l.At("/var/lib/kubelet/kubeadm-flags.env")}
 	for _, f := range files {
@@ -115,7 +114,7 @@ func (r *run) refuseSpecialCertificates() error {
 }
 
 // refuseSpecialFiles refuses what is there and no regular file: kubeadm would wait for
-// the other end of a pipe for ever, whatever is ignored.
+// the other end of a pipe forever, whatever is ignored.
 func refuseSpecialFiles(all []string) error {
 	for _, path := range all {
 		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {

@@ -311,6 +311,16 @@ func (j *journal) checkWords() error {
 	return nil
 }
 
+// replaced has it that another content than before is what goes on: kept copies that
+// were proved equal to the former one may be the last of it.
+func (j *journal) replaced(f *folder) {
+	for i, k := range j.Kept {
+		if k.Of == f.Path && k.Sum != f.Sum {
+			j.Kept[i].Sum = ""
+		}
+	}
+}
+
 // plainPath wants a path from the root on that can stand in fstab.
 func plainPath(path string) error {
 	if strings.ContainsFunc(path, unicode.IsControl) {

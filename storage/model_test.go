@@ -654,3 +654,19 @@ func TestModel(t *testing.T) {
 	t.Logf("result: model, sequences of up to %d commands and events, %d of them mishaps: %d states, %d transitions, none with loss, a way out of each",
 		depth, mishaps, states.Load(), transitions.Load())
 }
+
+// TestModelAfterDamage goes on from each moment of an apply without an exchange in one
+// step whose copy on the disk is then damaged: sequences that TestModel comes to
+// only with four commands and events.
+func TestModelAfterDamage(t *testing.T) {
+	first := world{parsed: map[string]*journal{}, Files: map[string]string{modelFolder: oldData}, Mishaps: 1}
+	b := &modelBoard{w: &first}
+	require.NoError(t, b.do(action{verb: "apply"}))
+	const copied = modelMount + modelFolder
+	for _, cut := range b.cuts {
+		if w := cut.clone(); w.Files[copied] == oldData {
+			w.Files[copied] = "torn " + oldData
+			explore(t, w, false, 2)
+		}
+	}
+}

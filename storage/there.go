@@ -70,6 +70,7 @@ func (m *mover) copyOut(ctx context.Context, f *folder) (state, error) {
 	m.tell("copying %s to %s", f.Path, m.j.target(f))
 	f.Sum, err = m.copyNew(ctx, f, f.Path, f.Names.Copy)
 	m.copied[f.Path] = err == nil
+	m.j.replaced(f)
 	return copied, err
 }
 
