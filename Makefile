@@ -103,7 +103,11 @@ walk-quick: lab deps ## the same, six trials (3 min)
 variations: ## doctor's fixes on every form of the files that they change
 	VARIATIONS=all $(GO) test ./cmd/kubeadm-arm -run Variations -v -timeout $(PATIENCE)
 
-.PHONY: drawer
+.PHONY: drawer drawer-systemd
+drawer-systemd: build lab ## the units under a real systemd, clock right and wrong (root, 1 min)
+	for clock in '' wrong-clock; do lab/drawer/systemd.sh $$(ls -d $${KUBEADM_ARM_CACHE:-$$HOME/.cache/kubeadm-arm}/emulated/debian-amd64-* | tail -1) \
+	  $$($(BIN)/lab build --kubernetes $(KUBERNETES) --only kubeadm) $(BIN)/kubeadm-arm $(BIN)/drawer packaging $$clock; done
+
 drawer: build lab deps-counted ## boards off for 400 days and at 1970, by kubeadm and kubeadm-arm; writes results (30 min)
 	$(BIN)/drawer --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --results docs/results/drawer.md
 

@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -38,15 +37,6 @@ func kindOf(algorithm string) any {
 	}
 	return &ecdsa.PublicKey{Curve: elliptic.P256()}
 }
-
-// rsaKeys are made once: on a slow machine each takes its time.
-var rsaKeys = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-})
 
 // node is a control plane below a root folder, made by born.
 type node struct {
