@@ -139,9 +139,16 @@ func (t *trial) step(ctx context.Context, what, script string) error {
 	return nil
 }
 
-// ready waits for the node, for so many seconds of the board's time.
+// ready waits until the node is Ready and all parts of the control plane run, for so many
+// seconds of the board's time. What etcd has kept says Ready, too, as soon as an API
+// server runs, so the kubelet has to have said it since the board's start.
 func ready(seconds int) string {
-	return fmt.Sprintf(`until kubectl get nodes 2>/dev/null | grep -w Ready; do
+	return fmt.Sprintf(`fresh() {
+	for part in etcd kube-apiserver kube-scheduler kube-controller; do pgrep $part >/dev/null || return 1; done
+	said=$(kubectl get nodes -o 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].lastHeartbeatTime}' 2>/dev/null) || return 1
+	test -n "$said" && test "$(date -d "$said" +%%s)" -ge $(($(date +%%s) - $(cut -d. -f1 /proc/uptime)))
+}
+until fresh && kubectl get nodes 2>/dev/null | grep -w Ready; do
 	test "$(cut -d. -f1 /proc/uptime)" -lt %d || { kubectl get nodes 2>&1 | head -2; exit 1; }; sleep 2
 done; echo "Ready $(cut -d. -f1 /proc/uptime) s after the kernel's start, $(date -u +%%FT%%TZ)"`, seconds)
 }
