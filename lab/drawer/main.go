@@ -139,16 +139,20 @@ func (t *trial) step(ctx context.Context, what, script string) error {
 	return nil
 }
 
-// ready waits until the node is Ready and all parts of the control plane run, for so many
-// seconds of the board's time. What etcd has kept says Ready, too, as soon as an API
-// server runs, so the kubelet has to have said it since the board's start.
-func ready(seconds int) string {
-	return fmt.Sprintf(`fresh() {
+// fresh tells whether the node is Ready and all parts of the control plane run. What etcd
+// has kept says Ready, too, as soon as an API server runs, so the kubelet has to have
+// renewed its lease since the time $since.
+const fresh = `fresh() {
 	for part in etcd kube-apiserver kube-scheduler kube-controller; do pgrep $part >/dev/null || return 1; done
-	said=$(kubectl get nodes -o 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].lastHeartbeatTime}' 2>/dev/null) || return 1
-	test -n "$said" && test "$(date -d "$said" +%%s)" -ge $(($(date +%%s) - $(cut -d. -f1 /proc/uptime)))
+	renewed=$(kubectl get lease -n kube-node-lease -o 'jsonpath={.items[0].spec.renewTime}' 2>/dev/null) || return 1
+	test -n "$renewed" && test "$(date -d "$renewed" +%s)" -ge "$since" && kubectl get nodes | grep -w Ready
 }
-until fresh && kubectl get nodes 2>/dev/null | grep -w Ready; do
+`
+
+// ready waits for that since the board's start, for so many seconds of its time.
+func ready(seconds int) string {
+	return fresh + fmt.Sprintf(`since=$(($(date +%%s) - $(cut -d. -f1 /proc/uptime)))
+until fresh; do
 	test "$(cut -d. -f1 /proc/uptime)" -lt %d || { kubectl get nodes 2>&1 | head -2; exit 1; }; sleep 2
 done; echo "Ready $(cut -d. -f1 /proc/uptime) s after the kernel's start, $(date -u +%%FT%%TZ)"`, seconds)
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A node is Ready in what etcd has kept from before the power went; the kubelet says it
-// anew only once "said" is there, which is when the script has slept.
+// A node is Ready in what etcd has kept from before the power went; the kubelet renews its
+// lease only once "said" is there, which is when the script has slept.
 const stubs = `kubectl() {
 	case "$*" in
-	*jsonpath*) if test -e said; then date -u +%FT%TZ; else echo 2026-01-01T00:00:00Z; fi ;;
+	*lease*) if test -e said; then date -u +%FT%TZ; else echo 2026-01-01T00:00:00Z; fi ;;
 	*) echo "shed Ready" ;;
 	esac
 }
