@@ -16,19 +16,19 @@ type part struct{ name, title, command, about string }
 // parts are in the document's order.
 var parts = []part{
 	{"versions", "Expired certificates of real kubeadms", "make drawer ONLY=versions",
-		"The real kubeadm makes certificates; each leaf is replaced by one that has expired; `kubeadm-arm certs renew` has\n" +
-			"that same kubeadm renew them. Afterwards each is valid for a year, has the kind of key that it had, and no file\n" +
-			"with a key can be read by others."},
+		`The real kubeadm makes certificates; each leaf is replaced by one that has expired; kubeadm-arm certs renew has that
+same kubeadm renew them. Afterwards each is valid for a year, has the kind of key that it had, and no file with a key
+can be read by others.`},
 	{"throttled", "A throttled board", "make drawer ONLY=throttled",
-		"A real kubelet and control plane at 100 % of a core, without systemd; the certificates are replaced by expired\nones."},
+		`A real kubelet and control plane at 100 % of a core, without systemd; the certificates are replaced by expired ones.`},
 	{"stock", "kubeadm's board, off for 400 days", "make drawer ONLY=stock",
-		"An emulated board with systemd and a battery clock. Certificates are valid for 365 days."},
+		`An emulated board with systemd and a battery clock. Certificates are valid for 365 days.`},
 	{"kubeadm-arm", "kubeadm-arm's board, off for 400 days, and then in 1970", "make drawer ONLY=kubeadm-arm",
-		"The same with kubeadm-arm. Nobody touches it, except that it is given the time three minutes after it was seen to\n" +
-			"hold the kubelet in the wrong year."},
+		`The same with kubeadm-arm. Nobody touches it, except that it is given the time three minutes after it was seen to
+hold the kubelet in the wrong year.`},
 	{"systemd", "A real systemd", "make drawer-systemd",
-		"Debian's systemd starts, with the packages' units, expired certificates and a stand-in for the kubelet; once with\n" +
-			"the right clock, and once with a file from the future, which makes it a wrong one."},
+		`Debian's systemd starts, with the packages' units, expired certificates and a stand-in for the kubelet; once with the
+right clock, and once with a file from the future, which makes it a wrong one.`},
 }
 
 // record puts what was seen of a part into its section of the document, and leaves the
@@ -55,8 +55,8 @@ func withSection(old string, p part, at time.Time, seen string) string {
 		_, section, there := strings.Cut(old, heading)
 		section, _, _ = strings.Cut(section, "\n## ")
 		if q == p {
-			section, there = fmt.Sprintf("%s\n\n%s:\n\n    %s\n\n```\n%s\n```\n", p.about, at.UTC().Format(time.DateOnly), p.command,
-				strings.TrimRight(seen, "\n")), true
+			section, there = fmt.Sprintf("%s\n\n%s:\n\n    %s\n\n```\n%s\n```\n", p.about,
+				at.UTC().Format(time.DateOnly), p.command, strings.TrimRight(seen, "\n")), true
 		}
 		if there {
 			text += heading + section
