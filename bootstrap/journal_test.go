@@ -28,7 +28,8 @@ func interrupted(t *testing.T, words ...string) (*fakeBoard, Options) {
 
 func journalText(t testing.TB) []byte {
 	j := &Journal{Version: journalVersion, Started: time.Unix(0, 0), Plan: testPlan(), Done: 3, Begun: true,
-		Request: Request{"--node-name": "sha256:00"}, Before: []string{"pki/ca.crt"}, Written: map[string]string{"/x": "sha256:00"}}
+		Request: Request{"--node-name": "sha256:00"}, Before: []string{"pki/ca.crt"},
+		Written: map[string]string{"/x": "sha256:00"}}
 	text, err := json.MarshalIndent(j, "", " ")
 	require.NoError(t, err)
 	return text

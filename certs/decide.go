@@ -188,7 +188,8 @@ func makeAgain(l Leaf) string {
 // intention, but a clock's that was wrong.
 func Period(old, authority *x509.Certificate) time.Duration {
 	p := old.NotAfter.Sub(old.NotBefore)
-	if p < 24*time.Hour || authority != nil && old.NotBefore.Equal(authority.NotBefore) && !wholeHours(p) && !wholeHours(p-backdate) {
+	together := authority != nil && old.NotBefore.Equal(authority.NotBefore)
+	if p < 24*time.Hour || together && !wholeHours(p) && !wholeHours(p-backdate) {
 		return Year
 	}
 	return p.Round(time.Hour)

@@ -142,7 +142,9 @@ func Look(root safefile.Root) (Seen, error) {
 	s := Seen{Dir: defaultPKI}
 	s.look(root)
 	authorities := []Authority{
-		{Name: "ca", File: "ca.crt"}, {Name: "front-proxy-ca", File: "front-proxy-ca.crt"}, {Name: "etcd-ca", File: "etcd/ca.crt"},
+		{Name: "ca", File: "ca.crt"},
+		{Name: "front-proxy-ca", File: "front-proxy-ca.crt"},
+		{Name: "etcd-ca", File: "etcd/ca.crt"},
 	}
 	for _, a := range authorities {
 		a.File = path.Join(s.Dir, a.File)

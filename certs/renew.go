@@ -150,7 +150,9 @@ const work = "/run/kubeadm-arm/renewal"
 
 // byKubeadm has kubeadm renew copies, and reads them. kubeadm writes each file in
 // place, one after the other, so the real ones are not for it.
-func (b Board) byKubeadm(ctx context.Context, s Seen, leaves []Leaf, algorithm string, period time.Duration) (all []made, err error) {
+func (b Board) byKubeadm(
+	ctx context.Context, s Seen, leaves []Leaf, algorithm string, period time.Duration,
+) (all []made, err error) {
 	if len(leaves) == 0 {
 		return nil, nil
 	}

@@ -58,7 +58,8 @@ func (b Behaviour) RenewalConfig(r Renewal) ([]byte, error) {
 		first["localAPIEndpoint"] = map[string]any{"advertiseAddress": r.AdvertiseAddress}
 	}
 	cluster := map[string]any{
-		"apiVersion": api, "kind": kindCluster, "kubernetesVersion": b.Version.String(), "certificatesDir": "/etc/kubernetes/pki",
+		"apiVersion": api, "kind": kindCluster,
+		"kubernetesVersion": b.Version.String(), "certificatesDir": "/etc/kubernetes/pki",
 	}
 	if r.Algorithm != kubeadmAlgorithm {
 		switch b.KeyChoice() {

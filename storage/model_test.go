@@ -537,7 +537,8 @@ func (w world) events() map[string]world {
 func actions() []action {
 	all := []action{{verb: "apply"}, {verb: "undo"}, {verb: "clean"}, {verb: "undo", withoutDisk: true}}
 	for _, use := range []string{modelFolder, modelMount + modelFolder, "/before"} {
-		all = append(all, action{verb: "apply", use: use}, action{verb: "undo", use: use}, action{verb: "undo", use: use, withoutDisk: true})
+		all = append(all, action{verb: "apply", use: use}, action{verb: "undo", use: use},
+			action{verb: "undo", use: use, withoutDisk: true})
 	}
 	return all
 }
@@ -651,7 +652,8 @@ func TestModel(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("result: model, sequences of up to %d commands and events, %d of them mishaps: %d states, %d transitions, none with loss, a way out of each",
+	t.Logf("result: model, sequences of up to %d commands and events, %d of them mishaps: "+
+		"%d states, %d transitions, none with loss, a way out of each",
 		depth, mishaps, states.Load(), transitions.Load())
 }
 

@@ -61,7 +61,13 @@ func FuzzParseLsblk(f *testing.F) {
 }
 
 func TestParseBlkid(t *testing.T) {
-	text := "ID_FS_LABEL=My_Disk\nID_FS_LABEL_ENC=My\\x20Disk\nID_FS_UUID=1-2\nID_FS_UUID_ENC=1-2\nID_FS_TYPE=ext4\nother\n"
+	text := `ID_FS_LABEL=My_Disk
+ID_FS_LABEL_ENC=My\x20Disk
+ID_FS_UUID=1-2
+ID_FS_UUID_ENC=1-2
+ID_FS_TYPE=ext4
+other
+`
 	assert.Equal(t, map[string]string{"LABEL": "My Disk", "UUID": "1-2", "TYPE": "ext4"}, parseBlkid([]byte(text)))
 	assert.Equal(t, "a\\xzz\\x4", unhex("a\\xzz\\x4"))
 }
@@ -99,7 +105,9 @@ func TestBlock(t *testing.T) {
 		"/mnt/a,b/var/lib/etcd /var/lib/etcd none bind,nofail 0 0",
 	}, j.block(), "a comma would end the option")
 	j.Mount, j.OwnersLine = "/mnt/root", true
-	assert.Equal(t, []string{"/mnt/root/var/lib/etcd /var/lib/etcd none bind,nofail,x-systemd.requires-mounts-for=/mnt/root 0 0"}, j.block())
+	assert.Equal(t, []string{
+		"/mnt/root/var/lib/etcd /var/lib/etcd none bind,nofail,x-systemd.requires-mounts-for=/mnt/root 0 0",
+	}, j.block())
 	for _, e := range j.reasons() {
 		assert.NotEmpty(t, e.Reason)
 		assert.Contains(t, strings.Join(j.block(), "\n"), strings.TrimSuffix(e.Option, "="))

@@ -158,7 +158,8 @@ func (s *Status) checkMounted(j *journal, m mounts) {
 	if unix.Statfs(j.Mount, &fs) != nil {
 		return
 	}
-	s.Bytes, s.FreeBytes = int64(fs.Blocks)*int64(fs.Bsize), int64(fs.Bavail)*int64(fs.Bsize) //nolint:unconvert // narrower on some
+	block := int64(fs.Bsize) //nolint:unconvert // narrower on some
+	s.Bytes, s.FreeBytes = int64(fs.Blocks)*block, int64(fs.Bavail)*block
 	if s.FreeBytes < s.Bytes/20 {
 		s.warning("make room on it; a full disk stops etcd", "only %s of %s are free at %s", size(s.FreeBytes),
 			size(s.Bytes), j.Mount)

@@ -151,7 +151,8 @@ func TestNetwork(t *testing.T) {
 	assert.False(t, hasDefaultRoute([]byte(head+"*\t00000000\t00000000\t0200\t0\t0\t0\t00000000\t0\t0\t0\n")),
 		"unreachable")
 	zero := strings.Repeat("0", 32)
-	assert.False(t, hasDefaultRoute6([]byte(zero+" 00 "+zero+" 00 "+zero+" ffffffff 00000001 00000000 00200200       lo\n")), "the kernel's own reject route")
+	reject := zero + " 00 " + zero + " 00 " + zero + " ffffffff 00000001 00000000 00200200       lo\n"
+	assert.False(t, hasDefaultRoute6([]byte(reject)), "the kernel's own reject route")
 	assert.True(t, hasDefaultRoute6([]byte(zero+" 00 "+zero+" 00 fe800000000000000000000000000001 00000400 00000001 "+
 		"00000000 00000003     eth0\n")))
 }
