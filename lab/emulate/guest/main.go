@@ -62,7 +62,9 @@ func first() {
 }
 
 func mountAll() error {
-	for _, m := range []struct{ kind, target string }{{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/tmp"}, {"tmpfs", "/run"}} {
+	for _, m := range []struct{ kind, target string }{
+		{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/tmp"}, {"tmpfs", "/run"},
+	} {
 		if err := syscall.Mount(m.kind, m.target, m.kind, 0, ""); err != nil {
 			return fmt.Errorf("mount %s: %w", m.target, err)
 		}
