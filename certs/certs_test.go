@@ -186,7 +186,7 @@ func TestDecide(t *testing.T) {
 	assert.Len(t, Decide(whole, ask(born.AddDate(9, 6, 0))).Warnings, 1)
 }
 
-// A worker has no authority's key: it is told the one command.
+// A worker has no authority's key: the message names the one command.
 func TestWorker(t *testing.T) {
 	n := newNode(t, "ECDSA-P256")
 	require.NoError(t, os.RemoveAll(filepath.Join(n.root, "/etc/kubernetes/manifests")))
@@ -240,7 +240,7 @@ users: [{name: u, user: {client-certificate: %[1]s, client-key: %[1]s}}]
 
 var errKilled = errors.New("killed")
 
-// died runs do and tells whether it was ended by the hook's panic.
+// died runs do and reports whether it was ended by the hook's panic.
 func died(do func()) (killed bool) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -61,7 +61,7 @@ type Leaf struct {
 	Problem     string
 }
 
-// Authority is a certificate authority. HasKey tells whether it can sign here.
+// Authority is a certificate authority. HasKey reports whether it can sign here.
 type Authority struct {
 	Name, File  string
 	Certificate *x509.Certificate
@@ -71,7 +71,7 @@ type Authority struct {
 
 // Seen is what a look has found.
 type Seen struct {
-	// ControlPlane tells whether the node has a control plane; Node whether a kubelet
+	// ControlPlane reports whether the node has a control plane; Node whether a kubelet
 	// has been set up at all.
 	ControlPlane, Node bool
 	// Dir is kubeadm's certificatesDir.
@@ -133,7 +133,7 @@ func leaves(dir string) []Leaf {
 	}
 }
 
-// Kubelet tells whether the kubelet owns it. kubeadm renews none of those.
+// Kubelet reports whether the kubelet owns it. kubeadm renews none of those.
 func (l Leaf) Kubelet() bool { return strings.HasPrefix(l.Name, "kubelet") }
 
 // Look reads the certificates of the node whose root folder is given. A file that

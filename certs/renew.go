@@ -31,7 +31,7 @@ type Board struct {
 
 // Kubeadm is the real kubeadm, which renews what it has made.
 type Kubeadm struct {
-	// Renews tells whether it renews a certificate with this kind of key and this
+	// Renews reports whether it renews a certificate with this kind of key and this
 	// validity as it is. What it does not is renewed without it.
 	Renews func(l Leaf, algorithm string, period time.Duration) bool
 	// Renew renews certificates in a folder that has the layout of /etc/kubernetes. all

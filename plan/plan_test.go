@@ -446,7 +446,7 @@ func TestControllerManagerStartsAfterTheAPIServerIsHealthy(t *testing.T) {
 	}
 }
 
-// The kubelet's own certificate is made for it where RSA keys are dear, unless it
+// The kubelet's own certificate is made for it where RSA keys are slow, unless it
 // would make none or the owner has one.
 func TestServingCertificate(t *testing.T) {
 	kubelet := func(text string) *kubeadm.Config {

@@ -211,7 +211,7 @@ func (p *Plan) checkMount(j *journal, lines []fstab.Line, m mounts) error {
 	return nil
 }
 
-// mountsDisk tells whether an entry mounts a disk, by whatever name fstab(5) has for it.
+// mountsDisk reports whether an entry mounts a disk, by whatever name fstab(5) has for it.
 func mountsDisk(l fstab.Line, d Disk) bool {
 	if !strings.HasPrefix(l.File, "/") || l.HasOption("bind") || l.HasOption("rbind") {
 		return false
@@ -302,7 +302,7 @@ func (w Request) disk(lines []fstab.Line, disks []Disk, m mounts) (Disk, bool) {
 	return Disk{}, false
 }
 
-// anotherDevice tells whether a device is known to be another one than that of the
+// anotherDevice reports whether a device is known to be another one than that of the
 // set-up. A member of an array may have been replaced since: one that stays is enough.
 func (j *journal) anotherDevice(ids []string) bool {
 	return len(j.Hardware) > 0 && len(ids) > 0 &&

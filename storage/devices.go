@@ -23,7 +23,7 @@ type Disk struct {
 	Label  string `json:"label,omitempty"`
 	Model  string `json:"model,omitempty"`
 	// Transport is usb, sata, nvme, mmc or virtio, that of the disk below for a
-	// partition, empty when the kernel does not tell.
+	// partition, empty when the kernel does not report.
 	Transport string `json:"transport,omitempty"`
 	// Array says that it is an md array, Card that it is an SD card or eMMC.
 	Array    bool `json:"array,omitempty"`

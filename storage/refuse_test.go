@@ -178,7 +178,7 @@ func TestFullHalfWay(t *testing.T) {
 	s.sh("mount", s.disk, "/srv")
 	left, err := exec.Command("find", "/srv", "-mindepth", "1", "-not", "-name", "lost+found").Output()
 	require.NoError(t, err)
-	assert.Equal(t, "/srv/filler\n", string(left), "nothing of ours is left on the disk")
+	assert.Equal(t, "/srv/filler\n", string(left), "no copy is left on the disk")
 }
 
 // TestCopyThatLies: what the copier gets wrong is found before the switch.

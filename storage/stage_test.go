@@ -129,7 +129,7 @@ func onStages(t *testing.T, n int) (printed []string) {
 	return printed
 }
 
-// takes tells whether the trial with that number belongs to this process.
+// takes reports whether the trial with that number belongs to this process.
 func takes(trial int) bool {
 	var i, n int
 	_, err := fmt.Sscanf(os.Getenv("STORAGE_TEST_SHARE"), "%d/%d", &i, &n)
@@ -399,7 +399,7 @@ func listing(t *testing.T) string {
 	return strings.Join(lines, "\n")
 }
 
-// child runs the victim; killed tells whether it was.
+// child runs the victim; killed reports whether it was.
 func (s *stage) child(do string, kill int, list bool) (out string, killed bool) {
 	s.t.Helper()
 	text, err := s.run(do, kill, list)
@@ -428,7 +428,7 @@ func (s *stage) run(do string, kill int, list bool) (string, error) {
 	return string(text), err
 }
 
-// isGuardNow tells whether a folder is the guard folder of the journal's.
+// isGuardNow reports whether a folder is the guard folder of the journal's.
 func isGuardNow(t *testing.T, path string) bool {
 	t.Helper()
 	j, err := readJournal()

@@ -75,7 +75,7 @@ func (b Board) setUpJournal(how UndoOptions) (*journal, error) {
 		"see: kubeadm-arm storage plan"}
 }
 
-// refuseUndo looks at what stands against it. It changes nothing.
+// refuseUndo looks for what does not allow it. It changes nothing.
 func (b Board) refuseUndo(ctx context.Context, j *journal, stop bool) error {
 	text, err := readFstab()
 	if err != nil {
@@ -172,7 +172,7 @@ func (m *mover) undoOrStay(ctx context.Context) error {
 	return err
 }
 
-// needsDisk tells whether a folder cannot be taken back without the disk.
+// needsDisk reports whether a folder cannot be taken back without the disk.
 func needsDisk(f *folder) bool { return f.State != planned && f.State != finished }
 
 // lookInUse notes what the board runs on. The owner cannot mean the folder below

