@@ -202,13 +202,14 @@ lint: ## gofmt, go vet, staticcheck, sizes of functions, lines and packages
 
 # A test that hangs is ended after this time; no busy machine takes so long. What the tests of lab need is built first.
 PATIENCE ?= 75m
-# Hundreds of forms of a few files take one way through doctor. The race detector, which makes them three times as
-# slow, sees that way in the other tests.
-FORMS = Variations$$
+# Tests that take one way through the program hundreds of times: forms of a file, kills and failing disks at every
+# change, the states of storage. The race detector makes them three to ten times as slow, and sees that way in the
+# other tests.
+EXHAUSTIVE = Variations$$|^TestKilled|Anywhere|^TestDisk(IsFull|Fails)|^TestWalk(Apply|Undo|Damaged)$$|^TestModel
 unit: lab deps ## unit, golden and script tests with the race detector, as root
 	@[ "$$(id -u)" = 0 ] || { echo "run this as root: go test ./... alone skips the tests that need it" >&2; exit 1; }
-	$(GO) test -race -timeout $(PATIENCE) -skip '$(FORMS)' ./...
-	$(GO) test -timeout $(PATIENCE) -run '$(FORMS)' ./cmd/kubeadm-arm
+	$(GO) test -race -timeout $(PATIENCE) -skip '$(EXHAUSTIVE)' ./...
+	$(GO) test -timeout $(PATIENCE) -run '$(EXHAUSTIVE)' ./bootstrap ./certs ./cmd/kubeadm-arm ./plan ./storage
 	$(BIN)/lab build --kubernetes $(KUBERNETES)
 	cd lab && $(GO) test -race -timeout $(PATIENCE) -short ./...
 
