@@ -216,7 +216,6 @@ func (m *mover) forget() error {
 			return err
 		}
 		if !gone {
-			k.Sum = "" // what it was proved equal to is not in place any more
 			left.Kept = append(left.Kept, k)
 		}
 	}
