@@ -75,7 +75,9 @@ func (w world) key() string {
 
 func (w world) onDisk(path string) bool { return tree.Inside(path, modelMount) }
 
-func isWhole(content string) bool { return content == oldData || content == newData || content == fresh }
+func isWhole(content string) bool {
+	return content == oldData || content == newData || content == fresh
+}
 
 // contents are the whole databases that are anywhere.
 func (w world) contents() map[string]bool {

@@ -214,7 +214,7 @@ func (m *mover) keepBefore(f *folder) error {
 	}
 	k := kept{Path: f.Names.Before, Of: f.Path, Why: "the data of before apply"}
 	if f.Use != "" {
-		k.Why = f.Use+" was chosen"
+		k.Why = f.Use + " was chosen"
 	}
 	m.keep(k)
 	return m.record()
