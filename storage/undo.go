@@ -273,8 +273,13 @@ func ambiguous(name string, found []Disk) *RefusedError {
 	for _, d := range found {
 		paths = append(paths, d.Path)
 	}
-	return refuse("disconnect the one that is not meant (a clone or a backup), or give it another UUID (tune2fs -U "+
-		"random DEVICE)",
+	help := "disconnect the one that is not meant (a clone or a backup)"
+	// f2fs has no program for it.
+	another := map[string]string{"ext": "tune2fs -U random", "xfs": "xfs_admin -U generate", btrfs: "btrfstune -u"}
+	if command := another[strings.TrimRight(found[0].FSType, "234")]; command != "" {
+		help += ", or give it another UUID (" + command + " DEVICE)"
+	}
+	return refuse(help,
 		"%s: %d disks have it: %s", name, len(found), strings.Join(paths, " and "))
 }
 
