@@ -20,7 +20,7 @@ KUBERNETES ?= v1.37.2
 SPEED ?= bananapi
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross lab deps demo demo-fast bench-init versions trees boards boards-quick walk walk-quick test test-all lint unit board fuzz fuzz-quick vuln reports calibrate fit screenshots manifests openssl versions-table clean
+.PHONY: help build cross lab deps demo demo-fast bench-init versions trees boards boards-quick walk walk-quick test test-all lint unit board fuzz fuzz-quick security vuln reports calibrate fit screenshots manifests openssl versions-table clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -198,6 +198,7 @@ lint: ## gofmt, go vet, staticcheck, sizes of functions, lines and packages
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	cd lab && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
+	cd tools/manifests && $(GO) vet ./...
 	$(GO) run ./tools/sizes .
 
 # A test that hangs is ended after this time; no busy machine takes so long. What the tests of lab need is built first.
@@ -250,6 +251,9 @@ fuzz: ## every fuzz target for FUZZTIME (default 10s), FUZZJOBS at a time
 # A count of inputs, not a time: go test -fuzz ends now and then with "context deadline exceeded" when its time is up.
 fuzz-quick: ## the same, a thousand inputs each
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=1000x
+
+security: vuln ## known vulnerabilities, and gosec; fails on what docs/*.txt do not accept with a reason
+	@GO=$(GO) .ci/security
 
 vuln: ## known vulnerabilities in code that is called (VULNDB: a local copy)
 	@GO=$(GO) VULNDB=$(VULNDB) .ci/vuln
