@@ -191,7 +191,11 @@ func (l live) differ(ctx context.Context, one, other, sum string) string {
 		if err != nil {
 			return text + ": " + err.Error()
 		}
-		text += fmt.Sprintf("; in %s %s was written last, %s", path, name, at.UTC().Format(time.RFC3339))
+		bytes, _, err := tree.Usage(ctx, path)
+		if err != nil {
+			return text + ": " + err.Error()
+		}
+		text += fmt.Sprintf("; in %s (%s) %s was written last, %s", path, size(bytes), name, at.UTC().Format(time.RFC3339))
 		if now, err := l.sum(ctx, path); err == nil && sum != "" && now == sum {
 			text += ", and nothing changed since the two were equal"
 		}

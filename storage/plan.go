@@ -163,7 +163,7 @@ func (p *Plan) decideFolders(ctx context.Context, w Request, j *journal, lines [
 	}
 	n := j.clone()
 	n.UUID, n.FSType, n.Mount = p.Disk.UUID, p.Disk.FSType, p.Mount
-	if ids := deviceIDs(p.Disk.Path); len(ids) > 0 {
+	if ids := p.Disk.hardware(); len(ids) > 0 {
 		n.Hardware = ids
 	}
 	if j.UUID == "" {

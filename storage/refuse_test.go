@@ -308,7 +308,7 @@ func TestWithoutTheDisk(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, status.Findings, 1)
 	assert.Contains(t, status.Findings[0].Text, "no second database arises there")
-	_, _, err = b.Clean(ctx, nil)
+	_, err = b.Clean(ctx, nil)
 	require.ErrorContains(t, err, "/var/lib/etcd is not on its disk now")
 	_, err = b.Apply(ctx, Request{})
 	require.NoError(t, err, "apply mounts it again")
@@ -335,10 +335,10 @@ func TestDeadCard(t *testing.T) {
 	data := snapshots(t)
 	_, err := b.Apply(ctx, Request{Device: s.device(), Folders: testFolders()})
 	require.NoError(t, err)
-	removed, left, err := b.Clean(ctx, nil)
+	did, err := b.Clean(ctx, nil)
 	require.NoError(t, err)
-	assert.Len(t, removed, 2, "an empty folder is not kept")
-	assert.Empty(t, left)
+	assert.Len(t, did.Removed, 2, "an empty folder is not kept")
+	assert.Empty(t, did.Left)
 	for _, f := range append(testFolders(), "/mnt/root") {
 		s.sh("umount", f)
 	}

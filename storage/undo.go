@@ -216,7 +216,6 @@ func (m *mover) forget() error {
 			return err
 		}
 		if !gone {
-			k.Sum = "" // what it was proved equal to is not in place any more
 			left.Kept = append(left.Kept, k)
 		}
 	}
@@ -274,8 +273,13 @@ func ambiguous(name string, found []Disk) *RefusedError {
 	for _, d := range found {
 		paths = append(paths, d.Path)
 	}
-	return refuse("disconnect the one that is not meant (a clone or a backup), or give it another UUID (tune2fs -U "+
-		"random DEVICE)",
+	help := "disconnect the one that is not meant (a clone or a backup)"
+	// f2fs has no program for it.
+	another := map[string]string{"ext": "tune2fs -U random", "xfs": "xfs_admin -U generate", btrfs: "btrfstune -u"}
+	if command := another[strings.TrimRight(found[0].FSType, "234")]; command != "" {
+		help += ", or give it another UUID (" + command + " DEVICE)"
+	}
+	return refuse(help,
 		"%s: %d disks have it: %s", name, len(found), strings.Join(paths, " and "))
 }
 

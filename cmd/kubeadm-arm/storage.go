@@ -448,14 +448,17 @@ func (v invocation) storageClean(o options) error {
 	}
 	stop := v.listen()
 	defer stop.close()
-	removed, left, err := v.storageBoard().Clean(stop.ctx, o.all.Words)
-	for _, r := range removed {
-		printable.Fprintf(v.stdout, "removed %s\n", r)
+	did, err := v.storageBoard().Clean(stop.ctx, o.all.Words)
+	for _, c := range did.Removed {
+		printable.Fprintf(v.stdout, "removed %s\n", c)
 	}
-	for _, l := range left {
-		printable.Fprintf(v.stdout, "left %s\n", l)
+	for _, c := range did.Absent {
+		printable.Fprintf(v.stdout, "%s was not there; it is forgotten\n", c)
 	}
-	if err == nil && len(removed)+len(left) == 0 {
+	for _, c := range did.Left {
+		printable.Fprintf(v.stdout, "left %s\n", c)
+	}
+	if err == nil && len(did.Removed)+len(did.Absent) == 0 {
 		printable.Fprintln(v.stdout, "nothing to remove")
 	}
 	return err
