@@ -157,7 +157,8 @@ func (m *mover) cleanOne(ctx context.Context, k kept) (fate, error) {
 		return fate{}, err
 	}
 	if now[0] != data {
-		return fate{why: "there is no data at " + k.Of + ": this may be the only copy; put it there, or remove it by hand"}, nil
+		why := "there is no data at " + k.Of + ": this may be the only copy; put it there, or remove it by hand"
+		return fate{why: why}, nil
 	}
 	if tree.Inside(k.Path, k.Of) || tree.Inside(k.Of, k.Path) {
 		return fate{why: "it is no copy of " + k.Of + " but a part of it"}, nil
