@@ -189,7 +189,7 @@ func renewInPlace(r Request, s Seen, l Leaf) error {
 	text := read(l.File)
 	old := text
 	if l.Form == Kubeconfig {
-		c, err := parseKubeconfig(text)
+		c, err := readCredentials(text)
 		if err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func requireRenewed(t *testing.T, n node, algorithm string, period time.Duration
 		cert, err := root.Read(l.File, maxFile)
 		require.NoError(t, err)
 		if l.Form == Kubeconfig {
-			c, err := parseKubeconfig(text)
+			c, err := readCredentials(text)
 			require.NoError(t, err)
 			cert, text = c.cert, c.key
 		}

@@ -26,7 +26,7 @@ type Cleaned struct {
 }
 
 // Clean removes copies that were kept, or some of them. One of which not all is in
-// the folder of now may be the last: even where that folder has been written to
+// the present folder may be the last: even where that folder has been written to
 // since, it can be a database that was begun anew after its own was lost. Such a copy
 // is removed only if the owner names it; otherwise it stays, and the error says how to
 // name it.
@@ -157,7 +157,8 @@ func (m *mover) cleanOne(ctx context.Context, k kept) (fate, error) {
 		return fate{}, err
 	}
 	if now[0] != data {
-		return fate{why: "there is no data at " + k.Of + ": this may be the only copy; put it there, or remove it by hand"}, nil
+		why := "there is no data at " + k.Of + ": this may be the only copy; put it there, or remove it by hand"
+		return fate{why: why}, nil
 	}
 	if tree.Inside(k.Path, k.Of) || tree.Inside(k.Of, k.Path) {
 		return fate{why: "it is no copy of " + k.Of + " but a part of it"}, nil
@@ -181,7 +182,7 @@ func (m *mover) cleanOne(ctx context.Context, k kept) (fate, error) {
 }
 
 // against is what a copy is and what stands against its removal, empty if all of it
-// is in the folder of now. A copy that cannot be read is not.
+// is in the present folder. A copy that cannot be read is not.
 func (m *mover) against(ctx context.Context, k kept) (string, error) {
 	in, err := m.contained(ctx, k.Path, k.Of, true)
 	if ctx.Err() != nil {

@@ -20,10 +20,11 @@ import (
 // The state model runs the very transitions of apply, undo and clean on a board
 // of a few names instead of file systems, and tries everything: each command, with
 // each choice, killed or ended by Ctrl-C before each of its changes, or written into
-// by somebody who was not stopped; a start of the board, an etcd that writes, an fsck that empties
-// a file or removes a whole copy, in whose place a database is then begun, a disk that goes and comes, or has a twin. From every state that is
-// reached that way, no content that is whole may be lost, unless the owner names the
-// copy that has it to clean, and some command must lead out.
+// by somebody who was not stopped; a start of the board, an etcd that writes, an fsck
+// that empties a file or removes a whole copy, in whose place a database is then begun,
+// a disk that goes and comes, or has a twin. From every state that is reached that way,
+// no content that is whole may be lost, unless the owner names the copy that has it to
+// clean, and some command must lead out.
 //
 // It takes copies for equal in kind: two kept ones of the same content count as one.
 

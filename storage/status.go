@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 )
 
@@ -151,7 +152,7 @@ func (s *Status) checkMounted(j *journal, m mounts) {
 	if s.Device != "" && !s.Mounted {
 		s.problem("see: findmnt "+j.Mount, "another disk is mounted at %s: %s", j.Mount, here.Source)
 	}
-	if strings.HasPrefix(here.Options, "ro") || strings.HasPrefix(here.VFSOptions, "ro") {
+	if linux.ReadOnly(here) {
 		s.problem("see: dmesg", "%s is mounted read-only, as after an error of the disk", j.Mount)
 	}
 	var fs unix.Statfs_t

@@ -28,7 +28,7 @@ type UndoOptions struct {
 	TakeOver bool
 }
 
-// Undo takes everything back: the data of now returns to its old places, fstab
+// Undo takes everything back: the present data returns to its old places, fstab
 // to its owner's bytes, the drop-ins go. It finishes an undo that was killed and
 // takes back an apply that was.
 //

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 func TestFstabBlockLeavesTheOwnersBytes(t *testing.T) {
@@ -54,7 +56,7 @@ func FuzzFstab(f *testing.F) {
 	f.Add([]byte("proc /proc proc defaults 0 0\n"), "/mnt/my disk")
 	f.Add([]byte("no end"), "/a\\b#c\t")
 	f.Fuzz(func(t *testing.T, owner []byte, name string) {
-		if got := Unescape(escape(name)); got != name {
+		if got := linux.Unescape(escape(name)); got != name {
 			t.Fatalf("%q comes back as %q", name, got)
 		}
 		Parse(owner)
