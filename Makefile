@@ -104,12 +104,14 @@ variations: ## doctor's fixes on every form of the files that they change
 	VARIATIONS=all $(GO) test ./cmd/kubeadm-arm -run Variations -v -timeout $(PATIENCE)
 
 .PHONY: drawer drawer-systemd
-drawer-systemd: build lab ## the units under a real systemd, clock right and wrong (root, 1 min)
-	for clock in '' wrong-clock; do lab/drawer/systemd.sh $$(ls -d $${KUBEADM_ARM_CACHE:-$$HOME/.cache/kubeadm-arm}/emulated/debian-amd64-* | tail -1) \
-	  $$($(BIN)/lab build --kubernetes $(KUBERNETES) --only kubeadm) $(BIN)/kubeadm-arm $(BIN)/drawer packaging $$clock; done
+drawer-systemd: build lab ## the units under a real systemd, clock right and wrong (root, 1 min); writes results
+	for clock in '' wrong-clock; do echo "== $${clock:-right clock}"; lab/drawer/systemd.sh $$(ls -d $${KUBEADM_ARM_CACHE:-$$HOME/.cache/kubeadm-arm}/emulated/debian-amd64-* | tail -1) \
+	  $$($(BIN)/lab build --kubernetes $(KUBERNETES) --only kubeadm) $(BIN)/kubeadm-arm $(BIN)/drawer packaging $$clock; done | tee $(BIN)/drawer-systemd.log
+	$(BIN)/drawer --record systemd --results docs/results/drawer.md <$(BIN)/drawer-systemd.log
 
+# ONLY=stock, and so on, runs one part.
 drawer: build lab deps-counted ## boards off for 400 days and at 1970, by kubeadm and kubeadm-arm; writes results (30 min)
-	$(BIN)/drawer --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) --results docs/results/drawer.md
+	$(BIN)/drawer --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) $(if $(ONLY),--only $(ONLY)) --results docs/results/drawer.md
 
 .PHONY: storage-board raid-board storage-walk
 STORAGE_BOARD = $(BIN)/storage-board --lab $(BIN)/lab --kubernetes $(KUBERNETES)

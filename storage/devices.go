@@ -242,6 +242,8 @@ func (b Board) Disks(ctx context.Context) ([]Disk, error) {
 				known := parseBlkid(text)
 				d.FSType, d.UUID, d.Label = known["TYPE"], known["UUID"], known["LABEL"]
 				d.deviceUUID = known["UUID_SUB"]
+			} else if ctx.Err() != nil {
+				return nil, fmt.Errorf("ask what is on %s: %w", d.Path, ctx.Err())
 			}
 		}
 		d.MountedAt = m.of(d.number)

@@ -2,8 +2,10 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -113,6 +115,20 @@ func TestBlock(t *testing.T) {
 		assert.NotEmpty(t, e.Reason)
 		assert.Contains(t, strings.Join(j.block(), "\n"), strings.TrimSuffix(e.Option, "="))
 	}
+}
+
+// A disk that does not answer in time has not nothing on it.
+func TestDiskThatDoesNotAnswer(t *testing.T) {
+	b := Board{DeviceWait: time.Nanosecond, Run: func(ctx context.Context, name string, _ ...string) ([]byte, error) {
+		if name == "lsblk" {
+			return []byte(`{"blockdevices": [{"name": "sda", "kname": "sda", "maj:min": "8:0", "size": 9, "type": "disk"}]}`), nil
+		}
+		<-ctx.Done()
+		return nil, errors.New("signal: killed")
+	}}
+	_, err := b.Disks(t.Context())
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, "/dev/sda")
 }
 
 // A btrfs on several disks is one file system; a clone of one of its disks is none of it.

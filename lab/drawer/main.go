@@ -24,8 +24,10 @@ import (
 
 // trial is one board and what is done with it.
 type trial struct {
+	lab                             drive.Lab
 	board                           drive.Board
 	kind, speed, version, armBinary string
+	versions                        []string
 	log                             drive.Log
 	// clock is the board's, when it is switched on next.
 	clock time.Time
@@ -36,8 +38,6 @@ const away = 400 * 24 * time.Hour
 
 func main() {
 	var t trial
-	var seen strings.Builder
-	t.log = drive.NewLog(io.MultiWriter(os.Stdout, &seen))
 	lab := flag.String("lab", "lab", "the lab program")
 	flag.StringVar(&t.armBinary, "kubeadm-arm", "kubeadm-arm", "the kubeadm-arm program, static")
 	flag.StringVar(&t.version, "kubernetes", "v1.37.2", "version of Kubernetes")
@@ -45,36 +45,26 @@ func main() {
 	flag.StringVar(&t.speed, "speed", "bananapi*4", "its speed, for counted time")
 	name := flag.String("name", fmt.Sprintf("drawer-%d", os.Getpid()), "the board's name")
 	only := flag.String("only", "", "versions, throttled, stock or kubeadm-arm alone")
-	versions := flag.StringSlice("versions", []string{"v1.13.1", "v1.22.17", "v1.28.15", "v1.31.4", "v1.37.2"},
+	flag.StringSliceVar(&t.versions, "versions", []string{"v1.13.1", "v1.22.17", "v1.28.15", "v1.31.4", "v1.37.2"},
 		"kubeadms whose certificates are renewed")
-	results := flag.String("results", "", "Markdown file for what was seen")
+	results := flag.String("results", "", "Markdown file for what was seen, each part in its section")
+	recorded := flag.String("record", "", "write what this part has printed, from standard input, and do nothing else")
 	expireHere := flag.Bool("expire", false, "on a board: replace its certificates by expired ones, and do nothing else")
 	flag.Parse()
-	if *expireHere {
-		if err := expire("/etc/kubernetes", "/var/lib/kubelet/pki"); err != nil {
-			fmt.Fprintln(os.Stderr, "drawer:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	t.board = drive.Lab(*lab).Board(*name)
+	t.lab = drive.Lab(*lab)
+	t.board = t.lab.Board(*name)
 	ctx, end := context.WithCancel(context.Background())
 	drive.OnInterrupt(func() { end(); _ = t.board.Down(ctx) })
 	var err error
-	if *only == "" || *only == "versions" {
-		err = t.allVersions(ctx, drive.Lab(*lab), *versions)
-	}
-	for _, run := range []struct {
-		name string
-		do   func(context.Context) error
-	}{{"throttled", t.throttled}, {"stock", t.stock}, {"kubeadm-arm", t.ours}} {
-		if *only != "" && *only != run.name {
-			continue
-		}
-		err = errors.Join(err, t.onBoard(ctx, run.name, run.do))
-	}
-	if err == nil && *results != "" {
-		err = os.WriteFile(*results, []byte(document(t, seen.String())), 0o644)
+	switch {
+	case *expireHere:
+		err = expire("/etc/kubernetes", "/var/lib/kubelet/pki")
+	case *recorded != "":
+		var text []byte
+		text, err = io.ReadAll(os.Stdin)
+		err = errors.Join(err, record(*results, *recorded, string(text)))
+	default:
+		err = t.run(ctx, *only, *results)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "drawer:", err)
@@ -82,18 +72,36 @@ func main() {
 	}
 }
 
-func document(t trial, seen string) string {
-	return fmt.Sprintf(`# A board that lay in a drawer for 400 days
-
-`+"`make drawer`"+` wrote this. An emulated board of the kind %s (%s), Kubernetes %s, systemd, a battery clock. Certificates
-are valid for 365 days. Times in front of lines are this machine's; those on the board are its own.
-
-`+"```\n%s```\n", t.kind, t.speed, t.version, seen)
+// run runs one part, or all, and records what was seen of those that went well.
+func (t *trial) run(ctx context.Context, only, results string) error {
+	err := fmt.Errorf("%q is no part", only)
+	for _, part := range []struct {
+		name string
+		do   func(context.Context) error
+	}{{"versions", t.allVersions}, {"throttled", t.throttled}, {"stock", t.stock}, {"kubeadm-arm", t.ours}} {
+		if only != "" && only != part.name {
+			continue
+		}
+		fmt.Println("==", part.name)
+		var seen strings.Builder
+		t.log = drive.NewLog(io.MultiWriter(os.Stdout, &seen))
+		if part.name == "versions" {
+			err = part.do(ctx)
+		} else {
+			err = t.onBoard(ctx, part.name, part.do)
+		}
+		if err == nil && results != "" {
+			err = record(results, part.name, seen.String())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // onBoard makes a board for one trial.
 func (t *trial) onBoard(ctx context.Context, name string, do func(context.Context) error) error {
-	t.log.Printf("== %s", name)
 	kind := []string{"--board", t.kind, "--speed", t.speed}
 	if name == "throttled" {
 		self, err := os.Executable()
@@ -169,12 +177,12 @@ func (t *trial) stock(ctx context.Context) error {
 echo "kubelet: $(systemctl is-active kubelet), started $(systemctl show -p NRestarts --value kubelet) times again; API servers: $(pgrep -c kube-apiserver || true)"
 journalctl -b -o cat -u kubelet | grep -iE 'bootstrap-kubelet|expired' | tail -1 | cut -c1-160
 test "$(pgrep -c kube-apiserver || true)" = 0`
-	if err := t.step(ctx, "ten minutes later", "sleep 600; "+dead); err != nil {
+	if err := t.step(ctx, "three minutes later", "sleep 180; "+dead); err != nil {
 		return err
 	}
-	return t.step(ctx, "kubeadm certs renew all, the kubelet restarted, ten minutes more",
+	return t.step(ctx, "kubeadm certs renew all, the kubelet restarted, three minutes more",
 		`kubeadm certs renew all 2>&1 | grep -iE 'falling back|done' | cut -c1-100
-systemctl restart kubelet; sleep 600
+systemctl restart kubelet; sleep 180
 `+dead)
 }
 

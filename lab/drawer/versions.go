@@ -44,10 +44,9 @@ func (k kind) minor() int {
 
 // allVersions renews expired certificates that the real kubeadm of each version has made,
 // in namespaces of their own on this machine, with both kinds of keys and two places.
-func (t *trial) allVersions(ctx context.Context, lab drive.Lab, versions []string) error {
-	t.log.Printf("== certificates of real kubeadms, expired, renewed by kubeadm-arm certs renew")
-	for _, v := range versions {
-		kubeadm, err := lab.BuildHere(ctx, v, "kubeadm")
+func (t *trial) allVersions(ctx context.Context) error {
+	for _, v := range t.versions {
+		kubeadm, err := t.lab.BuildHere(ctx, v, "kubeadm")
 		if err != nil {
 			return err
 		}
