@@ -44,7 +44,7 @@ const (
 	shortQuotaShare  = 0.25
 )
 
-// roundsOf tells how many rounds a run with a quota of so many cores has, 0 for no
+// roundsOf reports how many rounds a run with a quota of so many cores has, 0 for no
 // quota. With a small share its time has room for one: quotas work in periods of
 // 100 ms, against which slices must be long.
 func roundsOf(short bool, quota float64) int {

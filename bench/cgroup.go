@@ -68,7 +68,7 @@ func (f cgroupFolder) ancestry() []string {
 	return append(folders, f.mount)
 }
 
-// readCgroupCPU returns false where the kernel tells nothing.
+// readCgroupCPU returns false where the kernel reports nothing.
 func readCgroupCPU(root fs.FS) (cgroupCPU, bool) {
 	own, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {

@@ -182,7 +182,7 @@ func removeStale(folder string) {
 	}
 }
 
-// describe tells what lies under a folder, and a warning when that is no disk.
+// describe reports what lies under a folder, and a warning when that is no disk.
 func describe(folder string) (Folder, []Warning, error) {
 	f := Folder{Path: folder}
 	var stat unix.Statfs_t

@@ -12,7 +12,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
-// files makes a root folder of what the kernel would tell.
+// files makes a root folder of what the kernel would report.
 func files(pairs ...string) fstest.MapFS {
 	root := fstest.MapFS{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -155,7 +155,7 @@ func TestReadState(t *testing.T) {
 		{WarnMemory, "only 29 of 433 MB of memory are available"},
 	}, stateWarnings(State{}, s, s.Clocks))
 
-	assert.Equal(t, State{}, readState(files()), "a kernel that tells nothing")
+	assert.Equal(t, State{}, readState(files()), "a kernel that reports nothing")
 	capped := []CPUClock{{"policy4", 6e8, 6e8, 12e8}}
 	assert.Equal(t, []Warning{{WarnThrottled, "the clock of policy4 may not exceed 600 of its 1200 MHz"}},
 		stateWarnings(State{}, State{}, capped))

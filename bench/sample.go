@@ -88,7 +88,7 @@ func newSample(name, clock, unit string, values []float64, ops int) Sample {
 	s.P99 = quantile(sorted, 0.99)
 	s.Max = sorted[len(sorted)-1]
 	s.Spread = spread(sorted, s.Median)
-	s.Warnings = doubts(values, s)
+	s.Warnings = sampleWarnings(values, s)
 	s.Values = slices.Clone(values)
 	if len(values) > maxValues {
 		s.Values = make([]float64, maxValues)
@@ -131,7 +131,7 @@ func spread(sorted []float64, median float64) float64 {
 	return quantile(deviations, 0.5) / median
 }
 
-func doubts(inOrder []float64, s Sample) []Warning {
+func sampleWarnings(inOrder []float64, s Sample) []Warning {
 	const few, noisy, drifted = 5, 0.15, 0.10
 	if s.N < few {
 		return []Warning{{WarnFew, fmt.Sprintf("only %s", plural(s.N, "observation"))}}

@@ -14,8 +14,8 @@ import (
 // measure is one step of the benchmark. It can be interrupted and continued.
 type measure interface {
 	// slice goes on measuring until more says no, or the given part (0 to 1) of
-	// what would be enough is reached. More is told how long the next
-	// operation will probably take.
+	// what would be enough is reached. More takes how long the next
+	// operation will probably last.
 	slice(ctx context.Context, more func(next time.Duration) bool, part float64) error
 	// samples are what was measured so far, empty if nothing was.
 	samples() []Sample
@@ -32,7 +32,7 @@ type step struct {
 	needed bool
 	// saturates marks the step that tells how many cores a program gets.
 	saturates bool
-	// estimate tells how long one operation will probably take, from what was
+	// estimate reports how long one operation will probably take, from what was
 	// measured before; nil where that does not matter.
 	estimate func() time.Duration
 
@@ -51,7 +51,7 @@ type schedule struct {
 	list     []*step
 	rounds   int
 	end      time.Time
-	// enough tells between two rounds whether to leave out those that remain; nil: no.
+	// enough reports between two rounds whether to leave out those that remain; nil: no.
 	enough func() bool
 
 	longest    time.Duration // wall time of a batch so far

@@ -10,8 +10,8 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
-// State is what the kernel tells about the things that spoil a measurement.
-// Every part is absent where it does not tell.
+// State is what the kernel reports about the things that spoil a measurement.
+// Every part is absent where it does not report it.
 type State struct {
 	Memory       *Memory       `json:"memory,omitempty"`
 	Firmware     *Firmware     `json:"firmware,omitempty"`

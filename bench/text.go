@@ -31,7 +31,7 @@ func Text(w io.Writer, r Result) error {
 			printable.Row(t, row...)
 		}
 	}
-	for i, note := range append(Notes(r), Doubts(r)...) {
+	for i, note := range append(Notes(r), SampleWarnings(r)...) {
 		if i == 0 {
 			printable.Fprintln(t)
 		}
@@ -40,7 +40,7 @@ func Text(w io.Writer, r Result) error {
 	return t.Flush()
 }
 
-// Summary tells in a sentence what ran, how long, and how much of the board it got.
+// Summary reports in a sentence what ran, how long, and how much of the board it got.
 func Summary(r Result) string {
 	form := "full form"
 	if r.Short {
@@ -169,10 +169,10 @@ func Notes(r Result) []string {
 	return notes
 }
 
-// Doubts are about single figures, one line for each kind of doubt. A
+// SampleWarnings are about single figures, one line for each kind. A
 // disturbance of the whole run is not repeated for each figure in it.
-func Doubts(r Result) []string {
-	var doubts []string
+func SampleWarnings(r Result) []string {
+	var lines []string
 	for _, kind := range [...]struct{ name, text string }{
 		{WarnFew, "too few observations"},
 		{WarnNoisy, "noisy"},
@@ -185,10 +185,10 @@ func Doubts(r Result) []string {
 			}
 		}
 		if len(names) > 0 {
-			doubts = append(doubts, kind.text+": "+strings.Join(names, ", "))
+			lines = append(lines, kind.text+": "+strings.Join(names, ", "))
 		}
 	}
-	return doubts
+	return lines
 }
 
 // figure is a sample's median with its spread.

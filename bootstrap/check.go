@@ -172,7 +172,7 @@ func checkSpace(l state.Layout) error {
 		}
 		if fs.Flags&unix.ST_RDONLY != 0 {
 			return state.Refuse(state.NoSpace, fmt.Errorf("the disk under %s is mounted read-only", path),
-				"dmesg tells why, often a failing SD card; if it is sound: mount -o remount,rw the file system that findmnt "+
+				"dmesg has the reason, often a failing SD card; if it is sound: mount -o remount,rw the file system that findmnt "+
 					"--target "+dir+" names")
 		}
 		free := fs.Bavail * uint64(fs.Bsize)

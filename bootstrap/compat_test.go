@@ -29,7 +29,7 @@ func TestFilesOfEarlierVersions(t *testing.T) {
 		require.NoError(t, json.Unmarshal(text, &was))
 		is, err := json.Marshal(j.Plan)
 		require.NoError(t, err)
-		assert.JSONEq(t, string(was.Plan), string(is), path)
+		assert.Equal(t, withoutTitles(t, was.Plan), withoutTitles(t, is), path)
 		for i, s := range j.Plan.Steps {
 			assert.Contains(t, executors(), s.Kind(), "%s: step %d", path, i+1)
 		}
@@ -46,4 +46,15 @@ func TestFilesOfEarlierVersions(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, plan.Components()[1:], held, path)
 	}
+}
+
+// withoutTitles reads a plan in JSON without the steps' titles, which are for people: a
+// program writes its own and reads none.
+func withoutTitles(t *testing.T, text []byte) map[string]any {
+	var p map[string]any
+	require.NoError(t, json.Unmarshal(text, &p))
+	for _, s := range p["steps"].([]any) {
+		delete(s.(map[string]any), "title")
+	}
+	return p
 }

@@ -2,7 +2,7 @@ package bootstrap
 
 import "time"
 
-// EventKind says what an [Event] tells.
+// EventKind says what an [Event] is about.
 type EventKind string
 
 // The kinds of events.
@@ -14,7 +14,7 @@ const (
 	Note        EventKind = "note"
 )
 
-// An Event is something the owner is told while a plan is carried out. How it
+// An Event is something to show to the owner while a plan is carried out. How it
 // is shown is the terminal's business.
 type Event struct {
 	Time time.Time `json:"time"`

@@ -80,7 +80,7 @@ func tidy(l state.Layout) error {
 }
 
 // removeTemps removes what a killed process left of files it was writing: names
-// with a leading dot that hold the name of one of ours.
+// with a leading dot that hold the name of a file of kubeadm-arm's.
 func removeTemps(l state.Layout) {
 	ours := []string{".journal.json", ".config.yaml"}
 	for _, c := range plan.Components() {

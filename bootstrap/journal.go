@@ -174,7 +174,7 @@ func (j *Journal) check() error {
 	}
 	for _, name := range names {
 		if !slices.Contains(plan.Components(), name) {
-			return fmt.Errorf("it names a component %q that there is none of", printable.Brief(name))
+			return fmt.Errorf("it names an unknown component %q", printable.Brief(name))
 		}
 	}
 	return nil
@@ -202,7 +202,7 @@ func hashFile(path string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// Progress tells in words how far the run came.
+// Progress reports in words how far the run came.
 func (j *Journal) Progress() string {
 	if j.Done >= len(j.Plan.Steps) {
 		return "all steps are done"

@@ -28,7 +28,8 @@ func interrupted(t *testing.T, words ...string) (*fakeBoard, Options) {
 
 func journalText(t testing.TB) []byte {
 	j := &Journal{Version: journalVersion, Started: time.Unix(0, 0), Plan: testPlan(), Done: 3, Begun: true,
-		Request: Request{"--node-name": "sha256:00"}, Before: []string{"pki/ca.crt"}, Written: map[string]string{"/x": "sha256:00"}}
+		Request: Request{"--node-name": "sha256:00"}, Before: []string{"pki/ca.crt"},
+		Written: map[string]string{"/x": "sha256:00"}}
 	text, err := json.MarshalIndent(j, "", " ")
 	require.NoError(t, err)
 	return text
@@ -71,7 +72,7 @@ func TestJournalErrors(t *testing.T) {
 		{"fewer than none", change(`"done": 3`, `"done": -1`), "-1 steps done of 11"},
 		{"no steps", `{"version": 2, "plan": {"steps": []}}`, "it has no steps"},
 		{"a path for a component", change(`"component": "kube-apiserver"`, `"component": "../../../etc/shadow"`),
-			`it names a component "../../../etc/shadow" that there is none of`},
+			`it names an unknown component "../../../etc/shadow"`},
 		{"an unknown step", change(`"kind": "stageManifests"`, `"kind": "explode"`), `it is damaged: `},
 		{"large", strings.Repeat(" ", maxJournal+1), "it is larger than 4194304 bytes"},
 		{"two", string(journalText(t)) + "{}", "it is damaged at byte "},
@@ -139,7 +140,7 @@ func TestResumeByHand(t *testing.T) {
 	b.requireOnlyPatchesLeft()
 }
 
-// Without a configuration of ours a secret flag is nowhere but with its owner,
+// Without a configuration written here a secret flag is nowhere but with its owner,
 // and of a flag that we do not know nobody can tell whether it is one.
 func TestResumeByHandNeedsSecrets(t *testing.T) {
 	for _, c := range []struct {

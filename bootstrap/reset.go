@@ -40,8 +40,8 @@ func Abort(l state.Layout) (released []string, err error) {
 	return released, tidy(l)
 }
 
-// Reset runs kubeadm reset, under the lock where there is something of ours, and
-// after its success removes everything of ours: staged manifests, journal, the
+// Reset runs kubeadm reset, under the lock where kubeadm-arm has files, and after
+// its success removes kubeadm-arm's own files: staged manifests, journal, the
 // configuration's copy, patches, unit. Static pods that are not kubeadm's, which
 // kubeadm would remove, stay whether it succeeds or not. It returns what it
 // removed and what it left: those, and what it does not know in our folder.

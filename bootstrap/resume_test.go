@@ -237,14 +237,14 @@ func putCertificate(t *testing.T, path string, from, to time.Time) {
 func TestConcurrentRuns(t *testing.T) {
 	b := newFakeBoard(t)
 	first := b.options()
-	entered, goOn := make(chan struct{}), make(chan struct{})
+	entered, proceed := make(chan struct{}), make(chan struct{})
 	inner := first.Runner
 	once := false
 	first.Runner = func(ctx context.Context, c kubeadm.Command) (kubeadm.Result, error) {
 		if !once {
 			once = true
 			close(entered)
-			<-goOn
+			<-proceed
 		}
 		return inner(ctx, c)
 	}
@@ -263,7 +263,7 @@ func TestConcurrentRuns(t *testing.T) {
 	require.ErrorContains(t, err, "at work")
 	_, _, err = Reset(b.layout, func() error { t.Error("kubeadm reset was run"); return nil })
 	require.ErrorContains(t, err, "at work")
-	close(goOn)
+	close(proceed)
 	require.NoError(t, <-done)
 	assert.Empty(t, second.calls)
 }

@@ -206,7 +206,7 @@ func (r *run) walk(ctx context.Context) error {
 			r.Tell(event)
 			return err
 		}
-		// The next step begins with the end of this one: one write tells both.
+		// The next step begins with the end of this one: one write records both.
 		r.journal.Done, r.journal.Begun = i+1, i+1 < total
 		r.record()
 		if err := r.journal.write(r.layout); err != nil {

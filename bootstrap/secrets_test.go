@@ -32,6 +32,29 @@ func requireNoSecret(t *testing.T, what, text string) {
 	}
 }
 
+// printsSecrets is a kubeadm that prints every secret it knows.
+func printsSecrets(t *testing.T, inner kubeadm.Runner) kubeadm.Runner {
+	return func(ctx context.Context, c kubeadm.Command) (kubeadm.Result, error) {
+		requireNoSecret(t, "the command line of kubeadm, which every process can read", strings.Join(c.Args, " "))
+		for _, line := range []string{
+			"[bootstrap-token] Using token: " + secretToken,
+			"[upload-certs] Using certificate key:", secretKey,
+			"[kubeconfig] client-key-data: " + secretData,
+			"[x] token " + secretToken + " and key " + secretKey,
+			"error: token " + secretToken + " is no good",
+		} {
+			_, err := c.Output.Write([]byte(line + "\n"))
+			require.NoError(t, err)
+		}
+		res, err := inner(ctx, c)
+		var cmd *kubeadm.CommandError
+		if errors.As(err, &cmd) {
+			cmd.Tail = "error: token " + secretToken + " is no good\n"
+		}
+		return res, err
+	}
+}
+
 // A run whose kubeadm prints every secret it knows, ended at every point: no file
 // that stays, no event, no error, no report and no command line has one. The one
 // place for them is the configuration's copy, for root alone, which goes at the
@@ -48,26 +71,7 @@ func TestSecretsGoNowhere(t *testing.T) {
 			said.Write(text)
 		}
 		o.Output = kubeadm.Redacting(&said)
-		inner := o.Runner
-		o.Runner = func(ctx context.Context, c kubeadm.Command) (kubeadm.Result, error) {
-			requireNoSecret(t, "the command line of kubeadm, which every process can read", strings.Join(c.Args, " "))
-			for _, line := range []string{
-				"[bootstrap-token] Using token: " + secretToken,
-				"[upload-certs] Using certificate key:", secretKey,
-				"[kubeconfig] client-key-data: " + secretData,
-				"[x] token " + secretToken + " and key " + secretKey,
-				"error: token " + secretToken + " is no good",
-			} {
-				_, err := c.Output.Write([]byte(line + "\n"))
-				require.NoError(t, err)
-			}
-			res, err := inner(ctx, c)
-			var cmd *kubeadm.CommandError
-			if errors.As(err, &cmd) {
-				cmd.Tail = "error: token " + secretToken + " is no good\n"
-			}
-			return res, err
-		}
+		o.Runner = printsSecrets(t, o.Runner)
 		// While it runs: a look at all files at every change.
 		look := func(during string) {
 			err := filepath.WalkDir(b.layout.Root, func(path string, d fs.DirEntry, err error) error {

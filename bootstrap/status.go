@@ -10,7 +10,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// Status is what `kubeadm-arm status` tells. Nothing in it is secret.
+// Status is what `kubeadm-arm status` shows. Nothing in it is secret.
 type Status struct {
 	// State is none, running, interrupted, starting or unreadable. Starting is a
 	// board that was switched on and puts its control plane back part by part.
@@ -26,7 +26,7 @@ type Status struct {
 	Done  int    `json:"done,omitempty"`
 	Step  string `json:"step,omitempty"`
 	Begun bool   `json:"begun,omitempty"`
-	// Manifests tells for each of the four where it is: in place, staged, both or
+	// Manifests reports for each of the four where it is: in place, staged, both or
 	// missing.
 	Manifests map[string]string `json:"manifests,omitempty"`
 	Unit      bool              `json:"unit"`

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/kubeconfig"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -59,20 +59,19 @@ func moveKubeletCertificate(l state.Layout) error {
 	if err != nil {
 		return err
 	}
-	var conf map[string]any
-	if err := yaml.Unmarshal(text, &conf); err != nil {
-		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
-	}
-	user, err := currentUser(conf)
+	conf, err := kubeconfig.Parse(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
 	}
-	if user["client-certificate"] != nil {
+	user, err := conf.User()
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
+	}
+	if user[kubeconfig.CertFile] != nil {
 		return nil // a file already: by an interrupted run, or the owner's own
 	}
-	cert, errCert := base64.StdEncoding.DecodeString(textOf(user["client-certificate-data"]))
-	key, errKey := base64.StdEncoding.DecodeString(textOf(user["client-key-data"]))
-	if err := errors.Join(errCert, errKey); err != nil {
+	cert, key, err := user.KeyPair()
+	if err != nil {
 		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
 	}
 	name, err := pemName(cert, key)
@@ -88,9 +87,9 @@ func moveKubeletCertificate(l state.Layout) error {
 	if err := pointTo(l, kubeletPKI+"/"+name, l.At(currentPEM)); err != nil {
 		return err
 	}
-	delete(user, "client-certificate-data")
-	delete(user, "client-key-data")
-	user["client-certificate"], user["client-key"] = currentPEM, currentPEM
+	delete(user, kubeconfig.CertData)
+	delete(user, kubeconfig.KeyData)
+	user[kubeconfig.CertFile], user[kubeconfig.KeyFile] = currentPEM, currentPEM
 	if text, err = yaml.Marshal(conf); err != nil {
 		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
 	}
@@ -183,38 +182,4 @@ func pointTo(l state.Layout, target, link string) error {
 		return err
 	}
 	return l.FS.SyncDir(filepath.Dir(link))
-}
-
-// currentUser returns the user of a kubeconfig's current context
-// (k8s.io/client-go/tools/clientcmd/api/v1).
-func currentUser(conf map[string]any) (map[string]any, error) {
-	current := textOf(conf["current-context"])
-	context, ok := named(conf["contexts"], current, "context")
-	if !ok {
-		return nil, fmt.Errorf("it has no context %q, which current-context names", current)
-	}
-	name := textOf(context["user"])
-	user, ok := named(conf["users"], name, "user")
-	if !ok {
-		return nil, fmt.Errorf("it has no user %q, whom the context %q names", name, current)
-	}
-	return user, nil
-}
-
-// named finds an item of one of a kubeconfig's lists by its name.
-func named(list any, name, field string) (map[string]any, bool) {
-	items, _ := list.([]any)
-	for _, i := range items {
-		item, _ := i.(map[string]any)
-		if item != nil && textOf(item["name"]) == name {
-			found, ok := item[field].(map[string]any)
-			return found, ok
-		}
-	}
-	return nil, false
-}
-
-func textOf(v any) string {
-	s, _ := v.(string)
-	return s
 }

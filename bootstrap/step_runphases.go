@@ -94,7 +94,7 @@ func (r *run) phaseArgs(s plan.RunPhases, again bool) []string {
 	return args
 }
 
-// leftByUs are the preflight checks that an interrupted run of ours makes fail
+// leftByUs are the preflight checks that an interrupted run makes fail
 // by what it had written (cmd/kubeadm/app/preflight/checks.go).
 func leftByUs() []string {
 	var all []string

@@ -41,7 +41,7 @@ func skippedBySecondTry(t *testing.T, words string, flags ...string) []string {
 	return tails[1]
 }
 
-func TestGoOnWhereKubeadmFailed(t *testing.T) {
+func TestRetryFromFailedPhase(t *testing.T) {
 	const lost = "[addons] Applied essential addon: CoreDNS\nerror execution phase addon/kube-proxy: client rate " +
 		"limiter Wait returned an error\nTo see the stack trace of this error execute with --v=5 or higher\n"
 	for name, c := range map[string]struct {

@@ -12,10 +12,9 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/kubeconfig"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -167,31 +166,27 @@ func kubeconfigCA(path string) (ca []byte, rotated, ok bool) {
 	if err != nil {
 		return nil, false, false
 	}
-	var file struct {
-		Clusters []struct {
-			Cluster struct {
-				CA []byte `json:"certificate-authority-data"`
-			} `json:"cluster"`
-		} `json:"clusters"`
-		Users []struct {
-			User struct {
-				Cert     []byte `json:"client-certificate-data"`
-				Key      []byte `json:"client-key-data"`
-				CertFile string `json:"client-certificate"`
-			} `json:"user"`
-		} `json:"users"`
-	}
-	if yaml.Unmarshal(text, &file) != nil || len(file.Clusters) == 0 || len(file.Users) == 0 {
+	file, err := kubeconfig.Parse(text)
+	if err != nil {
 		return nil, false, false
 	}
-	u := file.Users[0].User
-	if u.CertFile != "" {
+	cluster, errCluster := file.Cluster()
+	user, errUser := file.User()
+	if errCluster != nil || errUser != nil {
+		return nil, false, false
+	}
+	if user.Text(kubeconfig.CertFile) != "" {
 		return nil, true, true
 	}
-	if _, err := tls.X509KeyPair(u.Cert, u.Key); err != nil {
+	cert, key, err := user.KeyPair()
+	if err != nil {
 		return nil, false, false
 	}
-	return file.Clusters[0].Cluster.CA, false, true
+	if _, err := tls.X509KeyPair(cert, key); err != nil {
+		return nil, false, false
+	}
+	ca, err = cluster.CAs()
+	return ca, false, err == nil
 }
 
 // discardTorn removes manifests that a failing kubeadm left half written: it

@@ -78,7 +78,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// Later steps find certificates whole or fail by themselves: theirs to tell.
+// Later steps find certificates whole or fail by themselves, with a message of their own.
 func TestSweepOnlyTheHead(t *testing.T) {
 	b := pkiBoard(t)
 	require.NoError(t, os.Truncate(b.layout.At("/etc/kubernetes/pki/sa.key"), 0))
@@ -92,7 +92,10 @@ func TestSweepOnlyTheHead(t *testing.T) {
 func TestRotatedKubeletConf(t *testing.T) {
 	b := pkiBoard(t)
 	put(t, b.layout.KubeletConf(),
-		"clusters:\n- cluster: {server: s}\nusers:\n- user: {client-certificate: "+
-			"/var/lib/kubelet/pki/kubelet-client-current.pem}\n")
+		`clusters: [{name: c, cluster: {server: s}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+current-context: x
+users: [{name: u, user: {client-certificate: /var/lib/kubelet/pki/kubelet-client-current.pem}}]
+`)
 	assert.Empty(t, sweepOf(t, b))
 }

@@ -49,7 +49,7 @@ func put(t *testing.T, path, text string) {
 	boardtest.Put(t, path, text)
 }
 
-// requireOnlyPatchesLeft: of ours only what an upgrade needs is still there.
+// requireOnlyPatchesLeft: of kubeadm-arm's files only what an upgrade needs is left.
 func (b *fakeBoard) requireOnlyPatchesLeft() {
 	b.t.Helper()
 	entries, err := os.ReadDir(b.layout.State())
@@ -72,7 +72,7 @@ func (b *fakeBoard) kubeadm(_ context.Context, c kubeadm.Command) (kubeadm.Resul
 			require.NoError(b.t, b.MakeManifest(plan.Etcd))
 			put(b.t, b.layout.Manifest(plan.APIServer), "apiVersion: v1\nkind: Pod\nmetad")
 		}
-		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: no luck\n",
+		return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: timed out\n",
 			Err: errors.New("exit status 1")}
 	}
 	if makes {
@@ -207,7 +207,7 @@ func TestTailIsTriedAgain(t *testing.T) {
 	}
 	_, err := Run(context.Background(), o)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"attempt 1 of 2 failed: no luck"}, notes)
+	assert.Equal(t, []string{"attempt 1 of 2 failed: timed out"}, notes)
 }
 
 func TestInterruptPutsStagedManifestsBack(t *testing.T) {

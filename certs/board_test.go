@@ -58,8 +58,11 @@ func (n node) put(name string, text []byte, mode fs.FileMode) {
 func (n node) authority(name, base string) signer {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(n.t, err)
-	t := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: born.Add(-backdate - time.Minute), NotAfter: born.AddDate(10, 0, 0), KeyUsage: x509.KeyUsageCertSign}
+	t := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: born.Add(-backdate - time.Minute), NotAfter: born.AddDate(10, 0, 0),
+	}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	require.NoError(n.t, err)
 	private, err := x509.MarshalECPrivateKey(key)
@@ -76,8 +79,11 @@ func (n node) leaf(by signer, name, organization string) (cert, key []byte) {
 	require.NoError(n.t, err)
 	raw, err := marshal(subject)
 	require.NoError(n.t, err)
-	old := &x509.Certificate{RawSubject: raw, DNSNames: []string{name, "localhost"}, IPAddresses: []net.IP{net.IPv4(10, 88, 0, 2).To4()}, PublicKey: kindOf(n.algorithm),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	old := &x509.Certificate{
+		RawSubject: raw, DNSNames: []string{name, "localhost"}, IPAddresses: []net.IP{net.IPv4(10, 88, 0, 2).To4()},
+		PublicKey: kindOf(n.algorithm), KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
 	cert, key, err = by.reissue(old, born, n.period)
 	require.NoError(n.t, err)
 	return cert, key
@@ -140,8 +146,10 @@ func (n node) make() {
 		}
 	}
 	n.put("/etc/kubernetes/manifests/etcd.yaml", []byte("kind: Pod\n"), 0o600)
-	n.put("/etc/kubernetes/manifests/kube-apiserver.yaml", fmt.Appendf(nil,
-		"spec:\n  containers:\n  - command: [kube-apiserver, --advertise-address=10.88.0.2, --client-ca-file=%s/ca.crt]\n", n.dir), 0o600)
+	n.put("/etc/kubernetes/manifests/kube-apiserver.yaml", fmt.Appendf(nil, `spec:
+  containers:
+  - command: [kube-apiserver, --advertise-address=10.88.0.2, --client-ca-file=%s/ca.crt]
+`, n.dir), 0o600)
 }
 
 // board is the node with a kubeadm of the test, which renews as the real one does: in
@@ -181,7 +189,7 @@ func renewInPlace(r Request, s Seen, l Leaf) error {
 	text := read(l.File)
 	old := text
 	if l.Form == Kubeconfig {
-		c, err := parseKubeconfig(text)
+		c, err := readCredentials(text)
 		if err != nil {
 			return err
 		}

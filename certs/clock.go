@@ -21,11 +21,11 @@ type Clock struct {
 	File   string    `json:"file,omitempty"`
 }
 
-// Right tells whether the clock can be trusted: it is synchronized, or it is not
+// Right reports whether the clock can be trusted: it is synchronized, or it is not
 // before what the node has written.
 func (c Clock) Right() bool { return c.Synchronized || !c.Now.Before(c.Newest) }
 
-// Why says what speaks against the clock.
+// Why says why the clock is not trusted.
 func (c Clock) Why() string {
 	return fmt.Sprintf("the clock says %s, and %s was written on %s", date(c.Now), c.File, date(c.Newest))
 }
@@ -85,7 +85,7 @@ func ReadClock(root safefile.Root, s Seen, now time.Time, synchronized bool) Clo
 // maxListed bounds a folder: etcd keeps some dozen files.
 const maxListed = 1000
 
-// Synchronized tells whether the kernel counts its clock as synchronized (adjtimex(2)).
+// Synchronized reports whether the kernel counts its clock as synchronized (adjtimex(2)).
 func Synchronized() bool {
 	var t unix.Timex
 	state, err := unix.Adjtimex(&t)

@@ -51,7 +51,7 @@ type Decision struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Due tells whether there is anything to renew, or that should be and cannot.
+// Due reports whether there is anything to renew, or that should be and cannot.
 func (d Decision) Due() bool { return len(d.Renew)+len(d.Refused) > 0 }
 
 // Decide says which certificates are to be renewed. It is a pure function.
@@ -188,7 +188,8 @@ func makeAgain(l Leaf) string {
 // intention, but a clock's that was wrong.
 func Period(old, authority *x509.Certificate) time.Duration {
 	p := old.NotAfter.Sub(old.NotBefore)
-	if p < 24*time.Hour || authority != nil && old.NotBefore.Equal(authority.NotBefore) && !wholeHours(p) && !wholeHours(p-backdate) {
+	together := authority != nil && old.NotBefore.Equal(authority.NotBefore)
+	if p < 24*time.Hour || together && !wholeHours(p) && !wholeHours(p-backdate) {
 		return Year
 	}
 	return p.Round(time.Hour)
@@ -199,7 +200,7 @@ func wholeHours(d time.Duration) bool {
 	return d%time.Hour < near || d%time.Hour > time.Hour-near
 }
 
-// Renews tells whether a certificate is among those to renew.
+// Renews reports whether a certificate is among those to renew.
 func (d Decision) Renews(name string) bool {
 	return slices.ContainsFunc(d.Renew, func(r Renewal) bool { return r.Name == name })
 }

@@ -174,7 +174,7 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// Pending tells whether a renewal has begun to take place and is not complete.
+// Pending reports whether a renewal has begun to take place and is not complete.
 func (b Board) Pending() bool { return durable.Exists(b.at(journalFile)) }
 
 // Complete goes on with an interrupted renewal: what was recorded is put into place;

@@ -51,7 +51,7 @@ func RealKubeadm(path string, b kubeadm.Behaviour, s Seen, env []string, run kub
 	}
 }
 
-// renewsAll tells whether names are all certificates that kubeadm renews. It passes
+// renewsAll reports whether names are all certificates that kubeadm renews. It passes
 // over a super-admin.conf that is missing.
 func renewsAll(names []string, kubeconfigs bool) bool {
 	for _, l := range leaves(defaultPKI) {

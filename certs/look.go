@@ -2,7 +2,6 @@ package certs
 
 import (
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +11,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/kubeconfig"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
@@ -61,7 +61,7 @@ type Leaf struct {
 	Problem     string
 }
 
-// Authority is a certificate authority. HasKey tells whether it can sign here.
+// Authority is a certificate authority. HasKey reports whether it can sign here.
 type Authority struct {
 	Name, File  string
 	Certificate *x509.Certificate
@@ -71,7 +71,7 @@ type Authority struct {
 
 // Seen is what a look has found.
 type Seen struct {
-	// ControlPlane tells whether the node has a control plane; Node whether a kubelet
+	// ControlPlane reports whether the node has a control plane; Node whether a kubelet
 	// has been set up at all.
 	ControlPlane, Node bool
 	// Dir is kubeadm's certificatesDir.
@@ -133,7 +133,7 @@ func leaves(dir string) []Leaf {
 	}
 }
 
-// Kubelet tells whether the kubelet owns it. kubeadm renews none of those.
+// Kubelet reports whether the kubelet owns it. kubeadm renews none of those.
 func (l Leaf) Kubelet() bool { return strings.HasPrefix(l.Name, "kubelet") }
 
 // Look reads the certificates of the node whose root folder is given. A file that
@@ -142,7 +142,9 @@ func Look(root safefile.Root) (Seen, error) {
 	s := Seen{Dir: defaultPKI}
 	s.look(root)
 	authorities := []Authority{
-		{Name: "ca", File: "ca.crt"}, {Name: "front-proxy-ca", File: "front-proxy-ca.crt"}, {Name: "etcd-ca", File: "etcd/ca.crt"},
+		{Name: "ca", File: "ca.crt"},
+		{Name: "front-proxy-ca", File: "front-proxy-ca.crt"},
+		{Name: "etcd-ca", File: "etcd/ca.crt"},
 	}
 	for _, a := range authorities {
 		a.File = path.Join(s.Dir, a.File)
@@ -220,7 +222,7 @@ func readLeaf(root safefile.Root, l Leaf) (*x509.Certificate, error) {
 	}
 	if l.Form == Kubeconfig {
 		var c credentials
-		if c, err = parseKubeconfig(text); err != nil {
+		if c, err = readCredentials(text); err != nil {
 			return nil, fmt.Errorf("%s: %w", l.File, err)
 		}
 		text = c.cert
@@ -238,64 +240,22 @@ var errNoCertificate = errors.New("no client certificate in it")
 
 // credentials are what a kubeconfig's current user shows.
 type credentials struct {
-	user      string
+	user      kubeconfig.Entry
 	cert, key []byte
-	// certText and keyText are the two as they stand in the file.
-	certText, keyText string
-	// file is the path of a certificate that is not in the kubeconfig.
-	file string
 }
 
-// kubeconfig is what is read of one (k8s.io/client-go/tools/clientcmd/api/v1).
-type kubeconfig struct {
-	CurrentContext string `json:"current-context"`
-	Contexts       []struct {
-		Name    string
-		Context struct{ Cluster, User string }
-	}
-	Clusters []struct {
-		Name    string
-		Cluster map[string]any
-	}
-	Users []struct {
-		Name string
-		User struct {
-			Cert string `json:"client-certificate-data"`
-			Key  string `json:"client-key-data"`
-			File string `json:"client-certificate"`
-		}
-	}
-}
-
-// parseKubeconfig finds the certificate and key of a kubeconfig's current user. The
+// readCredentials finds the certificate and key of a kubeconfig's current user. The
 // error is [errNoCertificate] where it has none of its own.
-func parseKubeconfig(text []byte) (c credentials, err error) {
-	defer func() {
-		if p := recover(); p != nil { // on some broken input the YAML reader panics
-			err = fmt.Errorf("yaml: %v", p)
-		}
-	}()
-	var conf kubeconfig
-	if err := yaml.Unmarshal(text, &conf); err != nil {
+func readCredentials(text []byte) (c credentials, err error) {
+	conf, err := kubeconfig.Parse(text)
+	if err != nil {
 		return c, err
 	}
-	for _, x := range conf.Contexts {
-		if x.Name == conf.CurrentContext {
-			c.user = x.Context.User
-		}
+	if c.user, err = conf.User(); err != nil {
+		return c, err
 	}
-	for _, u := range conf.Users {
-		if u.Name != c.user {
-			continue
-		}
-		c.certText, c.keyText, c.file = u.User.Cert, u.User.Key, u.User.File
-		if c.certText == "" {
-			return c, errNoCertificate
-		}
-		var errKey error
-		c.cert, err = base64.StdEncoding.DecodeString(c.certText)
-		c.key, errKey = base64.StdEncoding.DecodeString(c.keyText)
-		return c, errors.Join(err, errKey)
+	if c.cert, c.key, err = c.user.KeyPair(); err == nil && len(c.cert) == 0 {
+		err = errNoCertificate
 	}
-	return c, fmt.Errorf("it has no user for its current context %q", conf.CurrentContext)
+	return c, err
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/kubeconfig"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
@@ -31,7 +32,7 @@ type Board struct {
 
 // Kubeadm is the real kubeadm, which renews what it has made.
 type Kubeadm struct {
-	// Renews tells whether it renews a certificate with this kind of key and this
+	// Renews reports whether it renews a certificate with this kind of key and this
 	// validity as it is. What it does not is renewed without it.
 	Renews func(l Leaf, algorithm string, period time.Duration) bool
 	// Renew renews certificates in a folder that has the layout of /etc/kubernetes. all
@@ -150,7 +151,9 @@ const work = "/run/kubeadm-arm/renewal"
 
 // byKubeadm has kubeadm renew copies, and reads them. kubeadm writes each file in
 // place, one after the other, so the real ones are not for it.
-func (b Board) byKubeadm(ctx context.Context, s Seen, leaves []Leaf, algorithm string, period time.Duration) (all []made, err error) {
+func (b Board) byKubeadm(
+	ctx context.Context, s Seen, leaves []Leaf, algorithm string, period time.Duration,
+) (all []made, err error) {
 	if len(leaves) == 0 {
 		return nil, nil
 	}
@@ -197,7 +200,7 @@ func (b Board) byKubeadm(ctx context.Context, s Seen, leaves []Leaf, algorithm s
 			return nil, fmt.Errorf("renew %s: %w", l.Name, err)
 		}
 		if l.Form == Kubeconfig {
-			c, err := parseKubeconfig(m.cert)
+			c, err := readCredentials(m.cert)
 			if err != nil {
 				return nil, fmt.Errorf("renew %s: %w", l.Name, err)
 			}
@@ -293,17 +296,18 @@ func (b Board) files(all []made) ([]newFile, error) {
 // withCredentials replaces certificate and key in a kubeconfig, and leaves every other
 // byte.
 func withCredentials(conf, cert, key []byte) ([]byte, error) {
-	c, err := parseKubeconfig(conf)
+	c, err := readCredentials(conf)
 	if err != nil {
 		return nil, err
 	}
-	for old, fresh := range map[string][]byte{c.certText: cert, c.keyText: key} {
+	for field, fresh := range map[string][]byte{kubeconfig.CertData: cert, kubeconfig.KeyData: key} {
+		old := c.user.Text(field)
 		if bytes.Count(conf, []byte(old)) != 1 {
 			return nil, errors.New("its certificate or key does not stand in one piece in it, or twice")
 		}
 		conf = bytes.Replace(conf, []byte(old), []byte(base64.StdEncoding.EncodeToString(fresh)), 1)
 	}
-	if now, err := parseKubeconfig(conf); err != nil || !bytes.Equal(now.cert, cert) || !bytes.Equal(now.key, key) {
+	if now, err := readCredentials(conf); err != nil || !bytes.Equal(now.cert, cert) || !bytes.Equal(now.key, key) {
 		return nil, errors.New("its certificate and key cannot be replaced in it")
 	}
 	return conf, nil

@@ -137,7 +137,7 @@ func parseSigner(cert *x509.Certificate, keyText []byte) (signer, error) {
 	}
 }
 
-// prove tells whether a new certificate is what the old one was: its key, names and
+// prove reports whether a new certificate is what the old one was: its key, names and
 // uses, the authority, and a validity that has begun and is not shorter than
 // period. algorithm is the kind of key that is right beside the old one's.
 func prove(old *x509.Certificate, by Authority, certText, keyText []byte, algorithm string, now time.Time,

@@ -16,7 +16,9 @@ import (
 func TestStatus(t *testing.T) {
 	n := newNode(t, "ECDSA-P256")
 	n.put(defaultPKI+"/etcd/peer.crt", nil, 0o644)
-	for name, now := range map[string]time.Time{"valid": born.AddDate(0, 1, 0), "expired": later, "last-year": born.AddDate(9, 6, 0)} {
+	for name, now := range map[string]time.Time{
+		"valid": born.AddDate(0, 1, 0), "expired": later, "last-year": born.AddDate(9, 6, 0),
+	} {
 		st := StatusOf(n.look(), Clock{Now: now, Synchronized: true})
 		text := st.Text()
 		for _, line := range strings.Split(text, "\n") {

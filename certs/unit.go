@@ -60,10 +60,11 @@ func unitLinks() map[string]string {
 
 const unitDir = "/etc/systemd/system"
 
-// packaged tells whether a package brought the units. Whether they are enabled is the
+// packaged reports whether a package brought the units. Whether they are enabled is the
 // owner's choice then.
 func (b Board) packaged() bool {
-	return durable.Exists(b.at("/lib/systemd/system/"+bootUnit)) || durable.Exists(b.at("/usr/lib/systemd/system/"+bootUnit))
+	return durable.Exists(b.at("/lib/systemd/system/"+bootUnit)) ||
+		durable.Exists(b.at("/usr/lib/systemd/system/"+bootUnit))
 }
 
 // InstallUnits has systemd, where it runs the board, look at the certificates at

@@ -6,12 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/kubeconfig"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
@@ -93,21 +93,21 @@ func (b Board) bootstrapText(token string) ([]byte, error) {
 }
 
 // clusterOf is the cluster of a kubeconfig's current context.
-func clusterOf(root safefile.Root, file string) (map[string]any, error) {
+func clusterOf(root safefile.Root, file string) (kubeconfig.Entry, error) {
 	text, err := root.Read(file, maxFile)
 	if err != nil {
 		return nil, err
 	}
-	var conf kubeconfig
-	if err := yaml.Unmarshal(text, &conf); err != nil {
+	conf, err := kubeconfig.Parse(text)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	for _, x := range conf.Contexts {
-		for _, c := range conf.Clusters {
-			if x.Name == conf.CurrentContext && c.Name == x.Context.Cluster && c.Cluster["server"] != nil {
-				return c.Cluster, nil
-			}
-		}
+	cluster, err := conf.Cluster()
+	if err == nil && cluster.Text("server") == "" {
+		err = errors.New("its cluster has no server")
 	}
-	return nil, fmt.Errorf("%s: it has no cluster for its current context %q", filepath.Clean(file), conf.CurrentContext)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return cluster, nil
 }

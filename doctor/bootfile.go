@@ -169,7 +169,7 @@ func (f Facts) withBoot(found Finding, params string) Finding {
 		}
 	}
 	if b.Unsure {
-		found.Fix = append(found.Fix, "# nothing but "+b.Path+" tells that this board boots by "+string(b.Kind)+
+		found.Fix = append(found.Fix, "# nothing but "+b.Path+" indicates that this board boots by "+string(b.Kind)+
 			": if /proc/cmdline is without it after that, another file counts")
 	}
 	if b.Rival != "" {
@@ -220,7 +220,7 @@ func (f Facts) memoryCgroupOff() Finding {
 	return found
 }
 
-// memoryCgroupAtStart tells what a stopped system's boot file makes of the memory
+// memoryCgroupAtStart reports what a stopped system's boot file makes of the memory
 // cgroup.
 func (f Facts) memoryCgroupAtStart() []Finding {
 	b := f.Host.BootFile

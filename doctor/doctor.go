@@ -16,7 +16,7 @@ type Facts struct {
 	// CPUs is how many this process may use, as kubeadm counts them.
 	CPUs int
 	// Kubeadm are the facts about the kubeadm that will run; Known is false
-	// when there is none or it did not tell its version. Then findings that
+	// when there is none or it did not report its version. Then findings that
 	// hang on a version assume the newest one known.
 	Kubeadm kubeadm.Behaviour
 	Known   bool
@@ -141,7 +141,7 @@ func Diagnose(f Facts) Report {
 func unknown(f Facts) []string {
 	all := append([]string{}, f.Board.Unknown...)
 	if f.Host.Stopped {
-		all = []string{"what only a running system tells: CPU, memory, clock, routes, ports, sockets"}
+		all = []string{"what only a running system shows: CPU, memory, clock, routes, ports, sockets"}
 		f.Host.Cgroups.Known, f.Host.Network.Known = true, true
 	}
 	for _, x := range []struct {

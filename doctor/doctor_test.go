@@ -274,7 +274,7 @@ func TestACluster(t *testing.T) {
 	assert.Equal(t, Info, find(r, "cluster").Severity)
 	assert.Equal(t, Info, find(r, "memory").Severity, "preflight is past")
 	f.Kubelet = kubeadm.Version{Major: 1, Minor: 37}
-	assert.Equal(t, Info, find(Diagnose(f), "cgroup-version").Severity, "the kubelet runs, so it was told to")
+	assert.Equal(t, Info, find(Diagnose(f), "cgroup-version").Severity, "the kubelet runs, so it is configured to")
 	assert.Empty(t, find(r, "ports").ID)
 	assert.Empty(t, find(r, "leftovers").ID)
 }

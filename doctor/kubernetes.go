@@ -16,11 +16,11 @@ import (
 func neededPrograms(f Facts) []Finding {
 	var missing, checks []string
 	for _, name := range strings.Split(f.Kubeadm.Value(kubeadm.NeededPrograms), ",") {
-		there, told := f.Host.InPath[name]
+		there, known := f.Host.InPath[name]
 		if name == "crictl" && f.uses("Docker") {
 			continue // kubeadm talks to Docker by docker(1)
 		}
-		if told && !there {
+		if known && !there {
 			missing = append(missing, name)
 			checks = append(checks, "FileExisting-"+name)
 		}

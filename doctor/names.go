@@ -90,7 +90,7 @@ func hostnameResolves(f Facts) []Finding {
 	return one(found)
 }
 
-// copies tells what a copied card would share with its original.
+// copies reports what a copied card would share with its original.
 func copies(f Facts) []Finding {
 	if len(f.Host.Identities) == 0 {
 		return nil

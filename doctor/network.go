@@ -14,7 +14,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// families tells which of IPv4 and IPv6 the cluster will have, as kubeadm finds
+// families reports which of IPv4 and IPv6 the cluster will have, as kubeadm finds
 // out: by the advertised address, which is that of the default route unless
 // named, and by the subnets, of which that of services is IPv4 unless set.
 func (f Facts) families() (four, six bool) {
@@ -77,13 +77,13 @@ func kernelSettings(f Facts) []Finding {
 		return nil // the kernel's settings could not be read at all
 	}
 	for _, s := range f.sysctls() {
-		v, told := f.Host.Network.Sysctl[s.name]
+		v, known := f.Host.Network.Sysctl[s.name]
 		bridge := strings.HasPrefix(s.name, "net.bridge.")
 		switch {
 		case !s.needed && !s.asked:
 		case v == "1":
 			all = append(all, Finding{ID: s.id, Severity: OK, Seen: s.name + " is 1"})
-		case !told && !bridge:
+		case !known && !bridge:
 			if strings.HasPrefix(s.name, "net.ipv6.") && s.asked {
 				all = append(all, f.noIPv6(s))
 			}
@@ -261,13 +261,13 @@ func nameServers(f Facts) []Finding {
 }
 
 // noResolvConf is the finding of a board without the file that pods are given. One that
-// the kubelet was told to take is made; the board's own one is left alone then.
+// the kubelet is configured to take is made; the board's own one is left alone then.
 func (f Facts) noResolvConf() Finding {
 	found := Finding{
 		ID: "name-servers", Severity: Fail, Rule: KubeletRule, Means: "the kubelet cannot start any pod without it",
 	}
 	if asked := cmp.Or(f.Host.Node.KubeletFlag("resolv-conf"), f.Ask.ResolvConf); asked != "" {
-		found.Seen = "there is no " + asked + ", which the kubelet is told to give to pods (resolvConf)"
+		found.Seen = "there is no " + asked + ", which the kubelet is configured to give to pods (resolvConf)"
 		found.Fix = []string{f.nameServerLine(asked)}
 		return found
 	}

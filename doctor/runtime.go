@@ -11,8 +11,8 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// kubeletFacts are the version table's for the kubelet: its own when it told its
-// version, else those of kubeadm.
+// kubeletFacts are the version table's for the kubelet: its own where its version is
+// known, else those of kubeadm.
 func (f Facts) kubeletFacts() kubeadm.Behaviour {
 	if f.Kubelet != (kubeadm.Version{}) {
 		if b, err := kubeadm.BehaviourOf(f.Kubelet); err == nil {

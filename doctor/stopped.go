@@ -77,7 +77,7 @@ func (f Facts) cgroupVersionAtStart() int {
 	return version
 }
 
-// settingsAtStart tells what a stopped system's files make of the kernel's settings.
+// settingsAtStart reports what a stopped system's files make of the kernel's settings.
 // Other programs may set them, too, so only what a file says is certain.
 func (f Facts) settingsAtStart() []Finding {
 	var all []Finding

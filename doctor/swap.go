@@ -10,7 +10,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
-// allowsSwap reports whether the kubelet was told to run with swap on: by a flag,
+// allowsSwap reports whether the kubelet is configured to run with swap on: by a flag,
 // which counts more than its configuration file.
 func (f Facts) allowsSwap() bool { return isFalse(f.kubeletSetting("fail-swap-on", f.Ask.FailSwapOn)) }
 
@@ -18,7 +18,7 @@ func swap(f Facts) []Finding {
 	s := f.Host.Swap
 	if f.allowsSwap() {
 		if len(s.On) > 0 {
-			return fine("swap", "swap is on, and the kubelet is told to run with it")
+			return fine("swap", "swap is on, and the kubelet is configured to run with it")
 		}
 		return fine("swap", "no swap")
 	}

@@ -27,7 +27,7 @@ func Text(w io.Writer, r Report) error {
 		wrap(&b, "", "", strings.Join(about, ", "))
 	}
 	if r.Stopped {
-		b.WriteString("this system does not run: its files tell what its next start will do\n")
+		b.WriteString("this system does not run: its files show what its next start will do\n")
 	}
 	printable.Fprintf(&b, "%s\n\n", r.Sum())
 	for _, s := range []Severity{Fail, Warning, Info} {

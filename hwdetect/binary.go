@@ -21,7 +21,7 @@ type Binary struct {
 	Arch      Arch   `json:"arch"`
 	GoVersion string `json:"goVersion,omitempty"`
 	GOARM     string `json:"goarm,omitempty"`
-	// Evidence says how Arch was told.
+	// Evidence says what Arch was recognized by.
 	Evidence string `json:"evidence"`
 }
 

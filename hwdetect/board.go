@@ -29,7 +29,7 @@ type Board struct {
 	// Virtual names the hypervisor or emulator, empty on a real board.
 	Virtual string `json:"virtual,omitempty"`
 	// systemMachine is what the system's own programs were built for, where no
-	// kernel tells.
+	// kernel reports.
 	systemMachine string
 	// Unknown lists what could not be found out.
 	Unknown []string `json:"unknown,omitempty"`
@@ -70,7 +70,7 @@ type Features struct {
 }
 
 // ARM32 reports whether the board's programs, and so its containers, are for 32-bit
-// ARM: by the kernel, or by the CPU where the kernel does not tell. An ARMv8 core may
+// ARM: by the kernel, or by the CPU where the kernel does not report. An ARMv8 core may
 // run a 32-bit kernel, or 32-bit programs under its 64-bit kernel; then containerd
 // pulls images for its own architecture.
 func (b Board) ARM32() bool {

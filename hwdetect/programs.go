@@ -12,7 +12,7 @@ func ProgramNames() []string {
 		"crio", "etcd", "crictl"}
 }
 
-// ReadPrograms tells what the installed programs were built for. path has the
+// ReadPrograms reports what the installed programs were built for. path has the
 // form of $PATH and lies below root; named gives programs by name that are
 // somewhere else. What is missing, or no ELF file such as a wrapper script, is
 // left out.

@@ -35,7 +35,7 @@ func Text(w io.Writer, b Board) error {
 		row("swap", fmt.Sprintf("%d MiB", b.SwapTotal>>20))
 	}
 	row("kernel", strings.TrimSpace(b.Kernel.Release+" "+b.Kernel.Machine))
-	row("user land", b.Userland)
+	row("userland", b.Userland)
 	row("runs in", b.Virtual)
 	row("unknown", strings.Join(b.Unknown, ", "))
 	return t.Flush()

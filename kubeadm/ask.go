@@ -21,11 +21,11 @@ func AskVersion(ctx context.Context, run Runner, path string) (Version, error) {
 				err = fmt.Errorf("%w: %s", err, line)
 			}
 		}
-		return Version{}, &NotFoundError{Asked: path, Err: fmt.Errorf("it does not tell its version: %w", err)}
+		return Version{}, &NotFoundError{Asked: path, Err: fmt.Errorf("it does not report its version: %w", err)}
 	}
 	v, err := ParseVersion(strings.TrimSpace(string(res.Stdout)))
 	if err != nil {
-		return Version{}, &NotFoundError{Asked: path, Err: fmt.Errorf("it does not tell its version: %w", err)}
+		return Version{}, &NotFoundError{Asked: path, Err: fmt.Errorf("it does not report its version: %w", err)}
 	}
 	return v, nil
 }

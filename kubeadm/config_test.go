@@ -150,8 +150,15 @@ func FuzzReadConfig(f *testing.F) {
 	f.Add(ownersConfig)
 	f.Add("apiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration\na: &x [1]\nb: *x\n")
 	f.Add("? a\n: b\n")
-	f.Add("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nnetworking: {podSubnet: \"10.0.0.0/33,::/0\"}\netcd: {local: null, external: {}}\n" +
-		"---\napiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nfailSwapOnn: 1\n")
+	f.Add(`apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+networking: {podSubnet: "10.0.0.0/33,::/0"}
+etcd: {local: null, external: {}}
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+failSwapOnn: 1
+`)
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := ReadConfig(strings.NewReader(text), "fuzz")
 		if err != nil {

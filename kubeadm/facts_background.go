@@ -3,20 +3,20 @@ package kubeadm
 // The rows of the version table that no code asks for: why kubeadm-arm does what it
 // does, for docs/versions.md and for whoever changes it.
 const (
-	HiddenPhases      FactName = "phases without a subcommand"
-	ControlPlaneClock FactName = "control-plane wait is set by"
-	APICallClock      FactName = "deadline of the first API call"
-	KubeletClock      FactName = "kubelet health wait"
-	AdminBinding      FactName = "admin binding before the control-plane wait"
-	WaitsForAll       FactName = "control-plane wait reads every manifest"
-	PatchesField      FactName = "patches in the config"
-	ECDSAKubeconfigs  FactName = "kubeconfig keys follow the algorithm"
-	StartupProbe      FactName = "startup probe"
-	ReadinessProbe    FactName = "readiness probes"
-	ProbePort         FactName = "probe port is"
-	ClosingWords      FactName = "closing words printed by"
-	SuperAdmin        FactName = "super-admin.conf"
-	HealthEndpoint    FactName = "API server liveness path"
+	HiddenPhases        FactName = "phases without a subcommand"
+	ControlPlaneTimeout FactName = "control-plane wait is set by"
+	APICallTimeout      FactName = "deadline of the first API call"
+	KubeletTimeout      FactName = "kubelet health wait"
+	AdminBinding        FactName = "admin binding before the control-plane wait"
+	WaitsForAll         FactName = "control-plane wait reads every manifest"
+	PatchesField        FactName = "patches in the config"
+	ECDSAKubeconfigs    FactName = "kubeconfig keys follow the algorithm"
+	StartupProbe        FactName = "startup probe"
+	ReadinessProbe      FactName = "readiness probes"
+	ProbePort           FactName = "probe port is"
+	ClosingWords        FactName = "closing words printed by"
+	SuperAdmin          FactName = "super-admin.conf"
+	HealthEndpoint      FactName = "API server liveness path"
 )
 
 // backgroundFacts are those rows.
@@ -24,13 +24,13 @@ func backgroundFacts() []Fact {
 	return []Fact{
 		fact(HiddenPhases, 13, 33, "wait-control-plane", "it can be skipped but not run alone", "cmd/phases/init/waitcontrolplane.go"),
 		fact(HiddenPhases, 34, 0, "", "wait-control-plane is an ordinary phase", "cmd/phases/init/waitcontrolplane.go at v1.34.2"),
-		fact(ControlPlaneClock, 13, 30, "apiServer.timeoutForControlPlane", "4 minutes unless set", "cmd/phases/init/waitcontrolplane.go at v1.28.15"),
-		fact(ControlPlaneClock, 31, 0, "timeouts.controlPlaneComponentHealthCheck", "4 minutes unless set; it also sets the startup probe", "apis/kubeadm/v1beta4/types.go"),
-		fact(APICallClock, 13, 28, "none", "most calls are made once", "util/apiclient at v1.28.15"),
-		fact(APICallClock, 29, 30, "1m fixed", "the admin binding is created before everything else", "phases/kubeconfig/kubeconfig.go at v1.29.0"),
-		fact(APICallClock, 31, 0, "timeouts.kubernetesAPICall", "1 minute unless set", "apis/kubeadm/timeoututils.go at v1.31.4"),
-		fact(KubeletClock, 13, 30, "fixed", "40 s, then about 75 s", "util/apiclient/wait.go at v1.28.15"),
-		fact(KubeletClock, 31, 0, "timeouts.kubeletHealthCheck", "4 minutes unless set", "apis/kubeadm/timeoututils.go at v1.31.4"),
+		fact(ControlPlaneTimeout, 13, 30, "apiServer.timeoutForControlPlane", "4 minutes unless set", "cmd/phases/init/waitcontrolplane.go at v1.28.15"),
+		fact(ControlPlaneTimeout, 31, 0, "timeouts.controlPlaneComponentHealthCheck", "4 minutes unless set; it also sets the startup probe", "apis/kubeadm/v1beta4/types.go"),
+		fact(APICallTimeout, 13, 28, "none", "most calls are made once", "util/apiclient at v1.28.15"),
+		fact(APICallTimeout, 29, 30, "1m fixed", "the admin binding is created before everything else", "phases/kubeconfig/kubeconfig.go at v1.29.0"),
+		fact(APICallTimeout, 31, 0, "timeouts.kubernetesAPICall", "1 minute unless set", "apis/kubeadm/timeoututils.go at v1.31.4"),
+		fact(KubeletTimeout, 13, 30, "fixed", "40 s, then about 75 s", "util/apiclient/wait.go at v1.28.15"),
+		fact(KubeletTimeout, 31, 0, "timeouts.kubeletHealthCheck", "4 minutes unless set", "apis/kubeadm/timeoututils.go at v1.31.4"),
 		fact(AdminBinding, 13, 28, "no", "admin.conf is in system:masters", "phases/kubeconfig/kubeconfig.go at v1.28.15"),
 		fact(AdminBinding, 29, 32, "no", "the wait uses a client that needs no binding", "cmd/phases/init/waitcontrolplane.go at v1.29.15 and v1.32.13"),
 		exact(AdminBinding, release(33, 0), release(33, 11), "no", "the wait uses a client that needs no binding", "cmd/phases/init/waitcontrolplane.go at v1.33.11"),

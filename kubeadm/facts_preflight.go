@@ -1,6 +1,6 @@
 package kubeadm
 
-// The rows of the version table that tell what a board has to bring: kubeadm's
+// The rows of the version table of what a board has to bring: kubeadm's
 // preflight checks, the kubelet's demands and the container runtime's.
 const (
 	MemoryCheck      FactName = "preflight Mem, in MiB"
@@ -46,7 +46,7 @@ func preflightFacts() []Fact {
 		fact(KernelReleases, 32, 33, `^4\.19.*$ ^4\.[2-9][0-9].*$ ^([5-9]|[1-9][0-9]+)\.([0-9]+)\.([0-9]+).*$`, "4.19 and newer", "k8s.io/system-validators v1.9.2"),
 		fact(KernelReleases, 34, 0, `^5\.4.*$ ^5\.10.*$ ^5\.15.*$ ^([6-9]|[1-9][0-9]+)\.([0-9]+)\.([0-9]+).*$`, "5.4, 5.10, 5.15, and 6 and newer", "k8s.io/system-validators v1.10.2 and v1.12.1"),
 		fact(NeededCgroups, 13, 19, "cpu,cpuset,memory", "", "k8s.io/system-validators v1.1.2"),
-		fact(NeededCgroups, 20, 0, "cpu,cpuset,memory,pids", "those that can be told without changing anything", "k8s.io/system-validators v1.2.0 and v1.12.1"),
+		fact(NeededCgroups, 20, 0, "cpu,cpuset,memory,pids", "those that can be determined without changing anything", "k8s.io/system-validators v1.2.0 and v1.12.1"),
 		fact(KubeletSkew, 13, 28, "1", "", "constants/constants.go at v1.28.15"),
 		fact(KubeletSkew, 29, 0, "3", "", "constants/constants.go at v1.29.15 and v1.37.2"),
 		fact(RuntimeAPI, 13, 22, "v1alpha2", "containerd before 2.0", "pkg/kubelet/cri/remote/remote_runtime.go at v1.22.17"),
@@ -63,7 +63,7 @@ func preflightFacts() []Fact {
 		fact(DockerDriver, 22, 23, "its own", "the kubelet exits when Docker's is another one", "componentconfigs/kubelet.go at v1.22.17 and v1.23.17"),
 		fact(DockerDriver, 24, 0, "", "the kubelet does not talk to Docker", "pkg/kubelet at v1.24.17"),
 		fact(DriverFromCRI, 13, 30, "no", "", "pkg/features at v1.30.14"),
-		fact(DriverFromCRI, 31, 0, "yes", "where the runtime tells it: containerd from 2.0 on", "pkg/features/kube_features.go at v1.37.2, KubeletCgroupDriverFromCRI"),
+		fact(DriverFromCRI, 31, 0, "yes", "where the runtime reports it: containerd from 2.0 on", "pkg/features/kube_features.go at v1.37.2, KubeletCgroupDriverFromCRI"),
 		fact(RenewCerts, 13, 19, "alpha certs renew all", "never the kubelet's client certificate, which renews itself until it has expired", "cmd/alpha/certs.go at v1.13.1 and v1.18.20"),
 		fact(RenewCerts, 20, 0, "certs renew all", "never the kubelet's client certificate, which renews itself until it has expired", "cmd/certs.go at v1.21.14 and v1.37.2; k/k#94938"),
 		fact(RenewKubeconfigs, 13, 14, "no", "they are made anew by init phase kubeconfig", "phases/certs/renewal at v1.14.10"),

@@ -62,8 +62,10 @@ func TestNewerIsTreatedAsTheNewest(t *testing.T) {
 func TestAllBut(t *testing.T) {
 	b, err := BehaviourOf(Version{Major: 1, Minor: 37, Patch: 2})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"wait-control-plane", "upload-config", "upload-certs", "mark-control-plane", "bootstrap-token", "kubelet-finalize", "addon", "show-join-command"},
-		b.AllBut("preflight", "certs", "kubeconfig", "etcd", "control-plane", "kubelet-start"))
+	assert.Equal(t, []string{
+		"wait-control-plane", "upload-config", "upload-certs", "mark-control-plane", "bootstrap-token", "kubelet-finalize",
+		"addon", "show-join-command",
+	}, b.AllBut("preflight", "certs", "kubeconfig", "etcd", "control-plane", "kubelet-start"))
 }
 
 func TestAllowedBesideConfig(t *testing.T) {

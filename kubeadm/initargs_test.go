@@ -14,7 +14,8 @@ import (
 func TestParseInitArgs(t *testing.T) {
 	args := []string{"--config", "/etc/k.yaml", "--skip-phases=addon/kube-proxy,mark-control-plane", "-v5",
 		"--upload-certs",
-		"--ignore-preflight-errors", "NumCPU,Mem", "--ignore-preflight-errors=Swap", "--new-flag", "x", "--other-new=y", "--dry-run=false"}
+		"--ignore-preflight-errors", "NumCPU,Mem", "--ignore-preflight-errors=Swap",
+		"--new-flag", "x", "--other-new=y", "--dry-run=false"}
 	a, err := ParseInitArgs(args)
 	require.NoError(t, err)
 	config, ok := a.Get("config")

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// A Renewal is what kubeadm has to be told to renew certificates as they are. It
+// A Renewal is what kubeadm has to know to renew certificates as they are. It
 // takes names and addresses from the old certificates and everything else from its
 // configuration; without one it falls back to RSA-2048 and a year, and says so in a
 // line of its output only (cmd/certs.go, getInternalCfg).
@@ -32,7 +32,7 @@ const (
 	kubeadmAlgorithm = "RSA-2048"
 )
 
-// RenewsAs tells whether this kubeadm can make certificates with such a key and such a
+// RenewsAs reports whether this kubeadm can make certificates with such a key and such a
 // validity.
 func (b Behaviour) RenewsAs(algorithm string, period time.Duration) bool {
 	fields := b.ConfigWrite() == "v1beta4"
@@ -58,7 +58,8 @@ func (b Behaviour) RenewalConfig(r Renewal) ([]byte, error) {
 		first["localAPIEndpoint"] = map[string]any{"advertiseAddress": r.AdvertiseAddress}
 	}
 	cluster := map[string]any{
-		"apiVersion": api, "kind": kindCluster, "kubernetesVersion": b.Version.String(), "certificatesDir": "/etc/kubernetes/pki",
+		"apiVersion": api, "kind": kindCluster,
+		"kubernetesVersion": b.Version.String(), "certificatesDir": "/etc/kubernetes/pki",
 	}
 	if r.Algorithm != kubeadmAlgorithm {
 		switch b.KeyChoice() {

@@ -37,7 +37,8 @@ func TestRenewal(t *testing.T) {
 		if !c.renews {
 			continue
 		}
-		r := Renewal{Names: []string{"apiserver"}, Algorithm: c.algorithm, Period: c.period, NodeName: "shed", AdvertiseAddress: "10.0.0.1"}
+		r := Renewal{Names: []string{"apiserver"}, Algorithm: c.algorithm, Period: c.period,
+			NodeName: "shed", AdvertiseAddress: "10.0.0.1"}
 		text, err := b.RenewalConfig(r)
 		require.NoError(t, err)
 		conf, err := ReadConfig(bytes.NewReader(text), "c.yaml")

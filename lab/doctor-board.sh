@@ -1,5 +1,5 @@
 #!/bin/sh
-# doctor-board.sh PROGRAM LAB KIND DOCUMENT: starts a whole emulated board of a kind,
+# doctor-board.sh PROGRAM LAB KIND DOCUMENT: starts an emulated board of a kind,
 # Debian with containerd and Kubernetes as its owner sets it up, and asks `PROGRAM
 # doctor` about it. Writes what it says to DOCUMENT, and fails where init would.
 set -eu

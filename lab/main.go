@@ -26,7 +26,7 @@ const usage = `lab makes throwaway boards with real Kubernetes, slowed down.
   lab cp FILE NAME:PATH        copy a file to a board, or back: lab cp NAME:PATH FILE
   lab throttle [flags]         change the limits of a running board
   lab reboot [--name N]        cut the board's power and start it again
-  lab status [--name N] [--json]
+  lab status [--name N] [--json] | --names
                                show the boards, or one
   lab down [--name N | --all]  take a board away with all that belongs to it
   lab boot [flags] -- COMMAND [-- COMMAND]...

@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	flag "github.com/spf13/pflag"
 
@@ -192,42 +196,66 @@ func rebootVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 
 func statusVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	asJSON := f.Bool("json", false, "as JSON, sizes in bytes and times in seconds")
-	name := f.String("name", "", "only the board of this `name`")
-	return func(context.Context, []string) (int, error) { return codeOf(status(*name, *asJSON)) }
+	names := f.Bool("names", false, "only the boards' names; the boards are not asked")
+	name := f.String("name", "", "only the board of this `name`, however long it takes to answer")
+	return func(ctx context.Context, _ []string) (int, error) {
+		if *names {
+			return codeOf(printNames(os.Stdout))
+		}
+		return codeOf(status(ctx, os.Stdout, *name, *asJSON))
+	}
 }
 
+// printNames prints the boards' names, one a line.
+func printNames(w io.Writer) error {
+	all, err := board.All()
+	for _, b := range all {
+		fmt.Fprintln(w, b.Name)
+	}
+	return err
+}
+
+// answerWithin is the time that emulated boards have to answer when all are asked: one
+// that has stopped or stalled must not keep the others' from being shown.
+const answerWithin = 10 * time.Second
+
 // status prints the boards, or the one of that name.
-func status(name string, asJSON bool) error {
+func status(ctx context.Context, w io.Writer, name string, asJSON bool) error {
 	all, err := board.All()
 	if err != nil {
 		return err
 	}
-	list := []board.Status{}
-	for _, b := range all {
-		if name != "" && name != b.Name {
-			continue
-		}
-		s, err := statusOf(b)
-		if err != nil {
-			return err
-		}
-		list = append(list, s)
+	if name != "" {
+		all = slices.DeleteFunc(all, func(b *board.Board) bool { return b.Name != name })
+	} else {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, answerWithin, fmt.Errorf("no answer within %s", answerWithin))
+		defer cancel()
+	}
+	list, errs := make([]board.Status, len(all)), make([]error, len(all))
+	var asked sync.WaitGroup
+	for i, b := range all {
+		asked.Go(func() { list[i], errs[i] = statusOf(ctx, b) })
+	}
+	asked.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
 	}
 	if asJSON {
-		enc := json.NewEncoder(os.Stdout)
+		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(list)
 	}
 	if len(list) == 0 {
-		fmt.Println("no boards")
+		fmt.Fprintln(w, "no boards")
 	}
 	for _, s := range list {
-		fmt.Println(s)
+		fmt.Fprintln(w, s)
 	}
 	return nil
 }
 
-func statusOf(b *board.Board) (board.Status, error) {
+func statusOf(ctx context.Context, b *board.Board) (board.Status, error) {
 	if b.Emulated == "" {
 		return b.Status()
 	}
@@ -235,7 +263,7 @@ func statusOf(b *board.Board) (board.Status, error) {
 	if err != nil {
 		return board.Status{}, err
 	}
-	return e.Status(), nil
+	return e.Status(ctx), nil
 }
 
 func downVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {

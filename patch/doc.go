@@ -3,7 +3,7 @@
 // with their order, comments, quoting and line endings.
 //
 // It owns the editing, not the deciding: which numbers a board needs comes in
-// as [Settings]. It knows no kubeadm version: a manifest tells by itself which
+// as [Settings]. It knows no kubeadm version: a manifest shows by itself which
 // probes it has.
 //
 // It is for the four manifests that kubeadm writes. Do not use it to make

@@ -76,7 +76,7 @@ func Yield(ours map[string][]byte, owner Owned) (kept map[string][]byte, conflic
 	for _, name := range slices.Sorted(maps.Keys(ours)) {
 		m := patchFile.FindStringSubmatch(name)
 		if m == nil {
-			return nil, nil, fmt.Errorf("merge patches: %s is not one of ours", name)
+			return nil, nil, fmt.Errorf("merge patches: %s is not a patch of kubeadm-arm's", name)
 		}
 		before := len(conflicts)
 		var rest any

@@ -31,10 +31,10 @@ func TestTheOwnersValues(t *testing.T) {
 
 func TestTheOwnersProbes(t *testing.T) {
 	out, changes := requireLaws(t, []byte(small), Settings{Liveness: &Probe{
-		Period: 20, Timeout: 40, Reason: "slow", Reasons: map[string]string{period: "dear"}, UserSet: []string{timeout},
+		Period: 20, Timeout: 40, Reason: "slow", Reasons: map[string]string{period: "expensive"}, UserSet: []string{timeout},
 	}})
 	require.Len(t, changes, 2)
-	assert.Equal(t, "dear", changes[0].Reason)
+	assert.Equal(t, "expensive", changes[0].Reason)
 	assert.True(t, changes[1].Kept)
 	assert.Contains(t, changes[1].Reason, "it would have been 40: slow")
 	assert.Contains(t, string(out), "timeoutSeconds: 15")

@@ -91,7 +91,7 @@ func bases(t testing.TB) [][]byte {
 		[]byte(strings.ReplaceAll(rich, "\n", "\r\n")), []byte(strings.TrimRight(rich, "\n"))}
 }
 
-// holds proves the laws for a text, and reports whether it was taken as a Pod.
+// holds proves the invariants for a text, and reports whether it was taken as a Pod.
 func holds(t testing.TB, text []byte) bool {
 	given := bytes.Clone(text)
 	s := everything()

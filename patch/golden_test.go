@@ -85,7 +85,7 @@ func TestGoldensCover(t *testing.T) {
 	}
 }
 
-// goldenText patches a folder's manifests, proves the laws for each, and
+// goldenText patches a folder's manifests, proves the invariants for each, and
 // returns the changes and differences.
 func goldenText(t *testing.T, dir string, settings map[string]Settings) string {
 	var changed, diffs strings.Builder
@@ -168,9 +168,9 @@ func everything() Settings {
 	}
 }
 
-// TestLawsOfRealManifests proves the laws with more changes than any board
+// TestInvariantsOfRealManifests proves the invariants with more changes than any board
 // would need.
-func TestLawsOfRealManifests(t *testing.T) {
+func TestInvariantsOfRealManifests(t *testing.T) {
 	for _, path := range realManifests(t) {
 		t.Run(strings.TrimPrefix(path, "../testdata/manifests/"), func(t *testing.T) {
 			_, changes := requireLaws(t, read(t, path), everything())

@@ -7,7 +7,7 @@ import (
 	yaml "go.yaml.in/yaml/v3"
 )
 
-// About is what a manifest tells of a component.
+// About is what a manifest says of a component.
 type About struct {
 	// Component is such as "kube-apiserver".
 	Component string

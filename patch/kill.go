@@ -26,7 +26,7 @@ type Kill struct {
 // k8s.io/apimachinery/pkg/util/net SetTransportDefaults takes over.
 const probeHandshake = 10 * time.Second
 
-// Starting tells how long a component may take until its first healthy answer,
+// Starting reports how long a component may take until its first healthy answer,
 // from the start of its container: that is up to the startup probe, and without
 // one to the liveness probe. It is false when no probe ends the component.
 func (a About) Starting() (Kill, bool) {
@@ -37,7 +37,7 @@ func (a About) Starting() (Kill, bool) {
 	return e.kill(e.InitialDelay), ok
 }
 
-// Started tells how long a component that has been healthy may stay silent.
+// Started reports how long a component that has been healthy may stay silent.
 func (a About) Started() (Kill, bool) {
 	e, ok := a.Probes[livenessProbe]
 	return e.kill(0), ok

@@ -17,7 +17,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
-// Owned tells what an owner's folder of kubeadm patches sets in the manifests,
+// Owned reports what an owner's folder of kubeadm patches sets in the manifests,
 // by component. What it sets is not ours to change.
 type Owned map[string]*Touched
 

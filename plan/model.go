@@ -28,7 +28,7 @@ const Bootstrap = "bootstrap"
 
 // A Start is a time on the reference board and how it grows.
 type Start struct {
-	// Fixed seconds pass on every board: the kubelet's and the probes' own clocks.
+	// Fixed seconds pass on every board: the kubelet's and the probes' own periods.
 	Fixed float64
 	// Seconds of work are on one core of the reference board.
 	Seconds float64
@@ -50,12 +50,12 @@ func (m Model) Predict(what string, s Speed) float64 {
 // takes for the mix; it is below 1 with several cores of its speed.
 func (m Model) Slowdown(s Speed) float64 {
 	work, _ := s.Slowdown()
-	shakes := work
+	handshakes := work
 	if known(s.HandshakeRSA) {
-		shakes = math.Max(1, s.HandshakeRSA/Reference().HandshakeRSA)
+		handshakes = math.Max(1, s.HandshakeRSA/Reference().HandshakeRSA)
 	}
 	cores := math.Min(math.Max(1, s.Cores), mostCores)
-	return ((1-m.Handshakes)*work + m.Handshakes*shakes) * (1 - m.Parallel + m.Parallel/cores)
+	return ((1-m.Handshakes)*work + m.Handshakes*handshakes) * (1 - m.Parallel + m.Parallel/cores)
 }
 
 // mostCores is how many cores the boards had that the model was fitted to: what

@@ -22,7 +22,7 @@ type Facts struct {
 	Cores float64
 	// Owned is what the owner's folder of kubeadm patches sets.
 	Owned patch.Owned
-	// HasCA tells that certificates are there already, whose key algorithm
+	// HasCA says that certificates are there already, whose key algorithm
 	// is kept.
 	HasCA bool
 	// NoConfig, when not empty, says why no configuration can be written in place of

@@ -246,7 +246,9 @@ func TestValidity(t *testing.T) {
 	const year = 365 * 24 * time.Hour
 	assert.Empty(t, fields(0))
 	assert.Equal(t, map[string]string{"certificateValidityPeriod": "17520h0m0s"}, fields(2*year))
-	assert.Equal(t, map[string]string{"certificateValidityPeriod": "87600h0m0s", "caCertificateValidityPeriod": "175200h0m0s"}, fields(10*year))
+	assert.Equal(t, map[string]string{
+		"certificateValidityPeriod": "87600h0m0s", "caCertificateValidityPeriod": "175200h0m0s",
+	}, fields(10*year))
 	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 28, 15), Validity: year})
 	assert.Contains(t, strings.Join(p.Warnings, "\n"), "certificates are valid for a year")
 }
@@ -444,7 +446,7 @@ func TestControllerManagerStartsAfterTheAPIServerIsHealthy(t *testing.T) {
 	}
 }
 
-// The kubelet's own certificate is made for it where RSA keys are dear, unless it
+// The kubelet's own certificate is made for it where RSA keys are slow, unless it
 // would make none or the owner has one.
 func TestServingCertificate(t *testing.T) {
 	kubelet := func(text string) *kubeadm.Config {

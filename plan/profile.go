@@ -36,7 +36,7 @@ func ParseProfile(name string) (Profile, error) {
 	if p := Profile(name); slices.Contains(Profiles(), p) {
 		return p, nil
 	}
-	return "", fmt.Errorf("%q is none of the profiles responsive, balanced and frugal", name)
+	return "", fmt.Errorf("%q is not responsive, balanced or frugal", name)
 }
 
 // saving reports whether the profile leaves out anything. A Kubernetes newer than

@@ -24,7 +24,7 @@ func TestParseProfile(t *testing.T) {
 	assert.Equal(t, Balanced, got)
 	for _, bad := range []string{"Frugal", "fast", " frugal"} {
 		_, err = ParseProfile(bad)
-		assert.ErrorContains(t, err, "responsive, balanced and frugal")
+		assert.ErrorContains(t, err, "responsive, balanced or frugal")
 	}
 }
 

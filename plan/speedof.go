@@ -73,7 +73,7 @@ func oneCoreRatio() map[string]float64 {
 	}
 }
 
-// cores is how many cores' worth of CPU a program gets, 0 if that is not told.
+// cores is how many cores' worth of CPU a program gets, 0 if that is not known.
 func cores(r bench.Result) float64 {
 	n := float64(r.Runtime.CPUs)
 	if q := r.Cores.Quota; q > 0 && q < n {

@@ -23,7 +23,7 @@ type Variable struct {
 
 // Kind implements Step.
 func (TuneServices) Kind() string  { return "tuneServices" }
-func (TuneServices) Title() string { return "let the node's services sleep longer" }
+func (TuneServices) Title() string { return "set a longer timer slack for the node's services" }
 
 // Detail implements Step.
 func (s TuneServices) Detail() string {

@@ -92,7 +92,7 @@ func Compare(groups ...Group) (Comparison, error) {
 			return Comparison{}, fmt.Errorf("compare reports: %q has none", g.Name)
 		}
 		c.Names = append(c.Names, g.Name)
-		c.Warnings = append(c.Warnings, g.doubts()...)
+		c.Warnings = append(c.Warnings, g.warnings()...)
 	}
 	c.Warnings = append(c.Warnings, mismatches(groups)...)
 	for _, id := range measures(groups) {
@@ -269,8 +269,8 @@ func (c *Cell) compareWith(first, o observation, unit string) {
 	}
 }
 
-// doubts are the benchmark's own warnings about the runs of a group.
-func (g Group) doubts() []string {
+// warnings are the benchmark's own warnings about the runs of a group.
+func (g Group) warnings() []string {
 	var found []string
 	for i, r := range g.Reports {
 		if r.Bench == nil {

@@ -122,7 +122,7 @@ func TestCompareSteps(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, c.Rows, 2)
 	assert.Equal(t, "step/wait for etcd", c.Rows[0].Name)
-	assert.Equal(t, Unknown, c.Rows[0].Cells[1].Verdict, "one start each tells nothing")
+	assert.Equal(t, Unknown, c.Rows[0].Cells[1].Verdict, "one start each shows nothing")
 	assert.InDelta(t, 2, c.Rows[0].Cells[1].Ratio, 0)
 	assert.Equal(t, "step/all together", c.Rows[1].Name)
 

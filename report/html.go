@@ -54,7 +54,7 @@ type page struct {
 	Title, Created, Summary, Schema string
 	Outcome                         *pageOutcome
 	Tiles, Facts, Versions          []pair
-	Notes, Doubts                   []string
+	Notes, Warnings                 []string
 	Timeline                        *timeline
 	Handshakes                      *barPlot
 	Disks                           *curvePlot
@@ -91,8 +91,8 @@ func newPage(r Report) page {
 		for _, note := range bench.Notes(*r.Bench) {
 			p.Notes = append(p.Notes, capital(note))
 		}
-		for _, doubt := range bench.Doubts(*r.Bench) {
-			p.Doubts = append(p.Doubts, capital(doubt))
+		for _, warning := range bench.SampleWarnings(*r.Bench) {
+			p.Warnings = append(p.Warnings, capital(warning))
 		}
 	}
 	return p

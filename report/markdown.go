@@ -29,7 +29,7 @@ func Markdown(w io.Writer, r Report) error {
 		for _, t := range bench.Tables(*r.Bench) {
 			m.table(append([]string{t.Title}, t.Header...), len(t.Rows), func(i int) []string { return t.Rows[i] })
 		}
-		m.list(append(bench.Notes(*r.Bench), bench.Doubts(*r.Bench)...))
+		m.list(append(bench.Notes(*r.Bench), bench.SampleWarnings(*r.Bench)...))
 	}
 	if len(r.Plan) > 0 {
 		m.line("## Plan")

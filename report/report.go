@@ -22,7 +22,7 @@ type Report struct {
 	Created time.Time `json:"created"`
 	// Label is the owner's word for this board or run, such as "SSD, 1.2 GHz".
 	Label string `json:"label,omitempty"`
-	// Board is what the board is, as hardware detection tells it; its fields are
+	// Board is what the board is, as hardware detection found it; its fields are
 	// shown as they are. See SetBoard.
 	Board json.RawMessage `json:"board,omitempty"`
 	Bench *bench.Result   `json:"bench,omitempty"`
@@ -51,7 +51,7 @@ type Step struct {
 	Seconds float64 `json:"seconds"`
 	// Predicted is what the plan expected, in seconds; 0 if it expected nothing.
 	Predicted float64 `json:"predicted,omitempty"`
-	// Waited tells what the step waited for, empty if it only worked.
+	// Waited reports what the step waited for, empty if it only worked.
 	Waited string `json:"waited,omitempty"`
 	// Restarts counts containers that were started again meanwhile, by component.
 	Restarts map[string]int `json:"restarts,omitempty"`
@@ -118,11 +118,11 @@ type span struct{ start, end float64 }
 // spans lays the steps out, one after the other where they do not say when
 // they began.
 func (r Report) spans() []span {
-	told := slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Start > 0 })
+	timed := slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Start > 0 })
 	var spans []span
 	at := 0.0
 	for _, s := range r.Steps {
-		if told {
+		if timed {
 			at = s.Start
 		}
 		spans = append(spans, span{at, at + s.Seconds})

@@ -32,7 +32,7 @@ func TestMountedAgainMeanwhile(t *testing.T) {
 	err = b.Undo(t.Context(), UndoOptions{})
 	require.ErrorContains(t, err, "are one and the same folder")
 	b.FS.Hook = nil
-	_, _, err = b.Clean(t.Context(), nil)
+	_, err = b.Clean(t.Context(), nil)
 	require.NoError(t, err)
 	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
 	assert.Equal(t, data, snapshots(t))
@@ -56,8 +56,8 @@ func TestKeptIsTheDataItself(t *testing.T) {
 	} {
 		for _, only := range [][]string{nil, {k.Path}} {
 			require.NoError(t, b.save(&journal{Version: journalVersion, Kept: []kept{k}}))
-			removed, _, _ := b.Clean(t.Context(), only)
-			assert.Empty(t, removed, k)
+			did, _ := b.Clean(t.Context(), only)
+			assert.Empty(t, did.Removed, k)
 			assert.Equal(t, data, snapshots(t), k)
 		}
 	}

@@ -21,7 +21,7 @@ type Board struct {
 	// FS changes its files.
 	FS  durable.FS
 	Now func() time.Time
-	// Tell is told in a line what is being done; nil is silent.
+	// Tell gets a line about what is being done; nil is silent.
 	Tell func(line string)
 	// Program is the path by which systemd starts this program; if it is empty,
 	// there are no drop-ins.
@@ -58,7 +58,7 @@ const (
 	DefaultMount = "/mnt/root"
 )
 
-// siblingPath is a name of ours in the same folder.
+// siblingPath is a name for kubeadm-arm's use in the same folder.
 func siblingPath(path, what string) string {
 	return filepath.Join(filepath.Dir(path), ".kubeadm-arm-"+what+"-"+filepath.Base(path))
 }

@@ -245,7 +245,7 @@ func TestWaysOut(t *testing.T) {
 	other.Identity = func() string { return "another board" }
 	for _, err := range []error{
 		func() error { _, err := other.Apply(t.Context(), Request{}); return err }(), other.Undo(t.Context(), UndoOptions{}),
-		func() error { _, _, err := other.Clean(t.Context(), nil); return err }(),
+		func() error { _, err := other.Clean(t.Context(), nil); return err }(),
 	} {
 		var refused *RefusedError
 		require.ErrorAs(t, err, &refused)
@@ -259,7 +259,7 @@ func TestWaysOut(t *testing.T) {
 	var refused *RefusedError
 	require.ErrorAs(t, b.Undo(t.Context(), UndoOptions{}), &refused)
 	assert.Contains(t, refused.Hint(), "undo --without-disk")
-	_, _, err = b.Clean(t.Context(), nil)
+	_, err = b.Clean(t.Context(), nil)
 	require.ErrorAs(t, err, &refused)
 	assert.Contains(t, refused.Hint(), "undo --without-disk")
 	require.NoError(t, other.Undo(t.Context(), UndoOptions{WithoutDisk: true}))
@@ -343,42 +343,89 @@ func TestLockIsRoots(t *testing.T) {
 	require.NoError(t, os.Chmod(lockFolder, 0o700))
 }
 
-// Clean removes what is known to be replaced, and nothing else.
+// Clean removes a copy of which all is in place, and no other one unless it is named.
 func TestCleanKeepsTheLastGoodCopy(t *testing.T) {
 	if !onStage(t) {
 		return
 	}
-	_, b, w := ready(t)
+	const disk = "/mnt/root/var/lib/etcd"
+	s, b, w := ready(t)
 	_, err := b.Apply(t.Context(), w)
 	require.NoError(t, err)
-	j, err := readJournal()
-	require.NoError(t, err)
-	require.Len(t, j.Kept, 1)
-	old := j.Kept[0].Path
-	stays := func(why string) {
+	old := onlyKept(t)
+	stays := func(words ...string) {
 		t.Helper()
-		removed, left, err := b.Clean(t.Context(), nil)
-		require.NoError(t, err)
-		assert.Empty(t, removed)
-		require.Len(t, left, 1)
-		assert.Contains(t, left[0], why)
+		did, err := b.Clean(t.Context(), nil)
+		var refused *RefusedError
+		require.ErrorAs(t, err, &refused)
+		assert.Equal(t, Different, refused.Reason)
+		assert.Contains(t, refused.Hint(), "kubeadm-arm storage clean '"+old+"'")
+		assert.Empty(t, did.Removed)
+		require.Len(t, did.Left, 1)
+		for _, word := range append(words, old+": the data of before apply; not all of it is in /var/lib/etcd: ") {
+			assert.Contains(t, did.Left[0], word)
+		}
+		assert.Equal(t, []string{old}, []string{onlyKept(t)})
 		assert.DirExists(t, old)
 	}
 	good := readFile(t, "/var/lib/etcd"+etcdDB)
 	require.NoError(t, os.Truncate("/var/lib/etcd"+etcdDB, 0))
-	stays("this may be the last good copy")
+	stays("member/snap/db is empty or missing in /var/lib/etcd")
 	require.NoError(t, os.WriteFile("/var/lib/etcd"+etcdDB, []byte(strings.ToUpper(good)), 0o600))
-	require.NoError(t, os.WriteFile(old+"/member/late", nil, 0o600))
-	stays("it was changed since it was set aside")
+	stays("in " + old + " (4")
+
+	// fsck removes the disk's copy, systemd makes the folder that is missing and mounts
+	// it, and etcd begins an empty database there.
+	s.sh("umount", "/var/lib/etcd")
+	require.NoError(t, os.RemoveAll(disk))
+	require.NoError(t, os.MkdirAll(disk+"/member/snap", 0o700))
+	require.NoError(t, os.WriteFile(disk+etcdDB, []byte("begun anew"), 0o600))
+	s.sh("mount", "--bind", disk, "/var/lib/etcd")
+	stays("in /var/lib/etcd (", "member/snap/db was written last, ")
+
 	require.NoError(t, os.MkdirAll(old+"/mounted", 0o700))
 	require.NoError(t, unix.Mount("/mnt", old+"/mounted", "", unix.MS_BIND, ""))
-	_, _, err = b.Clean(t.Context(), []string{old})
+	_, err = b.Clean(t.Context(), []string{old})
 	var crossed *tree.CrossedError
 	require.True(t, errors.As(err, &crossed), "%v", err)
 	require.NoError(t, unix.Unmount(old+"/mounted", 0))
-	_, _, err = b.Clean(t.Context(), []string{"/var/lib/docker"})
+	_, err = b.Clean(t.Context(), []string{"/var/lib/docker"})
 	require.ErrorContains(t, err, "is no copy that was kept")
-	removed, _, err := b.Clean(t.Context(), []string{old})
+	var told []string
+	b.Tell = func(line string) { told = append(told, line) }
+	did, err := b.Clean(t.Context(), []string{old})
 	require.NoError(t, err)
-	assert.Equal(t, []string{old}, removed)
+	assert.Equal(t, Cleaned{Removed: []string{old}}, did)
+	assert.Contains(t, strings.Join(told, "\n"), "removing "+old+", as you named it: the data of before apply; not all")
+}
+
+// onlyKept is the one copy that is kept.
+func onlyKept(t *testing.T) string {
+	t.Helper()
+	j, err := readJournal()
+	require.NoError(t, err)
+	require.Len(t, j.Kept, 1)
+	return j.Kept[0].Path
+}
+
+// A copy that somebody else has removed is not said to be removed by clean.
+func TestCleanOfWhatIsNotThere(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	for _, named := range []bool{false, true} {
+		s, b, w := ready(t)
+		_, err := b.Apply(t.Context(), w)
+		require.NoError(t, err)
+		old := onlyKept(t)
+		require.NoError(t, os.RemoveAll(old))
+		var only []string
+		if named {
+			only = []string{old}
+		}
+		did, err := b.Clean(t.Context(), only)
+		require.NoError(t, err)
+		assert.Equal(t, Cleaned{Absent: []string{old}}, did)
+		s.clear()
+	}
 }

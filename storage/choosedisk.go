@@ -29,11 +29,14 @@ func (p *Plan) chooseDisk(w Request, j *journal, disks []Disk, m mounts) error {
 	}
 	var found []Disk
 	for _, d := range disks {
-		if match(d) && d.FSType != "linux_raid_member" {
+		if match(d) && !d.member() {
 			found = append(found, d)
 		}
 	}
+	part := slices.IndexFunc(disks, func(d Disk) bool { return match(d) && d.partOf != "" })
 	switch {
+	case len(found) == 0 && part >= 0:
+		return unsuitable(listHelp, "%s %s", disks[part].Path, disks[part].Unsuitable)
 	case len(found) == 0 && asMount != "":
 		return unsuitable(listHelp, "%s is not a disk of this board that is mounted", w.Device)
 	case len(found) == 0 && j.UUID != "" && w.Device == "UUID="+j.UUID:
@@ -119,7 +122,7 @@ func onlyDisk(name string, found, disks []Disk, j *journal) (Disk, error) {
 func withUUID(disks []Disk, uuid string) []Disk {
 	var all []Disk
 	for _, d := range disks {
-		if uuid != "" && strings.EqualFold(d.UUID, uuid) && d.FSType != "linux_raid_member" {
+		if uuid != "" && strings.EqualFold(d.UUID, uuid) && !d.member() {
 			all = append(all, d)
 		}
 	}
@@ -211,7 +214,7 @@ func (p *Plan) checkMount(j *journal, lines []fstab.Line, m mounts) error {
 	return nil
 }
 
-// mountsDisk tells whether an entry mounts a disk, by whatever name fstab(5) has for it.
+// mountsDisk reports whether an entry mounts a disk, by whatever name fstab(5) has for it.
 func mountsDisk(l fstab.Line, d Disk) bool {
 	if !strings.HasPrefix(l.File, "/") || l.HasOption("bind") || l.HasOption("rbind") {
 		return false
@@ -290,7 +293,7 @@ func (w Request) disk(lines []fstab.Line, disks []Disk, m mounts) (Disk, bool) {
 	l, listed := fstab.LineFor(lines, place)
 	for _, d := range disks {
 		switch {
-		case d.FSType == "linux_raid_member":
+		case d.member():
 		case strings.HasPrefix(w.Device, "/") && device && d.number == number,
 			strings.HasPrefix(w.Device, "/") && !device && listed && mountsDisk(l, d),
 			tag == "UUID" && value != "" && strings.EqualFold(d.UUID, value),
@@ -302,11 +305,20 @@ func (w Request) disk(lines []fstab.Line, disks []Disk, m mounts) (Disk, bool) {
 	return Disk{}, false
 }
 
-// anotherDevice tells whether a device is known to be another one than that of the
+// anotherDevice reports whether a device is known to be another one than that of the
 // set-up. A member of an array may have been replaced since: one that stays is enough.
 func (j *journal) anotherDevice(ids []string) bool {
 	return len(j.Hardware) > 0 && len(ids) > 0 &&
 		!slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(j.Hardware, id) })
+}
+
+// hardware are the IDs of all devices that it lies on.
+func (d Disk) hardware() []string {
+	ids := deviceIDs(d.Path)
+	for _, other := range d.others {
+		ids = append(ids, deviceIDs(other)...)
+	}
+	return ids
 }
 
 // deviceIDs are the hardware IDs of a block device.

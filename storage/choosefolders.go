@@ -29,7 +29,7 @@ const (
 	longestUnit = 255
 )
 
-// checkPath refuses paths that cannot be a mount point of ours.
+// checkPath refuses paths that cannot be a mount point.
 func checkPath(what, name string) error {
 	if err := cleanPath(name); err != nil {
 		return unsuitable("write it from / on, without . and ..", "%s %w", what, err)
@@ -213,7 +213,7 @@ func (p *Plan) checkSize(m mounts) error {
 	return nil
 }
 
-// owner is the user that a file belongs to, -1 if that cannot be told.
+// owner is the user that a file belongs to, -1 if that cannot be read.
 func owner(info fs.FileInfo) int {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return int(stat.Uid)

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,69 +16,101 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
-// Clean removes copies that were kept: those that are the data of before apply,
-// untouched since it was proved equal to the disk's, and those of which all is in
-// the folder of now. Of others it says why they stay; the owner names them to have
-// them removed. It returns what it removed and, for what is left, why.
-func (b Board) Clean(ctx context.Context, only []string) (removed, left []string, err error) {
+// Cleaned is what a clean has done with copies that were kept.
+type Cleaned struct {
+	Removed []string
+	// Absent were not there any more, and are forgotten.
+	Absent []string
+	// Left stay: each one's path, what it is, and why.
+	Left []string
+}
+
+// Clean removes copies that were kept, or some of them. One of which not all is in
+// the present folder may be the last: even where that folder has been written to
+// since, it can be a database that was begun anew after its own was lost. Such a copy
+// is removed only if the owner names it; otherwise it stays, and the error says how to
+// name it.
+func (b Board) Clean(ctx context.Context, only []string) (Cleaned, error) {
 	if j, err := b.journalFor(false, false); err != nil || len(j.Kept)+len(only) == 0 && j.Doing == "" {
-		return nil, nil, err
+		return Cleaned{}, err
 	}
 	unlock, err := lock()
 	if err != nil {
-		return nil, nil, err
+		return Cleaned{}, err
 	}
 	defer unlock()
 	j, err := b.journalFor(false, false)
 	if err != nil {
-		return nil, nil, err
+		return Cleaned{}, err
 	}
 	if j.Doing != "" {
-		return nil, nil, &RefusedError{Interrupted, fmt.Errorf("an %s was interrupted", j.Doing),
+		return Cleaned{}, &RefusedError{Interrupted, fmt.Errorf("an %s was interrupted", j.Doing),
 			"finish it first: kubeadm-arm storage " + j.Doing}
 	}
 	for _, o := range only {
 		if !slices.ContainsFunc(j.Kept, func(k kept) bool { return k.Path == o }) {
-			return nil, nil, unsuitable("see: kubeadm-arm storage status", "%s is no copy that was kept", o)
+			return Cleaned{}, unsuitable("see: kubeadm-arm storage status", "%s is no copy that was kept", o)
 		}
 	}
-	return newMover(live{b, ""}, j, "clean", nil).clean(ctx, only)
+	return newMover(live{b, ""}, j, "clean", only).clean(ctx)
 }
 
-func (m *mover) clean(ctx context.Context, only []string) (removed, left []string, err error) {
+// clean removes the copies that the owner chose, or looks at all of them.
+func (m *mover) clean(ctx context.Context) (Cleaned, error) {
+	var did Cleaned
 	for _, f := range m.j.Folders {
 		if is, err := m.bound(m.j, f); err != nil || !is {
-			return nil, nil, errors.Join(err, &RefusedError{NotMounted,
+			return did, errors.Join(err, &RefusedError{NotMounted,
 				fmt.Errorf("%s is not on its disk now: its old data may be the only one", f.Path),
 				"see: kubeadm-arm storage status; if the disk is gone for good: kubeadm-arm storage undo --without-disk"})
 		}
 	}
 	var stay []kept
+	help := ""
 	for i, k := range m.j.Kept {
 		if err := ctx.Err(); err != nil {
-			return removed, left, context.Cause(ctx)
+			return did, context.Cause(ctx)
 		}
-		if len(only) > 0 && !slices.Contains(only, k.Path) {
+		if len(m.use) > 0 && !slices.Contains(m.use, k.Path) {
 			stay = append(stay, k)
 			continue
 		}
-		gone, why, err := m.cleanOne(ctx, k, slices.Contains(only, k.Path))
+		becomes, err := m.cleanOne(ctx, k)
 		if err != nil {
-			return removed, left, fmt.Errorf("remove %s: %w", k.Path, err)
+			return did, fmt.Errorf("remove %s: %w", k.Path, err)
 		}
-		if gone {
-			removed = append(removed, k.Path)
-		} else {
-			left = append(left, k.Path+": "+why)
+		switch {
+		case becomes.why != "":
+			did.Left = append(did.Left, k.Path+": "+becomes.why)
 			stay = append(stay, k)
+			if becomes.nameable {
+				help += " " + shell.InQuotes(k.Path)
+			}
+		case becomes.absent:
+			did.Absent = append(did.Absent, k.Path)
+		default:
+			did.Removed = append(did.Removed, k.Path)
 		}
 		rest := *m.j
 		rest.Kept = append(slices.Clone(stay), m.j.Kept[i+1:]...)
 		if err := m.saveKept(&rest); err != nil {
-			return removed, left, err
+			return did, err
 		}
 	}
-	return removed, left, nil
+	return did, refuseLeft(did.Left, help)
+}
+
+// refuseLeft says what can be done about copies that stay; nameable are those that
+// can be removed by name.
+func refuseLeft(left []string, nameable string) error {
+	if len(left) == 0 {
+		return nil
+	}
+	help := "look at what is in them; the reasons are above"
+	if nameable != "" {
+		help = "if nothing in them is needed, by the dates and sizes above: kubeadm-arm storage clean" + nameable
+	}
+	return &RefusedError{Different, fmt.Errorf("copies that may be the last of their kind stay: %d", len(left)), help}
 }
 
 func (m *mover) saveKept(j *journal) error {
@@ -87,75 +120,82 @@ func (m *mover) saveKept(j *journal) error {
 	return m.save(j)
 }
 
+// A fate is what becomes of a kept copy: it is removed if neither is set.
+type fate struct {
+	// absent: it was not there, and is forgotten.
+	absent bool
+	// why it stays; nameable says that the owner can have it removed by its name.
+	why      string
+	nameable bool
+}
+
 // cleanOne removes one copy, or says why not.
-func (m *mover) cleanOne(ctx context.Context, k kept, named bool) (gone bool, why string, err error) {
+func (m *mover) cleanOne(ctx context.Context, k kept) (fate, error) {
 	f := &folder{Path: k.Of}
 	if set := m.j.folder(k.Of); set != nil {
 		f = set
 	}
+	named := slices.Contains(m.use, k.Path)
 	kinds, err := m.at(f, k.Path)
 	if err != nil {
-		return false, "", err
+		return fate{}, err
 	}
 	switch kinds[0] {
 	case nothing:
 		if gone, err := m.gone(k); err != nil || gone || named {
-			return err == nil, "", err // somebody has removed it
+			return fate{absent: true}, err
 		}
-		return false, "not there: its file system is not mounted; if it is gone for good: kubeadm-arm storage clean " +
-			shell.InQuotes(k.Path), nil
+		return fate{why: "not there: its file system is not mounted", nameable: true}, nil
 	case empty:
-		return true, "", m.remove(k.Path)
+		return fate{}, m.remove(k.Path)
 	}
 	if k.Of == "" {
-		return false, "it is not known what it is a copy of; remove it by hand once you have looked at it", nil
+		return fate{why: "it is not known what it is a copy of; look at it, then remove it by hand"}, nil
 	}
 	now, err := m.at(f, k.Of)
 	if err != nil {
-		return false, "", err
+		return fate{}, err
 	}
 	if now[0] != data {
-		return false, "there is no data at " + k.Of + ": this may be the only copy", nil
+		why := "there is no data at " + k.Of + ": this may be the only copy; put it there, or remove it by hand"
+		return fate{why: why}, nil
 	}
 	if tree.Inside(k.Path, k.Of) || tree.Inside(k.Of, k.Path) {
-		return false, "it is no copy of " + k.Of + " but a part of it", nil
+		return fate{why: "it is no copy of " + k.Of + " but a part of it"}, nil
 	}
 	if err := m.refuseSame(k.Path, k.Of); err != nil {
-		return false, "", err
+		return fate{}, err
 	}
 	if err := m.unused(ctx, k.Path, k.Path); err != nil {
-		return false, "", err
+		return fate{}, err
 	}
-	if !named {
-		if why, err := m.needed(ctx, k); err != nil || why != "" {
-			return false, why, err
-		}
+	why, err := m.against(ctx, k)
+	switch {
+	case err != nil:
+		return fate{}, err
+	case why != "" && !named:
+		return fate{why: why, nameable: true}, nil
+	case why != "":
+		m.tell("removing %s, as you named it: %s", k.Path, why)
 	}
-	return true, "", m.removeTree(ctx, k.Path)
+	return fate{}, m.removeTree(ctx, k.Path)
 }
 
-// needed says why a copy may be needed still, empty if it is not.
-func (m *mover) needed(ctx context.Context, k kept) (string, error) {
-	named := "; to remove it all the same: kubeadm-arm storage clean " + shell.InQuotes(k.Path)
+// against is what a copy is and what stands against its removal, empty if all of it
+// is in the present folder. A copy that cannot be read is not.
+func (m *mover) against(ctx context.Context, k kept) (string, error) {
 	in, err := m.contained(ctx, k.Path, k.Of, true)
-	if err != nil || in {
-		return "", err
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
 	}
-	if k.Sum == "" {
-		return "it differs from " + k.Of + " (" + k.Why + ")" + named, nil
+	if err == nil && in {
+		return "", nil
 	}
-	sum, err := m.sum(ctx, k.Path)
+	what := cmp.Or(k.Why, "a copy of "+k.Of)
 	if err != nil {
-		return "", err
+		return fmt.Sprintf("%s; %v", what, err), nil
 	}
-	if sum != k.Sum {
-		return "it was changed since it was set aside, and differs from " + k.Of + named, nil
-	}
-	name, err := m.emptied(ctx, k.Path, k.Of)
-	if err != nil || name == "" {
-		return "", err
-	}
-	return fmt.Sprintf("%s is empty or missing in %s: this may be the last good copy%s", name, k.Of, named), nil
+	return what + "; not all of it is in " + k.Of + ": " + m.differ(ctx, k.Path, k.Of, ""), nil
 }
 
 // emptied is the first file that has content in one folder and is empty, or not

@@ -23,7 +23,7 @@ type Disk struct {
 	Label  string `json:"label,omitempty"`
 	Model  string `json:"model,omitempty"`
 	// Transport is usb, sata, nvme, mmc or virtio, that of the disk below for a
-	// partition, empty when the kernel does not tell.
+	// partition, empty when the kernel does not report.
 	Transport string `json:"transport,omitempty"`
 	// Array says that it is an md array, Card that it is an SD card or eMMC.
 	Array    bool `json:"array,omitempty"`
@@ -40,7 +40,16 @@ type Disk struct {
 	// tops are the whole disks below it; leaf says that nothing is built upon it.
 	tops []string
 	leaf bool
+	// deviceUUID is what btrfs gives each device of one file system. Of several, one
+	// stands for the file system: others are the paths of the rest, which has its path
+	// in partOf.
+	deviceUUID string
+	others     []string
+	partOf     string
 }
+
+// member tells whether it is only a part of an array or a file system.
+func (d Disk) member() bool { return d.FSType == "linux_raid_member" || d.partOf != "" }
 
 // Name is how fstab should name it.
 func (d Disk) Name() string {
@@ -228,10 +237,13 @@ func (b Board) Disks(ctx context.Context) ([]Disk, error) {
 		}
 		// lsblk asks udev, which is silent where no udevd runs and late where it
 		// does; blkid -p reads the device itself.
-		if d.FSType == "" || d.UUID == "" {
+		if d.FSType == "" || d.UUID == "" || d.FSType == btrfs {
 			if text, err := b.Run(ctx, "blkid", "-p", "-o", "udev", d.Path); err == nil {
 				known := parseBlkid(text)
 				d.FSType, d.UUID, d.Label = known["TYPE"], known["UUID"], known["LABEL"]
+				d.deviceUUID = known["UUID_SUB"]
+			} else if ctx.Err() != nil {
+				return nil, fmt.Errorf("ask what is on %s: %w", d.Path, ctx.Err())
 			}
 		}
 		d.MountedAt = m.of(d.number)
@@ -239,10 +251,46 @@ func (b Board) Disks(ctx context.Context) ([]Disk, error) {
 			rootTops = d.tops
 		}
 	}
+	joinBtrfs(all)
 	for i := range all {
 		all[i].Unsuitable = all[i].unsuitable(rootTops)
 	}
 	return all, nil
+}
+
+const btrfs = "btrfs"
+
+// joinBtrfs finds file systems that lie on several disks: all have its UUID, and each a
+// device UUID of its own, which a clone has not. The one that is mounted, or else the
+// first, stands for all.
+func joinBtrfs(disks []Disk) {
+	groups := map[string][]*Disk{}
+	for i, d := range disks {
+		if d.FSType == btrfs && d.UUID != "" {
+			groups[d.UUID] = append(groups[d.UUID], &disks[i])
+		}
+	}
+	for _, group := range groups {
+		seen := map[string]bool{"": true}
+		first := group[0]
+		clone := false
+		for _, d := range group {
+			clone = clone || seen[d.deviceUUID]
+			seen[d.deviceUUID] = true
+			if len(first.MountedAt) == 0 && len(d.MountedAt) > 0 {
+				first = d
+			}
+		}
+		if clone {
+			continue // or not to be told from one
+		}
+		for _, d := range group {
+			if d != first {
+				d.partOf = first.Path
+				first.others = append(first.others, d.Path)
+			}
+		}
+	}
 }
 
 // deviceWait is how long lsblk and blkid have together. Disks on USB that spin up
@@ -255,7 +303,7 @@ func (b Board) deviceWait() time.Duration {
 }
 
 // fileSystems are those that keep owners, modes, links and extended attributes.
-func fileSystems() []string { return []string{"ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs"} }
+func fileSystems() []string { return []string{"ext4", "ext3", "ext2", "xfs", btrfs, "f2fs"} }
 
 // unsuitable says why a disk cannot be chosen.
 func (d Disk) unsuitable(rootTops []string) string {
@@ -267,6 +315,8 @@ func (d Disk) unsuitable(rootTops []string) string {
 		return "is on the disk that the board runs from, which is what its data should leave"
 	case d.FSType == "linux_raid_member":
 		return "is a member of an md array; choose the array"
+	case d.partOf != "":
+		return "is a part of the btrfs on " + d.partOf + "; choose that"
 	case d.FSType == "swap":
 		return "is swap space"
 	case !d.leaf:

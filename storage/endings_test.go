@@ -142,11 +142,13 @@ func TestCleanOfWhatIsNotMounted(t *testing.T) {
 	require.NoError(t, os.WriteFile("/var/lib/volume/data/x", []byte("newer"), 0o600))
 	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
 	s.sh("umount", "/var/lib/volume")
-	removed, left, err := b.Clean(t.Context(), nil)
-	require.NoError(t, err)
-	assert.Empty(t, removed)
-	require.Len(t, left, 1)
-	assert.Contains(t, left[0], "its file system is not mounted")
+	did, err := b.Clean(t.Context(), nil)
+	var refused *RefusedError
+	require.ErrorAs(t, err, &refused)
+	assert.Contains(t, refused.Hint(), "kubeadm-arm storage clean '"+j.Kept[0].Path+"'")
+	assert.Empty(t, did.Removed)
+	require.Len(t, did.Left, 1)
+	assert.Contains(t, did.Left[0], "its file system is not mounted")
 	// A set-up in between does not forget it either.
 	_, err = b.Apply(t.Context(), Request{Device: s.device(), Folders: []string{"/var/lib/etcd"}})
 	require.NoError(t, err)
@@ -159,9 +161,9 @@ func TestCleanOfWhatIsNotMounted(t *testing.T) {
 		paths = append(paths, k.Path)
 	}
 	assert.Contains(t, paths, j.Kept[0].Path)
-	removed, _, err = b.Clean(t.Context(), []string{j.Kept[0].Path})
+	did, err = b.Clean(t.Context(), []string{j.Kept[0].Path})
 	require.NoError(t, err)
-	assert.Equal(t, []string{j.Kept[0].Path}, removed)
+	assert.Equal(t, Cleaned{Removed: []string{j.Kept[0].Path}}, did)
 }
 
 // What a journal from elsewhere names is neither removed nor run, and gets into no file.

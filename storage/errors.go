@@ -5,7 +5,7 @@ type Reason int
 
 // The reasons.
 const (
-	// Unsuitable: the device, a folder or fstab stands against it.
+	// Unsuitable: the device, a folder or fstab does not allow it.
 	Unsuitable Reason = iota
 	// TooSmall: the data does not fit.
 	TooSmall

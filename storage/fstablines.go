@@ -30,7 +30,7 @@ func (j *journal) block() []string {
 	return all
 }
 
-// namesMount tells whether the mount point can stand in an option: a comma would
+// namesMount reports whether the mount point can stand in an option: a comma would
 // end it, and systemd would take a blank for the end of the path.
 func (j *journal) namesMount() bool { return !strings.ContainsAny(j.Mount, ", \t\\\"'%") }
 

@@ -70,7 +70,7 @@ func identify(path string) (guardID, error) {
 	return id, err
 }
 
-// isGuard tells whether a folder is f's guard folder, and holds nothing else.
+// isGuard reports whether a folder is f's guard folder, and holds nothing else.
 func (j *journal) isGuard(f *folder, path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || !info.IsDir() || owner(info) != 0 || !onlyGuardFiles(path) {
@@ -88,7 +88,7 @@ func (j *journal) isGuard(f *folder, path string) bool {
 	return err == nil && f.Guard.Inode != 0 && id == f.Guard
 }
 
-// onlyGuardFiles tells whether nothing is in a folder that a guard folder has
+// onlyGuardFiles reports whether nothing is in a folder that a guard folder has
 // not. renameio's temporary files begin with a dot.
 func onlyGuardFiles(path string) bool {
 	entries, err := safefile.List(path, 10)
@@ -244,7 +244,7 @@ func flags(path string) (flags uint32, can bool) {
 	return flags, err == nil
 }
 
-// protected tells whether a folder is immutable.
+// protected reports whether a folder is immutable.
 func protected(path string) bool {
 	f, _ := flags(path)
 	return f&immutable != 0

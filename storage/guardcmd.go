@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Guard tells whether the folders are where their data is: all that are set up,
+// Guard reports whether the folders are where their data is: all that are set up,
 // or those named. Services ask it before they start, so that whatever it cannot
 // find out is an error.
 func (b Board) Guard(ctx context.Context, only []string) error {
@@ -67,7 +67,7 @@ func (b Board) notBound(ctx context.Context, j *journal, f *folder, m mounts) er
 		"see: kubeadm-arm storage status"}
 }
 
-// rightDisk tells whether what is mounted is the file system of the set-up. Only
+// rightDisk reports whether what is mounted is the file system of the set-up. Only
 // that device is asked: another one that does not answer, or that has the same
 // UUID, is not in the way. The others are looked at if its hardware is not that of
 // the set-up.
@@ -78,7 +78,7 @@ func (b Board) rightDisk(ctx context.Context, j *journal, m mounts) error {
 	}
 	uuid, err := b.uuidOf(ctx, here.Source)
 	if err != nil {
-		return &RefusedError{NotMounted, fmt.Errorf("what is mounted at %s cannot be told: %w", j.Mount, err),
+		return &RefusedError{NotMounted, fmt.Errorf("what is mounted at %s cannot be determined: %w", j.Mount, err),
 			"see: kubeadm-arm storage status"}
 	}
 	if uuid != j.UUID {

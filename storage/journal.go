@@ -118,10 +118,7 @@ type kept struct {
 	Path string `json:"path"`
 	// Of is the folder that it is a copy of.
 	Of string `json:"of,omitempty"`
-	// Sum is the fingerprint with which it was proved equal to what took its place;
-	// empty if it was not. Then clean does not remove it unless it is named, or all
-	// of it is in the folder of now.
-	Sum string `json:"sum,omitempty"`
+	// Why it was kept: what it is.
 	Why string `json:"why,omitempty"`
 	// In is the folder that it was put in. Where another one is at that path now, the
 	// copy's file system is not mounted, and the copy is not gone.
@@ -309,16 +306,6 @@ func (j *journal) checkWords() error {
 		}
 	}
 	return nil
-}
-
-// replaced has it that another content than before is what goes on: kept copies that
-// were proved equal to the former one may be the last of it.
-func (j *journal) replaced(f *folder) {
-	for i, k := range j.Kept {
-		if k.Of == f.Path && k.Sum != f.Sum {
-			j.Kept[i].Sum = ""
-		}
-	}
 }
 
 // plainPath wants a path from the root on that can stand in fstab.

@@ -60,7 +60,7 @@ func (old *journalV1) convert() *journal {
 		k := kept{Path: path, Why: "old data"}
 		for _, f := range j.Folders {
 			if f != nil && f.Names.Before == path {
-				k.Of, k.Sum = f.Path, f.Sum
+				k.Of = f.Path
 			}
 		}
 		j.Kept = append(j.Kept, k)

@@ -41,9 +41,9 @@ type machine interface {
 	kind(j *journal, f *folder, path string) (kind, error)
 	// sum is the fingerprint of a folder.
 	sum(ctx context.Context, path string) (string, error)
-	// same tells whether two paths lead to one folder.
+	// same reports whether two paths lead to one folder.
 	same(one, other string) (bool, error)
-	// contained tells whether all of one folder is in another, too.
+	// contained reports whether all of one folder is in another, too.
 	contained(ctx context.Context, part, in string, whole bool) (bool, error)
 	// differ describes two folders that are not equal; sum is what both were.
 	differ(ctx context.Context, one, other, sum string) string
@@ -75,7 +75,7 @@ type machine interface {
 	unprotect(path string) error
 
 	mountDisk(ctx context.Context, j *journal) error
-	// present tells whether the disk is mounted in its place.
+	// present reports whether the disk is mounted in its place.
 	present(j *journal) (bool, error)
 	bound(j *journal, f *folder) (bool, error)
 	bind(ctx context.Context, j *journal, f *folder) error
@@ -191,7 +191,11 @@ func (l live) differ(ctx context.Context, one, other, sum string) string {
 		if err != nil {
 			return text + ": " + err.Error()
 		}
-		text += fmt.Sprintf("; in %s %s was written last, %s", path, name, at.UTC().Format(time.RFC3339))
+		bytes, _, err := tree.Usage(ctx, path)
+		if err != nil {
+			return text + ": " + err.Error()
+		}
+		text += fmt.Sprintf("; in %s (%s) %s was written last, %s", path, size(bytes), name, at.UTC().Format(time.RFC3339))
 		if now, err := l.sum(ctx, path); err == nil && sum != "" && now == sum {
 			text += ", and nothing changed since the two were equal"
 		}

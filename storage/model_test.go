@@ -20,10 +20,11 @@ import (
 // The state model runs the very transitions of apply, undo and clean on a board
 // of a few names instead of file systems, and tries everything: each command, with
 // each choice, killed or ended by Ctrl-C before each of its changes, or written into
-// by somebody who was not stopped; a start of the board, an etcd that writes, an fsck that empties
-// a file, a disk that goes and comes, or has a twin. From every state that is
-// reached that way, no content that is whole may be lost, and some command must
-// lead out.
+// by somebody who was not stopped; a start of the board, an etcd that writes, an fsck
+// that empties a file or removes a whole copy, in whose place a database is then begun,
+// a disk that goes and comes, or has a twin. From every state that is reached that way,
+// no content that is whole may be lost, unless the owner names the copy that has it to
+// clean, and some command must lead out.
 //
 // It takes copies for equal in kind: two kept ones of the same content count as one.
 
@@ -75,11 +76,15 @@ func (w world) key() string {
 
 func (w world) onDisk(path string) bool { return tree.Inside(path, modelMount) }
 
+func isWhole(content string) bool {
+	return content == oldData || content == newData || content == fresh
+}
+
 // contents are the whole databases that are anywhere.
 func (w world) contents() map[string]bool {
 	all := map[string]bool{}
 	for _, c := range w.Files {
-		if c == oldData || c == newData || c == fresh {
+		if isWhole(c) {
 			all[c] = true
 		}
 	}
@@ -122,9 +127,12 @@ func (b *modelBoard) step() {
 		b.cuts = append(b.cuts, b.w.clone())
 	}
 	if b.n == b.write {
+		was := b.w.Files[b.w.shown(modelFolder)]
 		b.w.written()
 		b.had = b.w.contents()
-		delete(b.had, oldData) // what it has grown from may go
+		if was == oldData {
+			delete(b.had, oldData) // what it has grown from may go
+		}
 	}
 	if b.n > 400 {
 		panic(errEndless)
@@ -469,7 +477,7 @@ func (b *modelBoard) do(d action) (err error) {
 	if j.Doing != "" {
 		return refused
 	}
-	_, _, err = m.clean(ctx, nil)
+	_, err = m.clean(ctx)
 	return err
 }
 
@@ -480,7 +488,7 @@ func (w *world) settle() {
 	seen := map[string]bool{}
 	if w.Journal != "" {
 		j.Kept = slices.DeleteFunc(j.Kept, func(k kept) bool {
-			c := fmt.Sprint(w.onDisk(k.Path), w.Files[k.Path], k.Sum, k.Path == "/before")
+			c := fmt.Sprint(w.onDisk(k.Path), w.Files[k.Path], k.Path == "/before")
 			again := seen[c] && w.Files[k.Path] != ""
 			seen[c] = true
 			if again {
@@ -516,8 +524,18 @@ func (w world) events() map[string]world {
 			if content == oldData || content == newData {
 				add("fsck "+path, func(c *world) { c.Mishaps--; c.Files[path] = "torn " + content })
 			}
+			if isWhole(content) || path == w.shown(modelFolder) {
+				add("fsck removes "+path, func(c *world) {
+					c.Mishaps--
+					delete(c.Files, path)
+					c.Bound = c.Bound && !c.onDisk(path)
+				})
+			}
+			if isWhole(content) && path == w.shown(modelFolder) {
+				// systemd makes what a line of fstab binds, if it is missing.
+				add("fsck removes "+path+", a database is begun", func(c *world) { c.Mishaps--; c.Files[path] = fresh })
+			}
 		}
-		add("fsck removes the folder", func(c *world) { c.Mishaps--; delete(c.Files, c.shown(modelFolder)); c.Bound = false })
 		for _, how := range []string{"gone", "twin"} {
 			add(how, func(c *world) {
 				c.Mishaps--
@@ -534,20 +552,23 @@ func (w world) events() map[string]world {
 	return all
 }
 
-func actions() []action {
+func (w world) actions() []action {
 	all := []action{{verb: "apply"}, {verb: "undo"}, {verb: "clean"}, {verb: "undo", withoutDisk: true}}
+	for _, k := range w.readJournal().Kept {
+		all = append(all, action{verb: "clean", use: k.Path})
+	}
 	for _, use := range []string{modelFolder, modelMount + modelFolder, "/before"} {
-		all = append(all, action{verb: "apply", use: use}, action{verb: "undo", use: use}, action{verb: "undo", use: use, withoutDisk: true})
+		all = append(all, action{verb: "apply", use: use}, action{verb: "undo", use: use},
+			action{verb: "undo", use: use, withoutDisk: true})
 	}
 	return all
 }
 
 // lost is a whole content that a command has removed everywhere. Clean may remove
-// what the folder's data has grown from.
-func lost(d action, had, has map[string]bool) string {
+// that of a copy which the owner named.
+func (w world) lost(d action, had, has map[string]bool) string {
 	for c := range had {
-		grown := d.verb == "clean" && c == oldData && has[newData] && had[newData]
-		if !has[c] && !grown {
+		if !has[c] && (d.verb != "clean" || w.Files[d.use] != c) {
 			return c
 		}
 	}
@@ -581,7 +602,7 @@ func explore(t *testing.T, first world, exchanges bool, depth int) (states, tran
 			reach(next, path+"; "+name)
 		}
 		out := false
-		for _, d := range actions() {
+		for _, d := range w.actions() {
 			try := func(write, stop int) (steps int) {
 				c := w.clone()
 				b := &modelBoard{w: &c, exchanges: exchanges, write: write, stop: stop, had: w.contents()}
@@ -590,7 +611,7 @@ func explore(t *testing.T, first world, exchanges bool, depth int) (states, tran
 				}
 				err := b.do(d)
 				check := func(after world, had map[string]bool, how string) {
-					if gone := lost(d, had, after.contents()); gone != "" {
+					if gone := w.lost(d, had, after.contents()); gone != "" {
 						require.Empty(t, gone, "%s\nbefore %s\nafter  %s\nerror  %v", how, w.key(), after.key(), err)
 					}
 					reach(after, how)
@@ -651,7 +672,8 @@ func TestModel(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("result: model, sequences of up to %d commands and events, %d of them mishaps: %d states, %d transitions, none with loss, a way out of each",
+	t.Logf("result: model, sequences of up to %d commands and events, %d of them mishaps: "+
+		"%d states, %d transitions, none with loss, a way out of each",
 		depth, mishaps, states.Load(), transitions.Load())
 }
 

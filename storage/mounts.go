@@ -40,7 +40,7 @@ func (m mounts) at(place string) *mountinfo.Info {
 // autofs is the type of an automount point (systemd.automount(5)).
 const autofs = "autofs"
 
-// automount tells whether a place is mounted at its first use.
+// automount reports whether a place is mounted at its first use.
 func (m mounts) automount(place string) bool {
 	return slices.ContainsFunc(m, func(i *mountinfo.Info) bool { return i.Mountpoint == place && i.FSType == autofs })
 }
@@ -132,7 +132,7 @@ func blockNumber(name string) (devNumber, bool) {
 	return devNumber(stat.Rdev), ok //nolint:unconvert // narrower on some architectures
 }
 
-// bound tells whether folder is the bind mount of the same path below base, which
+// bound reports whether folder is the bind mount of the same path below base, which
 // is what our lines in fstab make of it.
 func (m mounts) bound(base, folder string) bool {
 	b, f := m.at(base), m.at(folder)

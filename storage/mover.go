@@ -37,7 +37,7 @@ type mover struct {
 	inUse map[string]bool
 	// withoutDisk says that the disk is gone for good.
 	withoutDisk bool
-	// verb is apply or undo, for what is told to the owner.
+	// verb is apply or undo, for what is shown to the owner.
 	verb string
 	// grace is how long the run may put things in order once its context has ended.
 	grace time.Duration
@@ -215,7 +215,7 @@ func (m *mover) discard(ctx context.Context, f *folder, path, witness string, wh
 	return m.setAside(f, path, "not all of it is in "+witness)
 }
 
-// copyNew copies a folder to a name of ours. A copy that fails goes again: nothing
+// copyNew copies a folder to another name. A copy that fails goes again: nothing
 // is in it that is not in the original, if that did not change meanwhile.
 func (m *mover) copyNew(ctx context.Context, f *folder, from, to string) (string, error) {
 	if err := m.discard(ctx, f, to, from, false); err != nil {
@@ -239,11 +239,11 @@ func (m *mover) copyNew(ctx context.Context, f *folder, from, to string) (string
 
 // keep records a copy that is set aside.
 func (m *mover) keep(k kept) {
-	k.In, _ = m.parent(k.Path) // if that cannot be told, the copy never counts as gone
+	k.In, _ = m.parent(k.Path) // if that cannot be determined, the copy never counts as gone
 	m.j.keep(k)
 }
 
-// gone tells whether a kept copy is nowhere any more, its file system being mounted.
+// gone reports whether a kept copy is nowhere any more, its file system being mounted.
 func (m *mover) gone(k kept) (bool, error) {
 	kinds, err := m.at(&folder{Path: k.Of}, k.Path)
 	if err != nil || kinds[0] != nothing || k.In == (guardID{}) {
@@ -354,7 +354,7 @@ func (m *mover) see(ctx context.Context, old, disk string) (proof, error) {
 	return proof{one, other}, errors.Join(err, m.wait())
 }
 
-// still tells whether the folder, now at a path, and its copy are as they were
+// still reports whether the folder, now at a path, and its copy are as they were
 // when this run proved them equal.
 func (m *mover) still(ctx context.Context, f *folder, path string) (bool, error) {
 	was, ok := m.proved[f.Path]

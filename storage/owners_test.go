@@ -24,10 +24,18 @@ func mountTableOf(t *testing.T, text string) mounts {
 // A folder of a disk that is bound elsewhere is the disk's, an automount that nobody
 // has used is no mount, and a subvolume of btrfs is one.
 func TestMountsOfADisk(t *testing.T) {
-	m := mountTableOf(t, "21 1 179:2 / / rw - ext4 none rw\n"+
-		"30 21 8:1 / /srv/disk rw - ext4 none rw\n31 21 8:1 /data /export/data rw - ext4 none rw\n32 21 8:1 / /mnt/again rw - ext4 none rw\n"+
-		"40 21 0:50 / /srv/ssd rw - autofs systemd-1 rw,direct\n41 21 0:51 / /srv/used rw - autofs systemd-1 rw\n42 41 8:17 / /srv/used rw - ext4 none rw\n"+
-		"50 21 8:33 /@ /a rw - btrfs none rw\n51 21 8:33 /@home /b rw - btrfs none rw\n52 21 8:33 /@/x /c rw - btrfs none rw\n60 21 8:49 /only /d rw - ext4 none rw\n")
+	m := mountTableOf(t, `21 1 179:2 / / rw - ext4 none rw
+30 21 8:1 / /srv/disk rw - ext4 none rw
+31 21 8:1 /data /export/data rw - ext4 none rw
+32 21 8:1 / /mnt/again rw - ext4 none rw
+40 21 0:50 / /srv/ssd rw - autofs systemd-1 rw,direct
+41 21 0:51 / /srv/used rw - autofs systemd-1 rw
+42 41 8:17 / /srv/used rw - ext4 none rw
+50 21 8:33 /@ /a rw - btrfs none rw
+51 21 8:33 /@home /b rw - btrfs none rw
+52 21 8:33 /@/x /c rw - btrfs none rw
+60 21 8:49 /only /d rw - ext4 none rw
+`)
 	assert.Equal(t, []string{"/srv/disk", "/mnt/again"}, m.of(number(8, 1)))
 	assert.Equal(t, "/srv/disk", m.whole(m.at("/export/data")).Mountpoint)
 	assert.Equal(t, "/mnt/again", m.whole(m.at("/mnt/again")).Mountpoint)
@@ -133,7 +141,8 @@ func TestOwnersDisk(t *testing.T) {
 
 // TestOldLsblk: the columns that are asked for are those of util-linux 2.27.
 func TestOldLsblk(t *testing.T) {
-	old := []string{"NAME", "KNAME", "MAJ:MIN", "FSTYPE", "MOUNTPOINT", "LABEL", "UUID", "PARTLABEL", "PARTUUID", "RO", "RM", "MODEL", "SERIAL", "SIZE", "STATE", "TYPE", "TRAN", "VENDOR"}
+	old := strings.Fields("NAME KNAME MAJ:MIN FSTYPE MOUNTPOINT LABEL UUID PARTLABEL PARTUUID " +
+		"RO RM MODEL SERIAL SIZE STATE TYPE TRAN VENDOR")
 	b := testBoard()
 	b.Run = func(ctx context.Context, name string, args ...string) ([]byte, error) {
 		if name == "lsblk" {

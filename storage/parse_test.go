@@ -1,8 +1,11 @@
 package storage
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -61,7 +64,13 @@ func FuzzParseLsblk(f *testing.F) {
 }
 
 func TestParseBlkid(t *testing.T) {
-	text := "ID_FS_LABEL=My_Disk\nID_FS_LABEL_ENC=My\\x20Disk\nID_FS_UUID=1-2\nID_FS_UUID_ENC=1-2\nID_FS_TYPE=ext4\nother\n"
+	text := `ID_FS_LABEL=My_Disk
+ID_FS_LABEL_ENC=My\x20Disk
+ID_FS_UUID=1-2
+ID_FS_UUID_ENC=1-2
+ID_FS_TYPE=ext4
+other
+`
 	assert.Equal(t, map[string]string{"LABEL": "My Disk", "UUID": "1-2", "TYPE": "ext4"}, parseBlkid([]byte(text)))
 	assert.Equal(t, "a\\xzz\\x4", unhex("a\\xzz\\x4"))
 }
@@ -99,9 +108,81 @@ func TestBlock(t *testing.T) {
 		"/mnt/a,b/var/lib/etcd /var/lib/etcd none bind,nofail 0 0",
 	}, j.block(), "a comma would end the option")
 	j.Mount, j.OwnersLine = "/mnt/root", true
-	assert.Equal(t, []string{"/mnt/root/var/lib/etcd /var/lib/etcd none bind,nofail,x-systemd.requires-mounts-for=/mnt/root 0 0"}, j.block())
+	assert.Equal(t, []string{
+		"/mnt/root/var/lib/etcd /var/lib/etcd none bind,nofail,x-systemd.requires-mounts-for=/mnt/root 0 0",
+	}, j.block())
 	for _, e := range j.reasons() {
 		assert.NotEmpty(t, e.Reason)
 		assert.Contains(t, strings.Join(j.block(), "\n"), strings.TrimSuffix(e.Option, "="))
+	}
+}
+
+// A disk that does not answer in time has not nothing on it.
+func TestDiskThatDoesNotAnswer(t *testing.T) {
+	b := Board{DeviceWait: time.Nanosecond, Run: func(ctx context.Context, name string, _ ...string) ([]byte, error) {
+		if name == "lsblk" {
+			return []byte(`{"blockdevices": [{"name": "sda", "kname": "sda", "maj:min": "8:0", "size": 9, "type": "disk"}]}`), nil
+		}
+		<-ctx.Done()
+		return nil, errors.New("signal: killed")
+	}}
+	_, err := b.Disks(t.Context())
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, "/dev/sda")
+}
+
+// A btrfs on several disks is one file system; a clone of one of its disks is none of it.
+func TestBtrfsOnSeveralDisks(t *testing.T) {
+	const list = `{"blockdevices": [
+		{"name": "sda", "kname": "sda", "maj:min": "8:0", "size": 1000000000, "type": "disk", "fstype": "btrfs", "uuid": "f"},
+		{"name": "sdb", "kname": "sdb", "maj:min": "8:16", "size": 1000000000, "type": "disk", "fstype": "btrfs", "uuid": "f"},
+		{"name": "sdc", "kname": "sdc", "maj:min": "8:32", "size": 1000000000, "type": "disk", "fstype": "xfs", "uuid": "x"}]}`
+	own := map[string]string{"/dev/sda": "one", "/dev/sdb": "two"}
+	b := Board{Run: func(_ context.Context, name string, args ...string) ([]byte, error) {
+		if name == "lsblk" {
+			return []byte(list), nil
+		}
+		return []byte("ID_FS_TYPE=btrfs\nID_FS_UUID=f\nID_FS_UUID_SUB=" + own[args[len(args)-1]] + "\n"), nil
+	}}
+	choose := func(device string) (string, *RefusedError) {
+		disks, err := b.Disks(t.Context())
+		require.NoError(t, err)
+		var p Plan
+		err = p.chooseDisk(Request{Device: device}, &journal{}, disks, nil)
+		var refused *RefusedError
+		if err != nil {
+			require.ErrorAs(t, err, &refused)
+		}
+		return p.Disk.Path, refused
+	}
+	for _, name := range []string{"UUID=f", "UUID=F"} {
+		path, refused := choose(name)
+		assert.Nil(t, refused)
+		assert.Equal(t, "/dev/sda", path)
+	}
+	disks, err := b.Disks(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "is a part of the btrfs on /dev/sda; choose that", disks[1].Unsuitable)
+	assert.Equal(t, []string{"/dev/sdb"}, disks[0].others)
+	device, err := findDisk(disks, &journal{UUID: "f"})
+	require.NoError(t, err)
+	assert.Equal(t, "/dev/sda", device)
+
+	disks[0].MountedAt, disks[1].MountedAt = nil, []string{"/mnt/root"}
+	disks[0].others, disks[1].partOf = nil, ""
+	joinBtrfs(disks)
+	assert.Equal(t, "/dev/sdb", disks[0].partOf, "the kernel names the other one")
+
+	for _, sub := range []string{"one", ""} {
+		own["/dev/sdb"] = sub
+		_, refused := choose("UUID=f")
+		require.NotNil(t, refused)
+		assert.ErrorContains(t, refused, "2 disks have it: /dev/sda and /dev/sdb")
+		assert.Contains(t, refused.Hint(), "(btrfstune -u DEVICE)")
+	}
+	for kind, command := range map[string]string{"ext4": "tune2fs -U random", "xfs": "xfs_admin -U generate", "f2fs": ""} {
+		hint := ambiguous("", []Disk{{FSType: kind}}).Hint()
+		assert.Contains(t, hint, command)
+		assert.Equal(t, command != "", strings.Contains(hint, "another UUID"), kind)
 	}
 }

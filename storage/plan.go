@@ -163,7 +163,7 @@ func (p *Plan) decideFolders(ctx context.Context, w Request, j *journal, lines [
 	}
 	n := j.clone()
 	n.UUID, n.FSType, n.Mount = p.Disk.UUID, p.Disk.FSType, p.Mount
-	if ids := deviceIDs(p.Disk.Path); len(ids) > 0 {
+	if ids := p.Disk.hardware(); len(ids) > 0 {
 		n.Hardware = ids
 	}
 	if j.UUID == "" {
@@ -226,7 +226,7 @@ func (p *Plan) decideUnits(program string) (err error) {
 	return err
 }
 
-// nothingToDo tells whether all is set up and mounted already.
+// nothingToDo reports whether all is set up and mounted already.
 func (p *Plan) nothingToDo(j *journal, m mounts) bool {
 	if j.Doing != "" || len(j.Stopped) > 0 || string(p.After) != string(p.Before) ||
 		len(j.Folders) != len(p.journal.Folders) {
@@ -292,7 +292,7 @@ func damagedLines(err error) error {
 		fstabPath, err)
 }
 
-// strayLines refuses a board whose fstab has lines of ours, whole or not, though
+// strayLines refuses a board whose fstab has lines of kubeadm-arm's, whole or not, though
 // no journal knows of anything set up.
 func strayLines() error {
 	text, err := readFstab()
@@ -306,7 +306,7 @@ func strayLines() error {
 	case block != nil:
 		return unsuitable("build it anew from the lines: kubeadm-arm storage apply --rebuild; then, if nothing of theirs "+
 			"is wanted any more: "+
-			"kubeadm-arm storage undo", "%s has lines of kubeadm-arm storage, and %s, which tells how they came there, is "+
+			"kubeadm-arm storage undo", "%s has lines of kubeadm-arm storage, and %s, which records how they came there, is "+
 			"missing",
 			fstabPath, journalPath)
 	}

@@ -27,24 +27,18 @@ func mountTable(t *testing.T) string {
 	return string(out)
 }
 
-// TestRefused: each refusal is one clear line, and leaves the board as it was.
-func TestRefused(t *testing.T) {
-	if !onStage(t) {
-		return
-	}
-	s := newStage(t)
-	s.up()
-	s.populate()
-	ctx := context.Background()
-	b := testBoard()
+// refusal is a request that is refused, on a board on which make has prepared something.
+type refusal struct {
+	name    string
+	request Request
+	make    func() (undo func())
+	code    Reason
+	says    string
+}
+
+func refusals(t *testing.T, s *stage) []refusal {
 	device := s.device()
-	for _, c := range []struct {
-		name    string
-		request Request
-		make    func() (undo func())
-		code    Reason
-		says    string
-	}{
+	return []refusal{
 		{"unknown UUID", Request{Device: "UUID=0000"}, nil, Unsuitable, "UUID=0000: no disk has it"},
 		{"unknown label", Request{Device: "LABEL=nobody"}, nil, Unsuitable, "LABEL=nobody: no disk has it"},
 		{"no such device", Request{Device: "/dev/nothing"}, nil, Unsuitable, "/dev/nothing: there is no such device or folder"},
@@ -83,12 +77,13 @@ func TestRefused(t *testing.T) {
 		}, Busy, "/var/lib/docker cannot be moved: /var/lib/docker/deep is mounted in it"},
 		{"foreign line for the folder", Request{Device: device}, foreignLine(t, "/x /var/lib/etcd/ none bind 0 0"), Unsuitable, "line 5 of /etc/fstab mounts something at /var/lib/etcd already: /x /var/lib/etcd/ none bind 0 0"},
 		{"foreign line for the disk's place", Request{Device: device}, foreignLine(t, "LABEL=x /mnt/root xfs defaults 0 0"), Unsuitable, "line 5 of /etc/fstab mounts something at /mnt/root already"},
-		{"marked lines damaged", Request{Device: device}, foreignLine(t, fstab.Begin), Unsuitable, "/etc/fstab: the lines of kubeadm-arm storage are not whole"},
-		{"symbolic link in the folder's path", Request{Device: device, Folders: []string{"/var/lib/link/etcd"}}, func() func() {
+		{"marked lines damaged", Request{Device: device}, foreignLine(t, fstab.Begin), Unsuitable,
+			"/etc/fstab: the lines of kubeadm-arm storage are not whole"},
+		{"link in the folder's path", Request{Device: device, Folders: []string{"/var/lib/link/etcd"}}, func() func() {
 			require.NoError(t, os.Symlink("/mnt", "/var/lib/link"))
 			return func() { require.NoError(t, os.Remove("/var/lib/link")) }
 		}, Unsuitable, "the folder /var/lib/link/etcd leads over a symbolic link, /var/lib/link to /mnt"},
-		{"symbolic link in the mount point's", Request{Device: device, Mount: "/mnt/link/root"}, func() func() {
+		{"link in the mount point's", Request{Device: device, Mount: "/mnt/link/root"}, func() func() {
 			require.NoError(t, os.Symlink("/srv", "/mnt/link"))
 			return func() { require.NoError(t, os.Remove("/mnt/link")) }
 		}, Unsuitable, "the mount point /mnt/link/root leads over a symbolic link"},
@@ -116,14 +111,26 @@ func TestRefused(t *testing.T) {
 			require.NoError(t, sleep.Start())
 			return func() { _ = sleep.Process.Kill(); _ = sleep.Wait(); f.Close() }
 		}, Busy, "/var/lib/etcd is in use by sleep (pid "},
-	} {
+	}
+}
+
+// TestRefused: each refusal is one clear line, and leaves the board as it was.
+func TestRefused(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	s := newStage(t)
+	s.up()
+	s.populate()
+	b := testBoard()
+	for _, c := range refusals(t, s) {
 		t.Run(c.name, func(t *testing.T) {
 			undo := func() {}
 			if c.make != nil {
 				undo = c.make()
 			}
 			before, table := listing(t), mountTable(t)
-			_, err := b.Apply(ctx, c.request)
+			_, err := b.Apply(t.Context(), c.request)
 			assert.Equal(t, before, listing(t), "something was changed")
 			assert.Equal(t, table, mountTable(t))
 			undo()
@@ -171,7 +178,7 @@ func TestFullHalfWay(t *testing.T) {
 	s.sh("mount", s.disk, "/srv")
 	left, err := exec.Command("find", "/srv", "-mindepth", "1", "-not", "-name", "lost+found").Output()
 	require.NoError(t, err)
-	assert.Equal(t, "/srv/filler\n", string(left), "nothing of ours is left on the disk")
+	assert.Equal(t, "/srv/filler\n", string(left), "no copy is left on the disk")
 }
 
 // TestCopyThatLies: what the copier gets wrong is found before the switch.
@@ -218,8 +225,8 @@ func write1(t *testing.T, path string) {
 	require.NoError(t, errors.Join(err, f.Close(), os.Chtimes(path, info.ModTime(), info.ModTime())))
 }
 
-// TestApplyAgainAddUndoClean is one life of a set-up, at a place with a blank.
-func TestApplyAgainAddUndoClean(t *testing.T) {
+// TestApplyAgainAddUndo is one life of a set-up, at a place with a blank.
+func TestApplyAgainAddUndo(t *testing.T) {
 	if !onStage(t) {
 		return
 	}
@@ -273,15 +280,35 @@ func TestApplyAgainAddUndoClean(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, data, snapshots(t))
 
-	// Unmounted, as without the disk.
+	require.NoError(t, b.Undo(ctx, UndoOptions{}))
+	assert.Equal(t, before, listing(t))
+	assert.Equal(t, data, snapshots(t))
+	require.ErrorContains(t, b.Undo(ctx, UndoOptions{}), "nothing is set up")
+}
+
+// TestWithoutTheDisk: nothing starts on the card's empty folders, and nothing is changed
+// on a disk that stands at the place of the right one.
+func TestWithoutTheDisk(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	s := newStage(t)
+	s.up()
+	s.populate()
+	ctx := context.Background()
+	b := testBoard()
+	data := snapshots(t)
+	w := Request{Device: s.device(), Mount: "/mnt/my disk", Folders: []string{"/var/lib/etcd", "/var/lib/docker"}}
+	_, err := b.Apply(ctx, w)
+	require.NoError(t, err)
 	s.sh("umount", "/var/lib/etcd")
 	require.ErrorContains(t, b.Guard(ctx, nil), "nothing is started: /var/lib/etcd is not on its disk")
 	require.NoError(t, b.Guard(ctx, []string{"/var/lib/docker"}))
-	status, err = b.ReadStatus(ctx)
+	status, err := b.ReadStatus(ctx)
 	require.NoError(t, err)
 	require.Len(t, status.Findings, 1)
 	assert.Contains(t, status.Findings[0].Text, "no second database arises there")
-	_, _, err = b.Clean(ctx, nil)
+	_, err = b.Clean(ctx, nil)
 	require.ErrorContains(t, err, "/var/lib/etcd is not on its disk now")
 	_, err = b.Apply(ctx, Request{})
 	require.NoError(t, err, "apply mounts it again")
@@ -292,19 +319,26 @@ func TestApplyAgainAddUndoClean(t *testing.T) {
 	require.ErrorContains(t, b.Undo(ctx, UndoOptions{}), "another disk than UUID=")
 	s.sh("umount", "/mnt/my disk")
 	assert.Equal(t, data, snapshots(t))
-
 	require.NoError(t, b.Undo(ctx, UndoOptions{}))
-	assert.Equal(t, before, listing(t))
-	assert.Equal(t, data, snapshots(t))
-	require.ErrorContains(t, b.Undo(ctx, UndoOptions{}), "nothing is set up")
+}
 
-	// The card died, the disk holds the data: it is taken up.
-	_, err = b.Apply(ctx, Request{Device: s.device(), Folders: testFolders()})
+// TestDeadCard: the card died and the disk holds the data, which is taken up.
+func TestDeadCard(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	s := newStage(t)
+	s.up()
+	s.populate()
+	ctx := context.Background()
+	b := testBoard()
+	data := snapshots(t)
+	_, err := b.Apply(ctx, Request{Device: s.device(), Folders: testFolders()})
 	require.NoError(t, err)
-	removed, left, err := b.Clean(ctx, nil)
+	did, err := b.Clean(ctx, nil)
 	require.NoError(t, err)
-	assert.Len(t, removed, 2, "an empty folder is not kept")
-	assert.Empty(t, left)
+	assert.Len(t, did.Removed, 2, "an empty folder is not kept")
+	assert.Empty(t, did.Left)
 	for _, f := range append(testFolders(), "/mnt/root") {
 		s.sh("umount", f)
 	}
@@ -315,7 +349,7 @@ func TestApplyAgainAddUndoClean(t *testing.T) {
 	require.NoError(t, os.Remove(journalPath))
 	require.NoError(t, os.WriteFile(fstabPath, []byte(ownersFstab), 0o644))
 	s.sh("mount", s.disk, "/mnt/root")
-	p, err = b.Apply(ctx, Request{Device: "/mnt/root", Folders: testFolders()})
+	p, err := b.Apply(ctx, Request{Device: "/mnt/root", Folders: testFolders()})
 	require.NoError(t, err)
 	assert.Equal(t, "adopt", p.Moves[0].What)
 	assert.Equal(t, data, snapshots(t))

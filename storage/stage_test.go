@@ -62,7 +62,8 @@ func victim(do string) int {
 	}
 	var err error
 	if do == "apply" {
-		_, err = b.Apply(context.Background(), Request{Device: os.Getenv("STORAGE_TEST_DEVICE"), Folders: testFolders(), Use: testUse()})
+		r := Request{Device: os.Getenv("STORAGE_TEST_DEVICE"), Folders: testFolders(), Use: testUse()}
+		_, err = b.Apply(context.Background(), r)
 	} else {
 		err = b.Undo(context.Background(), UndoOptions{Use: testUse()})
 	}
@@ -74,7 +75,8 @@ func victim(do string) int {
 }
 
 func testBoard() Board {
-	return Board{Run: withoutServices, Now: time.Now, Identity: func() string { return "this board" }}
+	return Board{Run: withoutServices, Now: time.Now, Identity: func() string { return "this board" },
+		DeviceWait: time.Hour} // a busy machine is no disk that hangs
 }
 
 // withoutServices runs programs on a board on which no service is active.
@@ -112,7 +114,8 @@ func onStages(t *testing.T, n int) (printed []string) {
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
-			cmd := exec.Command("unshare", "--mount", "--propagation", "private", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "90m")
+			cmd := exec.Command("unshare", "--mount", "--propagation", "private",
+				os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "90m")
 			cmd.Env = append(os.Environ(), "STORAGE_TEST_STAGE="+t.Name(), fmt.Sprintf("STORAGE_TEST_SHARE=%d/%d", i, n))
 			out, err := cmd.CombinedOutput()
 			printed[i], failed[i] = string(out), err
@@ -127,7 +130,7 @@ func onStages(t *testing.T, n int) (printed []string) {
 	return printed
 }
 
-// takes tells whether the trial with that number belongs to this process.
+// takes reports whether the trial with that number belongs to this process.
 func takes(trial int) bool {
 	var i, n int
 	_, err := fmt.Sscanf(os.Getenv("STORAGE_TEST_SHARE"), "%d/%d", &i, &n)
@@ -147,7 +150,8 @@ type stage struct {
 	verified map[string]bool
 }
 
-const ownersFstab = "proc\t/proc proc defaults 0 0\n\n# the owner's own\nLABEL=nowhere /srv/it\\040is ext4 noauto,nofail 0 0  \n"
+const ownersFstab = "proc\t/proc proc defaults 0 0\n\n# the owner's own\n" +
+	"LABEL=nowhere /srv/it\\040is ext4 noauto,nofail 0 0  \n"
 
 func newStage(t *testing.T) *stage {
 	// Images in memory: what is tested is the order of things, not the disk.
@@ -196,7 +200,7 @@ func (s *stage) up() {
 	s.t.Helper()
 	card := filepath.Join(s.dir, "mounted")
 	require.NoError(s.t, os.MkdirAll(card, 0o755))
-	s.sh("mount", "-o", "loop", filepath.Join(s.dir, "card"), card)
+	s.sh("mount", s.loop("card"), card)
 	for _, d := range []string{"etc", "lib", "mnt"} {
 		require.NoError(s.t, os.MkdirAll(filepath.Join(card, d), 0o755))
 	}
@@ -316,7 +320,9 @@ func (s *stage) populate() {
 	require.NoError(t, os.Chmod(d+"/su", os.ModeSetuid|os.ModeSetgid|0o755))
 	require.NoError(t, os.Mkdir(d+"/sticky", 0o777))
 	require.NoError(t, os.Chmod(d+"/sticky", os.ModeSticky|0o777))
-	for _, name := range []string{"two\nlines", "-rf", "blank and\ttab", "not\xff\xfeUTF-8", "\"quoted'\\", "*?[", strings.Repeat("n", 255), ".hidden"} {
+	for _, name := range []string{
+		"two\nlines", "-rf", "blank and\ttab", "not\xff\xfeUTF-8", "\"quoted'\\", "*?[", strings.Repeat("n", 255), ".hidden",
+	} {
 		write(d+"/"+name, name, 0o444)
 	}
 	sparse, err := os.Create(d + "/sparse") // larger than the disk
@@ -329,7 +335,14 @@ func (s *stage) populate() {
 	require.NoError(t, unix.Mknod(d+"/whiteout", unix.S_IFCHR, 0))
 	require.NoError(t, unix.Mknod(d+"/socket", unix.S_IFSOCK|0o660, 0))
 	// user::rw-,user:1234:r--,group::r--,mask::r--,other::--- (acl(5), linux/posix_acl_xattr.h)
-	acl := []byte{2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 0xd2, 4, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255, 16, 0, 4, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255}
+	acl := []byte{
+		2, 0, 0, 0,
+		1, 0, 6, 0, 255, 255, 255, 255,
+		2, 0, 4, 0, 0xd2, 4, 0, 0,
+		4, 0, 4, 0, 255, 255, 255, 255,
+		16, 0, 4, 0, 255, 255, 255, 255,
+		32, 0, 0, 0, 255, 255, 255, 255,
+	}
 	for name, value := range map[string][]byte{
 		"user.note": []byte("x\x00y"), "trusted.overlay.opaque": []byte("y"), "system.posix_acl_access": acl,
 		"security.capability": {1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
@@ -348,7 +361,8 @@ func (s *stage) populate() {
 // with the fingerprint.
 func snapshot(t *testing.T, folder string) string {
 	t.Helper()
-	tar := exec.Command("tar", "--create", "--directory", folder, "--sort=name", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "--format=posix",
+	tar := exec.Command("tar", "--create", "--directory", folder, "--sort=name", "--numeric-owner",
+		"--xattrs", "--xattrs-include=*", "--acls", "--format=posix",
 		"--pax-option=exthdr.name=%d/%f,delete=atime,delete=ctime", "--warning=no-file-ignored", ".")
 	h := sha256.New()
 	var said bytes.Buffer
@@ -386,7 +400,7 @@ func listing(t *testing.T) string {
 	return strings.Join(lines, "\n")
 }
 
-// child runs the victim; killed tells whether it was.
+// child runs the victim; killed reports whether it was.
 func (s *stage) child(do string, kill int, list bool) (out string, killed bool) {
 	s.t.Helper()
 	text, err := s.run(do, kill, list)
@@ -406,8 +420,8 @@ func (s *stage) try(do string) (out string, err error) { return s.run(do, 0, fal
 
 func (s *stage) run(do string, kill int, list bool) (string, error) {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "STORAGE_TEST_DO="+do, "STORAGE_TEST_KILL="+strconv.Itoa(kill), "STORAGE_TEST_DEVICE="+s.device(),
-		"STORAGE_TEST_USE="+strings.Join(s.use, ":"))
+	cmd.Env = append(os.Environ(), "STORAGE_TEST_DO="+do, "STORAGE_TEST_KILL="+strconv.Itoa(kill),
+		"STORAGE_TEST_DEVICE="+s.device(), "STORAGE_TEST_USE="+strings.Join(s.use, ":"))
 	if list {
 		cmd.Env = append(cmd.Env, "STORAGE_TEST_LIST=1")
 	}
@@ -415,7 +429,7 @@ func (s *stage) run(do string, kill int, list bool) (string, error) {
 	return string(text), err
 }
 
-// isGuardNow tells whether a folder is the guard folder of the journal's.
+// isGuardNow reports whether a folder is the guard folder of the journal's.
 func isGuardNow(t *testing.T, path string) bool {
 	t.Helper()
 	j, err := readJournal()

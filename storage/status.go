@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 )
 
@@ -151,14 +152,15 @@ func (s *Status) checkMounted(j *journal, m mounts) {
 	if s.Device != "" && !s.Mounted {
 		s.problem("see: findmnt "+j.Mount, "another disk is mounted at %s: %s", j.Mount, here.Source)
 	}
-	if strings.HasPrefix(here.Options, "ro") || strings.HasPrefix(here.VFSOptions, "ro") {
+	if linux.ReadOnly(here) {
 		s.problem("see: dmesg", "%s is mounted read-only, as after an error of the disk", j.Mount)
 	}
 	var fs unix.Statfs_t
 	if unix.Statfs(j.Mount, &fs) != nil {
 		return
 	}
-	s.Bytes, s.FreeBytes = int64(fs.Blocks)*int64(fs.Bsize), int64(fs.Bavail)*int64(fs.Bsize) //nolint:unconvert // narrower on some
+	block := int64(fs.Bsize) //nolint:unconvert // narrower on some
+	s.Bytes, s.FreeBytes = int64(fs.Blocks)*block, int64(fs.Bavail)*block
 	if s.FreeBytes < s.Bytes/20 {
 		s.warning("make room on it; a full disk stops etcd", "only %s of %s are free at %s", size(s.FreeBytes),
 			size(s.Bytes), j.Mount)

@@ -70,7 +70,6 @@ func (m *mover) copyOut(ctx context.Context, f *folder) (state, error) {
 	m.tell("copying %s to %s", f.Path, m.j.target(f))
 	f.Sum, err = m.copyNew(ctx, f, f.Path, f.Names.Copy)
 	m.copied[f.Path] = err == nil
-	m.j.replaced(f)
 	return copied, err
 }
 
@@ -213,9 +212,9 @@ func (m *mover) keepBefore(f *folder) error {
 	if kinds[0] != nothing {
 		f.Names.Before = m.unusedName(f.Names.Before)
 	}
-	k := kept{Path: f.Names.Before, Of: f.Path, Sum: f.Sum, Why: "the data of before apply"}
+	k := kept{Path: f.Names.Before, Of: f.Path, Why: "the data of before apply"}
 	if f.Use != "" {
-		k.Sum, k.Why = "", f.Use+" was chosen"
+		k.Why = f.Use + " was chosen"
 	}
 	m.keep(k)
 	return m.record()

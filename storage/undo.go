@@ -28,7 +28,7 @@ type UndoOptions struct {
 	TakeOver bool
 }
 
-// Undo takes everything back: the data of now returns to its old places, fstab
+// Undo takes everything back: the present data returns to its old places, fstab
 // to its owner's bytes, the drop-ins go. It finishes an undo that was killed and
 // takes back an apply that was.
 //
@@ -75,7 +75,7 @@ func (b Board) setUpJournal(how UndoOptions) (*journal, error) {
 		"see: kubeadm-arm storage plan"}
 }
 
-// refuseUndo looks at what stands against it. It changes nothing.
+// refuseUndo looks for what does not allow it. It changes nothing.
 func (b Board) refuseUndo(ctx context.Context, j *journal, stop bool) error {
 	text, err := readFstab()
 	if err != nil {
@@ -172,7 +172,7 @@ func (m *mover) undoOrStay(ctx context.Context) error {
 	return err
 }
 
-// needsDisk tells whether a folder cannot be taken back without the disk.
+// needsDisk reports whether a folder cannot be taken back without the disk.
 func needsDisk(f *folder) bool { return f.State != planned && f.State != finished }
 
 // lookInUse notes what the board runs on. The owner cannot mean the folder below
@@ -216,7 +216,6 @@ func (m *mover) forget() error {
 			return err
 		}
 		if !gone {
-			k.Sum = "" // what it was proved equal to is not in place any more
 			left.Kept = append(left.Kept, k)
 		}
 	}
@@ -274,8 +273,13 @@ func ambiguous(name string, found []Disk) *RefusedError {
 	for _, d := range found {
 		paths = append(paths, d.Path)
 	}
-	return refuse("disconnect the one that is not meant (a clone or a backup), or give it another UUID (tune2fs -U "+
-		"random DEVICE)",
+	help := "disconnect the one that is not meant (a clone or a backup)"
+	// f2fs has no program for it.
+	another := map[string]string{"ext": "tune2fs -U random", "xfs": "xfs_admin -U generate", btrfs: "btrfstune -u"}
+	if command := another[strings.TrimRight(found[0].FSType, "234")]; command != "" {
+		help += ", or give it another UUID (" + command + " DEVICE)"
+	}
+	return refuse(help,
 		"%s: %d disks have it: %s", name, len(found), strings.Join(paths, " and "))
 }
 

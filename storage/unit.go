@@ -89,7 +89,7 @@ func (b Board) writeUnits(ctx context.Context, units map[string]string) error {
 	return b.reload(ctx)
 }
 
-// removeUnits removes all drop-ins of ours but some, and folders that they leave
+// removeUnits removes all of kubeadm-arm's drop-ins but some, and folders that they leave
 // empty.
 func (b Board) removeUnits(ctx context.Context, but map[string]string) error {
 	all, err := filepath.Glob(filepath.Join(systemdFolder, "*.service.d", dropIn))

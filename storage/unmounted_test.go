@@ -22,7 +22,8 @@ const leftByContainers = `22 1 8:1 / / rw - ext4 /dev/sda1 rw
 func TestContainersRootsAreFound(t *testing.T) {
 	all, err := mountinfo.GetMountsFromReader(strings.NewReader(leftByContainers), nil)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"/run/containerd/io.containerd.runtime.v2.task/k8s.io/5f6b/rootfs"}, mounts(all).containers([]string{"/var/lib/etcd", "/var/lib/containerd"}))
+	found := mounts(all).containers([]string{"/var/lib/etcd", "/var/lib/containerd"})
+	assert.Equal(t, []string{"/run/containerd/io.containerd.runtime.v2.task/k8s.io/5f6b/rootfs"}, found)
 	assert.Empty(t, mounts(all).containers([]string{"/var/lib/etcd"}), "nothing of it lies there")
 }
 

@@ -130,7 +130,8 @@ func (s *stage) asV1() {
 	require.NoError(s.t, err)
 	old := journalV1{UUID: j.UUID, FSType: j.FSType, Mount: j.Mount, Made: j.Made, Backup: j.Backup}
 	for _, f := range j.Folders {
-		old.Folders = append(old.Folders, &folderV1{Path: f.Path, Sum: f.Sum, Placed: true, Before: f.Names.Before, Switched: true, Etcd: f.Etcd, Done: true})
+		old.Folders = append(old.Folders, &folderV1{Path: f.Path, Sum: f.Sum, Before: f.Names.Before, Etcd: f.Etcd,
+			Placed: true, Switched: true, Done: true})
 	}
 	for _, k := range j.Kept {
 		old.Kept = append(old.Kept, k.Path)

@@ -45,14 +45,14 @@ func (a *Waiter) Prober(component string, patience time.Duration) (*Prober, erro
 		return newProber(url, &tls.Config{InsecureSkipVerify: true}, patience), nil
 	}
 	for _, path := range []string{a.Layout.SuperAdminConf(), a.Layout.AdminConf()} {
-		creds, err := readKubeconfig(path)
+		config, err := readKubeconfig(path)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		return newProber(url, creds.Config, patience), nil
+		return newProber(url, config, patience), nil
 	}
 	return nil, fmt.Errorf("find the health endpoint of %s: neither %s nor %s is there", component,
 		a.Layout.SuperAdminConf(), a.Layout.AdminConf())

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/podlog"
@@ -52,11 +53,8 @@ func Explain(l state.Layout, before Pressure, logsBefore map[string]int, logs fu
 	now := ReadPressure(l)
 	kernel := find(kernelLog(l, before.uptime), kernelClues(), "")
 	if n := now.oomKills - before.oomKills; now.oomKills > before.oomKills {
-		told := false
-		for _, f := range kernel {
-			told = told || strings.Contains(f.What, "want of memory")
-		}
-		if !told {
+		inLog := func(f Finding) bool { return strings.Contains(f.What, "want of memory") }
+		if !slices.ContainsFunc(kernel, inLog) {
 			all = append(all, Finding{fmt.Sprintf("the kernel killed %d processes for want of memory during the run", n),
 				"stop what else runs on the board, or add swap with failSwapOn: false"})
 		}

@@ -26,7 +26,7 @@ type Pressure struct {
 	disks        linux.DiskTotal
 }
 
-// ReadPressure reads what it can; what a kernel does not tell stays zero.
+// ReadPressure reads what it can; what a kernel does not report stays zero.
 func ReadPressure(l state.Layout) Pressure {
 	var p Pressure
 	p.uptime = linux.Proc(l.Proc()).Uptime()

@@ -1,4 +1,4 @@
-// Package podlog reads what the kubelet's log files tell of a static pod: how often its
+// Package podlog reads what the kubelet's log files show of a static pod: how often its
 // container was started, how much it has written, and its last lines. It needs no API
 // server and no runtime client.
 package podlog
@@ -33,7 +33,7 @@ func podFolder(name, component string) bool {
 	return len(name) == 32 && strings.Trim(name, "0123456789abcdef") == ""
 }
 
-// Log is what a component's log folders tell.
+// Log is what a component's log folders show.
 type Log struct {
 	// Instances is how many containers of the component were started.
 	Instances int

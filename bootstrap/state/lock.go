@@ -97,7 +97,7 @@ func readHolder(r io.ReaderAt) Holder {
 	return h
 }
 
-// lockState tells who holds the lock; held is false when nobody does, and then
+// lockState reports who holds the lock; held is false when nobody does, and then
 // the holder is who held it when it was killed, if anybody was. The lock itself is
 // not touched: a look must not keep a run out.
 func Holding(l Layout) (h Holder, held bool, err error) {

@@ -370,7 +370,8 @@ func (v invocation) awaitClock(ctx context.Context, seen certs.Seen, patience ti
 	// The monotonic clock: the other one is about to be set.
 	for began := time.Now(); !c.Right(); c = read() {
 		if time.Since(began) > patience {
-			printable.Fprintln(v.stdout, "the clock is still not right; the kubelet is started all the same, and nothing is renewed")
+			printable.Fprintln(v.stdout,
+				"the clock is still not right; the kubelet is started all the same, and nothing is renewed")
 			return c, nil
 		}
 		if err := sleepContext(ctx, time.Second); err != nil {

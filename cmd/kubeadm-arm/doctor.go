@@ -321,7 +321,7 @@ func (e doctorInputs) asked() doctor.Ask {
 var kubeletSetting = regexp.MustCompile(`"?(failSwapOn|failCgroupV1|cgroupDriver)"?\s*:\s*"?(\w+)`)
 
 // patched looks through the owner's own kubeadm patches for what else the
-// kubelet and etcd are told: a board that works by them is not refused. A patch
+// kubelet and etcd are configured with: a board that works by them is not refused. A patch
 // that cannot be read is named by init itself.
 func (e doctorInputs) patched(a *doctor.Ask) {
 	dir := patchesFolder(e.args, e.config)

@@ -57,7 +57,7 @@ func exitCodes() []exit {
 	return []exit{
 		{exitUsage, "a flag or environment variable of kubeadm-arm is wrong"},
 		{exitNotRoot, "not root"},
-		{exitNoKubeadm, "no real kubeadm found, or what was found does not tell its version"},
+		{exitNoKubeadm, "no real kubeadm found, or what was found does not report its version"},
 		{exitBadConfig, "the `--config` file cannot be read or is malformed"},
 		{exitClusterHere, "a cluster is set up here already"},
 		{exitForeign, "the manifests folder cannot be read, or holds a second pod of a component; " +

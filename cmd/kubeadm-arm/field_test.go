@@ -216,7 +216,7 @@ var takeOut = regexp.MustCompile(`^# take (--.+) out of (/\S+): `)
 // install, or stand in a file of his own.
 var forOwner = regexp.MustCompile(`^(#|kubeadm-arm |nodeRegistration:|cgroupDriver:|resolvConf:|apiVersion:|kind:|---|etcd:|(sudo )?(nano|apt|dmesg|journalctl|ls|ps|ss|ip|vcgencmd|kubeadm-arm (reset|resume)) ?)`)
 
-// solves tells whether a finding is gone once its lines were run.
+// solves reports whether a finding is gone once its lines were run.
 func solves(fix []string) bool {
 	return len(fix) > 0 && !slices.ContainsFunc(fix, forOwner.MatchString)
 }

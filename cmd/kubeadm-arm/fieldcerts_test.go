@@ -31,8 +31,16 @@ func certificate(t *testing.T, days int, ca bool) []byte {
 }
 
 func kubeconfig(cert []byte) []byte {
-	return fmt.Appendf(nil, "apiVersion: v1\nkind: Config\nusers:\n- name: x\n  user:\n    client-certificate-data: %s\n",
-		base64.StdEncoding.EncodeToString(cert))
+	return kubeconfigOf("client-certificate-data: " + base64.StdEncoding.EncodeToString(cert))
+}
+
+func kubeconfigOf(user string) []byte {
+	return fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+current-context: x@kubernetes
+contexts: [{name: x@kubernetes, context: {cluster: kubernetes, user: x}}]
+users: [{name: x, user: {%s}}]
+`, user)
 }
 
 // Certificates are judged by whose they are: kubeadm renews its own, the kubelet
@@ -60,11 +68,11 @@ func TestFieldCertificates(t *testing.T) {
 			[]string{"want fail certificates sudo kubeadm-arm certs renew"}},
 		"a CA":           {map[string][]byte{"/etc/kubernetes/pki/ca.crt": certificate(t, 10, true)}, []string{"want warning ca-certificates manual-rotation"}},
 		"another folder": {map[string][]byte{"/srv/pki/apiserver.crt": certificate(t, -1, false)}, []string{"want fail certificates /srv/pki/apiserver.crt"}},
-		"broken": {map[string][]byte{"/etc/kubernetes/admin.conf": []byte("users: [{user: {client-certificate-data: '%'}}]"), client: []byte("x")},
+		"broken": {map[string][]byte{"/etc/kubernetes/admin.conf": kubeconfigOf("client-certificate-data: '%'"), client: []byte("x")},
 			[]string{"not certificates", "want fail broken-certificates kubelet-client-current.pem"}},
 		"cut off by a power cut": {map[string][]byte{"/etc/kubernetes/pki/apiserver.crt": certificate(t, 200, false)[:60], "/etc/kubernetes/pki/etcd/ca.crt": nil, "/etc/kubernetes/scheduler.conf": nil, client: certificate(t, 300, false)},
 			[]string{"want fail broken-certificates /etc/kubernetes/pki/apiserver.crt, /etc/kubernetes/pki/etcd/ca.crt, /etc/kubernetes/scheduler.conf"}},
-		"a kubeconfig with a token": {map[string][]byte{"/etc/kubernetes/admin.conf": []byte("users: [{user: {token: x}}]")}, []string{"not broken-certificates"}},
+		"a kubeconfig with a token": {map[string][]byte{"/etc/kubernetes/admin.conf": kubeconfigOf("token: x")}, []string{"not broken-certificates"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := layDown(t, filepath.Join(fieldFolder, "00-healthy.txtar"))

@@ -168,7 +168,7 @@ func differences(a, b any, path string) []string {
 	return all
 }
 
-// oneChange tells whether a text is another with lines put in, or with one place
+// oneChange reports whether a text is another with lines put in, or with one place
 // changed: every other byte stays, in its order.
 func oneChange(before, after string) bool {
 	lines, at := strings.SplitAfter(before, "\n"), 0

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// allCommands are all of ours, those of commands included.
+// allCommands are all of kubeadm-arm's, subcommands included.
 func allCommands() []*command {
 	var all []*command
 	for _, c := range commands() {

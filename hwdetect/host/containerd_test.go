@@ -119,7 +119,10 @@ func TestDockerConfig(t *testing.T) {
 	assert.Equal(t, DockerConfig{CgroupDriver: "systemd", options: true}, parseDockerConfig([]byte(`{"log-driver": "json-file", "exec-opts": ["native.cgroupdriver=systemd"]}`)))
 	assert.Equal(t, DockerConfig{}, parseDockerConfig([]byte("{}")))
 	assert.NotEmpty(t, parseDockerConfig([]byte(`{"exec-opts": "native`)).Problem)
-	f := filesIn(tree(t, map[string]string{"usr/lib/systemd/system/docker.service": "[Service]\nExecStart=/usr/bin/dockerd -H fd:// --exec-opt native.cgroupdriver=systemd\n"}))
+	f := filesIn(tree(t, map[string]string{
+		"usr/lib/systemd/system/docker.service": "[Service]\n" +
+			"ExecStart=/usr/bin/dockerd -H fd:// --exec-opt native.cgroupdriver=systemd\n",
+	}))
 	assert.Equal(t, "systemd", readDockerConfig(f).CgroupDriver)
 }
 

@@ -180,8 +180,8 @@ func settingsOf(all []setting, key string) []string {
 // UnitState is how a unit stands.
 type UnitState string
 
-// The states. A unit without an [Install] section is neither enabled nor disabled: who
-// starts it is not told there.
+// The states. A unit without an [Install] section is neither enabled nor disabled:
+// nothing in it says what starts it.
 const (
 	UnitEnabled  UnitState = "enabled"
 	UnitDisabled UnitState = "disabled"

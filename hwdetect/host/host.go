@@ -36,10 +36,10 @@ type Host struct {
 	// Programs are what was found along PATH of ProgramNames, by name; Broken
 	// are those that are there and are no programs for any CPU.
 	Programs []hwdetect.Binary `json:"programs,omitempty"`
-	// Services tells of the units of container runtimes and the kubelet how they
+	// Services says of the units of container runtimes and the kubelet how they
 	// stand; those that are not there are absent.
 	Services map[string]UnitState `json:"services,omitempty"`
-	// InPath tells which of the small programs that kubeadm's preflight asks
+	// InPath reports which of the small programs that kubeadm's preflight asks
 	// for are there.
 	InPath map[string]bool `json:"-"`
 	// Packages are the versions of Debian packages, by name.

@@ -151,7 +151,8 @@ func TestNetwork(t *testing.T) {
 	assert.False(t, hasDefaultRoute([]byte(head+"*\t00000000\t00000000\t0200\t0\t0\t0\t00000000\t0\t0\t0\n")),
 		"unreachable")
 	zero := strings.Repeat("0", 32)
-	assert.False(t, hasDefaultRoute6([]byte(zero+" 00 "+zero+" 00 "+zero+" ffffffff 00000001 00000000 00200200       lo\n")), "the kernel's own reject route")
+	reject := zero + " 00 " + zero + " 00 " + zero + " ffffffff 00000001 00000000 00200200       lo\n"
+	assert.False(t, hasDefaultRoute6([]byte(reject)), "the kernel's own reject route")
 	assert.True(t, hasDefaultRoute6([]byte(zero+" 00 "+zero+" 00 fe800000000000000000000000000001 00000400 00000001 "+
 		"00000000 00000003     eth0\n")))
 }
@@ -237,7 +238,7 @@ func TestPower(t *testing.T) {
 	assert.Equal(t, Power{}, readPower(filesIn(t.TempDir())))
 }
 
-// A board that tells nothing at all is no error.
+// A board that shows nothing at all is no error.
 func TestReadHostOfNothing(t *testing.T) {
 	h := Read(Options{Root: t.TempDir(), Path: "/bin:relative::", Now: time.Now(), Folders: []string{"/var/lib/etcd"}},
 		hwdetect.Kernel{})

@@ -11,13 +11,13 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/internal/rootfs"
 )
 
-// KernelParts tells what the kernel can do.
+// KernelParts reports what the kernel can do.
 type KernelParts struct {
 	// ConfigFrom is the file that Config was read from, empty without one.
 	ConfigFrom string `json:"configFrom,omitempty"`
 	// Config holds CONFIG_ options by name without that prefix: "y" or "m".
 	Config map[string]string `json:"-"`
-	// Modules tells which of the modules asked for are there: loaded, built in
+	// Modules reports which of the modules asked for are there: loaded, built in
 	// or to be loaded. ModulesKnown is false when no list of loadable modules
 	// could be read, so that a missing one proves nothing.
 	Modules      map[string]bool `json:"-"`

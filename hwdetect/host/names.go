@@ -39,8 +39,8 @@ func (n Names) Resolves(name string) bool {
 	return false
 }
 
-// readNames reads them; resolvConf is the file that the kubelet is told to take,
-// empty when it is told nothing.
+// readNames reads them; resolvConf is the file that the kubelet is configured to
+// take, empty where nothing is set.
 func readNames(f files, resolvConf string) Names {
 	n := Names{Hostname: f.Line("/proc/sys/kernel/hostname"), Hosts: parseHosts(f.Read("/etc/hosts")),
 		NSS: parseNSS(f.Read("/etc/nsswitch.conf"))}

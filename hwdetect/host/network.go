@@ -22,7 +22,7 @@ type Network struct {
 	Sysctl map[string]string `json:"sysctl,omitempty"`
 	// SysctlFiles are the files that set them when the board starts.
 	SysctlFiles map[string]SysctlFile `json:"-"`
-	// IPv4Route and IPv6Route tell which of the two have a default route.
+	// IPv4Route and IPv6Route report which of the two have a default route.
 	IPv4Route bool `json:"ipv4Route,omitempty"`
 	IPv6Route bool `json:"ipv6Route,omitempty"`
 	// Gateway is the router's IPv4 address, as the default route has it.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Runtime is the container runtime, as far as files and sockets tell.
+// Runtime is the container runtime, as far as files and sockets show it.
 type Runtime struct {
 	Sockets []Socket `json:"sockets,omitempty"`
 	// Containerd, CRIO and Docker are their configurations.

@@ -339,7 +339,7 @@ func parseSwaps(text []byte) []Swap {
 		if err != nil {
 			continue
 		}
-		all = append(all, Swap{unescape(w[0]), size << 10})
+		all = append(all, Swap{linux.Unescape(w[0]), size << 10})
 	}
 	return all
 }
@@ -350,7 +350,8 @@ func parseFstabSwap(text []byte) []SwapMaker {
 	for n, line := range strings.Split(string(text), "\n") {
 		w := strings.Fields(line)
 		if len(w) >= 3 && !strings.HasPrefix(w[0], "#") && w[2] == "swap" && !(len(w) > 3 && hasOption(w[3], "noauto")) {
-			all = append(all, SwapMaker{Kind: SwapLine, Name: unescape(w[0]), Line: n + 1, Text: strings.TrimSuffix(line, "\r")})
+			all = append(all, SwapMaker{Kind: SwapLine, Name: linux.Unescape(w[0]), Line: n + 1,
+				Text: strings.TrimSuffix(line, "\r")})
 		}
 	}
 	return all

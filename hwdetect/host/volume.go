@@ -4,33 +4,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 func hasOption(list, name string) bool { return slices.Contains(strings.Split(list, ","), name) }
-
-// unescape undoes the kernel's octal escapes of blank, tab, newline and
-// backslash.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
 
 // Volume is where a folder lies.
 type Volume struct {
@@ -42,7 +21,7 @@ type Volume struct {
 	Disk string `json:"disk,omitempty"`
 	// Card is "SD" or "MMC" (soldered eMMC) for an mmcblk disk.
 	Card string `json:"card,omitempty"`
-	// Free and Size are in bytes, zero when not told. FreeInodes is -1 when
+	// Free and Size are in bytes, zero when not known. FreeInodes is -1 when
 	// the file system has no fixed number.
 	Free       uint64 `json:"free,omitempty"`
 	Size       uint64 `json:"size,omitempty"`

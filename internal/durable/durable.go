@@ -169,7 +169,7 @@ func (f FS) Exchange(one, other string) error {
 	return f.SyncDir(filepath.Dir(other))
 }
 
-// unsupported tells whether renameat2 or its flag is unknown: to the kernel, or
+// unsupported reports whether renameat2 or its flag is unknown: to the kernel, or
 // to the file system.
 func unsupported(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) }
 
@@ -185,7 +185,7 @@ func (f FS) Remove(path string) error {
 	return f.SyncDir(filepath.Dir(path))
 }
 
-// Exists tells whether a name is there. Symbolic links are not followed.
+// Exists reports whether a name is there. Symbolic links are not followed.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil

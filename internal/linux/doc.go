@@ -1,4 +1,4 @@
-// Package linux reads what the kernel tells about a board: processes, CPU time,
+// Package linux reads what the kernel reports about a board: processes, CPU time,
 // memory, mounts, disks, and a Raspberry Pi firmware's throttling. Every parser
 // takes the file's text, so that it can be tested and fuzzed on any machine, and
 // names the kernel's document of the format.

@@ -104,7 +104,7 @@ func (p Proc) BootID() string {
 }
 
 // Uptime is the time since the board started, in seconds (proc_uptime(5)); 0 where
-// the kernel does not tell.
+// the kernel does not report.
 func (p Proc) Uptime() float64 {
 	text, _ := ReadFile(filepath.Join(string(p), "uptime"))
 	first, _, _ := strings.Cut(string(text), " ")

@@ -1,6 +1,6 @@
 // Package printable neutralizes what comes from outside where it is printed: a
 // board's model, a log's line, a file's name can hold escape sequences that clear a
-// terminal or set its title, line breaks that forge a line of ours, or characters
+// terminal or set its title, line breaks that forge a line of kubeadm-arm's, or characters
 // that reverse the direction of the text (Unicode Technical Report 36).
 //
 // Everything that the program prints for people goes through this package: a value

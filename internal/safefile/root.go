@@ -16,7 +16,7 @@ import (
 // wherever links point. The Root "/" is this machine.
 type Root string
 
-// isMachine tells whether there is nothing outside.
+// isMachine reports whether there is nothing outside.
 func (r Root) isMachine() bool { return filepath.Clean(string(r)) == "/" }
 
 // inside resolves the links of a board's path and returns it relative to the root

@@ -88,7 +88,7 @@ func MountUnit(folder string) string {
 	return b.String() + ".mount"
 }
 
-// Booted tells whether systemd runs the board (sd_booted(3)). root is "/" but for
+// Booted reports whether systemd runs the board (sd_booted(3)). root is "/" but for
 // tests.
 func Booted(root string) bool {
 	info, err := os.Lstat(filepath.Join(root, "/run/systemd/system"))

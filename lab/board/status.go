@@ -10,6 +10,8 @@ import (
 type Status struct {
 	Board
 	Alive bool `json:"alive"`
+	// Silent is an emulated board that does not answer: what it uses is not known.
+	Silent bool `json:"silent,omitempty"`
 	// CPUSeconds were used since lab up or lab reboot returned, by all processes
 	// of the board, living and ended.
 	CPUSeconds  float64 `json:"cpuSeconds"`
@@ -56,8 +58,11 @@ func (s Status) String() string {
 		what = "emulated " + s.Emulated
 	}
 	state := "up"
-	if !s.Alive {
+	switch {
+	case !s.Alive:
 		state = "not running; remove it with: lab down --name " + s.Name
+	case s.Silent:
+		state = "up, but it does not answer"
 	}
 	return fmt.Sprintf("%-16s %-9s %s, address %s, %.1f CPU s, %d MiB, %d processes, %s", s.Name, s.Version, what,
 		s.NodeIP,

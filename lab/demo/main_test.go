@@ -19,7 +19,7 @@ func TestWrongCalls(t *testing.T) {
 		"nonsense":                                "see demo help",
 		"compare --nonsense":                      "unknown flag: --nonsense",
 		"compare more":                            "takes flags only",
-		"compare --tools tea":                     `"tea" is none of`,
+		"compare --tools tea":                     `unknown tool "tea"`,
 		"compare --time-dilation 2":               "--time-dilation is for --board",
 		"compare --board x --time-dilation 0":     "at least 1",
 		"idle --for soon":                         "invalid argument",

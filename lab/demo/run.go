@@ -91,7 +91,7 @@ type host struct {
 // after is what the board was like afterwards.
 type after struct {
 	Manifests []string `json:"manifests"`
-	// Left are files of ours that stayed in /etc/kubernetes.
+	// Left are kubeadm-arm's files that stayed in /etc/kubernetes.
 	Left []string `json:"left"`
 	Pods string   `json:"pods,omitempty"`
 	Idle *idle    `json:"idle,omitempty"`

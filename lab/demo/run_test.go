@@ -28,16 +28,16 @@ func TestRestarts(t *testing.T) {
 }
 
 func TestReason(t *testing.T) {
-	assert.Equal(t, "no luck", reason("[init] x\nerror: no luck\nTo see the stack trace\n",
+	assert.Equal(t, "timed out", reason("[init] x\nerror: timed out\nTo see the stack trace\n",
 		errors.New("exit status 1")))
-	assert.Equal(t, "kubeadm-arm: no luck", reason("x\nkubeadm-arm: no luck\nhint: y\n", errors.New("exit status 1")))
+	assert.Equal(t, "kubeadm-arm: timed out", reason("x\nkubeadm-arm: timed out\nhint: y\n", errors.New("exit status 1")))
 	assert.Equal(t, "not done within 1m", reason("x\n", errors.New("not done within 1m")))
 }
 
 func TestReasonNamesTheSignal(t *testing.T) {
 	err := exec.Command("sh", "-c", "exit 132").Run()
 	assert.Equal(t, "ended by SIGILL", reason("", err))
-	assert.Equal(t, "no luck", reason("no luck\n", exec.Command("sh", "-c", "exit 200").Run()),
+	assert.Equal(t, "timed out", reason("timed out\n", exec.Command("sh", "-c", "exit 200").Run()),
 		"there is no such signal")
 }
 

@@ -65,7 +65,7 @@ func parseTools(list string) ([]tool, error) {
 		case name == "expert":
 			all = append(all, tool{Name: expert, command: []string{"sh", "-ec", expertScript}})
 		default:
-			return nil, fmt.Errorf("--tools: %q is none of stock, recipe, expert, article, armv7, kubeadm-arm and "+
+			return nil, fmt.Errorf("--tools: unknown tool %q: want stock, recipe, expert, article, armv7, kubeadm-arm or "+
 				"kubeadm-arm:PROFILE", name)
 		}
 	}

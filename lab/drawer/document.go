@@ -55,8 +55,8 @@ func withSection(old string, p part, at time.Time, seen string) string {
 		_, section, there := strings.Cut(old, heading)
 		section, _, _ = strings.Cut(section, "\n## ")
 		if q == p {
-			section, there = fmt.Sprintf("%s\n\n%s:\n\n    %s\n\n```\n%s\n```\n", p.about,
-				at.UTC().Format(time.DateOnly), p.command, strings.TrimRight(seen, "\n")), true
+			section, there = fmt.Sprintf("%s\n\n%s:\n\n    %s\n\n```\n%s\n```\n",
+				p.about, at.UTC().Format(time.DateOnly), p.command, strings.TrimRight(seen, "\n")), true
 		}
 		if there {
 			text += heading + section

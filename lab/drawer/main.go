@@ -115,7 +115,9 @@ func (t *trial) onBoard(ctx context.Context, name string, do func(context.Contex
 		err = do(ctx)
 	}
 	if err != nil {
-		out, _ := t.board.Run(ctx, "sh", "-c", "date; journalctl -b -o short -u kubeadm-arm-certs -u kubeadm-arm-certs-clock -u kubeadm-arm-release | tail -40; journalctl -b -u kubelet | tail -5")
+		out, _ := t.board.Run(ctx, "sh", "-c", `date
+journalctl -b -o short -u kubeadm-arm-certs -u kubeadm-arm-certs-clock -u kubeadm-arm-release | tail -40
+journalctl -b -u kubelet | tail -5`)
 		t.log.Printf("the board's journals:\n%s", out)
 	}
 	return errors.Join(err, t.board.Down(ctx))
@@ -190,7 +192,9 @@ test "$(pgrep -c kube-apiserver || true)" = 0`
 		return err
 	}
 	return t.step(ctx, "kubeadm certs renew all, the kubelet restarted, three minutes more",
-		"kubeadm certs renew all 2>&1 | grep -iE 'falling back|done' | cut -c1-100; systemctl restart kubelet; sleep 180; "+dead)
+		`kubeadm certs renew all 2>&1 | grep -iE 'falling back|done' | cut -c1-100
+systemctl restart kubelet; sleep 180
+`+dead)
 }
 
 // ours shows that kubeadm-arm's is Ready by itself.
@@ -205,8 +209,12 @@ test "$(systemctl is-enabled kubeadm-arm-certs.service kubeadm-arm-certs-clock.t
 	if err := t.sleep(ctx); err != nil {
 		return err
 	}
-	const journal = `journalctl -b -o short-monotonic -u kubeadm-arm-certs -u kubeadm-arm-certs-clock | grep kubeadm-arm | cut -c1-150`
-	if err := t.step(ctx, "untouched", ready(1800)+"\n"+journal+"\nkubectl get pods -A --no-headers | head -12; kubeadm-arm certs status | head -4"); err != nil {
+	const journal = `journalctl -b -o short-monotonic -u kubeadm-arm-certs -u kubeadm-arm-certs-clock |
+	grep kubeadm-arm | cut -c1-150`
+	err = t.step(ctx, "untouched", ready(1800)+"\n"+journal+`
+kubectl get pods -A --no-headers | head -12
+kubeadm-arm certs status | head -4`)
+	if err != nil {
 		return err
 	}
 	return t.wrongClock(ctx, journal)

@@ -171,8 +171,10 @@ mount -t overlay o -o "lowerdir=/etc,upperdir=$DIR/etc,workdir=$DIR/.etc" /etc
 mount -t tmpfs o /var/lib && mkdir -p /var/lib/kubelet
 mount -t tmpfs o /run
 `
-	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--pid", "--net", "--uts", "--fork", "--mount-proc", "sh", "-ec", board+script)
-	cmd.Env = append(os.Environ(), "DIR="+dir, "ARM="+arm, "PKI="+k.dir, "KUBEADM="+k.kubeadm, "KUBEADM_ARM_KUBEADM="+k.kubeadm)
+	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--pid", "--net", "--uts", "--fork", "--mount-proc",
+		"sh", "-ec", board+script)
+	cmd.Env = append(os.Environ(), "DIR="+dir, "ARM="+arm, "PKI="+k.dir,
+		"KUBEADM="+k.kubeadm, "KUBEADM_ARM_KUBEADM="+k.kubeadm)
 	return drive.Output(cmd)
 }
 
@@ -195,7 +197,8 @@ func expire(dirs ...string) error {
 					return err
 				}
 				authorities[cert.Subject.CommonName] = strings.TrimSuffix(path, ".crt")
-			case strings.HasSuffix(path, ".crt"), strings.HasSuffix(path, ".conf"), d.Type().IsRegular() && strings.HasSuffix(path, ".pem"):
+			case strings.HasSuffix(path, ".crt"), strings.HasSuffix(path, ".conf"),
+				strings.HasSuffix(path, ".pem") && d.Type().IsRegular():
 				leaves = append(leaves, path)
 			}
 			return nil

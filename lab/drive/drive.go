@@ -99,12 +99,16 @@ func (b Board) Down(ctx context.Context) error {
 	return nil
 }
 
-// DownAll takes all boards away whose name begins with prefix.
+// DownAll takes all boards away whose name begins with prefix, also those that do not
+// answer.
 func (l Lab) DownAll(ctx context.Context, prefix string) error {
-	all, err := l.Status(ctx)
-	for _, u := range all {
-		if strings.HasPrefix(u.Name, prefix) {
-			err = errors.Join(err, l.Board(u.Name).Down(ctx))
+	out, err := Output(l.command(ctx, "status", "--names"))
+	if err != nil {
+		return fmt.Errorf("list the boards: %w", err)
+	}
+	for _, name := range strings.Fields(out) {
+		if strings.HasPrefix(name, prefix) {
+			err = errors.Join(err, l.Board(name).Down(ctx))
 		}
 	}
 	return err

@@ -17,7 +17,7 @@ import (
 const fakeLab = `#!/bin/sh
 echo "$*" >> "$0.calls"
 case "$1" in
-status) echo '[{"name": "d-1", "cpuSeconds": 4}, {"name": "other"}]' ;;
+status) printf 'd-1\nother\n' ;;
 run) echo out; echo why >&2; exit 7 ;;
 boot) echo '[{"exitCode": 3}]' ;;
 esac
@@ -53,7 +53,7 @@ func TestArgumentsOfLab(t *testing.T) {
 	require.NoError(t, lab.DownAll(t.Context(), "d-"))
 	_ = b.Command(t.Context(), []string{"A=1"}, "true").Run()
 	assert.Equal(t, "cp f d-1:/root/f\nreboot --name d-1 --orderly\nthrottle --name d-1 --cpu 5%\n"+
-		"status --json\ndown --name d-1\nrun --name d-1 --env A=1 -- true", calls())
+		"status --names\ndown --name d-1\nrun --name d-1 --env A=1 -- true", calls())
 	_, err := lab.Boot(t.Context(), "bananapi", []string{"a=b"}, [][]string{{"a"}, {"c"}})
 	assert.ErrorContains(t, err, "1 results of 2 commands")
 }

@@ -23,23 +23,15 @@ type Usage struct {
 	} `json:"pace"`
 }
 
-// Status is that of the boards that flags of lab status choose, or of all.
-func (l Lab) Status(ctx context.Context, flags ...string) (all []Usage, err error) {
-	out, err := Output(l.command(ctx, append([]string{"status", "--json"}, flags...)...))
+// Status is what the board has used so far.
+func (b Board) Status(ctx context.Context) (Usage, error) {
+	var all []Usage
+	out, err := Output(b.Lab.command(ctx, "status", "--json", "--name", b.Name))
 	if err == nil {
 		err = json.Unmarshal([]byte(out), &all)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lab status: %w", err)
-	}
-	return all, nil
-}
-
-// Status is what the board has used so far.
-func (b Board) Status(ctx context.Context) (Usage, error) {
-	all, err := b.Lab.Status(ctx, "--name", b.Name)
-	if err != nil {
-		return Usage{}, err
+		return Usage{}, fmt.Errorf("lab status: %w", err)
 	}
 	if len(all) != 1 {
 		return Usage{}, fmt.Errorf("lab status: no board %s", b.Name)

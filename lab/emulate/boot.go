@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// patience is for a board to boot, run what it was given, and tell.
+// patience is for a board to boot, run what it was given, and report.
 const patience = 2 * time.Hour
 
 // Result is how a command on a board went. Times are in seconds.
@@ -77,7 +77,7 @@ func (b Board) Boot(ctx context.Context, cache string, job Job) ([]Result, error
 		args = append(args, "-smp", "1", "-icount", "shift=1,sleep=off")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience,
-		fmt.Errorf("%s did not tell anything within %s", b.Name, patience))
+		fmt.Errorf("%s reported nothing within %s", b.Name, patience))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, b.system(), args...)
 	console, err := cmd.StdoutPipe()

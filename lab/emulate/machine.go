@@ -333,7 +333,7 @@ func (m Machine) initramfs(ctx context.Context, cache, packages string) (string,
 }
 
 // AwaitAgent waits until commands can be run on the board whose files are in
-// dir. running tells whether its QEMU still runs.
+// dir. running reports whether its QEMU still runs.
 func AwaitAgent(ctx context.Context, dir string, running func() bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience,
 		fmt.Errorf("the board did not answer within %s", startPatience))

@@ -17,7 +17,7 @@ import (
 )
 
 // imagePackages are the Debian packages that images have programs from:
-// kube-proxy's, and that of an etcd of old, whose probe needs a shell. apt adds
+// kube-proxy's, and that of an old etcd, whose probe needs a shell. apt adds
 // the libraries.
 func imagePackages(t Target) []string {
 	packages := []string{"iptables", "nftables", "conntrack"}

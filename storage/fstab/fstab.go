@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 // A Line is one entry of fstab(5), its fields unescaped.
@@ -28,12 +30,12 @@ func Parse(text []byte) []Line {
 		if len(f) < 2 || strings.HasPrefix(f[0], "#") {
 			continue
 		}
-		l := Line{Number: i + 1, Spec: Unescape(f[0]), File: Unescape(f[1]), Text: line}
+		l := Line{Number: i + 1, Spec: linux.Unescape(f[0]), File: linux.Unescape(f[1]), Text: line}
 		if len(f) > 2 {
-			l.Type = Unescape(f[2])
+			l.Type = linux.Unescape(f[2])
 		}
 		if len(f) > 3 {
-			l.Options = Unescape(f[3])
+			l.Options = linux.Unescape(f[3])
 		}
 		all = append(all, l)
 	}
@@ -50,26 +52,6 @@ func Entry(spec, file, kind, options string, pass int) string {
 func escape(s string) string {
 	return strings.NewReplacer(" ", `\040`, "\t", `\011`, `\`, `\134`, "#", `\043`).Replace(s)
 }
-
-// Unescape turns octal numbers back, as util-linux does: any three octal digits
-// after a backslash.
-func Unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) && s[i+1] <= '3' && octal(s[i+1]) && octal(s[i+2]) && octal(s[i+3]) {
-			b.WriteByte((s[i+1]-'0')<<6 | (s[i+2]-'0')<<3 | (s[i+3] - '0'))
-			i += 3
-			continue
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-func octal(c byte) bool { return c >= '0' && c <= '7' }
 
 // Our lines stand between these two. The second form of the first says that the
 // owner's last line had no end of its own, so that undo can leave it so.
@@ -147,7 +129,7 @@ func LineFor(lines []Line, place string) (Line, bool) {
 	return Line{}, false
 }
 
-// HasOption tells whether a comma-separated list holds an option.
+// HasOption reports whether a comma-separated list holds an option.
 func (l Line) HasOption(name string) bool {
 	for _, o := range strings.Split(l.Options, ",") {
 		if o == name {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
 func TestFstabBlockLeavesTheOwnersBytes(t *testing.T) {
@@ -31,7 +33,8 @@ func TestFstabBlockLeavesTheOwnersBytes(t *testing.T) {
 }
 
 func TestFstabBlockDamaged(t *testing.T) {
-	for _, text := range []string{Begin + "\n", End + "\n", Begin + "\n" + Begin + "\n" + End + "\n", Begin + "\n" + End + "\n" + End + "\n"} {
+	for _, marks := range [][]string{{Begin}, {End}, {Begin, Begin, End}, {Begin, End, End}} {
+		text := strings.Join(marks, "\n") + "\n"
 		_, _, err := Split([]byte(text))
 		assert.ErrorIs(t, err, errBlock, text)
 	}
@@ -40,7 +43,8 @@ func TestFstabBlockDamaged(t *testing.T) {
 func TestFstabLines(t *testing.T) {
 	lines := Parse([]byte("# x /y\n\nUUID=a /mnt/my\\040disk ext4 defaults,nofail 0 2\nswap\n/a\\134b /c\\011d\n"))
 	require.Len(t, lines, 2)
-	assert.Equal(t, Line{Number: 3, Spec: "UUID=a", File: "/mnt/my disk", Type: "ext4", Options: "defaults,nofail", Text: "UUID=a /mnt/my\\040disk ext4 defaults,nofail 0 2"}, lines[0])
+	assert.Equal(t, Line{Number: 3, Spec: "UUID=a", File: "/mnt/my disk", Type: "ext4", Options: "defaults,nofail",
+		Text: `UUID=a /mnt/my\040disk ext4 defaults,nofail 0 2`}, lines[0])
 	assert.True(t, lines[0].HasOption("nofail"))
 	assert.Equal(t, `/a\b`, lines[1].Spec)
 	assert.Equal(t, "/c\td", lines[1].File)
@@ -52,7 +56,7 @@ func FuzzFstab(f *testing.F) {
 	f.Add([]byte("proc /proc proc defaults 0 0\n"), "/mnt/my disk")
 	f.Add([]byte("no end"), "/a\\b#c\t")
 	f.Fuzz(func(t *testing.T, owner []byte, name string) {
-		if got := Unescape(escape(name)); got != name {
+		if got := linux.Unescape(escape(name)); got != name {
 			t.Fatalf("%q comes back as %q", name, got)
 		}
 		Parse(owner)

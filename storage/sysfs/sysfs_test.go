@@ -14,7 +14,9 @@ func TestReadArrays(t *testing.T) {
 	sys := t.TempDir()
 	md := filepath.Join(sys, "devices/virtual/block/md0")
 	for file, text := range map[string]string{
-		"md/level": "raid5", "md/raid_disks": "5", "md/degraded": "1", "md/array_state": "clean", "md/sync_action": "recover", "md0p1/partition": "1",
+		"md/level": "raid5", "md/raid_disks": "5", "md/degraded": "1",
+		"md/array_state": "clean", "md/sync_action": "recover",
+		"md0p1/partition": "1",
 	} {
 		path := filepath.Join(md, file)
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
@@ -23,13 +25,19 @@ func TestReadArrays(t *testing.T) {
 	class := filepath.Join(sys, "class/block")
 	require.NoError(t, os.MkdirAll(class, 0o755))
 	require.NoError(t, os.MkdirAll(filepath.Join(sys, "devices/virtual/block/dm-0/slaves"), 0o755))
-	for name, to := range map[string]string{"class/block/md0": md, "class/block/md0p1": md + "/md0p1", "class/block/dm-0": filepath.Join(sys, "devices/virtual/block/dm-0"), "devices/virtual/block/dm-0/slaves/md0": md} {
+	for name, to := range map[string]string{
+		"class/block/md0":                       md,
+		"class/block/md0p1":                     md + "/md0p1",
+		"class/block/dm-0":                      filepath.Join(sys, "devices/virtual/block/dm-0"),
+		"devices/virtual/block/dm-0/slaves/md0": md,
+	} {
 		require.NoError(t, os.Symlink(to, filepath.Join(sys, name)))
 	}
 	for _, name := range []string{"md0", "md0p1", "dm-0"} {
 		arrays := Arrays(sys, name)
 		require.Len(t, arrays, 1, name)
-		assert.Equal(t, Array{Name: "md0", Level: "raid5", Disks: 5, Missing: 1, State: "clean", Action: "recover"}, arrays[0])
+		want := Array{Name: "md0", Level: "raid5", Disks: 5, Missing: 1, State: "clean", Action: "recover"}
+		assert.Equal(t, want, arrays[0])
 		assert.Equal(t, "md0, raid5, 4 of 5 disks, clean, recover", arrays[0].String())
 	}
 	assert.Empty(t, Arrays(sys, "sda"))

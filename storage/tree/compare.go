@@ -43,7 +43,7 @@ func TakeStamp(ctx context.Context, root string) (string, error) {
 // of one before.
 const ClockTick = 25 * time.Millisecond
 
-// Contained tells whether everything in a folder is in another one, too: each
+// Contained reports whether everything in a folder is in another one, too: each
 // name with its type, and each file's bytes, to which the other may have more at
 // the end. where is the first that is not. A part of a copy is contained in its
 // original. whole wants owners, modes and attributes as well.
@@ -109,7 +109,7 @@ func (e Entry) sameOwner(o Entry) (bool, error) {
 	return bytes.Equal(one.Sum(nil), other.Sum(nil)), nil
 }
 
-// beginsWith tells whether a file begins with all the bytes of another.
+// beginsWith reports whether a file begins with all the bytes of another.
 func beginsWith(ctx context.Context, whole, part string) (bool, error) {
 	a, err := openData(part)
 	if err != nil {

@@ -151,10 +151,10 @@ func mountID(f *os.File) (string, error) {
 			return strings.TrimSpace(id), nil
 		}
 	}
-	return "", fmt.Errorf("%s: the kernel does not tell which mount it lies on (Linux 3.15 does)", f.Name())
+	return "", fmt.Errorf("%s: the kernel does not report which mount it lies on (Linux 3.15 does)", f.Name())
 }
 
-// IsEmpty tells whether a folder is there and holds nothing.
+// IsEmpty reports whether a folder is there and holds nothing.
 func IsEmpty(path string) bool {
 	dir, err := OpenFolder(path)
 	if err != nil {

@@ -215,7 +215,7 @@ func InodeOf(s *unix.Stat_t) Inode {
 	return Inode{uint64(s.Dev), uint64(s.Ino)} //nolint:unconvert // narrower on some architectures
 }
 
-// Inside tells whether a path is a folder or below it.
+// Inside reports whether a path is a folder or below it.
 func Inside(name, folder string) bool {
 	return name == folder || strings.HasPrefix(name, strings.TrimSuffix(folder, "/")+"/")
 }

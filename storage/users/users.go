@@ -10,13 +10,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
 	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
@@ -24,7 +24,7 @@ import (
 type User struct {
 	PID  int
 	Name string
-	// how tells what it has of the folder, empty for an open file.
+	// how reports what it has of the folder, empty for an open file.
 	how string
 }
 
@@ -141,7 +141,7 @@ func mountsOf(dir string, on *mountinfo.Info, folder string) string {
 	return ""
 }
 
-// Overlays tells whether an overlay has its layers in a folder
+// Overlays reports whether an overlay has its layers in a folder
 // (Documentation/filesystems/overlayfs.rst).
 func Overlays(i *mountinfo.Info, folder string) bool {
 	if i.FSType != "overlay" {
@@ -173,7 +173,7 @@ func kernelUsers(folder string) []User {
 	}
 	text, _ := safefile.Read("/proc/swaps", 1<<20)
 	for line := range strings.Lines(string(text)) {
-		if name, _, _ := strings.Cut(line, " "); tree.Inside(fstab.Unescape(name), folder) {
+		if name, _, _ := strings.Cut(line, " "); tree.Inside(linux.Unescape(name), folder) {
 			all = append(all, User{Name: "the swap file " + name})
 		}
 	}

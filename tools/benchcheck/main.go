@@ -29,7 +29,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say what to check: repeat or openssl")
+		return fmt.Errorf("name what to check: repeat or openssl")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	switch args[0] {

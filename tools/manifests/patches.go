@@ -72,7 +72,7 @@ func checkPatches(ctx context.Context, kubeadm string, f form, c config, dir str
 			}
 			for _, m := range more {
 				if !m.Kept {
-					return fmt.Errorf("%s on %s: %s is %q in what kubeadm wrote, not %q", component, board, m.Path,
+					return fmt.Errorf("%s on %s: %s is %q in what kubeadm wrote, not %q", component, board, m.Target,
 						m.Old, m.New)
 				}
 			}

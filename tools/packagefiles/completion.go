@@ -183,12 +183,12 @@ func ownFlags(commands []command, ending string) string {
 	return strings.Join(names, " | ")
 }
 
-// IsFolder tells that the flag takes a folder.
+// IsFolder says that the flag takes a folder.
 func (o option) IsFolder() bool {
 	return o.Value == "DIR" || o.Value == "FOLDER" || o.Long == "folder" || o.Long == "root"
 }
 
-// IsFile tells that the flag takes a file.
+// IsFile says that the flag takes a file.
 func (o option) IsFile() bool { return o.Value == "FILE" || o.Value == "PATH" }
 
 var subcommand = regexp.MustCompile(`^\S+ ([a-z]+(?:\|[a-z]+)*)(?: |$)`)
@@ -209,7 +209,7 @@ func (c command) Words() []string {
 	return words
 }
 
-// Files tells that the command takes files or folders.
+// Files says that the command takes files or folders.
 func (c command) Files() bool {
 	for _, call := range c.Calls {
 		if regexp.MustCompile(`\b(FILE|FOLDER|PATH)\b|(^| )A( |$)`).MatchString(call) {

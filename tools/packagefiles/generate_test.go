@@ -67,7 +67,7 @@ func TestExitCodes(t *testing.T) {
 	require.NoError(t, err)
 	codes, err := exitCodes(document)
 	require.NoError(t, err)
-	assert.Contains(t, codes, exitCode{"12", "no real kubeadm found, or what was found does not tell its version"})
+	assert.Contains(t, codes, exitCode{"12", "no real kubeadm found, or what was found does not report its version"})
 	_, err = exitCodes([]byte("nothing"))
 	assert.ErrorContains(t, err, "no rows")
 }

@@ -20,7 +20,7 @@ type command struct {
 	About   []string
 	Summary string
 	Flags   []option
-	// Kubeadm tells that it takes the real kubeadm's flags, too.
+	// Kubeadm says that it takes the real kubeadm's flags, too.
 	Kubeadm bool
 }
 

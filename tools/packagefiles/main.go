@@ -85,7 +85,7 @@ func generate(args []string) error {
 	return nil
 }
 
-// compressed tells which files Debian's policy wants packed (sections 12.1,
+// compressed reports which files Debian's policy wants packed (sections 12.1,
 // 12.3 and 12.7).
 func compressed(name string) bool {
 	return filepath.Ext(name) == ".1" || slices.Contains([]string{"changelog", "changelog.Debian",

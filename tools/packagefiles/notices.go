@@ -55,7 +55,7 @@ func notices(root string) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// addModules adds the folders of all modules that a package of ours needs.
+// addModules adds the folders of all modules that one of kubeadm-arm's packages needs.
 func addModules(folders map[string]string, dir, pkg string) error {
 	cmd := exec.Command("go", "list", "-deps", "-json=Standard,Module", pkg)
 	cmd.Dir = dir

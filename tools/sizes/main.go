@@ -2,14 +2,12 @@
 // line longer than 120 columns, no package of more than 25 files. Tables are excepted: the
 // rows of slices and maps count for neither, nor do raw strings. A tab is one column.
 //
-//	sizes [-report] DIR...
+//	sizes DIR...
 //
-// It prints what breaks a rule and exits with 1, or with -report only counts and exits
-// with 0.
+// It prints what breaks a rule, and then exits with 1.
 package main
 
 import (
-	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -29,9 +27,7 @@ const (
 )
 
 func main() {
-	reportOnly := flag.Bool("report", false, "only count")
-	flag.Parse()
-	found, err := check(flag.Args())
+	found, err := check(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sizes:", err)
 		os.Exit(2)
@@ -39,16 +35,14 @@ func main() {
 	counts := map[string]int{}
 	for _, f := range found {
 		counts[f.rule]++
-		if !*reportOnly {
-			fmt.Println(f.text)
-		}
+		fmt.Println(f.text)
 	}
 	for _, rule := range []string{functionRule, lineRule, packageRule} {
 		if counts[rule] > 0 {
 			fmt.Printf("%d %s\n", counts[rule], rule)
 		}
 	}
-	if len(found) > 0 && !*reportOnly {
+	if len(found) > 0 {
 		os.Exit(1)
 	}
 }

@@ -357,15 +357,17 @@ func (b Board) usage(ctx context.Context) (guestUsage, error) {
 }
 
 // Status is an emulated board in lab status. CPU seconds are of the board's own
-// clock, since lab up returned or since the last reboot.
-func (b Board) Status() board.Status {
+// clock, since lab up returned or since the last reboot. A board that has not answered
+// when ctx ends is silent.
+func (b Board) Status(ctx context.Context) board.Status {
 	s := board.Status{Board: *b.Board, Alive: b.First.Alive()}
 	if !s.Alive {
 		return s
 	}
-	u, err := b.usage(context.Background())
+	u, err := b.usage(ctx)
 	if err != nil {
 		progress.Log("%v", err)
+		s.Silent = true
 		return s
 	}
 	s.CPUSeconds, s.MemoryBytes, s.Processes = u.CPUSeconds-b.CPUSecondsAtUp, u.MemoryBytes, u.Processes

@@ -91,7 +91,8 @@ func goOnWithDisk() error {
 	if err := syscall.Chroot("."); err != nil {
 		return fmt.Errorf("change the root: %w", err)
 	}
-	return fmt.Errorf("start init: %w", syscall.Exec("/sbin/init", []string{"/sbin/init"}, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}))
+	path := "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+	return fmt.Errorf("start init: %w", syscall.Exec("/sbin/init", []string{"/sbin/init"}, []string{path}))
 }
 
 // mountDisk mounts the disk with that serial number or name.

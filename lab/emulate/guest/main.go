@@ -1,6 +1,6 @@
 // Command guest is lab's program on an emulated board. As the first program of a
 // root file system in memory it either runs the commands that it finds in
-// /commands.json, tells on the console how they went and switches the board off,
+// /commands.json, reports on the console how they went and switches the board off,
 // or, if there is /disk.json, goes on with the board's disk. On such a disk's
 // system it is a service that runs what lab run sends.
 //
@@ -62,7 +62,9 @@ func first() {
 }
 
 func mountAll() error {
-	for _, m := range []struct{ kind, target string }{{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/tmp"}, {"tmpfs", "/run"}} {
+	for _, m := range []struct{ kind, target string }{
+		{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/tmp"}, {"tmpfs", "/run"},
+	} {
 		if err := syscall.Mount(m.kind, m.target, m.kind, 0, ""); err != nil {
 			return fmt.Errorf("mount %s: %w", m.target, err)
 		}

@@ -31,7 +31,8 @@ func seed(file string) error {
 	}
 	defer random.Close()
 	info := poolInfo(text)
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, random.Fd(), addEntropy, uintptr(unsafe.Pointer(&info[0]))); errno != 0 {
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, random.Fd(), addEntropy, uintptr(unsafe.Pointer(&info[0])))
+	if errno != 0 {
 		return fmt.Errorf("add to the kernel's random numbers: %w", errno)
 	}
 	// At once, and not at the kernel's next turn, up to a minute later.

@@ -216,8 +216,10 @@ func (p *port) end() {
 }
 
 func (p *port) start(fr frame) {
-	env := append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
-		"KUBECONFIG=/etc/kubernetes/admin.conf"}, fr.Env...)
+	env := append([]string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=/root", "LANG=C.UTF-8", "KUBECONFIG=/etc/kubernetes/admin.conf",
+	}, fr.Env...)
 	for _, e := range env {
 		if path, ok := strings.CutPrefix(e, "PATH="); ok {
 			// exec.Command looks there.

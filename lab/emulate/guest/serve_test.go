@@ -90,7 +90,8 @@ func TestSignalOvertakesInput(t *testing.T) {
 func TestANewLabAfterAKilledOne(t *testing.T) {
 	o := connect(t)
 	mark := t.TempDir() + "/mark"
-	o.send(frame{ID: "a", Args: []string{"sh", "-c", "trap '' HUP; echo started > " + mark + "; sleep 100; echo survived > " + mark}})
+	script := "trap '' HUP; echo started > " + mark + "; sleep 100; echo survived > " + mark
+	o.send(frame{ID: "a", Args: []string{"sh", "-c", script}})
 	require.Eventually(t, func() bool { _, err := os.Stat(mark); return err == nil }, time.Hour, time.Millisecond)
 	_, err := o.f.WriteString(`{"id":"a","in":"c29tZX`)
 	require.NoError(t, err)

@@ -123,12 +123,15 @@ func occupy(core int, length time.Duration, share float64) error {
 	const turn = 100 * time.Millisecond
 	runtime.LockOSThread()
 	mask := [16]uint64{1 << core}
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(mask), uintptr(unsafe.Pointer(&mask))); errno != 0 {
+	_, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY,
+		0, unsafe.Sizeof(mask), uintptr(unsafe.Pointer(&mask)))
+	if errno != 0 {
 		return fmt.Errorf("choose core %d: %w", core, errno)
 	}
 	const fifo = 1
 	priority := int32(50)
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_SETSCHEDULER, 0, fifo, uintptr(unsafe.Pointer(&priority))); errno != 0 {
+	_, _, errno = syscall.RawSyscall(syscall.SYS_SCHED_SETSCHEDULER, 0, fifo, uintptr(unsafe.Pointer(&priority)))
+	if errno != 0 {
 		return fmt.Errorf("run before all others: %w", errno)
 	}
 	// Not time.Sleep: what wakes that is another thread, which has to wait like the rest.
