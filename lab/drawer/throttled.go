@@ -5,15 +5,13 @@ import "context"
 // throttled is the same without systemd and without another clock, in a minute: the
 // certificates of a throttled board are replaced by expired ones.
 func (t *trial) throttled(ctx context.Context) error {
-	const readyWithin = `for i in $(seq 300); do kubectl get nodes 2>/dev/null | grep -w Ready && break; sleep 1; done; kubectl get nodes | grep -qw Ready`
+	const readyWithin = fresh + `since=$(date +%s)
+for i in $(seq 300); do ! fresh || break; sleep 1; done; fresh >/dev/null`
 	const dead = `test "$(pgrep -c kube-apiserver || true)" = 0 && echo "no API server; the kubelet: $(grep -oE 'unable to load bootstrap kubeconfig.*' /var/log/kubelet.log | tail -1)"`
-	for _, s := range []struct{ what, script string }{
-		{"kubeadm-arm init", "kubeadm-arm init --config /etc/kubeadm-lab.yaml >/root/init.log 2>&1 || { tail -5 /root/init.log; exit 1; }\n" +
-			readyWithin + "\nsystemctl disable kubelet; sync"},
-	} {
-		if err := t.step(ctx, s.what, s.script); err != nil {
-			return err
-		}
+	err := t.step(ctx, "kubeadm-arm init", "kubeadm-arm init --config /etc/kubeadm-lab.yaml >/root/init.log 2>&1 || { tail -5 /root/init.log; exit 1; }\n"+
+		readyWithin+"\nsystemctl disable kubelet; sync")
+	if err != nil {
+		return err
 	}
 	t.log.Printf("power cut; every certificate replaced by one that has expired")
 	if err := t.board.Reboot(ctx); err != nil {
