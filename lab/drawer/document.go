@@ -48,8 +48,8 @@ func record(file, name, seen string) error {
 // withSection is the document with something else seen in one section.
 func withSection(old string, p part, at time.Time, seen string) string {
 	text := "# A board that lay in a drawer for longer than its certificates are valid\n\n" +
-		"`make drawer` and `make drawer-systemd` write this. Times in front of lines are seconds of this machine; those on a\n" +
-		"board are its own.\n"
+		"`make drawer` and `make drawer-systemd` write this. Times in front of lines are seconds of this machine;\n" +
+		"those on a board are its own.\n"
 	for _, q := range parts {
 		heading := "\n## " + q.title + "\n\n"
 		_, section, there := strings.Cut(old, heading)
