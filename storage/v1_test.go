@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -157,5 +158,7 @@ func TestJournalKeepsItsNames(t *testing.T) {
 	require.NoError(t, err)
 	again, err := json.Marshal(j)
 	require.NoError(t, err)
-	assert.JSONEq(t, text, string(again))
+	// Up to 0.1.0 kept copies had a fingerprint; without it that version removes one only
+	// if it is named, as this one does.
+	assert.JSONEq(t, strings.Replace(text, `"sum": "1", "why"`, `"why"`, 1), string(again))
 }
