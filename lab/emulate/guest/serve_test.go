@@ -92,7 +92,9 @@ func TestANewLabAfterAKilledOne(t *testing.T) {
 	mark := t.TempDir() + "/mark"
 	script := "trap '' HUP; echo started > " + mark + "; sleep 100; echo survived > " + mark
 	o.send(frame{ID: "a", Args: []string{"sh", "-c", script}})
-	require.Eventually(t, func() bool { _, err := os.Stat(mark); return err == nil }, time.Hour, time.Millisecond)
+	// The shell makes the file before it writes into it.
+	started := func() bool { text, _ := os.ReadFile(mark); return len(text) > 0 }
+	require.Eventually(t, started, time.Hour, time.Millisecond)
 	_, err := o.f.WriteString(`{"id":"a","in":"c29tZX`)
 	require.NoError(t, err)
 	_, err = o.f.WriteString("\n")
