@@ -28,6 +28,8 @@ const needFree = 16 << 20
 
 // CheckInput is what is known before a run.
 type CheckInput struct {
+	// Command is the one that is to run.
+	Command kubeadm.Verb
 	Request journal.Request
 	// Ignore is the owner's --ignore-preflight-errors.
 	Ignore []string
@@ -59,6 +61,11 @@ func Check(l state.Layout, in CheckInput) (*journal.Journal, error) {
 		j = nil // it ended before it had changed anything: any run may begin
 	}
 	if j != nil {
+		if j.Plan.Command != in.Command {
+			return nil, state.Refuse(state.Changed,
+				fmt.Errorf("an interrupted %s is recorded (%s)", j.Plan.Command, j.Progress()),
+				"go on with it: kubeadm-arm resume; "+startAfresh)
+		}
 		if err := unchanged(l, j, in); err != nil {
 			return nil, err
 		}
@@ -89,7 +96,12 @@ func Check(l state.Layout, in CheckInput) (*journal.Journal, error) {
 			fmt.Errorf("there is no journal, but manifests are staged: %s", strings.Join(staged, ", ")),
 			"put them back with: kubeadm-arm abort")
 	}
-	return nil, checkFresh(l, in.Ignore)
+	return nil, mayBegin(l, in)
+}
+
+// mayBegin looks whether the board is in the state that a command starts from.
+func mayBegin(l state.Layout, in CheckInput) error {
+	return checkFresh(l, in.Ignore) // init sets up a board that belongs to no cluster
 }
 
 // refuseSpecial refuses pipes and the like below /etc/kubernetes where kubeadm reads or

@@ -18,7 +18,7 @@ import (
 
 // runPhases runs kubeadm, again if it fails and the plan allows it.
 func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
-	if s.Name != "head" && s.Name != "all" {
+	if r.laterPart(s) {
 		if err := r.pinVersion(); err != nil {
 			return err
 		}
@@ -50,11 +50,16 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
 	}
 }
 
+// laterPart reports whether an init has written its manifests before this step.
+func (r *run) laterPart(s plan.RunPhases) bool {
+	return r.journal.Plan.Command == kubeadm.Init && s.Name != "head" && s.Name != "all"
+}
+
 // phaseArgs are the owner's arguments with a longer --skip-phases and, where
 // the plan wants one, our copy of the configuration.
 func (r *run) phaseArgs(s plan.RunPhases, again bool) []string {
 	p := r.journal.Plan
-	args := []string{"init"}
+	args := append([]string{string(p.Command)}, r.Args.Words...)
 	var drop []string
 	switch {
 	case p.Config != nil && r.Config != nil:
@@ -70,13 +75,13 @@ func (r *run) phaseArgs(s plan.RunPhases, again bool) []string {
 	args = append(args, r.Args.Without(drop...)...)
 	if p.Config != nil {
 		args = append(args, "--config="+r.layout.ConfigCopy())
-	} else if v := r.pinnedVersion(); v != "" && s.Name != "head" && s.Name != "all" {
+	} else if v := r.pinnedVersion(); v != "" && r.laterPart(s) {
 		if _, given := r.Args.Get("kubernetes-version"); !given {
 			args = append(args, "--kubernetes-version="+v)
 		}
 	}
 	skip := r.ownerSkips()
-	for _, phase := range r.Behaviour.AllBut(s.Keep...) {
+	for _, phase := range r.Behaviour.AllBut(p.Command, s.Keep...) {
 		if !slices.Contains(skip, phase) {
 			skip = append(skip, phase)
 		}

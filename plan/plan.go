@@ -32,10 +32,12 @@ type Facts struct {
 	Validity time.Duration
 }
 
-// Plan is what `kubeadm-arm init` is going to do.
+// Plan is what a command of kubeadm-arm's is going to do.
 type Plan struct {
-	Decisions []Decision `json:"decisions"`
-	Warnings  []string   `json:"warnings,omitempty"`
+	// Command is kubeadm's command that the plan carries out.
+	Command   kubeadm.Verb `json:"command"`
+	Decisions []Decision   `json:"decisions"`
+	Warnings  []string     `json:"warnings,omitempty"`
 	// Config lists what is added to kubeadm's configuration; nil means that
 	// the owner's arguments are passed on as they are.
 	Config *ConfigPlan `json:"config,omitempty"`
