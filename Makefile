@@ -264,7 +264,7 @@ reports: cross lab ## a report of every board: testdata/reports, docs/boards (10
 	$(BIN)/lab deps --emulator
 	$(GO) build -o $(BIN)/reports ./tools/reports && $(BIN)/reports --lab $(BIN)/lab --dist dist
 
-calibrate: build lab deps ## measure bootstraps on 17 boards, fit plan's model (30 min)
+calibrate: build lab deps-counted ## measure bootstraps on 15 boards, fit plan's model (1 h)
 	$(BIN)/calibrate --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES)
 	$(MAKE) fit
 

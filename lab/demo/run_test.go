@@ -159,6 +159,18 @@ func TestParseActiveOpens(t *testing.T) {
 	}
 }
 
+func TestParseMemory(t *testing.T) {
+	by, err := parseMemory("Pss: 1000 kB etcd\nPss: 10 kB containerd-shim\nPss: 20 kB containerd-shim\n")
+	require.NoError(t, err)
+	assert.Len(t, by, 2)
+	assert.InDelta(t, 0.03072, by["containerd-shim"], 1e-9)
+	assert.InDelta(t, 1.05472, idle{Memory: by}.megabytes(), 1e-9)
+	for _, bad := range []string{"etcd\n", "Pss: x kB etcd\n", "sh: not found\n"} {
+		_, err := parseMemory(bad)
+		assert.Error(t, err, bad)
+	}
+}
+
 func TestParseRequests(t *testing.T) {
 	assert.EqualValues(t, 1202, parseRequests("# TYPE apiserver_request_total "+
 		"counter\napiserver_request_total{code=\"200\"} 2\napiserver_request_total{code=\"201\",verb=\"POST\"} "+
