@@ -30,8 +30,8 @@ func main() {
 	flag.StringVar(&c.out, "out", "testdata/calibration", "folder for the reports")
 	flag.StringSliceVar(&only, "only", nil, "these boards only; see --list")
 	flag.DurationVar(&c.limit, "limit", 40*time.Minute, "longest time for one bootstrap")
-	flag.IntVar(&c.rounds, "rounds", 3, "bootstraps of each slow board, and of each with counted time, on a fresh one each; the one whose API "+
-		"server took neither longest nor least is kept")
+	flag.IntVar(&c.rounds, "rounds", 3, "bootstraps of each slow board, and of each with counted time, on a fresh one "+
+		"each; the one whose API server took neither longest nor least is kept")
 	list := flag.Bool("list", false, "print the boards and end")
 	flag.Parse()
 	if *list {
