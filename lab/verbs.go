@@ -80,6 +80,8 @@ func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	var e emulated.Options
 	nameFlag(f, &o.Name)
 	f.StringVar(&o.Version, "kubernetes", kube.DefaultVersion, "`version` of Kubernetes")
+	f.StringArrayVar(&o.Also, "also", nil, "another `version`, for an upgrade: its images are imported, too, and its "+
+		"kubeadm, kubelet and kubectl are in "+board.AlsoFolder+"/VERSION; may be repeated")
 	f.StringVar(&o.NodeIP, "node-ip", "", "`address` of the board (default "+board.DefaultNodeIP+
 		"; in a network the first free one from there)")
 	f.StringVar(&o.Network, "network", "", "`name` of a network: its boards reach each other")
@@ -112,6 +114,9 @@ func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 			}
 			if s.Pace {
 				return 2, errors.New("up: --pace is for boards that --cpu limits; an emulated one is as fast as QEMU")
+			}
+			if len(o.Also) > 0 {
+				return 2, errors.New("up: --also is for boards without --board")
 			}
 			return codeOf(emulated.Up(ctx, o, e, s.Disk))
 		}

@@ -22,12 +22,14 @@ import (
 // Options are what a board of every kind is made from.
 type Options struct {
 	Name, Version, NodeIP string
-	Limits                cgroup.Limits
-	Programs              []string // files or folders for /usr/local/bin
-	Owner                 int      // process that the board is for, 0 for nobody
-	Network               string   // of boards that reach each other; empty for a board alone
-	Endpoint              bool     // the network's EndpointName stands for this board
-	Bare                  bool     // no pod network
+	// Also are versions whose images are imported, too, and whose programs lie below [AlsoFolder].
+	Also     []string
+	Limits   cgroup.Limits
+	Programs []string // files or folders for /usr/local/bin
+	Owner    int      // process that the board is for, 0 for nobody
+	Network  string   // of boards that reach each other; empty for a board alone
+	Endpoint bool     // the network's EndpointName stands for this board
+	Bare     bool     // no pod network
 }
 
 // New takes what is left of boards whose owner has ended away, since it would
@@ -82,7 +84,7 @@ func Up(ctx context.Context, o Options, s Slowness) (err error) {
 	if err != nil {
 		return err
 	}
-	k, err := kubernetesOf(ctx, b.Version)
+	k, err := kubernetesOf(ctx, b.Version, o.Also)
 	if err != nil {
 		return err
 	}
@@ -94,7 +96,7 @@ func Up(ctx context.Context, o Options, s Slowness) (err error) {
 			err = errors.Join(err, b.Down())
 		}
 	}()
-	if err := b.populate(k.programs, o.Programs, k.sandboxImage); err != nil {
+	if err := b.populate(k, o.Programs); err != nil {
 		return err
 	}
 	if err := b.startWithImages(ctx, groups, k); err != nil {
@@ -135,26 +137,39 @@ func (b *Board) check() (groups cgroup.Groups, err error) {
 
 // kubernetes is what a board takes from the cache.
 type kubernetes struct {
-	programs     string // folder
-	archive      string // file of all images
-	store        string // folder of a containerd that has imported them
+	programs     string            // folder
+	also         map[string]string // folders of further versions
+	archives     []string          // files of all images
+	store        string            // folder of a containerd that has imported them
 	sandboxImage string
 }
 
-// kubernetesOf builds a version for this machine's CPU unless it is in the cache.
-func kubernetesOf(ctx context.Context, version string) (k kubernetes, err error) {
-	t := kube.Target{Version: version, Arch: runtime.GOARCH}
-	if k.programs, err = kube.Build(ctx, t); err != nil {
-		return k, err
+// kubernetesOf builds versions for this machine's CPU unless they are in the cache.
+func kubernetesOf(ctx context.Context, version string, also []string) (k kubernetes, err error) {
+	k.also = map[string]string{}
+	store := "containerd-store"
+	for _, v := range append([]string{version}, also...) {
+		t := kube.Target{Version: v, Arch: runtime.GOARCH}
+		programs, err := kube.Build(ctx, t)
+		if err != nil {
+			return k, err
+		}
+		archive, err := kube.ImageArchive(ctx, programs, "/", t)
+		if err != nil {
+			return k, err
+		}
+		k.archives = append(k.archives, archive)
+		if v != version {
+			k.also[v], store = programs, store+"-"+v
+			continue
+		}
+		images, err := kube.WantedImages(ctx, programs, t)
+		if err != nil {
+			return k, err
+		}
+		k.programs, k.sandboxImage = programs, images["pause"].Ref
 	}
-	if k.archive, err = kube.ImageArchive(ctx, k.programs, "/", t); err != nil {
-		return k, err
-	}
-	images, err := kube.WantedImages(ctx, k.programs, t)
-	if err != nil {
-		return k, err
-	}
-	k.store, k.sandboxImage = filepath.Join(k.programs, "containerd-store"), images["pause"].Ref
+	k.store = filepath.Join(k.programs, store)
 	return k, nil
 }
 
@@ -176,7 +191,7 @@ func (b *Board) startWithImages(ctx context.Context, groups cgroup.Groups, k kub
 	}
 	if !imported {
 		if err := progress.Step(ctx, "importing images",
-			func() error { return b.importImages(ctx, k.archive, k.store) }); err != nil {
+			func() error { return b.importImages(ctx, k.archives, k.store) }); err != nil {
 			return err
 		}
 	}
