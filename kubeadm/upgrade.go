@@ -215,8 +215,8 @@ func (c *Config) FitsUpgrade(b Behaviour, file string) error {
 	}
 	if c.count(kindUpgrade) == 0 {
 		return &ConfigError{File: file, Err: fmt.Errorf("no %s in it", kindUpgrade),
-			Help: "an upgrade takes the cluster's own configuration from the cluster; of the file it reads only a document with " +
-				"kind: " + kindUpgrade}
+			Help: "an upgrade takes the cluster's own configuration from the cluster; of the file it reads only a document " +
+				"with kind: " + kindUpgrade}
 	}
 	return nil
 }
