@@ -13,20 +13,6 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
-func TestRestarts(t *testing.T) {
-	got := restarts([]string{
-		"/var/log/pods/kube-system_etcd-demo_a/etcd/0.log",
-		"/var/log/pods/kube-system_kube-apiserver-demo_a/kube-apiserver/1.log", // 0.log was removed
-		"/var/log/pods/kube-system_kube-scheduler-demo_a/kube-scheduler/0.log",
-		"/var/log/pods/kube-system_kube-scheduler-demo_b/kube-scheduler/0.log", // a second pod
-		"/var/log/pods/kube-system_kube-proxy-x_a/kube-proxy/7.log",
-		"/var/log/pods/0123456789abcdef0123456789abcdef/kube-controller-manager/2.log", // v1.13
-		"/var/log/pods/7d0d2f3c-0fb1-11e9-9c53-02420a580002/etcd/4.log",                // not a static pod
-	})
-	assert.Equal(t, map[string]int{"etcd": 0, "kube-apiserver": 1, "kube-controller-manager": 2, "kube-scheduler": 1},
-		got)
-}
-
 func TestReason(t *testing.T) {
 	assert.Equal(t, "timed out", reason("[init] x\nerror: timed out\nTo see the stack trace\n",
 		errors.New("exit status 1")))
