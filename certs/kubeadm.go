@@ -2,7 +2,6 @@ package certs
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
