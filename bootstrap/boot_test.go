@@ -51,7 +51,7 @@ func TestLaterStartsAreStaged(t *testing.T) {
 
 	b.Sick = 3
 	b.Seen = nil
-	released, err := Release(context.Background(), releaseOptions(b))
+	released, err := manifests.ReleaseInOrder(context.Background(), releaseOptions(b))
 	require.NoError(t, err)
 	assert.Equal(t, plan.Components()[1:], released)
 	assert.Len(t, b.Manifests(), 4)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
@@ -27,10 +28,10 @@ const needFree = 16 << 20
 
 // CheckInput is what is known before a run.
 type CheckInput struct {
-	Request Request
+	Request journal.Request
 	// Ignore is the owner's --ignore-preflight-errors.
 	Ignore []string
-	Board  BoardID
+	Board  journal.BoardID
 	// KubeadmVersion is that of the kubeadm that is going to be run.
 	KubeadmVersion string
 	// Addresses are those of the board's interfaces; nil is not looked at.
@@ -46,11 +47,11 @@ type CheckInput struct {
 // Check looks whether a run can begin, changing nothing. It returns the journal
 // of an interrupted run of the same request to go on with, or nil. Everything
 // that speaks against is a [*state.RefusedError].
-func Check(l state.Layout, in CheckInput) (*Journal, error) {
+func Check(l state.Layout, in CheckInput) (*journal.Journal, error) {
 	if err := state.Check(l); err != nil {
 		return nil, err
 	}
-	j, err := readJournal(l.Journal())
+	j, err := journal.Read(l.Journal())
 	if err != nil {
 		return nil, state.Refuse(state.BadJournal, err, startAfresh)
 	}
@@ -144,7 +145,7 @@ func checkFresh(l state.Layout, ignore []string) error {
 				"leave that cluster first with: kubeadm reset")
 		}
 	}
-	return checkForeign(l)
+	return manifests.CheckForeign(l)
 }
 
 // contains is kubeadm's own comparison: check names know no case.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -21,7 +22,7 @@ func TestFilesOfEarlierVersions(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, journals)
 	for _, path := range journals {
-		j, err := readJournal(path)
+		j, err := journal.Read(path)
 		require.NoError(t, err, path)
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)

@@ -35,7 +35,7 @@ func (r *run) storeConfig(c *kubeadm.Config) error {
 
 // MakeConfig merges the plan's additions, the owner's configuration and, where
 // there is none, the owner's flags.
-func MakeConfig(p *plan.ConfigPlan, owner *kubeadm.Config, args kubeadm.InitArgs,
+func MakeConfig(p *plan.ConfigPlan, owner *kubeadm.Config, args kubeadm.Args,
 	b kubeadm.Behaviour) (*kubeadm.Config, error) {
 	c, err := owner.Clone()
 	if err != nil {

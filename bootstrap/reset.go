@@ -46,7 +46,7 @@ func Abort(l state.Layout) (released []string, err error) {
 // kubeadm would remove, stay whether it succeeds or not. It returns what it
 // removed and what it left: those, and what it does not know in our folder.
 func Reset(l state.Layout, kubeadmReset func() error) (removed, left []string, err error) {
-	foreign, err := foreignPods(l)
+	foreign, err := manifests.Foreign(l)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the manifests folder: %w", err)
 	}
@@ -58,11 +58,11 @@ func Reset(l state.Layout, kubeadmReset func() error) (removed, left []string, e
 		}
 		defer unlock()
 	}
-	if err := keepForeign(l); err != nil {
+	if err := manifests.KeepForeign(l); err != nil {
 		return nil, nil, fmt.Errorf("keep the static pods that are not kubeadm's: %w", err)
 	}
 	err = kubeadmReset()
-	left, back := putForeignBack(l)
+	left, back := manifests.PutForeignBack(l)
 	if back != nil {
 		back = fmt.Errorf("put back the static pods that are not kubeadm's, which are in %s: %w", l.StaticPods(), back)
 	}
@@ -86,7 +86,7 @@ func forget(l state.Layout) (removed, left []string, err error) {
 			removed = append(removed, path)
 		}
 	}
-	patches, err := removePatches(l)
+	patches, err := manifests.RemovePatches(l)
 	removed = append(removed, patches...)
 	if err != nil {
 		return removed, nil, err

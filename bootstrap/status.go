@@ -4,6 +4,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
@@ -54,7 +55,7 @@ func ReadStatus(l state.Layout) (Status, error) {
 		}
 	}
 	s.Unit = durable.Exists(l.Unit())
-	j, err := readJournal(l.Journal())
+	j, err := journal.Read(l.Journal())
 	switch {
 	case err != nil:
 		s.State, s.Problem, s.Next = "unreadable", err.Error(), startAfresh

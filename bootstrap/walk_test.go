@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/boardtest"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
@@ -56,7 +57,7 @@ func (b *fakeBoard) requireOnlyPatchesLeft() {
 	require.NoError(b.t, err)
 	require.Len(b.t, entries, 1)
 	require.Equal(b.t, "patches", entries[0].Name())
-	files, err := DurablePatches(b.layout)
+	files, err := manifests.DurablePatches(b.layout)
 	require.NoError(b.t, err)
 	require.Len(b.t, files, 1)
 	require.Contains(b.t, files, "etcd-kubeadm-arm+json.yaml", "the component that the plan changes")
@@ -117,7 +118,7 @@ func (b *fakeBoard) options(words ...string) Options {
 	require.NoError(b.t, err)
 	return Options{
 		Layout: b.layout, Kubeadm: "/usr/bin/kubeadm", Behaviour: behaviour, Args: args, Plan: testPlan(),
-		Check: CheckInput{Request: RequestOf(args, nil)}, Runner: b.kubeadm, Now: time.Now, Tell: func(Event) {},
+		Check: CheckInput{Request: journal.RequestOf(args, nil)}, Runner: b.kubeadm, Now: time.Now, Tell: func(Event) {},
 	}
 }
 
@@ -247,7 +248,7 @@ func TestAnotherRequestDoesNotResume(t *testing.T) {
 	require.Error(t, err)
 	other, err := kubeadm.ParseInitArgs([]string{"--node-name=x"})
 	require.NoError(t, err)
-	_, err = Check(b.layout, CheckInput{Request: RequestOf(other, nil)})
+	_, err = Check(b.layout, CheckInput{Request: journal.RequestOf(other, nil)})
 	var refused *state.RefusedError
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, state.Changed, refused.Reason)

@@ -34,7 +34,7 @@ func config(t *testing.T, text string) *kubeadm.Config {
 	return c
 }
 
-func args(t *testing.T, words ...string) kubeadm.InitArgs {
+func args(t *testing.T, words ...string) kubeadm.Args {
 	t.Helper()
 	a, err := kubeadm.ParseInitArgs(words)
 	require.NoError(t, err)

@@ -72,7 +72,7 @@ func (l Layout) KubeletConf() string { return l.At("/etc/kubernetes/kubelet.conf
 func (l Layout) KubeletConfig() string { return l.At("/var/lib/kubelet/config.yaml") }
 
 // Certificates is kubeadm's folder of certificates; see [kubeadm.CertificatesDir].
-func (l Layout) Certificates(c *kubeadm.Config, args kubeadm.InitArgs) string {
+func (l Layout) Certificates(c *kubeadm.Config, args kubeadm.Args) string {
 	return l.At(kubeadm.CertificatesDir(c, args))
 }
 

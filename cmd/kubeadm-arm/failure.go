@@ -87,7 +87,7 @@ func (v invocation) showReleased(released []string) {
 
 // kubeadmOutput passes on what kubeadm prints when the owner asked kubeadm to
 // be talkative.
-func (v invocation) kubeadmOutput(a kubeadm.InitArgs) io.Writer {
+func (v invocation) kubeadmOutput(a kubeadm.Args) io.Writer {
 	if _, ok := a.Get("v"); ok {
 		return kubeadm.Redacting(v.stderr)
 	}

@@ -37,7 +37,7 @@ type options struct {
 	command *command
 	getenv  func(string) string
 	// all are all flags and words, theirs those of them that are kubeadm's.
-	all, theirs kubeadm.InitArgs
+	all, theirs kubeadm.Args
 	// raw are the arguments as they came.
 	raw []string
 }
@@ -57,7 +57,7 @@ func (v invocation) parse(c *command, args []string) (options, error) {
 	if o.all, err = kubeadm.ParseArgs(args, known); err != nil {
 		return o, o.usage(err)
 	}
-	o.theirs = kubeadm.InitArgs{Words: o.all.Words, FirstWord: o.all.FirstWord}
+	o.theirs = kubeadm.Args{Words: o.all.Words, FirstWord: o.all.FirstWord}
 	for _, f := range o.all.Flags {
 		own := slices.ContainsFunc(c.flags, func(x ownFlag) bool { return x.name == f.Name })
 		switch {

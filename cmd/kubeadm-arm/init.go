@@ -12,6 +12,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/cmd/kubeadm-arm/screen"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
@@ -39,7 +40,7 @@ func (v invocation) runInit(o options) error {
 
 // runStages is init from its parsed arguments to the end, and resume, too: what has been
 // decided already is not decided again.
-func (v invocation) runStages(own initFlags, args kubeadm.InitArgs) error {
+func (v invocation) runStages(own initFlags, args kubeadm.Args) error {
 	stop := v.listen()
 	defer stop.close()
 	r := &initRun{invocation: v, own: own, args: args, stop: stop, display: screen.New(v.rawStderr, v.getenv("TERM"))}
@@ -77,7 +78,7 @@ type stage struct {
 type initRun struct {
 	invocation
 	own  initFlags
-	args kubeadm.InitArgs
+	args kubeadm.Args
 	stop *signals
 
 	gathered
@@ -284,7 +285,7 @@ type initFlags struct {
 	// moveTo is where etcd's data is to lie, nil to leave it.
 	moveTo *storage.Request
 	// journal is the interrupted run's, set by `resume`, anyway its flag.
-	journal *bootstrap.Journal
+	journal *journal.Journal
 	anyway  bool
 }
 
@@ -330,7 +331,7 @@ func (v invocation) initHelp(o options) error {
 	return v.child(path, []string{"help", "init"})
 }
 
-func hasRootfs(a kubeadm.InitArgs) bool {
+func hasRootfs(a kubeadm.Args) bool {
 	_, ok := a.Get("rootfs")
 	return ok
 }

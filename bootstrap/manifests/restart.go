@@ -1,4 +1,4 @@
-package bootstrap
+package manifests
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
@@ -53,7 +52,7 @@ func Restart(ctx context.Context, o RestartOptions) error {
 	if err := stageRunning(l, o.Program); err != nil {
 		return fmt.Errorf("restart the control plane: %w", err)
 	}
-	for began := o.Now(); len(manifests.Staged(l)) > 0 && len(linux.Proc(l.Proc()).Named(componentProcesses()...)) > 0; {
+	for began := o.Now(); len(Staged(l)) > 0 && len(linux.Proc(l.Proc()).Named(componentProcesses()...)) > 0; {
 		if o.Now().Sub(began) > endPatience {
 			o.Tell("some components have not ended; going on")
 			break
@@ -62,7 +61,7 @@ func Restart(ctx context.Context, o RestartOptions) error {
 			return err
 		}
 	}
-	_, err := Release(ctx, o.ReleaseOptions)
+	_, err := ReleaseInOrder(ctx, o.ReleaseOptions)
 	return err
 }
 
@@ -78,11 +77,11 @@ func stageRunning(l state.Layout, program func() (string, error)) (err error) {
 		if !durable.Exists(l.Manifest(c)) {
 			continue
 		}
-		if err := manifests.InstallUnit(l, program); err != nil {
+		if err := InstallUnit(l, program); err != nil {
 			return err
 		}
-		if err := manifests.Stage(l, c); err != nil {
-			_ = manifests.PutBack(l, staged)
+		if err := Stage(l, c); err != nil {
+			_ = PutBack(l, staged)
 			return err
 		}
 		staged = append(staged, c)
