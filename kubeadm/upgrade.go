@@ -104,7 +104,7 @@ type Upgrade struct {
 
 // UpgradeConfigOf is the owner's UpgradeConfiguration, or their flags as one, with what u adds.
 // Only for kubeadms with [Behaviour.HasUpgradeConfig].
-func UpgradeConfigOf(owner *Config, a InitArgs, b Behaviour, u Upgrade) (*Config, error) {
+func UpgradeConfigOf(owner *Config, a Args, b Behaviour, u Upgrade) (*Config, error) {
 	c, err := owner.Clone()
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func UpgradeConfigOf(owner *Config, a InitArgs, b Behaviour, u Upgrade) (*Config
 // UpgradeArgs is the call of `kubeadm upgrade apply` that runs the phases in keep alone,
 // all without any. config is the file that [UpgradeConfigOf] is written to; empty has the
 // flags take its place.
-func (b Behaviour) UpgradeArgs(a InitArgs, u Upgrade, config string, keep []string) []string {
+func (b Behaviour) UpgradeArgs(a Args, u Upgrade, config string, keep []string) []string {
 	drop := []string{"yes", "config", "skip-phases"}
 	if config != "" {
 		for name := range upgradeFields() {
@@ -215,8 +215,8 @@ func (c *Config) FitsUpgrade(b Behaviour, file string) error {
 	}
 	if c.count(kindUpgrade) == 0 {
 		return &ConfigError{File: file, Err: fmt.Errorf("no %s in it", kindUpgrade),
-			Help: "an upgrade takes the cluster's own configuration from the cluster; of the file it reads only a document with " +
-				"kind: " + kindUpgrade}
+			Help: "an upgrade takes the cluster's own configuration from the cluster; of the file it reads only a document " +
+				"with kind: " + kindUpgrade}
 	}
 	return nil
 }

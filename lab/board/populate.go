@@ -122,7 +122,7 @@ const CrictlConfig = "runtime-endpoint: unix:///run/containerd/containerd.sock\n
 // installPrograms puts Kubernetes where Debian packages put it, and extra files,
 // or the files of extra folders, into /usr/local/bin.
 func (b *Board) installPrograms(programs string, extra []string) error {
-	ours := []string{"kubeadm", "kubelet", "kubectl"}
+	ours := []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "etcdutl"}
 	if kube.NeedsCrictl(b.Version) {
 		ours = append(ours, "crictl")
 	}

@@ -27,13 +27,26 @@ type Options struct {
 	Limits   cgroup.Limits
 	Programs []string // files or folders for /usr/local/bin
 	Owner    int      // process that the board is for, 0 for nobody
+	Network  string   // of boards that reach each other; empty for a board alone
+	Endpoint bool     // the network's EndpointName stands for this board
+	Bare     bool     // no pod network
 }
 
 // New takes what is left of boards whose owner has ended away, since it would
 // take CPU time beside the new one, and returns a board whose folder is still to be
 // made.
 func (o Options) New() (*Board, error) {
-	b := &Board{Name: o.Name, Version: o.Version, NodeIP: o.NodeIP, Limits: o.Limits}
+	b := &Board{Name: o.Name, Version: o.Version, NodeIP: o.NodeIP, Limits: o.Limits, Network: o.Network,
+		Endpoint: o.Endpoint, Bare: o.Bare}
+	if b.Network != "" && !NameForm.MatchString(b.Network) {
+		return nil, fmt.Errorf("network name %q: want small letters, digits and dashes", b.Network)
+	}
+	if b.Network == "" && b.Endpoint {
+		return nil, errors.New("up: --endpoint is for boards of a network; name one with --network")
+	}
+	if b.NodeIP == "" && b.Network == "" {
+		b.NodeIP = DefaultNodeIP
+	}
 	if o.Owner != 0 {
 		if b.Owner = ProcessOf(o.Owner); !b.Owner.Alive() {
 			return nil, fmt.Errorf("up: --for %d: there is no such process", o.Owner)
@@ -108,6 +121,9 @@ func Up(ctx context.Context, o Options, s Slowness) (err error) {
 // check finds what would keep the board from starting, before anything is built.
 func (b *Board) check() (groups cgroup.Groups, err error) {
 	if err := b.Limits.Check(); err != nil {
+		return groups, err
+	}
+	if err := b.checkShares(); err != nil {
 		return groups, err
 	}
 	if err := deps.NeedBoards(); err != nil {
@@ -206,14 +222,17 @@ func (b *Board) boot(ctx context.Context, groups cgroup.Groups) error {
 	if err := groups.Create(); err != nil {
 		return err
 	}
-	if err := b.start(groups); err != nil {
+	if err := b.start(ctx, groups); err != nil {
 		return err
 	}
-	return b.waitContainerd(ctx)
+	if err := b.waitContainerd(ctx); err != nil {
+		return err
+	}
+	return b.introduce(ctx)
 }
 
 // start runs the board's process 1 in namespaces of its own.
-func (b *Board) start(groups cgroup.Groups) error {
+func (b *Board) start(ctx context.Context, groups cgroup.Groups) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return err
@@ -257,6 +276,9 @@ func (b *Board) start(groups cgroup.Groups) error {
 		return err
 	}
 	if err := groups.Enter(b.First.PID); err != nil {
+		return err
+	}
+	if err := b.plugIn(ctx); err != nil {
 		return err
 	}
 	if _, err := w.Write([]byte{1}); err != nil {
@@ -358,9 +380,12 @@ func (b *Board) Throttle(l cgroup.Limits) error {
 	if err != nil {
 		return err
 	}
+	b.Limits = l
+	if err := b.checkShares(); err != nil {
+		return err
+	}
 	if err := groups.Limit(l); err != nil {
 		return err
 	}
-	b.Limits = l
 	return b.Save()
 }
