@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,13 +149,24 @@ func (m *maker) timeouts(c *ConfigPlan) {
 				"before kubeadm does")
 		return
 	}
+	for _, t := range m.timeoutsOf("init") {
+		m.timeout(c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
+	}
+}
+
+// timeoutValue is what a field of timeouts is raised to.
+type timeoutValue struct {
+	field string
+	value time.Duration
+	why   string
+}
+
+// timeoutsOf are those that a command of kubeadm's reads.
+func (m *maker) timeoutsOf(command string) []timeoutValue {
+	budget := m.startBudget()
 	call := max(time.Minute, roundUp(2*m.apiServerStart, time.Minute))
 	kubelet := max(4*time.Minute, roundUp(2*m.apiServerStart, time.Minute))
-	for _, t := range []struct {
-		field string
-		value time.Duration
-		why   string
-	}{
+	all := []timeoutValue{
 		{"controlPlaneComponentHealthCheck", budget,
 			"several times the expected API server start; the startup probe follows it"},
 		{"kubernetesAPICall", call,
@@ -165,9 +177,9 @@ func (m *maker) timeouts(c *ConfigPlan) {
 		{"tlsBootstrap", max(5*time.Minute, budget), "as long as the control plane may take"},
 		{"discovery", max(5*time.Minute, budget), "as long as the control plane may take"},
 		{"upgradeManifests", max(5*time.Minute, budget), "an upgrade restarts each component"},
-	} {
-		m.timeout(c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
 	}
+	reads := kubeadm.TimeoutsOf(command)
+	return slices.DeleteFunc(all, func(t timeoutValue) bool { return !slices.Contains(reads, t.field) })
 }
 
 // timeout adds a timeout unless the owner's own is at least as long.

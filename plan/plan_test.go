@@ -185,6 +185,18 @@ func TestSlowerNeverGetsLess(t *testing.T) {
 	}
 }
 
+// A timeout that kubeadm init does not read is none: upgrades read theirs from
+// UpgradeConfiguration alone.
+func TestOnlyTimeoutsThatInitReads(t *testing.T) {
+	var got []string
+	for _, e := range MakeInit(Facts{Speed: slow(15), Kubeadm: behaviour(t, 37, 2)}).Config.Edits {
+		if raised, ok := e.(RaisedTimeout); ok {
+			got = append(got, raised.Path[len(raised.Path)-1])
+		}
+	}
+	assert.Equal(t, []string{"controlPlaneComponentHealthCheck", "kubernetesAPICall", "kubeletHealthCheck"}, got)
+}
+
 func TestTheOwnersChoicesStay(t *testing.T) {
 	c := config(t, `apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration

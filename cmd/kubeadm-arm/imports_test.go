@@ -58,6 +58,7 @@ func importRules() []importRule {
 		{"lab/command", "", "a lower package of lab's rests on no board"},
 		{"lab/progress", "", "a lower package of lab's rests on no board"},
 		{"lab/deps", "lab/command lab/progress", "a lower package of lab's rests on no board"},
+		{"lab/network", "lab/cache", "a lower package of lab's rests on no board"},
 		{"lab/drive", "", "it drives boards from outside, through the program lab"},
 		{"lab/kube", "lab/cache lab/command lab/progress", "kubeadm-arm-images builds Kubernetes without a board"},
 		{"lab/emulate", "", "an emulator knows no Kubernetes"},
