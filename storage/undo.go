@@ -93,8 +93,12 @@ func (b Board) refuseUndo(ctx context.Context, j *journal, stop bool) error {
 				fstabPath, text)
 		}
 	}
-	if stop {
-		return nil
+	m, err := readMounts()
+	if err != nil {
+		return err
+	}
+	if err := j.writable(m); err != nil || stop {
+		return err
 	}
 	if running := b.running(ctx, j.paths()); len(running) > 0 {
 		return &RefusedError{Busy, fmt.Errorf("%s works in what is to be moved", running[0]),
