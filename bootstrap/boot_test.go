@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -46,7 +47,7 @@ func TestLaterStartsAreStaged(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, held, "staged already")
 
-	_, err = Check(b.layout, CheckInput{})
+	_, err = Check(b.layout, CheckInput{Command: kubeadm.Init})
 	assert.ErrorContains(t, err, "not all of it has started yet")
 
 	b.Sick = 3

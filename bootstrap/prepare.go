@@ -64,7 +64,7 @@ func (r *run) prepare(ctx context.Context) error {
 
 // newJournal is the journal of a run that begins. before are the files that are there.
 func (r *run) newJournal(before []string) *journal.Journal {
-	kept, omitted := journal.KeepArgs(r.Args)
+	kept, omitted := journal.KeepArgs(r.Plan.Command, r.Args)
 	return &journal.Journal{
 		Version: journal.Version, Started: r.now(), Request: r.Check.Request, Plan: r.Plan,
 		Args: kept, Omitted: omitted, Board: r.Check.Board, Before: before,
@@ -76,6 +76,11 @@ func (r *run) newJournal(before []string) *journal.Journal {
 // prepareConfig writes the copy of the configuration that kubeadm gets, where the plan
 // wants one and the interrupted run has not left it.
 func (r *run) prepareConfig() error {
+	if r.Cluster != nil && r.Resume == nil {
+		if err := r.keepClusterConfig(); err != nil {
+			return err
+		}
+	}
 	if r.Plan.Config == nil || r.journal.Done == len(r.journal.Plan.Steps) {
 		return nil
 	}
@@ -87,7 +92,7 @@ func (r *run) prepareConfig() error {
 			if _, ok := r.Args.Get(name); !ok {
 				return state.Refuse(state.BadJournal, fmt.Errorf("%s is gone, and with it the value of --%s",
 					r.layout.ConfigCopy(), name),
-					"repeat the same kubeadm-arm init with all its flags to go on")
+					"repeat the same kubeadm-arm "+string(r.journal.Plan.Command)+" with all its flags to go on")
 			}
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -40,7 +41,7 @@ func unchanged(l state.Layout, j *journal.Journal, in CheckInput) error {
 	if gone := gone(l, j); gone != "" {
 		return state.Refuse(state.Changed,
 			fmt.Errorf("what the interrupted run made is gone: %s", gone),
-			"if kubeadm reset has been run since: kubeadm-arm abort, then init again")
+			"if kubeadm reset has been run since: kubeadm-arm abort, then "+string(j.Plan.Command)+" again")
 	}
 	if diff := j.Request.Changed(in.Request); len(diff) > 0 {
 		return state.Refuse(state.Changed,
@@ -63,7 +64,7 @@ func unchanged(l state.Layout, j *journal.Journal, in CheckInput) error {
 	if err := damagedFiles(l, j); err != nil {
 		return err
 	}
-	return clockFits(l, in.Now)
+	return clockFits(l, j.Plan.Command, in.Now)
 }
 
 // gone names what an interrupted run had made and is nowhere any more.
@@ -125,7 +126,7 @@ func addressStays(l state.Layout, have []string) error {
 // clockFits refuses to go on when the certificates are not valid at the board's
 // present time: a board without a battery makes them in 1970, and then the
 // network brings the time.
-func clockFits(l state.Layout, now time.Time) error {
+func clockFits(l state.Layout, command kubeadm.Verb, now time.Time) error {
 	if now.IsZero() {
 		return nil
 	}
@@ -145,7 +146,7 @@ func clockFits(l state.Layout, now time.Time) error {
 			return state.Refuse(state.Changed,
 				fmt.Errorf("the clock has jumped: it says %s, and %s was valid from %s to %s", now.UTC().Format(day), name,
 					cert.NotBefore.UTC().Format(day), cert.NotAfter.UTC().Format(day)),
-				"if the clock is right now, certificates have to be made anew: kubeadm-arm reset, then init again")
+				"if the clock is right now, certificates have to be made anew: kubeadm-arm reset, then "+string(command)+" again")
 		}
 	}
 	return nil
@@ -160,7 +161,7 @@ func (r *run) stageAgain(ctx context.Context) error {
 	staged := false
 	for i, s := range r.journal.Plan.Steps {
 		switch s := s.(type) {
-		case plan.StageManifests:
+		case plan.StageManifests, plan.SwitchManifests:
 			staged = i < r.journal.Done
 		case plan.ReleaseManifest:
 			if staged && i >= r.journal.Done {

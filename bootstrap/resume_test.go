@@ -119,7 +119,7 @@ func TestAnyway(t *testing.T) {
 }
 
 func requestOf(t *testing.T, config []byte, words ...string) journal.Request {
-	args, err := kubeadm.ParseInitArgs(words)
+	args, err := kubeadm.Init.Parse(words)
 	require.NoError(t, err)
 	return journal.RequestOf(args, config)
 }
@@ -324,4 +324,16 @@ func TestResumeByHand(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, strings.Join(b.calls[2], " "), "--skip-phases=addon/kube-proxy,preflight")
 	b.requireOnlyPatchesLeft()
+}
+
+// One journal serves all commands: while one is interrupted, no other begins.
+func TestAnotherCommandIsInterrupted(t *testing.T) {
+	b, o := interrupted(t)
+	o.Check.Command = "upgrade"
+	_, err := Check(b.layout, o.Check)
+	var refused *state.RefusedError
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, state.Changed, refused.Reason)
+	assert.ErrorContains(t, err, "an interrupted init is recorded (step 4 of 11")
+	assert.Contains(t, refused.Hint(), "kubeadm-arm resume")
 }

@@ -78,9 +78,6 @@ func specs(isSwitch bool, names ...string) []FlagSpec {
 	return all
 }
 
-// ParseInitArgs reads what follows `kubeadm init`.
-func ParseInitArgs(args []string) (Args, error) { return ParseArgs(args, InitFlags()) }
-
 // ParseArgs reads a command line as github.com/spf13/pflag does, which kubeadm's own
 // is read with: a flag with a value takes the next word whatever it is, a switch
 // never does; --name=value, -v5, -v=5, -hv5; switches are what strconv.ParseBool
@@ -249,9 +246,4 @@ func (a Args) Without(names ...string) []string {
 		}
 	}
 	return words
-}
-
-// KnownInitFlag reports whether some version of `kubeadm init` has that flag.
-func KnownInitFlag(name string) bool {
-	return slices.ContainsFunc(InitFlags(), func(s FlagSpec) bool { return s.Name == name })
 }

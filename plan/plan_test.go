@@ -36,7 +36,7 @@ func config(t *testing.T, text string) *kubeadm.Config {
 
 func args(t *testing.T, words ...string) kubeadm.Args {
 	t.Helper()
-	a, err := kubeadm.ParseInitArgs(words)
+	a, err := kubeadm.Init.Parse(words)
 	require.NoError(t, err)
 	return a
 }

@@ -40,7 +40,7 @@ type Journal struct {
 	KubeadmVersion string `json:"kubeadmVersion"`
 	// Request are hashes of what the owner asked for.
 	Request Request `json:"request"`
-	// Args are the words of init, less those whose values are secret or of
+	// Args are the words of the command line, less those whose values are secret or of
 	// unknown meaning, which Omitted names.
 	Args    []string `json:"args,omitempty"`
 	Omitted []string `json:"omitted,omitempty"`

@@ -120,13 +120,13 @@ func TestResumeByHandNeedsSecrets(t *testing.T) {
 		{[]string{"--token", "abcdef.0123456789abcdef", "--certificate-key=00"}, false, "--token, --certificate-key"},
 		{[]string{"--from-the-future=x"}, true, "--from-the-future"},
 	} {
-		args, err := kubeadm.ParseInitArgs(c.words)
+		args, err := kubeadm.Init.Parse(c.words)
 		require.NoError(t, err)
 		j := Journal{Plan: slowPlan(t)}
 		if !c.config {
 			j.Plan.Config = nil
 		}
-		j.Args, j.Omitted = KeepArgs(args)
+		j.Args, j.Omitted = KeepArgs(kubeadm.Init, args)
 		l := state.Layout{Root: t.TempDir()}
 		require.NoError(t, os.MkdirAll(l.State(), 0o700))
 		require.NoError(t, os.WriteFile(l.ConfigCopy(), nil, 0o600))

@@ -17,8 +17,11 @@ import (
 // or certificate key is far too long to be guessed from its hash.
 type Request map[string]string
 
-// configText is the part of a request that is not a flag.
-const configText = "the text of the --config file"
+// The parts of a request that are not flags.
+const (
+	configText = "the text of the --config file"
+	otherWords = "what is no flag"
+)
 
 // RequestOf hashes arguments and the text of the --config file.
 func RequestOf(args kubeadm.Args, config []byte) Request {
@@ -31,6 +34,9 @@ func RequestOf(args kubeadm.Args, config []byte) Request {
 			continue
 		}
 		r["--"+f.Name] = hash(r["--"+f.Name], f.Value)
+	}
+	if len(args.Words) > 0 {
+		r[otherWords] = hash(args.Words...)
 	}
 	if config != nil {
 		r[configText] = hash(string(config))
@@ -66,15 +72,15 @@ func (r Request) Changed(now Request) []string {
 	return all
 }
 
-// secretFlags are the flags of init whose values are secrets.
+// secretFlags are the flags whose values are secrets.
 var secretFlags = []string{"token", "certificate-key"}
 
-// KeepArgs splits the words of init into those that may be kept in a file and
+// KeepArgs splits a command's arguments into those that may be kept in a file and
 // the names of the flags that may not. Of a flag that this program does not know
 // it cannot tell, so its value is not kept.
-func KeepArgs(args kubeadm.Args) (kept, omitted []string) {
+func KeepArgs(v kubeadm.Verb, args kubeadm.Args) (kept, omitted []string) {
 	for _, f := range args.Flags {
-		if slices.Contains(secretFlags, f.Name) || !kubeadm.KnownInitFlag(f.Name) {
+		if slices.Contains(secretFlags, f.Name) || !v.Knows(f.Name) {
 			if !slices.Contains(omitted, f.Name) {
 				omitted = append(omitted, f.Name)
 			}
@@ -82,7 +88,7 @@ func KeepArgs(args kubeadm.Args) (kept, omitted []string) {
 		}
 		kept = append(kept, f.Tokens...)
 	}
-	return kept, omitted
+	return append(kept, args.Words...), omitted
 }
 
 // Resumable returns the arguments with which a journal's run goes on. Secrets
@@ -91,10 +97,11 @@ func KeepArgs(args kubeadm.Args) (kept, omitted []string) {
 func (j *Journal) Resumable(l state.Layout) (kubeadm.Args, error) {
 	if missing := j.missing(l); len(missing) > 0 {
 		return kubeadm.Args{}, state.Refuse(state.BadJournal,
-			fmt.Errorf("the interrupted init had --%s, whose value is not kept in any file", strings.Join(missing, ", --")),
-			"repeat the same kubeadm-arm init with all its flags to go on")
+			fmt.Errorf("the interrupted %s had --%s, whose value is not kept in any file", j.Plan.Command,
+				strings.Join(missing, ", --")),
+			"repeat the same kubeadm-arm "+string(j.Plan.Command)+" with all its flags to go on")
 	}
-	return kubeadm.ParseInitArgs(j.Args)
+	return j.Plan.Command.Parse(j.Args)
 }
 
 func (j *Journal) missing(l state.Layout) []string {

@@ -47,7 +47,7 @@ func repeated(theirs kubeadm.Args, own ...string) string {
 func (v invocation) runDoctor(o options) error {
 	args := o.theirs
 	for _, f := range args.Flags {
-		if !kubeadm.KnownInitFlag(f.Name) {
+		if !kubeadm.Init.Knows(f.Name) {
 			return o.usage(fmt.Errorf("unknown flag %s", f.Tokens[0]))
 		}
 	}
@@ -359,7 +359,7 @@ func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.Arg
 
 // showChecks shows what doctor found before init. Findings that would certainly make it
 // fail stop it here; a warning is a line.
-func (r *initRun) showChecks() error {
+func (r *boardRun) showChecks() error {
 	fails := r.checks.Of(doctor.Fail)
 	if r.own.output == "json" {
 		if err := writeJSON(r.stdout, result{Kind: "doctor", Doctor: &r.checks}); err != nil {

@@ -49,8 +49,8 @@ func (v invocation) parse(c *command, args []string) (options, error) {
 	for _, f := range c.flags {
 		known = append(known, f.spec())
 	}
-	if c.kubeadm {
-		known = append(known, kubeadm.InitFlags()...)
+	if c.kubeadm != "" {
+		known = append(known, c.kubeadm.Flags()...)
 	}
 	o := options{command: c, getenv: v.getenv, raw: args}
 	var err error
@@ -65,7 +65,7 @@ func (v invocation) parse(c *command, args []string) (options, error) {
 			return o, o.usage(fmt.Errorf("flag --%s: the value is empty", f.Name))
 		case own:
 		case strings.HasPrefix(f.Name, "arm-") ||
-			!c.kubeadm && !slices.ContainsFunc(known, func(s kubeadm.FlagSpec) bool { return s.Name == f.Name }):
+			c.kubeadm == "" && !slices.ContainsFunc(known, func(s kubeadm.FlagSpec) bool { return s.Name == f.Name }):
 			word, _, _ := strings.Cut(f.Tokens[0], "=")
 			return o, o.usage(fmt.Errorf("unknown flag %s", word))
 		default:
@@ -86,7 +86,7 @@ func (o options) check() error {
 			return o.bad(f.name, notAmong(text, f.choices))
 		}
 	}
-	if n := len(o.all.Words); n > o.command.words && !o.command.kubeadm {
+	if n := len(o.all.Words); n > o.command.words && o.command.kubeadm == "" {
 		if o.command.words == 0 {
 			return o.usage(fmt.Errorf("%s takes no arguments, got %q", o.command.name, o.all.Words[0]))
 		}

@@ -46,10 +46,11 @@ type gathered struct {
 
 // readBoard reads all of that. The cheapest questions come first, so that what is wrong
 // is said soon.
-func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.Args) (g gathered, err error) {
+func (v invocation) readBoard(ctx context.Context, command kubeadm.Verb, own ownFlags,
+	args kubeadm.Args) (g gathered, err error) {
 	dry := args.Bool("dry-run")
 	if !dry {
-		if err := needRoot("init"); err != nil {
+		if err := needRoot(string(command)); err != nil {
 			return g, err
 		}
 	}
@@ -73,7 +74,7 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.A
 	}
 	layout := board()
 	g.hasCA = exists(filepath.Join(layout.Certificates(g.config, args), "ca.crt"))
-	g.check = checkInput(own, g, args, text)
+	g.check = checkInput(command, own, g, args, text)
 	if !dry {
 		if g.resume, err = bootstrap.Check(layout, g.check); err != nil {
 			return g, err
@@ -140,9 +141,9 @@ func (v invocation) needKubelet() error {
 }
 
 // checkInput is what bootstrap compares with an interrupted run's journal.
-func checkInput(own initFlags, g gathered, args kubeadm.Args, config []byte) bootstrap.CheckInput {
+func checkInput(command kubeadm.Verb, own ownFlags, g gathered, args kubeadm.Args, config []byte) bootstrap.CheckInput {
 	in := bootstrap.CheckInput{
-		Request: journal.RequestOf(args, config), Ignore: ignored(args, g.config), Board: boardID(g.board),
+		Command: command, Request: journal.RequestOf(args, config), Ignore: ignored(args, g.config), Board: boardID(g.board),
 		KubeadmVersion: g.behaviour.Version.String(), Addresses: addresses(), Now: time.Now(), Anyway: own.anyway,
 	}
 	if own.journal != nil {

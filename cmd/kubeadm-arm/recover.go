@@ -47,8 +47,8 @@ func (v invocation) showStatus(s bootstrap.Status) error {
 		printable.Fprintf(w, "  process\t%s\n", s.Writer)
 	}
 	if s.Steps > 0 {
-		printable.Fprintf(w, "  kubeadm\t%s\n  started\t%s (board clock)\n  steps\t%d of %d done\n",
-			s.Kubeadm, s.Started, s.Done, s.Steps)
+		printable.Fprintf(w, "  command\t%s\n  kubeadm\t%s\n  started\t%s (board clock)\n  steps\t%d of %d done\n",
+			s.Command, s.Kubeadm, s.Started, s.Done, s.Steps)
 	}
 	if s.Step != "" {
 		state := "next"
@@ -66,9 +66,9 @@ func (v invocation) showStatus(s bootstrap.Status) error {
 	return w.Flush()
 }
 
-// runResume is `kubeadm-arm resume`: the interrupted init with its own arguments.
+// runResume is `kubeadm-arm resume`: the interrupted command with its own arguments.
 func (v invocation) runResume(o options) error {
-	own, err := v.initFlags(o)
+	own, err := v.ownFlags(o)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (v invocation) runResume(o options) error {
 	if own.kubeadmPath == "" && exists(own.journal.Kubeadm) {
 		own.kubeadmPath = own.journal.Kubeadm
 	}
-	return v.runStages(own, args)
+	return v.runStages(own.journal.Plan.Command, own, args)
 }
 
 // runAbort is `kubeadm-arm abort`.
