@@ -102,7 +102,7 @@ const rotateCA = "a new one is made by hand: https://kubernetes.io/docs/tasks/tl
 
 // due says why a certificate is to be renewed; empty while it is not.
 func due(l Leaf, ask Ask) string {
-	if l.Certificate == nil {
+	if l.Problem != "" {
 		return l.Problem
 	}
 	left := l.Certificate.NotAfter.Sub(ask.Now)
@@ -149,7 +149,8 @@ func (s Seen) refuse(l Leaf, ask Ask) (why, do string) {
 		return fmt.Sprintf("the authority %s itself expired on %s", a.Name, date(a.Certificate.NotAfter)), rotateCA
 	case ask.Unsure:
 		return "the clock may be wrong", "set it, and run again: sudo kubeadm-arm certs renew"
-	case !l.Certificate.NotAfter.Before(a.Certificate.NotAfter) && l.Certificate.NotAfter.After(ask.Now):
+	case !l.Certificate.NotAfter.Before(a.Certificate.NotAfter) && l.Certificate.NotAfter.After(ask.Now) &&
+		l.Problem == "":
 		return "it is valid for as long as its authority, to " + date(a.Certificate.NotAfter), rotateCA
 	}
 	return "", ""

@@ -11,15 +11,24 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // state is this program's folder; see bootstrap.Layout.
 const state = "/etc/kubernetes/kubeadm-arm"
 
-// journalFile records a renewal whose files are all on the disk. As long as it is there,
-// they are still to be put into place, or what runs is still to be restarted.
-const journalFile = state + "/renewal.json"
+// journalFile records a renewal whose files are all on the disk and are still to be put
+// into place. It becomes restartFile, by a rename that needs no space, once they
+// are: then what runs is still to be restarted. With one file for both, a second renewal
+// that is killed would have its first files taken for the last ones of the first.
+const (
+	journalFile = state + "/renewal.json"
+	restartFile = state + "/renewed.json"
+)
 
 // suffix is that of the name, hidden by a dot, of a new file beside the old one.
 const suffix = ".kubeadm-arm-new"
@@ -38,20 +47,20 @@ func hidden(name string) string { return path.Join(path.Dir(name), "."+path.Base
 // place. The journal is the point of no return: before it nothing counts, after
 // it the renewal is completed, now or at the next start.
 func (b Board) install(files []newFile) (kept string, err error) {
-	if err := b.FS.MkdirAll(b.at(state), 0o700); err != nil {
-		return "", fmt.Errorf("renew: %w", err)
+	if durable.Exists(b.at(journalFile)) {
+		return "", &HalfwayError{errors.New("the renewal before this one is not complete")}
 	}
-	j := journal{Kept: path.Join(state, "certs-"+b.Now().UTC().Format("2006-01-02T15-04-05Z"))}
+	if err := b.replaceable(files); err != nil {
+		return "", fmt.Errorf("renew: nothing was changed: %w", err)
+	}
+	j := journal{}
 	for _, f := range files {
 		j.Files = append(j.Files, f.path)
-	}
-	for i := 2; durable.Exists(b.at(j.Kept)); i++ { // a clock may be set back
-		j.Kept = path.Join(state, fmt.Sprintf("certs-%s-%d", b.Now().UTC().Format("2006-01-02T15-04-05Z"), i))
 	}
 	undo := func(err error) (string, error) {
 		return "", errors.Join(fmt.Errorf("renew: nothing was changed: %w", err), b.forget(j))
 	}
-	if err := b.keep(files, j.Kept); err != nil {
+	if j.Kept, err = b.keep(files); err != nil {
 		return undo(err)
 	}
 	for _, f := range files {
@@ -73,31 +82,76 @@ func (b Board) install(files []newFile) (kept string, err error) {
 	return j.Kept, b.place(j)
 }
 
-// keep copies the old files into a folder that only root can enter.
-func (b Board) keep(files []newFile, dir string) error {
-	if err := b.FS.MkdirAll(b.at(dir), 0o700); err != nil {
-		return err
+// replaceable finds what rename(2) would refuse in the middle of a renewal. Kernels before
+// 5.8 do not tell what is a mount, those before 4.11 nothing.
+func (b Board) replaceable(files []newFile) error {
+	for _, f := range files {
+		for _, name := range []string{path.Dir(f.path), f.path} {
+			var s unix.Statx_t
+			if unix.Statx(unix.AT_FDCWD, b.at(name), unix.AT_SYMLINK_NOFOLLOW, 0, &s) != nil {
+				continue // not there
+			}
+			if s.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0 {
+				return &safefile.RefusedError{Path: b.at(name), Why: "is immutable or append-only",
+					Help: "sudo chattr -i -a " + shell.Quote(b.at(name)) + ", and run again"}
+			}
+			if name == f.path && s.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
+				return &safefile.RefusedError{Path: b.at(name), Why: "is a mount of its own and cannot be replaced",
+					Help: "mount the folder instead of the file, or renew where the file comes from"}
+			}
+		}
 	}
+	return nil
+}
+
+// keep copies the old files into a folder of its own that only root can enter. Where there
+// is nothing to keep it makes none.
+func (b Board) keep(files []newFile) (dir string, err error) {
 	for _, f := range files {
 		for _, old := range f.old {
 			text, err := b.root().Read(old, maxFile)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
+			if err == nil && dir == "" {
+				dir, err = b.makeKept()
+			}
 			if err != nil {
-				return err
+				return dir, err
 			}
 			to := filepath.Join(b.at(dir), strings.TrimPrefix(old, "/"))
 			if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-				return err
+				return dir, err
 			}
 			err = b.FS.Do("write", to, func() error { return os.WriteFile(to, text, 0o600) })
 			if err != nil {
-				return err
+				return dir, err
 			}
 		}
 	}
-	return b.FS.SyncFS(b.at(dir))
+	if dir == "" {
+		return "", nil
+	}
+	return dir, b.FS.SyncFS(b.at(dir))
+}
+
+// makeKept makes a folder that was not there: with a clock that was set back, or a second run in
+// the same second, the time alone is the name of another run's, which may hold the only copy.
+func (b Board) makeKept() (string, error) {
+	if err := b.FS.MkdirAll(b.at(state), 0o700); err != nil {
+		return "", err
+	}
+	base := path.Join(state, "certs-"+b.Now().UTC().Format("2006-01-02T15-04-05Z"))
+	for dir, i := base, 2; ; dir, i = fmt.Sprintf("%s-%d", base, i), i+1 {
+		err := b.FS.Do("mkdir", b.at(dir), func() error { return os.Mkdir(b.at(dir), 0o700) })
+		switch {
+		case errors.Is(err, fs.ErrExist):
+			continue
+		case err != nil:
+			return "", err // not ours to remove
+		}
+		return dir, nil
+	}
 }
 
 // lay writes a new file, whole and on the disk, beside the place that it is for.
@@ -125,13 +179,10 @@ func (b Board) lay(f newFile) error {
 	return nil
 }
 
-// place renames each new file over the old one. Done twice it does nothing more.
+// place renames each new file over the old one, and the journal at last. Done twice it does
+// nothing more.
 func (b Board) place(j journal) error {
-	for _, name := range j.Files {
-		from, to := b.at(hidden(name)), b.at(name)
-		if !durable.Exists(from) {
-			continue // in place already
-		}
+	rename := func(from, to string) error {
 		err := b.FS.Do("rename", to, func() error { return os.Rename(from, to) })
 		if err == nil {
 			err = b.FS.SyncDir(filepath.Dir(to))
@@ -139,8 +190,18 @@ func (b Board) place(j journal) error {
 		if err != nil {
 			return &HalfwayError{err}
 		}
+		return nil
 	}
-	return nil
+	for _, name := range j.Files {
+		from, to := b.at(hidden(name)), b.at(name)
+		if !durable.Exists(from) {
+			continue // in place already
+		}
+		if err := rename(from, to); err != nil {
+			return err
+		}
+	}
+	return rename(b.at(journalFile), b.at(restartFile))
 }
 
 // HalfwayError says that a renewal stopped while files were put into place.
@@ -174,28 +235,60 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// Pending reports whether a renewal has begun to take place and is not complete.
-func (b Board) Pending() bool { return durable.Exists(b.at(journalFile)) }
+// Pending reports whether a renewal has begun to take place and is not complete, or what
+// runs has not been restarted since.
+func (b Board) Pending() bool {
+	return durable.Exists(b.at(journalFile)) || durable.Exists(b.at(restartFile))
+}
 
 // Complete goes on with an interrupted renewal: what was recorded is put into place;
 // what was not is removed. It returns the folder with the old files, empty if there
 // was nothing to complete. [Board.Finish] has still to be called.
 func (b Board) Complete(s Seen) (kept string, err error) {
-	text, err := b.root().Read(journalFile, maxFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", b.sweep(s)
+	if durable.Exists(b.at(journalFile)) {
+		j, err := b.readJournal(journalFile)
+		if err != nil {
+			return "", fmt.Errorf("complete the renewal: %w", err)
+		}
+		if err := b.place(j); err != nil {
+			return j.Kept, err
+		}
 	}
-	if err != nil {
-		return "", fmt.Errorf("complete the renewal: %w", err)
-	}
-	var j journal
-	if err := json.Unmarshal(text, &j); err != nil {
-		return "", fmt.Errorf("complete the renewal: %s: %w", b.at(journalFile), err)
-	}
-	if err := b.place(j); err != nil {
-		return j.Kept, err
-	}
+	// Its content is for people only: that it is there has what runs restarted.
+	j, _ := b.readJournal(restartFile)
 	return j.Kept, b.sweep(s)
+}
+
+// readJournal takes nothing that install would not have written.
+func (b Board) readJournal(name string) (j journal, err error) {
+	damaged := func(why string) (journal, error) {
+		return journal{}, &safefile.RefusedError{Path: b.at(name), Why: why,
+			Help: "sudo rm " + shell.Quote(b.at(name)) + " && sudo kubeadm-arm certs renew; " +
+				"what the interrupted renewal left is then made again"}
+	}
+	text, err := b.root().Read(name, maxFile)
+	if err != nil {
+		return j, err
+	}
+	if err := json.Unmarshal(text, &j); err != nil {
+		return damaged(fmt.Sprintf("is damaged: %v", err))
+	}
+	if len(j.Files) == 0 || j.Kept != "" && path.Dir(j.Kept) != state {
+		return damaged("is no journal of a renewal")
+	}
+	for _, f := range j.Files {
+		ours := strings.HasPrefix(path.Base(f), "kubelet-") && path.Dir(f) == kubeletPKI
+		for _, l := range leaves(path.Dir(f)) {
+			ours = ours || f == l.File || f == l.Key
+		}
+		for _, l := range leaves(path.Dir(path.Dir(f))) {
+			ours = ours || f == l.File || f == l.Key
+		}
+		if !ours {
+			return damaged("names " + f + ", which no renewal replaces")
+		}
+	}
+	return j, nil
 }
 
 // sweep removes new files of a run that was killed before its journal was written, halves
@@ -221,19 +314,4 @@ func (b Board) sweep(s Seen) error {
 }
 
 // Finish ends a renewal, after what runs has been restarted.
-func (b Board) Finish() error { return b.FS.Remove(b.at(journalFile)) }
-
-// Old lists the folders with old files, oldest first, by the name that their date is in.
-func (b Board) Old() ([]string, error) {
-	entries, err := b.root().List(state, maxListed)
-	if err != nil {
-		return nil, ignoreMissing(err)
-	}
-	var all []string
-	for _, e := range entries {
-		if e.IsDir() && strings.HasPrefix(e.Name(), "certs-") {
-			all = append(all, path.Join(state, e.Name()))
-		}
-	}
-	return all, nil
-}
+func (b Board) Finish() error { return b.FS.Remove(b.at(restartFile)) }

@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -56,7 +57,8 @@ type Leaf struct {
 	Authority string
 	// Stops says what no longer works when it has expired.
 	Stops string
-	// Certificate is nil where Problem says why it cannot be read.
+	// Certificate is nil where Problem says why it cannot be read. Beside a certificate it
+	// says what is wrong with the key.
 	Certificate *x509.Certificate
 	Problem     string
 }
@@ -163,14 +165,14 @@ func Look(root safefile.Root) (Seen, error) {
 		s.Authorities = append(s.Authorities, a)
 	}
 	for _, l := range leaves(s.Dir) {
-		cert, err := readLeaf(root, l)
+		cert, problem, err := readLeaf(root, l)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNoCertificate):
 			continue
 		case err != nil:
-			l.Problem = err.Error()
+			problem = err.Error()
 		}
-		l.Certificate = cert
+		l.Certificate, l.Problem = cert, problem
 		s.Leaves = append(s.Leaves, l)
 	}
 	return s, nil
@@ -215,23 +217,42 @@ func flagOf(manifest []byte, name string) string {
 	return ""
 }
 
-func readLeaf(root safefile.Root, l Leaf) (*x509.Certificate, error) {
+// readLeaf reads a certificate, and says what is wrong with its key. kubeadm writes one after
+// the other in place, so a power cut can leave a key beside another one's certificate.
+func readLeaf(root safefile.Root, l Leaf) (cert *x509.Certificate, problem string, err error) {
 	text, err := root.Read(l.File, maxFile)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if l.Form == Kubeconfig {
-		var c credentials
-		if c, err = readCredentials(text); err != nil {
-			return nil, fmt.Errorf("%s: %w", l.File, err)
+	key := text
+	var keyErr error
+	switch l.Form {
+	case Kubeconfig:
+		c, err := readCredentials(text)
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", l.File, err)
 		}
-		text = c.cert
+		text, key = c.cert, c.key
+		if c.user[kubeconfig.KeyFile] != nil {
+			keyErr = fs.ErrPermission // an owner's own choice
+		}
+	case Pair:
+		key, keyErr = root.Read(l.Key, maxFile)
+	case Bundle:
 	}
-	cert, err := firstCertificate(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", l.File, err)
+	if cert, err = firstCertificate(text); err != nil {
+		return nil, "", fmt.Errorf("%s: %w", l.File, err)
 	}
-	return cert, nil
+	_, pairErr := tls.X509KeyPair(text, key)
+	switch {
+	case errors.Is(keyErr, fs.ErrPermission):
+		return cert, "", nil // not for this user to know
+	case keyErr != nil:
+		return cert, fmt.Sprintf("its key cannot be read: %v", keyErr), nil
+	case pairErr != nil:
+		return cert, fmt.Sprintf("%s does not hold its key: %v", l.Key, pairErr), nil
+	}
+	return cert, "", nil
 }
 
 // errNoCertificate is of a kubeconfig that is whole and holds none: it names a file,

@@ -183,7 +183,11 @@ func (b Board) byKubeadm(
 		r.Names = append(r.Names, l.Name)
 		a, _ := s.Authority(l.Authority)
 		for _, file := range []string{l.File, l.Key, a.File, strings.TrimSuffix(a.File, ".crt") + ".key"} {
-			if err := put(file); err != nil {
+			err := put(file)
+			if file == l.Key && errors.Is(err, fs.ErrNotExist) {
+				continue // a new one is made
+			}
+			if err != nil {
 				return nil, fmt.Errorf("renew %s: %w", l.Name, err)
 			}
 		}
@@ -217,7 +221,8 @@ func (b Board) byKubeadm(
 // inKubernetes is a file's path below /etc/kubernetes if certificatesDir were
 // kubeadm's default.
 func (s Seen) inKubernetes(file string) string {
-	if rest, ok := strings.CutPrefix(file, s.Dir+"/"); ok {
+	conf := path.Ext(file) == ".conf" // where certificatesDir is /etc/kubernetes itself
+	if rest, ok := strings.CutPrefix(file, s.Dir+"/"); ok && !conf {
 		return path.Join("pki", rest)
 	}
 	return strings.TrimPrefix(file, kubernetesDir+"/")

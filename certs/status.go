@@ -79,7 +79,7 @@ func (s Status) Text() string {
 	list := func(all []StatusOfLeaf) {
 		for _, c := range all {
 			day, left := "unreadable", ""
-			if c.Problem == "" {
+			if !c.Expires.IsZero() {
 				day, left = c.Expires.Format(time.DateOnly), fmt.Sprint(c.Days)
 			}
 			row(c.Name, day, left, c.Stops)

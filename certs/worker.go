@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"regexp"
 	"strings"
 
@@ -33,15 +32,12 @@ func ParseToken(text []byte) (string, error) {
 
 // Bootstrap gives the kubelet a bootstrap with a token in place of a client
 // certificate that has expired: with it the kubelet asks the API server for a new
-// one when it starts, as after a join. The old files are kept in a folder, which is returned. Done
-// again it goes on where it was.
+// one when it starts, as after a join. The old files are kept in a folder, which is returned; it
+// is empty where a run before has kept them. Done again it goes on where it was.
 func (b Board) Bootstrap(token string) (kept string, err error) {
 	text, err := b.bootstrapText(token)
 	if err != nil {
 		return "", fmt.Errorf("give the kubelet a bootstrap: %w", err)
-	}
-	if err := b.FS.MkdirAll(b.at(state), 0o700); err != nil {
-		return "", err
 	}
 	var old []string
 	for _, name := range []string{kubeletConf, currentPEM} {
@@ -49,12 +45,11 @@ func (b Board) Bootstrap(token string) (kept string, err error) {
 			old = append(old, name)
 		}
 	}
-	kept = path.Join(state, "certs-"+b.Now().UTC().Format("2006-01-02T15-04-05Z"))
 	undo := func(err error) (string, error) {
 		err = fmt.Errorf("give the kubelet a bootstrap: nothing was changed: %w", err)
-		return "", errors.Join(err, os.RemoveAll(b.at(kept)))
+		return "", errors.Join(err, b.forget(journal{Kept: kept}))
 	}
-	if err := b.keep([]newFile{{old: old}}, kept); err != nil {
+	if kept, err = b.keep([]newFile{{old: old}}); err != nil {
 		return undo(err)
 	}
 	if err := b.FS.WriteFile(b.at(bootstrapConf), text, 0o600); err != nil {

@@ -175,9 +175,10 @@ func (v invocation) replace(ctx context.Context, o options, b *certs.Board, seen
 	}
 	if kept != "" {
 		printable.Fprintf(v.stdout, "the renewal that was interrupted is complete; the old files are in %s\n", kept)
-		if seen, err = certs.Look("/"); err != nil {
-			return d, err
-		}
+	}
+	// Only what is seen under the lock counts.
+	if seen, err = certs.Look("/"); err != nil {
+		return d, err
 	}
 	d = certs.Decide(seen, ask)
 	if len(d.Renew) == 0 {
@@ -272,13 +273,22 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 	b := certsBoard()
 	var kept string
 	err = alone(func() (err error) {
-		kept, err = b.Bootstrap(token)
+		seen, err := certs.Look("/")
+		if err == nil {
+			_, err = b.Complete(seen) // or it would put the old ones back into place later
+		}
+		if err == nil {
+			kept, err = b.Bootstrap(token)
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	printable.Fprintf(v.stdout, "the kubelet has a bootstrap; the old files are in %s\n", kept)
+	printable.Fprintln(v.stdout, "the kubelet has a bootstrap")
+	if kept != "" {
+		printable.Fprintf(v.stdout, "the old files are in %s\n", kept)
+	}
 	if err := v.systemctl(ctx, "restart", "kubelet"); err != nil {
 		return err
 	}
