@@ -35,6 +35,13 @@ type Options struct {
 	// Config is the owner's configuration, nil without --config.
 	Config *kubeadm.Config
 	Plan   plan.Plan
+	// Cluster is the cluster's own configuration, for an upgrade.
+	Cluster *kubeadm.Config
+	// Patches is the folder of patches that an upgrade passes to kubeadm; empty for none.
+	Patches string
+	// Renew renews the certificates of an upgrade, and returns where the old ones are;
+	// empty if there was nothing to renew.
+	Renew func(context.Context) (kept string, err error)
 	// Resume is the journal of an interrupted run to go on with, or nil.
 	Resume *journal.Journal
 	// Check is what Check was given: it is asked again under the lock.

@@ -8,16 +8,9 @@ import (
 	"time"
 )
 
-// UpgradePhases are the phases of `kubeadm upgrade apply`, in their order; none where it
-// cannot be taken apart.
-func (b Behaviour) UpgradePhases() []string { return b.list(UpgradePhaseOrder) }
-
 // HasUpgradeConfig reports whether `kubeadm upgrade` reads an UpgradeConfiguration, the
 // only place of its timeouts.
 func (b Behaviour) HasUpgradeConfig() bool { return b.Has(UpgradeConfig) }
-
-// UpgradeFlags are the flags of `kubeadm upgrade apply` and `upgrade node` over all versions.
-func UpgradeFlags() []FlagSpec { return append(InitFlags(), OtherFlags()...) }
 
 // A NodeOfUpgrade is what the control-plane manifests of a node say that the cluster's
 // configuration does not.
@@ -170,7 +163,7 @@ func (b Behaviour) UpgradeArgs(a Args, u Upgrade, config string, keep []string) 
 	}
 	skip := slices.Clone(a.List("skip-phases"))
 	if len(keep) > 0 {
-		for _, phase := range b.UpgradePhases() {
+		for _, phase := range b.Phases(UpgradeApply) {
 			if !slices.Contains(keep, phase) && !slices.Contains(skip, phase) {
 				skip = append(skip, phase)
 			}
