@@ -111,7 +111,8 @@ func (u upgradeMaker) dated() string {
 
 func (u upgradeMaker) backUp() Step {
 	to := filepath.Join(u.f.Backups, u.dated())
-	u.decide(GroupUpgrade, "copy of /etc/kubernetes", to, "kubeadm-arm abort goes back to it while the upgrade is not finished")
+	u.decide(GroupUpgrade, "copy of /etc/kubernetes", to,
+		"kubeadm-arm abort goes back to it while the upgrade is not finished")
 	return BackUp{To: to}
 }
 
@@ -174,7 +175,8 @@ func (u upgradeMaker) startAgain() (steps []Step) {
 func (u upgradeMaker) config() {
 	if !u.f.Kubeadm.HasUpgradeConfig() {
 		if u.slow {
-			u.leave(GroupConfig, "timeouts", "kubeadm's", "this kubeadm's upgrade has no settings for them; it is repeated instead")
+			u.leave(GroupConfig, "timeouts", "kubeadm's",
+				"this kubeadm's upgrade has no settings for them; it is repeated instead")
 		}
 		return
 	}
