@@ -131,8 +131,9 @@ func (c *cluster) program() string {
 	return "kubeadm-arm"
 }
 
-// ignored is the preflight check that knows no newer kernels, or no cgroup v1 any more.
-const ignored = " --ignore-preflight-errors=SystemVerification"
+// ignored are preflight checks: one knows no newer kernels, or no cgroup v1 any more; an
+// emulated board with counted time has one core.
+const ignored = " --ignore-preflight-errors=SystemVerification,NumCPU"
 
 // on runs a script on a board, for at most the limit. Both outputs come back.
 func (c *cluster) on(ctx context.Context, b drive.Board, script string) (string, error) {
@@ -266,9 +267,9 @@ var secrets = regexp.MustCompile(`\b([a-z0-9]{6}\.[a-z0-9]{16}|[0-9a-f]{64})\b`)
 // reason is the line of an output that says why.
 func reason(out string) string {
 	lines := strings.Split(strings.TrimSpace(secrets.ReplaceAllString(out, "…")), "\n")
-	for _, prefix := range []string{"error: ", "error execution phase", "kubeadm-arm: "} {
+	for _, prefix := range []string{"[ERROR ", "error: ", "error execution phase", "kubeadm-arm: "} {
 		for _, l := range lines {
-			if strings.HasPrefix(l, prefix) {
+			if l = strings.TrimSpace(l); strings.HasPrefix(l, prefix) {
 				return l
 			}
 		}
