@@ -32,7 +32,8 @@ type job struct {
 
 func jobs() map[kubeadm.Verb]job {
 	return map[kubeadm.Verb]job{
-		kubeadm.Init: {(*boardRun).initStages, "control plane up", "the control plane is up"},
+		kubeadm.Init:         {(*boardRun).initStages, "control plane up", "the control plane is up"},
+		kubeadm.UpgradeApply: {(*boardRun).upgradeStages, "control plane upgraded", "the control plane is upgraded"},
 	}
 }
 
@@ -68,6 +69,7 @@ type boardRun struct {
 	stop    *signals
 
 	gathered
+	upgrading
 	checks doctor.Report
 	// moved is what --storage did, or would do; nil without it.
 	moved *storage.Plan
@@ -182,6 +184,7 @@ func (r *boardRun) run(ctx context.Context) error {
 		Config: r.config, Plan: r.planned,
 		Resume: r.resume, Check: r.check, Program: trustedProgram, Runner: kubeadm.Exec, Env: r.env, Now: time.Now,
 		Tell: r.display.Event, Output: r.kubeadmOutput(r.args), Logs: func(unit string) string { return unitLog(ctx, unit) },
+		Cluster: r.config, Patches: r.patches, Renew: r.renewForUpgrade,
 		Signal: r.stop.signal, Pause: await.Suspending(await.PauseProcess, suspensions()),
 	})
 	r.display.Stop()
