@@ -115,8 +115,8 @@ func (v invocation) goBack(j *journal.Journal) error {
 	if j == nil {
 		return nil
 	}
-	printable.Fprintln(v.stderr, "kubeadm-arm: back to the version before the upgrade; what was written to the cluster since "+
-		"is not in it, but is kept in etcd's data folder")
+	printable.Fprintln(v.stderr, "kubeadm-arm: back to the version before the upgrade; what was written to the cluster "+
+		"since is not in it, but is kept in etcd's data folder")
 	return v.runStages(j.Plan.Command, ownFlags{kubeadmPath: j.Kubeadm, output: "text", reportDir: defaultReports,
 		journal: j, anyway: true}, kubeadm.Args{})
 }
@@ -141,14 +141,16 @@ func (v invocation) runReset(args []string) error {
 		return err
 	}
 	removed, left, err := bootstrap.Reset(board(), func() error { return v.child(path, rest) })
+	// Nothing is printed before all is done: whoever reads it may be gone (SIGPIPE).
+	if err == nil {
+		var units []string
+		units, err = certsBoard().RemoveUnits()
+		removed = append(removed, units...)
+	}
 	for _, l := range left {
 		fmt.Fprintf(v.stderr, "kubeadm-arm: left as it is: %s\n", l)
 	}
-	if err != nil {
-		return err
-	}
-	units, err := certsBoard().RemoveUnits()
-	for _, r := range append(removed, units...) {
+	for _, r := range removed {
 		printable.Fprintf(v.stderr, "kubeadm-arm: removed %s\n", r)
 	}
 	return err
