@@ -393,7 +393,7 @@ func (v invocation) runUpgradePlan(args []string, a kubeadm.Args) error {
 	if output, ok := a.Get("output"); ok && output != "text" {
 		return nil // for a program
 	}
-	_, err = printable.Fprintf(v.stdout, "\nWhat this board makes of it, changing nothing:\n  kubeadm-arm upgrade apply %s --dry-run\n",
-		"VERSION")
+	_, err = printable.Fprintln(v.stdout, "\nWhat this board makes of it, changing nothing:\n"+
+		"  kubeadm-arm upgrade apply VERSION --dry-run")
 	return err
 }
