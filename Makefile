@@ -44,7 +44,7 @@ cross: ## static binaries for ARMv5, ARMv6, ARMv7, arm64 and amd64, with sizes
 BUILD_LAB = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
 lab: ## the programs of lab (boards to try it on) into bin/
 	cd lab && $(BUILD_LAB) -o ../$(BIN)/lab . && $(BUILD_LAB) -o ../$(BIN)/storage-board ./storage && \
-	  $(BUILD_LAB) -o ../$(BIN)/ ./demo ./boards ./calibrate ./walk ./drawer
+	  $(BUILD_LAB) -o ../$(BIN)/ ./demo ./boards ./calibrate ./walk ./drawer ./join
 
 deps: lab ## install the Debian packages that boards need
 	$(BIN)/lab deps
@@ -112,6 +112,16 @@ drawer-systemd: build lab ## the units under a real systemd, clock right and wro
 # ONLY=stock, and so on, runs one part.
 drawer: build lab deps-counted ## boards off for 400 days and at 1970, by kubeadm and kubeadm-arm; writes results (30 min)
 	$(BIN)/drawer --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) $(if $(ONLY),--only $(ONLY)) --results docs/results/drawer.md
+
+# TOOLS=stock, and so on, runs one alone. What earlier calls have kept stays in the document.
+.PHONY: join ha
+JOIN = $(BIN)/join --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) $(if $(TOOLS),--tools $(TOOLS)) \
+  --json $(BIN)/join.json --document docs/results/join.md
+join: build lab deps ## a worker at 5 % joins a board at 10 %, three times by kubeadm and kubeadm-arm (1 h); writes results
+	$(JOIN)
+
+ha: build lab deps ## two more control planes join a first one, all at 10 % (1 h); writes results
+	$(JOIN) --ha --rounds 1
 
 .PHONY: storage-board raid-board storage-walk
 STORAGE_BOARD = $(BIN)/storage-board --lab $(BIN)/lab --kubernetes $(KUBERNETES)
@@ -264,7 +274,7 @@ reports: cross lab ## a report of every board: testdata/reports, docs/boards (10
 	$(BIN)/lab deps --emulator
 	$(GO) build -o $(BIN)/reports ./tools/reports && $(BIN)/reports --lab $(BIN)/lab --dist dist
 
-calibrate: build lab deps ## measure bootstraps on 17 boards, fit plan's model (30 min)
+calibrate: build lab deps-counted ## measure bootstraps on 15 boards, fit plan's model (1 h)
 	$(BIN)/calibrate --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES)
 	$(MAKE) fit
 

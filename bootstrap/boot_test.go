@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -46,12 +47,12 @@ func TestLaterStartsAreStaged(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, held, "staged already")
 
-	_, err = Check(b.layout, CheckInput{})
+	_, err = Check(b.layout, CheckInput{Command: kubeadm.Init})
 	assert.ErrorContains(t, err, "not all of it has started yet")
 
 	b.Sick = 3
 	b.Seen = nil
-	released, err := Release(context.Background(), releaseOptions(b))
+	released, err := manifests.ReleaseInOrder(context.Background(), releaseOptions(b))
 	require.NoError(t, err)
 	assert.Equal(t, plan.Components()[1:], released)
 	assert.Len(t, b.Manifests(), 4)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
@@ -27,10 +28,12 @@ const needFree = 16 << 20
 
 // CheckInput is what is known before a run.
 type CheckInput struct {
-	Request Request
+	// Command is the one that is to run.
+	Command kubeadm.Verb
+	Request journal.Request
 	// Ignore is the owner's --ignore-preflight-errors.
 	Ignore []string
-	Board  BoardID
+	Board  journal.BoardID
 	// KubeadmVersion is that of the kubeadm that is going to be run.
 	KubeadmVersion string
 	// Addresses are those of the board's interfaces; nil is not looked at.
@@ -46,11 +49,11 @@ type CheckInput struct {
 // Check looks whether a run can begin, changing nothing. It returns the journal
 // of an interrupted run of the same request to go on with, or nil. Everything
 // that speaks against is a [*state.RefusedError].
-func Check(l state.Layout, in CheckInput) (*Journal, error) {
+func Check(l state.Layout, in CheckInput) (*journal.Journal, error) {
 	if err := state.Check(l); err != nil {
 		return nil, err
 	}
-	j, err := readJournal(l.Journal())
+	j, err := journal.Read(l.Journal())
 	if err != nil {
 		return nil, state.Refuse(state.BadJournal, err, startAfresh)
 	}
@@ -58,6 +61,11 @@ func Check(l state.Layout, in CheckInput) (*Journal, error) {
 		j = nil // it ended before it had changed anything: any run may begin
 	}
 	if j != nil {
+		if j.Plan.Command != in.Command {
+			return nil, state.Refuse(state.Changed,
+				fmt.Errorf("an interrupted %s is recorded (%s)", j.Plan.Command, j.Progress()),
+				"go on with it: kubeadm-arm resume; "+startAfresh)
+		}
 		if err := unchanged(l, j, in); err != nil {
 			return nil, err
 		}
@@ -88,7 +96,21 @@ func Check(l state.Layout, in CheckInput) (*Journal, error) {
 			fmt.Errorf("there is no journal, but manifests are staged: %s", strings.Join(staged, ", ")),
 			"put them back with: kubeadm-arm abort")
 	}
-	return nil, checkFresh(l, in.Ignore)
+	return nil, mayBegin(l, in)
+}
+
+// mayBegin looks whether the board is in the state that a command starts from.
+func mayBegin(l state.Layout, in CheckInput) error {
+	if in.Command == kubeadm.UpgradeApply {
+		for _, path := range []string{l.Manifest(plan.APIServer), l.AdminConf(), l.KubeletConf()} {
+			if !durable.Exists(path) {
+				return state.Refuse(state.NoCluster, fmt.Errorf("there is no control plane of kubeadm's here: %s is missing", path),
+					"upgrade apply is for the first control-plane node; on all others: kubeadm-arm upgrade node")
+			}
+		}
+		return manifests.CheckForeign(l)
+	}
+	return checkFresh(l, in.Ignore) // init sets up a board that belongs to no cluster
 }
 
 // refuseSpecial refuses pipes and the like below /etc/kubernetes where kubeadm reads or
@@ -144,7 +166,7 @@ func checkFresh(l state.Layout, ignore []string) error {
 				"leave that cluster first with: kubeadm reset")
 		}
 	}
-	return checkForeign(l)
+	return manifests.CheckForeign(l)
 }
 
 // contains is kubeadm's own comparison: check names know no case.
@@ -225,9 +247,12 @@ func otherInit(l state.Layout) error {
 
 // verbOf is the command of kubeadm's that changes a board, empty for another.
 func verbOf(words []string) string {
-	for _, w := range words {
+	for i, w := range words {
 		if slices.Contains([]string{"init", "join", "reset"}, w) {
 			return w
+		}
+		if w == "upgrade" && i+1 < len(words) && slices.Contains([]string{"apply", "node"}, words[i+1]) {
+			return w + " " + words[i+1]
 		}
 	}
 	return ""

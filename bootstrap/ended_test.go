@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/boardtest"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
@@ -63,7 +64,7 @@ func portOf(address string) string { return address[strings.LastIndexByte(addres
 // whole in exactly one place, and nothing secret can be read by others.
 func (b *fakeBoard) requireNothingLost() {
 	b.t.Helper()
-	j, err := readJournal(b.layout.Journal())
+	j, err := journal.Read(b.layout.Journal())
 	require.NoError(b.t, err, "the journal can be read or is not there")
 	for _, c := range plan.Components() {
 		n := 0
@@ -221,9 +222,9 @@ func TestKilledAndBootedAnywhere(t *testing.T) {
 			}
 			b.Sick = 2
 			release := releaseOptions(b)
-			_, err = Release(context.Background(), release)
+			_, err = manifests.ReleaseInOrder(context.Background(), release)
 			require.NoError(t, err)
-			if j, err := readJournal(b.layout.Journal()); err == nil && j != nil && j.Done > 0 {
+			if j, err := journal.Read(b.layout.Journal()); err == nil && j != nil && j.Done > 0 {
 				require.Len(t, b.Manifests(), 4, "never for good without scheduler and controller-manager")
 			}
 			require.Empty(t, manifests.Staged(b.layout))

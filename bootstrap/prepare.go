@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/podlog"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
@@ -42,7 +43,7 @@ func (r *run) prepare(ctx context.Context) error {
 	if staged, err := manifests.Folder(r.layout); err == nil {
 		r.journal.Staged = staged
 	}
-	if err := r.journal.write(r.layout); err != nil {
+	if err := r.journal.Write(r.layout); err != nil {
 		return err
 	}
 	for _, c := range plan.Components() {
@@ -62,10 +63,10 @@ func (r *run) prepare(ctx context.Context) error {
 }
 
 // newJournal is the journal of a run that begins. before are the files that are there.
-func (r *run) newJournal(before []string) *Journal {
-	kept, omitted := keepArgs(r.Args)
-	return &Journal{
-		Version: journalVersion, Started: r.now(), Request: r.Check.Request, Plan: r.Plan,
+func (r *run) newJournal(before []string) *journal.Journal {
+	kept, omitted := journal.KeepArgs(r.Plan.Command, r.Args)
+	return &journal.Journal{
+		Version: journal.Version, Started: r.now(), Request: r.Check.Request, Plan: r.Plan,
 		Args: kept, Omitted: omitted, Board: r.Check.Board, Before: before,
 		LogsBefore: podlog.Next(r.layout.PodLogs()), Written: map[string]string{},
 		Kubeadm: r.Kubeadm, KubeadmVersion: r.Behaviour.Version.String(),
@@ -75,6 +76,11 @@ func (r *run) newJournal(before []string) *Journal {
 // prepareConfig writes the copy of the configuration that kubeadm gets, where the plan
 // wants one and the interrupted run has not left it.
 func (r *run) prepareConfig() error {
+	if r.Cluster != nil && r.Resume == nil {
+		if err := r.keepClusterConfig(); err != nil {
+			return err
+		}
+	}
 	if r.Plan.Config == nil || r.journal.Done == len(r.journal.Plan.Steps) {
 		return nil
 	}
@@ -86,9 +92,25 @@ func (r *run) prepareConfig() error {
 			if _, ok := r.Args.Get(name); !ok {
 				return state.Refuse(state.BadJournal, fmt.Errorf("%s is gone, and with it the value of --%s",
 					r.layout.ConfigCopy(), name),
-					"repeat the same kubeadm-arm init with all its flags to go on")
+					"repeat the same kubeadm-arm "+string(r.journal.Plan.Command)+" with all its flags to go on")
 			}
 		}
 	}
 	return r.writeConfig()
+}
+
+// record puts hashes of what the steps so far have written into the journal.
+func (r *run) record() {
+	r.journal.Written = map[string]string{}
+	if h := journal.HashFile(r.layout.ConfigCopy()); h != "" {
+		r.journal.Written[r.layout.ConfigCopy()] = h
+	}
+	for _, c := range plan.Components() {
+		for _, path := range r.manifestPlaces(c) {
+			if h := journal.HashFile(path); h != "" {
+				// Under the name it belongs to, wherever it waits.
+				r.journal.Written[r.layout.Manifest(c)] = h
+			}
+		}
+	}
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-func releaseOptions(b *fakeBoard) ReleaseOptions {
-	return ReleaseOptions{Layout: b.layout, Wait: true, Patience: time.Hour, Poll: time.Millisecond, Now: time.Now,
-		Tell: func(string) {}}
+func releaseOptions(b *fakeBoard) manifests.ReleaseOptions {
+	return manifests.ReleaseOptions{Layout: b.layout, Wait: true, Patience: time.Hour, Poll: time.Millisecond,
+		Now: time.Now, Tell: func(string) {}}
 }
 
 // stagedBoard has a kubelet, etcd in place and everything else staged.
@@ -38,7 +38,7 @@ func stagedBoard(t *testing.T) *fakeBoard {
 func TestReleaseWaitsForTheAPIServer(t *testing.T) {
 	b := stagedBoard(t)
 	b.Sick = 3
-	released, err := Release(context.Background(), releaseOptions(b))
+	released, err := manifests.ReleaseInOrder(context.Background(), releaseOptions(b))
 	require.NoError(t, err)
 	assert.Equal(t, plan.Components()[1:], released)
 	assert.Equal(t, []string{"etcd", "etcd,kube-apiserver"}, b.Seen[:2], "each waits for those before it")
@@ -55,7 +55,7 @@ func TestReleasePatienceEnds(t *testing.T) {
 	b.Sick = 1 << 30
 	o := releaseOptions(b)
 	o.Patience = 20 * time.Millisecond
-	_, err := Release(context.Background(), o)
+	_, err := manifests.ReleaseInOrder(context.Background(), o)
 	require.NoError(t, err)
 	assert.Len(t, b.Manifests(), 4)
 }
@@ -64,7 +64,7 @@ func TestReleaseStandsAsideForARun(t *testing.T) {
 	b := stagedBoard(t)
 	unlock, err := state.Lock(b.layout)
 	require.NoError(t, err)
-	released, err := Release(context.Background(), releaseOptions(b))
+	released, err := manifests.ReleaseInOrder(context.Background(), releaseOptions(b))
 	require.NoError(t, err)
 	assert.Empty(t, released)
 	assert.Len(t, b.Manifests(), 1)
@@ -75,7 +75,7 @@ func TestReleaseStandsAsideForARun(t *testing.T) {
 func TestReleaseBeforeTheKubelet(t *testing.T) {
 	b := stagedBoard(t)
 	require.NoError(t, os.Remove(b.layout.KubeletConfig()))
-	released, err := Release(context.Background(), releaseOptions(b))
+	released, err := manifests.ReleaseInOrder(context.Background(), releaseOptions(b))
 	require.NoError(t, err)
 	assert.Empty(t, released)
 	assert.Len(t, manifests.Staged(b.layout), 3)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
@@ -40,13 +41,37 @@ func Abort(l state.Layout) (released []string, err error) {
 	return released, tidy(l)
 }
 
+// TurnBack has an interrupted upgrade go back to the version before it: its journal becomes
+// that of the way back, to be gone on with like any other. It returns nil where there is
+// nothing to take back, and Abort is enough.
+func TurnBack(l state.Layout) (*journal.Journal, error) {
+	unlock, err := state.Enter(l)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := otherInit(l); err != nil {
+		return nil, err
+	}
+	j, err := Interrupted(l)
+	if err != nil || j.Plan.GoesBack {
+		return j, err
+	}
+	back, changed := plan.GoBack(j.Plan, j.Done, j.Begun)
+	if !changed {
+		return nil, nil
+	}
+	j.Plan, j.Done, j.Begun = back, 0, false
+	return j, j.Write(l)
+}
+
 // Reset runs kubeadm reset, under the lock where kubeadm-arm has files, and after
 // its success removes kubeadm-arm's own files: staged manifests, journal, the
 // configuration's copy, patches, unit. Static pods that are not kubeadm's, which
 // kubeadm would remove, stay whether it succeeds or not. It returns what it
 // removed and what it left: those, and what it does not know in our folder.
 func Reset(l state.Layout, kubeadmReset func() error) (removed, left []string, err error) {
-	foreign, err := foreignPods(l)
+	foreign, err := manifests.Foreign(l)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the manifests folder: %w", err)
 	}
@@ -58,11 +83,11 @@ func Reset(l state.Layout, kubeadmReset func() error) (removed, left []string, e
 		}
 		defer unlock()
 	}
-	if err := keepForeign(l); err != nil {
+	if err := manifests.KeepForeign(l); err != nil {
 		return nil, nil, fmt.Errorf("keep the static pods that are not kubeadm's: %w", err)
 	}
 	err = kubeadmReset()
-	left, back := putForeignBack(l)
+	left, back := manifests.PutForeignBack(l)
 	if back != nil {
 		back = fmt.Errorf("put back the static pods that are not kubeadm's, which are in %s: %w", l.StaticPods(), back)
 	}
@@ -86,7 +111,7 @@ func forget(l state.Layout) (removed, left []string, err error) {
 			removed = append(removed, path)
 		}
 	}
-	patches, err := removePatches(l)
+	patches, err := manifests.RemovePatches(l)
 	removed = append(removed, patches...)
 	if err != nil {
 		return removed, nil, err

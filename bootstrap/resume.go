@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -10,10 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -22,7 +25,7 @@ const startAfresh = "to give the interrupted run up: kubeadm-arm abort; to remov
 
 // untouched reports whether a run had changed nothing yet when it ended, as when
 // kubeadm's preflight checks failed.
-func untouched(l state.Layout, j *Journal) bool {
+func untouched(l state.Layout, j *journal.Journal) bool {
 	for _, step := range j.Plan.Steps[:j.Done] {
 		if _, ok := step.(plan.TuneServices); !ok {
 			return false // drop-ins bind nobody: the next run writes them anew
@@ -34,13 +37,13 @@ func untouched(l state.Layout, j *Journal) bool {
 
 // unchanged compares the present with what an interrupted run was begun with and
 // names every difference.
-func unchanged(l state.Layout, j *Journal, in CheckInput) error {
+func unchanged(l state.Layout, j *journal.Journal, in CheckInput) error {
 	if gone := gone(l, j); gone != "" {
 		return state.Refuse(state.Changed,
 			fmt.Errorf("what the interrupted run made is gone: %s", gone),
-			"if kubeadm reset has been run since: kubeadm-arm abort, then init again")
+			"if kubeadm reset has been run since: kubeadm-arm abort, then "+string(j.Plan.Command)+" again")
 	}
-	if diff := j.Request.changed(in.Request); len(diff) > 0 {
+	if diff := j.Request.Changed(in.Request); len(diff) > 0 {
 		return state.Refuse(state.Changed,
 			fmt.Errorf("an interrupted run is recorded (%s), and since then %s", j.Progress(), strings.Join(diff, ", ")),
 			"go on with what was asked for then: kubeadm-arm resume; "+startAfresh)
@@ -50,7 +53,7 @@ func unchanged(l state.Layout, j *Journal, in CheckInput) error {
 			fmt.Errorf("the interrupted run was begun with kubeadm %s, this is kubeadm %s", j.KubeadmVersion, in.KubeadmVersion),
 			"install that version again or name it with --arm-kubeadm; "+startAfresh)
 	}
-	if in.Board != (BoardID{}) && j.Board != in.Board && !in.Anyway {
+	if in.Board != (journal.BoardID{}) && j.Board != in.Board && !in.Anyway {
 		return state.Refuse(state.Changed,
 			fmt.Errorf("the interrupted run was begun on another board: %s; this is %s", j.Board, in.Board),
 			"its plan was made for that one; if it suits here: kubeadm-arm resume --anyway; "+startAfresh)
@@ -61,11 +64,11 @@ func unchanged(l state.Layout, j *Journal, in CheckInput) error {
 	if err := damagedFiles(l, j); err != nil {
 		return err
 	}
-	return clockFits(l, in.Now)
+	return clockFits(l, j.Plan.Command, in.Now)
 }
 
 // gone names what an interrupted run had made and is nowhere any more.
-func gone(l state.Layout, j *Journal) string {
+func gone(l state.Layout, j *journal.Journal) string {
 	for _, c := range plan.Components() {
 		path := l.Manifest(c)
 		if _, made := j.Written[path]; made && !durable.Exists(path) && manifests.StagedAt(l, c) == "" {
@@ -77,7 +80,7 @@ func gone(l state.Layout, j *Journal) string {
 
 // damagedFiles compares manifests with the hashes in the journal. An owner's
 // edit is no damage; a file that cannot be read as a manifest is.
-func damagedFiles(l state.Layout, j *Journal) error {
+func damagedFiles(l state.Layout, j *journal.Journal) error {
 	for _, c := range plan.Components() {
 		path := l.Manifest(c)
 		if staged := manifests.StagedAt(l, c); staged != "" {
@@ -85,7 +88,7 @@ func damagedFiles(l state.Layout, j *Journal) error {
 		}
 		was, known := j.Written[l.Manifest(c)]
 		text, err := safefile.Read(path, state.MaxFile)
-		if err != nil || !known || hashFile(path) == was {
+		if err != nil || !known || journal.HashFile(path) == was {
 			continue
 		}
 		if len(bytes.Trim(text, "\x00 \n")) == 0 {
@@ -123,7 +126,7 @@ func addressStays(l state.Layout, have []string) error {
 // clockFits refuses to go on when the certificates are not valid at the board's
 // present time: a board without a battery makes them in 1970, and then the
 // network brings the time.
-func clockFits(l state.Layout, now time.Time) error {
+func clockFits(l state.Layout, command kubeadm.Verb, now time.Time) error {
 	if now.IsZero() {
 		return nil
 	}
@@ -143,7 +146,7 @@ func clockFits(l state.Layout, now time.Time) error {
 			return state.Refuse(state.Changed,
 				fmt.Errorf("the clock has jumped: it says %s, and %s was valid from %s to %s", now.UTC().Format(day), name,
 					cert.NotBefore.UTC().Format(day), cert.NotAfter.UTC().Format(day)),
-				"if the clock is right now, certificates have to be made anew: kubeadm-arm reset, then init again")
+				"if the clock is right now, certificates have to be made anew: kubeadm-arm reset, then "+string(command)+" again")
 		}
 	}
 	return nil
@@ -158,7 +161,7 @@ func (r *run) stageAgain(ctx context.Context) error {
 	staged := false
 	for i, s := range r.journal.Plan.Steps {
 		switch s := s.(type) {
-		case plan.StageManifests:
+		case plan.StageManifests, plan.SwitchManifests:
 			staged = i < r.journal.Done
 		case plan.ReleaseManifest:
 			if staged && i >= r.journal.Done {
@@ -181,4 +184,19 @@ func (r *run) stageAgain(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// errNothingToResume says that no interrupted run is recorded.
+var errNothingToResume = errors.New("no interrupted run is recorded on this board")
+
+// Interrupted returns the journal of an interrupted run for going on by hand.
+func Interrupted(l state.Layout) (*journal.Journal, error) {
+	j, err := journal.Read(l.Journal())
+	if err != nil {
+		return nil, state.Refuse(state.BadJournal, err, startAfresh)
+	}
+	if j == nil {
+		return nil, state.Refuse(state.NotRecorded, errNothingToResume, "begin one with: kubeadm-arm init")
+	}
+	return j, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
@@ -29,8 +30,8 @@ import (
 // Whatever has changed since the interruption is named, nothing is begun, and
 // nothing on the disk moves.
 func TestWhatChangedIsNamed(t *testing.T) {
-	bpi := BoardID{Model: "LeMaker Banana Pi", CPU: "Cortex-A7", Cores: 2}
-	pi := BoardID{Model: "Raspberry Pi Model B", CPU: "ARM1176", Cores: 1}
+	bpi := journal.BoardID{Model: "LeMaker Banana Pi", CPU: "Cortex-A7", Cores: 2}
+	pi := journal.BoardID{Model: "Raspberry Pi Model B", CPU: "ARM1176", Cores: 1}
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		name   string
@@ -108,7 +109,7 @@ func TestWhatChangedIsNamed(t *testing.T) {
 
 func TestAnyway(t *testing.T) {
 	b, o := interrupted(t)
-	o.Check.Board = BoardID{Model: "another"}
+	o.Check.Board = journal.BoardID{Model: "another"}
 	_, err := Check(b.layout, o.Check)
 	require.ErrorContains(t, err, "begun on another board")
 	o.Check.Anyway = true
@@ -117,10 +118,10 @@ func TestAnyway(t *testing.T) {
 	require.NotNil(t, j)
 }
 
-func requestOf(t *testing.T, config []byte, words ...string) Request {
-	args, err := kubeadm.ParseInitArgs(words)
+func requestOf(t *testing.T, config []byte, words ...string) journal.Request {
+	args, err := kubeadm.Init.Parse(words)
 	require.NoError(t, err)
-	return RequestOf(args, config)
+	return journal.RequestOf(args, config)
 }
 
 // A failed preflight check changes nothing: the next try may have other flags,
@@ -178,10 +179,10 @@ func TestClockJumps(t *testing.T) {
 func TestJournalOfAnotherTime(t *testing.T) {
 	for _, started := range []time.Time{time.Unix(0, 0), time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		b, o := interrupted(t)
-		j, err := readJournal(b.layout.Journal())
+		j, err := journal.Read(b.layout.Journal())
 		require.NoError(t, err)
 		j.Started = started
-		require.NoError(t, j.write(b.layout))
+		require.NoError(t, j.Write(b.layout))
 		require.NoError(t, os.Chtimes(b.layout.Journal(), started, started))
 		o.Resume, err = Check(b.layout, o.Check)
 		require.NoError(t, err)
@@ -290,4 +291,49 @@ func TestStaleLock(t *testing.T) {
 	require.NoError(t, os.Chmod(b.layout.State(), 0o700))
 	_, err := Run(context.Background(), b.options())
 	require.NoError(t, err)
+}
+
+// interrupted is a board whose run failed at the second kubeadm call.
+func interrupted(t *testing.T, words ...string) (*fakeBoard, Options) {
+	b := newFakeBoard(t)
+	b.fail = 2
+	o := b.options(words...)
+	_, err := Run(context.Background(), o)
+	require.Error(t, err)
+	b.fail = 0
+	return b, o
+}
+
+// resume needs no words: the journal has them, but for the secret ones, which
+// stand in the configuration's copy.
+func TestResumeByHand(t *testing.T) {
+	b, o := interrupted(t, "--node-name=bpi", "--token", "abcdef.0123456789abcdef", "--skip-phases=addon/kube-proxy",
+		"-v5")
+	j, err := Interrupted(b.layout)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"--node-name=bpi", "--skip-phases=addon/kube-proxy", "-v5"}, j.Args)
+	assert.Equal(t, []string{"token"}, j.Omitted)
+	args, err := j.Resumable(b.layout)
+	require.NoError(t, err)
+	o.Args = args
+	o.Check.Request = j.RequestAgain(journal.RequestOf(args, nil))
+	o.Resume, err = Check(b.layout, o.Check)
+	require.NoError(t, err)
+	o.Plan = o.Resume.Plan
+	_, err = Run(context.Background(), o)
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(b.calls[2], " "), "--skip-phases=addon/kube-proxy,preflight")
+	b.requireOnlyPatchesLeft()
+}
+
+// One journal serves all commands: while one is interrupted, no other begins.
+func TestAnotherCommandIsInterrupted(t *testing.T) {
+	b, o := interrupted(t)
+	o.Check.Command = "upgrade"
+	_, err := Check(b.layout, o.Check)
+	var refused *state.RefusedError
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, state.Changed, refused.Reason)
+	assert.ErrorContains(t, err, "an interrupted init is recorded (step 4 of 11")
+	assert.Contains(t, refused.Hint(), "kubeadm-arm resume")
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/diagnose"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
@@ -25,7 +27,7 @@ type Options struct {
 	Behaviour kubeadm.Behaviour
 	// ARM32 says that the board's programs are for 32-bit ARM.
 	ARM32 bool
-	Args  kubeadm.InitArgs
+	Args  kubeadm.Args
 	// Program returns the path of this program for the unit that puts staged
 	// manifests back when the board starts, or why root's units must not name it
 	// ([systemd.TrustedProgram]); nil to install none.
@@ -33,8 +35,15 @@ type Options struct {
 	// Config is the owner's configuration, nil without --config.
 	Config *kubeadm.Config
 	Plan   plan.Plan
+	// Cluster is the cluster's own configuration, for an upgrade.
+	Cluster *kubeadm.Config
+	// Patches is the folder of patches that an upgrade passes to kubeadm; empty for none.
+	Patches string
+	// Renew renews the certificates of an upgrade, and returns where the old ones are;
+	// empty if there was nothing to renew.
+	Renew func(context.Context) (kept string, err error)
 	// Resume is the journal of an interrupted run to go on with, or nil.
-	Resume *Journal
+	Resume *journal.Journal
 	// Check is what Check was given: it is asked again under the lock.
 	Check CheckInput
 
@@ -92,7 +101,7 @@ type run struct {
 	Options
 	layout  state.Layout
 	outcome *Outcome
-	journal *Journal
+	journal *journal.Journal
 	waiter  *await.Waiter
 	// number of the step under way, from 1.
 	number int
@@ -129,7 +138,7 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 	}
 	defer unlock()
 	// After a reset that was cut off.
-	if _, err := putForeignBack(r.layout); err != nil {
+	if _, err := manifests.PutForeignBack(r.layout); err != nil {
 		return *r.outcome, fmt.Errorf("put back the static pods in %s: %w", r.layout.StaticPods(), err)
 	}
 	if err := r.checkAgain(); err != nil {
@@ -184,7 +193,7 @@ func (r *run) walk(ctx context.Context) error {
 		again := first && r.journal.Begun && r.Resume != nil
 		if first {
 			r.journal.Begun = true
-			if err := r.journal.write(r.layout); err != nil {
+			if err := r.journal.Write(r.layout); err != nil {
 				return err
 			}
 		}
@@ -209,7 +218,7 @@ func (r *run) walk(ctx context.Context) error {
 		// The next step begins with the end of this one: one write records both.
 		r.journal.Done, r.journal.Begun = i+1, i+1 < total
 		r.record()
-		if err := r.journal.write(r.layout); err != nil {
+		if err := r.journal.Write(r.layout); err != nil {
 			return err
 		}
 		event.Kind = StepDone

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -30,15 +31,15 @@ func withForeign(t *testing.T, l state.Layout) []string {
 func TestForeignPodsAreAccepted(t *testing.T) {
 	b := newFakeBoard(t)
 	want := withForeign(t, b.layout)
-	got, err := foreignPods(b.layout)
+	got, err := manifests.Foreign(b.layout)
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
-	assert.NoError(t, checkForeign(b.layout))
+	assert.NoError(t, manifests.CheckForeign(b.layout))
 	// A copy of a component's manifest cannot stay: the kubelet takes either.
 	for _, name := range []string{"etcd.yaml.bak", "old.yaml", "kube-apiserver.yaml~"} {
 		path := filepath.Join(b.layout.Manifests(), name)
 		put(t, path, "metadata: {name: kube-apiserver, namespace: kube-system}\n")
-		err := checkForeign(b.layout)
+		err := manifests.CheckForeign(b.layout)
 		var refused *state.RefusedError
 		require.True(t, errors.As(err, &refused), name)
 		assert.Equal(t, state.ForeignManifests, refused.Reason)
@@ -62,7 +63,7 @@ func TestResetKeepsForeignPods(t *testing.T) {
 			return failure
 		})
 		assert.ErrorIs(t, err, failure)
-		got, err := foreignPods(b.layout)
+		got, err := manifests.Foreign(b.layout)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 		assert.Len(t, left, 3)
@@ -87,12 +88,12 @@ func TestResetKeepsForeignPods(t *testing.T) {
 func TestResetCutOff(t *testing.T) {
 	b := newFakeBoard(t)
 	want := withForeign(t, b.layout)
-	require.NoError(t, keepForeign(b.layout))
+	require.NoError(t, manifests.KeepForeign(b.layout))
 	require.NoError(t, os.RemoveAll(b.layout.Manifests()))
 	_, left, err := Reset(b.layout, func() error { return nil })
 	require.NoError(t, err)
 	assert.Len(t, left, 3)
-	got, err := foreignPods(b.layout)
+	got, err := manifests.Foreign(b.layout)
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
 }
@@ -104,7 +105,7 @@ func TestForeignPodsStay(t *testing.T) {
 	want := withForeign(t, b.layout)
 	same := func(what string) {
 		t.Helper()
-		got, err := foreignPods(b.layout)
+		got, err := manifests.Foreign(b.layout)
 		require.NoError(t, err)
 		require.Equal(t, want, got, what)
 		text, err := os.ReadFile(filepath.Join(b.layout.Manifests(), "kube-vip.yaml"))
@@ -125,7 +126,7 @@ func TestForeignPodsStay(t *testing.T) {
 	s := stagedBoard(t)
 	b = s
 	withForeign(t, b.layout)
-	_, err = Release(context.Background(), releaseOptions(s))
+	_, err = manifests.ReleaseInOrder(context.Background(), releaseOptions(s))
 	require.NoError(t, err)
 	same("a later start")
 }

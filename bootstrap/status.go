@@ -4,9 +4,11 @@ import (
 	"os"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -18,9 +20,11 @@ type Status struct {
 	// Problem is why the journal cannot be read.
 	Problem string `json:"problem,omitempty"`
 	// Writer is the process that is at work, or was last.
-	Writer  *state.Holder `json:"writer,omitempty"`
-	Started string        `json:"started,omitempty"`
-	Kubeadm string        `json:"kubeadm,omitempty"`
+	Writer *state.Holder `json:"writer,omitempty"`
+	// Command is kubeadm's command that the run is of.
+	Command kubeadm.Verb `json:"command,omitempty"`
+	Started string       `json:"started,omitempty"`
+	Kubeadm string       `json:"kubeadm,omitempty"`
 	// Steps and Done count the plan's steps; Step is the one to come or under way.
 	Steps int    `json:"steps,omitempty"`
 	Done  int    `json:"done,omitempty"`
@@ -54,7 +58,7 @@ func ReadStatus(l state.Layout) (Status, error) {
 		}
 	}
 	s.Unit = durable.Exists(l.Unit())
-	j, err := readJournal(l.Journal())
+	j, err := journal.Read(l.Journal())
 	switch {
 	case err != nil:
 		s.State, s.Problem, s.Next = "unreadable", err.Error(), startAfresh
@@ -66,6 +70,7 @@ func ReadStatus(l state.Layout) (Status, error) {
 	case j == nil && len(manifests.Staged(l)) > 0:
 		s.State, s.Next = "interrupted", "put the staged manifests back with: kubeadm-arm abort"
 	case j != nil:
+		s.Command = j.Plan.Command
 		s.Started, s.Kubeadm = j.Started.UTC().Format(time.RFC3339), j.KubeadmVersion
 		s.Steps, s.Done, s.Begun, s.Writer = len(j.Plan.Steps), j.Done, j.Begun, &j.Writer
 		if j.Done < len(j.Plan.Steps) {

@@ -18,7 +18,7 @@ import (
 
 // runPhases runs kubeadm, again if it fails and the plan allows it.
 func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
-	if s.Name != "head" && s.Name != "all" {
+	if r.laterPart(s) {
 		if err := r.pinVersion(); err != nil {
 			return err
 		}
@@ -50,11 +50,19 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
 	}
 }
 
+// laterPart reports whether an init has written its manifests before this step.
+func (r *run) laterPart(s plan.RunPhases) bool {
+	return r.journal.Plan.Command == kubeadm.Init && s.Name != "head" && s.Name != "all"
+}
+
 // phaseArgs are the owner's arguments with a longer --skip-phases and, where
 // the plan wants one, our copy of the configuration.
 func (r *run) phaseArgs(s plan.RunPhases, again bool) []string {
 	p := r.journal.Plan
-	args := []string{"init"}
+	if p.Command == kubeadm.UpgradeApply {
+		return r.upgradeArgs(s)
+	}
+	args := append([]string{string(p.Command)}, r.Args.Words...)
 	var drop []string
 	switch {
 	case p.Config != nil && r.Config != nil:
@@ -70,13 +78,13 @@ func (r *run) phaseArgs(s plan.RunPhases, again bool) []string {
 	args = append(args, r.Args.Without(drop...)...)
 	if p.Config != nil {
 		args = append(args, "--config="+r.layout.ConfigCopy())
-	} else if v := r.pinnedVersion(); v != "" && s.Name != "head" && s.Name != "all" {
+	} else if v := r.pinnedVersion(); v != "" && r.laterPart(s) {
 		if _, given := r.Args.Get("kubernetes-version"); !given {
 			args = append(args, "--kubernetes-version="+v)
 		}
 	}
 	skip := r.ownerSkips()
-	for _, phase := range r.Behaviour.AllBut(s.Keep...) {
+	for _, phase := range r.Behaviour.AllBut(p.Command, s.Keep...) {
 		if !slices.Contains(skip, phase) {
 			skip = append(skip, phase)
 		}
@@ -92,6 +100,39 @@ func (r *run) phaseArgs(s plan.RunPhases, again bool) []string {
 		args = append(args, "--ignore-preflight-errors="+strings.Join(ignore, ","))
 	}
 	return args
+}
+
+// upgradeArgs are the arguments of one process of an upgrade. Where it cannot be taken
+// apart, its dry run stands for its checks.
+func (r *run) upgradeArgs(s plan.RunPhases) []string {
+	p := r.journal.Plan
+	u := r.upgrade()
+	config := ""
+	if p.Config != nil {
+		config = r.layout.ConfigCopy()
+	}
+	args := r.Behaviour.UpgradeArgs(r.Args, u, config, s.Keep)
+	if s.Name == "checks" && len(r.Behaviour.Phases(p.Command)) == 0 {
+		args = append(args, "--dry-run")
+	}
+	return args
+}
+
+// upgrade is what kubeadm is to do in an upgrade beside what its owner asked for.
+func (r *run) upgrade() kubeadm.Upgrade {
+	u := kubeadm.Upgrade{Patches: r.Patches}
+	for _, s := range r.journal.Plan.Steps {
+		switch s := s.(type) {
+		case plan.RenderManifests:
+			u.Version = s.Version
+		case plan.SwitchManifests:
+			u.EtcdDone = s.Data != ""
+		}
+	}
+	if u.Version == "" && len(r.Args.Words) > 0 {
+		u.Version = r.Args.Words[0]
+	}
+	return u
 }
 
 // leftByUs are the preflight checks that an interrupted run makes fail

@@ -22,7 +22,7 @@ func skippedBySecondTry(t *testing.T, words string, flags ...string) []string {
 		"upload-certs", "mark-control-plane", "bootstrap-token", "addon", "show-join-command"}, Attempts: 2}
 	var tails [][]string
 	o.Runner = func(ctx context.Context, c kubeadm.Command) (kubeadm.Result, error) {
-		args, err := kubeadm.ParseInitArgs(c.Args[1:])
+		args, err := kubeadm.Init.Parse(c.Args[1:])
 		require.NoError(t, err)
 		skip := args.List("skip-phases")
 		if strings.Contains(strings.Join(skip, ","), "kubelet-start") && strings.Contains(strings.Join(skip, ","),

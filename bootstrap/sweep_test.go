@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -20,7 +21,7 @@ func sweepOf(t *testing.T, b *fakeBoard, before ...string) []string {
 		removed = append(removed, strings.TrimPrefix(path, b.layout.Root+"/etc/kubernetes/"))
 	}
 	r := newRun(o)
-	r.journal = &Journal{Plan: testPlan(), Begun: true, Before: before}
+	r.journal = &journal.Journal{Plan: testPlan(), Begun: true, Before: before}
 	require.NoError(t, r.sweep())
 	return removed
 }
@@ -83,7 +84,7 @@ func TestSweepOnlyTheHead(t *testing.T) {
 	b := pkiBoard(t)
 	require.NoError(t, os.Truncate(b.layout.At("/etc/kubernetes/pki/sa.key"), 0))
 	r := newRun(b.options())
-	r.journal = &Journal{Plan: testPlan(), Done: 3, Begun: true}
+	r.journal = &journal.Journal{Plan: testPlan(), Done: 3, Begun: true}
 	require.NoError(t, r.sweep())
 	assert.FileExists(t, b.layout.At("/etc/kubernetes/pki/sa.key"))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/boardtest"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
@@ -56,7 +57,7 @@ func (b *fakeBoard) requireOnlyPatchesLeft() {
 	require.NoError(b.t, err)
 	require.Len(b.t, entries, 1)
 	require.Equal(b.t, "patches", entries[0].Name())
-	files, err := DurablePatches(b.layout)
+	files, err := manifests.DurablePatches(b.layout)
 	require.NoError(b.t, err)
 	require.Len(b.t, files, 1)
 	require.Contains(b.t, files, "etcd-kubeadm-arm+json.yaml", "the component that the plan changes")
@@ -64,7 +65,7 @@ func (b *fakeBoard) requireOnlyPatchesLeft() {
 
 func (b *fakeBoard) kubeadm(_ context.Context, c kubeadm.Command) (kubeadm.Result, error) {
 	b.calls = append(b.calls, c.Args)
-	args, err := kubeadm.ParseInitArgs(c.Args[1:])
+	args, err := kubeadm.Init.Parse(c.Args[1:])
 	require.NoError(b.t, err)
 	makes := !slices.Contains(args.List("skip-phases"), "control-plane")
 	if len(b.calls) == b.fail {
@@ -92,6 +93,7 @@ func testPlan() plan.Plan {
 		return plan.AwaitHealthy{Component: c, Quiet: time.Minute, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond}
 	}
 	return plan.Plan{
+		Command: kubeadm.Init,
 		Config: &plan.ConfigPlan{API: "v1beta4", Translate: true, PinToken: true,
 			Edits: plan.ConfigEdits{plan.RaisedTimeout{Path: []string{"timeouts", "kubernetesAPICall"},
 				AtLeast: 9 * time.Minute}}},
@@ -111,13 +113,14 @@ func testPlan() plan.Plan {
 }
 
 func (b *fakeBoard) options(words ...string) Options {
-	args, err := kubeadm.ParseInitArgs(words)
+	args, err := kubeadm.Init.Parse(words)
 	require.NoError(b.t, err)
 	behaviour, err := kubeadm.BehaviourOf(kubeadm.Version{Major: 1, Minor: 37, Patch: 2})
 	require.NoError(b.t, err)
 	return Options{
 		Layout: b.layout, Kubeadm: "/usr/bin/kubeadm", Behaviour: behaviour, Args: args, Plan: testPlan(),
-		Check: CheckInput{Request: RequestOf(args, nil)}, Runner: b.kubeadm, Now: time.Now, Tell: func(Event) {},
+		Check:  CheckInput{Command: kubeadm.Init, Request: journal.RequestOf(args, nil)},
+		Runner: b.kubeadm, Now: time.Now, Tell: func(Event) {},
 	}
 }
 
@@ -245,9 +248,9 @@ func TestAnotherRequestDoesNotResume(t *testing.T) {
 	b.fail = 2
 	_, err := Run(context.Background(), b.options())
 	require.Error(t, err)
-	other, err := kubeadm.ParseInitArgs([]string{"--node-name=x"})
+	other, err := kubeadm.Init.Parse([]string{"--node-name=x"})
 	require.NoError(t, err)
-	_, err = Check(b.layout, CheckInput{Request: RequestOf(other, nil)})
+	_, err = Check(b.layout, CheckInput{Command: kubeadm.Init, Request: journal.RequestOf(other, nil)})
 	var refused *state.RefusedError
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, state.Changed, refused.Reason)

@@ -2,15 +2,11 @@ package certs
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
@@ -38,7 +34,7 @@ func RealKubeadm(path string, b kubeadm.Behaviour, s Seen, env []string, run kub
 			if err := os.WriteFile(filepath.Join(r.Dir, config), text, 0o600); err != nil {
 				return err
 			}
-			return inPlaceOf(r.Dir, kubernetesDir, func() error {
+			return kubeadm.InPlaceOf(r.Dir, kubernetesDir, func() error {
 				for _, args := range b.RenewalCommands(all, filepath.Join(kubernetesDir, config)) {
 					c := kubeadm.Command{Path: path, Args: args, Env: env, Patience: renewPatience}
 					if _, err := run(ctx, c); err != nil {
@@ -73,29 +69,4 @@ func (s Seen) NodeName() string {
 		}
 	}
 	return ""
-}
-
-// inPlaceOf calls do while dir stands in the place of another folder, for this thread and the
-// processes that it starts only (mount_namespaces(7)). kubeadm's path of
-// kubeconfigs is fixed.
-func inPlaceOf(dir, place string, do func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		// The thread is never unlocked, so it ends with the goroutine, and nobody else sees
-		// its mounts.
-		runtime.LockOSThread()
-		done <- func() error {
-			if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
-				return fmt.Errorf("have kubeadm work on a copy: unshare: %w", err)
-			}
-			if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-				return fmt.Errorf("have kubeadm work on a copy: mount: %w", err)
-			}
-			if err := unix.Mount(dir, place, "", unix.MS_BIND, ""); err != nil {
-				return fmt.Errorf("have kubeadm work on a copy: mount %s on %s: %w", dir, place, err)
-			}
-			return do()
-		}()
-	}()
-	return <-done
 }

@@ -67,7 +67,7 @@ type Ask struct {
 	// settings, empty unless set.
 	FailSwapOn, FailCgroupV1, CgroupDriver, ResolvConf string
 	// Flags are kubeadm's own.
-	Flags kubeadm.InitArgs
+	Flags kubeadm.Args
 	// Unknown are the fields of ConfigFile that kubeadm does not have.
 	Unknown []kubeadm.UnknownField
 }

@@ -99,6 +99,16 @@ func HasTimeouts(api string) bool {
 	return api != "" && !strings.HasPrefix(api, "v1beta") || api == "v1beta4"
 }
 
+// TimeoutsOf are the fields of timeouts that a command of kubeadm's reads, in the kind of
+// document that is its own: InitConfiguration, JoinConfiguration, UpgradeConfiguration
+// (read at v1.36.3 and v1.37.2: all uses of GetActiveTimeouts and of .Timeouts).
+func TimeoutsOf(v Verb) []string {
+	return map[Verb][]string{
+		Init:         {"controlPlaneComponentHealthCheck", "kubernetesAPICall", "kubeletHealthCheck"},
+		UpgradeApply: {"controlPlaneComponentHealthCheck", "kubernetesAPICall", "etcdAPICall", "upgradeManifests"},
+	}[v]
+}
+
 // IsExperimental reports whether a config API version is one that kubeadm reads and may
 // still change.
 func IsExperimental(api string) bool { return api == "v1" }

@@ -70,15 +70,15 @@ func (b Behaviour) list(n FactName) []string {
 	return strings.Split(b.values[n], ",")
 }
 
-// Phases returns the phases of `kubeadm init`, in order.
-func (b Behaviour) Phases() []string { return b.list(PhaseOrder) }
+// Phases returns a verb's phases, in order.
+func (b Behaviour) Phases(v Verb) []string { return b.list(v.phaseOrder()) }
 
-// AllBut returns every phase that is not in keep: the list to give to
+// AllBut returns every phase of a verb that is not in keep: the list to give to
 // --skip-phases so that only those in keep run.
-func (b Behaviour) AllBut(keep ...string) []string {
+func (b Behaviour) AllBut(v Verb, keep ...string) []string {
 	var skip []string
 next:
-	for _, p := range b.Phases() {
+	for _, p := range b.Phases(v) {
 		for _, k := range keep {
 			if p == k {
 				continue next

@@ -3,7 +3,7 @@ package kubeadm
 // CertificatesDir is kubeadm's folder of certificates: certificatesDir of the
 // owner's configuration, --cert-dir, or kubeadm's own. The configuration may be
 // nil.
-func CertificatesDir(c *Config, args InitArgs) string {
+func CertificatesDir(c *Config, args Args) string {
 	dir := c.Cluster("certificatesDir")
 	if dir == "" {
 		dir, _ = args.Get("cert-dir")

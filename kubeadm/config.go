@@ -57,6 +57,7 @@ const MaxConfig = 4 << 20
 const (
 	kindInit    = "InitConfiguration"
 	kindCluster = "ClusterConfiguration"
+	kindUpgrade = "UpgradeConfiguration"
 	apiGroup    = "kubeadm.k8s.io/"
 
 	kindKubelet = "KubeletConfiguration"

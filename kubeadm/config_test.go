@@ -91,7 +91,7 @@ func TestConfigErrorsNameFileLineAndField(t *testing.T) {
 func TestTranslateFlags(t *testing.T) {
 	b, err := BehaviourOf(Version{1, 37, 2, ""})
 	require.NoError(t, err)
-	a, err := ParseInitArgs([]string{"--pod-network-cidr=10.244.0.0/16", "--apiserver-advertise-address", "10.0.0.2",
+	a, err := Init.Parse([]string{"--pod-network-cidr=10.244.0.0/16", "--apiserver-advertise-address", "10.0.0.2",
 		"--apiserver-bind-port=7443",
 		"--apiserver-cert-extra-sans=a.example,b.example", "--apiserver-cert-extra-sans", "c.example", "--feature-gates=X=true,Y=false",
 		"--token-ttl=1h", "--upload-certs", "--node-name=n1", "--skip-token-print"})
@@ -116,11 +116,11 @@ func TestTranslateFlags(t *testing.T) {
 func TestTranslateRefusesWhatHasNoField(t *testing.T) {
 	b, err := BehaviourOf(Version{1, 37, 2, ""})
 	require.NoError(t, err)
-	a, err := ParseInitArgs([]string{"--brand-new-flag=1"})
+	a, err := Init.Parse([]string{"--brand-new-flag=1"})
 	require.NoError(t, err)
 	_, err = (&Config{}).Translate(a, b, "v1beta4")
 	assert.ErrorContains(t, err, "--brand-new-flag has no place")
-	a, err = ParseInitArgs([]string{"--apiserver-bind-port=high"})
+	a, err = Init.Parse([]string{"--apiserver-bind-port=high"})
 	require.NoError(t, err)
 	_, err = (&Config{}).Translate(a, b, "v1beta4")
 	assert.ErrorContains(t, err, "not a number")

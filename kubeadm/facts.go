@@ -37,6 +37,8 @@ const (
 	KubeletStartupProbe   FactName = "every allowed kubelet heeds startup probes"
 	EtcdBatching          FactName = "etcd's --backend-batch-interval"
 	UpgradeJob            FactName = "an upgrade's test Job has"
+	UpgradePhaseOrder     FactName = "phases of upgrade apply"
+	UpgradeConfig         FactName = "upgrades read UpgradeConfiguration"
 )
 
 // every returns the range from v1.FROM.0 to the last patch of v1.TO; a zero to
@@ -134,5 +136,11 @@ func Facts() []Fact {
 		fact(UpgradeJob, 13, 17, "", "upgrade starts no Job", "phases/upgrade/health.go at v1.17.17"),
 		fact(UpgradeJob, 18, 35, "15s", "fixed; the check CreateJob fails on a slower board", "phases/upgrade/health.go at v1.18.20, v1.28.15 and v1.34.4"),
 		fact(UpgradeJob, 36, 0, "60s", "fixed; the check CreateJob fails on a slower board", "phases/upgrade/health.go at v1.36.3 and v1.37.2"),
+
+		fact(UpgradePhaseOrder, 13, 31, "", "it cannot be taken apart; equal manifests are left alone all the same", "cmd/upgrade/apply.go at v1.31.4"),
+		fact(UpgradePhaseOrder, 32, 0, "preflight,control-plane,upload-config,kubeconfig,kubelet-config,bootstrap-token,addon,post-upgrade",
+			"preflight first, our own control plane, then the rest", "cmd/upgrade/apply.go at v1.32.0 and v1.37.2"),
+		fact(UpgradeConfig, 13, 30, "no", "each component has five minutes; v1.30 knows the kind, in an API that it refuses", "cmd/upgrade/common.go at v1.30.14"),
+		fact(UpgradeConfig, 31, 0, "yes", "timeouts.upgradeManifests counts there alone", "cmd/upgrade/common.go at v1.31.4 and v1.37.2"),
 	}, append(preflightFacts(), backgroundFacts()...)...)
 }

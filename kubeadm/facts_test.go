@@ -55,7 +55,7 @@ func TestNewerIsTreatedAsTheNewest(t *testing.T) {
 	newest, err := BehaviourOf(Version{Major: 1, Minor: NewestMinor, Patch: 2})
 	require.NoError(t, err)
 	assert.True(t, b.Nearest)
-	assert.Equal(t, newest.Phases(), b.Phases())
+	assert.Equal(t, newest.Phases(Init), b.Phases(Init))
 	assert.False(t, newest.Nearest)
 }
 
@@ -65,7 +65,7 @@ func TestAllBut(t *testing.T) {
 	assert.Equal(t, []string{
 		"wait-control-plane", "upload-config", "upload-certs", "mark-control-plane", "bootstrap-token", "kubelet-finalize",
 		"addon", "show-join-command",
-	}, b.AllBut("preflight", "certs", "kubeconfig", "etcd", "control-plane", "kubelet-start"))
+	}, b.AllBut(Init, "preflight", "certs", "kubeconfig", "etcd", "control-plane", "kubelet-start"))
 }
 
 func TestAllowedBesideConfig(t *testing.T) {

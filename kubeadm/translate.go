@@ -79,7 +79,7 @@ func asGates(v string) (valueNode, error) {
 // the API version given, and returns the names of the flags that it took over.
 // It fails, changing nothing that matters, on a flag that has no field: then
 // the flags must be passed to kubeadm as they are.
-func (c *Config) Translate(a InitArgs, b Behaviour, api string) (taken []string, err error) {
+func (c *Config) Translate(a Args, b Behaviour, api string) (taken []string, err error) {
 	fields := flagFields()
 	var token, ttl string
 	for _, f := range a.Flags {

@@ -60,7 +60,7 @@ func (c *Config) badValue(b Behaviour, file string) error {
 
 // BadFlag is the first flag whose value kubeadm refuses, nil without one. cert-dir is
 // left to kubeadm, which takes a relative one in some versions.
-func (a InitArgs) BadFlag(b Behaviour) error {
+func (a Args) BadFlag(b Behaviour) error {
 	for _, v := range valueChecks() {
 		value, given := a.Get(v.flag)
 		if v.flag == "" || v.flag == "cert-dir" || !given || value == "" {

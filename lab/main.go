@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/lab/board"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/board/supervisor"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/network"
 )
 
 const usage = `lab makes throwaway boards with real Kubernetes, slowed down.
@@ -25,6 +26,7 @@ const usage = `lab makes throwaway boards with real Kubernetes, slowed down.
   lab run [flags] -- COMMAND   run a command on a board; its exit code is kept
   lab cp FILE NAME:PATH        copy a file to a board, or back: lab cp NAME:PATH FILE
   lab throttle [flags]         change the limits of a running board
+  lab link up|down [flags]     plug a board of a network in or out, or slow its link
   lab reboot [--name N]        cut the board's power and start it again
   lab status [--name N] [--json] | --names
                                show the boards, or one
@@ -55,7 +57,7 @@ type verb func(f *flag.FlagSet) func(ctx context.Context, args []string) (int, e
 func verbs() map[string]verb {
 	return map[string]verb{
 		"deps": depsVerb, "build": buildVerb, "up": upVerb, "run": runVerb, "cp": copyVerb, "throttle": throttleVerb,
-		"reboot": rebootVerb, "status": statusVerb, "down": downVerb, "boot": bootVerb,
+		"reboot": rebootVerb, "status": statusVerb, "down": downVerb, "boot": bootVerb, "link": linkVerb,
 	}
 }
 
@@ -81,6 +83,8 @@ func lab(args []string) (int, error) {
 		return 1, supervisor.Run()
 	case "pacer":
 		return 1, board.RunPacer(rest)
+	case "switch":
+		return 1, network.Serve(rest)
 	case "disk":
 		return 1, board.ServeDisk(rest)
 	case "help", "--help", "-h":

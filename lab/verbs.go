@@ -20,6 +20,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/deps"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/kube"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/network"
 )
 
 func depsVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
@@ -79,7 +80,15 @@ func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	var e emulated.Options
 	nameFlag(f, &o.Name)
 	f.StringVar(&o.Version, "kubernetes", kube.DefaultVersion, "`version` of Kubernetes")
-	f.StringVar(&o.NodeIP, "node-ip", board.DefaultNodeIP, "address of the board")
+	f.StringArrayVar(&o.Also, "also", nil, "another `version`, for an upgrade: its images are imported, too, and its "+
+		"kubeadm, kubelet and kubectl are in "+board.AlsoFolder+"/VERSION; may be repeated")
+	f.StringVar(&o.NodeIP, "node-ip", "", "`address` of the board (default "+board.DefaultNodeIP+
+		"; in a network the first free one from there)")
+	f.StringVar(&o.Network, "network", "", "`name` of a network: its boards reach each other")
+	f.BoolVar(&o.Endpoint, "endpoint", false, "in a network: "+board.EndpointName+" stands for this board, too, and is "+
+		"the controlPlaneEndpoint")
+	f.BoolVar(&o.Bare, "no-pod-network", false, "no CNI configuration and no routes between pods: for trying pod "+
+		"networks")
 	f.StringArrayVar(&o.Programs, "bin", nil, "program, or folder of programs, for the board's /usr/local/bin; may "+
 		"be repeated")
 	f.IntVar(&o.Owner, "for", 0, "`process` that the board is for: once that has ended, the next lab up takes the "+
@@ -100,8 +109,14 @@ func upVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
 	f.Var(bytesList{&e.Disks}, "disk", "`bytes` of one more disk of an emulated board, such as 256MiB; may be repeated")
 	return func(ctx context.Context, _ []string) (int, error) {
 		if e.Kind != "" {
+			if o.Network != "" {
+				return 2, errors.New("up: --network is for boards of namespaces")
+			}
 			if s.Pace {
 				return 2, errors.New("up: --pace is for boards that --cpu limits; an emulated one is as fast as QEMU")
+			}
+			if len(o.Also) > 0 {
+				return 2, errors.New("up: --also is for boards without --board")
 			}
 			return codeOf(emulated.Up(ctx, o, e, s.Disk))
 		}
@@ -139,6 +154,24 @@ func throttleVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) 
 			l.CPUs = b.Limits.CPUs
 		}
 		return codeOf(b.Throttle(l))
+	}
+}
+
+func linkVerb(f *flag.FlagSet) func(context.Context, []string) (int, error) {
+	var name string
+	var l network.Link
+	nameFlag(f, &name)
+	f.Var(bytesValue{&l.Rate}, "rate", "with up: `bytes` a second, each way, such as 1MiB (default no limit)")
+	return func(ctx context.Context, args []string) (int, error) {
+		if len(args) != 1 || args[0] != "up" && args[0] != "down" {
+			return 2, errors.New("link: say up or down")
+		}
+		b, err := board.Load(name)
+		if err != nil {
+			return 1, err
+		}
+		l.Down = args[0] == "down"
+		return codeOf(b.SetLink(ctx, l))
 	}
 }
 

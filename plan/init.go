@@ -18,7 +18,16 @@ const fastEnough = 15 * time.Second
 
 // MakeInit plans `kubeadm-arm init`.
 func MakeInit(f Facts) Plan {
-	m := newMaker(f)
+	m := newMaker(kubeadm.Init, f)
+	m.board()
+	m.config()
+	m.p.Steps = m.steps()
+	return m.p
+}
+
+// board notes what is expected of the board.
+func (m *maker) board() {
+	f := m.f
 	_, why := f.Speed.Slowdown()
 	m.decide(GroupBoard, "slowdown", fmt.Sprintf("%.1f", m.slowdown), why)
 	m.decide(GroupBoard, "expected API server start", m.apiServerStart.String(), Calibrated().describe(APIServer, f.Speed))
@@ -29,9 +38,6 @@ func MakeInit(f Facts) Plan {
 		m.warn(fmt.Sprintf("kubeadm %s is newer than this program knows; it is treated as v1.%d", f.Kubeadm.Version,
 			kubeadm.NewestMinor))
 	}
-	m.config()
-	m.p.Steps = m.steps()
-	return m.p
 }
 
 // steps is the list of what init does. Each function stands beside its step's type and
@@ -98,8 +104,8 @@ type maker struct {
 	p     Plan
 }
 
-func newMaker(f Facts) *maker {
-	m := &maker{f: f, skip: f.Args.List("skip-phases")}
+func newMaker(command kubeadm.Verb, f Facts) *maker {
+	m := &maker{f: f, p: Plan{Command: command}, skip: f.Args.List("skip-phases")}
 	if _, given := f.Args.Get("skip-phases"); !given {
 		// The flag overrides the config's list, and we always give the flag.
 		m.skip = f.Config.InitList("skipPhases")

@@ -121,7 +121,7 @@ func (m *maker) together() bool {
 
 // finalizes reports whether kubeadm starts the kubelet a second time.
 func (m *maker) finalizes() bool {
-	return slices.Contains(m.f.Kubeadm.Phases(), finalize) && !m.skipped(finalize) && !m.rotatable()
+	return slices.Contains(m.f.Kubeadm.Phases(m.p.Command), finalize) && !m.skipped(finalize) && !m.rotatable()
 }
 
 // enoughForTwo is in cores; what else runs on a board takes a part of them.

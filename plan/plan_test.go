@@ -34,9 +34,9 @@ func config(t *testing.T, text string) *kubeadm.Config {
 	return c
 }
 
-func args(t *testing.T, words ...string) kubeadm.InitArgs {
+func args(t *testing.T, words ...string) kubeadm.Args {
 	t.Helper()
-	a, err := kubeadm.ParseInitArgs(words)
+	a, err := kubeadm.Init.Parse(words)
 	require.NoError(t, err)
 	return a
 }
@@ -183,6 +183,18 @@ func TestSlowerNeverGetsLess(t *testing.T) {
 		}
 		before = now
 	}
+}
+
+// A timeout that kubeadm init does not read is none: upgrades read theirs from
+// UpgradeConfiguration alone.
+func TestOnlyTimeoutsThatInitReads(t *testing.T) {
+	var got []string
+	for _, e := range MakeInit(Facts{Speed: slow(15), Kubeadm: behaviour(t, 37, 2)}).Config.Edits {
+		if raised, ok := e.(RaisedTimeout); ok {
+			got = append(got, raised.Path[len(raised.Path)-1])
+		}
+	}
+	assert.Equal(t, []string{"controlPlaneComponentHealthCheck", "kubernetesAPICall", "kubeletHealthCheck"}, got)
 }
 
 func TestTheOwnersChoicesStay(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // A Step is one thing to do. Its types are those of stepTypes and no others: package
@@ -29,7 +31,7 @@ type Step interface {
 func stepTypes() []Step {
 	return []Step{
 		RunPhases{}, PatchManifests{}, StageManifests{}, ReleaseManifest{}, AwaitHealthy{}, TuneServices{},
-		KubeletCertificates{},
+		KubeletCertificates{}, BackUp{}, RenderManifests{}, SwitchManifests{}, RestoreFiles{}, RenewCertificates{},
 	}
 }
 
@@ -77,6 +79,9 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 	}{bare: (*bare)(p)}
 	if err := json.Unmarshal(text, &in); err != nil {
 		return err
+	}
+	if p.Command == "" {
+		p.Command = kubeadm.Init // as in journals of before there were others
 	}
 	p.Steps = nil
 	for _, s := range in.Steps {

@@ -68,7 +68,7 @@ func (m *maker) replacedPhases() []string {
 // rotatable reports whether kubeadm writes kubelet.conf and would finalize it, and
 // the kubelet rotates its certificate in its usual folder.
 func (m *maker) rotatable() bool {
-	if m.f.Kubeadm.Nearest || !slices.Contains(m.f.Kubeadm.Phases(), finalize) {
+	if m.f.Kubeadm.Nearest || !slices.Contains(m.f.Kubeadm.Phases(m.p.Command), finalize) {
 		return false // what a newer kubeadm does in that phase is not known
 	}
 	for _, phase := range []string{"kubeconfig/kubelet", "kubelet-start", finalize + "/enable-client-cert-rotation",

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
 
@@ -29,7 +30,7 @@ func (m *maker) patchManifests() []Step { return []Step{PatchManifests{Settings:
 // Patches are the manifest settings alone, for a control plane that is there
 // already. A board that is fast enough needs none.
 func Patches(f Facts) map[string]patch.Settings {
-	m := newMaker(f)
+	m := newMaker(kubeadm.Init, f)
 	if m.slow {
 		return m.settings()
 	}

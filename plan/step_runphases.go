@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// RunPhases runs phases of the real `kubeadm init` in one process: the owner's
-// arguments with every phase skipped that is not in Keep.
+// RunPhases runs phases of the plan's command in one process of the real kubeadm: the
+// owner's arguments with every phase skipped that is not in Keep.
 type RunPhases struct {
 	plain
 	Name string   `json:"name"`
@@ -32,7 +32,8 @@ const kubeletPhase = "kubelet-start"
 
 // everyPhase runs kubeadm as its owner would.
 func (m *maker) everyPhase() []Step {
-	return []Step{RunPhases{Name: "all", What: "run kubeadm init", Keep: m.f.Kubeadm.Phases(), Attempts: 1}}
+	return []Step{RunPhases{Name: "all", What: "run kubeadm " + string(m.p.Command), Keep: m.f.Kubeadm.Phases(m.p.Command),
+		Attempts: 1}}
 }
 
 // head runs the phases up to the manifests.
@@ -49,8 +50,8 @@ func (m *maker) startKubelet() []Step {
 // rest runs what the head has left out, in kubeadm's own order.
 func (m *maker) rest() []Step {
 	done := append(m.replacedPhases(), headPhases()...)
-	return []Step{RunPhases{Name: "rest", What: "run kubeadm's other phases", Keep: m.f.Kubeadm.AllBut(done...),
-		Attempts: 1}}
+	return []Step{RunPhases{Name: "rest", What: "run kubeadm's other phases",
+		Keep: m.f.Kubeadm.AllBut(m.p.Command, done...), Attempts: 1}}
 }
 
 // remaining runs what is left once the kubelet has started. kubeadm's own wait is left
@@ -70,6 +71,6 @@ func (m *maker) remaining() []Step {
 		m.decide(GroupStart, name, "as soon as the API server is healthy",
 			"they need nothing else, and take longer beside a controller-manager that reads all the cluster has")
 	}
-	return []Step{RunPhases{Name: "tail", What: "run kubeadm's remaining phases", Keep: m.f.Kubeadm.AllBut(done...),
-		Attempts: attempts}}
+	return []Step{RunPhases{Name: "tail", What: "run kubeadm's remaining phases",
+		Keep: m.f.Kubeadm.AllBut(m.p.Command, done...), Attempts: attempts}}
 }

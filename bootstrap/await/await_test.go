@@ -42,12 +42,12 @@ func TestProbersOfRealManifests(t *testing.T) {
 			b := boardtest.New(t)
 			b.MakePKI()
 			pki := b.Layout.At("/etc/kubernetes/pki")
-			if to := b.Layout.Certificates(owner, kubeadm.InitArgs{}); to != pki {
+			if to := b.Layout.Certificates(owner, kubeadm.Args{}); to != pki {
 				require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o700))
 				require.NoError(t, os.Rename(pki, to))
 			}
 			a := waiterOn(b)
-			a.Certificates = b.Layout.Certificates(owner, kubeadm.InitArgs{})
+			a.Certificates = b.Layout.Certificates(owner, kubeadm.Args{})
 			for _, c := range plan.Components() {
 				manifest, err := os.ReadFile(filepath.Join(dir, c+".yaml"))
 				if os.IsNotExist(err) {

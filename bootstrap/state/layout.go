@@ -53,6 +53,16 @@ func (l Layout) BootList() string { return filepath.Join(l.State(), "held-back")
 // upgrade writes the manifests anew.
 func (l Layout) Patches() string { return filepath.Join(l.State(), "patches") }
 
+// Upgrade is the folder of the manifests that an upgrade has kubeadm write, and
+// ManifestsConfig the configuration for that: the cluster's own, with the new version.
+func (l Layout) Upgrade() string { return filepath.Join(l.State(), "upgrade") }
+
+// ManifestsConfig is that file.
+func (l Layout) ManifestsConfig() string { return filepath.Join(l.State(), "manifests-config.yaml") }
+
+// ClusterConfig is the cluster's own configuration as it was when an upgrade began.
+func (l Layout) ClusterConfig() string { return filepath.Join(l.State(), "cluster-config.yaml") }
+
 // Lock keeps a second run out.
 func (l Layout) Lock() string { return filepath.Join(l.State(), "lock") }
 
@@ -72,7 +82,7 @@ func (l Layout) KubeletConf() string { return l.At("/etc/kubernetes/kubelet.conf
 func (l Layout) KubeletConfig() string { return l.At("/var/lib/kubelet/config.yaml") }
 
 // Certificates is kubeadm's folder of certificates; see [kubeadm.CertificatesDir].
-func (l Layout) Certificates(c *kubeadm.Config, args kubeadm.InitArgs) string {
+func (l Layout) Certificates(c *kubeadm.Config, args kubeadm.Args) string {
 	return l.At(kubeadm.CertificatesDir(c, args))
 }
 

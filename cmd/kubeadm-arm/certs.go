@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/certs"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
@@ -218,12 +218,12 @@ func (v invocation) kubeadmFor(ctx context.Context, o options) (string, kubeadm.
 
 // restartAll restarts what runs, one after the other.
 func (v invocation) restartAll(ctx context.Context) error {
-	if !bootstrap.Runs(board()) {
+	if !manifests.Runs(board()) {
 		return nil
 	}
 	printable.Fprintln(v.stdout, "restarting the kubelet and the control plane, one component after the other")
-	return bootstrap.Restart(ctx, bootstrap.RestartOptions{
-		ReleaseOptions: bootstrap.ReleaseOptions{
+	return manifests.Restart(ctx, manifests.RestartOptions{
+		ReleaseOptions: manifests.ReleaseOptions{
 			Layout: board(), Wait: true, Patience: releasePatience, Poll: 2 * time.Second, Now: time.Now,
 			Pause: await.Suspending(await.PauseProcess, suspensions()),
 			Tell:  func(line string) { printable.Fprintln(v.stdout, line) },
@@ -368,7 +368,7 @@ func (v invocation) runCertsBoot(o options) error {
 func (v invocation) awaitClock(ctx context.Context, seen certs.Seen, patience time.Duration) (certs.Clock, error) {
 	read := func() certs.Clock { return certs.ReadClock("/", seen, time.Now(), certs.Synchronized()) }
 	c := read()
-	if c.Right() || bootstrap.Runs(board()) {
+	if c.Right() || manifests.Runs(board()) {
 		return c, nil
 	}
 	until := fmt.Sprintf("the kubelet is held until the clock is right, for %s at most: %s", patience, c.Why())

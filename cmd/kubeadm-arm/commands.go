@@ -1,6 +1,9 @@
 package main
 
-import "github.com/kubeadm-arm/kubeadm-arm/bench"
+import (
+	"github.com/kubeadm-arm/kubeadm-arm/bench"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
 
 // A command is one of kubeadm-arm's own. See ownFlag for what the table is used for.
 type command struct {
@@ -12,8 +15,8 @@ type command struct {
 	flags        []ownFlag
 	// words is how many arguments besides flags it takes at most.
 	words int
-	// kubeadm says that it takes the flags of the real kubeadm init, too.
-	kubeadm bool
+	// kubeadm is the verb of the real kubeadm whose flags it takes, too; empty for none.
+	kubeadm kubeadm.Verb
 	// hidden keeps it out of the list of commands: systemd calls it.
 	hidden bool
 	// run carries it out; nil for a command that has verbs, or that dispatch knows by name.
@@ -60,7 +63,7 @@ func rootFlag(text string) ownFlag { return ownFlag{name: "root", value: "DIR", 
 // commands are all of them, in the order of the help.
 func commands() []*command {
 	return []*command{
-		{name: "init", kubeadm: true, run: invocation.runInit,
+		{name: "init", kubeadm: kubeadm.Init, run: invocation.runInit,
 			calls: []call{{"[flags of kubeadm init]", "bring up a control plane, staged and scaled to the board"}},
 			about: "kubeadm-arm init takes every flag of kubeadm init, listed below, and these of its own:",
 			flags: []ownFlag{
@@ -86,9 +89,9 @@ func commands() []*command {
 			calls: []call{{"[-o json]", "how far an init has come, and where each manifest is"}}, flags: []ownFlag{outputFlag("text", "json")}},
 		{name: "abort", run: invocation.runAbort,
 			calls: []call{{"", "give up an interrupted init: staged manifests are put back"}}},
-		{name: "reset", kubeadm: true,
+		{name: "reset", kubeadm: kubeadm.Init,
 			calls: []call{{"[flags of kubeadm reset]", "kubeadm reset; also removes kubeadm-arm's own files"}}, flags: []ownFlag{kubeadmFlag()}},
-		{name: "doctor", kubeadm: true, run: invocation.runDoctor,
+		{name: "doctor", kubeadm: kubeadm.Init, run: invocation.runDoctor,
 			calls: []call{{"[flags of kubeadm init]", "what on this board would make init fail, and how to fix it"}},
 			about: "kubeadm-arm doctor names what on this board would make kubeadm-arm init fail, what it means here, and the\n" +
 				"command that fixes it. It takes the flags of kubeadm init, so that it knows what you are going to ask for, and:",

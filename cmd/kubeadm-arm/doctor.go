@@ -25,7 +25,7 @@ import (
 
 // repeated are the flags to give again to a doctor that is called once more, each
 // after a blank and quoted for the shell.
-func repeated(theirs kubeadm.InitArgs, own ...string) string {
+func repeated(theirs kubeadm.Args, own ...string) string {
 	again := ""
 	for i := 0; i+1 < len(own); i += 2 {
 		if own[i+1] != "" {
@@ -47,7 +47,7 @@ func repeated(theirs kubeadm.InitArgs, own ...string) string {
 func (v invocation) runDoctor(o options) error {
 	args := o.theirs
 	for _, f := range args.Flags {
-		if !kubeadm.KnownInitFlag(f.Name) {
+		if !kubeadm.Init.Knows(f.Name) {
 			return o.usage(fmt.Errorf("unknown flag %s", f.Tokens[0]))
 		}
 	}
@@ -127,7 +127,7 @@ type doctorInputs struct {
 	v      invocation
 	root   string
 	board  hwdetect.Board
-	args   kubeadm.InitArgs
+	args   kubeadm.Args
 	config *kubeadm.Config
 	// path is the real kubeadm, and behaviour its facts where they are known
 	// already.
@@ -350,7 +350,7 @@ func (e doctorInputs) patched(a *doctor.Ask) {
 }
 
 // checkBoard is doctor's look at the board before init changes anything.
-func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.InitArgs) doctor.Report {
+func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.Args) doctor.Report {
 	e := doctorInputs{v: v, root: "/", board: g.board, args: args, config: g.config, path: g.path, behaviour: &g.behaviour,
 		resuming: g.resume != nil}
 	e.again = repeated(args)
@@ -359,7 +359,7 @@ func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.Ini
 
 // showChecks shows what doctor found before init. Findings that would certainly make it
 // fail stop it here; a warning is a line.
-func (r *initRun) showChecks() error {
+func (r *boardRun) showChecks() error {
 	fails := r.checks.Of(doctor.Fail)
 	if r.own.output == "json" {
 		if err := writeJSON(r.stdout, result{Kind: "doctor", Doctor: &r.checks}); err != nil {

@@ -54,7 +54,7 @@ used when the flag is not given. Exit codes are listed in [exit-codes.md](exit-c
 			continue
 		}
 		text := helpOf(c)
-		if !c.kubeadm { // else the real kubeadm's help follows
+		if c.kubeadm == "" { // else the real kubeadm's help follows
 			var out bytes.Buffer
 			run([]string{"kubeadm-arm", c.name, "--help"}, []string{"PATH=/nonexistent"}, strings.NewReader(""), &out, &out)
 			text = out.String()

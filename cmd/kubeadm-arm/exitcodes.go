@@ -43,6 +43,7 @@ const (
 	exitUntrusted   = 31
 	exitPanic       = 32
 	exitCerts       = 33
+	exitNoCluster   = 34
 )
 
 // exit is an exit code.
@@ -79,6 +80,7 @@ func exitCodes() []exit {
 		{exitUntrusted, "users other than root can replace this program, which systemd would have to start; nothing was changed"},
 		{exitPanic, "a bug in kubeadm-arm itself"},
 		{exitCerts, "certs: a certificate has expired, or soon will, and cannot be renewed on this node"},
+		{exitNoCluster, "`upgrade apply`: there is no control plane on this board, or its API server does not answer"},
 	}
 }
 
@@ -147,6 +149,8 @@ func refusedCode(r state.Reason) int {
 		return exitNoRun
 	case state.UntrustedProgram:
 		return exitUntrusted
+	case state.NoCluster:
+		return exitNoCluster
 	}
 	return exitInternal
 }

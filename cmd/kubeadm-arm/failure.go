@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -18,7 +19,7 @@ import (
 
 // reportFailure writes the board report of a run that failed, unless nothing was begun,
 // and explains the failure.
-func (r *initRun) reportFailure() error {
+func (r *boardRun) reportFailure() error {
 	var refused *state.RefusedError
 	if !r.outcome.Untouched && !errors.As(r.failure, &refused) {
 		if _, err := r.writeBoardReport(); err != nil {
@@ -26,13 +27,14 @@ func (r *initRun) reportFailure() error {
 		}
 	}
 	r.showReleased(r.outcome.Released)
-	again := "repeat the same kubeadm-arm init to resume it (or: kubeadm-arm resume); start afresh with: kubeadm-arm reset"
+	again := fmt.Sprintf("repeat the same kubeadm-arm %s to resume it (or: kubeadm-arm resume); "+
+		"start afresh with: kubeadm-arm reset", r.command)
 	if r.outcome.Untouched {
-		again = "nothing was changed; fix this and run kubeadm-arm init again"
+		again = fmt.Sprintf("nothing was changed; fix this and run kubeadm-arm %s again", r.command)
 	}
 	if r.stop.signal() != 0 {
 		if r.outcome.Untouched {
-			again = "nothing was changed; run the same kubeadm-arm init again"
+			again = fmt.Sprintf("nothing was changed; run the same kubeadm-arm %s again", r.command)
 		}
 		return r.stop.interrupted(again)
 	}
@@ -56,7 +58,7 @@ func (r *initRun) reportFailure() error {
 
 // showSeen prints what was seen on the board when a run failed: the API server's
 // own last lines, unless the error carries them, and what may explain it.
-func (r *initRun) showSeen() {
+func (r *boardRun) showSeen() {
 	var stuck *await.StuckError
 	if !errors.As(r.failure, &stuck) || stuck.Component != plan.APIServer {
 		for _, line := range r.outcome.APIServerLog {
@@ -87,7 +89,7 @@ func (v invocation) showReleased(released []string) {
 
 // kubeadmOutput passes on what kubeadm prints when the owner asked kubeadm to
 // be talkative.
-func (v invocation) kubeadmOutput(a kubeadm.InitArgs) io.Writer {
+func (v invocation) kubeadmOutput(a kubeadm.Args) io.Writer {
 	if _, ok := a.Get("v"); ok {
 		return kubeadm.Redacting(v.stderr)
 	}

@@ -37,7 +37,7 @@ type options struct {
 	command *command
 	getenv  func(string) string
 	// all are all flags and words, theirs those of them that are kubeadm's.
-	all, theirs kubeadm.InitArgs
+	all, theirs kubeadm.Args
 	// raw are the arguments as they came.
 	raw []string
 }
@@ -49,15 +49,15 @@ func (v invocation) parse(c *command, args []string) (options, error) {
 	for _, f := range c.flags {
 		known = append(known, f.spec())
 	}
-	if c.kubeadm {
-		known = append(known, kubeadm.InitFlags()...)
+	if c.kubeadm != "" {
+		known = append(known, c.kubeadm.Flags()...)
 	}
 	o := options{command: c, getenv: v.getenv, raw: args}
 	var err error
 	if o.all, err = kubeadm.ParseArgs(args, known); err != nil {
 		return o, o.usage(err)
 	}
-	o.theirs = kubeadm.InitArgs{Words: o.all.Words, FirstWord: o.all.FirstWord}
+	o.theirs = kubeadm.Args{Words: o.all.Words, FirstWord: o.all.FirstWord}
 	for _, f := range o.all.Flags {
 		own := slices.ContainsFunc(c.flags, func(x ownFlag) bool { return x.name == f.Name })
 		switch {
@@ -65,7 +65,7 @@ func (v invocation) parse(c *command, args []string) (options, error) {
 			return o, o.usage(fmt.Errorf("flag --%s: the value is empty", f.Name))
 		case own:
 		case strings.HasPrefix(f.Name, "arm-") ||
-			!c.kubeadm && !slices.ContainsFunc(known, func(s kubeadm.FlagSpec) bool { return s.Name == f.Name }):
+			c.kubeadm == "" && !slices.ContainsFunc(known, func(s kubeadm.FlagSpec) bool { return s.Name == f.Name }):
 			word, _, _ := strings.Cut(f.Tokens[0], "=")
 			return o, o.usage(fmt.Errorf("unknown flag %s", word))
 		default:
@@ -86,7 +86,7 @@ func (o options) check() error {
 			return o.bad(f.name, notAmong(text, f.choices))
 		}
 	}
-	if n := len(o.all.Words); n > o.command.words && !o.command.kubeadm {
+	if n := len(o.all.Words); n > o.command.words && o.command.kubeadm == "" {
 		if o.command.words == 0 {
 			return o.usage(fmt.Errorf("%s takes no arguments, got %q", o.command.name, o.all.Words[0]))
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
@@ -38,17 +39,18 @@ type gathered struct {
 	hasCA bool
 	check bootstrap.CheckInput
 	// resume is the journal of an interrupted run, nil without one.
-	resume *bootstrap.Journal
+	resume *journal.Journal
 	// given is the benchmark of --arm-bench, nil without it.
 	given *measured
 }
 
 // readBoard reads all of that. The cheapest questions come first, so that what is wrong
 // is said soon.
-func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.InitArgs) (g gathered, err error) {
+func (v invocation) readBoard(ctx context.Context, command kubeadm.Verb, own ownFlags,
+	args kubeadm.Args) (g gathered, err error) {
 	dry := args.Bool("dry-run")
 	if !dry {
-		if err := needRoot("init"); err != nil {
+		if err := needRoot(string(command)); err != nil {
 			return g, err
 		}
 	}
@@ -72,7 +74,7 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 	}
 	layout := board()
 	g.hasCA = exists(filepath.Join(layout.Certificates(g.config, args), "ca.crt"))
-	g.check = checkInput(own, g, args, text)
+	g.check = checkInput(command, own, g, args, text)
 	if !dry {
 		if g.resume, err = bootstrap.Check(layout, g.check); err != nil {
 			return g, err
@@ -95,7 +97,7 @@ func (v invocation) readBoard(ctx context.Context, own initFlags, args kubeadm.I
 
 // readOwnersFiles reads the configuration and the patches, as the kubeadm at hand would,
 // and returns the configuration's text.
-func (g *gathered) readOwnersFiles(ctx context.Context, v invocation, args kubeadm.InitArgs) (text []byte, err error) {
+func (g *gathered) readOwnersFiles(ctx context.Context, v invocation, args kubeadm.Args) (text []byte, err error) {
 	if name, ok := args.Get("config"); ok {
 		if g.config, text, err = readConfigFile(name); err != nil {
 			return nil, err
@@ -139,9 +141,9 @@ func (v invocation) needKubelet() error {
 }
 
 // checkInput is what bootstrap compares with an interrupted run's journal.
-func checkInput(own initFlags, g gathered, args kubeadm.InitArgs, config []byte) bootstrap.CheckInput {
+func checkInput(command kubeadm.Verb, own ownFlags, g gathered, args kubeadm.Args, config []byte) bootstrap.CheckInput {
 	in := bootstrap.CheckInput{
-		Request: bootstrap.RequestOf(args, config), Ignore: ignored(args, g.config), Board: boardID(g.board),
+		Command: command, Request: journal.RequestOf(args, config), Ignore: ignored(args, g.config), Board: boardID(g.board),
 		KubeadmVersion: g.behaviour.Version.String(), Addresses: addresses(), Now: time.Now(), Anyway: own.anyway,
 	}
 	if own.journal != nil {
@@ -150,12 +152,12 @@ func checkInput(own initFlags, g gathered, args kubeadm.InitArgs, config []byte)
 	return in
 }
 
-func boardID(b hwdetect.Board) bootstrap.BoardID {
+func boardID(b hwdetect.Board) journal.BoardID {
 	cpu := b.CPU.ModelName
 	if len(b.CPU.Cores) > 0 && b.CPU.Cores[0].Name != "" {
 		cpu = b.CPU.Cores[0].Name
 	}
-	return bootstrap.BoardID{Model: b.Model, CPU: cpu, Cores: b.CPU.Count}
+	return journal.BoardID{Model: b.Model, CPU: cpu, Cores: b.CPU.Count}
 }
 
 // addresses are those of all interfaces, nil if they cannot be asked for.
@@ -201,7 +203,7 @@ func unwrapPath(err error) error {
 // configuration that this kubeadm refuses, or patches that it would stop at. It
 // returns the patches. Of a kubeadm whose version is not known it is only asked
 // what all of them ask.
-func fitsInit(args kubeadm.InitArgs, c *kubeadm.Config, b kubeadm.Behaviour, known bool) (patch.Owned, error) {
+func fitsInit(args kubeadm.Args, c *kubeadm.Config, b kubeadm.Behaviour, known bool) (patch.Owned, error) {
 	if name, ok := args.Get("config"); ok {
 		if !known {
 			var err error
@@ -226,7 +228,7 @@ func fitsInit(args kubeadm.InitArgs, c *kubeadm.Config, b kubeadm.Behaviour, kno
 }
 
 // patchesFolder is the owner's, empty without one.
-func patchesFolder(args kubeadm.InitArgs, c *kubeadm.Config) string {
+func patchesFolder(args kubeadm.Args, c *kubeadm.Config) string {
 	dir := c.Init("patches", "directory")
 	for _, flag := range []string{"patches", "experimental-patches"} {
 		if value, ok := args.Get(flag); ok {
@@ -244,7 +246,7 @@ func etcdFolder(c *kubeadm.Config) string {
 	return "/var/lib/etcd"
 }
 
-func ignored(a kubeadm.InitArgs, c *kubeadm.Config) []string {
+func ignored(a kubeadm.Args, c *kubeadm.Config) []string {
 	return slices.Concat(a.List("ignore-preflight-errors"), c.InitList("nodeRegistration", "ignorePreflightErrors"))
 }
 

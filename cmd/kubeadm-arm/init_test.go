@@ -23,9 +23,9 @@ func gatherOnly() {
 		rawStderr: os.Stderr}
 	o, err := v.parse(commandNamed("init"), os.Args[2:])
 	if err == nil {
-		var own initFlags
-		own, err = v.initFlags(o)
-		r := &initRun{invocation: v, own: own, args: o.theirs}
+		var own ownFlags
+		own, err = v.ownFlags(o)
+		r := &boardRun{invocation: v, own: own, args: o.theirs}
 		err = errors.Join(err, r.gather(context.Background()))
 		fmt.Println(r.behaviour.Version, r.config.API(), r.given != nil, r.resume != nil, len(r.owned))
 	}
@@ -64,9 +64,9 @@ func TestInterruptedStages(t *testing.T) {
 		v := invocation{stderr: &stderr, rawStderr: &stderr}
 		o, err := v.parse(commandNamed("init"), words)
 		require.NoError(t, err)
-		r := &initRun{invocation: v, args: o.theirs, stop: v.listen()}
+		r := &boardRun{invocation: v, args: o.theirs, stop: v.listen()}
 		defer r.stop.close()
-		all := r.stages()
+		all := r.initStages()
 		for i := range all {
 			all[i].do = func(context.Context) error {
 				if all[i].name == "move storage" {

@@ -72,7 +72,7 @@ func (v invocation) dispatch(asKubeadm bool) error {
 		name = v.args[at]
 	}
 	switch {
-	case name == "init":
+	case isJob(name):
 		return v.command(commandNamed(name), slices.Concat(v.args[:at], v.args[at+1:]))
 	case name == "reset":
 		return v.runReset(v.args)
@@ -90,6 +90,12 @@ func (v invocation) dispatch(asKubeadm bool) error {
 		return nil
 	}
 	return v.passThrough(v.args)
+}
+
+// isJob reports whether a command is one of [jobs].
+func isJob(name string) bool {
+	_, ok := jobs()[kubeadm.Verb(name)]
+	return ok
 }
 
 // ownCommand runs a command that kubeadm does not have.
@@ -141,7 +147,7 @@ func (v invocation) command(c *command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if o.help() && c.name != "init" {
+	if o.help() && !isJob(c.name) {
 		fmt.Fprint(v.stdout, helpOf(c))
 		return nil
 	}
@@ -153,9 +159,12 @@ func (v invocation) command(c *command, args []string) error {
 
 // everyFlag are all flags that may precede a command, kubeadm-arm's and kubeadm's.
 func everyFlag() []kubeadm.FlagSpec {
-	all := append(kubeadm.InitFlags(), kubeadm.OtherFlags()...)
-	for _, f := range commandNamed("init").flags {
-		all = append(all, f.spec())
+	all := kubeadm.OtherFlags()
+	for verb := range jobs() {
+		all = append(all, verb.Flags()...)
+		for _, f := range commandNamed(string(verb)).flags {
+			all = append(all, f.spec())
+		}
 	}
 	return append(all, kubeadm.FlagSpec{Name: "version", Switch: true})
 }

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
@@ -32,7 +31,7 @@ func (v invocation) runRelease(o options) error {
 	}
 	stop := v.listen()
 	defer stop.close()
-	_, err = bootstrap.Release(stop.ctx, bootstrap.ReleaseOptions{
+	_, err = manifests.ReleaseInOrder(stop.ctx, manifests.ReleaseOptions{
 		Layout: board(), Wait: o.on("wait"), Patience: patience, Poll: 5 * time.Second, Now: time.Now,
 		Pause: await.Suspending(await.PauseProcess, suspensions()),
 		Tell:  func(line string) { printable.Fprintln(v.stdout, line) },

@@ -18,7 +18,7 @@ import (
 
 // boardReport is the report of a run. It holds no output of kubeadm, which may contain a
 // token.
-func (b *initRun) boardReport(now time.Time) (report.Report, error) {
+func (b *boardRun) boardReport(now time.Time) (report.Report, error) {
 	r := report.New(now)
 	if err := r.SetBoard(b.board); err != nil {
 		return r, err
@@ -45,7 +45,7 @@ func (b *initRun) boardReport(now time.Time) (report.Report, error) {
 		r.Steps = append(r.Steps, step)
 	}
 	r.Outcome = &report.Outcome{
-		OK: b.failure == nil, Seconds: b.took.Seconds(), CPU: b.used, Text: "the control plane is up",
+		OK: b.failure == nil, Seconds: b.took.Seconds(), CPU: b.used, Text: jobs()[b.command].outcome,
 	}
 	if b.failure != nil {
 		r.Outcome.Text, _, _ = strings.Cut(b.failure.Error(), "\n")
@@ -57,7 +57,7 @@ func (b *initRun) boardReport(now time.Time) (report.Report, error) {
 }
 
 // writeBoardReport writes it as JSON and Markdown and returns the path of the Markdown.
-func (b *initRun) writeBoardReport() (string, error) {
+func (b *boardRun) writeBoardReport() (string, error) {
 	now := time.Now()
 	r, err := b.boardReport(now)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
@@ -32,7 +32,7 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 		a.Words[1] != "apply" && a.Words[1] != "node" {
 		return args, nil // kubeadm says what is wrong
 	}
-	ours, err := bootstrap.DurablePatches(board())
+	ours, err := manifests.DurablePatches(board())
 	if err != nil || len(ours) == 0 {
 		return args, err
 	}
@@ -71,7 +71,7 @@ func before(args []string, flag string) []string {
 
 // warnOfTestJob says beforehand how to get past a preflight check of `upgrade
 // apply` whose time is fixed: it starts a Job and waits for its end.
-func (v invocation) warnOfTestJob(b kubeadm.Behaviour, a kubeadm.InitArgs) {
+func (v invocation) warnOfTestJob(b kubeadm.Behaviour, a kubeadm.Args) {
 	limit := b.UpgradeJobLimit()
 	ignored := slices.ContainsFunc(a.List("ignore-preflight-errors"), func(s string) bool {
 		return strings.EqualFold(s, "CreateJob") || strings.EqualFold(s, "all")

@@ -15,6 +15,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cgroup"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/command"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/network"
 )
 
 // Board is a throwaway board. Its folder holds all its files and board.json,
@@ -35,6 +36,13 @@ type Board struct {
 	// Count is the nanoseconds that an instruction takes where the clock of an emulated
 	// board counts them by choice; 0 is the board's own way.
 	Count int `json:"count,omitempty"`
+	// Network is that of its boards which reach each other, empty for a board alone.
+	// Endpoint has the network's name EndpointName stand for this board.
+	Network  string       `json:"network,omitempty"`
+	Endpoint bool         `json:"endpoint,omitempty"`
+	Link     network.Link `json:"link,omitzero"`
+	// Bare is a board without a pod network.
+	Bare bool `json:"bare,omitempty"`
 	// Owner is the process that the board is for; the board is taken down when
 	// another is made and its owner has ended. Zero is nobody: it stays.
 	Owner Process `json:"owner,omitzero"`
@@ -113,9 +121,14 @@ func (b *Board) Save() error {
 		func(to string) error { return os.WriteFile(to, append(text, '\n'), 0o644) })
 }
 
-// Create makes the board's folder with its record. Of two that want the name, one
-// gets it.
+// Create makes the board's folder with its record. Of two that want the name, or an
+// address of a network, one gets it.
 func (b *Board) Create() error {
+	unlock, err := b.takeAddress()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := os.Mkdir(b.Dir, 0o755); err != nil {
 		return fmt.Errorf("board %s: %w", b.Name, err)
 	}

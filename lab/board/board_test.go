@@ -159,8 +159,8 @@ func traces(t *testing.T, name string) hostTraces {
 	for _, p := range stats {
 		line, _ := os.ReadFile(filepath.Join(p, "cmdline"))
 		in, _ := os.ReadFile(filepath.Join(p, "cgroup"))
-		if strings.Contains(string(line), dir) || strings.Contains(string(in), groups.Name+"\n") ||
-			strings.Contains(string(in), groups.Name+"/") {
+		if strings.Contains(string(line), dir) || strings.HasSuffix(string(line), "/networks/"+name+"\x00") ||
+			strings.Contains(string(in), groups.Name+"\n") || strings.Contains(string(in), groups.Name+"/") {
 			h.own = append(h.own, p+" "+string(line))
 		}
 	}
@@ -389,7 +389,7 @@ func TestBoardInterrupted(t *testing.T) {
 	name := fmt.Sprintf("test-int-%d", os.Getpid())
 	before := traces(t, name)
 	for i := range 7 {
-		cmd := exec.Command(labProgram.path, "up", "--name", name, "--cpu", "5%", "--disk-flush", "1ms")
+		cmd := exec.Command(labProgram.path, "up", "--name", name, "--cpu", "5%", "--disk-flush", "1ms", "--network", name)
 		var errOut bytes.Buffer
 		cmd.Stderr = &errOut
 		require.NoError(t, cmd.Start())
@@ -411,7 +411,7 @@ func TestBoardOfKilledLab(t *testing.T) {
 	name := fmt.Sprintf("test-kill-%d", os.Getpid())
 	before := traces(t, name)
 	for i := range 7 {
-		cmd := exec.Command(labProgram.path, "up", "--name", name, "--disk-flush", "1ms")
+		cmd := exec.Command(labProgram.path, "up", "--name", name, "--disk-flush", "1ms", "--network", name)
 		require.NoError(t, cmd.Start())
 		time.Sleep(time.Duration(i) * 120 * time.Millisecond)
 		require.NoError(t, cmd.Process.Kill())

@@ -23,6 +23,12 @@ type Config struct {
 	Ignore string
 	// FailCgroupV1 has the kubelet accept cgroup v1.
 	FailCgroupV1 bool
+	// PodSubnet is the range of the board's own pods.
+	PodSubnet string
+	// Endpoint is the control plane's name and port, where it has one.
+	Endpoint string
+	// Bare has no pod network.
+	Bare bool
 	// Systemd says that systemd owns the cgroups, ARM that etcd needs to know
 	// that its CPU is good enough.
 	Systemd, ARM bool
@@ -31,7 +37,10 @@ type Config struct {
 // Config is the same for every kind of board.
 func (b *Board) Config(sandboxImage string) Config {
 	c := Config{Name: b.Name, Address: b.NodeIP, Version: b.Version, API: "v1beta4", SandboxImage: sandboxImage,
-		CgroupDriver: "cgroupfs"}
+		CgroupDriver: "cgroupfs", PodSubnet: b.podSubnet(), Bare: b.Bare}
+	if b.Endpoint {
+		c.Endpoint = EndpointName + ":6443"
+	}
 	// v1beta4 came with v1.31.
 	minor := kube.Minor(b.Version)
 	if minor < 31 {
@@ -60,11 +69,11 @@ func (c Config) acceptCgroupV1() Config {
 // a stock kubeadm init and kubeadm-arm are given.
 func (c Config) Files() (map[string]string, error) {
 	files := map[string]string{}
-	for path, text := range map[string]string{
-		"/etc/containerd/config.toml":    containerdConfig,
-		"/etc/cni/net.d/10-lab.conflist": cniConfig,
-		KubeadmConfig:                    kubeadmConfig,
-	} {
+	templates := map[string]string{"/etc/containerd/config.toml": containerdConfig, KubeadmConfig: kubeadmConfig}
+	if !c.Bare {
+		templates["/etc/cni/net.d/10-lab.conflist"] = cniConfig
+	}
+	for path, text := range templates {
 		t, err := template.New(path).Delims("<", ">").Parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", path, err)
@@ -87,7 +96,7 @@ func (b *Board) Identity() map[string]string {
 		"/etc/hostname": b.Name + "\n",
 		// A hostname that does not resolve makes the kubelet stall 10 s on
 		// every static pod.
-		"/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n" + b.NodeIP + " " + b.Name + "\n",
+		"/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n" + b.hosts([]*Board{b}),
 		"/etc/resolv.conf": "# nobody listens there: the board has no network beyond itself, " +
 			"and CoreDNS wants a line\n" +
 			"nameserver " + b.NodeIP + "\n",
@@ -119,7 +128,7 @@ const cniConfig = `{
       "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false,
       "ipam": {
         "type": "host-local",
-        "ranges": [[{"subnet": "10.244.0.0/24"}]],
+        "ranges": [[{"subnet": "<.PodSubnet>"}]],
         "routes": [{"dst": "0.0.0.0/0"}]
       }
     },
@@ -141,7 +150,8 @@ nodeRegistration:
 apiVersion: kubeadm.k8s.io/<.API>
 kind: ClusterConfiguration
 kubernetesVersion: <.Version>
-networking:
+<if .Endpoint>controlPlaneEndpoint: <.Endpoint>
+<end>networking:
   podSubnet: 10.244.0.0/16
 <if .ARM>etcd:
   local:

@@ -41,7 +41,7 @@ func (b *Board) Down() error {
 	var failed error
 	for range 50 {
 		if failed = os.RemoveAll(b.Dir); failed == nil {
-			return nil
+			return b.leave()
 		}
 		if errors.Is(failed, fs.ErrPermission) {
 			// Immutable folders, such as kubeadm-arm storage leaves below a mount.

@@ -9,17 +9,19 @@ import (
 	"strings"
 )
 
-// network gives the board one interface with its address and a default route
-// that leads nowhere but satisfies whoever looks for one. It is a bridge
-// because kernels of small virtual machines lack the dummy interface.
+// network gives the board's one interface its address and a default route that leads
+// nowhere but satisfies whoever looks for one. A board of a network has the interface; that
+// of another is a bridge because kernels of small virtual machines lack the dummy interface.
 func (b *Board) network() error {
-	for _, args := range [][]string{
-		{"ip", "link", "set", "lo", "up"},
-		{"ip", "link", "add", "eth0", "type", "bridge"},
+	commands := [][]string{{"ip", "link", "set", "lo", "up"}}
+	if b.Network == "" {
+		commands = append(commands, []string{"ip", "link", "add", "eth0", "type", "bridge"})
+	}
+	for _, args := range append(commands, [][]string{
 		{"ip", "addr", "add", b.NodeIP + "/24", "dev", "eth0"},
 		{"ip", "link", "set", "eth0", "up"},
 		{"ip", "route", "add", "default", "via", b.NodeIP, "dev", "eth0"},
-	} {
+	}...) {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			return fmt.Errorf("set up the network: %s: %w: %s", strings.Join(args, " "), err, out)
 		}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -24,7 +25,7 @@ import (
 //	usr/, work/  what is changed in usr (overlay)
 //	containerd/  containerd's data: a folder of its own, since its snapshots are
 //	             overlays that cannot lie on another overlay
-func (b *Board) populate(programs string, extra []string, sandboxImage string) error {
+func (b *Board) populate(k kubernetes, extra []string) error {
 	if err := b.makeFolders(); err != nil {
 		return err
 	}
@@ -37,13 +38,16 @@ func (b *Board) populate(programs string, extra []string, sandboxImage string) e
 			return err
 		}
 	}
-	if err := b.installPrograms(programs, extra); err != nil {
+	if err := b.installPrograms(k.programs, extra); err != nil {
+		return err
+	}
+	if err := b.installAlso(k.also); err != nil {
 		return err
 	}
 	if err := copyKernelConfig(root); err != nil {
 		return err
 	}
-	files, err := b.files(sandboxImage)
+	files, err := b.files(k.sandboxImage)
 	if err != nil {
 		return err
 	}
@@ -118,7 +122,7 @@ const CrictlConfig = "runtime-endpoint: unix:///run/containerd/containerd.sock\n
 // installPrograms puts Kubernetes where Debian packages put it, and extra files,
 // or the files of extra folders, into /usr/local/bin.
 func (b *Board) installPrograms(programs string, extra []string) error {
-	ours := []string{"kubeadm", "kubelet", "kubectl"}
+	ours := []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "etcdutl"}
 	if kube.NeedsCrictl(b.Version) {
 		ours = append(ours, "crictl")
 	}
@@ -142,6 +146,25 @@ func (b *Board) installPrograms(programs string, extra []string) error {
 	for to, from := range copies {
 		if err := copyProgram(from, filepath.Join(b.Dir, to)); err != nil {
 			return fmt.Errorf("prepare the board: %w", err)
+		}
+	}
+	return nil
+}
+
+// AlsoFolder holds a folder for each further version on a board, with its kubeadm, kubelet and kubectl.
+const AlsoFolder = "/usr/lib/kubernetes"
+
+// installAlso lays the programs of further versions down.
+func (b *Board) installAlso(also map[string]string) error {
+	for version, programs := range also {
+		dir := filepath.Join(b.Dir, "lower", strings.TrimPrefix(AlsoFolder, "/usr"), version)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		for _, p := range []string{"kubeadm", "kubelet", "kubectl"} {
+			if err := os.Link(filepath.Join(programs, p), filepath.Join(dir, p)); err != nil {
+				return fmt.Errorf("prepare the board: %w", err)
+			}
 		}
 	}
 	return nil

@@ -14,22 +14,24 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 )
 
-// importImages imports the archive into the board's containerd and keeps its
+// importImages imports archives into the board's containerd and keeps its
 // data folder as store for the boards to come. containerd is stopped for that,
 // so that its databases are whole.
-func (b *Board) importImages(ctx context.Context, archive, store string) error {
+func (b *Board) importImages(ctx context.Context, archives []string, store string) error {
 	// The board sees its own files only; /var/lib/containerd is one folder that
 	// both sides know.
 	inBoard := filepath.Join(b.Dir, "containerd", "images.tar")
-	if err := os.Link(archive, inBoard); err != nil {
-		return err
-	}
-	if out, err := b.output(ctx, "ctr", "-n", "k8s.io", "images", "import",
-		"/var/lib/containerd/images.tar"); err != nil {
-		return fmt.Errorf("import images: %w: %s", err, out)
-	}
-	if err := os.Remove(inBoard); err != nil {
-		return err
+	for _, archive := range archives {
+		if err := os.Link(archive, inBoard); err != nil {
+			return err
+		}
+		if out, err := b.output(ctx, "ctr", "-n", "k8s.io", "images", "import",
+			"/var/lib/containerd/images.tar"); err != nil {
+			return fmt.Errorf("import images: %w: %s", err, out)
+		}
+		if err := os.Remove(inBoard); err != nil {
+			return err
+		}
 	}
 	if out, err := b.output(ctx, "systemctl", "stop", "containerd"); err != nil {
 		return fmt.Errorf("stop containerd: %w: %s", err, out)

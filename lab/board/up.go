@@ -22,16 +22,31 @@ import (
 // Options are what a board of every kind is made from.
 type Options struct {
 	Name, Version, NodeIP string
-	Limits                cgroup.Limits
-	Programs              []string // files or folders for /usr/local/bin
-	Owner                 int      // process that the board is for, 0 for nobody
+	// Also are versions whose images are imported, too, and whose programs lie below [AlsoFolder].
+	Also     []string
+	Limits   cgroup.Limits
+	Programs []string // files or folders for /usr/local/bin
+	Owner    int      // process that the board is for, 0 for nobody
+	Network  string   // of boards that reach each other; empty for a board alone
+	Endpoint bool     // the network's EndpointName stands for this board
+	Bare     bool     // no pod network
 }
 
 // New takes what is left of boards whose owner has ended away, since it would
 // take CPU time beside the new one, and returns a board whose folder is still to be
 // made.
 func (o Options) New() (*Board, error) {
-	b := &Board{Name: o.Name, Version: o.Version, NodeIP: o.NodeIP, Limits: o.Limits}
+	b := &Board{Name: o.Name, Version: o.Version, NodeIP: o.NodeIP, Limits: o.Limits, Network: o.Network,
+		Endpoint: o.Endpoint, Bare: o.Bare}
+	if b.Network != "" && !NameForm.MatchString(b.Network) {
+		return nil, fmt.Errorf("network name %q: want small letters, digits and dashes", b.Network)
+	}
+	if b.Network == "" && b.Endpoint {
+		return nil, errors.New("up: --endpoint is for boards of a network; name one with --network")
+	}
+	if b.NodeIP == "" && b.Network == "" {
+		b.NodeIP = DefaultNodeIP
+	}
 	if o.Owner != 0 {
 		if b.Owner = ProcessOf(o.Owner); !b.Owner.Alive() {
 			return nil, fmt.Errorf("up: --for %d: there is no such process", o.Owner)
@@ -69,7 +84,7 @@ func Up(ctx context.Context, o Options, s Slowness) (err error) {
 	if err != nil {
 		return err
 	}
-	k, err := kubernetesOf(ctx, b.Version)
+	k, err := kubernetesOf(ctx, b.Version, o.Also)
 	if err != nil {
 		return err
 	}
@@ -81,7 +96,7 @@ func Up(ctx context.Context, o Options, s Slowness) (err error) {
 			err = errors.Join(err, b.Down())
 		}
 	}()
-	if err := b.populate(k.programs, o.Programs, k.sandboxImage); err != nil {
+	if err := b.populate(k, o.Programs); err != nil {
 		return err
 	}
 	if err := b.startWithImages(ctx, groups, k); err != nil {
@@ -108,6 +123,9 @@ func (b *Board) check() (groups cgroup.Groups, err error) {
 	if err := b.Limits.Check(); err != nil {
 		return groups, err
 	}
+	if err := b.checkShares(); err != nil {
+		return groups, err
+	}
 	if err := deps.NeedBoards(); err != nil {
 		return groups, err
 	}
@@ -119,26 +137,39 @@ func (b *Board) check() (groups cgroup.Groups, err error) {
 
 // kubernetes is what a board takes from the cache.
 type kubernetes struct {
-	programs     string // folder
-	archive      string // file of all images
-	store        string // folder of a containerd that has imported them
+	programs     string            // folder
+	also         map[string]string // folders of further versions
+	archives     []string          // files of all images
+	store        string            // folder of a containerd that has imported them
 	sandboxImage string
 }
 
-// kubernetesOf builds a version for this machine's CPU unless it is in the cache.
-func kubernetesOf(ctx context.Context, version string) (k kubernetes, err error) {
-	t := kube.Target{Version: version, Arch: runtime.GOARCH}
-	if k.programs, err = kube.Build(ctx, t); err != nil {
-		return k, err
+// kubernetesOf builds versions for this machine's CPU unless they are in the cache.
+func kubernetesOf(ctx context.Context, version string, also []string) (k kubernetes, err error) {
+	k.also = map[string]string{}
+	store := "containerd-store"
+	for _, v := range append([]string{version}, also...) {
+		t := kube.Target{Version: v, Arch: runtime.GOARCH}
+		programs, err := kube.Build(ctx, t)
+		if err != nil {
+			return k, err
+		}
+		archive, err := kube.ImageArchive(ctx, programs, "/", t)
+		if err != nil {
+			return k, err
+		}
+		k.archives = append(k.archives, archive)
+		if v != version {
+			k.also[v], store = programs, store+"-"+v
+			continue
+		}
+		images, err := kube.WantedImages(ctx, programs, t)
+		if err != nil {
+			return k, err
+		}
+		k.programs, k.sandboxImage = programs, images["pause"].Ref
 	}
-	if k.archive, err = kube.ImageArchive(ctx, k.programs, "/", t); err != nil {
-		return k, err
-	}
-	images, err := kube.WantedImages(ctx, k.programs, t)
-	if err != nil {
-		return k, err
-	}
-	k.store, k.sandboxImage = filepath.Join(k.programs, "containerd-store"), images["pause"].Ref
+	k.store = filepath.Join(k.programs, store)
 	return k, nil
 }
 
@@ -160,7 +191,7 @@ func (b *Board) startWithImages(ctx context.Context, groups cgroup.Groups, k kub
 	}
 	if !imported {
 		if err := progress.Step(ctx, "importing images",
-			func() error { return b.importImages(ctx, k.archive, k.store) }); err != nil {
+			func() error { return b.importImages(ctx, k.archives, k.store) }); err != nil {
 			return err
 		}
 	}
@@ -191,14 +222,17 @@ func (b *Board) boot(ctx context.Context, groups cgroup.Groups) error {
 	if err := groups.Create(); err != nil {
 		return err
 	}
-	if err := b.start(groups); err != nil {
+	if err := b.start(ctx, groups); err != nil {
 		return err
 	}
-	return b.waitContainerd(ctx)
+	if err := b.waitContainerd(ctx); err != nil {
+		return err
+	}
+	return b.introduce(ctx)
 }
 
 // start runs the board's process 1 in namespaces of its own.
-func (b *Board) start(groups cgroup.Groups) error {
+func (b *Board) start(ctx context.Context, groups cgroup.Groups) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return err
@@ -242,6 +276,9 @@ func (b *Board) start(groups cgroup.Groups) error {
 		return err
 	}
 	if err := groups.Enter(b.First.PID); err != nil {
+		return err
+	}
+	if err := b.plugIn(ctx); err != nil {
 		return err
 	}
 	if _, err := w.Write([]byte{1}); err != nil {
@@ -343,9 +380,12 @@ func (b *Board) Throttle(l cgroup.Limits) error {
 	if err != nil {
 		return err
 	}
+	b.Limits = l
+	if err := b.checkShares(); err != nil {
+		return err
+	}
 	if err := groups.Limit(l); err != nil {
 		return err
 	}
-	b.Limits = l
 	return b.Save()
 }

@@ -68,7 +68,7 @@ func Lock(ctx context.Context, path string) (unlock func(), err error) {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		if !said {
-			progress.Log("waiting for another lab that builds the same")
+			progress.Log("waiting for another lab that holds %s", path)
 			said = true
 		}
 		select {

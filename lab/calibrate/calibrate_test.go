@@ -15,7 +15,7 @@ import (
 
 func named(t *testing.T, name string) board {
 	t.Helper()
-	for _, b := range throttledBoards() {
+	for _, b := range boards() {
 		if b.name == name {
 			return b
 		}
@@ -26,24 +26,29 @@ func named(t *testing.T, name string) board {
 
 func TestBoardsHaveNamesOfTheirOwn(t *testing.T) {
 	seen := map[string]bool{}
-	for _, b := range throttledBoards() {
+	for _, b := range boards() {
 		assert.False(t, seen[b.name], b.name)
 		seen[b.name] = true
 	}
-	assert.Equal(t, []string{"--cpu", "5%", "--cpus", "1", "--pace", "--period", "20ms"},
-		named(t, "cpu-005-period-20ms").up())
-	assert.Equal(t, "25 % of one core, on 2, a disk that needs 20ms to write its cache",
-		named(t, "cpu-025-slow-disk").label())
+	slow := named(t, "cpu-025-slow-disk")
+	assert.Equal(t, []string{"--cpu", "25%", "--cpus", "2", "--pace", "--disk-flush", "20ms"}, slow.up())
+	assert.Equal(t, "25 % of one core, on 2, a disk that needs 20ms to write its cache", slow.label())
+	counted := named(t, "counted-bananapi-d4")
+	assert.Equal(t, []string{"--board", "amd64", "--speed", "bananapi/4"}, counted.up())
+	assert.Equal(t, "one core with counted time, as fast as bananapi/4", counted.label())
 }
 
 func TestBoardsSideBySide(t *testing.T) {
-	slowest := []board{named(t, "cpu-003-1core"), named(t, "cpu-003-2core")}
+	counted, slow := named(t, "counted-bananapi"), named(t, "cpu-010-slow-disk")
 	assert.True(t, fits(nil, named(t, "cpu-200-2core")))
-	assert.True(t, fits(slowest, named(t, "cpu-010-1core")))
-	assert.False(t, fits(slowest, named(t, "cpu-100-1core")), "a quick board is alone")
-	assert.False(t, fits([]board{named(t, "cpu-100-1core")}, named(t, "cpu-003-1core")))
-	assert.False(t, fits([]board{named(t, "cpu-010-1core"), named(t, "cpu-010-2core"), named(t, "cpu-010-slow-disk")},
-		named(t, "cpu-010-period-20ms")))
+	assert.True(t, fits([]board{slow}, slow))
+	assert.False(t, fits([]board{slow, slow}, slow))
+	assert.False(t, fits([]board{slow}, named(t, "cpu-100-1core")), "a quick board is alone")
+	assert.False(t, fits([]board{named(t, "cpu-100-1core")}, slow))
+	assert.True(t, fits([]board{counted}, counted), "a core each")
+	assert.False(t, fits([]board{counted, counted}, counted))
+	assert.False(t, fits([]board{counted}, slow), "it would take the throttled board's core")
+	assert.False(t, fits([]board{slow}, counted))
 }
 
 func TestMiddle(t *testing.T) {
@@ -111,8 +116,9 @@ func TestComplete(t *testing.T) {
 // A lab that cannot be started fails every board, and each is named.
 func TestEveryBoardThatFailsIsNamed(t *testing.T) {
 	c := calibration{log: drive.NewLog(io.Discard), lab: drive.Lab(t.TempDir() + "/no-lab"), out: t.TempDir()}
-	err := c.run(context.Background(), throttledBoards()[:3])
-	assert.ErrorContains(t, err, "cpu-100-1core: ")
-	assert.ErrorContains(t, err, "cpu-100-2core: ")
-	assert.ErrorContains(t, err, "cpu-050-1core: ")
+	three := boards()[4:7]
+	err := c.run(context.Background(), three)
+	for _, b := range three {
+		assert.ErrorContains(t, err, b.name+": ")
+	}
 }

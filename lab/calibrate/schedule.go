@@ -8,16 +8,21 @@ import (
 	"sync"
 )
 
-// Slow boards run side by side while together they leave most of a core idle. A
+// Boards with counted time are slowed down by nothing that runs beside them; each takes a
+// core of this machine. Slow throttled boards run side by side while together they leave most of a core idle. A
 // quick board is alone: what runs on the other half of its core made its benchmark
 // half as slow again, or twice as slow, for the moment that it takes.
 const (
 	together = 0.2
 	quick    = 0.2
+	counted  = 2
 )
 
 // fits reports whether next may start beside those that run.
 func fits(running []board, next board) bool {
+	if len(running) > 0 && (next.counted() || running[0].counted()) {
+		return next.counted() && running[0].counted() && len(running) < counted
+	}
 	total, most := next.share, next.share
 	for _, b := range running {
 		total += b.share

@@ -27,7 +27,7 @@ func (d *demo) afterwards(t tool, r *run) {
 	if d.idleFor > 0 {
 		r.Idle, err = d.measureIdle(d.settle, d.idleFor)
 		if miss(err); err == nil {
-			d.log.Printf("%s: %.0f mCPU when idle", t.Name, r.Idle.MilliCPU)
+			d.log.Printf("%s: %.0f mCPU and %.0f MB when idle", t.Name, r.Idle.MilliCPU, r.Idle.megabytes())
 		}
 	}
 	if r.Pods, err = d.onBoard(5*time.Minute, "kubectl", "get", "nodes,pods", "--all-namespaces"); err != nil {

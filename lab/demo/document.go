@@ -58,12 +58,14 @@ func writeDocument(path, how string, runs []run) error {
 		if r.Idle == nil {
 			return nil
 		}
-		by := map[string]float64{"all": r.Idle.MilliCPU}
-		for program, n := range r.Idle.ByProgram {
-			by[program] = n
-		}
-		return by
+		return withSum(r.Idle.ByProgram, r.Idle.MilliCPU)
 	}, "%.1f")
+	programs(&b, "Memory when idle, MB (proportional set size), by program", groups, func(r run) map[string]float64 {
+		if r.Idle == nil || r.Idle.Memory == nil {
+			return nil
+		}
+		return withSum(r.Idle.Memory, r.Idle.megabytes())
+	}, "%.0f")
 	emulatedBoards(&b, runs)
 	paced(&b, runs)
 	checks(&b, runs)
@@ -307,6 +309,16 @@ func programs(b *strings.Builder, title string, groups []runGroup, of func(run) 
 		}
 		fmt.Fprintln(b)
 	}
+}
+
+// withSum adds a column for all programs.
+func withSum(by map[string]float64, sum float64) map[string]float64 {
+	all := maps.Clone(by)
+	if all == nil {
+		all = map[string]float64{}
+	}
+	all["all"] = sum
+	return all
 }
 
 // shorten leaves of paths only the last part: they are this machine's.

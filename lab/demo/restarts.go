@@ -1,10 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,12 +11,16 @@ import (
 
 // countRestarts is asked of failed runs, too: it needs no API server.
 func (d *demo) countRestarts(r *run) error {
-	// Where no kubelet has ever run, there is no such folder.
-	logs, err := d.onBoard(time.Minute, "sh", "-c", "! test -d /var/log/pods || find /var/log/pods -name '*.log'")
+	ctx, end := context.WithTimeout(context.Background(), time.Minute)
+	defer end()
+	starts, err := d.board.Starts(ctx)
 	if err != nil {
-		return fmt.Errorf("look at the pods' logs: %w: %s", err, logs)
+		return err
 	}
-	r.Restarts = restarts(strings.Fields(logs))
+	r.Restarts = map[string]int{}
+	for component, n := range starts {
+		r.Restarts[component] = max(0, n-1)
+	}
 	for _, component := range slices.Sorted(maps.Keys(r.Restarts)) {
 		if r.Restarts[component] > 0 {
 			r.LastWords = append(r.LastWords, component+" ended, "+d.lastWords(component))
@@ -42,34 +45,4 @@ func (d *demo) lastWords(component string) string {
 		out += fmt.Sprintf(" (%v)", err)
 	}
 	return strings.TrimSpace(out)
-}
-
-// staticPodLog is the log folder of a static pod's container; the kubelet of
-// v1.13 names the pod by its UID alone, a hash.
-var staticPodLog = regexp.MustCompile(`/(kube-system_[^/]+|[0-9a-f]{32})/[^/]+/[^/]+$`)
-
-// restarts counts from the kubelet's log files, N.log for start number N, of
-// all pods of a component.
-func restarts(logs []string) map[string]int {
-	count := map[string]int{"etcd": 0, "kube-apiserver": 0, "kube-controller-manager": 0, "kube-scheduler": 0}
-	starts := map[string]int{}
-	for _, path := range logs {
-		component := filepath.Base(filepath.Dir(path))
-		if _, ours := count[component]; ours && staticPodLog.MatchString(path) {
-			var n int
-			if _, err := fmt.Sscanf(filepath.Base(path), "%d.log", &n); err == nil {
-				key := filepath.Dir(path)
-				if n+1 > starts[key] {
-					starts[key] = n + 1
-				}
-			}
-		}
-	}
-	for dir, n := range starts {
-		count[filepath.Base(dir)] += n
-	}
-	for component, n := range count {
-		count[component] = max(0, n-1)
-	}
-	return count
 }

@@ -13,20 +13,6 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
-func TestRestarts(t *testing.T) {
-	got := restarts([]string{
-		"/var/log/pods/kube-system_etcd-demo_a/etcd/0.log",
-		"/var/log/pods/kube-system_kube-apiserver-demo_a/kube-apiserver/1.log", // 0.log was removed
-		"/var/log/pods/kube-system_kube-scheduler-demo_a/kube-scheduler/0.log",
-		"/var/log/pods/kube-system_kube-scheduler-demo_b/kube-scheduler/0.log", // a second pod
-		"/var/log/pods/kube-system_kube-proxy-x_a/kube-proxy/7.log",
-		"/var/log/pods/0123456789abcdef0123456789abcdef/kube-controller-manager/2.log", // v1.13
-		"/var/log/pods/7d0d2f3c-0fb1-11e9-9c53-02420a580002/etcd/4.log",                // not a static pod
-	})
-	assert.Equal(t, map[string]int{"etcd": 0, "kube-apiserver": 1, "kube-controller-manager": 2, "kube-scheduler": 1},
-		got)
-}
-
 func TestReason(t *testing.T) {
 	assert.Equal(t, "timed out", reason("[init] x\nerror: timed out\nTo see the stack trace\n",
 		errors.New("exit status 1")))
@@ -155,6 +141,18 @@ func TestParseActiveOpens(t *testing.T) {
 	for _, bad := range []string{"", "Tcp: a b\nTcp: 1 2\n", "Tcp: ActiveOpens\n", "Tcp: ActiveOpens\nTcp: x\n",
 		"Tcp: a ActiveOpens\nTcp: 1\n"} {
 		_, err := parseActiveOpens(bad)
+		assert.Error(t, err, bad)
+	}
+}
+
+func TestParseMemory(t *testing.T) {
+	by, err := parseMemory("Pss: 1000 kB etcd\nPss: 10 kB containerd-shim\nPss: 20 kB containerd-shim\n")
+	require.NoError(t, err)
+	assert.Len(t, by, 2)
+	assert.InDelta(t, 0.03072, by["containerd-shim"], 1e-9)
+	assert.InDelta(t, 1.05472, idle{Memory: by}.megabytes(), 1e-9)
+	for _, bad := range []string{"etcd\n", "Pss: x kB etcd\n", "sh: not found\n"} {
+		_, err := parseMemory(bad)
 		assert.Error(t, err, bad)
 	}
 }

@@ -21,6 +21,9 @@ same kubeadm renew them. Afterwards each is valid for a year, has the kind of ke
 can be read by others.`},
 	{"throttled", "A throttled board", "make drawer ONLY=throttled",
 		`A real kubelet and control plane at 100 % of a core, without systemd; the certificates are replaced by expired ones.`},
+	{"worker", "A worker", "make drawer ONLY=worker",
+		`Two boards at 100 % of a core. The worker's power is cut, and its kubelet's certificate replaced by an expired one;
+then it is given its one command, with lab in the place of ssh.`},
 	{"stock", "kubeadm's board, off for 400 days", "make drawer ONLY=stock",
 		`An emulated board with systemd and a battery clock. Certificates are valid for 365 days.`},
 	{"kubeadm-arm", "kubeadm-arm's board, off for 400 days, and then in 1970", "make drawer ONLY=kubeadm-arm",

@@ -44,7 +44,7 @@ func main() {
 	flag.StringVar(&t.kind, "board", "amd64", "kind of emulated board")
 	flag.StringVar(&t.speed, "speed", "bananapi*4", "its speed, for counted time")
 	name := flag.String("name", fmt.Sprintf("drawer-%d", os.Getpid()), "the board's name")
-	only := flag.String("only", "", "versions, throttled, stock or kubeadm-arm alone")
+	only := flag.String("only", "", "versions, throttled, worker, stock or kubeadm-arm alone")
 	flag.StringSliceVar(&t.versions, "versions", []string{"v1.13.1", "v1.22.17", "v1.28.15", "v1.31.4", "v1.37.2"},
 		"kubeadms whose certificates are renewed")
 	results := flag.String("results", "", "Markdown file for what was seen, each part in its section")
@@ -78,14 +78,15 @@ func (t *trial) run(ctx context.Context, only, results string) error {
 	for _, part := range []struct {
 		name string
 		do   func(context.Context) error
-	}{{"versions", t.allVersions}, {"throttled", t.throttled}, {"stock", t.stock}, {"kubeadm-arm", t.ours}} {
+	}{{"versions", t.allVersions}, {"throttled", t.throttled}, {"worker", t.worker}, {"stock", t.stock},
+		{"kubeadm-arm", t.ours}} {
 		if only != "" && only != part.name {
 			continue
 		}
 		fmt.Println("==", part.name)
 		var seen strings.Builder
 		t.log = drive.NewLog(io.MultiWriter(os.Stdout, &seen))
-		if part.name == "versions" {
+		if part.name == "versions" || part.name == "worker" {
 			err = part.do(ctx)
 		} else {
 			err = t.onBoard(ctx, part.name, part.do)

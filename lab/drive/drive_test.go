@@ -100,3 +100,17 @@ func TestLogPrefixes(t *testing.T) {
 	NewLog(&b).With("a ").With("b: ").Printf("%d", 1)
 	assert.True(t, strings.HasSuffix(b.String(), "s  a b: 1\n"), b.String())
 }
+
+func TestStarts(t *testing.T) {
+	got := startsOf([]string{
+		"/var/log/pods/kube-system_etcd-demo_a/etcd/0.log",
+		"/var/log/pods/kube-system_kube-apiserver-demo_a/kube-apiserver/1.log", // 0.log was removed
+		"/var/log/pods/kube-system_kube-scheduler-demo_a/kube-scheduler/0.log",
+		"/var/log/pods/kube-system_kube-scheduler-demo_b/kube-scheduler/0.log", // a second pod
+		"/var/log/pods/kube-system_kube-proxy-x_a/kube-proxy/7.log",
+		"/var/log/pods/0123456789abcdef0123456789abcdef/kube-controller-manager/2.log", // v1.13
+		"/var/log/pods/7d0d2f3c-0fb1-11e9-9c53-02420a580002/etcd/4.log",                // not a static pod
+	})
+	assert.Equal(t, map[string]int{"etcd": 1, "kube-apiserver": 2, "kube-controller-manager": 3, "kube-scheduler": 2},
+		got)
+}

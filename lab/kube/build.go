@@ -88,13 +88,9 @@ func Build(ctx context.Context, t Target) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := cache.Once(filepath.Join(out, "etcd"),
-		func(to string) error { return buildEtcd(ctx, t, wanted["etcd"].tag, to) }); err != nil {
-		return "", err
-	}
-	if needsEtcdctl(wanted["etcd"].tag) {
-		if err := buildModule(ctx, t, out, "etcdctl", "go.etcd.io/etcd/etcdctl/v3", "go.etcd.io/etcd/etcdctl/v3",
-			newestOldEtcd); err != nil {
+	for _, program := range etcdPrograms() {
+		if err := cache.Once(filepath.Join(out, program),
+			func(to string) error { return buildEtcd(ctx, t, program, wanted["etcd"].tag, to) }); err != nil {
 			return "", err
 		}
 	}
@@ -204,10 +200,16 @@ func buildKubernetes(ctx context.Context, t Target, programs ...string) (err err
 	return nil
 }
 
-// buildEtcd builds the etcd that an image tag such as 3.5.15-0 names. If there
-// is no module of that version, the newest of the same minor is taken.
-func buildEtcd(ctx context.Context, t Target, tag, to string) error {
-	const module = "go.etcd.io/etcd/server/v3"
+// etcdPrograms are the server, its client, and the program that restores a backup.
+func etcdPrograms() []string { return []string{"etcd", "etcdctl", "etcdutl"} }
+
+// buildEtcd builds a program of the etcd that an image tag such as 3.5.15-0 names. If
+// there is no module of that version, the newest of the same minor is taken.
+func buildEtcd(ctx context.Context, t Target, program, tag, to string) error {
+	module := "go.etcd.io/etcd/" + program + "/v3"
+	if program == "etcd" {
+		module = "go.etcd.io/etcd/server/v3"
+	}
 	version := etcdVersion(tag)
 	dir, err := programModule(ctx, module, version, module)
 	if err != nil {
@@ -245,11 +247,9 @@ func isOldEtcd(version string) bool {
 	return err == nil && (major < 3 || major == 3 && minor < 5)
 }
 
-// needsEtcdctl reports whether kubeadm's probe of that etcd calls etcdctl in a
-// shell, as it did up to v1.15 (cmd/kubeadm/app/phases/etcd/local.go).
-func needsEtcdctl(tag string) bool {
-	return strings.HasPrefix(tag, "3.2.") || strings.HasPrefix(tag, "3.3.")
-}
+// needsEtcdctl reports whether a kubeadm's probe of etcd calls etcdctl in a shell,
+// as it did up to v1.15 (cmd/kubeadm/app/phases/etcd/local.go).
+func needsEtcdctl(version string) bool { return Minor(version) < 16 }
 
 // needsC reports whether a program cannot do without a C compiler: cAdvisor in the
 // kubelets before Kubernetes had a go.mod.

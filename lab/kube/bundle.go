@@ -90,7 +90,7 @@ func (b Bundle) Make(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	about.Images = slices.Sorted(maps.Keys(images))
-	for _, p := range append(kubernetesPrograms(), "etcd", "coredns", "pause") {
+	for _, p := range slices.Concat(kubernetesPrograms(), etcdPrograms(), []string{"coredns", "pause"}) {
 		info, err := describe(filepath.Join(programs, p), b.Target)
 		if err != nil {
 			return nil, err
@@ -206,8 +206,9 @@ ExecStart=
 ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 `
 
-// nodePrograms are those that run on the board itself.
-func nodePrograms() []string { return []string{"kubeadm", "kubectl", "kubelet"} }
+// nodePrograms are those that run on the board itself. etcd's two are for its members and
+// its backups.
+func nodePrograms() []string { return []string{"etcdctl", "etcdutl", "kubeadm", "kubectl", "kubelet"} }
 
 // writePrograms writes the archive that is unpacked over a board's root folder.
 // It holds no folders, so that none of the board's changes its mode, and no

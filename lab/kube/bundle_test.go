@@ -70,7 +70,7 @@ func TestSameInputsSameArchive(t *testing.T) {
 	files := tarFiles(t, r)
 	assert.Equal(t, "kubelet", files["usr/bin/kubelet"])
 	assert.Contains(t, files["usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf"], "$KUBELET_KUBEADM_ARGS")
-	assert.Len(t, files, 5, "no folder whose mode the board's would take on")
+	assert.Len(t, files, 7, "no folder whose mode the board's would take on")
 }
 
 func TestManifestOfArchive(t *testing.T) {

@@ -122,11 +122,10 @@ func image(programs, sysroot, program string, t Target) (v1.Image, error) {
 	}
 	switch program {
 	case "etcd":
-		etcdctl := filepath.Join(programs, "etcdctl")
-		if _, err := os.Stat(etcdctl); err != nil {
+		if !needsEtcdctl(t.Version) {
 			break
 		}
-		files["usr/local/bin/etcdctl"] = etcdctl
+		files["usr/local/bin/etcdctl"] = filepath.Join(programs, "etcdctl")
 		if err := addProgram(sysroot, "bin/sh", files); err != nil {
 			return nil, err
 		}

@@ -47,6 +47,15 @@ func kubernetesModule(ctx context.Context, version string) (string, error) {
 	})
 }
 
+// Up to v1.22 Kubernetes pins a reflect2 with which kubeadm panics while it writes YAML, when
+// a Go from 1.18 on has built it: maps look different in memory since then
+// (https://github.com/modern-go/reflect2, v1.0.2).
+const (
+	reflect2       = "github.com/modern-go/reflect2"
+	reflect2Broken = "v1.0.1"
+	reflect2Works  = "v1.0.2"
+)
+
 // boardModule turns the go.mod of k8s.io/kubernetes into that of a module which
 // requires it. Kubernetes names its staging modules at v0.0.0 and replaces them
 // by folders that are not in the published module: here they are replaced by
@@ -68,6 +77,9 @@ func boardModule(goMod []byte, version string) ([]byte, error) {
 	}
 	for _, r := range from.Replace {
 		if r.New.Version != "" {
+			if r.New.Path == reflect2 && r.New.Version == reflect2Broken {
+				r.New.Version = reflect2Works
+			}
 			failed = errors.Join(failed, to.AddReplace(r.Old.Path, r.Old.Version, r.New.Path, r.New.Version))
 		}
 	}

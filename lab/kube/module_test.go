@@ -27,6 +27,7 @@ require (
 )
 
 replace (
+	github.com/modern-go/reflect2 => github.com/modern-go/reflect2 v1.0.1
 	github.com/pinned/one => github.com/pinned/one v1.2.4
 	k8s.io/api => ./staging/src/k8s.io/api
 	k8s.io/kubelet => ./staging/src/k8s.io/kubelet
@@ -40,6 +41,8 @@ go 1.22.0
 require k8s.io/kubernetes v1.31.4
 
 godebug default=go1.22
+
+replace github.com/modern-go/reflect2 => github.com/modern-go/reflect2 v1.0.2
 
 replace github.com/pinned/one => github.com/pinned/one v1.2.4
 

@@ -58,8 +58,8 @@ func TestWhatOldVersionsNeed(t *testing.T) {
 	assert.Equal(t, newestOldEtcd, etcdVersion("3.4.13-0"))
 	assert.Equal(t, "v3.5.15", etcdVersion("3.5.15-0"))
 	assert.Equal(t, "v3.7.0", etcdVersion("3.7.0-0"))
-	assert.True(t, needsEtcdctl("3.2.24"))
-	assert.False(t, needsEtcdctl("3.4.3-0"))
+	assert.True(t, needsEtcdctl("v1.15.12"))
+	assert.False(t, needsEtcdctl("v1.17.0"))
 	assert.True(t, NeedsCrictl("v1.13.1") && NeedsCrictl("v1.30.3") && !NeedsCrictl("v1.31.4"))
 	assert.True(t, needsC("v1.13.1", "k8s.io/kubernetes/cmd/kubelet") &&
 		!needsC("v1.31.4", "k8s.io/kubernetes/cmd/kubelet") && !needsC("v1.13.1", "k8s.io/kubernetes/cmd/kubeadm"))

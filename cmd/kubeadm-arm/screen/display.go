@@ -62,7 +62,7 @@ func WriteEnd(w io.Writer, e End) {
 		digits = 2 // on a fast board it is a tenth
 	}
 	lines := []string{
-		fmt.Sprintf("control plane up in %s, restarts of its components: %d", text.Duration(e.Took), e.Restarts),
+		fmt.Sprintf("%s in %s, restarts of its components: %d", e.Done, text.Duration(e.Took), e.Restarts),
 		fmt.Sprintf("kubeadm-arm itself took %.*f s of CPU time and at most %.0f MB of memory",
 			digits, e.CPU.Seconds(), float64(e.Peak)/1e6),
 	}

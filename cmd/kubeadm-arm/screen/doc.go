@@ -1,4 +1,4 @@
-// Package screen shows an init to people: its plan, in 80 columns, and its steps while
+// Package screen shows a run to people: its plan, in 80 columns, and its steps while
 // they run. What is not for people is one JSON object per line and belongs to the
 // command.
 package screen
@@ -11,7 +11,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// A Run is an init before its first step.
+// A Run is one before its first step.
 type Run struct {
 	Kubeadm kubeadm.Version
 	// Path is the real kubeadm's.
@@ -28,6 +28,8 @@ type Run struct {
 
 // An End is a run that has succeeded.
 type End struct {
+	// Done is what is said of the board now, such as "control plane up".
+	Done     string
 	Took     time.Duration
 	Restarts int
 	// CPU and Peak are what kubeadm-arm itself has used, Peak in bytes.

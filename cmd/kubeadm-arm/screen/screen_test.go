@@ -105,7 +105,8 @@ func TestTerminal(t *testing.T) {
 			d.redraw()
 		}
 		d.Stop()
-		WriteEnd(&b, End{Took: 280 * time.Second, Restarts: 1, CPU: 380 * time.Millisecond, Peak: 25e6,
+		WriteEnd(&b, End{Done: "control plane up", Took: 280 * time.Second, Restarts: 1,
+			CPU: 380 * time.Millisecond, Peak: 25e6,
 			Report: "/var/lib/kubeadm-arm/reports/20261130-120000.md"})
 		if width == 80 {
 			// Each version of a line that is written over is a line here.

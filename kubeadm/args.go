@@ -31,9 +31,9 @@ type Flag struct {
 	At int
 }
 
-// InitArgs are the arguments of `kubeadm init`, or of another command, in order,
+// Args are the arguments of `kubeadm init`, or of another command, in order,
 // nothing lost.
-type InitArgs struct {
+type Args struct {
 	Flags []Flag
 	// Words are the arguments that are not flags; `init` itself takes none,
 	// `init phase …` does.
@@ -78,9 +78,6 @@ func specs(isSwitch bool, names ...string) []FlagSpec {
 	return all
 }
 
-// ParseInitArgs reads what follows `kubeadm init`.
-func ParseInitArgs(args []string) (InitArgs, error) { return ParseArgs(args, InitFlags()) }
-
 // ParseArgs reads a command line as github.com/spf13/pflag does, which kubeadm's own
 // is read with: a flag with a value takes the next word whatever it is, a switch
 // never does; --name=value, -v5, -v=5, -hv5; switches are what strconv.ParseBool
@@ -89,8 +86,8 @@ func ParseInitArgs(args []string) (InitArgs, error) { return ParseArgs(args, Ini
 // through unchanged. It fails where pflag would: on a flag without its value, on a
 // switch with one that is neither true nor false, and on words such as "--="; then it
 // returns what stands before.
-func ParseArgs(args []string, known []FlagSpec) (InitArgs, error) {
-	p := parser{known: known, args: args, parsed: InitArgs{FirstWord: -1}}
+func ParseArgs(args []string, known []FlagSpec) (Args, error) {
+	p := parser{known: known, args: args, parsed: Args{FirstWord: -1}}
 	for p.at < len(args) {
 		word := args[p.at]
 		p.word, p.at = p.at, p.at+1
@@ -118,7 +115,7 @@ type parser struct {
 	args   []string
 	at     int // the next word
 	word   int // the one that is being read
-	parsed InitArgs
+	parsed Args
 }
 
 func (p *parser) words(at int, words ...string) {
@@ -206,7 +203,7 @@ func (p *parser) add(f Flag, spec FlagSpec, known, has bool, word string) error 
 }
 
 // Get returns the value of the last flag of that name, as pflag would.
-func (a InitArgs) Get(name string) (string, bool) {
+func (a Args) Get(name string) (string, bool) {
 	for i := len(a.Flags) - 1; i >= 0; i-- {
 		if a.Flags[i].Name == name {
 			return a.Flags[i].Value, true
@@ -217,7 +214,7 @@ func (a InitArgs) Get(name string) (string, bool) {
 
 // List returns the values of a flag that may be given several times or with
 // commas, as pflag's string slices do.
-func (a InitArgs) List(name string) []string {
+func (a Args) List(name string) []string {
 	var all []string
 	for _, f := range a.Flags {
 		if f.Name != name {
@@ -233,7 +230,7 @@ func (a InitArgs) List(name string) []string {
 }
 
 // Bool reports whether a switch is on.
-func (a InitArgs) Bool(name string) bool {
+func (a Args) Bool(name string) bool {
 	v, _ := a.Get(name)
 	on, err := strconv.ParseBool(v)
 	return err == nil && on
@@ -241,7 +238,7 @@ func (a InitArgs) Bool(name string) bool {
 
 // Without returns the words of the command line less the flags named and less what
 // is not a flag.
-func (a InitArgs) Without(names ...string) []string {
+func (a Args) Without(names ...string) []string {
 	var words []string
 	for _, f := range a.Flags {
 		if !slices.Contains(names, f.Name) {
@@ -249,9 +246,4 @@ func (a InitArgs) Without(names ...string) []string {
 		}
 	}
 	return words
-}
-
-// KnownInitFlag reports whether some version of `kubeadm init` has that flag.
-func KnownInitFlag(name string) bool {
-	return slices.ContainsFunc(InitFlags(), func(s FlagSpec) bool { return s.Name == name })
 }

@@ -1,4 +1,4 @@
-package bootstrap
+package manifests
 
 import (
 	"errors"
@@ -36,8 +36,8 @@ func DurablePatches(l state.Layout) (map[string][]byte, error) {
 	return all, nil
 }
 
-// removePatches removes the patches for kubeadm that are ours by their names.
-func removePatches(l state.Layout) (removed []string, err error) {
+// RemovePatches removes the patches for kubeadm that are ours by their names.
+func RemovePatches(l state.Layout) (removed []string, err error) {
 	entries, err := safefile.List(l.Patches(), state.MaxListed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

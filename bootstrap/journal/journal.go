@@ -1,4 +1,4 @@
-package bootstrap
+package journal
 
 import (
 	"bytes"
@@ -20,9 +20,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// journalVersion is the format of the journal. A journal of another version is
+// Version is the format of the journal. A journal of another version is
 // refused, not guessed at.
-const journalVersion = 2
+const Version = 2
 
 // maxJournal is far more than any journal needs, in bytes.
 const maxJournal = 4 << 20
@@ -40,7 +40,7 @@ type Journal struct {
 	KubeadmVersion string `json:"kubeadmVersion"`
 	// Request are hashes of what the owner asked for.
 	Request Request `json:"request"`
-	// Args are the words of init, less those whose values are secret or of
+	// Args are the words of the command line, less those whose values are secret or of
 	// unknown meaning, which Omitted names.
 	Args    []string `json:"args,omitempty"`
 	Omitted []string `json:"omitted,omitempty"`
@@ -80,8 +80,8 @@ func (b BoardID) String() string {
 	return fmt.Sprintf("%s (%d cores, %s)", name, b.Cores, b.CPU)
 }
 
-// readJournal returns the journal of an unfinished run, nil without one.
-func readJournal(path string) (*Journal, error) {
+// Read returns the journal of an unfinished run, nil without one.
+func Read(path string) (*Journal, error) {
 	// No waiting at a pipe and no way out of the folder by a link.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -101,15 +101,15 @@ func readJournal(path string) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
-	j, err := parseJournal(text)
+	j, err := parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("read journal %s: %w", path, err)
 	}
 	return j, nil
 }
 
-// parseJournal reads a journal. Its errors are one line, whatever the text.
-func parseJournal(text []byte) (*Journal, error) {
+// parse reads a journal. Its errors are one line, whatever the text.
+func parse(text []byte) (*Journal, error) {
 	if len(text) > maxJournal {
 		return nil, fmt.Errorf("it is larger than %d bytes", maxJournal)
 	}
@@ -124,11 +124,11 @@ func parseJournal(text []byte) (*Journal, error) {
 		return nil, damaged(text, err)
 	}
 	switch {
-	case head.Version > journalVersion:
+	case head.Version > Version:
 		return nil, fmt.Errorf("a newer kubeadm-arm wrote it: version %d, this program reads version %d", head.Version,
-			journalVersion)
-	case head.Version != journalVersion:
-		return nil, fmt.Errorf("version %d, this program reads version %d", head.Version, journalVersion)
+			Version)
+	case head.Version != Version:
+		return nil, fmt.Errorf("version %d, this program reads version %d", head.Version, Version)
 	}
 	var j Journal
 	if err := json.Unmarshal(text, &j); err != nil {
@@ -180,8 +180,8 @@ func (j *Journal) check() error {
 	return nil
 }
 
-// write makes the journal durable.
-func (j *Journal) write(l state.Layout) error {
+// Write makes the journal durable.
+func (j *Journal) Write(l state.Layout) error {
 	text, err := json.MarshalIndent(j, "", " ")
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)
@@ -192,8 +192,8 @@ func (j *Journal) write(l state.Layout) error {
 	return nil
 }
 
-// hashFile returns the SHA-256 of a file, empty if it cannot be read.
-func hashFile(path string) string {
+// HashFile returns the SHA-256 of a file, empty if it cannot be read.
+func HashFile(path string) string {
 	text, err := safefile.Read(path, state.MaxFile)
 	if err != nil {
 		return ""
@@ -212,20 +212,4 @@ func (j *Journal) Progress() string {
 		state = "begun"
 	}
 	return fmt.Sprintf("step %d of %d, %s, was %s", j.Done+1, len(j.Plan.Steps), j.Plan.Steps[j.Done].Title(), state)
-}
-
-// record puts hashes of what the steps so far have written into the journal.
-func (r *run) record() {
-	r.journal.Written = map[string]string{}
-	if h := hashFile(r.layout.ConfigCopy()); h != "" {
-		r.journal.Written[r.layout.ConfigCopy()] = h
-	}
-	for _, c := range plan.Components() {
-		for _, path := range r.manifestPlaces(c) {
-			if h := hashFile(path); h != "" {
-				// Under the name it belongs to, wherever it waits.
-				r.journal.Written[r.layout.Manifest(c)] = h
-			}
-		}
-	}
 }

@@ -1,7 +1,6 @@
-package bootstrap
+package journal
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"strings"
@@ -13,21 +12,19 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// interrupted is a board whose run failed at the second kubeadm call.
-func interrupted(t *testing.T, words ...string) (*fakeBoard, Options) {
-	b := newFakeBoard(t)
-	b.fail = 2
-	o := b.options(words...)
-	_, err := Run(context.Background(), o)
-	require.Error(t, err)
-	b.fail = 0
-	return b, o
+// slowPlan is one that package plan makes.
+func slowPlan(t testing.TB) (p plan.Plan) {
+	text, err := os.ReadFile("../../testdata/plans/slow-v1.37.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &p))
+	return p
 }
 
 func journalText(t testing.TB) []byte {
-	j := &Journal{Version: journalVersion, Started: time.Unix(0, 0), Plan: testPlan(), Done: 3, Begun: true,
+	j := &Journal{Version: Version, Started: time.Unix(0, 0), Plan: slowPlan(t), Done: 3, Begun: true,
 		Request: Request{"--node-name": "sha256:00"}, Before: []string{"pki/ca.crt"},
 		Written: map[string]string{"/x": "sha256:00"}}
 	text, err := json.MarshalIndent(j, "", " ")
@@ -39,12 +36,12 @@ func journalText(t testing.TB) []byte {
 // told in one line and never taken for a shorter one.
 func TestJournalCutOff(t *testing.T) {
 	text := journalText(t)
-	whole, err := parseJournal(text)
+	whole, err := parse(text)
 	require.NoError(t, err)
 	require.Equal(t, 3, whole.Done)
 	for n := range len(text) {
 		for _, tail := range []string{"", strings.Repeat("\x00", 50)} {
-			_, err := parseJournal(append(text[:n:n], tail...))
+			_, err := parse(append(text[:n:n], tail...))
 			require.Error(t, err, "cut off after %d bytes", n)
 			require.NotContains(t, err.Error(), "\n")
 			require.Less(t, len(err.Error()), 300)
@@ -68,8 +65,8 @@ func TestJournalErrors(t *testing.T) {
 			"a newer kubeadm-arm wrote it: version 3, this program reads version 2"},
 		{"older", change(`"version": 2`, `"version": 1`), "version 1, this program reads version 2"},
 		{"words for a number", change(`"done": 3`, `"done": "three"`), "it is damaged: its done is a string"},
-		{"too many done", change(`"done": 3`, `"done": 300`), "300 steps done of 11"},
-		{"fewer than none", change(`"done": 3`, `"done": -1`), "-1 steps done of 11"},
+		{"too many done", change(`"done": 3`, `"done": 300`), "300 steps done of 14"},
+		{"fewer than none", change(`"done": 3`, `"done": -1`), "-1 steps done of 14"},
 		{"no steps", `{"version": 2, "plan": {"steps": []}}`, "it has no steps"},
 		{"a path for a component", change(`"component": "kube-apiserver"`, `"component": "../../../etc/shadow"`),
 			`it names an unknown component "../../../etc/shadow"`},
@@ -78,18 +75,11 @@ func TestJournalErrors(t *testing.T) {
 		{"two", string(journalText(t)) + "{}", "it is damaged at byte "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := parseJournal([]byte(c.text))
+			_, err := parse([]byte(c.text))
 			require.ErrorContains(t, err, c.want)
 			assert.NotContains(t, err.Error(), "\n")
 		})
 	}
-}
-
-func TestJournalIsNoRegularFile(t *testing.T) {
-	b := newFakeBoard(t)
-	require.NoError(t, os.MkdirAll(b.layout.Journal(), 0o700))
-	_, err := readJournal(b.layout.Journal())
-	require.ErrorContains(t, err, "it is not a regular file")
 }
 
 func FuzzParseJournal(f *testing.F) {
@@ -99,7 +89,7 @@ func FuzzParseJournal(f *testing.F) {
 	f.Add([]byte(`{"version":2,"plan":{"steps":[{"kind":"runPhases","step":{}}]}}`))
 	f.Add([]byte("\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		j, err := parseJournal(text)
+		j, err := parse(text)
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\n\r\x00\x1b") || len(err.Error()) > 400 {
 				t.Fatalf("not one clear line: %q", err)
@@ -112,32 +102,10 @@ func FuzzParseJournal(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := parseJournal(again); err != nil {
+		if _, err := parse(again); err != nil {
 			t.Fatalf("what was read is not read again: %v", err)
 		}
 	})
-}
-
-// resume needs no words: the journal has them, but for the secret ones, which
-// stand in the configuration's copy.
-func TestResumeByHand(t *testing.T) {
-	b, o := interrupted(t, "--node-name=bpi", "--token", "abcdef.0123456789abcdef", "--skip-phases=addon/kube-proxy",
-		"-v5")
-	j, err := Interrupted(b.layout)
-	require.NoError(t, err)
-	assert.Equal(t, []string{"--node-name=bpi", "--skip-phases=addon/kube-proxy", "-v5"}, j.Args)
-	assert.Equal(t, []string{"token"}, j.Omitted)
-	args, err := j.Resumable(b.layout)
-	require.NoError(t, err)
-	o.Args = args
-	o.Check.Request = j.RequestAgain(RequestOf(args, nil))
-	o.Resume, err = Check(b.layout, o.Check)
-	require.NoError(t, err)
-	o.Plan = o.Resume.Plan
-	_, err = Run(context.Background(), o)
-	require.NoError(t, err)
-	assert.Contains(t, strings.Join(b.calls[2], " "), "--skip-phases=addon/kube-proxy,preflight")
-	b.requireOnlyPatchesLeft()
 }
 
 // Without a configuration written here a secret flag is nowhere but with its owner,
@@ -152,16 +120,22 @@ func TestResumeByHandNeedsSecrets(t *testing.T) {
 		{[]string{"--token", "abcdef.0123456789abcdef", "--certificate-key=00"}, false, "--token, --certificate-key"},
 		{[]string{"--from-the-future=x"}, true, "--from-the-future"},
 	} {
-		args, err := kubeadm.ParseInitArgs(c.words)
+		args, err := kubeadm.Init.Parse(c.words)
 		require.NoError(t, err)
-		j := Journal{Plan: testPlan()}
+		j := Journal{Plan: slowPlan(t)}
 		if !c.config {
 			j.Plan.Config = nil
 		}
-		j.Args, j.Omitted = keepArgs(args)
+		j.Args, j.Omitted = KeepArgs(kubeadm.Init, args)
 		l := state.Layout{Root: t.TempDir()}
-		put(t, l.ConfigCopy(), "")
+		require.NoError(t, os.MkdirAll(l.State(), 0o700))
+		require.NoError(t, os.WriteFile(l.ConfigCopy(), nil, 0o600))
 		_, err = j.Resumable(l)
 		require.ErrorContains(t, err, "the interrupted init had "+c.missing+", whose value is not kept in any file")
 	}
+}
+
+func TestJournalIsNoRegularFile(t *testing.T) {
+	_, err := Read(t.TempDir())
+	require.ErrorContains(t, err, "it is not a regular file")
 }

@@ -16,7 +16,7 @@ func TestParseInitArgs(t *testing.T) {
 		"--upload-certs",
 		"--ignore-preflight-errors", "NumCPU,Mem", "--ignore-preflight-errors=Swap",
 		"--new-flag", "x", "--other-new=y", "--dry-run=false"}
-	a, err := ParseInitArgs(args)
+	a, err := Init.Parse(args)
 	require.NoError(t, err)
 	config, ok := a.Get("config")
 	assert.True(t, ok)
@@ -35,9 +35,9 @@ func TestParseInitArgs(t *testing.T) {
 }
 
 func TestAFlagWithoutItsValueIsAnError(t *testing.T) {
-	_, err := ParseInitArgs([]string{"--config"})
+	_, err := Init.Parse([]string{"--config"})
 	assert.ErrorContains(t, err, "--config needs a value")
-	_, err = ParseInitArgs([]string{"--dry-run", "-v"})
+	_, err = Init.Parse([]string{"--dry-run", "-v"})
 	assert.ErrorContains(t, err, "flag -v needs a value")
 }
 
@@ -48,43 +48,43 @@ func TestSwitches(t *testing.T) {
 		"--dry-run": true, "--dry-run=true": true, "--dry-run=1": true, "--dry-run=t": true, "--dry-run=T": true, "--dry-run=TRUE": true, "--dry-run=True": true,
 		"--dry-run=0": false, "--dry-run=f": false, "--dry-run=F": false, "--dry-run=FALSE": false, "--dry-run=False": false, "--dry-run=false": false,
 	} {
-		a, err := ParseInitArgs([]string{form})
+		a, err := Init.Parse([]string{form})
 		require.NoError(t, err, form)
 		assert.Equal(t, on, a.Bool("dry-run"), form)
 	}
 	for form, on := range map[string]bool{"-h": true, "-h=true": true, "-h=1": true, "-h=0": false, "-hv5": true,
 		"-hv=5": true, "--help": true, "--help=T": true} {
-		a, err := ParseInitArgs([]string{form})
+		a, err := Init.Parse([]string{form})
 		require.NoError(t, err, form)
 		assert.Equal(t, on, a.Bool("help"), form)
 	}
 	for _, form := range []string{"--dry-run=", "--dry-run=yes", "--dry-run=2", "--dry-run=tRUE", "-h=", "-h=maybe",
 		"--help=on", "--", "--=x", "---dry-run"} {
-		a, err := ParseInitArgs([]string{form})
+		a, err := Init.Parse([]string{form})
 		assert.True(t, err != nil || form == "--", form)
 		assert.False(t, err == nil && (a.Bool("dry-run") || a.Bool("help")), form)
 	}
-	a, err := ParseInitArgs([]string{"--dry-run", "false"})
+	a, err := Init.Parse([]string{"--dry-run", "false"})
 	require.NoError(t, err)
 	assert.True(t, a.Bool("dry-run"), "a switch takes no word")
 	assert.Equal(t, []string{"false"}, a.Words)
-	a, err = ParseInitArgs([]string{"--config", "--dry-run", "--", "--dry-run"})
+	a, err = Init.Parse([]string{"--config", "--dry-run", "--", "--dry-run"})
 	require.NoError(t, err)
 	assert.False(t, a.Bool("dry-run"), "a flag with a value takes any word")
 	assert.Equal(t, []string{"--dry-run"}, a.Words)
 	assert.Equal(t, 3, a.FirstWord)
-	a, err = ParseInitArgs([]string{"--dry-run", "--dry-run=0"})
+	a, err = Init.Parse([]string{"--dry-run", "--dry-run=0"})
 	require.NoError(t, err)
 	assert.False(t, a.Bool("dry-run"), "the last one counts")
 	for _, abbreviated := range []string{"--dry", "--dry_run", "-dry-run", "--Dry-Run"} {
-		a, err := ParseInitArgs([]string{abbreviated})
+		a, err := Init.Parse([]string{abbreviated})
 		require.NoError(t, err)
 		assert.False(t, a.Bool("dry-run"), "%s: pflag knows no abbreviations", abbreviated)
 	}
 }
 
 func TestWordsOfAPhaseCommand(t *testing.T) {
-	a, err := ParseInitArgs([]string{"phase", "certs", "all", "--config=x"})
+	a, err := Init.Parse([]string{"phase", "certs", "all", "--config=x"})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"phase", "certs", "all"}, a.Words)
 }
@@ -100,7 +100,7 @@ func FuzzParseInitArgs(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
 		args := []string{a, b, c, d}
-		got, err := ParseInitArgs(args)
+		got, err := Init.Parse(args)
 		if err == nil && len(got.Words) == 0 && !slices.ContainsFunc(args, func(w string) bool {
 			return w == "--" ||
 				joined.MatchString(w)

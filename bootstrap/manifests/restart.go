@@ -1,4 +1,4 @@
-package bootstrap
+package manifests
 
 import (
 	"context"
@@ -6,17 +6,21 @@ import (
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// componentProcesses are a control plane's; the kernel cuts a name after 15 bytes
+// ProcessName is a component's process in /proc: the kernel cuts names after 15 bytes
 // (proc_pid_comm(5)).
-func componentProcesses() []string {
-	return []string{"etcd", "kube-apiserver", "kube-scheduler", "kube-controller"}
+func ProcessName(component string) string { return component[:min(len(component), 15)] }
+
+func componentProcesses() (all []string) {
+	for _, c := range plan.Components() {
+		all = append(all, ProcessName(c))
+	}
+	return all
 }
 
 // Runs reports whether the board's kubelet or a part of its control plane runs.
@@ -53,7 +57,7 @@ func Restart(ctx context.Context, o RestartOptions) error {
 	if err := stageRunning(l, o.Program); err != nil {
 		return fmt.Errorf("restart the control plane: %w", err)
 	}
-	for began := o.Now(); len(manifests.Staged(l)) > 0 && len(linux.Proc(l.Proc()).Named(componentProcesses()...)) > 0; {
+	for began := o.Now(); len(Staged(l)) > 0 && len(linux.Proc(l.Proc()).Named(componentProcesses()...)) > 0; {
 		if o.Now().Sub(began) > endPatience {
 			o.Tell("some components have not ended; going on")
 			break
@@ -62,7 +66,7 @@ func Restart(ctx context.Context, o RestartOptions) error {
 			return err
 		}
 	}
-	_, err := Release(ctx, o.ReleaseOptions)
+	_, err := ReleaseInOrder(ctx, o.ReleaseOptions)
 	return err
 }
 
@@ -78,11 +82,11 @@ func stageRunning(l state.Layout, program func() (string, error)) (err error) {
 		if !durable.Exists(l.Manifest(c)) {
 			continue
 		}
-		if err := manifests.InstallUnit(l, program); err != nil {
+		if err := InstallUnit(l, program); err != nil {
 			return err
 		}
-		if err := manifests.Stage(l, c); err != nil {
-			_ = manifests.PutBack(l, staged)
+		if err := Stage(l, c); err != nil {
+			_ = PutBack(l, staged)
 			return err
 		}
 		staged = append(staged, c)

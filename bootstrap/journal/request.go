@@ -1,9 +1,8 @@
-package bootstrap
+package journal
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,11 +17,14 @@ import (
 // or certificate key is far too long to be guessed from its hash.
 type Request map[string]string
 
-// configText is the part of a request that is not a flag.
-const configText = "the text of the --config file"
+// The parts of a request that are not flags.
+const (
+	configText = "the text of the --config file"
+	otherWords = "what is no flag"
+)
 
 // RequestOf hashes arguments and the text of the --config file.
-func RequestOf(args kubeadm.InitArgs, config []byte) Request {
+func RequestOf(args kubeadm.Args, config []byte) Request {
 	r := Request{}
 	for _, f := range args.Flags {
 		switch f.Name {
@@ -32,6 +34,9 @@ func RequestOf(args kubeadm.InitArgs, config []byte) Request {
 			continue
 		}
 		r["--"+f.Name] = hash(r["--"+f.Name], f.Value)
+	}
+	if len(args.Words) > 0 {
+		r[otherWords] = hash(args.Words...)
 	}
 	if config != nil {
 		r[configText] = hash(string(config))
@@ -47,8 +52,8 @@ func hash(parts ...string) string {
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 
-// changed names in words what differs between two requests.
-func (r Request) changed(now Request) []string {
+// Changed names in words what differs between two requests.
+func (r Request) Changed(now Request) []string {
 	var all []string
 	for name, was := range r {
 		switch is, ok := now[name]; {
@@ -67,15 +72,15 @@ func (r Request) changed(now Request) []string {
 	return all
 }
 
-// secretFlags are the flags of init whose values are secrets.
+// secretFlags are the flags whose values are secrets.
 var secretFlags = []string{"token", "certificate-key"}
 
-// keepArgs splits the words of init into those that may be kept in a file and
+// KeepArgs splits a command's arguments into those that may be kept in a file and
 // the names of the flags that may not. Of a flag that this program does not know
 // it cannot tell, so its value is not kept.
-func keepArgs(args kubeadm.InitArgs) (kept, omitted []string) {
+func KeepArgs(v kubeadm.Verb, args kubeadm.Args) (kept, omitted []string) {
 	for _, f := range args.Flags {
-		if slices.Contains(secretFlags, f.Name) || !kubeadm.KnownInitFlag(f.Name) {
+		if slices.Contains(secretFlags, f.Name) || !v.Knows(f.Name) {
 			if !slices.Contains(omitted, f.Name) {
 				omitted = append(omitted, f.Name)
 			}
@@ -83,19 +88,20 @@ func keepArgs(args kubeadm.InitArgs) (kept, omitted []string) {
 		}
 		kept = append(kept, f.Tokens...)
 	}
-	return kept, omitted
+	return append(kept, args.Words...), omitted
 }
 
 // Resumable returns the arguments with which a journal's run goes on. Secrets
 // are not in the journal; where kubeadm gets a configuration they stand in its
 // copy, and otherwise only the owner has them.
-func (j *Journal) Resumable(l state.Layout) (kubeadm.InitArgs, error) {
+func (j *Journal) Resumable(l state.Layout) (kubeadm.Args, error) {
 	if missing := j.missing(l); len(missing) > 0 {
-		return kubeadm.InitArgs{}, state.Refuse(state.BadJournal,
-			fmt.Errorf("the interrupted init had --%s, whose value is not kept in any file", strings.Join(missing, ", --")),
-			"repeat the same kubeadm-arm init with all its flags to go on")
+		return kubeadm.Args{}, state.Refuse(state.BadJournal,
+			fmt.Errorf("the interrupted %s had --%s, whose value is not kept in any file", j.Plan.Command,
+				strings.Join(missing, ", --")),
+			"repeat the same kubeadm-arm "+string(j.Plan.Command)+" with all its flags to go on")
 	}
-	return kubeadm.ParseInitArgs(j.Args)
+	return j.Plan.Command.Parse(j.Args)
 }
 
 func (j *Journal) missing(l state.Layout) []string {
@@ -109,21 +115,6 @@ func (j *Journal) missing(l state.Layout) []string {
 		}
 	}
 	return all
-}
-
-// errNothingToResume says that no interrupted run is recorded.
-var errNothingToResume = errors.New("no interrupted run is recorded on this board")
-
-// Interrupted returns the journal of an interrupted run for going on by hand.
-func Interrupted(l state.Layout) (*Journal, error) {
-	j, err := readJournal(l.Journal())
-	if err != nil {
-		return nil, state.Refuse(state.BadJournal, err, startAfresh)
-	}
-	if j == nil {
-		return nil, state.Refuse(state.NotRecorded, errNothingToResume, "begin one with: kubeadm-arm init")
-	}
-	return j, nil
 }
 
 // RequestAgain is the request of a run that goes on with a journal's own

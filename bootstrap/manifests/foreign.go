@@ -1,4 +1,4 @@
-package bootstrap
+package manifests
 
 import (
 	"errors"
@@ -21,10 +21,10 @@ import (
 // there before init. kubeadm's preflight lets them be, and so does every step
 // here. kubeadm reset empties the whole manifests folder; see [Reset].
 
-// foreignPods are the names of the files in the manifests folder that the kubelet
+// Foreign are the names of the files in the manifests folder that the kubelet
 // reads and neither kubeadm nor this program has made. The kubelet reads neither
 // dotted names nor folders (pkg/kubelet/config/file.go).
-func foreignPods(l state.Layout) ([]string, error) {
+func Foreign(l state.Layout) ([]string, error) {
 	entries, err := safefile.List(l.Manifests(), state.MaxListed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -41,10 +41,10 @@ func foreignPods(l state.Layout) ([]string, error) {
 	return all, err
 }
 
-// checkForeign refuses what cannot stay in the manifests folder: a second pod of
+// CheckForeign refuses what cannot stay in the manifests folder: a second pod of
 // a component. Of two files for one pod the kubelet takes one, by their names.
-func checkForeign(l state.Layout) error {
-	all, err := foreignPods(l)
+func CheckForeign(l state.Layout) error {
+	all, err := Foreign(l)
 	if err != nil {
 		return state.Refuse(state.ForeignManifests, fmt.Errorf("read the manifests folder: %w", err), "it has to be a "+
 			"folder that root can read, or not be there: ls -ld "+l.Manifests())
@@ -84,9 +84,9 @@ const (
 	maxCopied  = 64 << 20
 )
 
-// keepForeign copies the foreign static pods out of kubeadm reset's way.
-func keepForeign(l state.Layout) error {
-	all, err := foreignPods(l)
+// KeepForeign copies the foreign static pods out of kubeadm reset's way.
+func KeepForeign(l state.Layout) error {
+	all, err := Foreign(l)
 	if err != nil || len(all) == 0 {
 		return err
 	}
@@ -101,9 +101,9 @@ func keepForeign(l state.Layout) error {
 	return nil
 }
 
-// putForeignBack puts them back where they are gone, and returns where they are.
+// PutForeignBack puts them back where they are gone, and returns where they are.
 // After a power cut in the middle of a reset the next reset or init does it.
-func putForeignBack(l state.Layout) ([]string, error) {
+func PutForeignBack(l state.Layout) ([]string, error) {
 	entries, err := safefile.List(l.StaticPods(), state.MaxListed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

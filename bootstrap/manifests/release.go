@@ -1,4 +1,4 @@
-package bootstrap
+package manifests
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
@@ -15,7 +14,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// ReleaseOptions are for Release.
+// ReleaseOptions are for [ReleaseInOrder].
 type ReleaseOptions struct {
 	Layout state.Layout
 	// Wait says to release each component once those before it are healthy, or
@@ -29,7 +28,7 @@ type ReleaseOptions struct {
 	Pause await.Pauser
 }
 
-// releaser is one Release at work.
+// releaser is one ReleaseInOrder at work.
 type releaser struct {
 	layout state.Layout
 	waiter await.Waiter
@@ -40,16 +39,16 @@ type releaser struct {
 	kubelet await.KubeletPause
 }
 
-// Release puts back what an interrupted run or a start of the board left staged,
+// ReleaseInOrder puts back what an interrupted run or a start of the board left staged,
 // in the order of [plan.Components]. It stands aside for a run that is at work,
 // and has nothing to do before a kubelet is configured, because then no manifest
 // is read.
-func Release(ctx context.Context, o ReleaseOptions) (released []string, err error) {
+func ReleaseInOrder(ctx context.Context, o ReleaseOptions) (released []string, err error) {
 	began := o.Now()
 	last := began
 	r := &releaser{
 		layout: o.Layout, waiter: await.Waiter{Layout: o.Layout, Certificates: o.Layout.Certificates(nil,
-			kubeadm.InitArgs{})},
+			kubeadm.Args{})},
 		probers: map[string]*await.Prober{}, healthy: map[string]bool{},
 		kubelet: await.KubeletPause{Layout: o.Layout, Pause: o.Pause, LongTurns: true, Note: o.Tell},
 	}
@@ -77,14 +76,14 @@ func Release(ctx context.Context, o ReleaseOptions) (released []string, err erro
 // that a scheduler that does not come holds nobody back any more.
 func (r *releaser) step(ctx context.Context, all, late bool) (released []string, done bool, err error) {
 	l := r.layout
-	if !durable.Exists(l.State()) && len(manifests.Staged(l)) == 0 {
+	if !durable.Exists(l.State()) && len(Staged(l)) == 0 {
 		return nil, true, nil
 	}
 	// Asking takes its time on a slow board; the lock is not for that.
 	ready := func(c string) bool { return all || r.ready(ctx, c, late) }
 	var may []string
 	if durable.Exists(l.KubeletConfig()) || all {
-		for _, c := range manifests.Staged(l) {
+		for _, c := range Staged(l) {
 			if !ready(c) {
 				break
 			}
@@ -100,11 +99,11 @@ func (r *releaser) step(ctx context.Context, all, late bool) (released []string,
 		return nil, true, err
 	}
 	defer unlock()
-	if len(manifests.Staged(l)) > 0 && !durable.Exists(l.KubeletConfig()) && !all {
+	if len(Staged(l)) > 0 && !durable.Exists(l.KubeletConfig()) && !all {
 		return nil, true, nil
 	}
 	for _, c := range may {
-		if e := manifests.Release(l, c); e != nil {
+		if e := Release(l, c); e != nil {
 			err = errors.Join(err, e)
 			continue
 		}
@@ -113,11 +112,11 @@ func (r *releaser) step(ctx context.Context, all, late bool) (released []string,
 	if err != nil && (all || len(released) == 0) {
 		return released, true, err
 	}
-	if len(manifests.Staged(l)) > 0 {
+	if len(Staged(l)) > 0 {
 		return released, false, nil
 	}
-	manifests.RemoveFolders(l)
-	return released, true, manifests.RemoveUnit(l)
+	RemoveFolders(l)
+	return released, true, RemoveUnit(l)
 }
 
 // ready reports whether every component before c is healthy. One that is nowhere on
@@ -130,7 +129,7 @@ func (r *releaser) ready(ctx context.Context, c string, late bool) bool {
 		if before == plan.Scheduler && late {
 			continue
 		}
-		if manifests.StagedAt(r.layout, before) != "" && !durable.Exists(r.layout.Manifest(before)) {
+		if StagedAt(r.layout, before) != "" && !durable.Exists(r.layout.Manifest(before)) {
 			return false
 		}
 		if durable.Exists(r.layout.Manifest(before)) && !r.isHealthy(ctx, before) {
@@ -160,7 +159,7 @@ func (r *releaser) isHealthy(ctx context.Context, c string) bool {
 func (r *releaser) pauseKubelet() {
 	pids := []int(nil)
 	if !r.healthy[plan.APIServer] && durable.Exists(r.layout.Manifest(plan.APIServer)) &&
-		len(manifests.Staged(r.layout)) > 0 {
+		len(Staged(r.layout)) > 0 {
 		pids = linux.Proc(r.layout.Proc()).Named(plan.APIServer)[plan.APIServer]
 	}
 	if len(pids) != 1 {

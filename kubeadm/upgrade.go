@@ -1,0 +1,215 @@
+package kubeadm
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// HasUpgradeConfig reports whether `kubeadm upgrade` reads an UpgradeConfiguration, the
+// only place of its timeouts.
+func (b Behaviour) HasUpgradeConfig() bool { return b.Has(UpgradeConfig) }
+
+// A NodeOfUpgrade is what the control-plane manifests of a node say that the cluster's
+// configuration does not.
+type NodeOfUpgrade struct {
+	Name, AdvertiseAddress string
+	BindPort               int
+}
+
+// ManifestsConfig is the configuration with which `kubeadm init phase` writes the
+// manifests that `kubeadm upgrade apply` would: the cluster's own, as its ConfigMap
+// kubeadm-config has it, with another version, and what kubeadm reads of the node
+// (util/config/cluster.go). startup is the timeout that the startup probes follow, 0 for
+// kubeadm's; before v1beta4 it stands in the cluster's own.
+func ManifestsConfig(cluster *Config, to Version, n NodeOfUpgrade, startup time.Duration) ([]byte, error) {
+	c, err := cluster.Clone()
+	if err != nil {
+		return nil, err
+	}
+	api := c.API()
+	if c.doc(kindCluster) == nil || api == "" {
+		return nil, fmt.Errorf("the cluster's configuration has no %s", kindCluster)
+	}
+	c.SetCluster(api, to.String(), "kubernetesVersion")
+	c.SetInit(api, n.Name, "nodeRegistration", "name")
+	// In no manifest, and looked for if missing, which fails beside a second runtime.
+	c.SetInit(api, "unix:///run/containerd/containerd.sock", "nodeRegistration", "criSocket")
+	c.SetInit(api, n.AdvertiseAddress, "localAPIEndpoint", "advertiseAddress")
+	put(c.ensure(kindInit, api), number(strconv.Itoa(n.BindPort)), "localAPIEndpoint", "bindPort")
+	if startup > 0 && HasTimeouts(api) {
+		c.RaiseInit(api, startup, "timeouts", "controlPlaneComponentHealthCheck")
+	}
+	return c.Bytes()
+}
+
+// ManifestsCommands write the manifests into kubeadm's manifests folder, less etcd's
+// where that is not this cluster's own.
+func (b Behaviour) ManifestsCommands(config, patches string, etcd bool) [][]string {
+	phases := []string{"control-plane all"}
+	if etcd {
+		phases = append(phases, "etcd local")
+	}
+	var all [][]string
+	for _, phase := range phases {
+		args := append([]string{"init", "phase"}, strings.Fields(phase)...)
+		args = append(args, "--config="+config)
+		if flag, ok := b.PatchesFlag(); ok && patches != "" {
+			args = append(args, "--"+flag+"="+patches)
+		}
+		all = append(all, args)
+	}
+	return all
+}
+
+// upgradeField is where a flag of `kubeadm upgrade apply` stands in
+// UpgradeConfiguration.apply (apis/kubeadm/v1beta4/types.go).
+type upgradeField struct {
+	isSwitch bool
+	path     []string
+}
+
+func upgradeFields() map[string]upgradeField {
+	return map[string]upgradeField{
+		"allow-experimental-upgrades":      {true, []string{"allowExperimentalUpgrades"}},
+		"allow-release-candidate-upgrades": {true, []string{"allowRCUpgrades"}},
+		"certificate-renewal":              {true, []string{"certificateRenewal"}},
+		"etcd-upgrade":                     {true, []string{"etcdUpgrade"}},
+		"force":                            {true, []string{"forceUpgrade"}},
+		"print-config":                     {true, []string{"printConfig"}},
+		"patches":                          {false, []string{"patches", "directory"}},
+	}
+}
+
+// An Upgrade is what kubeadm-arm has `kubeadm upgrade apply` do beside what its owner
+// asked for.
+type Upgrade struct {
+	Version string
+	// Patches is the folder of patches; empty for the owner's.
+	Patches string
+	// EtcdDone says that etcd is to be left alone: kubeadm would copy its data once more.
+	EtcdDone bool
+	// Timeouts are raised, by field.
+	Timeouts map[string]time.Duration
+}
+
+// UpgradeConfigOf is the owner's UpgradeConfiguration, or their flags as one, with what u adds.
+// Only for kubeadms with [Behaviour.HasUpgradeConfig].
+func UpgradeConfigOf(owner *Config, a Args, b Behaviour, u Upgrade) (*Config, error) {
+	c, err := owner.Clone()
+	if err != nil {
+		return nil, err
+	}
+	api := c.API()
+	if api == "" {
+		api = b.ConfigWrite()
+	}
+	m := c.ensure(kindUpgrade, api)
+	for _, f := range a.Flags {
+		field, ok := upgradeFields()[f.Name]
+		if !ok {
+			continue
+		}
+		value := text(f.Value)
+		if field.isSwitch {
+			on, err := strconv.ParseBool(f.Value)
+			if err != nil {
+				return nil, fmt.Errorf("flag --%s: %q is neither true nor false", f.Name, f.Value)
+			}
+			value = boolean(strconv.FormatBool(on))
+		}
+		put(m, value, append([]string{"apply"}, field.path...)...)
+	}
+	if u.Patches != "" {
+		put(m, text(u.Patches), "apply", "patches", "directory")
+	}
+	if u.EtcdDone {
+		put(m, boolean("false"), "apply", "etcdUpgrade")
+	}
+	for field, d := range u.Timeouts {
+		raise(m, d, "timeouts", field)
+	}
+	return c, nil
+}
+
+// UpgradeArgs is the call of `kubeadm upgrade apply` that runs the phases in keep alone,
+// all without any. config is the file that [UpgradeConfigOf] is written to; empty has the
+// flags take its place.
+func (b Behaviour) UpgradeArgs(a Args, u Upgrade, config string, keep []string) []string {
+	drop := []string{"yes", "config", "skip-phases"}
+	if config != "" {
+		for name := range upgradeFields() {
+			drop = append(drop, name)
+		}
+	}
+	if config == "" && u.Patches != "" {
+		drop = append(drop, "patches", "experimental-patches")
+	}
+	if config == "" && u.EtcdDone {
+		drop = append(drop, "etcd-upgrade")
+	}
+	args := append([]string{"upgrade", "apply", u.Version, "--yes"}, a.Without(drop...)...)
+	if config != "" {
+		args = append(args, "--config="+config)
+	} else {
+		if flag, ok := b.PatchesFlag(); ok && u.Patches != "" {
+			args = append(args, "--"+flag+"="+u.Patches)
+		}
+		if u.EtcdDone {
+			args = append(args, "--etcd-upgrade=false")
+		}
+	}
+	skip := slices.Clone(a.List("skip-phases"))
+	if len(keep) > 0 {
+		for _, phase := range b.Phases(UpgradeApply) {
+			if !slices.Contains(keep, phase) && !slices.Contains(skip, phase) {
+				skip = append(skip, phase)
+			}
+		}
+	}
+	if len(skip) > 0 {
+		args = append(args, "--skip-phases="+strings.Join(skip, ","))
+	}
+	return args
+}
+
+// Upgrade returns a field of UpgradeConfiguration as text, empty when absent.
+func (c *Config) Upgrade(path ...string) string { return scalar(find(c.doc(kindUpgrade), path...)) }
+
+// UpgradeList returns a list of strings of UpgradeConfiguration.
+func (c *Config) UpgradeList(path ...string) []string {
+	n := find(c.doc(kindUpgrade), path...)
+	if n == nil {
+		return nil
+	}
+	var all []string
+	for _, item := range n.Content {
+		all = append(all, scalar(item))
+	}
+	return all
+}
+
+// FitsUpgrade looks for what `kubeadm upgrade` refuses in a configuration that is
+// well-formed. The error is a [*ConfigError] about file.
+func (c *Config) FitsUpgrade(b Behaviour, file string) error {
+	if c == nil {
+		return nil
+	}
+	if !b.HasUpgradeConfig() {
+		return &ConfigError{File: file, Err: fmt.Errorf("kubeadm %s has no configuration of an upgrade", b.Version),
+			Help: "give its flags instead, such as --patches"}
+	}
+	for _, d := range c.docs {
+		if err := c.readable(d, b, file); err != nil {
+			return err
+		}
+	}
+	if c.count(kindUpgrade) == 0 {
+		return &ConfigError{File: file, Err: fmt.Errorf("no %s in it", kindUpgrade),
+			Help: "an upgrade takes the cluster's own configuration from the cluster; of the file it reads only a document " +
+				"with kind: " + kindUpgrade}
+	}
+	return nil
+}
