@@ -127,7 +127,7 @@ func refuseSpecial(l state.Layout, files []string) error {
 
 // refuseSpecialCertificates does the same with the owner's folder of certificates.
 func (r *run) refuseSpecialCertificates() error {
-	dir := r.layout.Certificates(r.Config, r.Args)
+	dir := r.certificates()
 	var all []string
 	for _, name := range kubeadm.CertificateFiles() {
 		all = append(all, filepath.Join(dir, name))

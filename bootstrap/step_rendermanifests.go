@@ -35,7 +35,7 @@ func (r *run) renderManifests(ctx context.Context, s plan.RenderManifests, w *wo
 	if err != nil {
 		return err
 	}
-	config, err := kubeadm.ManifestsConfig(r.Cluster, version, s.Node, s.Startup)
+	config, err := kubeadm.ManifestsConfig(r.Cluster, version, s.Node, s.Startup, r.Patches)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (r *run) renderManifests(ctx context.Context, s plan.RenderManifests, w *wo
 	}
 	local := s.All[0] == plan.Etcd
 	err = kubeadm.InPlaceOf(part, r.layout.Manifests(), func() error {
-		for _, args := range r.Behaviour.ManifestsCommands(file, r.Patches, local) {
+		for _, args := range r.Behaviour.ManifestsCommands(r.Cluster, file, r.Patches, local) {
 			res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env,
 				Output: kubeadm.PhaseLines(w.tell, r.Output), Signal: r.Signal})
 			r.outcome.KubeadmCPU += res.CPU

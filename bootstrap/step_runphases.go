@@ -107,6 +107,7 @@ func (r *run) phaseArgs(s plan.RunPhases, again bool) []string {
 func (r *run) upgradeArgs(s plan.RunPhases) []string {
 	p := r.journal.Plan
 	u := r.upgrade()
+	u.Ignore = s.Ignore
 	config := ""
 	if p.Config != nil {
 		config = r.layout.ConfigCopy()

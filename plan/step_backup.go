@@ -21,7 +21,7 @@ func (s BackUp) Detail() string { return s.To }
 func (s BackUp) Check() error { return absolutePath(s.To) }
 
 func absolutePath(path string) error {
-	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
+	if path != "" && (!filepath.IsAbs(path) || filepath.Clean(path) != path) {
 		return errors.New("its folder is no absolute path")
 	}
 	return nil

@@ -42,8 +42,8 @@ func (s SwitchManifests) Detail() string {
 
 // Check implements Step.
 func (s SwitchManifests) Check() error {
-	if !filepath.IsAbs(s.From) || s.Data != "" && !filepath.IsAbs(s.Data) {
-		return errors.New("its folders are no absolute paths")
+	if err := errors.Join(absolutePath(s.From), absolutePath(s.Data)); err != nil {
+		return err
 	}
 	for _, name := range []string{s.Keep, s.Back} {
 		if strings.ContainsRune(name, '/') || strings.HasPrefix(name, ".") || name == "member" {

@@ -181,10 +181,10 @@ func (r *boardRun) run(ctx context.Context) error {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	r.outcome, r.failure = bootstrap.Run(ctx, bootstrap.Options{
 		Layout: board(), Kubeadm: r.path, Behaviour: r.behaviour, ARM32: r.board.ARM32(), Args: r.args,
-		Config: r.config, Plan: r.planned,
+		Config: r.ownersConfig(), Plan: r.planned,
 		Resume: r.resume, Check: r.check, Program: trustedProgram, Runner: kubeadm.Exec, Env: r.env, Now: time.Now,
 		Tell: r.display.Event, Output: r.kubeadmOutput(r.args), Logs: func(unit string) string { return unitLog(ctx, unit) },
-		Cluster: r.config, Patches: r.patches, Renew: r.renewForUpgrade,
+		Cluster: r.clusterConfig(), Patches: r.patches, Renew: r.renewForUpgrade,
 		Signal: r.stop.signal, Pause: await.Suspending(await.PauseProcess, suspensions()),
 	})
 	r.display.Stop()

@@ -75,6 +75,22 @@ func (v invocation) runUpgradeApply(o options) error {
 	return v.runStages(kubeadm.UpgradeApply, own, o.theirs)
 }
 
+// ownersConfig is the --config of the command, and clusterConfig the cluster's own, which
+// an upgrade reads and nothing else has.
+func (r *boardRun) ownersConfig() *kubeadm.Config {
+	if r.command == kubeadm.UpgradeApply {
+		return r.owner
+	}
+	return r.config
+}
+
+func (r *boardRun) clusterConfig() *kubeadm.Config {
+	if r.command == kubeadm.UpgradeApply {
+		return r.config
+	}
+	return nil
+}
+
 // upgradeStages are all of an upgrade.
 func (r *boardRun) upgradeStages() []stage {
 	return []stage{
