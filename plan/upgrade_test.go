@@ -21,7 +21,8 @@ func upgradeFacts(t *testing.T, s Speed, minor int) UpgradeFacts {
 		From: kubeadm.Version{Major: 1, Minor: minor - 1, Patch: 3}, To: kubeadm.Version{Major: 1, Minor: minor, Patch: 2},
 		Node: kubeadm.NodeOfUpgrade{Name: "pi", AdvertiseAddress: "10.0.0.2", BindPort: 6443},
 		Data: "/var/lib/etcd", DataBytes: 40e6, Rendered: "/etc/kubernetes/kubeadm-arm/upgrade",
-		Backups: "/var/backups/kubeadm-arm", Now: time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC), Renews: true, HasPatches: true,
+		Backups: "/var/backups/kubeadm-arm", Now: time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC), Renews: true,
+		HasPatches: true,
 	}
 }
 
