@@ -109,8 +109,8 @@ func (u upgradeMaker) testJob() []string {
 		return nil
 	}
 	u.decide(GroupUpgrade, "kubeadm's test Job", "its failure is ignored",
-		"it has "+limit+" to start a pod and end, whatever the config says, which says more of this board's speed than of the "+
-			"cluster; that all nodes are Ready is checked as well")
+		"it has "+limit+" to start a pod and end, whatever the config says, which says more of this board's speed than "+
+			"of the cluster; that all nodes are Ready is checked as well")
 	return []string{"CreateJob"}
 }
 
