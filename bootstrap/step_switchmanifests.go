@@ -34,16 +34,7 @@ func (r *run) switchManifests(ctx context.Context, s plan.SwitchManifests, w *wo
 		return err
 	}
 	w.tell("stopping the control plane")
-	// Those that need others first.
-	for _, c := range slices.Backward(plan.Components()) {
-		if !slices.Contains(s.All, c) {
-			continue
-		}
-		if err := manifests.Stage(r.layout, c); err != nil {
-			return err
-		}
-	}
-	if err := r.awaitEnd(ctx, s, w); err != nil {
+	if err := r.stopAll(ctx, s, w); err != nil {
 		return err
 	}
 	r.journal.LogsBefore = podlog.Next(r.layout.PodLogs())
@@ -65,15 +56,41 @@ func (r *run) switchManifests(ctx context.Context, s plan.SwitchManifests, w *wo
 // of grace, but on a slow board it is late itself.
 const stopPatience = 10 * time.Minute
 
-// awaitEnd waits until the components' processes are gone, and nobody has etcd's database open.
-func (r *run) awaitEnd(ctx context.Context, s plan.SwitchManifests, w *work) error {
+// stopAll stages every component and waits for its end, those that need others first. etcd
+// has to outlive the API server: that does not end by itself without it, and is killed after 30 s.
+func (r *run) stopAll(ctx context.Context, s plan.SwitchManifests, w *work) error {
+	var etcd, others []string
+	for _, c := range slices.Backward(plan.Components()) {
+		switch {
+		case !slices.Contains(s.All, c):
+		case c == plan.Etcd:
+			etcd = append(etcd, c)
+		default:
+			others = append(others, c)
+		}
+	}
+	for _, group := range [][]string{others, etcd} {
+		for _, c := range group {
+			if err := manifests.Stage(r.layout, c); err != nil {
+				return err
+			}
+		}
+		if err := r.awaitEnd(ctx, group, s, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitEnd waits until components' processes are gone, and nobody has etcd's database open.
+func (r *run) awaitEnd(ctx context.Context, components []string, s plan.SwitchManifests, w *work) error {
 	var names []string
-	for _, c := range s.All {
+	for _, c := range components {
 		names = append(names, manifests.ProcessName(c))
 	}
-	for began := r.now(); ; {
+	for began := r.now(); len(names) > 0; {
 		running := linux.Proc(r.layout.Proc()).Named(names...)
-		held := s.Data != "" && inUse(r.dataFile(s))
+		held := s.Data != "" && slices.Contains(components, plan.Etcd) && inUse(r.dataFile(s))
 		if len(running) == 0 && !held {
 			return nil
 		}
@@ -90,6 +107,7 @@ func (r *run) awaitEnd(ctx context.Context, s plan.SwitchManifests, w *work) err
 			return err
 		}
 	}
+	return nil
 }
 
 // dataFile is etcd's database (go.etcd.io/etcd/server/v3/storage/datadir).
