@@ -1,6 +1,9 @@
 package kubeadm
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A Verb is a command of kubeadm's that sets a board up or changes it, and that kubeadm-arm
 // carries out by a plan.
@@ -8,14 +11,28 @@ type Verb string
 
 // The verbs.
 const (
-	Init Verb = "init"
+	Init         Verb = "init"
+	UpgradeApply Verb = "upgrade apply"
 )
 
+// Words are the words that kubeadm is called with.
+func (v Verb) Words() []string { return strings.Fields(string(v)) }
+
 // Flags are the flags of a verb over all versions.
-func (v Verb) Flags() []FlagSpec { return InitFlags() }
+func (v Verb) Flags() []FlagSpec {
+	if v == UpgradeApply {
+		return append(InitFlags(), OtherFlags()...)
+	}
+	return InitFlags()
+}
 
 // phaseOrder is the row of the version table that has its phases.
-func (v Verb) phaseOrder() FactName { return PhaseOrder }
+func (v Verb) phaseOrder() FactName {
+	if v == UpgradeApply {
+		return UpgradePhaseOrder
+	}
+	return PhaseOrder
+}
 
 // Knows reports whether some version of kubeadm has that flag for the verb.
 func (v Verb) Knows(flag string) bool {

@@ -66,8 +66,8 @@ func (j *journal) madeAnew(f *folder) error {
 	if err != nil || now == f.Disk {
 		return err
 	}
-	help := "look for it in " + shell.Quote(j.Mount+"/lost+found") + " and put it back; or go on with the data " +
-		"of before: kubeadm-arm storage undo; or begin anew: kubeadm-arm storage apply --use " + shell.InQuotes(to)
+	help := "look for it in " + shell.Quote(j.Mount+"/lost+found") + " and put it back; or go on with the data of " +
+		"before: kubeadm-arm storage undo; or begin anew: kubeadm-arm storage apply --use " + shell.InQuotes(to)
 	return &RefusedError{Different, fmt.Errorf("%s is empty and was made anew: the folder that was put on the disk "+
 		"is gone, as when fsck has removed it", to), help}
 }

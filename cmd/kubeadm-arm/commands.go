@@ -80,6 +80,15 @@ func commands() []*command {
 				{name: "verbose", text: "with --dry-run: also show the decisions that leave kubeadm's defaults or your own choices"},
 			},
 			after: "With --dry-run it prints its plan and changes nothing."},
+		{name: "upgrade apply", kubeadm: kubeadm.UpgradeApply, words: 1, run: invocation.runUpgradeApply,
+			calls: []call{{"VERSION [flags of kubeadm upgrade apply]", "upgrade the control plane, at the board's pace, with a way back"}},
+			about: "kubeadm-arm upgrade apply takes every flag of kubeadm upgrade apply, listed below, and these of its own:",
+			flags: []ownFlag{
+				{name: "arm-bench", value: "FILE", env: "KUBEADM_ARM_BENCH", text: "use this benchmark or report instead of measuring"},
+				kubeadmFlag(), reportFlag(), runOutputFlag(),
+				{name: "verbose", text: "with --dry-run: also show the decisions that leave kubeadm's defaults or your own choices"},
+			},
+			after: "With --dry-run it prints its plan and changes nothing. upgrade plan and upgrade node are kubeadm's."},
 		{name: "resume", run: invocation.runResume, calls: []call{{"", "resume an init that was interrupted"}},
 			flags: []ownFlag{
 				{name: "anyway", text: "resume although the board looks like another one"},
