@@ -15,9 +15,9 @@ func document(all []trial) string {
 
 Boards of lab in one network, with shares of a core: of this machine's, or of one emulated board's that all of them are
 in, whose counted clock makes them as slow beside other work as alone. Times are seconds of that clock: the command's,
-and those until the API server says Ready and the kubelet has renewed its lease since. Restarts are those of the control plane's
-components and of the joining board's kubelet. At the end a pod on each board asked the pods of all others, the service
-of all twenty times, and DNS for its name.
+and those until the API server says Ready and the kubelet has renewed its lease since. Restarts are those of the control
+plane's components and of the joining board's kubelet. At the end a pod on each board asked the pods of all others, the
+service of all twenty times, and DNS for its name.
 
     make join
     make ha
