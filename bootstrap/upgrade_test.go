@@ -78,13 +78,15 @@ func (b *upgradeBoard) upgradePlan() plan.Plan {
 	for _, c := range plan.Components() {
 		p.Steps = append(p.Steps, plan.ReleaseManifest{Component: c}, wait(c))
 	}
-	p.Steps = append(p.Steps, plan.RunPhases{Name: "rest", What: "rest", Keep: []string{"control-plane", "addon"}, Attempts: 2})
+	p.Steps = append(p.Steps, plan.RunPhases{Name: "rest", What: "rest",
+		Keep: []string{"control-plane", "addon"}, Attempts: 2})
 	return p
 }
 
 func (b *upgradeBoard) upgradeOptions() Options {
 	o := b.options()
-	cluster, err := kubeadm.ReadConfig(strings.NewReader("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"), "c")
+	cluster, err := kubeadm.ReadConfig(strings.NewReader("apiVersion: kubeadm.k8s.io/v1beta4\n"+
+		"kind: ClusterConfiguration\n"), "c")
 	require.NoError(b.t, err)
 	args, err := kubeadm.UpgradeApply.Parse([]string{"v1.37.2"})
 	require.NoError(b.t, err)
@@ -136,7 +138,8 @@ func (b *upgradeBoard) requireUpgraded() {
 		require.NoError(b.t, err)
 		require.Contains(b.t, string(text), oldImage)
 	}
-	for _, path := range []string{b.layout.Journal(), b.layout.Upgrade(), b.layout.ClusterConfig(), b.layout.ConfigCopy()} {
+	for _, path := range []string{b.layout.Journal(), b.layout.Upgrade(), b.layout.ClusterConfig(),
+		b.layout.ConfigCopy()} {
 		require.False(b.t, durable.Exists(path), path)
 	}
 }
