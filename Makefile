@@ -44,7 +44,7 @@ cross: ## static binaries for ARMv5, ARMv6, ARMv7, arm64 and amd64, with sizes
 BUILD_LAB = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
 lab: ## the programs of lab (boards to try it on) into bin/
 	cd lab && $(BUILD_LAB) -o ../$(BIN)/lab . && $(BUILD_LAB) -o ../$(BIN)/storage-board ./storage && \
-	  $(BUILD_LAB) -o ../$(BIN)/ ./demo ./boards ./calibrate ./walk ./drawer ./join
+	  $(BUILD_LAB) -o ../$(BIN)/ ./demo ./boards ./calibrate ./walk ./drawer ./join ./upgrade
 
 deps: lab ## install the Debian packages that boards need
 	$(BIN)/lab deps
@@ -124,6 +124,14 @@ join: build lab deps-counted ## a worker joins a slow board, three times by kube
 
 ha: build lab deps-counted ## two more control planes join a slow one (2 h); writes results
 	$(JOIN) --ha --rounds 1 --first 32% --others 32%
+
+# Both on equal boards, each with the same share of a core.
+.PHONY: upgrade
+UPGRADE_FROM ?= v1.36.3
+UPGRADE_CPU ?= 5%
+upgrade: build lab deps ## kubeadm's and kubeadm-arm's upgrade on equal slow boards; writes results (1 h)
+	$(BIN)/upgrade --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --from $(UPGRADE_FROM) --to $(KUBERNETES) --cpu '$(UPGRADE_CPU)' \
+	  --bench testdata/calibration/cpu-005-1core.json --results docs/results/upgrade.md
 
 .PHONY: storage-board raid-board storage-walk
 STORAGE_BOARD = $(BIN)/storage-board --lab $(BIN)/lab --kubernetes $(KUBERNETES)
