@@ -32,6 +32,7 @@ func executors() map[string]executor {
 		plan.AwaitHealthy{}.Kind():        lasting((*run).awaitHealthy),
 		plan.TuneServices{}.Kind():        simple((*run).tuneServices),
 		plan.KubeletCertificates{}.Kind(): simple((*run).kubeletCertificates),
+		plan.AwaitNode{}.Kind():           lasting((*run).awaitNode),
 	}
 }
 

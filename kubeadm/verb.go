@@ -9,13 +9,32 @@ type Verb string
 // The verbs.
 const (
 	Init Verb = "init"
+	Join Verb = "join"
 )
 
 // Flags are the flags of a verb over all versions.
-func (v Verb) Flags() []FlagSpec { return InitFlags() }
+func (v Verb) Flags() []FlagSpec {
+	if v == Join {
+		return joinFlags()
+	}
+	return InitFlags()
+}
 
 // phaseOrder is the row of the version table that has its phases.
-func (v Verb) phaseOrder() FactName { return PhaseOrder }
+func (v Verb) phaseOrder() FactName {
+	if v == Join {
+		return JoinPhaseOrder
+	}
+	return PhaseOrder
+}
+
+// document is the kind of its own document in a configuration.
+func (v Verb) document() string {
+	if v == Join {
+		return kindJoin
+	}
+	return kindInit
+}
 
 // Knows reports whether some version of kubeadm has that flag for the verb.
 func (v Verb) Knows(flag string) bool {

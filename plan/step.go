@@ -31,7 +31,7 @@ type Step interface {
 func stepTypes() []Step {
 	return []Step{
 		RunPhases{}, PatchManifests{}, StageManifests{}, ReleaseManifest{}, AwaitHealthy{}, TuneServices{},
-		KubeletCertificates{},
+		KubeletCertificates{}, AwaitNode{},
 	}
 }
 
