@@ -254,7 +254,9 @@ func endpoint(text string) error {
 }
 
 // IsURL reports whether a discovery file lies on a server.
-func IsURL(file string) bool { return strings.HasPrefix(file, "https://") || strings.HasPrefix(file, "http://") }
+func IsURL(file string) bool {
+	return strings.HasPrefix(file, "https://") || strings.HasPrefix(file, "http://")
+}
 
 // TokenID is the part of a bootstrap token that is no secret.
 func TokenID(token string) string {

@@ -24,7 +24,9 @@ const nodePatience = 30 * time.Second
 // A NodeError says that waiting for the Node was given up, and what was seen last.
 type NodeError struct{ Node, Why string }
 
-func (e *NodeError) Error() string { return fmt.Sprintf("wait for the Node %s: gave up: %s", e.Node, e.Why) }
+func (e *NodeError) Error() string {
+	return fmt.Sprintf("wait for the Node %s: gave up: %s", e.Node, e.Why)
+}
 
 // Hint says what can be done.
 func (e *NodeError) Hint() string { return "read the kubelet's log with: journalctl -u kubelet" }
