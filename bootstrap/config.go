@@ -26,7 +26,7 @@ func (r *run) writeConfig() error {
 		}
 		c, err = kubeadm.UpgradeConfigOf(r.Config, r.Args, r.Behaviour, u)
 	} else {
-		c, err = MakeConfig(r.Plan.Config, r.Config, r.Args, r.Behaviour)
+		c, err = MakeConfig(r.Plan.Command, r.Plan.Config, r.Config, r.Args, r.Behaviour)
 	}
 	if err != nil {
 		return err
@@ -62,12 +62,13 @@ func (r *run) storeConfig(c *kubeadm.Config) error {
 
 // MakeConfig merges the plan's additions, the owner's configuration and, where
 // there is none, the owner's flags.
-func MakeConfig(p *plan.ConfigPlan, owner *kubeadm.Config, args kubeadm.Args,
+func MakeConfig(v kubeadm.Verb, p *plan.ConfigPlan, owner *kubeadm.Config, args kubeadm.Args,
 	b kubeadm.Behaviour) (*kubeadm.Config, error) {
 	c, err := owner.Clone()
 	if err != nil {
 		return nil, err
 	}
+	c.For(v)
 	if owner == nil && p.Translate {
 		if _, err := c.Translate(args, b, p.API); err != nil {
 			return nil, err

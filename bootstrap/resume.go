@@ -27,8 +27,14 @@ const startAfresh = "to give the interrupted run up: kubeadm-arm abort; to remov
 // kubeadm's preflight checks failed.
 func untouched(l state.Layout, j *journal.Journal) bool {
 	for _, step := range j.Plan.Steps[:j.Done] {
-		if _, ok := step.(plan.TuneServices); !ok {
-			return false // drop-ins bind nobody: the next run writes them anew
+		switch step := step.(type) {
+		case plan.TuneServices: // drop-ins bind nobody: the next run writes them anew
+		case plan.KubeletCertificates: // nor does a serving certificate
+			if step.Client {
+				return false
+			}
+		default:
+			return false
 		}
 	}
 	now, err := files(l)

@@ -172,7 +172,7 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 			r.outcome.Untouched = true
 			_, e := removeDropIns(r.layout)
 			untune(r.layout) // without systemd there was no drop-in
-			err = errors.Join(err, e, tidy(r.layout))
+			err = errors.Join(err, e, removeServingCertificate(r.layout, r.journal), tidy(r.layout))
 		}
 		return *r.outcome, err
 	}

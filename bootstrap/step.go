@@ -37,6 +37,7 @@ func executors() map[string]executor {
 		plan.SwitchManifests{}.Kind():     lasting((*run).switchManifests),
 		plan.RestoreFiles{}.Kind():        simple((*run).restoreFiles),
 		plan.RenewCertificates{}.Kind():   lasting((*run).renewCertificates),
+		plan.AwaitNode{}.Kind():           lasting((*run).awaitNode),
 	}
 }
 

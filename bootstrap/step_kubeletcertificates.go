@@ -14,15 +14,18 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/kubeconfig"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -96,12 +99,14 @@ func moveKubeletCertificate(l state.Layout) error {
 	return l.FS.WriteFile(l.KubeletConf(), text, 0o600)
 }
 
-// nodeName is the name that kubeadm gives the node
+func (r *run) nodeName() string { return NodeName(r.Config, r.Args) }
+
+// NodeName is the name that kubeadm gives the node
 // (cmd/kubeadm/app/util/config/initconfiguration.go).
-func (r *run) nodeName() string {
-	name, given := r.Args.Get("node-name")
+func NodeName(c *kubeadm.Config, args kubeadm.Args) string {
+	name, given := args.Get("node-name")
 	if !given {
-		name = r.Config.Init("nodeRegistration", "name")
+		name = c.Own("nodeRegistration", "name")
 	}
 	if name == "" {
 		name, _ = os.Hostname()
@@ -148,6 +153,27 @@ func makeServingCertificate(l state.Layout, name string, now time.Time) error {
 		return err
 	}
 	return l.FS.WriteFile(base+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644)
+}
+
+// removeServingCertificate takes back what a run that changed nothing else has made. One
+// that the kubelet has made has an RSA key.
+func removeServingCertificate(l state.Layout, j *journal.Journal) error {
+	made := slices.ContainsFunc(j.Plan.Steps[:j.Done], func(s plan.Step) bool {
+		step, ok := s.(plan.KubeletCertificates)
+		return ok && step.Serving
+	})
+	base := l.At(kubeletPKI + "/kubelet")
+	cert := readCertificate(base + ".crt")
+	if !made || cert == nil || cert.PublicKeyAlgorithm != x509.ECDSA {
+		return nil
+	}
+	for _, path := range []string{base + ".crt", base + ".key"} {
+		if err := l.FS.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	_ = os.Remove(l.At(kubeletPKI)) // only if it is empty
+	return nil
 }
 
 // pemName is the name that the kubelet gives the file of a client certificate;

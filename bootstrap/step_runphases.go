@@ -23,8 +23,12 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
 			return err
 		}
 	}
-	args := r.phaseArgs(s, w.again)
 	for ; ; w.attempts++ {
+		if r.bootstrapped() {
+			return r.keepWritten()
+		}
+		s = r.pastPreflight(s)
+		args := r.phaseArgs(s, w.again || w.attempts > 1)
 		lines := kubeadm.PhaseLines(w.tell, r.Output)
 		res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env, Output: lines, Signal: r.Signal})
 		r.outcome.KubeadmCPU += res.CPU
@@ -43,7 +47,6 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
 		}
 		r.note(s, fmt.Sprintf("attempt %d of %d failed: %s", w.attempts, s.Attempts, kubeadm.Redact(kubeadm.ErrorLine(err))))
 		s = r.fromFailedPhase(s, err)
-		args = r.phaseArgs(s, w.again)
 		if err := await.Sleep(ctx, 2*time.Second); err != nil {
 			return err
 		}
@@ -62,7 +65,10 @@ func (r *run) phaseArgs(s plan.RunPhases, again bool) []string {
 	if p.Command == kubeadm.UpgradeApply {
 		return r.upgradeArgs(s)
 	}
-	args := append([]string{string(p.Command)}, r.Args.Words...)
+	args := []string{string(p.Command)}
+	if p.Config == nil { // else they are in it
+		args = append(args, r.Args.Words...)
+	}
 	var drop []string
 	switch {
 	case p.Config != nil && r.Config != nil:
@@ -93,7 +99,11 @@ func (r *run) phaseArgs(s plan.RunPhases, again bool) []string {
 		args = append(args, "--skip-phases="+strings.Join(skip, ","))
 	}
 	ignore := r.Args.List("ignore-preflight-errors")
-	if again && slices.Contains(s.Keep, "preflight") && !slices.Contains(ignore, "all") {
+	switch {
+	case !again || slices.Contains(ignore, "all"):
+	case r.joins() && len(s.Keep) == 0:
+		ignore = append(ignore, leftByJoin()...)
+	case !r.joins() && slices.Contains(s.Keep, "preflight"):
 		ignore = append(ignore, leftByUs()...)
 	}
 	if len(ignore) > 0 {
@@ -151,7 +161,7 @@ func (r *run) ownerSkips() []string {
 	if _, given := r.Args.Get("skip-phases"); given {
 		return slices.Clone(r.Args.List("skip-phases"))
 	}
-	return r.Config.InitList("skipPhases")
+	return r.Config.OwnList("skipPhases")
 }
 
 // keepWritten has on the disk what kubeadm wrote, before the journal says that
@@ -178,7 +188,7 @@ var failedPhase = regexp.MustCompile(`(?m)^(?:error: )?error execution phase ([a
 // process that made it, so with uploaded certificates all of it is done again.
 func (r *run) fromFailedPhase(s plan.RunPhases, failure error) plan.RunPhases {
 	var c *kubeadm.CommandError
-	if !errors.As(failure, &c) || r.uploadsCerts() {
+	if !errors.As(failure, &c) || r.uploadsCerts() || r.joins() {
 		return s
 	}
 	m := failedPhase.FindStringSubmatch(c.Tail)

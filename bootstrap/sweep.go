@@ -36,6 +36,9 @@ func (r *run) sweep() error {
 		return nil
 	}
 	var torn []string
+	if r.joins() {
+		torn = r.tornJoin()
+	}
 	// Only the steps that make them: later ones find them whole.
 	if slices.Contains(step.Keep, "certs") || step.Name == "all" {
 		pki := r.tornCertificates()

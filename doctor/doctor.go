@@ -32,6 +32,8 @@ type Facts struct {
 	// Holders names who listens on a port.
 	Holders map[int]string
 	Ask     Ask
+	// Join is set for a board that is to join a cluster, nil for one that is to have its own.
+	Join *Join
 	// Storage is what is wrong with the disk of kubeadm-arm storage.
 	Storage []StorageProblem
 	// Under is the folder that a stopped system was looked at below, such as a
@@ -100,11 +102,18 @@ func Diagnose(f Facts) Report {
 	if f.Kubelet != (kubeadm.Version{}) {
 		r.Kubelet = f.Kubelet.String()
 	}
-	for _, check := range checks() {
+	all := checks()
+	if f.Join != nil {
+		all, r.Command = joinChecks(), kubeadm.Join
+	}
+	for _, check := range all {
 		r.Findings = append(r.Findings, check(f)...)
 	}
 	for i := range r.Findings {
 		found := &r.Findings[i]
+		if f.Join != nil {
+			ofJoin(found)
+		}
 		if f.Host.Stopped {
 			found.Fix = f.atRest(found.Fix)
 		}

@@ -3,6 +3,8 @@ package doctor
 import (
 	"slices"
 	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // Severity is how bad a finding is.
@@ -69,6 +71,8 @@ type Report struct {
 	Schema string `json:"schema"`
 	// Verdict is the worst severity.
 	Verdict Severity `json:"verdict"`
+	// Command is the one that would fail, empty for init.
+	Command kubeadm.Verb `json:"command,omitempty"`
 	// Board, Kubeadm, Kubelet and Runtime are what was looked at; empty when
 	// not known.
 	Board   string `json:"board,omitempty"`

@@ -324,6 +324,9 @@ func (f Facts) withoutFlag(flag string) Facts {
 
 // wantedPorts are those of a control plane, and what for.
 func (f Facts) wantedPorts() map[int]string {
+	if f.Join != nil {
+		return map[int]string{10250: "the kubelet"}
+	}
 	all := map[int]string{f.Ask.APIPort: "the API server", 10250: "the kubelet"}
 	if manager, scheduler, ok := strings.Cut(f.Kubeadm.Value(kubeadm.ControlPlanePort), ","); ok {
 		all[number(manager)], all[number(scheduler)] = "the controller-manager", "the scheduler"

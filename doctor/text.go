@@ -1,12 +1,14 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // textWidth is that of a serial console; lines to copy are never broken.
@@ -63,6 +65,7 @@ func Fails(w io.Writer, r Report) error {
 
 // Sum counts the findings in words.
 func (r Report) Sum() string {
+	verb := string(cmp.Or(r.Command, kubeadm.Init))
 	count := func(n int, one, many string) string {
 		if n == 1 {
 			return "1 " + one
@@ -72,13 +75,14 @@ func (r Report) Sum() string {
 	fails, warnings := len(r.Of(Fail)), len(r.Of(Warning))
 	switch {
 	case fails > 0 && warnings > 0:
-		return count(fails, "finding", "findings") + " would make init fail, " + count(warnings, "warning", "warnings")
+		return count(fails, "finding", "findings") + " would make " + verb + " fail, " +
+			count(warnings, "warning", "warnings")
 	case fails > 0:
-		return count(fails, "finding", "findings") + " would make init fail"
+		return count(fails, "finding", "findings") + " would make " + verb + " fail"
 	case warnings > 0:
-		return "nothing would make init fail; " + count(warnings, "warning", "warnings")
+		return "nothing would make " + verb + " fail; " + count(warnings, "warning", "warnings")
 	}
-	return "nothing would make init fail"
+	return "nothing would make " + verb + " fail"
 }
 
 // remark says whose rule it is, and what leaving it aside comes to.

@@ -18,6 +18,25 @@ import (
 // nodes so that comments, order and fields this program does not know survive.
 type Config struct {
 	docs []*yaml.Node
+	// verb is the one that the configuration is for; empty is init.
+	verb Verb
+}
+
+// For says which verb a configuration is for. What is called the verb's own document below
+// is InitConfiguration or JoinConfiguration.
+func (c *Config) For(v Verb) *Config {
+	if c != nil {
+		c.verb = v
+	}
+	return c
+}
+
+// own is the kind of that document.
+func (c *Config) own() string {
+	if c == nil {
+		return kindInit
+	}
+	return c.verb.document()
 }
 
 // ConfigError says what is wrong with a configuration file and where.
@@ -53,9 +72,10 @@ func (e *ConfigError) Hint() string {
 // MaxConfig bounds a config file, in bytes; kubeadm's own are a few kilobytes.
 const MaxConfig = 4 << 20
 
-// The kinds of documents that `kubeadm init` reads.
+// The kinds of documents that `kubeadm init` and `kubeadm join` read.
 const (
 	kindInit    = "InitConfiguration"
+	kindJoin    = "JoinConfiguration"
 	kindCluster = "ClusterConfiguration"
 	kindUpgrade = "UpgradeConfiguration"
 	apiGroup    = "kubeadm.k8s.io/"
@@ -127,12 +147,12 @@ func (c *Config) count(kind string) int {
 	return n
 }
 
-// FitsInit looks for what `kubeadm init` refuses in a configuration that is
+// Fits looks for what kubeadm refuses for the verb in a configuration that is
 // well-formed: no document for it, a version of the API that this kubeadm does not
 // read, or a value that none takes. b.Nearest is set for a kubeadm that is newer than
 // the version table, and for one of unknown version, which b.Version then does not
 // exceed. The error is a [*ConfigError] about file.
-func (c *Config) FitsInit(b Behaviour, file string) error {
+func (c *Config) Fits(b Behaviour, file string) error {
 	if c == nil {
 		return nil
 	}
@@ -141,7 +161,11 @@ func (c *Config) FitsInit(b Behaviour, file string) error {
 			return err
 		}
 	}
-	if c.count(kindInit)+c.count(kindCluster) == 0 {
+	if c.verb == Join && c.count(kindJoin) == 0 {
+		return &ConfigError{File: file, Err: errors.New("no JoinConfiguration in it"),
+			Help: "write one with: kubeadm config print join-defaults"}
+	}
+	if c.verb != Join && c.count(kindInit)+c.count(kindCluster) == 0 {
 		return &ConfigError{File: file, Err: errors.New("no InitConfiguration and no ClusterConfiguration in it"),
 			Help: "kubeadm wants one of the two beside others: add a document of two lines, apiVersion: " +
 				apiGroup + b.ConfigWrite() + " and kind: ClusterConfiguration, after a line ---"}
@@ -294,8 +318,8 @@ func (c *Config) API() string {
 	return ""
 }
 
-// Init returns a field of InitConfiguration as text, empty when absent.
-func (c *Config) Init(path ...string) string { return scalar(find(c.doc(kindInit), path...)) }
+// Own returns a field of the verb's own document as text, empty when absent.
+func (c *Config) Own(path ...string) string { return scalar(find(c.doc(c.own()), path...)) }
 
 // Cluster returns a field of ClusterConfiguration as text, empty when absent.
 func (c *Config) Cluster(path ...string) string { return scalar(find(c.doc(kindCluster), path...)) }
@@ -316,7 +340,7 @@ func (c *Config) Kubelet(path ...string) string {
 // KubeletExtraArg returns a flag that nodeRegistration.kubeletExtraArgs gives to
 // the kubelet: a map up to v1beta3, a list of name and value from v1beta4.
 func (c *Config) KubeletExtraArg(flag string) string {
-	n := find(c.doc(kindInit), "nodeRegistration", "kubeletExtraArgs")
+	n := find(c.doc(c.own()), "nodeRegistration", "kubeletExtraArgs")
 	if n == nil || n.Kind == yaml.MappingNode {
 		return scalar(find(n, flag))
 	}
@@ -333,7 +357,7 @@ func (c *Config) KubeletExtraArg(flag string) string {
 // owner's list or map has, or else in the API version's.
 func (c *Config) SetKubeletExtraArg(api, flag, value string) {
 	path := []string{"nodeRegistration", "kubeletExtraArgs"}
-	m := c.ensure(kindInit, api)
+	m := c.ensure(c.own(), api)
 	args := find(m, path...)
 	switch {
 	case args != nil && args.Kind == yaml.MappingNode, args == nil && (api == "v1beta1" || api == "v1beta2" ||
@@ -364,9 +388,9 @@ func (c *Config) HasEtcdEnv(name string) bool {
 	return false
 }
 
-// InitList returns a list of strings of InitConfiguration.
-func (c *Config) InitList(path ...string) []string {
-	n := find(c.doc(kindInit), path...)
+// OwnList returns a list of strings of the verb's own document.
+func (c *Config) OwnList(path ...string) []string {
+	n := find(c.doc(c.own()), path...)
 	if n == nil || n.Kind != yaml.SequenceNode {
 		return nil
 	}
@@ -449,9 +473,9 @@ func put(m *yaml.Node, value *yaml.Node, path ...string) {
 	}
 }
 
-// SetInit sets a text field of InitConfiguration.
-func (c *Config) SetInit(api, value string, path ...string) {
-	put(c.ensure(kindInit, api), text(value), path...)
+// SetOwn sets a text field of the verb's own document.
+func (c *Config) SetOwn(api, value string, path ...string) {
+	put(c.ensure(c.own(), api), text(value), path...)
 }
 
 // SetCluster sets a text field of ClusterConfiguration.
@@ -464,13 +488,13 @@ func (c *Config) SetClusterGate(api, gate string, on bool) {
 	put(c.ensure(kindCluster, api), boolean(strconv.FormatBool(on)), "featureGates", gate)
 }
 
-// RaiseInit makes a duration of InitConfiguration at least d. It returns the
+// RaiseOwn makes a duration of the verb's own document at least d. It returns the
 // owner's value when that is longer or equal and therefore stays.
-func (c *Config) RaiseInit(api string, d time.Duration, path ...string) (kept string) {
-	return raise(c.ensure(kindInit, api), d, path...)
+func (c *Config) RaiseOwn(api string, d time.Duration, path ...string) (kept string) {
+	return raise(c.ensure(c.own(), api), d, path...)
 }
 
-// RaiseCluster is [Config.RaiseInit] for ClusterConfiguration.
+// RaiseCluster is [Config.RaiseOwn] for ClusterConfiguration.
 func (c *Config) RaiseCluster(api string, d time.Duration, path ...string) (kept string) {
 	return raise(c.ensure(kindCluster, api), d, path...)
 }
@@ -496,14 +520,18 @@ func (c *Config) AddToken(api, token string) {
 
 // Clone returns a deep copy.
 func (c *Config) Clone() (*Config, error) {
-	if c == nil || len(c.docs) == 0 {
+	if c == nil {
 		return &Config{}, nil
+	}
+	if len(c.docs) == 0 {
+		return &Config{verb: c.verb}, nil
 	}
 	text, err := c.Bytes()
 	if err != nil {
 		return nil, err
 	}
-	return ReadConfig(bytes.NewReader(text), "copy")
+	copied, err := ReadConfig(bytes.NewReader(text), "copy")
+	return copied.For(c.verb), err
 }
 
 // Bytes writes the documents as YAML.

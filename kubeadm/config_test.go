@@ -48,13 +48,13 @@ func write(t *testing.T, c *Config) string {
 func TestConfigKeepsWhatIsTheOwners(t *testing.T) {
 	c := read(t, ownersConfig)
 	assert.Equal(t, "v1beta4", c.API())
-	assert.Equal(t, []string{"addon/kube-proxy"}, c.InitList("skipPhases"))
+	assert.Equal(t, []string{"addon/kube-proxy"}, c.OwnList("skipPhases"))
 	assert.Equal(t, "10.244.0.0/16", c.Cluster("networking", "podSubnet"))
 	assert.True(t, c.HasExtraArg("v", "apiServer"))
 	assert.False(t, c.HasExtraArg("v", "scheduler"))
 
-	assert.Equal(t, "30m", c.RaiseInit("v1beta4", time.Minute, "timeouts", "kubernetesAPICall"), "a longer value stays")
-	assert.Empty(t, c.RaiseInit("v1beta4", 8*time.Minute, "timeouts", "kubeletHealthCheck"))
+	assert.Equal(t, "30m", c.RaiseOwn("v1beta4", time.Minute, "timeouts", "kubernetesAPICall"), "a longer value stays")
+	assert.Empty(t, c.RaiseOwn("v1beta4", 8*time.Minute, "timeouts", "kubeletHealthCheck"))
 	c.SetCluster("v1beta4", "ECDSA-P256", "encryptionAlgorithm")
 	out := write(t, c)
 	for _, kept := range []string{"# my cluster", "kubernetesAPICall: 30m # slow", "futureField: kept",
@@ -62,7 +62,7 @@ func TestConfigKeepsWhatIsTheOwners(t *testing.T) {
 		assert.Contains(t, out, kept)
 	}
 	again := read(t, out)
-	assert.Equal(t, "8m0s", again.Init("timeouts", "kubeletHealthCheck"))
+	assert.Equal(t, "8m0s", again.Own("timeouts", "kubeletHealthCheck"))
 	assert.Equal(t, "ECDSA-P256", again.Cluster("encryptionAlgorithm"))
 }
 
@@ -101,8 +101,8 @@ func TestTranslateFlags(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotContains(t, taken, "upload-certs", "it may stand beside --config")
 	out := read(t, write(t, c))
-	assert.Equal(t, "10.0.0.2", out.Init("localAPIEndpoint", "advertiseAddress"))
-	assert.Equal(t, "7443", out.Init("localAPIEndpoint", "bindPort"))
+	assert.Equal(t, "10.0.0.2", out.Own("localAPIEndpoint", "advertiseAddress"))
+	assert.Equal(t, "7443", out.Own("localAPIEndpoint", "bindPort"))
 	assert.Equal(t, "10.244.0.0/16", out.Cluster("networking", "podSubnet"))
 	assert.Equal(t, "true", out.Cluster("featureGates", "X"))
 	text := write(t, c)
@@ -137,7 +137,7 @@ func TestTokenForm(t *testing.T) {
 func TestNilConfigIsEmpty(t *testing.T) {
 	var c *Config
 	assert.Empty(t, c.API())
-	assert.Empty(t, c.InitList("skipPhases"))
+	assert.Empty(t, c.OwnList("skipPhases"))
 	assert.False(t, c.HasExternalEtcd())
 	assert.False(t, c.HasTokens())
 	assert.False(t, c.HasExtraArg("v", "apiServer"))
@@ -164,13 +164,13 @@ failSwapOnn: 1
 		if err != nil {
 			return
 		}
-		c.RaiseInit("v1beta4", time.Hour, "timeouts", "discovery")
+		c.RaiseOwn("v1beta4", time.Hour, "timeouts", "discovery")
 		c.SetCluster("v1beta4", "ECDSA-P256", "encryptionAlgorithm")
 		_, _ = c.Bytes()
 		c.HasExtraArg("v", "apiServer")
 		c.UnknownFields()
 		if b, err := BehaviourOf(Version{Major: 1, Minor: NewestMinor}); err == nil {
-			_ = c.FitsInit(b, "fuzz")
+			_ = c.Fits(b, "fuzz")
 		}
 	})
 }

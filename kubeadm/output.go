@@ -9,11 +9,13 @@ import (
 )
 
 // CutClosingWords cuts kubeadm's own ending out of its output: from "initialized
-// successfully" to the end (cmd/kubeadm/app/cmd/phases/init/showjoincommand.go).
+// successfully" or "joined the cluster" to the end
+// (cmd/kubeadm/app/cmd/phases/init/showjoincommand.go, cmd/join.go).
 func CutClosingWords(output string) string {
 	const first = "Your Kubernetes control-plane has initialized successfully!"
 	const older = "Your Kubernetes master has initialized successfully!" // up to v1.13
-	for _, start := range []string{first, older} {
+	const worker = "This node has joined the cluster:"
+	for _, start := range []string{first, older, worker} {
 		if i := strings.LastIndex(output, start); i >= 0 {
 			return strings.TrimRight(output[i:], "\n") + "\n"
 		}

@@ -43,7 +43,7 @@ func TestRenewal(t *testing.T) {
 		require.NoError(t, err)
 		conf, err := ReadConfig(bytes.NewReader(text), "c.yaml")
 		require.NoError(t, err, string(text))
-		require.NoError(t, conf.FitsInit(b, "c.yaml"))
+		require.NoError(t, conf.Fits(b, "c.yaml"))
 		for _, want := range append(c.wants, "kubernetesVersion: "+b.Version.String()) {
 			assert.Contains(t, string(text), want)
 		}

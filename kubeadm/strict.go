@@ -71,6 +71,10 @@ func documentType(api, kind string) any {
 		return &v1beta4.ClusterConfiguration{}
 	case "v1beta4/" + kindUpgrade:
 		return &v1beta4.UpgradeConfiguration{}
+	case "v1beta4/" + kindJoin:
+		return &v1beta4.JoinConfiguration{}
+	case "v1beta3/" + kindJoin:
+		return &v1beta3.JoinConfiguration{}
 	case "v1beta3/" + kindInit:
 		return &v1beta3.InitConfiguration{}
 	case "v1beta3/" + kindCluster:

@@ -2,6 +2,7 @@ package kubeadm
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -80,36 +81,22 @@ func asGates(v string) (valueNode, error) {
 // It fails, changing nothing that matters, on a flag that has no field: then
 // the flags must be passed to kubeadm as they are.
 func (c *Config) Translate(a Args, b Behaviour, api string) (taken []string, err error) {
-	fields := flagFields()
-	var token, ttl string
+	flags := a.Flags[:0:0]
 	for _, f := range a.Flags {
-		if b.AllowedBesideConfig(f.Name) {
-			continue
+		if !b.AllowedBesideConfig(f.Name) {
+			flags = append(flags, f)
+			taken = append(taken, f.Name)
 		}
-		switch field, known := fields[f.Name]; {
-		case f.Name == "token":
-			token = f.Value
-		case f.Name == "token-ttl":
-			ttl = f.Value
-		case !known:
-			return nil, fmt.Errorf("flag --%s has no place in the %s config", f.Name, api)
-		default:
-			value := f.Value
-			if f.Name == "apiserver-cert-extra-sans" {
-				value = strings.Join(a.List(f.Name), ",")
-			}
-			n, err := field.write(value)
-			if err != nil {
-				return nil, fmt.Errorf("flag --%s: %w", f.Name, err)
-			}
-			kind := kindInit
-			if field.cluster {
-				kind = kindCluster
-			}
-			put(c.ensure(kind, api), n, field.path...)
-		}
-		taken = append(taken, f.Name)
 	}
+	if err := c.writeFlags(Args{Flags: flags}, api); err != nil {
+		return nil, err
+	}
+	if c.verb == Join {
+		c.translateJoin(a, api)
+		return taken, nil
+	}
+	token, _ := a.Get("token")
+	ttl, _ := a.Get("token-ttl")
 	if token == "" && ttl != "" {
 		if token, err = NewToken(); err != nil {
 			return nil, err
@@ -123,4 +110,37 @@ func (c *Config) Translate(a Args, b Behaviour, api string) (taken []string, err
 		}
 	}
 	return taken, nil
+}
+
+// writeFlags writes flags into their fields. Tokens, which have none of their own, are
+// for the caller.
+func (c *Config) writeFlags(a Args, api string) error {
+	fields, elsewhere := flagFields(), []string{"token", "token-ttl"}
+	if c.verb == Join {
+		fields = joinFields()
+		elsewhere = []string{"token", "ignore-preflight-errors", "dry-run", "v", "skip-phases", "config", "rootfs"}
+	}
+	for _, f := range a.Flags {
+		field, known := fields[f.Name]
+		if slices.Contains(elsewhere, f.Name) {
+			continue
+		}
+		if !known {
+			return fmt.Errorf("flag --%s has no place in the %s config", f.Name, api)
+		}
+		value := f.Value
+		if f.Name == "apiserver-cert-extra-sans" || f.Name == "discovery-token-ca-cert-hash" {
+			value = strings.Join(a.List(f.Name), ",")
+		}
+		n, err := field.write(value)
+		if err != nil {
+			return fmt.Errorf("flag --%s: %w", f.Name, err)
+		}
+		kind := c.own()
+		if field.cluster {
+			kind = kindCluster
+		}
+		put(c.ensure(kind, api), n, field.path...)
+	}
+	return nil
 }

@@ -52,7 +52,7 @@ func (c *Config) UnknownFields() []UnknownField {
 // fieldElsewhere is the kind of document whose own field a path is, empty without one.
 func (c *Config) fieldElsewhere(path string) (kind string) {
 	for _, k := range []struct{ api, kind string }{
-		{apiGroup + c.API(), kindInit}, {apiGroup + c.API(), kindCluster}, {kubeletAPI, kindKubelet},
+		{apiGroup + c.API(), c.own()}, {apiGroup + c.API(), kindCluster}, {kubeletAPI, kindKubelet},
 	} {
 		if into := documentType(k.api, k.kind); into != nil {
 			if _, ok := jsonFields(reflect.TypeOf(into).Elem())[path]; ok {

@@ -40,16 +40,16 @@ func ManifestsConfig(cluster *Config, to Version, n NodeOfUpgrade, startup time.
 		return nil, fmt.Errorf("the cluster's configuration has no %s", kindCluster)
 	}
 	c.SetCluster(api, to.String(), "kubernetesVersion")
-	c.SetInit(api, n.Name, "nodeRegistration", "name")
+	c.SetOwn(api, n.Name, "nodeRegistration", "name")
 	// In no manifest, and looked for if missing, which fails beside a second runtime.
-	c.SetInit(api, "unix:///run/containerd/containerd.sock", "nodeRegistration", "criSocket")
-	c.SetInit(api, n.AdvertiseAddress, "localAPIEndpoint", "advertiseAddress")
+	c.SetOwn(api, "unix:///run/containerd/containerd.sock", "nodeRegistration", "criSocket")
+	c.SetOwn(api, n.AdvertiseAddress, "localAPIEndpoint", "advertiseAddress")
 	put(c.ensure(kindInit, api), number(strconv.Itoa(n.BindPort)), "localAPIEndpoint", "bindPort")
 	if startup > 0 && HasTimeouts(api) {
-		c.RaiseInit(api, startup, "timeouts", "controlPlaneComponentHealthCheck")
+		c.RaiseOwn(api, startup, "timeouts", "controlPlaneComponentHealthCheck")
 	}
 	if patches != "" && namesPatches(api) {
-		c.SetInit(api, patches, "patches", "directory")
+		c.SetOwn(api, patches, "patches", "directory")
 	}
 	return c.Bytes()
 }

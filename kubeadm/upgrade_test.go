@@ -62,12 +62,12 @@ func TestManifestsConfig(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "v1.37.2", c.Cluster("kubernetesVersion"))
 	assert.Equal(t, "10.244.0.0/16", c.Cluster("networking", "podSubnet"))
-	assert.Equal(t, "pi", c.Init("nodeRegistration", "name"))
-	assert.Equal(t, "7443", c.Init("localAPIEndpoint", "bindPort"))
-	assert.Equal(t, "/ours", c.Init("patches", "directory"))
+	assert.Equal(t, "pi", c.Own("nodeRegistration", "name"))
+	assert.Equal(t, "7443", c.Own("localAPIEndpoint", "bindPort"))
+	assert.Equal(t, "/ours", c.Own("patches", "directory"))
 	assert.Equal(t, [][]string{{"init", "phase", "control-plane", "all", "--config=/f"}, {"init", "phase", "etcd", "local",
 		"--config=/f"}}, Behaviour{}.ManifestsCommands(cluster, "/f", "/ours", true))
-	assert.Equal(t, "20m0s", c.Init("timeouts", "controlPlaneComponentHealthCheck"))
+	assert.Equal(t, "20m0s", c.Own("timeouts", "controlPlaneComponentHealthCheck"))
 	_, err = ManifestsConfig(&Config{}, Version{Major: 1, Minor: 37}, NodeOfUpgrade{}, 0, "")
 	assert.ErrorContains(t, err, "no ClusterConfiguration")
 }

@@ -12,6 +12,7 @@ type Verb string
 // The verbs.
 const (
 	Init         Verb = "init"
+	Join         Verb = "join"
 	UpgradeApply Verb = "upgrade apply"
 )
 
@@ -20,7 +21,10 @@ func (v Verb) Words() []string { return strings.Fields(string(v)) }
 
 // Flags are the flags of a verb over all versions.
 func (v Verb) Flags() []FlagSpec {
-	if v == UpgradeApply {
+	switch v {
+	case Join:
+		return joinFlags()
+	case UpgradeApply:
 		return append(InitFlags(), OtherFlags()...)
 	}
 	return InitFlags()
@@ -28,10 +32,21 @@ func (v Verb) Flags() []FlagSpec {
 
 // phaseOrder is the row of the version table that has its phases.
 func (v Verb) phaseOrder() FactName {
-	if v == UpgradeApply {
+	switch v {
+	case Join:
+		return JoinPhaseOrder
+	case UpgradeApply:
 		return UpgradePhaseOrder
 	}
 	return PhaseOrder
+}
+
+// document is the kind of its own document in a configuration.
+func (v Verb) document() string {
+	if v == Join {
+		return kindJoin
+	}
+	return kindInit
 }
 
 // Knows reports whether some version of kubeadm has that flag for the verb.

@@ -185,7 +185,7 @@ func (m *maker) timeoutsOf(command kubeadm.Verb) []timeoutValue {
 // timeout adds a timeout unless the owner's own is at least as long.
 func (m *maker) timeout(c *ConfigPlan, e RaisedTimeout, why string) {
 	name := strings.Join(e.Path, ".")
-	old := m.f.Config.Init(e.Path...)
+	old := m.f.Config.Own(e.Path...)
 	if e.Cluster {
 		old = m.f.Config.Cluster(e.Path...)
 	}
@@ -237,7 +237,7 @@ func (e RaisedTimeout) Apply(c *kubeadm.Config, api string) {
 		c.RaiseCluster(api, e.AtLeast, e.Path...)
 		return
 	}
-	c.RaiseInit(api, e.AtLeast, e.Path...)
+	c.RaiseOwn(api, e.AtLeast, e.Path...)
 }
 
 // A TextField sets a text.
@@ -254,7 +254,7 @@ func (e TextField) Apply(c *kubeadm.Config, api string) {
 		c.SetCluster(api, e.Text, e.Path...)
 		return
 	}
-	c.SetInit(api, e.Text, e.Path...)
+	c.SetOwn(api, e.Text, e.Path...)
 }
 
 // A FeatureGate of ClusterConfiguration is switched on.

@@ -34,7 +34,11 @@ func (m *maker) board() {
 	if m.slow {
 		m.decide(GroupBoard, "expected bootstrap", m.expect(Bootstrap).String(), Calibrated().describe(Bootstrap, f.Speed))
 	}
-	if f.Kubeadm.Nearest {
+	m.newerKubeadm()
+}
+
+func (m *maker) newerKubeadm() {
+	if f := m.f; f.Kubeadm.Nearest {
 		m.warn(fmt.Sprintf("kubeadm %s is newer than this program knows; it is treated as v1.%d", f.Kubeadm.Version,
 			kubeadm.NewestMinor))
 	}
@@ -108,7 +112,7 @@ func newMaker(command kubeadm.Verb, f Facts) *maker {
 	m := &maker{f: f, p: Plan{Command: command}, skip: f.Args.List("skip-phases")}
 	if _, given := f.Args.Get("skip-phases"); !given {
 		// The flag overrides the config's list, and we always give the flag.
-		m.skip = f.Config.InitList("skipPhases")
+		m.skip = f.Config.OwnList("skipPhases")
 	}
 	m.slowdown, _ = f.Speed.Slowdown()
 	m.apiServerStart = m.expect(APIServer)

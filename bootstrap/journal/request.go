@@ -73,7 +73,7 @@ func (r Request) Changed(now Request) []string {
 }
 
 // secretFlags are the flags whose values are secrets.
-var secretFlags = []string{"token", "certificate-key"}
+var secretFlags = []string{"token", "certificate-key", "discovery-token", "tls-bootstrap-token"}
 
 // KeepArgs splits a command's arguments into those that may be kept in a file and
 // the names of the flags that may not. Of a flag that this program does not know

@@ -78,6 +78,10 @@ func (l Layout) SuperAdminConf() string { return l.At("/etc/kubernetes/super-adm
 // KubeletConf is the kubelet's kubeconfig: where it is, a node has been set up.
 func (l Layout) KubeletConf() string { return l.At("/etc/kubernetes/kubelet.conf") }
 
+// BootstrapConf is the kubeconfig with which a joining kubelet asks for its certificate. It
+// holds a token.
+func (l Layout) BootstrapConf() string { return l.At("/etc/kubernetes/bootstrap-kubelet.conf") }
+
 // KubeletConfig is the kubelet's configuration, without which it does not run.
 func (l Layout) KubeletConfig() string { return l.At("/var/lib/kubelet/config.yaml") }
 

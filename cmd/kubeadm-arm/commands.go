@@ -58,6 +58,21 @@ func doctorOutputFlag() ownFlag {
 	return f
 }
 
+func benchFlag() ownFlag {
+	return ownFlag{name: "arm-bench", value: "FILE", env: "KUBEADM_ARM_BENCH",
+		text: "use this benchmark or report instead of measuring"}
+}
+
+func profileFlag(text string) ownFlag {
+	return ownFlag{name: "profile", value: "NAME", env: "KUBEADM_ARM_PROFILE",
+		choices: []string{"responsive", "balanced", "frugal"}, def: "balanced", text: text}
+}
+
+func verboseFlag() ownFlag {
+	return ownFlag{name: "verbose",
+		text: "with --dry-run: also show the decisions that leave kubeadm's defaults or your own choices"}
+}
+
 func rootFlag(text string) ownFlag { return ownFlag{name: "root", value: "DIR", def: "/", text: text} }
 
 // commands are all of them, in the order of the help.
@@ -67,37 +82,38 @@ func commands() []*command {
 			calls: []call{{"[flags of kubeadm init]", "bring up a control plane, staged and scaled to the board"}},
 			about: "kubeadm-arm init takes every flag of kubeadm init, listed below, and these of its own:",
 			flags: []ownFlag{
-				{name: "arm-bench", value: "FILE", env: "KUBEADM_ARM_BENCH", text: "use this benchmark or report instead of measuring"},
-				kubeadmFlag(), reportFlag(), runOutputFlag(),
-				{name: "profile", value: "NAME", env: "KUBEADM_ARM_PROFILE", choices: []string{"responsive", "balanced", "frugal"}, def: "balanced",
-					text: "how light the control plane is when idle"},
+				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), profileFlag("how light the control plane is when idle"),
 				{name: "certificate-validity", value: "DURATION",
 					text: "how long certificates are valid, such as 87600h (ten years), for a board that is off for long; " +
 						"kubeadm from v1.31. The price: a stolen key can be used for as long"},
 				{name: "storage", value: "DEVICE", env: "KUBEADM_ARM_STORAGE",
 					text: "first move etcd's data to this disk, as kubeadm-arm storage apply does; " +
 						"DEVICE,folder=PATH,…,mount=PATH also names the folders and where the disk is mounted"},
-				{name: "verbose", text: "with --dry-run: also show the decisions that leave kubeadm's defaults or your own choices"},
+				verboseFlag(),
 			},
 			after: "With --dry-run it prints its plan and changes nothing."},
 		{name: "upgrade apply", kubeadm: kubeadm.UpgradeApply, words: 1, run: invocation.runUpgradeApply,
 			calls: []call{{"VERSION [flags of kubeadm upgrade apply]", "upgrade the control plane, at the board's pace, with a way back"}},
 			about: "kubeadm-arm upgrade apply takes every flag of kubeadm upgrade apply, listed below, and these of its own:",
 			flags: []ownFlag{
-				{name: "arm-bench", value: "FILE", env: "KUBEADM_ARM_BENCH", text: "use this benchmark or report instead of measuring"},
-				kubeadmFlag(), reportFlag(), runOutputFlag(),
-				{name: "verbose", text: "with --dry-run: also show the decisions that leave kubeadm's defaults or your own choices"},
+				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), verboseFlag(),
 			},
 			after: "With --dry-run it prints its plan and changes nothing. upgrade plan and upgrade node are kubeadm's."},
-		{name: "resume", run: invocation.runResume, calls: []call{{"", "resume an init that was interrupted"}},
+		{name: "join", kubeadm: kubeadm.Join, run: invocation.runJoin,
+			calls: []call{{"[flags of kubeadm join]", "join this board to a cluster as a worker"}},
+			about: "kubeadm-arm join takes every flag of kubeadm join, listed below, and these of its own. Joining another control\n" +
+				"plane is left to kubeadm.",
+			flags: []ownFlag{benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), profileFlag("how light the node's services are when idle"), verboseFlag()},
+			after: "With --dry-run it prints its plan and changes nothing."},
+		{name: "resume", run: invocation.runResume, calls: []call{{"", "resume an init, a join or an upgrade that was interrupted"}},
 			flags: []ownFlag{
 				{name: "anyway", text: "resume although the board looks like another one"},
 				kubeadmFlag(), reportFlag(), runOutputFlag(),
 			}},
 		{name: "status", run: invocation.runStatus,
-			calls: []call{{"[-o json]", "how far an init has come, and where each manifest is"}}, flags: []ownFlag{outputFlag("text", "json")}},
+			calls: []call{{"[-o json]", "how far an init or join has come, and where each manifest is"}}, flags: []ownFlag{outputFlag("text", "json")}},
 		{name: "abort", run: invocation.runAbort,
-			calls: []call{{"", "give up an interrupted init: staged manifests are put back"}}},
+			calls: []call{{"", "give up an interrupted init or join: staged manifests are put back"}}},
 		{name: "reset", kubeadm: kubeadm.Init,
 			calls: []call{{"[flags of kubeadm reset]", "kubeadm reset; also removes kubeadm-arm's own files"}}, flags: []ownFlag{kubeadmFlag()}},
 		{name: "doctor", kubeadm: kubeadm.Init, run: invocation.runDoctor,

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
@@ -106,7 +107,7 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 	}
 	e.again = repeated(o.theirs, "root", below, "arm-kubeadm", o.text("arm-kubeadm"))
 	facts := e.facts(ctx)
-	if _, err := fitsInit(o.theirs, config, facts.Kubeadm, facts.Known); err != nil {
+	if _, err := fits(o.theirs, config, facts.Kubeadm, facts.Known); err != nil {
 		return doctor.Report{}, err
 	}
 	return diagnosed(root, facts), nil
@@ -283,12 +284,12 @@ func (e doctorInputs) asked() doctor.Ask {
 	}
 	a := doctor.Ask{
 		APIPort:           6443,
-		NodeName:          pick("node-name", c.Init("nodeRegistration", "name")),
-		AdvertiseAddress:  pick("apiserver-advertise-address", c.Init("localAPIEndpoint", "advertiseAddress")),
+		NodeName:          pick("node-name", c.Own("nodeRegistration", "name")),
+		AdvertiseAddress:  pick("apiserver-advertise-address", c.Own("localAPIEndpoint", "advertiseAddress")),
 		EtcdFolder:        etcdFolder(c),
 		ExternalEtcd:      c.HasExternalEtcd(),
 		EtcdArchSet:       c.HasEtcdEnv("ETCD_UNSUPPORTED_ARCH"),
-		CRISocket:         pick("cri-socket", c.Init("nodeRegistration", "criSocket")),
+		CRISocket:         pick("cri-socket", c.Own("nodeRegistration", "criSocket")),
 		ImageRepository:   pick("image-repository", c.Cluster("imageRepository")),
 		KubernetesVersion: pick("kubernetes-version", c.Cluster("kubernetesVersion")),
 		PodSubnet:         pick("pod-network-cidr", c.Cluster("networking", "podSubnet")),
@@ -302,7 +303,7 @@ func (e doctorInputs) asked() doctor.Ask {
 		Unknown:           c.UnknownFields(),
 		Flags:             e.args,
 	}
-	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Init("localAPIEndpoint", "bindPort"))); err == nil && n > 0 &&
+	if n, err := strconv.Atoi(pick("apiserver-bind-port", c.Own("localAPIEndpoint", "bindPort"))); err == nil && n > 0 &&
 		n < 1<<16 {
 		a.APIPort = n
 	}
@@ -349,12 +350,17 @@ func (e doctorInputs) patched(a *doctor.Ask) {
 	}
 }
 
-// checkBoard is doctor's look at the board before init changes anything.
-func (v invocation) checkBoard(ctx context.Context, g gathered, args kubeadm.Args) doctor.Report {
-	e := doctorInputs{v: v, root: "/", board: g.board, args: args, config: g.config, path: g.path, behaviour: &g.behaviour,
-		resuming: g.resume != nil}
-	e.again = repeated(args)
-	return diagnosed(e.root, e.facts(ctx))
+// checkBoard is doctor's look at the board before a command changes anything.
+func (r *boardRun) checkBoard(ctx context.Context) doctor.Report {
+	e := doctorInputs{v: r.invocation, root: "/", board: r.board, args: r.args, config: r.config, path: r.path,
+		behaviour: &r.behaviour, resuming: r.resume != nil}
+	e.again = repeated(r.args)
+	f := e.facts(ctx)
+	if r.command == kubeadm.Join {
+		f.Join = &doctor.Join{Endpoint: r.discovery.Endpoint, TokenID: kubeadm.TokenID(r.discovery.Token),
+			File: r.discovery.File, Found: r.found, Node: bootstrap.NodeName(r.config, r.args), Now: time.Now()}
+	}
+	return diagnosed(e.root, f)
 }
 
 // showChecks shows what doctor found before init. Findings that would certainly make it
@@ -376,7 +382,7 @@ func (r *boardRun) showChecks() error {
 	if len(fails) == 0 {
 		return nil
 	}
-	return notReady(fails)
+	return notReady(r.command, fails)
 }
 
 func ignoredWord(f doctor.Finding) string {
@@ -386,8 +392,8 @@ func ignoredWord(f doctor.Finding) string {
 	return ""
 }
 
-// notReady is the error of a board that init would fail on.
-func notReady(fails []doctor.Finding) error {
+// notReady is the error of a board that a command would fail on.
+func notReady(command kubeadm.Verb, fails []doctor.Finding) error {
 	code := exitNotReady
 	var ids, names []string
 	for _, f := range fails {
@@ -399,7 +405,7 @@ func notReady(fails []doctor.Finding) error {
 	}
 	return &problem{code, "fix it with the lines above and repeat; to continue anyway: --ignore-preflight-errors=" +
 		strings.Join(names, ","),
-		fmt.Errorf("init would fail on this board, nothing was changed: %s", strings.Join(ids, ", "))}
+		fmt.Errorf("%s would fail on this board, nothing was changed: %s", command, strings.Join(ids, ", "))}
 }
 
 // writeDoctorShort is doctor's part of a dry run, in 80 columns.

@@ -72,7 +72,7 @@ func exitCodes() []exit {
 		{exitBadInput, "an input file (journal, report, benchmark, manifest, patch) is bad"},
 		{exitChanged, "something has changed since the run was interrupted"},
 		{exitNoRun, "no interrupted run is recorded"},
-		{exitNotReady, "`init`: doctor found something that would make it fail; nothing was changed"},
+		{exitNotReady, "`init`, `join`: doctor found something that would make it fail; nothing was changed"},
 		{exitStorage, "storage: the device, a folder or fstab does not allow it, or copies differ and you have to choose; no copy was removed"},
 		{exitStorageGone, "storage: a folder is not on its disk, or nothing is set up"},
 		{exitStorageBusy, "storage: what is to be moved is in use"},
@@ -90,8 +90,10 @@ func exitCode(err error) int {
 	var cmd *kubeadm.CommandError
 	var notFound *kubeadm.NotFoundError
 	var config *kubeadm.ConfigError
+	var argument *kubeadm.ArgumentError
 	var tooOld *kubeadm.TooOldError
 	var stuck *await.StuckError
+	var node *await.NodeError
 	var illegal *hwdetect.IllegalInstructionError
 	var refused *state.RefusedError
 	var unstored *storage.RefusedError
@@ -106,11 +108,13 @@ func exitCode(err error) int {
 		return exitNoKubeadm
 	case errors.As(err, &config):
 		return exitBadConfig
+	case errors.As(err, &argument):
+		return exitUsage
 	case errors.As(err, &tooOld):
 		return exitTooOld
 	case errors.As(err, &illegal):
 		return exitIllegal
-	case errors.As(err, &stuck):
+	case errors.As(err, &stuck), errors.As(err, &node):
 		return exitStuck
 	case errors.As(err, &refused):
 		return refusedCode(refused.Reason)

@@ -53,6 +53,10 @@ func (r *boardRun) reportFailure() error {
 		}
 		return &problem{exitStuck, nextStep(r.outcome, stuck.Hint()+"; then "+again), r.failure}
 	}
+	var node *await.NodeError
+	if errors.As(r.failure, &node) {
+		return &problem{exitStuck, nextStep(r.outcome, node.Hint()+"; then "+again), r.failure}
+	}
 	return r.failure
 }
 

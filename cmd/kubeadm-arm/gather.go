@@ -52,7 +52,7 @@ func (v invocation) readBoard(ctx context.Context, command kubeadm.Verb, own own
 	if g, err = v.readPrograms(ctx, command, own, args); err != nil {
 		return g, err
 	}
-	text, err := g.readOwnersFiles(ctx, v, args)
+	text, err := g.readOwnersFiles(ctx, v, command, args)
 	if err != nil {
 		return g, err
 	}
@@ -106,11 +106,13 @@ func (v invocation) readPrograms(_ context.Context, command kubeadm.Verb, own ow
 
 // readOwnersFiles reads the configuration and the patches, as the kubeadm at hand would,
 // and returns the configuration's text.
-func (g *gathered) readOwnersFiles(ctx context.Context, v invocation, args kubeadm.Args) (text []byte, err error) {
+func (g *gathered) readOwnersFiles(ctx context.Context, v invocation, command kubeadm.Verb,
+	args kubeadm.Args) (text []byte, err error) {
 	if name, ok := args.Get("config"); ok {
 		if g.config, text, err = readConfigFile(name); err != nil {
 			return nil, err
 		}
+		g.config.For(command)
 	}
 	if g.behaviour, err = v.askBehaviour(ctx, g.path); err != nil {
 		return nil, err
@@ -118,11 +120,11 @@ func (g *gathered) readOwnersFiles(ctx context.Context, v invocation, args kubea
 	if g.config == nil {
 		// Flags that have no place in a configuration leave only the way of passing
 		// everything on as it came.
-		if _, err := new(kubeadm.Config).Translate(args, g.behaviour, g.behaviour.ConfigWrite()); err != nil {
+		if _, err := new(kubeadm.Config).For(command).Translate(args, g.behaviour, g.behaviour.ConfigWrite()); err != nil {
 			g.noConfig = err.Error()
 		}
 	}
-	g.owned, err = fitsInit(args, g.config, g.behaviour, true)
+	g.owned, err = fits(args, g.config, g.behaviour, true)
 	return text, err
 }
 
@@ -208,11 +210,11 @@ func unwrapPath(err error) error {
 	return err
 }
 
-// fitsInit is the one judgement of the owner's files, for init and for doctor: a
+// fits is the one judgement of the owner's files, for a run and for doctor: a
 // configuration that this kubeadm refuses, or patches that it would stop at. It
 // returns the patches. Of a kubeadm whose version is not known it is only asked
 // what all of them ask.
-func fitsInit(args kubeadm.Args, c *kubeadm.Config, b kubeadm.Behaviour, known bool) (patch.Owned, error) {
+func fits(args kubeadm.Args, c *kubeadm.Config, b kubeadm.Behaviour, known bool) (patch.Owned, error) {
 	if name, ok := args.Get("config"); ok {
 		if !known {
 			var err error
@@ -221,7 +223,7 @@ func fitsInit(args kubeadm.Args, c *kubeadm.Config, b kubeadm.Behaviour, known b
 			}
 			b.Nearest = true
 		}
-		if err := c.FitsInit(b, name); err != nil {
+		if err := c.Fits(b, name); err != nil {
 			return nil, err
 		}
 	}
@@ -238,7 +240,7 @@ func fitsInit(args kubeadm.Args, c *kubeadm.Config, b kubeadm.Behaviour, known b
 
 // patchesFolder is the owner's, empty without one.
 func patchesFolder(args kubeadm.Args, c *kubeadm.Config) string {
-	dir := c.Init("patches", "directory")
+	dir := c.Own("patches", "directory")
 	for _, flag := range []string{"patches", "experimental-patches"} {
 		if value, ok := args.Get(flag); ok {
 			dir = value
@@ -256,7 +258,7 @@ func etcdFolder(c *kubeadm.Config) string {
 }
 
 func ignored(a kubeadm.Args, c *kubeadm.Config) []string {
-	return slices.Concat(a.List("ignore-preflight-errors"), c.InitList("nodeRegistration", "ignorePreflightErrors"))
+	return slices.Concat(a.List("ignore-preflight-errors"), c.OwnList("nodeRegistration", "ignorePreflightErrors"))
 }
 
 func exists(path string) bool {

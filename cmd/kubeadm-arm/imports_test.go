@@ -23,18 +23,19 @@ const sublayer = "internal/durable internal/fault internal/kubeconfig internal/l
 // The first rule whose pattern matches a package is its own.
 func importRules() []importRule {
 	return []importRule{
-		{"cmd/kubeadm-arm", sublayer + "cmd/kubeadm-arm/screen bench bootstrap bootstrap/* certs doctor hwdetect hwdetect/host kubeadm patch plan report storage storage/runner", "nothing rests on a command"},
+		{"cmd/kubeadm-arm", sublayer + "cluster cmd/kubeadm-arm/screen bench bootstrap bootstrap/* certs doctor hwdetect hwdetect/host kubeadm patch plan report storage storage/runner", "nothing rests on a command"},
 		{"cmd/kubeadm-arm/screen", sublayer + "bootstrap kubeadm plan", "what shows a run must not start one"},
 		{"bootstrap", sublayer + "bootstrap/* kubeadm patch plan", "carrying a plan out must not know how it is shown, nor measure or move storage"},
 		{"bootstrap/state", sublayer + "kubeadm", "where things lie, and who may work on them, is all that it knows"},
 		{"bootstrap/journal", sublayer + "bootstrap/state kubeadm plan", "the record of a run does not know how a step is carried out"},
 		{"bootstrap/podlog", sublayer + "plan", "it reads log files and nothing else"},
 		{"bootstrap/manifests", sublayer + "bootstrap/await bootstrap/state kubeadm patch plan", "moving manifests must not know of runs"},
-		{"bootstrap/await", sublayer + "bootstrap/podlog bootstrap/state patch plan", "waiting must not know of runs"},
+		{"bootstrap/await", sublayer + "cluster bootstrap/podlog bootstrap/state patch plan", "waiting must not know of runs"},
 		{"bootstrap/diagnose", sublayer + "bootstrap/podlog bootstrap/state kubeadm plan", "an explanation changes nothing"},
 		{"bootstrap/boardtest", sublayer + "bootstrap/state plan", "a board for tests"},
 		{"plan", "bench hwdetect kubeadm patch internal/text", "a decision is made from facts: it must not reach what carries it out"},
-		{"doctor", sublayer + "hwdetect hwdetect/host kubeadm internal/tomledit", "a diagnosis is made from facts: it must not reach what decides or changes"},
+		{"cluster", sublayer, "what a cluster answers does not depend on what is done with it"},
+		{"doctor", sublayer + "cluster hwdetect hwdetect/host kubeadm internal/tomledit", "a diagnosis is made from facts: it must not reach what decides or changes"},
 		{"report", sublayer + "bench hwdetect kubeadm plan", "a report is about a run: it must not start one"},
 		{"hwdetect", sublayer + "hwdetect/internal/rootfs", "what the board is does not depend on what is done with it"},
 		{"hwdetect/host", sublayer + "hwdetect hwdetect/internal/rootfs", "what the board is does not depend on what is done with it"},

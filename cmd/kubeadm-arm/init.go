@@ -67,9 +67,6 @@ func (r *boardRun) moveStorage(ctx context.Context) error {
 
 // planInit decides.
 func (r *boardRun) planInit(context.Context) error {
-	r.planned = plan.MakeInit(plan.Facts{
-		Board: r.board, Speed: r.speed, Kubeadm: r.behaviour, Args: r.args, Config: r.config, Profile: r.own.profile,
-		Cores: r.benchmark.Cores.Quota, Owned: r.owned, HasCA: r.hasCA, NoConfig: r.noConfig, Validity: r.own.validity,
-	})
+	r.planned = plan.MakeInit(r.facts())
 	return bootstrap.CheckProgram(board(), r.planned, trustedProgram)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
+	"github.com/kubeadm-arm/kubeadm-arm/cluster"
 	"github.com/kubeadm-arm/kubeadm-arm/cmd/kubeadm-arm/screen"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
@@ -34,6 +35,7 @@ func jobs() map[kubeadm.Verb]job {
 	return map[kubeadm.Verb]job{
 		kubeadm.Init:         {(*boardRun).initStages, "control plane up", "the control plane is up"},
 		kubeadm.UpgradeApply: {(*boardRun).upgradeStages, "control plane upgraded", "the control plane is upgraded"},
+		kubeadm.Join:         {(*boardRun).joinStages, "joined the cluster", "the board has joined the cluster"},
 	}
 }
 
@@ -74,10 +76,14 @@ type boardRun struct {
 	// moved is what --storage did, or would do; nil without it.
 	moved *storage.Plan
 	measured
-	planned plan.Plan
-	display screen.Display
-	outcome bootstrap.Outcome
-	took    time.Duration
+	// discovery is how the cluster was to be found, and found what it answered; nil where
+	// it was not asked.
+	discovery kubeadm.Discovery
+	found     *cluster.Found
+	planned   plan.Plan
+	display   screen.Display
+	outcome   bootstrap.Outcome
+	took      time.Duration
 	// used are the CPU seconds that the board spent on the bootstrap, 0 if unknown.
 	used    float64
 	failure error
@@ -117,7 +123,7 @@ func (r *boardRun) gather(ctx context.Context) error {
 // diagnose stops a board here on which kubeadm or the kubelet would certainly fail.
 func (r *boardRun) diagnose(ctx context.Context) error {
 	var err error
-	r.checks, err = safefile.Wait(ctx, func() (doctor.Report, error) { return r.checkBoard(ctx, r.gathered, r.args), nil })
+	r.checks, err = safefile.Wait(ctx, func() (doctor.Report, error) { return r.checkBoard(ctx), nil })
 	if err != nil || r.dry() {
 		return err // shown with the plan
 	}
@@ -143,6 +149,14 @@ func (r *boardRun) measure(ctx context.Context) error {
 	var err error
 	r.measured, err = runShortBench(ctx, folder)
 	return err
+}
+
+// facts are what a plan is made from.
+func (r *boardRun) facts() plan.Facts {
+	return plan.Facts{
+		Board: r.board, Speed: r.speed, Kubeadm: r.behaviour, Args: r.args, Config: r.config, Profile: r.own.profile,
+		Cores: r.benchmark.Cores.Quota, Owned: r.owned, HasCA: r.hasCA, NoConfig: r.noConfig, Validity: r.own.validity,
+	}
 }
 
 // show prints what a run would do.
@@ -198,7 +212,9 @@ func (r *boardRun) conclude(context.Context) error {
 	if r.failure != nil {
 		return r.reportFailure()
 	}
-	r.watchCertificates()
+	if r.command == kubeadm.Init { // a worker has no authority to renew with
+		r.watchCertificates()
+	}
 	path, err := r.writeBoardReport()
 	cpu, peak := ownCost()
 	if r.own.output == "json" {
@@ -209,6 +225,9 @@ func (r *boardRun) conclude(context.Context) error {
 	restarts := 0
 	for _, n := range r.outcome.Restarts {
 		restarts += n
+	}
+	if r.command == kubeadm.Join {
+		restarts = screen.NoComponents
 	}
 	screen.WriteEnd(r.rawStderr, screen.End{Done: jobs()[r.command].done, Took: r.took, Restarts: restarts,
 		CPU: cpu, Peak: peak, Report: path})
@@ -255,16 +274,19 @@ func (v invocation) ownFlags(o options) (ownFlags, error) {
 	if info, err := os.Stat(f.reportDir); err == nil && !info.IsDir() {
 		return f, o.bad("arm-report", fmt.Errorf("%s is not a folder", f.reportDir))
 	}
-	if o.command.name != string(kubeadm.Init) {
+	if !isJob(o.command.name) {
 		return f, nil
 	}
 	f.benchFile, f.verbose = o.text("arm-bench"), o.on("verbose")
 	var err error
-	if f.validity, err = o.validity("certificate-validity"); err != nil {
-		return f, err
-	}
 	if f.profile, err = plan.ParseProfile(o.text("profile")); err != nil {
 		return f, o.bad("profile", err)
+	}
+	if o.command.name != string(kubeadm.Init) {
+		return f, nil
+	}
+	if f.validity, err = o.validity("certificate-validity"); err != nil {
+		return f, err
 	}
 	if text := o.text("storage"); text != "" {
 		w, err := parseStorage(text)

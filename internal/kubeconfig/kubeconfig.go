@@ -5,6 +5,7 @@ package kubeconfig
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"sigs.k8s.io/yaml"
@@ -30,6 +31,24 @@ func Parse(text []byte) (f File, err error) {
 
 // Cluster returns the cluster of the current context.
 func (f File) Cluster() (Entry, error) { return f.current("cluster") }
+
+// OnlyCluster returns the cluster of the current context or, in a file without one such as
+// cluster-info, the only cluster that there is.
+func (f File) OnlyCluster() (Entry, error) {
+	if text(f["current-context"]) != "" {
+		return f.Cluster()
+	}
+	items, _ := f["clusters"].([]any)
+	if len(items) != 1 {
+		return nil, fmt.Errorf("it has %d clusters and no current-context", len(items))
+	}
+	item, _ := items[0].(map[string]any)
+	about, ok := item["cluster"].(map[string]any)
+	if !ok {
+		return nil, errors.New("its cluster is empty")
+	}
+	return about, nil
+}
 
 // User returns the user of the current context.
 func (f File) User() (Entry, error) { return f.current("user") }

@@ -211,7 +211,8 @@ func (t *trial) outcome() string {
 	if t.Failed != "" {
 		return "failed: " + t.Failed
 	}
-	return fmt.Sprintf("upgraded to %s in %.0f s, %.1f CPU s, %.0f s without an API server", t.Version, t.Seconds, t.CPU, t.Down)
+	return fmt.Sprintf("upgraded to %s in %.0f s, %.1f CPU s, %.0f s without an API server", t.Version, t.Seconds,
+		t.CPU, t.Down)
 }
 
 func document(s settings, all []trial) string {
@@ -240,7 +241,8 @@ pods, replica sets, endpoints, leases and events.
 		if t.Missing != nil {
 			missing = strings.Join(t.Missing, ", ")
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %.0f | %.1f | %.0f | %s | %s |\n", t.Tool, outcome, t.Version, t.Seconds, t.CPU, t.Down,
+		fmt.Fprintf(&b, "| %s | %s | %s | %.0f | %.1f | %.0f | %s | %s |\n", t.Tool, outcome, t.Version, t.Seconds, t.CPU,
+			t.Down,
 			strings.Join(starts, ", "), missing)
 	}
 	return b.String()

@@ -61,8 +61,12 @@ func WriteEnd(w io.Writer, e End) {
 	if e.CPU < time.Second {
 		digits = 2 // on a fast board it is a tenth
 	}
+	first := fmt.Sprintf("%s in %s", e.Done, text.Duration(e.Took))
+	if e.Restarts != NoComponents {
+		first += fmt.Sprintf(", restarts of its components: %d", e.Restarts)
+	}
 	lines := []string{
-		fmt.Sprintf("%s in %s, restarts of its components: %d", e.Done, text.Duration(e.Took), e.Restarts),
+		first,
 		fmt.Sprintf("kubeadm-arm itself took %.*f s of CPU time and at most %.0f MB of memory",
 			digits, e.CPU.Seconds(), float64(e.Peak)/1e6),
 	}

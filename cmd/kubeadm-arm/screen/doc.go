@@ -26,11 +26,15 @@ type Run struct {
 	Cached string
 }
 
+// NoComponents stands for the restarts of a board without a control plane.
+const NoComponents = -1
+
 // An End is a run that has succeeded.
 type End struct {
 	// Done is what is said of the board now, such as "control plane up".
-	Done     string
-	Took     time.Duration
+	Done string
+	Took time.Duration
+	// Restarts are the components', or NoComponents.
 	Restarts int
 	// CPU and Peak are what kubeadm-arm itself has used, Peak in bytes.
 	CPU  time.Duration

@@ -1,0 +1,243 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/kubeconfig"
+)
+
+// Question is what is known of a cluster before it is asked.
+type Question struct {
+	// Endpoint is host:port.
+	Endpoint string
+	// Token is a bootstrap token and Hashes are those that the CA may have, as [KeyHash]
+	// writes them; empty for any.
+	Token  string
+	Hashes []string
+	// CA is the authority in PEM where it is known already, as from a discovery file.
+	CA []byte
+	// Bearer is the token that requests are made with once the server is known; it may be
+	// Token. Client takes its place where the credentials are of another kind.
+	Bearer string
+	Client *Client
+	// Node is the name that the board is to have.
+	Node string
+	// Patience is for each request, and Dialing for the first connection, which is tried
+	// again meanwhile.
+	Patience, Dialing time.Duration
+}
+
+// How far a discovery got.
+type Reach int
+
+// The rungs; each implies those before.
+const (
+	ReachNothing Reach = iota // nobody listens, or no packet comes back
+	ReachTCP                  // a connection, but no TLS
+	ReachTLS                  // a handshake
+	ReachInfo                 // cluster-info was read
+	ReachCluster              // the server is that of the cluster that was meant
+)
+
+// Found is what a cluster answered.
+type Found struct {
+	Reach Reach
+	// Problem is what went wrong at the rung after Reach, for people; Refused says that
+	// nobody listens there, and Slow that time was up.
+	Problem       string
+	Refused, Slow bool
+	// Foreign says that what answers is no API server of kubeadm's: its status.
+	Foreign int
+	// NoSignature: the cluster has none for the token, so it does not know it (yet).
+	// BadSignature: it knows another token of that ID.
+	NoSignature, BadSignature bool
+	// CAHashes are the CA's, of which none was asked for where OtherCA is set.
+	CAHashes []string
+	OtherCA  bool
+	// CA is valid from NotBefore to NotAfter; ServerTime is the server's own clock.
+	NotBefore, NotAfter, ServerTime time.Time
+	// Untrusted is why the server's certificate is not good, by the board's own clock.
+	Untrusted string
+	// Server is the address that cluster-info gives the node, empty where it is the one asked.
+	Server string
+	// Version is the API server's, such as "v1.37.2"; empty when it did not say.
+	Version string
+	// Node is what has the board's name now; NodeKnown is false when it could not be asked.
+	Node      Node
+	NodeKnown bool
+	// Denied: the cluster does not accept the credentials.
+	Denied bool
+}
+
+// Discover asks a cluster what a joining board has to know, in the way of kubeadm
+// (cmd/kubeadm/app/discovery/token): cluster-info without verifying anybody, then who signed
+// it, and only then, over a verified connection, with the token.
+func Discover(ctx context.Context, q Question) Found {
+	var f Found
+	if !f.dial(ctx, q) {
+		return f
+	}
+	ca := q.CA
+	if q.Token != "" {
+		if ca = f.readInfo(ctx, q); ca == nil {
+			return f
+		}
+	}
+	if !f.knowCA(q, ca) {
+		return f
+	}
+	f.ask(ctx, q, ca)
+	return f
+}
+
+// dial waits for somebody who listens.
+func (f *Found) dial(ctx context.Context, q Question) bool {
+	until, cancel := context.WithTimeout(ctx, q.Dialing)
+	defer cancel()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(until, "tcp", q.Endpoint)
+		if err == nil {
+			conn.Close()
+			f.Reach = ReachTCP
+			return true
+		}
+		if until.Err() == nil || f.Problem == "" {
+			f.failed(err)
+		}
+		var noHost *net.DNSError
+		if errors.As(err, &noHost) && noHost.IsNotFound {
+			return false
+		}
+		select {
+		case <-until.Done():
+			return false
+		case <-time.After(min(2*time.Second, q.Dialing/4)):
+		}
+	}
+}
+
+// failed notes why a request did not come through.
+func (f *Found) failed(err error) {
+	var timeout net.Error
+	f.Refused = errors.Is(err, syscall.ECONNREFUSED)
+	f.Slow = errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+	f.Problem = err.Error()
+	if i := strings.LastIndex(f.Problem, ": "); i >= 0 {
+		f.Problem = f.Problem[i+2:]
+	}
+}
+
+// readInfo reads cluster-info without knowing who answers, and returns the CA in it once
+// its signature shows that who answers knows the token.
+func (f *Found) readInfo(ctx context.Context, q Question) []byte {
+	c := New(q.Endpoint, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, "", q.Patience)
+	defer c.Close()
+	var info struct{ Data map[string]string }
+	res, err := c.do(ctx, http.MethodGet, "/api/v1/namespaces/kube-public/configmaps/cluster-info", "", nil, &info)
+	if res != nil {
+		f.Reach = ReachTLS
+		f.ServerTime, _ = http.ParseTime(res.Header.Get("Date")) // zero without one
+	}
+	var status *StatusError
+	if errors.As(err, &status) {
+		f.Foreign = status.Code
+	}
+	if err != nil {
+		f.failed(err)
+		return nil
+	}
+	content, ok := info.Data["kubeconfig"]
+	if !ok {
+		f.Foreign, f.Problem = http.StatusOK, "its cluster-info has no kubeconfig"
+		return nil
+	}
+	f.Reach = ReachInfo
+	id, _, _ := strings.Cut(q.Token, ".")
+	switch signed := info.Data["jws-kubeconfig-"+id]; {
+	case signed == "":
+		f.NoSignature = true
+		return nil
+	case !Signed(content, signed, q.Token):
+		f.BadSignature = true
+		return nil
+	}
+	file, err := kubeconfig.Parse([]byte(content))
+	if err != nil {
+		f.Problem = "its cluster-info cannot be read"
+		return nil
+	}
+	about, err := file.OnlyCluster()
+	if err != nil {
+		f.Problem = "its cluster-info cannot be read"
+		return nil
+	}
+	if server := about.Text("server"); server != "https://"+q.Endpoint {
+		f.Server = server
+	}
+	if ca, err := about.CAs(); err == nil && len(ca) > 0 {
+		return ca
+	}
+	f.Problem = "its cluster-info has no CA"
+	return nil
+}
+
+// knowCA compares the CA with what was asked for.
+func (f *Found) knowCA(q Question, ca []byte) bool {
+	all := certificates(ca)
+	if len(all) == 0 {
+		f.Problem = "the CA cannot be read"
+		return false
+	}
+	f.NotBefore, f.NotAfter = all[0].NotBefore, all[0].NotAfter
+	for _, cert := range all {
+		f.CAHashes = append(f.CAHashes, KeyHash(cert))
+	}
+	f.OtherCA = len(q.Hashes) > 0 && !slices.ContainsFunc(q.Hashes, func(want string) bool {
+		return slices.ContainsFunc(f.CAHashes, func(is string) bool { return strings.EqualFold(is, want) })
+	})
+	return !f.OtherCA
+}
+
+// ask makes the requests of which the server has to be known.
+func (f *Found) ask(ctx context.Context, q Question, ca []byte) {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	c := q.Client
+	if c == nil {
+		c = New(q.Endpoint, &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, q.Bearer, q.Patience)
+		defer c.Close()
+	}
+	var version struct{ GitVersion string }
+	res, err := c.do(ctx, http.MethodGet, "/version", "", nil, &version)
+	if res != nil {
+		f.Reach = ReachCluster
+		f.ServerTime, _ = http.ParseTime(res.Header.Get("Date")) // zero without one
+	}
+	var invalid *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &invalid):
+		f.Untrusted = invalid.Err.Error()
+		return
+	case IsStatus(err, http.StatusUnauthorized):
+		f.Denied = true
+		return
+	case err != nil:
+		f.failed(err)
+		return
+	}
+	f.Version = version.GitVersion
+	node, err := c.Node(ctx, q.Node)
+	if IsStatus(err, http.StatusUnauthorized) {
+		f.Denied = true
+	}
+	f.Node, f.NodeKnown = node, err == nil
+}

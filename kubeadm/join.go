@@ -1,0 +1,271 @@
+package kubeadm
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+
+	yaml "go.yaml.in/yaml/v3"
+)
+
+// joinFlags are the flags of `kubeadm join` over all versions (cmd/join.go, addJoinConfigFlags
+// and addJoinOtherFlags).
+func joinFlags() []FlagSpec {
+	return append(specs(false,
+		"apiserver-advertise-address", "apiserver-bind-port", "certificate-key", "config", "cri-socket", "discovery-file",
+		"discovery-token", "discovery-token-ca-cert-hash", "experimental-kustomize/k", "experimental-patches",
+		"feature-gates", "ignore-preflight-errors", "node-name", "patches", "rootfs", "skip-phases", "tls-bootstrap-token",
+		"token", "v/v", "vmodule", "log-file", "log-dir", "log-file-max-size", "log-backtrace-at", "stderrthreshold"),
+		specs(true, "control-plane", "experimental-control-plane", "discovery-token-unsafe-skip-ca-verification", "dry-run",
+			"help/h", "add-dir-header", "alsologtostderr", "logtostderr", "one-output", "skip-headers", "skip-log-headers")...)
+}
+
+// joinFields maps the flags of `kubeadm join` to fields of JoinConfiguration. The paths are
+// the same from v1beta1 to v1beta4.
+func joinFields() map[string]flagField {
+	token := []string{"discovery", "bootstrapToken"}
+	return map[string]flagField{
+		"node-name":                    {false, []string{"nodeRegistration", "name"}, asText},
+		"cri-socket":                   {false, []string{"nodeRegistration", "criSocket"}, asText},
+		"patches":                      {false, []string{"patches", "directory"}, asText},
+		"discovery-file":               {false, []string{"discovery", "file", "kubeConfigPath"}, asText},
+		"discovery-token":              {false, append(token, "token"), asText},
+		"discovery-token-ca-cert-hash": {false, []string{"discovery", "bootstrapToken", "caCertHashes"}, asTexts},
+		"discovery-token-unsafe-skip-ca-verification": {false,
+			[]string{"discovery", "bootstrapToken", "unsafeSkipCAVerification"}, asSwitch},
+		"tls-bootstrap-token": {false, []string{"discovery", "tlsBootstrapToken"}, asText},
+	}
+}
+
+func asSwitch(v string) (valueNode, error) {
+	on, err := strconv.ParseBool(v)
+	if err != nil {
+		return nil, fmt.Errorf("%q is neither true nor false", v)
+	}
+	return boolean(strconv.FormatBool(on)), nil
+}
+
+// translateJoin writes what of a join's arguments is no flag with a field of its own.
+func (c *Config) translateJoin(a Args, api string) (taken []string) {
+	m := c.ensure(kindJoin, api)
+	if file := scalar(find(m, "discovery", "file", "kubeConfigPath")); len(a.Words) > 0 && file == "" {
+		put(m, text(a.Words[0]), "discovery", "bootstrapToken", "apiServerEndpoint")
+	}
+	token, given := a.Get("token")
+	if !given {
+		return nil
+	}
+	for _, path := range [][]string{{"discovery", "tlsBootstrapToken"}, {"discovery", "bootstrapToken", "token"}} {
+		file := find(m, "discovery", "file") != nil && path[1] == "bootstrapToken"
+		if scalar(find(m, path...)) == "" && !file {
+			put(m, text(token), path...)
+		}
+	}
+	return []string{"token"}
+}
+
+// Discovery is how a board is to find the cluster that it joins, and to be sure of it.
+type Discovery struct {
+	// Endpoint is the API server's host:port, empty with File.
+	Endpoint string
+	// Token has the form ID.SECRET; it is secret.
+	Token string
+	// Hashes are those that the CA's public key may have, "sha256:…" of its SPKI; with
+	// AnyCA none is asked for.
+	Hashes []string
+	AnyCA  bool
+	// File is a kubeconfig's path or URL.
+	File string
+	// BootstrapToken is what the kubelet asks for its certificate with; it is secret.
+	BootstrapToken string
+}
+
+// ArgumentError says which argument of a command is wrong.
+type ArgumentError struct {
+	Err  error
+	Help string
+}
+
+func (e *ArgumentError) Error() string { return e.Err.Error() }
+func (e *ArgumentError) Unwrap() error { return e.Err }
+
+// Hint says what can be done.
+func (e *ArgumentError) Hint() string { return e.Help }
+
+// askAgain is how a correct join command is had.
+const askAgain = "on a control-plane node, this prints a join command that is complete and fresh: " +
+	"kubeadm token create --print-join-command"
+
+// DiscoveryOf reads it from a join's arguments or its --config, and refuses what kubeadm
+// would (apis/kubeadm/validation/validation.go): with an [*ArgumentError] or, about file, a
+// [*ConfigError]. No error holds a token.
+func DiscoveryOf(c *Config, a Args, file string) (Discovery, error) {
+	from := c
+	if c == nil {
+		from = (&Config{}).For(Join)
+		known := Args{Words: a.Words}
+		for _, f := range a.Flags {
+			if _, ok := joinFields()[f.Name]; ok || f.Name == "token" {
+				known.Flags = append(known.Flags, f)
+			}
+		}
+		if err := from.writeFlags(known, "v1beta4"); err != nil {
+			return Discovery{}, &ArgumentError{err, askAgain}
+		}
+		from.translateJoin(a, "v1beta4")
+	}
+	m := from.doc(kindJoin)
+	d := find(m, "discovery")
+	one := func(path ...string) string { return scalar(find(d, path...)) }
+	found := Discovery{
+		Endpoint: one("bootstrapToken", "apiServerEndpoint"), Token: one("bootstrapToken", "token"),
+		File: one("file", "kubeConfigPath"), BootstrapToken: one("tlsBootstrapToken"),
+		AnyCA: one("bootstrapToken", "unsafeSkipCAVerification") == "true",
+	}
+	if list := find(d, "bootstrapToken", "caCertHashes"); list != nil {
+		for _, item := range list.Content {
+			found.Hashes = append(found.Hashes, scalar(item))
+		}
+	}
+	if found.BootstrapToken == "" {
+		found.BootstrapToken = found.Token
+	}
+	w := found.wrong(len(a.Words))
+	if w == nil {
+		return found, nil
+	}
+	if c == nil {
+		return found, &ArgumentError{fmt.Errorf("%s: %w", w.flag, w.err), w.help}
+	}
+	line := 0
+	for n, path := m, append([]string{"discovery"}, w.path...); n != nil; path = path[1:] {
+		line = n.Line
+		if len(path) == 0 {
+			break
+		}
+		n = find(n, path[0])
+	}
+	return found, &ConfigError{File: file, Line: line, Field: strings.Join(append([]string{kindJoin, "discovery"},
+		w.path...), "."), Err: w.err, Help: w.help}
+}
+
+// wrong is one thing that is wrong with a Discovery: which flag, or which field below
+// "discovery", and why.
+type wrong struct {
+	flag string
+	path []string
+	err  error
+	help string
+}
+
+func (d Discovery) wrong(words int) *wrong {
+	flag := func(name string, err error, help string, path ...string) *wrong { return &wrong{name, path, err, help} }
+	switch {
+	case words > 1:
+		return flag("join", errors.New("more than one address of an API server"), askAgain)
+	case d.File != "" && (d.Endpoint != "" || d.Token != ""):
+		return flag("flag --discovery-file", errors.New("a discovery file and a discovery token exclude each other"),
+			"leave one of the two out", "file")
+	case d.File != "":
+		if d.BootstrapToken != "" {
+			return badToken("flag --tls-bootstrap-token", d.BootstrapToken, "tlsBootstrapToken")
+		}
+		return nil
+	case d.Endpoint == "":
+		return flag("join", errors.New("the API server's address is missing"), askAgain, "bootstrapToken",
+			"apiServerEndpoint")
+	}
+	if err := endpoint(d.Endpoint); err != nil {
+		return flag("join", err, "write it as HOST:PORT, such as 192.168.1.5:6443", "bootstrapToken", "apiServerEndpoint")
+	}
+	if d.Token == "" {
+		return flag("flag --token", errors.New("it is missing"), askAgain, "bootstrapToken", "token")
+	}
+	if w := badToken("flag --token", d.Token, "bootstrapToken", "token"); w != nil {
+		return w
+	}
+	if w := badToken("flag --tls-bootstrap-token", d.BootstrapToken, "tlsBootstrapToken"); w != nil {
+		return w
+	}
+	if len(d.Hashes) == 0 && !d.AnyCA {
+		return flag("flag --discovery-token-ca-cert-hash", errors.New("it is missing: without it anybody could pose as "+
+			"the API server"), askAgain, "bootstrapToken", "caCertHashes")
+	}
+	for _, h := range d.Hashes {
+		if err := keyHash(h); err != nil {
+			return flag("flag --discovery-token-ca-cert-hash", err, askAgain, "bootstrapToken", "caCertHashes")
+		}
+	}
+	return nil
+}
+
+// tokenWhole is a bootstrap token's form (k8s.io/cluster-bootstrap/token/api).
+var tokenWhole = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
+
+func badToken(where, token string, path ...string) *wrong {
+	if tokenWhole.MatchString(token) {
+		return nil
+	}
+	why := "it has not the form of a bootstrap token: six letters and digits, a dot, sixteen letters and digits"
+	if tokenWhole.MatchString(strings.ToLower(token)) {
+		why = "a bootstrap token has no capital letters"
+	}
+	return &wrong{where, path, errors.New(why), askAgain}
+}
+
+// keyHash checks one hash (cmd/kubeadm/app/util/pubkeypin).
+func keyHash(h string) error {
+	format, value, ok := strings.Cut(h, ":")
+	switch raw, err := hex.DecodeString(value); {
+	case !ok || !strings.EqualFold(format, "sha256"):
+		return fmt.Errorf("%q does not begin with sha256:", brief(h))
+	case err != nil:
+		return fmt.Errorf("%q has letters that are none of 0 to 9 and a to f", brief(h))
+	case len(raw) != 32:
+		return fmt.Errorf("%q has %d digits after sha256:, not 64: was it cut off?", brief(h), len(value))
+	}
+	return nil
+}
+
+func brief(s string) string {
+	if len(s) > 80 {
+		return s[:80] + "…"
+	}
+	return s
+}
+
+// endpoint checks a host:port as kubeadm does with a join's.
+func endpoint(text string) error {
+	if strings.Contains(text, "://") {
+		return fmt.Errorf("%q is a URL, not an address", brief(text))
+	}
+	host, number, err := net.SplitHostPort(text)
+	if err != nil || host == "" {
+		return fmt.Errorf("%q is not of the form HOST:PORT", brief(text))
+	}
+	if err := port(number, false); err != nil {
+		return fmt.Errorf("%q: %w", brief(text), err)
+	}
+	return hostPort(text, false)
+}
+
+// IsURL reports whether a discovery file lies on a server.
+func IsURL(file string) bool {
+	return strings.HasPrefix(file, "https://") || strings.HasPrefix(file, "http://")
+}
+
+// TokenID is the part of a bootstrap token that is no secret.
+func TokenID(token string) string {
+	id, _, _ := strings.Cut(token, ".")
+	return id
+}
+
+// JoinsControlPlane reports whether a join is that of another control plane.
+func JoinsControlPlane(c *Config, a Args) bool {
+	n := find(c.doc(kindJoin), "controlPlane")
+	return a.Bool("control-plane") || a.Bool("experimental-control-plane") || n != nil && n.Kind == yaml.MappingNode
+}
