@@ -125,8 +125,8 @@ func (b Board) refuseDiskHere(ctx context.Context, j *journal) error {
 	if device == "" {
 		device = "a disk"
 	}
-	return unsuitable("leave out --without-disk (or disconnect the disk)", "%s is there: %s at %s", "UUID="+j.UUID,
-		device, j.Mount)
+	return unsuitable("leave out --without-disk; if it is dead, disconnect it and restart the board",
+		"%s is there: %s at %s", "UUID="+j.UUID, device, j.Mount)
 }
 
 // checkUse refuses a choice that stands for nothing.
