@@ -12,8 +12,8 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 )
 
 // finish removes what only a run needs.

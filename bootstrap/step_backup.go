@@ -12,10 +12,10 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/runner"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/runner"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 )
 
 // kubeletFiles are what `kubeadm upgrade` writes of the kubelet's, in /var/lib/kubelet.

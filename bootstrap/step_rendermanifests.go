@@ -8,10 +8,10 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 )
 
 // renderManifests has kubeadm write manifests into a folder that stands in the place of

@@ -17,9 +17,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/podlog"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/runner"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/runner"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 )
 
 // switchManifests stops the control plane, copies etcd's data or puts an earlier copy in

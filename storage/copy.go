@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 
 	"golang.org/x/sys/unix"
 

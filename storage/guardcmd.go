@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )

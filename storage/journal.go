@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"

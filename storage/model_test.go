@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 
 	"github.com/stretchr/testify/require"
 )

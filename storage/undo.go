@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
 	"golang.org/x/sys/unix"
 

@@ -23,10 +23,10 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 )
 
 // upgradeBackups is where copies of /etc/kubernetes are kept.
