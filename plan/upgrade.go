@@ -99,7 +99,11 @@ func (u upgradeMaker) preflight() RunPhases {
 	if len(u.f.Kubeadm.Phases(kubeadm.UpgradeApply)) == 0 {
 		what = "run kubeadm's dry run of the upgrade, with its checks"
 	}
-	return RunPhases{Name: "checks", What: what, Keep: keep, Ignore: u.testJob(), Attempts: 1}
+	attempts := 1
+	if u.slow {
+		attempts = 3 // most of what they ask the API server has one try of 10 s, and they change nothing
+	}
+	return RunPhases{Name: "checks", What: what, Keep: keep, Ignore: u.testJob(), Attempts: attempts}
 }
 
 // testJob is the check that starts a Job and gives it a fixed time.
