@@ -75,7 +75,8 @@ func (r Report) Sum() string {
 	fails, warnings := len(r.Of(Fail)), len(r.Of(Warning))
 	switch {
 	case fails > 0 && warnings > 0:
-		return count(fails, "finding", "findings") + " would make " + verb + " fail, " + count(warnings, "warning", "warnings")
+		return count(fails, "finding", "findings") + " would make " + verb + " fail, " +
+			count(warnings, "warning", "warnings")
 	case fails > 0:
 		return count(fails, "finding", "findings") + " would make " + verb + " fail"
 	case warnings > 0:
