@@ -93,7 +93,7 @@ func FromKubeconfig(text []byte, at func(string) string, patience time.Duration)
 func ServerOf(text []byte, at func(string) string) (endpoint string, ca []byte, err error) {
 	file, err := kubeconfig.Parse(text)
 	if err != nil {
-		return "", nil, err
+		return "", nil, errors.New("it is no kubeconfig")
 	}
 	about, err := file.OnlyCluster()
 	if err != nil {

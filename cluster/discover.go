@@ -74,6 +74,9 @@ type Found struct {
 	// Node is what has the board's name now; NodeKnown is false when it could not be asked.
 	Node      Node
 	NodeKnown bool
+	// KubeletConfig is the configuration that the cluster has for kubelets, in YAML; empty where
+	// it was not shown, as by clusters before v1.24, which have one for each version.
+	KubeletConfig string
 	// Denied: the cluster does not accept the credentials.
 	Denied bool
 }
@@ -240,4 +243,8 @@ func (f *Found) ask(ctx context.Context, q Question, ca []byte) {
 		f.Denied = true
 	}
 	f.Node, f.NodeKnown = node, err == nil
+	var config struct{ Data map[string]string }
+	if c.Get(ctx, "/api/v1/namespaces/kube-system/configmaps/kubelet-config", &config) == nil {
+		f.KubeletConfig = config.Data["kubelet"]
+	}
 }

@@ -112,7 +112,7 @@ func Diagnose(f Facts) Report {
 	for i := range r.Findings {
 		found := &r.Findings[i]
 		if f.Join != nil {
-			ofJoin(found)
+			f.Join.ofJoin(found)
 		}
 		if f.Host.Stopped {
 			found.Fix = f.atRest(found.Fix)

@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -205,8 +206,8 @@ func versionSkew(f Facts) []Finding {
 	case !unknown && (f.Kubelet.Minor > server.Minor || f.Kubelet.Major != server.Major):
 		return joinFail(id, seen, "a kubelet may never be newer than its API server", fix)
 	case !unknown && f.Kubelet.Minor < server.Minor-skew:
-		return joinFail(id, seen, fmt.Sprintf("a kubelet may be %d minor versions older than its API server at most",
-			skew), fix)
+		return joinFail(id, seen,
+			fmt.Sprintf("a kubelet may be %d minor versions older than its API server at most", skew), fix)
 	case f.Known && f.Kubeadm.Version.Minor != server.Minor:
 		return one(Finding{ID: id, Severity: Warning, Seen: seen, Fix: []string{fix},
 			Means: "kubeadm is to be of the cluster's minor version: its configuration may be of a version that this one does " +
@@ -215,8 +216,14 @@ func versionSkew(f Facts) []Finding {
 	return fine(id, seen)
 }
 
-// ofJoin words a finding for a board that joins: most are worded for init.
-func ofJoin(found *Finding) {
+// ofJoin makes a finding one for a board that joins: most are worded for init, and what the
+// kubelet takes is for the cluster's configuration to say, which a busy API server may not
+// have shown.
+func (j *Join) ofJoin(found *Finding) {
+	byConfig := slices.Contains([]string{"cgroup-version", "swap", "cgroup-driver"}, found.ID)
+	if byConfig && found.Severity == Fail && (j.Found == nil || j.Found.KubeletConfig == "") {
+		found.Severity = Warning
+	}
 	word := func(text string) string {
 		text = strings.ReplaceAll(text, "kubeadm-arm init", "kubeadm-arm join")
 		return strings.ReplaceAll(text, "init would", "join would")

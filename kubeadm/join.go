@@ -52,7 +52,7 @@ func asSwitch(v string) (valueNode, error) {
 // translateJoin writes what of a join's arguments is no flag with a field of its own.
 func (c *Config) translateJoin(a Args, api string) (taken []string) {
 	m := c.ensure(kindJoin, api)
-	if file := scalar(find(m, "discovery", "file", "kubeConfigPath")); len(a.Words) > 0 && file == "" {
+	if len(a.Words) > 0 {
 		put(m, text(a.Words[0]), "discovery", "bootstrapToken", "apiServerEndpoint")
 	}
 	token, given := a.Get("token")

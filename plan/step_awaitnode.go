@@ -32,9 +32,8 @@ func (AwaitNode) Title() string { return "wait for the Node" }
 
 // Detail implements Step.
 func (s AwaitNode) Detail() string {
-	return fmt.Sprintf("its certificate, the Node, Ready; given up when nothing new comes for %s, or after %d restarts "+
-		"of "+
-		"the kubelet", text.Duration(s.Patience), s.Restarts)
+	return fmt.Sprintf("its certificate, the Node, Ready; given up when nothing new comes for %s, or after "+
+		"%d restarts of the kubelet", text.Duration(s.Patience), s.Restarts)
 }
 
 // Check implements Step.

@@ -29,7 +29,7 @@ type badInput struct {
 
 // The catalogue, by what is wrong.
 func badInputs() []badInput {
-	return slices.Concat(badFlags(), badEnvironment(), badPrograms(), badConfigs(), badJournals(), badBoards(),
+	return slices.Concat(badFlags(), badJoins(), badEnvironment(), badPrograms(), badConfigs(), badJournals(), badBoards(),
 		badManifests(), badReports(), badPatches(), badCPUs(), badStorage())
 }
 
@@ -176,6 +176,37 @@ func badFlags() []badInput {
 		{"flag-of-resume", exitUsage, "resume --config x.yaml", trial{}},
 		{"flag-word-of-abort", exitUsage, "abort now", trial{}},
 		{"flag-patience-of-release", exitUsage, "release --wait --patience long", trial{}},
+	}
+}
+
+// badJoins are joins that cannot work; package kubeadm has the table of all arguments.
+func badJoins() []badInput {
+	const token, hash = " --token abcdef.0123456789abcdef", " --discovery-token-ca-cert-hash sha256:00"
+	const head = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: "
+	config := func(name string, code int, text string) badInput {
+		return badInput{"join-config-" + name, code, "join --config j.yaml", with("/mnt/j.yaml", file(text))}
+	}
+	return []badInput{
+		{"join-no-endpoint", exitUsage, "join" + token, trial{}},
+		{"join-two-endpoints", exitUsage, "join 10.0.0.1:6443 10.0.0.2:6443" + token, trial{}},
+		{"join-url", exitUsage, "join https://10.0.0.1:6443" + token + hash, trial{}},
+		{"join-no-port", exitUsage, "join 10.0.0.1" + token + hash, trial{}},
+		{"join-no-token", exitUsage, "join 10.0.0.1:6443" + hash, trial{}},
+		{"join-token-cut-off", exitUsage, "join 10.0.0.1:6443 --token abcdef.0123" + hash, trial{}},
+		{"join-no-hash", exitUsage, "join 10.0.0.1:6443" + token, trial{}},
+		{"join-hash-cut-off", exitUsage, "join 10.0.0.1:6443" + token + hash, trial{}},
+		{"join-file-and-token", exitUsage, "join 10.0.0.1:6443 --discovery-file f" + token, trial{}},
+		{"join-file-missing", exitBadInput, "join --discovery-file /mnt/none", trial{}},
+		{"join-file-noise", exitBadInput, "join --discovery-file f", with("/mnt/f", file("hello"))},
+		{"join-file-of-no-cluster", exitBadInput, "join --discovery-file f", with("/mnt/f", file("kind: Config\n"))},
+		{"join-not-root", exitNotRoot, "join 10.0.0.1:6443" + token, trial{Nobody: true}},
+		{"join-profile", exitUsage, "join --profile turbo", trial{}},
+		{"join-token-without-value", exitUsage, "join 10.0.0.1:6443 --token", trial{}},
+		config("missing", exitBadConfig, ""),
+		config("of-init", exitBadConfig, head+"InitConfiguration\n"),
+		config("empty", exitBadConfig, head+"JoinConfiguration\n"),
+		config("wrong-type", exitBadConfig, head+"JoinConfiguration\ndiscovery: [1]\n"),
+		config("old", exitBadConfig, "apiVersion: kubeadm.k8s.io/v1beta2\nkind: JoinConfiguration\n"),
 	}
 }
 

@@ -134,6 +134,8 @@ type doctorInputs struct {
 	// already.
 	path      string
 	behaviour *kubeadm.Behaviour
+	// kubelets is the configuration that the cluster to join has for kubelets.
+	kubelets string
 	// again are the flags that doctor is to be repeated with.
 	again string
 	// resuming is set when an interrupted run is gone on with.
@@ -325,6 +327,7 @@ var kubeletSetting = regexp.MustCompile(`"?(failSwapOn|failCgroupV1|cgroupDriver
 // kubelet and etcd are configured with: a board that works by them is not refused. A patch
 // that cannot be read is named by init itself.
 func (e doctorInputs) patched(a *doctor.Ask) {
+	setKubelet(a, e.kubelets)
 	dir := patchesFolder(e.args, e.config)
 	if dir == "" {
 		return
@@ -339,10 +342,7 @@ func (e doctorInputs) patched(a *doctor.Ask) {
 			continue
 		}
 		if strings.HasPrefix(entry.Name(), "kubeletconfiguration") {
-			for _, m := range kubeletSetting.FindAllStringSubmatch(string(text), -1) {
-				*map[string]*string{"failSwapOn": &a.FailSwapOn, "failCgroupV1": &a.FailCgroupV1,
-					"cgroupDriver": &a.CgroupDriver}[m[1]] = m[2]
-			}
+			setKubelet(a, string(text))
 		}
 		if strings.HasPrefix(entry.Name(), "etcd") && strings.Contains(string(text), "ETCD_UNSUPPORTED_ARCH") {
 			a.EtcdArchSet = true
@@ -350,10 +350,21 @@ func (e doctorInputs) patched(a *doctor.Ask) {
 	}
 }
 
+// setKubelet takes over what a text configures the kubelet with.
+func setKubelet(a *doctor.Ask, text string) {
+	for _, m := range kubeletSetting.FindAllStringSubmatch(text, -1) {
+		*map[string]*string{"failSwapOn": &a.FailSwapOn, "failCgroupV1": &a.FailCgroupV1,
+			"cgroupDriver": &a.CgroupDriver}[m[1]] = m[2]
+	}
+}
+
 // checkBoard is doctor's look at the board before a command changes anything.
 func (r *boardRun) checkBoard(ctx context.Context) doctor.Report {
 	e := doctorInputs{v: r.invocation, root: "/", board: r.board, args: r.args, config: r.config, path: r.path,
 		behaviour: &r.behaviour, resuming: r.resume != nil}
+	if r.found != nil {
+		e.kubelets = r.found.KubeletConfig
+	}
 	e.again = repeated(r.args)
 	f := e.facts(ctx)
 	if r.command == kubeadm.Join {

@@ -62,11 +62,18 @@ func (r *boardRun) gatherJoin(ctx context.Context) error {
 	if err := r.gather(ctx); err != nil {
 		return err
 	}
-	if r.resume != nil {
-		return nil // the cluster has been found, and the token may be nowhere but in our copy
-	}
 	file, _ := r.args.Get("config")
-	d, err := kubeadm.DiscoveryOf(r.config, r.args, file)
+	config := r.config
+	if copied := board().ConfigCopy(); r.resume != nil && exists(copied) {
+		// The token of an interrupted run may be nowhere else.
+		var err error
+		if config, _, err = readConfigFile(copied); err != nil {
+			return err
+		}
+		file = copied
+		config.For(kubeadm.Join)
+	}
+	d, err := kubeadm.DiscoveryOf(config, r.args, file)
 	if err != nil {
 		return err
 	}
@@ -118,8 +125,8 @@ func questionOf(d kubeadm.Discovery) (cluster.Question, error) {
 
 func badDiscovery(file string, err error) error {
 	return &problem{exitBadInput, "copy it anew from a control-plane node: kubectl -n kube-public get configmap " +
-		"cluster-info " +
-		"-o jsonpath='{.data.kubeconfig}'; and give --tls-bootstrap-token", fmt.Errorf("discovery file %s: %w", file, err)}
+		"cluster-info -o jsonpath='{.data.kubeconfig}'; and give --tls-bootstrap-token",
+		fmt.Errorf("discovery file %s: %w", file, err)}
 }
 
 // planJoin decides.
