@@ -44,7 +44,7 @@ cross: ## static binaries for ARMv5, ARMv6, ARMv7, arm64 and amd64, with sizes
 BUILD_LAB = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
 lab: ## the programs of lab (boards to try it on) into bin/
 	cd lab && $(BUILD_LAB) -o ../$(BIN)/lab . && $(BUILD_LAB) -o ../$(BIN)/storage-board ./storage && \
-	  $(BUILD_LAB) -o ../$(BIN)/ ./demo ./boards ./calibrate ./walk ./drawer ./join
+	  $(BUILD_LAB) -o ../$(BIN)/ ./demo ./boards ./calibrate ./walk ./drawer ./join ./upgrade
 
 deps: lab ## install the Debian packages that boards need
 	$(BIN)/lab deps
@@ -113,15 +113,25 @@ drawer-systemd: build lab ## the units under a real systemd, clock right and wro
 drawer: build lab deps-counted ## boards off for 400 days and at 1970, by kubeadm and kubeadm-arm; writes results (30 min)
 	$(BIN)/drawer --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) $(if $(ONLY),--only $(ONLY)) --results docs/results/drawer.md
 
-# TOOLS=stock, and so on, runs one alone. What earlier calls have kept stays in the document.
+# All boards are in one emulated board four times as fast as a Banana Pi, so that they have one clock, which counts
+# instructions; after init, the first is as fast as one, and a worker half as fast. TOOLS=stock, and so on, runs one
+# tool alone. What earlier calls have kept stays in the document.
 .PHONY: join ha
 JOIN = $(BIN)/join --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --kubernetes $(KUBERNETES) $(if $(TOOLS),--tools $(TOOLS)) \
-  --json $(BIN)/join.json --document docs/results/join.md
-join: build lab deps ## a worker at 5 % joins a board at 10 %, three times by kubeadm and kubeadm-arm (1 h); writes results
-	$(JOIN)
+  --inside 'bananapi*4' --init max --json $(BIN)/join.json --document docs/results/join.md
+join: build lab deps-counted ## a worker joins a slow board, three times by kubeadm and kubeadm-arm (2 h); writes results
+	$(JOIN) --first 25% --others 12%
 
-ha: build lab deps ## two more control planes join a first one, all at 10 % (1 h); writes results
-	$(JOIN) --ha --rounds 1
+ha: build lab deps-counted ## two more control planes join a slow one (2 h); writes results
+	$(JOIN) --ha --rounds 1 --first 32% --others 32%
+
+# Both on equal boards, each with the same share of a core.
+.PHONY: upgrade
+UPGRADE_FROM ?= v1.36.3
+UPGRADE_CPU ?= 5%
+upgrade: build lab deps ## kubeadm's and kubeadm-arm's upgrade on equal slow boards; writes results (1 h)
+	$(BIN)/upgrade --lab $(BIN)/lab --kubeadm-arm $(BIN)/kubeadm-arm --from $(UPGRADE_FROM) --to $(KUBERNETES) --cpu '$(UPGRADE_CPU)' \
+	  --bench testdata/calibration/cpu-005-1core.json --results docs/results/upgrade.md
 
 .PHONY: storage-board raid-board storage-walk
 STORAGE_BOARD = $(BIN)/storage-board --lab $(BIN)/lab --kubernetes $(KUBERNETES)

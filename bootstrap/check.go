@@ -101,6 +101,15 @@ func Check(l state.Layout, in CheckInput) (*journal.Journal, error) {
 
 // mayBegin looks whether the board is in the state that a command starts from.
 func mayBegin(l state.Layout, in CheckInput) error {
+	if in.Command == kubeadm.UpgradeApply {
+		for _, path := range []string{l.Manifest(plan.APIServer), l.AdminConf(), l.KubeletConf()} {
+			if !durable.Exists(path) {
+				return state.Refuse(state.NoCluster, fmt.Errorf("there is no control plane of kubeadm's here: %s is missing", path),
+					"upgrade apply is for the first control-plane node; on all others: kubeadm-arm upgrade node")
+			}
+		}
+		return manifests.CheckForeign(l)
+	}
 	return checkFresh(l, in.Ignore) // init sets up a board that belongs to no cluster
 }
 
@@ -118,7 +127,7 @@ func refuseSpecial(l state.Layout, files []string) error {
 
 // refuseSpecialCertificates does the same with the owner's folder of certificates.
 func (r *run) refuseSpecialCertificates() error {
-	dir := r.layout.Certificates(r.Config, r.Args)
+	dir := r.certificates()
 	var all []string
 	for _, name := range kubeadm.CertificateFiles() {
 		all = append(all, filepath.Join(dir, name))
@@ -238,9 +247,12 @@ func otherInit(l state.Layout) error {
 
 // verbOf is the command of kubeadm's that changes a board, empty for another.
 func verbOf(words []string) string {
-	for _, w := range words {
+	for i, w := range words {
 		if slices.Contains([]string{"init", "join", "reset"}, w) {
 			return w
+		}
+		if w == "upgrade" && i+1 < len(words) && slices.Contains([]string{"apply", "node"}, words[i+1]) {
+			return w + " " + words[i+1]
 		}
 	}
 	return ""

@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
@@ -13,11 +14,37 @@ import (
 
 // writeConfig writes the copy of the configuration that kubeadm gets.
 func (r *run) writeConfig() error {
-	c, err := MakeConfig(r.Plan.Command, r.Plan.Config, r.Config, r.Args, r.Behaviour)
+	var c *kubeadm.Config
+	var err error
+	if r.Plan.Command == kubeadm.UpgradeApply {
+		u := r.upgrade()
+		u.Timeouts = map[string]time.Duration{}
+		for _, e := range r.Plan.Config.Edits {
+			if t, ok := e.(plan.RaisedTimeout); ok {
+				u.Timeouts[t.Path[len(t.Path)-1]] = t.AtLeast
+			}
+		}
+		c, err = kubeadm.UpgradeConfigOf(r.Config, r.Args, r.Behaviour, u)
+	} else {
+		c, err = MakeConfig(r.Plan.Command, r.Plan.Config, r.Config, r.Args, r.Behaviour)
+	}
 	if err != nil {
 		return err
 	}
 	return r.storeConfig(c)
+}
+
+// keepClusterConfig keeps the cluster's own configuration for an upgrade that is resumed
+// while no API server answers.
+func (r *run) keepClusterConfig() error {
+	text, err := r.Cluster.Bytes()
+	if err == nil {
+		err = r.layout.FS.WriteFile(r.layout.ClusterConfig(), text, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the cluster's configuration: %w", err)
+	}
+	return nil
 }
 
 func (r *run) storeConfig(c *kubeadm.Config) error {

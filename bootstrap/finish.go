@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -67,7 +70,10 @@ func tidy(l state.Layout) error {
 	if err := manifests.RemoveUnit(l); err != nil {
 		return fmt.Errorf("tidy up: %w", err)
 	}
-	for _, path := range []string{l.ConfigCopy(), l.Lock(), l.Journal()} {
+	if err := removeUpgrade(l); err != nil {
+		return fmt.Errorf("tidy up: %w", err)
+	}
+	for _, path := range []string{l.ConfigCopy(), l.ManifestsConfig(), l.ClusterConfig(), l.Lock(), l.Journal()} {
 		if err := l.FS.Remove(path); err != nil {
 			return fmt.Errorf("tidy up: %w", err)
 		}
@@ -79,10 +85,23 @@ func tidy(l state.Layout) error {
 	return nil
 }
 
+// removeUpgrade removes the manifests that an upgrade had written.
+func removeUpgrade(l state.Layout) error {
+	for _, dir := range []string{l.Upgrade(), l.Upgrade() + "-part"} {
+		if !durable.Exists(dir) {
+			continue
+		}
+		if err := tree.Remove(context.Background(), l.FS, dir); err != nil {
+			return err
+		}
+	}
+	return manifests.RemoveIncoming(l)
+}
+
 // removeTemps removes what a killed process left of files it was writing: names
 // with a leading dot that hold the name of a file of kubeadm-arm's.
 func removeTemps(l state.Layout) {
-	ours := []string{".journal.json", ".config.yaml"}
+	ours := []string{".journal.json", ".config.yaml", ".manifests-config.yaml", ".cluster-config.yaml"}
 	for _, c := range plan.Components() {
 		ours = append(ours, "."+c+".yaml")
 	}

@@ -76,6 +76,11 @@ func (r *run) newJournal(before []string) *journal.Journal {
 // prepareConfig writes the copy of the configuration that kubeadm gets, where the plan
 // wants one and the interrupted run has not left it.
 func (r *run) prepareConfig() error {
+	if r.Cluster != nil && r.Resume == nil {
+		if err := r.keepClusterConfig(); err != nil {
+			return err
+		}
+	}
 	if r.Plan.Config == nil || r.journal.Done == len(r.journal.Plan.Steps) {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
@@ -38,6 +39,30 @@ func Abort(l state.Layout) (released []string, err error) {
 		return released, err
 	}
 	return released, tidy(l)
+}
+
+// TurnBack has an interrupted upgrade go back to the version before it: its journal becomes
+// that of the way back, to be gone on with like any other. It returns nil where there is
+// nothing to take back, and Abort is enough.
+func TurnBack(l state.Layout) (*journal.Journal, error) {
+	unlock, err := state.Enter(l)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := otherInit(l); err != nil {
+		return nil, err
+	}
+	j, err := Interrupted(l)
+	if err != nil || j.Plan.GoesBack {
+		return j, err
+	}
+	back, changed := plan.GoBack(j.Plan, j.Done, j.Begun)
+	if !changed {
+		return nil, nil
+	}
+	j.Plan, j.Done, j.Begun = back, 0, false
+	return j, j.Write(l)
 }
 
 // Reset runs kubeadm reset, under the lock where kubeadm-arm has files, and after

@@ -167,7 +167,7 @@ func (r *run) stageAgain(ctx context.Context) error {
 	staged := false
 	for i, s := range r.journal.Plan.Steps {
 		switch s := s.(type) {
-		case plan.StageManifests:
+		case plan.StageManifests, plan.SwitchManifests:
 			staged = i < r.journal.Done
 		case plan.ReleaseManifest:
 			if staged && i >= r.journal.Done {

@@ -35,6 +35,14 @@ type Options struct {
 	// Config is the owner's configuration, nil without --config.
 	Config *kubeadm.Config
 	Plan   plan.Plan
+	// Cluster is the cluster's own configuration, for an upgrade; Config is an
+	// UpgradeConfiguration then.
+	Cluster *kubeadm.Config
+	// Patches is the folder of patches that an upgrade passes to kubeadm; empty for none.
+	Patches string
+	// Renew renews the certificates of an upgrade, and returns where the old ones are;
+	// empty if there was nothing to renew.
+	Renew func(context.Context) (kept string, err error)
 	// Resume is the journal of an interrupted run to go on with, or nil.
 	Resume *journal.Journal
 	// Check is what Check was given: it is asked again under the lock.
@@ -90,6 +98,14 @@ type StepOutcome struct {
 	Attempts int
 }
 
+// certificates is kubeadm's folder of them.
+func (o Options) certificates() string {
+	if o.Cluster != nil {
+		return o.Layout.Certificates(o.Cluster, kubeadm.Args{})
+	}
+	return o.Layout.Certificates(o.Config, o.Args)
+}
+
 type run struct {
 	Options
 	layout  state.Layout
@@ -105,7 +121,7 @@ func newRun(o Options) *run {
 		Options: o, layout: o.Layout,
 		outcome: &Outcome{Restarts: map[string]int{}, Changes: map[string][]patch.Change{}},
 		waiter: &await.Waiter{
-			Layout: o.Layout, Certificates: o.Layout.Certificates(o.Config, o.Args), Pause: o.Pause, Now: o.Now,
+			Layout: o.Layout, Certificates: o.certificates(), Pause: o.Pause, Now: o.Now,
 			Processes: linux.Finder{Proc: linux.Proc(o.Layout.Proc())},
 		},
 	}

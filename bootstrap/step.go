@@ -32,6 +32,11 @@ func executors() map[string]executor {
 		plan.AwaitHealthy{}.Kind():        lasting((*run).awaitHealthy),
 		plan.TuneServices{}.Kind():        simple((*run).tuneServices),
 		plan.KubeletCertificates{}.Kind(): simple((*run).kubeletCertificates),
+		plan.BackUp{}.Kind():              lasting((*run).backUp),
+		plan.RenderManifests{}.Kind():     lasting((*run).renderManifests),
+		plan.SwitchManifests{}.Kind():     lasting((*run).switchManifests),
+		plan.RestoreFiles{}.Kind():        simple((*run).restoreFiles),
+		plan.RenewCertificates{}.Kind():   lasting((*run).renewCertificates),
 		plan.AwaitNode{}.Kind():           lasting((*run).awaitNode),
 	}
 }

@@ -62,6 +62,9 @@ func (r *run) laterPart(s plan.RunPhases) bool {
 // the plan wants one, our copy of the configuration.
 func (r *run) phaseArgs(s plan.RunPhases, again bool) []string {
 	p := r.journal.Plan
+	if p.Command == kubeadm.UpgradeApply {
+		return r.upgradeArgs(s)
+	}
 	args := []string{string(p.Command)}
 	if p.Config == nil { // else they are in it
 		args = append(args, r.Args.Words...)
@@ -107,6 +110,40 @@ func (r *run) phaseArgs(s plan.RunPhases, again bool) []string {
 		args = append(args, "--ignore-preflight-errors="+strings.Join(ignore, ","))
 	}
 	return args
+}
+
+// upgradeArgs are the arguments of one process of an upgrade. Where it cannot be taken
+// apart, its dry run stands for its checks.
+func (r *run) upgradeArgs(s plan.RunPhases) []string {
+	p := r.journal.Plan
+	u := r.upgrade()
+	u.Ignore = s.Ignore
+	config := ""
+	if p.Config != nil {
+		config = r.layout.ConfigCopy()
+	}
+	args := r.Behaviour.UpgradeArgs(r.Args, u, config, s.Keep)
+	if s.Name == "checks" && len(r.Behaviour.Phases(p.Command)) == 0 {
+		args = append(args, "--dry-run")
+	}
+	return args
+}
+
+// upgrade is what kubeadm is to do in an upgrade beside what its owner asked for.
+func (r *run) upgrade() kubeadm.Upgrade {
+	u := kubeadm.Upgrade{Patches: r.Patches}
+	for _, s := range r.journal.Plan.Steps {
+		switch s := s.(type) {
+		case plan.RenderManifests:
+			u.Version = s.Version
+		case plan.SwitchManifests:
+			u.EtcdDone = s.Data != ""
+		}
+	}
+	if u.Version == "" && len(r.Args.Words) > 0 {
+		u.Version = r.Args.Words[0]
+	}
+	return u
 }
 
 // leftByUs are the preflight checks that an interrupted run makes fail

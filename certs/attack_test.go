@@ -102,7 +102,7 @@ func TestRenewedTwice(t *testing.T) {
 	require.NoError(t, err)
 	all := Ask{Now: later, Within: Within, All: true}
 	for _, how := range []string{"killed", "full"} {
-		for at := 1; ; at += 3 { // three is no divisor of the changes of one file
+		for at := 1; ; at += 7 { // seven is no divisor of the changes of one file
 			n := whole.copy()
 			changes := 0
 			hook := full(at)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -259,33 +260,38 @@ func (b Board) Complete(s Seen) (kept string, err error) {
 	return j.Kept, b.sweep(s)
 }
 
-// readJournal takes nothing that install would not have written.
-func (b Board) readJournal(name string) (j journal, err error) {
-	damaged := func(why string) (journal, error) {
-		return journal{}, &safefile.RefusedError{Path: b.at(name), Why: why,
+func (b Board) readJournal(name string) (journal, error) {
+	text, err := b.root().Read(name, maxFile)
+	if err != nil {
+		return journal{}, err
+	}
+	j, err := parseJournal(text)
+	if err != nil {
+		return j, &safefile.RefusedError{Path: b.at(name), Why: err.Error(),
 			Help: "sudo rm " + shell.Quote(b.at(name)) + " && sudo kubeadm-arm certs renew; " +
 				"what the interrupted renewal left is then made again"}
 	}
-	text, err := b.root().Read(name, maxFile)
-	if err != nil {
-		return j, err
-	}
+	return j, nil
+}
+
+// parseJournal takes nothing that install would not have written.
+func parseJournal(text []byte) (j journal, err error) {
 	if err := json.Unmarshal(text, &j); err != nil {
-		return damaged(fmt.Sprintf("is damaged: %v", err))
+		return journal{}, fmt.Errorf("is damaged: %w", err)
 	}
-	if len(j.Files) == 0 || j.Kept != "" && path.Dir(j.Kept) != state {
-		return damaged("is no journal of a renewal")
+	named := path.Dir(j.Kept) == state && path.Clean(j.Kept) == j.Kept && strings.HasPrefix(path.Base(j.Kept), "certs-")
+	if len(j.Files) == 0 || j.Kept != "" && !named {
+		return journal{}, errors.New("is no journal of a renewal")
 	}
 	for _, f := range j.Files {
-		ours := strings.HasPrefix(path.Base(f), "kubelet-") && path.Dir(f) == kubeletPKI
-		for _, l := range leaves(path.Dir(f)) {
-			ours = ours || f == l.File || f == l.Key
-		}
-		for _, l := range leaves(path.Dir(path.Dir(f))) {
+		ours := path.Clean(f) == f && path.Dir(f) == kubeletPKI &&
+			strings.HasPrefix(path.Base(f), "kubelet-") && path.Ext(f) == ".pem"
+		// The certificates' folder is anywhere, and etcd's below it.
+		for _, l := range slices.Concat(leaves(path.Dir(f)), leaves(path.Dir(path.Dir(f)))) {
 			ours = ours || f == l.File || f == l.Key
 		}
 		if !ours {
-			return damaged("names " + f + ", which no renewal replaces")
+			return journal{}, fmt.Errorf("names %q, which no renewal replaces", f)
 		}
 	}
 	return j, nil

@@ -209,8 +209,11 @@ func (f Facts) memoryCgroupOff() Finding {
 	if slices.Contains(f.Host.Cmdline, "cgroup_disable=memory") {
 		found.Seen += ": cgroup_disable=memory in /proc/cmdline"
 	}
+	contradicted := bootWords{Words: memoryOn}.contradicted
 	for _, p := range strings.Fields(memoryOn) {
-		if !slices.Contains(f.Host.Cmdline, p) {
+		// Kernels but the Raspberry Pi's know no cgroup_enable=: there only taking out the opposite helps.
+		opposite := f.Host.BootFile != nil && slices.ContainsFunc(f.Host.BootFile.Words(), contradicted)
+		if opposite || !slices.Contains(f.Host.Cmdline, p) {
 			return f.withBoot(found, memoryOn)
 		}
 	}
@@ -231,11 +234,11 @@ func (f Facts) memoryCgroupAtStart() []Finding {
 		ID: "memory-cgroup", Severity: Fail, Checks: []string{"memory-cgroup", systemCheck},
 		Means: "the kubelet does not start without it",
 	}
-	off := slices.ContainsFunc(b.Words(), bootWords{b.Kind, memoryOn}.contradicted)
+	off := slices.IndexFunc(b.Words(), bootWords{b.Kind, memoryOn}.contradicted)
 	on := slices.Contains(b.Words(), "cgroup_enable=memory") || slices.Contains(b.Words(), "cgroup_memory=1")
 	switch {
-	case off:
-		found.Seen = "the memory cgroup will be off at the next start: " + b.Path + " says cgroup_disable=memory"
+	case off >= 0:
+		found.Seen = "the memory cgroup will be off at the next start: " + b.Path + " says " + b.Words()[off]
 	case !on && b.Kind == host.BootCmdline && b.Generator == "" && f.raspberryKernel():
 		found.Seen = "the memory cgroup will be off at the next start: " + b.Path + " does not switch it on"
 		found.Means = "the Raspberry Pi's kernels leave it off, and the kubelet does not start without it"

@@ -58,18 +58,7 @@ func (f Facts) choose() choice {
 			byRuntime[s.Runtime] = s
 		}
 	}
-	order := []string{"containerd", "CRI-O", "cri-dockerd"}
-	switch {
-	case f.Ask.CRISocket != "" && (way == kubeadm.ExactlyOne || socketPath(f.Ask.CRISocket) != dockershimSocket):
-		return choice{}
-	case f.Ask.CRISocket != "", way == kubeadm.DockerOnly:
-		order = []string{"Docker"}
-	case way == kubeadm.DockerFirst:
-		order = []string{"Docker", "CRI-O"}
-		if byRuntime["Docker"].Path == "" {
-			order = []string{"containerd", "CRI-O"}
-		}
-	}
+	order := f.order(func(name string) bool { return byRuntime[name].Path != "" })
 	var found []host.Socket
 	for _, name := range order {
 		if s := byRuntime[name]; s.Path != "" {
@@ -83,6 +72,65 @@ func (f Facts) choose() choice {
 		return choice{socket: found[0]}
 	}
 	return choice{rivals: found}
+}
+
+// order are the runtimes that kubeadm of this version looks for, the first one first. there
+// reports whether one is on the board.
+func (f Facts) order(there func(runtime string) bool) []string {
+	way := f.Kubeadm.RuntimePolicy()
+	asked := socketPath(f.Ask.CRISocket)
+	switch {
+	case f.Ask.CRISocket == "" && way == kubeadm.DockerOnly,
+		f.Ask.CRISocket != "" && way != kubeadm.ExactlyOne && asked == dockershimSocket:
+		return []string{"Docker"}
+	case f.Ask.CRISocket != "":
+		return slices.DeleteFunc([]string{"containerd", "CRI-O", "cri-dockerd"}, func(name string) bool {
+			return asked != socketPath(parts()[name].socket)
+		})
+	case way == kubeadm.DockerFirst && there("Docker"):
+		return []string{"Docker", "CRI-O"}
+	case way == kubeadm.DockerFirst:
+		return []string{"containerd", "CRI-O"}
+	}
+	return []string{"containerd", "CRI-O", "cri-dockerd"}
+}
+
+// runtimeParts are what a runtime consists of; cri-dockerd's program is not looked for.
+type runtimeParts struct{ socket, program, unit string }
+
+func parts() map[string]runtimeParts {
+	return map[string]runtimeParts{
+		"containerd":  {"unix:///var/run/containerd/containerd.sock", "containerd", "containerd.service"},
+		"CRI-O":       {"unix:///var/run/crio/crio.sock", "crio", "crio.service"},
+		"cri-dockerd": {"unix:///var/run/cri-dockerd.sock", "", "cri-docker.service"},
+		"Docker":      {"/var/run/dockershim.sock", "dockerd", "docker.service"},
+	}
+}
+
+// hasRuntime reports whether a runtime is installed.
+func (f Facts) hasRuntime(name string) bool {
+	p := parts()[name]
+	_, unit := f.Host.Services[p.unit]
+	return p.program != "" && f.installed(p.program) || p.program == "" && unit
+}
+
+// toRun are the runtimes of the order that systemd starts, or else the first one that is
+// installed.
+func (f Facts) toRun() []string {
+	var all, enabled []string
+	for _, name := range f.order(f.hasRuntime) {
+		if !f.hasRuntime(name) {
+			continue
+		}
+		all = append(all, name)
+		if state, there := f.Host.Services[parts()[name].unit]; !there || state == host.UnitEnabled {
+			enabled = append(enabled, name)
+		}
+	}
+	if len(enabled) == 0 && len(all) > 0 {
+		return all[:1]
+	}
+	return enabled
 }
 
 // silent is the first socket of some runtimes that is there and does not answer.
@@ -169,13 +217,10 @@ func (found *Finding) doesNotAnswer(s host.Socket) {
 func (f Facts) rivals(all []host.Socket) Finding {
 	var seen []string
 	found := Finding{ID: "runtime", Severity: Fail, Rule: KubeadmRule}
-	named := map[string]string{
-		"containerd": "unix:///var/run/containerd/containerd.sock", "CRI-O": "unix:///var/run/crio/crio.sock",
-		"cri-dockerd": "unix:///var/run/cri-dockerd.sock", "Docker": "/var/run/dockershim.sock",
-	}
+	named := func(s host.Socket) string { return parts()[s.Runtime].socket }
 	for _, s := range all {
 		seen = append(seen, s.Runtime+" at "+s.Path)
-		found.Fix = append(found.Fix, "nodeRegistration: {criSocket: "+named[s.Runtime]+"}    # "+s.Runtime)
+		found.Fix = append(found.Fix, "nodeRegistration: {criSocket: "+named(s)+"}    # "+s.Runtime)
 	}
 	found.Seen = "more than one container runtime is there: " + strings.Join(seen, ", ")
 	found.Means = `kubeadm takes none of them by itself and stops: "found multiple CRI endpoints on the host"`
@@ -184,8 +229,8 @@ func (f Facts) rivals(all []host.Socket) Finding {
 	}
 	if f.Ask.ConfigFile == "" {
 		found.Fix = []string{
-			"kubeadm-arm init --cri-socket " + named[all[0].Runtime] + "    # " + all[0].Runtime,
-			"kubeadm-arm init --cri-socket " + named[all[1].Runtime] + "    # or " + all[1].Runtime,
+			"kubeadm-arm init --cri-socket " + named(all[0]) + "    # " + all[0].Runtime,
+			"kubeadm-arm init --cri-socket " + named(all[1]) + "    # or " + all[1].Runtime,
 		}
 		return found
 	}
@@ -203,8 +248,11 @@ func (f Facts) uses(runtime string) bool {
 	if c.socket.Answers {
 		return c.socket.Runtime == runtime
 	}
-	programs := map[string]string{"containerd": "containerd", "CRI-O": "crio", "Docker": "dockerd"}
-	return (c.socket.Runtime == runtime || c.socket.Path == "") && f.installed(programs[runtime])
+	if c.socket.Path != "" {
+		return c.socket.Runtime == runtime && f.hasRuntime(runtime)
+	}
+	will := f.toRun()
+	return len(will) > 0 && will[0] == runtime && (len(will) == 1 || !f.Host.Stopped)
 }
 
 // ParseRuntimeVersion finds the version in what `containerd --version` prints,

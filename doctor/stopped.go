@@ -10,24 +10,36 @@ import (
 // runtimeAtStart reports whether a stopped system will have a container runtime once
 // it has started. Sockets are made by what runs.
 func (f Facts) runtimeAtStart() []Finding {
-	for _, r := range []struct{ program, unit string }{
-		{"containerd", "containerd.service"}, {"crio", "crio.service"}, {"dockerd", "docker.service"},
-	} {
-		if !f.installed(r.program) {
-			continue
+	will := f.toRun()
+	if len(will) > 1 {
+		var all []host.Socket
+		for _, name := range will {
+			all = append(all, host.Socket{Runtime: name, Path: socketPath(parts()[name].socket)})
 		}
-		state, there := f.Host.Services[r.unit]
+		return one(f.rivals(all))
+	}
+	for _, name := range will {
+		unit := parts()[name].unit
+		state, there := f.Host.Services[unit]
 		if !there || state == host.UnitEnabled {
-			return fine("runtime", r.program+" is installed")
+			return fine("runtime", name+" is installed")
 		}
-		fix := []string{f.systemctl("enable", r.unit)}
+		fix := []string{f.systemctl("enable", unit)}
 		if state == host.UnitMasked {
-			fix = append([]string{f.systemctl("unmask", r.unit)}, fix...)
+			fix = append([]string{f.systemctl("unmask", unit)}, fix...)
 		}
 		return one(Finding{
-			ID: "runtime", Severity: Fail, Seen: r.unit + " is " + string(state), Checks: []string{"CRI"},
+			ID: "runtime", Severity: Fail, Seen: unit + " is " + string(state), Checks: []string{"CRI"},
 			Means: "it will not run after the next start, and kubeadm's preflight refuses that",
 			Fix:   fix,
+		})
+	}
+	if f.installed("dockerd") {
+		return one(Finding{
+			ID: "runtime", Severity: Fail, Seen: "Docker is installed, and nothing that this kubelet can talk to",
+			Checks: []string{"CRI"}, Means: "since Kubernetes v1.24 the kubelet does not talk to Docker; the containerd " +
+				"that Docker brought along will do",
+			Fix: []string{"sudo apt install containerd"},
 		})
 	}
 	return one(Finding{

@@ -102,11 +102,11 @@ func HasTimeouts(api string) bool {
 // TimeoutsOf are the fields of timeouts that a command of kubeadm's reads, in the kind of
 // document that is its own: InitConfiguration, JoinConfiguration, UpgradeConfiguration
 // (read at v1.36.3 and v1.37.2: all uses of GetActiveTimeouts and of .Timeouts).
-func TimeoutsOf(command string) []string {
-	return map[string][]string{
-		"init":    {"controlPlaneComponentHealthCheck", "kubernetesAPICall", "kubeletHealthCheck"},
-		"upgrade": {"controlPlaneComponentHealthCheck", "kubernetesAPICall", "etcdAPICall", "upgradeManifests"},
-	}[command]
+func TimeoutsOf(v Verb) []string {
+	return map[Verb][]string{
+		Init:         {"controlPlaneComponentHealthCheck", "kubernetesAPICall", "kubeletHealthCheck"},
+		UpgradeApply: {"controlPlaneComponentHealthCheck", "kubernetesAPICall", "etcdAPICall", "upgradeManifests"},
+	}[v]
 }
 
 // IsExperimental reports whether a config API version is one that kubeadm reads and may

@@ -8,16 +8,13 @@ import (
 	"time"
 )
 
-// UpgradePhases are the phases of `kubeadm upgrade apply`, in their order; none where it
-// cannot be taken apart.
-func (b Behaviour) UpgradePhases() []string { return b.list(UpgradePhaseOrder) }
-
 // HasUpgradeConfig reports whether `kubeadm upgrade` reads an UpgradeConfiguration, the
 // only place of its timeouts.
 func (b Behaviour) HasUpgradeConfig() bool { return b.Has(UpgradeConfig) }
 
-// UpgradeFlags are the flags of `kubeadm upgrade apply` and `upgrade node` over all versions.
-func UpgradeFlags() []FlagSpec { return append(InitFlags(), OtherFlags()...) }
+// namesPatches reports whether a config API has a field for the folder of patches. Beside a
+// configuration kubeadm refuses the flag (since v1.23).
+func namesPatches(api string) bool { return api != "v1beta1" && api != "v1beta2" }
 
 // A NodeOfUpgrade is what the control-plane manifests of a node say that the cluster's
 // configuration does not.
@@ -30,8 +27,10 @@ type NodeOfUpgrade struct {
 // manifests that `kubeadm upgrade apply` would: the cluster's own, as its ConfigMap
 // kubeadm-config has it, with another version, and what kubeadm reads of the node
 // (util/config/cluster.go). startup is the timeout that the startup probes follow, 0 for
-// kubeadm's; before v1beta4 it stands in the cluster's own.
-func ManifestsConfig(cluster *Config, to Version, n NodeOfUpgrade, startup time.Duration) ([]byte, error) {
+// kubeadm's; before v1beta4 it stands in the cluster's own. patches is the folder of patches,
+// empty for none.
+func ManifestsConfig(cluster *Config, to Version, n NodeOfUpgrade, startup time.Duration, patches string) ([]byte,
+	error) {
 	c, err := cluster.Clone()
 	if err != nil {
 		return nil, err
@@ -49,12 +48,15 @@ func ManifestsConfig(cluster *Config, to Version, n NodeOfUpgrade, startup time.
 	if startup > 0 && HasTimeouts(api) {
 		c.RaiseOwn(api, startup, "timeouts", "controlPlaneComponentHealthCheck")
 	}
+	if patches != "" && namesPatches(api) {
+		c.SetOwn(api, patches, "patches", "directory")
+	}
 	return c.Bytes()
 }
 
 // ManifestsCommands write the manifests into kubeadm's manifests folder, less etcd's
-// where that is not this cluster's own.
-func (b Behaviour) ManifestsCommands(config, patches string, etcd bool) [][]string {
+// where that is not this cluster's own. cluster's is the API that config is written in.
+func (b Behaviour) ManifestsCommands(cluster *Config, config, patches string, etcd bool) [][]string {
 	phases := []string{"control-plane all"}
 	if etcd {
 		phases = append(phases, "etcd local")
@@ -63,7 +65,7 @@ func (b Behaviour) ManifestsCommands(config, patches string, etcd bool) [][]stri
 	for _, phase := range phases {
 		args := append([]string{"init", "phase"}, strings.Fields(phase)...)
 		args = append(args, "--config="+config)
-		if flag, ok := b.PatchesFlag(); ok && patches != "" {
+		if flag, ok := b.PatchesFlag(); ok && patches != "" && !namesPatches(cluster.API()) {
 			args = append(args, "--"+flag+"="+patches)
 		}
 		all = append(all, args)
@@ -98,6 +100,8 @@ type Upgrade struct {
 	Patches string
 	// EtcdDone says that etcd is to be left alone: kubeadm would copy its data once more.
 	EtcdDone bool
+	// Ignore are preflight checks to ignore beside the owner's.
+	Ignore []string
 	// Timeouts are raised, by field.
 	Timeouts map[string]time.Duration
 }
@@ -168,9 +172,12 @@ func (b Behaviour) UpgradeArgs(a Args, u Upgrade, config string, keep []string) 
 			args = append(args, "--etcd-upgrade=false")
 		}
 	}
+	if ignore := a.List("ignore-preflight-errors"); len(u.Ignore) > 0 && !slices.Contains(ignore, "all") {
+		args = append(args, "--ignore-preflight-errors="+strings.Join(u.Ignore, ","))
+	}
 	skip := slices.Clone(a.List("skip-phases"))
 	if len(keep) > 0 {
-		for _, phase := range b.UpgradePhases() {
+		for _, phase := range b.Phases(UpgradeApply) {
 			if !slices.Contains(keep, phase) && !slices.Contains(skip, phase) {
 				skip = append(skip, phase)
 			}

@@ -1,6 +1,9 @@
 package kubeadm
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A Verb is a command of kubeadm's that sets a board up or changes it, and that kubeadm-arm
 // carries out by a plan.
@@ -8,22 +11,32 @@ type Verb string
 
 // The verbs.
 const (
-	Init Verb = "init"
-	Join Verb = "join"
+	Init         Verb = "init"
+	Join         Verb = "join"
+	UpgradeApply Verb = "upgrade apply"
 )
+
+// Words are the words that kubeadm is called with.
+func (v Verb) Words() []string { return strings.Fields(string(v)) }
 
 // Flags are the flags of a verb over all versions.
 func (v Verb) Flags() []FlagSpec {
-	if v == Join {
+	switch v {
+	case Join:
 		return joinFlags()
+	case UpgradeApply:
+		return append(InitFlags(), OtherFlags()...)
 	}
 	return InitFlags()
 }
 
 // phaseOrder is the row of the version table that has its phases.
 func (v Verb) phaseOrder() FactName {
-	if v == Join {
+	switch v {
+	case Join:
 		return JoinPhaseOrder
+	case UpgradeApply:
+		return UpgradePhaseOrder
 	}
 	return PhaseOrder
 }

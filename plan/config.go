@@ -149,7 +149,7 @@ func (m *maker) timeouts(c *ConfigPlan) {
 				"before kubeadm does")
 		return
 	}
-	for _, t := range m.timeoutsOf("init") {
+	for _, t := range m.timeoutsOf(kubeadm.Init) {
 		m.timeout(c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
 	}
 }
@@ -162,7 +162,7 @@ type timeoutValue struct {
 }
 
 // timeoutsOf are those that a command of kubeadm's reads.
-func (m *maker) timeoutsOf(command string) []timeoutValue {
+func (m *maker) timeoutsOf(command kubeadm.Verb) []timeoutValue {
 	budget := m.startBudget()
 	call := max(time.Minute, roundUp(2*m.apiServerStart, time.Minute))
 	kubelet := max(4*time.Minute, roundUp(2*m.apiServerStart, time.Minute))

@@ -34,8 +34,10 @@ type Facts struct {
 
 // Plan is what a command of kubeadm-arm's is going to do.
 type Plan struct {
-	// Command is kubeadm's command that the plan carries out.
+	// Command is kubeadm's command that the plan carries out; GoesBack says that the plan
+	// takes back what it has done.
 	Command   kubeadm.Verb `json:"command"`
+	GoesBack  bool         `json:"goesBack,omitempty"`
 	Decisions []Decision   `json:"decisions"`
 	Warnings  []string     `json:"warnings,omitempty"`
 	// Config lists what is added to kubeadm's configuration; nil means that
@@ -79,11 +81,13 @@ const (
 	GroupManifests Group = "manifests"
 	GroupKubelet   Group = "kubelet"
 	GroupProfile   Group = "profile"
+	// GroupUpgrade is about an upgrade alone.
+	GroupUpgrade Group = "upgrade"
 )
 
 // Groups are all groups in the order in which they are shown.
 func Groups() []Group {
-	return []Group{GroupBoard, GroupStart, GroupConfig, GroupManifests, GroupKubelet, GroupProfile}
+	return []Group{GroupBoard, GroupUpgrade, GroupStart, GroupConfig, GroupManifests, GroupKubelet, GroupProfile}
 }
 
 // The names of decisions that are shown before a run, too.

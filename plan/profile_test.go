@@ -38,6 +38,16 @@ func settingsOf(f Facts) map[string]patch.Settings {
 	return nil
 }
 
+// envValue is a variable that the settings set, empty without it.
+func envValue(s patch.Settings, name string) string {
+	for _, e := range s.Env {
+		if e.Name == name {
+			return e.Value
+		}
+	}
+	return ""
+}
+
 // flagValue is a flag that the settings set, empty without it.
 func flagValue(s patch.Settings, name string) string {
 	for _, f := range s.Flags {
@@ -104,18 +114,28 @@ func TestThreadsOfTheAPIServer(t *testing.T) {
 	threads := func(count int, quota float64) string {
 		f := Facts{Profile: Balanced, Speed: slow(15), Kubeadm: behaviour(t, 37, 2), Cores: quota}
 		f.Board.CPU = hwdetect.CPU{Count: count}
-		for _, e := range settingsOf(f)[APIServer].Env {
-			if e.Name == "GOMAXPROCS" {
-				return e.Value
-			}
-		}
-		return ""
+		return envValue(settingsOf(f)[APIServer], "GOMAXPROCS")
 	}
 	assert.Equal(t, "1", threads(1, 0))
 	assert.Equal(t, "1", threads(2, 0.05))
 	assert.Equal(t, "", threads(2, 0))
 	assert.Equal(t, "", threads(2, 2))
 	assert.Equal(t, "", threads(4, 1.5))
+}
+
+// A heap that is collected seldom makes a slow board's start quicker, and costs memory.
+func TestMemoryOfTheAPIServer(t *testing.T) {
+	limit := func(slowdown float64, mib uint64) string {
+		f := Facts{Profile: Balanced, Speed: slow(slowdown), Kubeadm: behaviour(t, 37, 2)}
+		f.Board.MemoryTotal = mib << 20
+		s := settingsOf(f)[APIServer]
+		assert.Equal(t, envValue(s, "GOMEMLIMIT") != "", envValue(s, "GOGC") == "400")
+		return envValue(s, "GOMEMLIMIT")
+	}
+	assert.Equal(t, "256MiB", limit(15, 1024))
+	assert.Equal(t, "409MiB", limit(15, 2048))
+	assert.Equal(t, "", limit(15, 512), "every MB counts")
+	assert.Equal(t, "", limit(1, 24<<10), "it starts in seconds either way")
 }
 
 // Every manifest that a real kubeadm wrote takes what a profile asks, and the

@@ -31,7 +31,8 @@ type Step interface {
 func stepTypes() []Step {
 	return []Step{
 		RunPhases{}, PatchManifests{}, StageManifests{}, ReleaseManifest{}, AwaitHealthy{}, TuneServices{},
-		KubeletCertificates{}, AwaitNode{},
+		KubeletCertificates{}, BackUp{}, RenderManifests{}, SwitchManifests{}, RestoreFiles{}, RenewCertificates{},
+		AwaitNode{},
 	}
 }
 

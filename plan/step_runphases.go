@@ -13,6 +13,8 @@ type RunPhases struct {
 	Name string   `json:"name"`
 	What string   `json:"what"`
 	Keep []string `json:"keep"`
+	// Ignore are preflight checks that are ignored beside the owner's.
+	Ignore []string `json:"ignore,omitempty"`
 	// Attempts is how often the phases may run; they are all create-or-update.
 	Attempts int `json:"attempts"`
 }

@@ -44,21 +44,39 @@ func (b Board) Apply(ctx context.Context, w Request) (Plan, error) {
 		// An interrupted run had leave to stop what works there.
 		w.Stop = true
 	}
-	known := j.Hardware
 	p, err := b.decide(ctx, w, j)
 	if err != nil {
 		return p, err
 	}
 	if p.Nothing {
-		if j.Hardware = p.journal.Hardware; !slices.Equal(known, j.Hardware) {
-			err = b.save(j) // the owner has replaced the disk's hardware
-		}
-		return p, err
+		return p, b.accept(j, p.journal.Hardware, w.Use)
 	}
 	b.Program = p.program
 	m := newMover(live{b, p.Disk.Path}, p.journal, "apply", w.Use)
 	m.grace = b.grace()
 	return p, m.applyOrTakeBack(ctx, resumed, func() error { return b.begin(p, p.journal) })
+}
+
+// accept records what was found in its place though it is not what was set up: hardware
+// that the owner has replaced, and folders that were made anew, if that was chosen.
+func (b Board) accept(j *journal, hardware, use []string) error {
+	was := j.clone()
+	j.Hardware = hardware
+	for _, f := range j.Folders {
+		if err := j.madeAnew(f); err != nil && !slices.Contains(use, j.target(f)) {
+			return err
+		}
+		id, err := identify(j.target(f))
+		if err != nil {
+			return err
+		}
+		f.Disk = id
+	}
+	same := slices.EqualFunc(was.Folders, j.Folders, func(a, b *folder) bool { return *a == *b })
+	if same && slices.Equal(was.Hardware, j.Hardware) {
+		return nil
+	}
+	return b.save(j)
 }
 
 // applyOrTakeBack sets all up, or takes back what could not be. An interrupted run

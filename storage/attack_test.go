@@ -136,3 +136,121 @@ func TestFolderOfOthers(t *testing.T) {
 	_, err := b.Apply(context.Background(), w)
 	require.ErrorContains(t, err, "can be written to by others than root")
 }
+
+// fsck removed the folder on the disk and systemd made it anew: no second database is begun
+// there, until the owner says so. A folder that was put back, or emptied in place as kubeadm
+// reset does, is fine.
+func TestGuardOfAFolderMadeAnew(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	s, b, w := ready(t)
+	const folder, target = "/var/lib/etcd", "/mnt/root/var/lib/etcd"
+	want := readFile(t, folder+etcdDB)
+	_, err := b.Apply(t.Context(), w)
+	require.NoError(t, err)
+	require.NoError(t, b.Guard(t.Context(), nil))
+
+	s.sh("umount", folder)
+	require.NoError(t, os.Rename(target, "/mnt/root/lost"))
+	s.sh("mkdir", "-p", target)
+	s.sh("mount", "--bind", target, folder)
+	for _, only := range [][]string{nil, {folder}} {
+		err = b.Guard(t.Context(), only)
+		var refused *RefusedError
+		require.ErrorAs(t, err, &refused)
+		assert.Equal(t, Different, refused.Reason)
+		assert.ErrorContains(t, err, "made anew")
+		assert.Contains(t, refused.Hint(), "--use '"+target+"'")
+	}
+	status, err := b.ReadStatus(t.Context())
+	require.NoError(t, err)
+	require.Len(t, status.Findings, 1)
+	assert.Contains(t, status.Findings[0].Text, "made anew")
+	_, err = b.Apply(t.Context(), Request{Folders: w.Folders})
+	require.ErrorContains(t, err, "made anew")
+
+	// Put back it starts; so does one that is restored from elsewhere.
+	s.sh("umount", folder)
+	require.NoError(t, os.Remove(target))
+	require.NoError(t, os.Rename("/mnt/root/lost", target))
+	s.sh("mount", "--bind", target, folder)
+	require.NoError(t, b.Guard(t.Context(), nil))
+	s.sh("sh", "-c", "rm -r "+folder+"/*")
+	require.NoError(t, b.Guard(t.Context(), nil), "as kubeadm reset leaves it")
+
+	s.sh("umount", folder)
+	require.NoError(t, os.Remove(target))
+	s.sh("mkdir", "-p", target+"/member/snap")
+	s.sh("mount", "--bind", target, folder)
+	require.NoError(t, b.Guard(t.Context(), nil), "restored")
+
+	// The owner says that it is to be empty.
+	s.sh("umount", folder)
+	s.sh("rm", "-r", target)
+	s.sh("mkdir", target)
+	s.sh("mount", "--bind", target, folder)
+	require.Error(t, b.Guard(t.Context(), nil))
+	_, err = b.Apply(t.Context(), Request{Folders: w.Folders, Use: []string{target}})
+	require.NoError(t, err)
+	require.NoError(t, b.Guard(t.Context(), nil))
+
+	// Made anew once more, undo has the data of before apply.
+	s.sh("umount", folder)
+	require.NoError(t, os.Remove(target))
+	s.sh("mkdir", target)
+	s.sh("mount", "--bind", target, folder)
+	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
+	assert.Equal(t, want, readFile(t, folder+etcdDB))
+}
+
+// What cannot be written is refused before anything is changed, by apply and by undo.
+func TestReadOnlyIsRefusedFirst(t *testing.T) {
+	if !onStage(t) {
+		return
+	}
+	s, b, w := ready(t)
+	tree := func() string {
+		return s.sh("sh", "-c", "cd / && find etc var/lib mnt -xdev -printf '%p %i %M %s %T@\\n' | sort; cat /proc/mounts")
+	}
+	places := map[string]func() func(){
+		"/var/lib": func() func() { return s.remount("/var/lib") },
+		"/etc":     func() func() { return s.remount("/etc") },
+		"/etc/fstab": func() func() {
+			s.sh("chattr", "+i", "/etc/fstab")
+			return func() { s.sh("chattr", "-i", "/etc/fstab") }
+		},
+		"/var/lib/etcd": func() func() {
+			s.sh("chattr", "+i", "/var/lib")
+			return func() { s.sh("chattr", "-i", "/var/lib") }
+		},
+	}
+	for _, applied := range []bool{false, true} {
+		if applied {
+			_, err := b.Apply(t.Context(), w)
+			require.NoError(t, err)
+		}
+		for place, spoil := range places {
+			restore := spoil()
+			before := tree()
+			var err error
+			if applied {
+				err = b.Undo(t.Context(), UndoOptions{})
+			} else {
+				_, err = b.Apply(t.Context(), w)
+			}
+			var refused *RefusedError
+			require.ErrorAs(t, err, &refused, "%s, applied: %v", place, applied)
+			assert.Equal(t, ReadOnly, refused.Reason, "%s: %v", place, err)
+			assert.Equal(t, before, tree(), "%s, applied: %v", place, applied)
+			restore()
+		}
+	}
+	require.NoError(t, b.Undo(t.Context(), UndoOptions{}))
+}
+
+// remount makes a mount of the stage read-only.
+func (s *stage) remount(place string) (restore func()) {
+	require.NoError(s.t, unix.Mount("", place, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""))
+	return func() { require.NoError(s.t, unix.Mount("", place, "", unix.MS_REMOUNT|unix.MS_BIND, "")) }
+}

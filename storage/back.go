@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 
 	"golang.org/x/sys/unix"
 )
@@ -77,12 +77,21 @@ func (m *mover) choose(ctx context.Context, f *folder) (state, error) {
 	return returned, nil
 }
 
-// disks is what lies in the folder's place on the disk.
+// disks is what lies in the folder's place on the disk. An empty folder that is not the one
+// that was put there is nothing: see [journal.madeAnew].
 func (m *mover) disks(f *folder) (kind, error) {
 	if m.withoutDisk {
 		return nothing, nil
 	}
-	return m.kind(m.j, f, m.j.target(f))
+	to := m.j.target(f)
+	k, err := m.kind(m.j, f, to)
+	if err != nil || k != empty || f.Disk == (guardID{}) {
+		return k, err
+	}
+	if now, err := m.identity(to); err != nil || now == f.Disk {
+		return k, err
+	}
+	return nothing, nil
 }
 
 // chooseInPlace is for a folder that is in its old place.
@@ -177,12 +186,11 @@ func (m *mover) isReturn(ctx context.Context, f *folder) (bool, error) {
 	if m.withoutDisk || f.Return == f.Names.Before && (m.home[f.Path] || m.chosen(f, f.Return) != "") {
 		return true, nil
 	}
-	to := m.j.target(f)
-	kinds, err := m.at(f, to)
-	if err != nil || kinds[0] == nothing {
+	there, err := m.disks(f)
+	if err != nil || there == nothing {
 		return err == nil, err
 	}
-	same, _, err := m.equal(ctx, f.Return, to)
+	same, _, err := m.equal(ctx, f.Return, m.j.target(f))
 	return same, err
 }
 

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/storage/runner"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/runner"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/storage/runner"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/runner"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"

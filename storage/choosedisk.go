@@ -8,13 +8,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
 	"github.com/kubeadm-arm/kubeadm-arm/storage/sysfs"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
@@ -165,7 +166,7 @@ func (p *Plan) checkMount(j *journal, lines []fstab.Line, m mounts) error {
 	if here != nil && mountDevice(here) != p.Disk.number {
 		return unsuitable("choose another place with --mount", "%s is in use: %s is mounted there", p.Mount, here.Source)
 	}
-	if here != nil && strings.HasPrefix(here.Options, "ro") {
+	if here != nil && linux.ReadOnly(here) {
 		return unsuitable("mount -o remount,rw "+shell.Quote(p.Mount), "%s is mounted read-only", p.Mount)
 	}
 	for _, at := range p.Disk.MountedAt {

@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"unicode/utf8"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
 	"golang.org/x/sys/unix"
 

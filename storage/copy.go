@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 
 	"golang.org/x/sys/unix"
 
@@ -15,8 +15,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
-// copyTree copies a folder with cp(1) and proves the copy equal. to must lie on
-// the file system where it stays, and nothing may be there.
+// copyTree is [tree.Copy] where there is room. Nothing may be at to.
 func (b Board) copyTree(ctx context.Context, from, to string) (tree.Fingerprint, error) {
 	if durable.Exists(to) {
 		return tree.Fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, fs.ErrExist)
@@ -24,20 +23,7 @@ func (b Board) copyTree(ctx context.Context, from, to string) (tree.Fingerprint,
 	if err := room(ctx, from, to); err != nil {
 		return tree.Fingerprint{}, err
 	}
-	err := b.FS.Do("copy", to, func() error {
-		// -a keeps owners, modes, times, links, special files and extended
-		// attributes, ACLs among them; what it could not keep it does not tell,
-		// which is why the fingerprints are compared.
-		_, err := b.Run(ctx, "cp", "-a", "--sparse=always", "-T", "--", from, to)
-		return err
-	})
-	if err != nil {
-		return tree.Fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
-	}
-	if err := b.syncFS(ctx, to); err != nil {
-		return tree.Fingerprint{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
-	}
-	return sameTree(ctx, from, to)
+	return tree.Copy(ctx, b.FS, b.Run, from, to)
 }
 
 // syncFS has on the disk what was written to the file system of a folder. A slow disk
@@ -45,26 +31,6 @@ func (b Board) copyTree(ctx context.Context, from, to string) (tree.Fingerprint,
 func (b Board) syncFS(ctx context.Context, path string) error {
 	_, err := safefile.Wait(ctx, func() (struct{}, error) { return struct{}{}, b.FS.SyncFS(path) })
 	return err
-}
-
-// sameTree proves two folders equal.
-func sameTree(ctx context.Context, from, to string) (tree.Fingerprint, error) {
-	want, err := tree.TakeFingerprint(ctx, from)
-	if err != nil {
-		return want, err
-	}
-	got, err := tree.TakeFingerprint(ctx, to)
-	if err != nil {
-		return want, err
-	}
-	if got.Sum != want.Sum {
-		where, err := tree.FirstDifference(ctx, from, to)
-		if err != nil {
-			return want, err
-		}
-		return want, fmt.Errorf("the copy of %s at %s is not equal: %s", from, to, where)
-	}
-	return want, nil
 }
 
 // room refuses to begin a copy that cannot end for want of space. A tenth is

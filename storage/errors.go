@@ -17,7 +17,7 @@ const (
 	Locked
 	// NotMounted: a folder is not on its disk.
 	NotMounted
-	// ReadOnly: /etc cannot be written.
+	// ReadOnly: what would be changed cannot be written.
 	ReadOnly
 	// BadJournal: the journal cannot be read.
 	BadJournal

@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // Guard reports whether the folders are where their data is: all that are set up,
@@ -33,15 +37,39 @@ func (b Board) Guard(ctx context.Context, only []string) error {
 		return fmt.Errorf("nothing is started: %w", err)
 	}
 	for _, f := range j.Folders {
-		if len(only) > 0 && !slices.Contains(only, f.Path) || m.bound(j.Mount, f.Path) {
+		if len(only) > 0 && !slices.Contains(only, f.Path) {
 			continue
 		}
-		return b.notBound(ctx, j, f, m)
+		if !m.bound(j.Mount, f.Path) {
+			return b.notBound(ctx, j, f, m)
+		}
+		if err := j.madeAnew(f); err != nil {
+			return fmt.Errorf("nothing is started: %w", err)
+		}
 	}
 	if err := b.rightDisk(ctx, j, m); err != nil {
 		return fmt.Errorf("nothing is started: %w", err)
 	}
 	return nil
+}
+
+// madeAnew refuses an empty folder on the disk that is not the one that was put there: fsck
+// may have removed that one, with all that was in it, and systemd makes the missing
+// source of a bind mount. etcd would begin a second database in it. One that holds
+// something was restored, one that is the same was emptied, as by kubeadm reset.
+func (j *journal) madeAnew(f *folder) error {
+	to := j.target(f)
+	if f.State != onDisk || f.Disk == (guardID{}) || !tree.IsEmpty(to) {
+		return nil
+	}
+	now, err := identify(to)
+	if err != nil || now == f.Disk {
+		return err
+	}
+	help := "look for it in " + shell.Quote(j.Mount+"/lost+found") + " and put it back; or go on with the data of " +
+		"before: kubeadm-arm storage undo; or begin anew: kubeadm-arm storage apply --use " + shell.InQuotes(to)
+	return &RefusedError{Different, fmt.Errorf("%s is empty and was made anew: the folder that was put on the disk "+
+		"is gone, as when fsck has removed it", to), help}
 }
 
 // notBound says why a folder is not where its data is.

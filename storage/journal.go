@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
@@ -105,7 +105,9 @@ type folder struct {
 	Sum string `json:"sum,omitempty"`
 	// Guard is the guard folder, wherever it lies.
 	Guard guardID `json:"guardID,omitzero"`
-	Etcd  bool    `json:"etcd,omitempty"`
+	// Disk is the folder on the disk when it was last known to be the right one.
+	Disk guardID `json:"diskID,omitzero"`
+	Etcd bool    `json:"etcd,omitempty"`
 	// Return is where the data that goes back lies, ReturnSum its fingerprint.
 	Return    string `json:"return,omitempty"`
 	ReturnSum string `json:"returnSum,omitempty"`

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
@@ -89,8 +89,8 @@ type machine interface {
 	units(ctx context.Context, j *journal, folders []string) error
 	leaveDisk(ctx context.Context, j *journal) error
 	unusedName(name string) string
-	// parent is the folder that a path lies in, whether or not there is anything at it.
-	parent(path string) (guardID, error)
+	// identity is what a folder is known by, whatever is in it.
+	identity(path string) (guardID, error)
 	stamp() string
 	tell(format string, args ...any)
 }
@@ -224,8 +224,8 @@ func (l live) removeTree(ctx context.Context, path string) error {
 func (l live) rename(from, to string) error     { return l.FS.Rename(from, to) }
 func (l live) exchange(one, other string) error { return l.FS.Exchange(one, other) }
 func (l live) remove(path string) error         { return l.FS.Remove(path) }
-func (l live) parent(path string) (guardID, error) {
-	return identify(filepath.Dir(path))
+func (l live) identity(path string) (guardID, error) {
+	return identify(path)
 }
 func (l live) unusedName(name string) string { return unusedName(name) }
 func (l live) stamp() string                 { return l.Now().UTC().Format("20060102-150405") }

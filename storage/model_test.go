@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 
 	"github.com/stretchr/testify/require"
 )
@@ -269,7 +269,7 @@ func (b *modelBoard) units(context.Context, *journal, []string) error { return n
 func (b *modelBoard) present(*journal) (bool, error)                  { return b.w.Mounted, nil }
 func (b *modelBoard) bound(*journal, *folder) (bool, error)           { return b.w.Bound, nil }
 
-func (b *modelBoard) parent(path string) (guardID, error) {
+func (b *modelBoard) identity(path string) (guardID, error) {
 	switch {
 	case !b.w.onDisk(path):
 		return guardID{Inode: 1}, nil

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 
 	"golang.org/x/sys/unix"
 
@@ -239,7 +239,7 @@ func (m *mover) copyNew(ctx context.Context, f *folder, from, to string) (string
 
 // keep records a copy that is set aside.
 func (m *mover) keep(k kept) {
-	k.In, _ = m.parent(k.Path) // if that cannot be determined, the copy never counts as gone
+	k.In, _ = m.identity(filepath.Dir(k.Path)) // if that cannot be determined, the copy never counts as gone
 	m.j.keep(k)
 }
 
@@ -249,7 +249,7 @@ func (m *mover) gone(k kept) (bool, error) {
 	if err != nil || kinds[0] != nothing || k.In == (guardID{}) {
 		return false, err
 	}
-	in, err := m.parent(k.Path)
+	in, err := m.identity(filepath.Dir(k.Path))
 	return err == nil && in == k.In, nil
 }
 

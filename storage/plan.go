@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -13,7 +14,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 )
 
@@ -132,12 +135,36 @@ func (b Board) decide(ctx context.Context, w Request, j *journal) (Plan, error) 
 	if p.Nothing = p.nothingToDo(j, m); p.Nothing {
 		return p, nil
 	}
-	if err := unix.Access("/etc", unix.W_OK); err != nil {
-		return p, &RefusedError{ReadOnly, fmt.Errorf("/etc cannot be written: %w", err),
-			"make it writable: mount -o remount,rw / (or switch off the read-only overlay)"}
+	if err := p.journal.writable(m); err != nil {
+		return p, err
 	}
 	p.Running = b.running(ctx, p.journal.paths())
 	return p, b.refuseRunning(ctx, p, w, m)
+}
+
+// writable refuses what would fail in the middle: whatever a run writes to, or the
+// folder that it lies in, is on a read-only file system or is immutable.
+func (j *journal) writable(m mounts) error {
+	places := []string{"/etc", fstabPath, stateFolder, journalPath}
+	for _, f := range j.Folders {
+		places = append(places, path.Dir(f.Path))
+	}
+	for _, at := range places {
+		for !durable.Exists(at) {
+			at = path.Dir(at)
+		}
+		err := unix.Access(at, unix.W_OK)
+		if err == nil {
+			continue
+		}
+		help := "sudo chattr -i " + shell.Quote(at)
+		if errors.Is(err, unix.EROFS) {
+			help = "make it writable: mount -o remount,rw " + shell.Quote(m.holding(at).Mountpoint) +
+				" (or switch off the read-only overlay)"
+		}
+		return &RefusedError{ReadOnly, fmt.Errorf("%s cannot be written: %w", at, err), help}
+	}
+	return nil
 }
 
 // decideDisk chooses the disk and its place.

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/runner"
 	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/runner"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"

@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/runner"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/runner"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
 	"github.com/moby/sys/mountinfo"
 	"github.com/stretchr/testify/require"

@@ -174,7 +174,10 @@ func (s *Status) checkFolder(j *journal, f *folder, m mounts) {
 		fs.Guarded = j.isGuard(f, f.Path)
 	}
 	s.Folders = append(s.Folders, fs)
-	switch {
+	var refused *RefusedError
+	switch err := j.madeAnew(f); {
+	case fs.OnDisk && errors.As(err, &refused):
+		s.problem(refused.Help, "%v", err)
 	case fs.OnDisk || j.Doing != "":
 	case fs.Guarded:
 		s.problem("once the disk is mounted: mount "+f.Path,

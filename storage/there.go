@@ -260,7 +260,11 @@ func (m *mover) secure(ctx context.Context, f *folder) error {
 }
 
 func (m *mover) bindFolder(ctx context.Context, f *folder) (state, error) {
-	f.Use = ""
+	id, err := m.identity(m.j.target(f))
+	if err != nil {
+		return "", err
+	}
+	f.Use, f.Disk = "", id
 	return onDisk, m.bind(ctx, m.j, f)
 }
 

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/storage/fstab"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/tree"
 
 	"golang.org/x/sys/unix"
 
@@ -93,8 +93,12 @@ func (b Board) refuseUndo(ctx context.Context, j *journal, stop bool) error {
 				fstabPath, text)
 		}
 	}
-	if stop {
-		return nil
+	m, err := readMounts()
+	if err != nil {
+		return err
+	}
+	if err := j.writable(m); err != nil || stop {
+		return err
 	}
 	if running := b.running(ctx, j.paths()); len(running) > 0 {
 		return &RefusedError{Busy, fmt.Errorf("%s works in what is to be moved", running[0]),
@@ -121,8 +125,8 @@ func (b Board) refuseDiskHere(ctx context.Context, j *journal) error {
 	if device == "" {
 		device = "a disk"
 	}
-	return unsuitable("leave out --without-disk (or disconnect the disk)", "%s is there: %s at %s", "UUID="+j.UUID,
-		device, j.Mount)
+	return unsuitable("leave out --without-disk; if it is dead, disconnect it and restart the board",
+		"%s is there: %s at %s", "UUID="+j.UUID, device, j.Mount)
 }
 
 // checkUse refuses a choice that stands for nothing.

@@ -12,10 +12,15 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// componentProcesses are a control plane's; the kernel cuts a name after 15 bytes
+// ProcessName is a component's process in /proc: the kernel cuts names after 15 bytes
 // (proc_pid_comm(5)).
-func componentProcesses() []string {
-	return []string{"etcd", "kube-apiserver", "kube-scheduler", "kube-controller"}
+func ProcessName(component string) string { return component[:min(len(component), 15)] }
+
+func componentProcesses() (all []string) {
+	for _, c := range plan.Components() {
+		all = append(all, ProcessName(c))
+	}
+	return all
 }
 
 // Runs reports whether the board's kubelet or a part of its control plane runs.

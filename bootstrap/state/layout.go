@@ -53,6 +53,16 @@ func (l Layout) BootList() string { return filepath.Join(l.State(), "held-back")
 // upgrade writes the manifests anew.
 func (l Layout) Patches() string { return filepath.Join(l.State(), "patches") }
 
+// Upgrade is the folder of the manifests that an upgrade has kubeadm write, and
+// ManifestsConfig the configuration for that: the cluster's own, with the new version.
+func (l Layout) Upgrade() string { return filepath.Join(l.State(), "upgrade") }
+
+// ManifestsConfig is that file.
+func (l Layout) ManifestsConfig() string { return filepath.Join(l.State(), "manifests-config.yaml") }
+
+// ClusterConfig is the cluster's own configuration as it was when an upgrade began.
+func (l Layout) ClusterConfig() string { return filepath.Join(l.State(), "cluster-config.yaml") }
+
 // Lock keeps a second run out.
 func (l Layout) Lock() string { return filepath.Join(l.State(), "lock") }
 

@@ -19,6 +19,8 @@ const (
 	// UntrustedProgram: systemd would have to start a program that others than root
 	// can replace.
 	UntrustedProgram
+	// NoCluster: there is no control plane on this board.
+	NoCluster
 )
 
 // RefusedError says that something is not begun, why, and what to do about it.

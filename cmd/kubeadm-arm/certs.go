@@ -90,8 +90,16 @@ func (v invocation) runCertsRenew(o options) error {
 	}
 	stop := v.listen()
 	defer stop.close()
+	err = v.certsRenew(stop.ctx, o, period)
+	if interrupted := stop.interrupted("run it again: it goes on where it was"); err != nil && interrupted != nil {
+		return interrupted
+	}
+	return err
+}
+
+func (v invocation) certsRenew(ctx context.Context, o options, period time.Duration) error {
 	if o.on("token-stdin") {
-		return v.bootstrapKubelet(stop.ctx)
+		return v.bootstrapKubelet(ctx)
 	}
 	seen, err := certs.Look("/")
 	if err != nil {
@@ -100,7 +108,7 @@ func (v invocation) runCertsRenew(o options) error {
 	clock := certs.ReadClock("/", seen, time.Now(), certs.Synchronized())
 	ask := certs.Ask{Now: clock.Now, Within: certs.Within, All: o.on("all") || period > 0, Unsure: !clock.Right()}
 	if !o.on("dry-run") {
-		return v.renew(stop.ctx, o, seen, ask, period)
+		return v.renew(ctx, o, seen, ask, period)
 	}
 	d := certs.Decide(seen, ask)
 	for _, r := range d.Renew {
@@ -262,7 +270,9 @@ func (v invocation) refusals(d certs.Decision, clock certs.Clock) error {
 
 // bootstrapKubelet is `certs renew --token-stdin`.
 func (v invocation) bootstrapKubelet(ctx context.Context) error {
-	text, err := safefile.ReadAll(v.stdin, "standard input", 4096)
+	text, err := safefile.Wait(ctx, func() ([]byte, error) {
+		return safefile.ReadAll(v.stdin, "standard input", 4096)
+	})
 	if err != nil {
 		return err
 	}

@@ -92,13 +92,20 @@ func commands() []*command {
 				verboseFlag(),
 			},
 			after: "With --dry-run it prints its plan and changes nothing."},
+		{name: "upgrade apply", kubeadm: kubeadm.UpgradeApply, words: 1, run: invocation.runUpgradeApply,
+			calls: []call{{"VERSION [flags of kubeadm upgrade apply]", "upgrade the control plane, at the board's pace, with a way back"}},
+			about: "kubeadm-arm upgrade apply takes every flag of kubeadm upgrade apply, listed below, and these of its own:",
+			flags: []ownFlag{
+				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), verboseFlag(),
+			},
+			after: "With --dry-run it prints its plan and changes nothing. upgrade plan and upgrade node are kubeadm's."},
 		{name: "join", kubeadm: kubeadm.Join, run: invocation.runJoin,
 			calls: []call{{"[flags of kubeadm join]", "join this board to a cluster as a worker"}},
 			about: "kubeadm-arm join takes every flag of kubeadm join, listed below, and these of its own. Joining another control\n" +
 				"plane is left to kubeadm.",
 			flags: []ownFlag{benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), profileFlag("how light the node's services are when idle"), verboseFlag()},
 			after: "With --dry-run it prints its plan and changes nothing."},
-		{name: "resume", run: invocation.runResume, calls: []call{{"", "resume an init or join that was interrupted"}},
+		{name: "resume", run: invocation.runResume, calls: []call{{"", "resume an init, a join or an upgrade that was interrupted"}},
 			flags: []ownFlag{
 				{name: "anyway", text: "resume although the board looks like another one"},
 				kubeadmFlag(), reportFlag(), runOutputFlag(),

@@ -43,6 +43,7 @@ const (
 	exitUntrusted   = 31
 	exitPanic       = 32
 	exitCerts       = 33
+	exitNoCluster   = 34
 )
 
 // exit is an exit code.
@@ -62,7 +63,7 @@ func exitCodes() []exit {
 		{exitClusterHere, "a cluster is set up here already"},
 		{exitForeign, "the manifests folder cannot be read, or holds a second pod of a component; " +
 			"other static pods, such as kube-vip's, are left alone"},
-		{exitDisk, "the disk is full or read-only"},
+		{exitDisk, "the disk is full or read-only, or what has to be changed is immutable"},
 		{exitIllegal, "a program was built for another CPU and would die"},
 		{exitStuck, "gave up waiting: there was no more progress"},
 		{exitTooOld, "this kubeadm is older than v1.13"},
@@ -72,13 +73,14 @@ func exitCodes() []exit {
 		{exitChanged, "something has changed since the run was interrupted"},
 		{exitNoRun, "no interrupted run is recorded"},
 		{exitNotReady, "`init`, `join`: doctor found something that would make it fail; nothing was changed"},
-		{exitStorage, "storage: the device, a folder or fstab does not allow it; nothing was changed"},
+		{exitStorage, "storage: the device, a folder or fstab does not allow it, or copies differ and you have to choose; no copy was removed"},
 		{exitStorageGone, "storage: a folder is not on its disk, or nothing is set up"},
 		{exitStorageBusy, "storage: what is to be moved is in use"},
 		{exitInternal, "anything else"},
 		{exitUntrusted, "users other than root can replace this program, which systemd would have to start; nothing was changed"},
 		{exitPanic, "a bug in kubeadm-arm itself"},
 		{exitCerts, "certs: a certificate has expired, or soon will, and cannot be renewed on this node"},
+		{exitNoCluster, "`upgrade apply`: there is no control plane on this board, or its API server does not answer"},
 	}
 }
 
@@ -125,6 +127,8 @@ func exitCode(err error) int {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO),
 		errors.Is(err, syscall.EDQUOT):
 		return exitDisk
+	case errors.Is(err, fs.ErrPermission) && isRoot(): // chattr +i
+		return exitDisk
 	case errors.Is(err, fs.ErrPermission):
 		return exitNotRoot
 	}
@@ -149,6 +153,8 @@ func refusedCode(r state.Reason) int {
 		return exitNoRun
 	case state.UntrustedProgram:
 		return exitUntrusted
+	case state.NoCluster:
+		return exitNoCluster
 	}
 	return exitInternal
 }

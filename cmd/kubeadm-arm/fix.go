@@ -186,11 +186,12 @@ func (f fixedFile) write(root string, now time.Time) (kept string, err error) {
 		return "", renameio.WriteFile(f.target, f.after, 0o644)
 	}
 	below := safefile.Root(root)
-	copies, err := below.Resolve(fixCopies)
+	// Links on a card may lead anywhere, those in the folder of copies too.
+	copies, err := below.Resolve(filepath.Join(fixCopies, filepath.Dir(f.path)))
 	if err != nil {
 		return "", fmt.Errorf("keep a copy below %s: %w", fixCopies, unwrapPath(err))
 	}
-	dated := below.At(filepath.Join(copies, f.path)) + ".before-" + now.Format("20060102-150405")
+	dated := below.At(filepath.Join(copies, filepath.Base(f.path))) + ".before-" + now.Format("20060102-150405")
 	kept = dated
 	for n := 2; exists(kept); n++ {
 		kept = fmt.Sprintf("%s-%d", dated, n) // two within a second: the first one stays, too

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -93,4 +94,24 @@ func TestFixRefuses(t *testing.T) {
 		assert.Equal(t, text, string(after), name)
 		assert.NoDirExists(t, c.root+"/etc/sysctl.d", name)
 	}
+}
+
+// The copies of a card's files stay on the card, wherever links on it lead.
+func TestFixStaysOnTheCard(t *testing.T) {
+	root, outside := t.TempDir(), t.TempDir()
+	writeBelow(t, root, "/boot/cmdline.txt", []byte("root=/dev/mmcblk0p2\n"))
+	require.NoError(t, os.MkdirAll(root+fixCopies, 0o755))
+	require.NoError(t, os.Symlink(outside, root+fixCopies+"/boot"))
+	f, err := readForFix(root, "/boot/cmdline.txt")
+	require.NoError(t, err)
+	f.after = []byte("root=/dev/mmcblk0p2 x\n")
+	kept, err := f.write(root, time.Now())
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(kept, root+"/"), kept)
+	left, err := os.ReadDir(outside)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+	text, err := os.ReadFile(kept)
+	require.NoError(t, err)
+	assert.Equal(t, "root=/dev/mmcblk0p2\n", string(text))
 }

@@ -49,23 +49,7 @@ type gathered struct {
 func (v invocation) readBoard(ctx context.Context, command kubeadm.Verb, own ownFlags,
 	args kubeadm.Args) (g gathered, err error) {
 	dry := args.Bool("dry-run")
-	if !dry {
-		if err := needRoot(string(command)); err != nil {
-			return g, err
-		}
-	}
-	if g.path, err = v.realKubeadm(own.kubeadmPath); err != nil {
-		return g, err
-	}
-	if g.board, err = hwdetect.Read("/"); err != nil {
-		return g, err
-	}
-	if binary, err := hwdetect.ReadBinary(g.path); err == nil {
-		if err := g.board.Runs(binary); err != nil {
-			return g, err
-		}
-	}
-	if err := v.needKubelet(); err != nil {
+	if g, err = v.readPrograms(ctx, command, own, args); err != nil {
 		return g, err
 	}
 	text, err := g.readOwnersFiles(ctx, v, command, args)
@@ -93,6 +77,31 @@ func (v invocation) readBoard(ctx context.Context, command kubeadm.Verb, own own
 		g.given, err = loadBench(own.benchFile)
 	}
 	return g, err
+}
+
+// readPrograms finds kubeadm and the kubelet, and reads what the board is.
+func (v invocation) readPrograms(_ context.Context, command kubeadm.Verb, own ownFlags,
+	args kubeadm.Args) (g gathered, err error) {
+	if !args.Bool("dry-run") || command == kubeadm.UpgradeApply {
+		if err := needRoot(string(command)); err != nil {
+			return g, err
+		}
+	}
+	if g.path, err = v.realKubeadm(own.kubeadmPath); err != nil {
+		return g, err
+	}
+	if g.board, err = hwdetect.Read("/"); err != nil {
+		return g, err
+	}
+	if binary, err := hwdetect.ReadBinary(g.path); err == nil {
+		if err := g.board.Runs(binary); err != nil {
+			return g, err
+		}
+	}
+	if err := v.needKubelet(); err != nil {
+		return g, err
+	}
+	return g, nil
 }
 
 // readOwnersFiles reads the configuration and the patches, as the kubeadm at hand would,

@@ -74,6 +74,8 @@ func (v invocation) dispatch(asKubeadm bool) error {
 	switch {
 	case isJob(name):
 		return v.command(commandNamed(name), slices.Concat(v.args[:at], v.args[at+1:]))
+	case name == "upgrade":
+		return v.runUpgrade(slices.Concat(v.args[:at], v.args[at+1:]))
 	case name == "reset":
 		return v.runReset(v.args)
 	case asKubeadm:

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"text/tabwriter"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -94,6 +96,11 @@ func (v invocation) runAbort(options) error {
 	if err := needRoot("abort"); err != nil {
 		return err
 	}
+	if interrupted, err := bootstrap.Interrupted(board()); err == nil && interrupted.Plan.Command == kubeadm.UpgradeApply {
+		if back, err := bootstrap.TurnBack(board()); err != nil || back != nil {
+			return errors.Join(err, v.goBack(back))
+		}
+	}
 	released, err := bootstrap.Abort(board())
 	v.showReleased(released)
 	if err != nil {
@@ -101,6 +108,17 @@ func (v invocation) runAbort(options) error {
 	}
 	printable.Fprintln(v.stdout, "gave up the interrupted run; what kubeadm has made stays until kubeadm reset")
 	return nil
+}
+
+// goBack carries out the way back from an upgrade, which a journal records.
+func (v invocation) goBack(j *journal.Journal) error {
+	if j == nil {
+		return nil
+	}
+	printable.Fprintln(v.stderr, "kubeadm-arm: back to the version before the upgrade; what was written to the cluster "+
+		"since is not in it, but is kept in etcd's data folder")
+	return v.runStages(j.Plan.Command, ownFlags{kubeadmPath: j.Kubeadm, output: "text", reportDir: defaultReports,
+		journal: j, anyway: true}, kubeadm.Args{})
 }
 
 // runReset runs kubeadm reset and, once that has succeeded, removes kubeadm-arm's own
@@ -123,14 +141,16 @@ func (v invocation) runReset(args []string) error {
 		return err
 	}
 	removed, left, err := bootstrap.Reset(board(), func() error { return v.child(path, rest) })
+	// Nothing is printed before all is done: whoever reads it may be gone (SIGPIPE).
+	if err == nil {
+		var units []string
+		units, err = certsBoard().RemoveUnits()
+		removed = append(removed, units...)
+	}
 	for _, l := range left {
 		fmt.Fprintf(v.stderr, "kubeadm-arm: left as it is: %s\n", l)
 	}
-	if err != nil {
-		return err
-	}
-	units, err := certsBoard().RemoveUnits()
-	for _, r := range append(removed, units...) {
+	for _, r := range removed {
 		printable.Fprintf(v.stderr, "kubeadm-arm: removed %s\n", r)
 	}
 	return err

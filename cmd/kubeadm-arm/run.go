@@ -33,8 +33,9 @@ type job struct {
 
 func jobs() map[kubeadm.Verb]job {
 	return map[kubeadm.Verb]job{
-		kubeadm.Init: {(*boardRun).initStages, "control plane up", "the control plane is up"},
-		kubeadm.Join: {(*boardRun).joinStages, "joined the cluster", "the board has joined the cluster"},
+		kubeadm.Init:         {(*boardRun).initStages, "control plane up", "the control plane is up"},
+		kubeadm.UpgradeApply: {(*boardRun).upgradeStages, "control plane upgraded", "the control plane is upgraded"},
+		kubeadm.Join:         {(*boardRun).joinStages, "joined the cluster", "the board has joined the cluster"},
 	}
 }
 
@@ -70,6 +71,7 @@ type boardRun struct {
 	stop    *signals
 
 	gathered
+	upgrading
 	checks doctor.Report
 	// moved is what --storage did, or would do; nil without it.
 	moved *storage.Plan
@@ -193,9 +195,10 @@ func (r *boardRun) run(ctx context.Context) error {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	r.outcome, r.failure = bootstrap.Run(ctx, bootstrap.Options{
 		Layout: board(), Kubeadm: r.path, Behaviour: r.behaviour, ARM32: r.board.ARM32(), Args: r.args,
-		Config: r.config, Plan: r.planned,
+		Config: r.ownersConfig(), Plan: r.planned,
 		Resume: r.resume, Check: r.check, Program: trustedProgram, Runner: kubeadm.Exec, Env: r.env, Now: time.Now,
 		Tell: r.display.Event, Output: r.kubeadmOutput(r.args), Logs: func(unit string) string { return unitLog(ctx, unit) },
+		Cluster: r.clusterConfig(), Patches: r.patches, Renew: r.renewForUpgrade,
 		Signal: r.stop.signal, Pause: await.Suspending(await.PauseProcess, suspensions()),
 	})
 	r.display.Stop()

@@ -15,9 +15,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/runner"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
-	"github.com/kubeadm-arm/kubeadm-arm/storage/runner"
 )
 
 // storageCommand is `kubeadm-arm storage`.

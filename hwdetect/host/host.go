@@ -116,7 +116,9 @@ func Read(o Options, kernel hwdetect.Kernel) Host {
 	h.Power = readPower(f)
 	h.Programs = hwdetect.ReadPrograms(o.Root, o.Path, o.Programs)
 	h.InPath = inPath(f, o.Path)
-	h.Packages = readPackages(f)
+	if filepath.Clean(o.Root) != "/" { // else the programs are asked
+		h.Packages = readPackages(f)
+	}
 	h.Clock = readClock(f, o.Now, o.Built, h.Programs, o.PKI)
 	return h
 }

@@ -176,7 +176,7 @@ func (m Machine) bytes() int64 {
 }
 
 // kernelOptions are on every board's kernel command line.
-const kernelOptions = "rdinit=/init rootfstype=ramfs quiet panic=-1 systemd.show_status=0"
+const kernelOptions = "rdinit=/init rootfstype=ramfs quiet oops=panic panic=-1 systemd.show_status=0"
 
 // drive is QEMU's description of the root file system's image.
 func (m Machine) drive(cacheMode string) string {

@@ -45,7 +45,7 @@ func (m Machine) savedArguments() []string {
 
 // Key names what a saved state hangs on beside the disk.
 func (m Machine) Key() string {
-	return fmt.Sprintf("saved-%dns-%d-%d", m.count(), m.cores(), m.bytes()>>20)
+	return fmt.Sprintf("stopped-%dns-%d-%d", m.count(), m.cores(), m.bytes()>>20)
 }
 
 // StartAndSave starts the board, has it run the shell script ready, and saves its
@@ -67,7 +67,10 @@ func (m Machine) StartAndSave(ctx context.Context, cache, ready string) error {
 	return m.save(ctx)
 }
 
-// save saves the state of the running board in its folder and switches it off.
+// save saves the state of the board in its folder and switches it off. The board is
+// stopped first: while it goes on, QEMU has to notice every page that is written to after
+// it was saved, and under TCG it missed some on a busy machine. The kernel of a board that
+// went on from there found its lists of pages corrupted.
 func (m Machine) save(ctx context.Context) error {
 	q, err := dialQEMU(ctx, m.Dir)
 	if err != nil {
@@ -75,6 +78,9 @@ func (m Machine) save(ctx context.Context) error {
 	}
 	defer q.close()
 	if err := q.ignoreDisk(); err != nil {
+		return err
+	}
+	if _, err := q.call("stop", nil); err != nil {
 		return err
 	}
 	if _, err := q.call("migrate-set-parameters", map[string]any{"max-bandwidth": 1 << 40}); err != nil {
@@ -121,8 +127,11 @@ func (m Machine) Resume(ctx context.Context, cache, saved string, start func(Mac
 	if _, err := q.call("migrate-incoming", map[string]any{"uri": "exec:cat " + savedState}); err != nil {
 		return err
 	}
-	if err := q.await(ctx, "query-status", "running"); err != nil {
-		return fmt.Errorf("go on from the saved state: %w", err)
+	if err := q.await(ctx, "query-status", "paused"); err != nil {
+		return fmt.Errorf("read the saved state: %w", err)
+	}
+	if _, err := q.call("cont", nil); err != nil {
+		return err
 	}
 	if err := os.Remove(filepath.Join(m.Dir, savedState)); err != nil {
 		return err

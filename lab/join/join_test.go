@@ -33,7 +33,7 @@ func TestDocumentHasMediansOfWhatWorked(t *testing.T) {
 		{Tool: stock, Version: "v1", First: "10%", Others: "10%", HA: true, Failed: "init: x"},
 	}
 	text := document(all)
-	assert.Contains(t, text, "| v1 | 10% | 5% | stock | 2 of 3 | 85 | 20.0 | 30.0 | 0.0 | 0.0 | 2 |\n")
+	assert.Contains(t, text, "| v1 | this machine's | 10% | 5% | stock | 2 of 3 | 85 | 20.0 | 30.0 | 0.0 | 0.0 | 2 |\n")
 	assert.Contains(t, text, "| v1 | stock | 2 | a/b | 99.0 | 0.0 | none | none |\n")
 	assert.Contains(t, text, "| v1 | stock | | init: x | | | | |\n")
 	assert.Less(t, strings.Index(text, "## A worker"), strings.Index(text, "## Two more control planes"))

@@ -60,13 +60,14 @@ kubectl get pods -l app=works -o jsonpath='{range .items[*]}{.spec.nodeName}{" "
 
 // asks is run on a board: the server's pod there asks, from its own network, all
 // addresses that follow, and the service by its name. $1 is the address of DNS.
-const asks = `pod=$(pgrep -f /etc/works/Corefile | head -1); dns=$1; shift
-in() { nsenter --net=/proc/$pod/ns/net unshare --mount bash -c "$@"; }
+const asks = `echo nameserver $1 >/run/resolv.conf; shift
+nsenter --net=/proc/$(pgrep -f /etc/works/Corefile | head -1)/ns/net unshare --mount bash -ec '
+mount --bind /run/resolv.conf /etc/resolv.conf
 for to in "$@"; do
-	in 'exec 3<>/dev/tcp/$0 && printf "GET /health HTTP/1.0\r\n\r\n" >&3 && grep -q "^OK" <&3' $to || { echo "$to does not answer"; exit 1; }
+	exec 3<>/dev/tcp/$to && printf "GET /health HTTP/1.0\r\n\r\n" >&3 && grep -q "^OK" <&3 || { echo "$to does not answer"; exit 1; }
+	exec 3>&-
 done
-echo nameserver $dns >/run/resolv.conf
-in 'mount --bind /run/resolv.conf /etc/resolv.conf && getent ahostsv4 $0' works.default.svc.cluster.local | awk 'NR == 1 {print $1}'`
+getent ahostsv4 works.default.svc.cluster.local' asks "$@" | awk 'NR == 1 {print $1}'`
 
 // together proves that the boards are one cluster: a pod on each is asked by a pod on each
 // other, by its own address, by that of the service often enough to meet all pods behind
@@ -95,9 +96,9 @@ func (c *cluster) together(ctx context.Context) error {
 		for range 20 {
 			to = append(to, service+"/80")
 		}
-		out, err := b.Run(ctx, append([]string{"bash", "-ec", asks, "asks", dns}, to...)...)
-		if got := strings.TrimSpace(out); err != nil || got != service {
-			return fmt.Errorf("a pod of %s asks the others: %w: %s", b.Name, err, got)
+		out, err := c.on(ctx, b, "set -- "+dns+" "+strings.Join(to, " ")+"\n"+asks)
+		if got := reason(out); err != nil || got != service {
+			return fmt.Errorf("a pod of %s asks the others: %v: %s", b.Name, err, got)
 		}
 		c.Answered = append(c.Answered, b.Name)
 	}

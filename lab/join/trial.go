@@ -16,16 +16,19 @@ import (
 
 const stock, kubeadmArm = "stock", "kubeadm-arm"
 
-// trial is one cluster and how boards joined it. Times are seconds of this machine.
+// trial is one cluster and how boards joined it. Times are seconds of this machine,
+// or of the emulated board that it ran in.
 type trial struct {
-	Tool    string  `json:"tool"`
-	Version string  `json:"kubernetes"`
-	First   string  `json:"first"`
-	Others  string  `json:"others"`
-	Period  string  `json:"period"`
-	HA      bool    `json:"ha"`
-	Init    float64 `json:"initSeconds"`
-	Joins   []join  `json:"joins"`
+	Tool    string `json:"tool"`
+	Version string `json:"kubernetes"`
+	First   string `json:"first"`
+	Others  string `json:"others"`
+	Period  string `json:"period"`
+	HA      bool   `json:"ha"`
+	// Clock is the speed of the emulated board with counted time that all boards were in.
+	Clock string  `json:"clock,omitempty"`
+	Init  float64 `json:"initSeconds"`
+	Joins []join  `json:"joins"`
 	// Failed is the first thing that went wrong.
 	Failed string `json:"failed,omitempty"`
 	// Answered are what pods were asked and answered.
@@ -75,6 +78,9 @@ func (c *cluster) once(ctx context.Context) (err error) {
 	}
 	c.Init = time.Since(begin).Seconds()
 	c.log.Printf("init: Ready after %.0f s", c.Init)
+	if err := first.Throttle(ctx, "--cpu", c.First); err != nil {
+		return err
+	}
 	for _, b := range c.boards[1:] {
 		j := c.join(ctx, b)
 		c.Joins = append(c.Joins, j)
@@ -99,7 +105,7 @@ func (c *cluster) up(ctx context.Context) error {
 	}
 	for i := range n {
 		b := c.lab.Board(fmt.Sprintf("%s-%d", c.name, i+1))
-		share := c.First
+		share := c.init
 		if i > 0 {
 			share = c.Others
 		}
@@ -125,8 +131,9 @@ func (c *cluster) program() string {
 	return "kubeadm-arm"
 }
 
-// ignored is the preflight check that knows no newer kernels, or no cgroup v1 any more.
-const ignored = " --ignore-preflight-errors=SystemVerification"
+// ignored are preflight checks: one knows no newer kernels, or no cgroup v1 any more; an
+// emulated board with counted time has one core.
+const ignored = " --ignore-preflight-errors=SystemVerification,NumCPU"
 
 // on runs a script on a board, for at most the limit. Both outputs come back.
 func (c *cluster) on(ctx context.Context, b drive.Board, script string) (string, error) {
@@ -260,9 +267,9 @@ var secrets = regexp.MustCompile(`\b([a-z0-9]{6}\.[a-z0-9]{16}|[0-9a-f]{64})\b`)
 // reason is the line of an output that says why.
 func reason(out string) string {
 	lines := strings.Split(strings.TrimSpace(secrets.ReplaceAllString(out, "…")), "\n")
-	for _, prefix := range []string{"error: ", "error execution phase", "kubeadm-arm: "} {
+	for _, prefix := range []string{"[ERROR ", "error: ", "error execution phase", "kubeadm-arm: "} {
 		for _, l := range lines {
-			if strings.HasPrefix(l, prefix) {
+			if l = strings.TrimSpace(l); strings.HasPrefix(l, prefix) {
 				return l
 			}
 		}

@@ -28,7 +28,7 @@ const outputLimit = 16 << 20
 // it waits for a disk that does not answer.
 func Exec(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin:/usr/bin:/bin")
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "PATH="+strings.TrimPrefix(os.Getenv("PATH")+":"+usual, ":"))
 	if path, err := lookPath(name); err == nil {
 		cmd.Path, cmd.Err = path, nil
 	}
@@ -103,14 +103,18 @@ func (l *limited) text() []byte {
 	return bytes.Clone(l.kept.Bytes())
 }
 
-// lookPath looks also where an unprivileged PATH does not lead.
+// usual is where a board's programs are, whatever PATH says.
+const usual = "/usr/sbin:/sbin:/usr/bin:/bin"
+
+// lookPath looks also where an unprivileged PATH, or none, does not lead.
 func lookPath(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
 	}
-	for _, dir := range []string{"/usr/sbin/", "/sbin/"} {
-		if info, err := os.Stat(dir + name); err == nil && info.Mode().IsRegular() {
-			return dir + name, nil
+	for _, dir := range strings.Split(usual, ":") {
+		at := dir + "/" + name
+		if info, err := os.Stat(at); err == nil && info.Mode().IsRegular() {
+			return at, nil
 		}
 	}
 	return "", exec.ErrNotFound

@@ -1,0 +1,116 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/runner"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// kubeletFiles are what `kubeadm upgrade` writes of the kubelet's, in /var/lib/kubelet.
+func kubeletFiles() []string {
+	return []string{"config.yaml", "instance-config.yaml", "kubeadm-flags.env"}
+}
+
+// backUp copies /etc/kubernetes, less what is kubeadm-arm's own and kubeadm's old copies,
+// and the kubelet's configuration. Every copy is read again.
+func (r *run) backUp(ctx context.Context, s plan.BackUp, w *work) error {
+	to := r.layout.At(s.To)
+	if err := r.copyAll(ctx, to); err != nil {
+		return fmt.Errorf("keep a copy of %s: %w", r.layout.Kubernetes(), err)
+	}
+	w.tell("kept in " + s.To)
+	return nil
+}
+
+func (r *run) copyAll(ctx context.Context, to string) error {
+	if durable.Exists(to) { // an interrupted run's
+		if err := tree.Remove(ctx, r.layout.FS, to); err != nil {
+			return err
+		}
+	}
+	if err := r.layout.FS.MkdirAll(filepath.Join(to, "kubernetes"), 0o700); err != nil {
+		return err
+	}
+	entries, err := safefile.List(r.layout.Kubernetes(), state.MaxListed)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if slices.Contains([]string{filepath.Base(r.layout.State()), "tmp"}, e.Name()) || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if err := r.copyOne(ctx, filepath.Join(r.layout.Kubernetes(), e.Name()),
+			filepath.Join(to, "kubernetes", e.Name())); err != nil {
+			return err
+		}
+	}
+	for _, name := range kubeletFiles() {
+		from := filepath.Join(filepath.Dir(r.layout.KubeletConfig()), name)
+		if err := r.layout.FS.MkdirAll(filepath.Join(to, "kubelet"), 0o700); err != nil {
+			return err
+		}
+		err := r.copyOne(ctx, from, filepath.Join(to, "kubelet", name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return r.layout.FS.SyncFS(to)
+}
+
+func (r *run) copyOne(ctx context.Context, from, to string) error {
+	if _, err := os.Lstat(from); err != nil {
+		return err
+	}
+	_, err := tree.Copy(ctx, r.layout.FS, runner.Exec, from, to)
+	return err
+}
+
+// renewCertificates renews what the control plane's next start reads. What runs goes on with
+// the old certificates, which stay valid.
+func (r *run) renewCertificates(ctx context.Context, s plan.RenewCertificates, w *work) error {
+	kept, err := r.Renew(ctx)
+	if err != nil {
+		return err
+	}
+	if kept != "" {
+		r.note(s, "the old certificates are in "+kept)
+	}
+	return nil
+}
+
+// restoreFiles puts the kubelet's configuration back where it differs.
+func (r *run) restoreFiles(s plan.RestoreFiles) error {
+	for _, name := range kubeletFiles() {
+		text, err := safefile.Read(filepath.Join(r.layout.At(s.From), "kubelet", name), state.MaxFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		to := filepath.Join(filepath.Dir(r.layout.KubeletConfig()), name)
+		if err == nil {
+			var info fs.FileInfo
+			if info, err = os.Lstat(to); err == nil || errors.Is(err, fs.ErrNotExist) {
+				mode := fs.FileMode(0o644)
+				if info != nil {
+					mode = info.Mode().Perm()
+				}
+				err = r.layout.FS.WriteFile(to, text, mode)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("put the kubelet's configuration back: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/boardtest"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// upgradeBoard has a control plane of v1.36.3 and a kubeadm that writes one of v1.37.2.
+type upgradeBoard struct {
+	*fakeBoard
+	backups string
+}
+
+const (
+	oldImage = ":v1.36.3"
+	newImage = ":v1.37.2"
+)
+
+func newUpgradeBoard(t *testing.T) *upgradeBoard {
+	roottest.Need(t, "kubeadm works in a mount namespace")
+	b := &upgradeBoard{newFakeBoard(t), t.TempDir()}
+	b.MakePKI()
+	for _, c := range plan.Components() {
+		put(t, b.layout.Manifest(c), strings.ReplaceAll(boardtest.Manifest(c, b.Address), newImage, oldImage))
+	}
+	put(t, b.layout.KubeletConfig(), "old kubelet\n")
+	put(t, b.layout.At("/var/lib/etcd/member/snap/db"), "old data\n")
+	put(t, b.layout.At("/var/lib/etcd/member/wal/0.wal"), "old log\n")
+	return b
+}
+
+// kubeadmUpgrade is a kubeadm of v1.37.2. Its etcd writes as soon as it runs.
+func (b *upgradeBoard) kubeadmUpgrade(_ context.Context, c kubeadm.Command) (kubeadm.Result, error) {
+	b.calls = append(b.calls, c.Args)
+	if strings.HasPrefix(strings.Join(c.Args, " "), "init phase") {
+		for _, component := range plan.Components() {
+			if err := b.MakeManifest(component); err != nil {
+				return kubeadm.Result{}, err
+			}
+		}
+		return kubeadm.Result{}, nil
+	}
+	if strings.Contains(strings.Join(c.Args, " "), "--skip-phases=preflight") {
+		put(b.t, b.layout.KubeletConfig(), "new kubelet\n")
+	}
+	return kubeadm.Result{}, nil
+}
+
+func (b *upgradeBoard) upgradePlan() plan.Plan {
+	wait := func(c string) plan.AwaitHealthy {
+		return plan.AwaitHealthy{Component: c, Quiet: time.Minute, Patience: time.Minute, Restarts: 3, Poll: time.Millisecond}
+	}
+	const upgrade = "/etc/kubernetes/kubeadm-arm/upgrade"
+	p := plan.Plan{Command: kubeadm.UpgradeApply, Config: &plan.ConfigPlan{API: "v1beta4"}, Steps: []plan.Step{
+		plan.RunPhases{Name: "checks", What: "checks", Keep: []string{"preflight"}, Attempts: 1},
+		plan.BackUp{To: "/var/backups/upgrade"},
+		plan.RenderManifests{To: upgrade, Version: "v1.37.2", All: plan.Components(),
+			Node: kubeadm.NodeOfUpgrade{Name: "pi", AdvertiseAddress: "10.0.0.2", BindPort: 6443}},
+		plan.SwitchManifests{What: "switch", From: upgrade, All: plan.Components(), Data: "/var/lib/etcd", Keep: "kept"},
+	}}
+	for _, c := range plan.Components() {
+		p.Steps = append(p.Steps, plan.ReleaseManifest{Component: c}, wait(c))
+	}
+	p.Steps = append(p.Steps, plan.RunPhases{Name: "rest", What: "rest",
+		Keep: []string{"control-plane", "addon"}, Attempts: 2})
+	return p
+}
+
+func (b *upgradeBoard) upgradeOptions() Options {
+	o := b.options()
+	cluster, err := kubeadm.ReadConfig(strings.NewReader("apiVersion: kubeadm.k8s.io/v1beta4\n"+
+		"kind: ClusterConfiguration\n"), "c")
+	require.NoError(b.t, err)
+	args, err := kubeadm.UpgradeApply.Parse([]string{"v1.37.2"})
+	require.NoError(b.t, err)
+	o.Plan, o.Args, o.Cluster, o.Runner = b.upgradePlan(), args, cluster, b.kubeadmUpgrade
+	o.Check = CheckInput{Command: kubeadm.UpgradeApply, Request: journal.RequestOf(args, nil)}
+	return o
+}
+
+// version is that of all manifests; it fails on a mixture.
+func (b *upgradeBoard) version() string {
+	b.t.Helper()
+	seen := map[string]bool{}
+	for _, c := range plan.Components() {
+		path := b.layout.Manifest(c)
+		if staged := manifests.StagedAt(b.layout, c); staged != "" {
+			require.False(b.t, durable.Exists(path), "%s is in both places", c)
+			path = staged
+		}
+		text, err := os.ReadFile(path)
+		require.NoError(b.t, err)
+		for _, v := range []string{oldImage, newImage} {
+			if strings.Contains(string(text), v) {
+				seen[v] = true
+			}
+		}
+	}
+	require.Len(b.t, seen, 1, "all of one version: %v", seen)
+	for v := range seen {
+		return v
+	}
+	return ""
+}
+
+func (b *upgradeBoard) data() string {
+	text, err := os.ReadFile(b.layout.At("/var/lib/etcd/member/snap/db"))
+	require.NoError(b.t, err)
+	return string(text)
+}
+
+func (b *upgradeBoard) requireUpgraded() {
+	b.t.Helper()
+	require.Equal(b.t, newImage, b.version())
+	require.Empty(b.t, manifests.Staged(b.layout))
+	kept, err := os.ReadFile(b.layout.At("/var/lib/etcd/kept/member/snap/db"))
+	require.NoError(b.t, err)
+	require.Equal(b.t, "old data\n", string(kept))
+	for _, c := range plan.Components() {
+		text, err := os.ReadFile(b.layout.At("/var/backups/upgrade/kubernetes/manifests/" + c + ".yaml"))
+		require.NoError(b.t, err)
+		require.Contains(b.t, string(text), oldImage)
+	}
+	for _, path := range []string{b.layout.Journal(), b.layout.Upgrade(), b.layout.ClusterConfig(),
+		b.layout.ConfigCopy()} {
+		require.False(b.t, durable.Exists(path), path)
+	}
+}
+
+func TestUpgrade(t *testing.T) {
+	b := newUpgradeBoard(t)
+	out, err := Run(context.Background(), b.upgradeOptions())
+	require.NoError(t, err)
+	require.Len(t, out.Steps, len(b.upgradePlan().Steps))
+	b.requireUpgraded()
+	var calls []string
+	for _, c := range b.calls {
+		calls = append(calls, strings.ReplaceAll(strings.Join(c, " "), b.layout.State(), "STATE"))
+	}
+	assert.Equal(t, []string{
+		"upgrade apply v1.37.2 --yes --config=STATE/config.yaml --skip-phases=control-plane,upload-config,kubeconfig," +
+			"kubelet-config,bootstrap-token,addon,post-upgrade",
+		"init phase control-plane all --config=STATE/manifests-config.yaml",
+		"init phase etcd local --config=STATE/manifests-config.yaml",
+		"upgrade apply v1.37.2 --yes --config=STATE/config.yaml --skip-phases=preflight,upload-config,kubeconfig," +
+			"kubelet-config,bootstrap-token,post-upgrade",
+	}, calls)
+}
+
+var errCut = errors.New("cut off")
+
+// cutAt has everything fail from the nth change of the board's files on, as a power cut does.
+func cutAt(n int) (durable.Hook, *int) {
+	seen := 0
+	return func(c durable.Change) error {
+		if !c.Done {
+			seen++
+		}
+		if seen > n || seen == n && !c.Done {
+			return errCut
+		}
+		return nil
+	}, &seen
+}
+
+// An upgrade that is cut off at any change is of one version then, and goes on, or goes back
+// with the data of before.
+func TestUpgradeCutOff(t *testing.T) {
+	b := newUpgradeBoard(t)
+	o := b.upgradeOptions()
+	hook, changes := cutAt(1 << 30)
+	o.Layout.FS.Hook = hook
+	_, err := Run(context.Background(), o)
+	require.NoError(t, err)
+	total := *changes
+	require.Greater(t, total, 50)
+	for n := 1; n <= total; n++ {
+		for _, way := range []string{"resume", "abort"} {
+			t.Run(fmt.Sprintf("%s at change %d", way, n), func(t *testing.T) { cutAndGoOn(t, n, way) })
+		}
+	}
+}
+
+func cutAndGoOn(t *testing.T, n int, way string) {
+	b := newUpgradeBoard(t)
+	o := b.upgradeOptions()
+	o.Layout.FS.Hook, _ = cutAt(n)
+	_, err := Run(context.Background(), o)
+	b.version()
+	if err == nil {
+		return // cut while tidying up
+	}
+	require.ErrorIs(t, err, errCut)
+	// What starts the board puts everything back.
+	_, err = manifests.ReleaseAll(b.layout)
+	require.NoError(t, err)
+	after := b.version()
+	if after == newImage {
+		put(t, b.layout.At("/var/lib/etcd/member/snap/db"), "new data\n")
+	}
+	if way == "resume" {
+		o := b.upgradeOptions()
+		o.Resume, err = Check(b.layout, o.Check)
+		require.NoError(t, err)
+		_, err = Run(context.Background(), o)
+		require.NoError(t, err)
+		b.requireUpgraded()
+		return
+	}
+	if !durable.Exists(b.layout.Journal()) {
+		return
+	}
+	j, err := TurnBack(b.layout)
+	require.NoError(t, err)
+	if j == nil {
+		_, err = Abort(b.layout)
+		require.NoError(t, err)
+		require.Equal(t, oldImage, b.version())
+	} else {
+		o := b.upgradeOptions()
+		o.Cluster, o.Plan, o.Args = nil, j.Plan, kubeadm.Args{}
+		o.Check.Request = j.RequestAgain(journal.Request{})
+		o.Check.Request = j.Request
+		o.Resume, err = Check(b.layout, o.Check)
+		require.NoError(t, err)
+		require.True(t, o.Resume.Plan.GoesBack)
+		_, err = Run(context.Background(), o)
+		require.NoError(t, err)
+	}
+	require.Equal(t, oldImage, b.version())
+	require.Equal(t, "old data\n", b.data())
+	text, err := os.ReadFile(b.layout.KubeletConfig())
+	require.NoError(t, err)
+	require.Equal(t, "old kubelet\n", string(text))
+	require.False(t, durable.Exists(filepath.Join(b.layout.State(), "journal.json")))
+}

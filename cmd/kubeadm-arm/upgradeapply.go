@@ -1,0 +1,415 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/certs"
+	"github.com/kubeadm-arm/kubeadm-arm/doctor"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// upgradeBackups is where copies of /etc/kubernetes are kept.
+const upgradeBackups = "/var/backups/kubeadm-arm"
+
+// An upgrading is what an upgrade has found out of its cluster.
+type upgrading struct {
+	// owner is the owner's UpgradeConfiguration, nil without one.
+	owner *kubeadm.Config
+	// patches is the folder that kubeadm gets, empty for none.
+	patches  string
+	from, to kubeadm.Version
+	node     kubeadm.NodeOfUpgrade
+	nodes    []doctor.Node
+	// data is etcd's data folder, empty where etcd is elsewhere.
+	data                string
+	dataBytes, dataFree int64
+	seen                certs.Seen
+}
+
+// runUpgrade is `kubeadm-arm upgrade`: apply by a plan, the rest by kubeadm.
+func (v invocation) runUpgrade(args []string) error {
+	a, err := kubeadm.UpgradeApply.Parse(args)
+	if err == nil && len(a.Words) > 0 {
+		rest := slices.Concat(args[:a.FirstWord], args[a.FirstWord+1:])
+		switch {
+		case a.Words[0] == "apply" && !slices.Contains(a.Words, "phase"):
+			return v.command(commandNamed(string(kubeadm.UpgradeApply)), rest)
+		case a.Words[0] == "plan" && !a.Bool("help"):
+			return v.runUpgradePlan(args, a)
+		}
+	}
+	return v.passThrough(append([]string{"upgrade"}, args...))
+}
+
+// runUpgradeApply is `kubeadm-arm upgrade apply`.
+func (v invocation) runUpgradeApply(o options) error {
+	if o.help() {
+		return v.helpWithKubeadm(o)
+	}
+	own, err := v.ownFlags(o)
+	if err != nil {
+		return err
+	}
+	own.benchFile, own.verbose = o.text("arm-bench"), o.on("verbose")
+	return v.runStages(kubeadm.UpgradeApply, own, o.theirs)
+}
+
+// ownersConfig is the --config of the command, and clusterConfig the cluster's own, which
+// an upgrade reads and nothing else has.
+func (r *boardRun) ownersConfig() *kubeadm.Config {
+	if r.command == kubeadm.UpgradeApply {
+		return r.owner
+	}
+	return r.config
+}
+
+func (r *boardRun) clusterConfig() *kubeadm.Config {
+	if r.command == kubeadm.UpgradeApply {
+		return r.config
+	}
+	return nil
+}
+
+// upgradeStages are all of an upgrade.
+func (r *boardRun) upgradeStages() []stage {
+	return []stage{
+		{"gather", r.always, r.gatherUpgrade, r.nothingChanged},
+		{"measure", r.afresh, r.measure, r.nothingChanged},
+		{"plan", r.afresh, r.planUpgrade, r.nothingChanged},
+		{"show", r.dry, r.show, r.nothingChanged},
+		{"diagnose", r.freshRun, func(context.Context) error { return r.showChecks() }, r.nothingChanged},
+		{"confirm", r.freshRun, r.confirmUpgrade, r.nothingChanged},
+		{"run", r.notDry, r.run, nil},
+		{"report", r.notDry, r.conclude, nil},
+	}
+}
+
+func (r *boardRun) freshRun() bool { return r.afresh() && r.notDry() }
+
+// gatherUpgrade reads the board and asks the cluster.
+func (r *boardRun) gatherUpgrade(ctx context.Context) error {
+	var err error
+	if r.gathered, err = r.readPrograms(ctx, r.command, r.own, r.args); err != nil {
+		return err
+	}
+	if r.behaviour, err = r.askBehaviour(ctx, r.path); err != nil {
+		return err
+	}
+	var text []byte
+	if name, ok := r.args.Get("config"); ok {
+		if r.owner, text, err = readConfigFile(name); err != nil {
+			return err
+		}
+		if err := r.owner.FitsUpgrade(r.behaviour, name); err != nil {
+			return err
+		}
+	}
+	if r.to, err = r.wantedVersion(); err != nil && r.own.journal == nil {
+		return err
+	}
+	r.check = checkInput(r.command, r.own, r.gathered, r.args, text)
+	if r.resume, err = bootstrap.Check(board(), r.check); err != nil {
+		return err
+	}
+	if err := r.choosePatches(); err != nil {
+		return err
+	}
+	if r.own.benchFile != "" && r.resume == nil {
+		if r.given, err = loadBench(r.own.benchFile); err != nil {
+			return err
+		}
+	}
+	if r.seen, err = certs.Look("/"); err != nil {
+		return err
+	}
+	if r.resume != nil {
+		r.config, err = readClusterConfig(board().ClusterConfig())
+		return err
+	}
+	return r.askCluster(ctx)
+}
+
+// wantedVersion is the version that the owner names, by a word or in the configuration.
+func (r *boardRun) wantedVersion() (kubeadm.Version, error) {
+	text := r.owner.Upgrade("apply", "kubernetesVersion")
+	if len(r.args.Words) > 0 {
+		text = r.args.Words[0]
+	}
+	const hint = "name the version of the new kubeadm, such as: kubeadm-arm upgrade apply "
+	example := r.behaviour.Version.String()
+	switch {
+	case len(r.args.Words) > 1:
+		return kubeadm.Version{}, &problem{exitUsage, hint + example,
+			fmt.Errorf("upgrade apply takes one version, got %q too", r.args.Words[1])}
+	case text == "":
+		return kubeadm.Version{}, &problem{exitUsage, hint + example, errors.New("upgrade apply: no version")}
+	}
+	v, err := kubeadm.ParseVersion("v" + strings.TrimPrefix(text, "v"))
+	if err != nil || !kubeadm.IsExact("v"+strings.TrimPrefix(text, "v")) {
+		return v, &problem{exitUsage, hint + example,
+			fmt.Errorf("upgrade apply: %q is not an exact version; a label such as stable would need a network", text)}
+	}
+	return v, nil
+}
+
+// choosePatches finds the folder of patches that kubeadm gets: this board's, merged with the
+// owner's.
+func (r *boardRun) choosePatches() error {
+	theirs := r.owner.Upgrade("apply", "patches", "directory")
+	if flag, ok := r.behaviour.PatchesFlag(); ok {
+		if value, given := r.args.Get(flag); given {
+			theirs = value
+		}
+	}
+	ours, err := manifests.DurablePatches(board())
+	switch {
+	case err != nil:
+		return err
+	case theirs == "" && len(ours) == 0:
+		return nil
+	case theirs == "":
+		r.patches = board().Patches()
+		return nil
+	}
+	if r.owned, err = patch.ReadOwned(theirs); err != nil {
+		return &problem{exitBadInput, "fix or remove the patch; kubeadm would stop at it half way", err}
+	}
+	r.patches = theirs
+	if len(ours) > 0 {
+		r.patches = mergedPatches
+		return r.mergePatches(ours, theirs)
+	}
+	return nil
+}
+
+func readClusterConfig(path string) (*kubeadm.Config, error) {
+	text, err := safefile.Read(path, kubeadm.MaxConfig)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return kubeadm.ReadConfig(bytes.NewReader(text), path)
+}
+
+// The objects of the API that are read, as far as they are needed.
+type (
+	configMap struct {
+		Data map[string]string `json:"data"`
+	}
+	versionInfo struct {
+		GitVersion string `json:"gitVersion"`
+	}
+	nodeList struct {
+		Items []struct {
+			Metadata struct {
+				Name   string            `json:"name"`
+				Labels map[string]string `json:"labels"`
+			} `json:"metadata"`
+			Status struct {
+				NodeInfo struct {
+					KubeletVersion string `json:"kubeletVersion"`
+				} `json:"nodeInfo"`
+				Conditions []struct{ Type, Status string } `json:"conditions"`
+			} `json:"status"`
+		} `json:"items"`
+	}
+)
+
+// apiPatience is how long one question to the API server may take on the slowest board.
+const apiPatience = time.Minute
+
+// askCluster reads the cluster's configuration, version and nodes from the board's own API server.
+func (r *boardRun) askCluster(ctx context.Context) error {
+	l := board()
+	waiter := await.Waiter{Layout: l, Certificates: l.Certificates(nil, kubeadm.Args{})}
+	api, err := waiter.API(apiPatience)
+	if err != nil {
+		return noCluster(err)
+	}
+	defer api.Close()
+	var config configMap
+	var version versionInfo
+	var nodes nodeList
+	for path, into := range map[string]any{
+		"/api/v1/namespaces/kube-system/configmaps/kubeadm-config": &config,
+		"/version": &version, "/api/v1/nodes": &nodes,
+	} {
+		if err := api.Read(ctx, path, into); err != nil {
+			return noCluster(err)
+		}
+	}
+	name := "ConfigMap kube-system/kubeadm-config"
+	if r.config, err = kubeadm.ReadConfig(strings.NewReader(config.Data["ClusterConfiguration"]), name); err != nil {
+		return err
+	}
+	if r.from, err = kubeadm.ParseVersion(version.GitVersion); err != nil {
+		return err
+	}
+	for _, n := range nodes.Items {
+		ready := slices.ContainsFunc(n.Status.Conditions, func(c struct{ Type, Status string }) bool {
+			return c.Type == "Ready" && c.Status == "True"
+		})
+		_, plane := n.Metadata.Labels["node-role.kubernetes.io/control-plane"]
+		_, master := n.Metadata.Labels["node-role.kubernetes.io/master"]
+		r.nodes = append(r.nodes, doctor.Node{Name: n.Metadata.Name, Kubelet: n.Status.NodeInfo.KubeletVersion,
+			ControlPlane: plane || master, Ready: ready})
+	}
+	return r.lookAtNode(ctx)
+}
+
+func noCluster(err error) error {
+	return &problem{exitNoCluster, "see whether the control plane runs: kubeadm-arm status; crictl ps", err}
+}
+
+// securePort is the API server's port in its manifest.
+var securePort = regexp.MustCompile(`--secure-port=(\d+)`)
+
+// lookAtNode reads what the manifests say of this node, and how much etcd has.
+func (r *boardRun) lookAtNode(ctx context.Context) error {
+	l := board()
+	text, err := safefile.Read(l.Manifest(plan.APIServer), maxStream)
+	if err != nil {
+		return err
+	}
+	r.node = kubeadm.NodeOfUpgrade{Name: r.seen.NodeName(), AdvertiseAddress: r.seen.AdvertiseAddress, BindPort: 6443}
+	if m := securePort.FindSubmatch(text); m != nil {
+		if r.node.BindPort, err = strconv.Atoi(string(m[1])); err != nil {
+			return err
+		}
+	}
+	if r.node.Name == "" || r.node.AdvertiseAddress == "" {
+		return noCluster(errors.New("the name and address of this node are not in its certificates and manifests"))
+	}
+	if r.config.HasExternalEtcd() {
+		return nil
+	}
+	r.data = etcdFolder(r.config)
+	if r.dataBytes, _, err = tree.Usage(ctx, filepath.Join(r.data, "member")); err != nil {
+		return err
+	}
+	var s unix.Statfs_t
+	if err := unix.Statfs(r.data, &s); err != nil {
+		return fmt.Errorf("ask for the space at %s: %w", r.data, err)
+	}
+	r.dataFree = int64(s.Bavail) * int64(s.Bsize) //nolint:unconvert // narrower on some architectures
+	return nil
+}
+
+// planUpgrade decides, and judges the board by that.
+func (r *boardRun) planUpgrade(context.Context) error {
+	renews := r.noAuthority() == "" && r.wants("certificate-renewal", "certificateRenewal")
+	r.planned = plan.MakeUpgrade(plan.UpgradeFacts{
+		Facts: plan.Facts{
+			Board: r.board, Speed: r.speed, Kubeadm: r.behaviour, Args: r.args, Config: r.config, Profile: r.own.profile,
+			Cores: r.benchmark.Cores.Quota, Owned: r.owned, HasCA: true,
+		},
+		Owner: r.owner, From: r.from, To: r.to, Node: r.node, Data: r.data, DataBytes: r.dataBytes,
+		Rendered: board().Upgrade(), Backups: upgradeBackups, Now: time.Now(), Renews: renews, HasPatches: r.patches != "",
+	})
+	r.checks = doctor.Upgrade(doctor.UpgradeFacts{
+		From: r.from, To: r.to, Kubeadm: r.behaviour, Nodes: r.nodes, Data: r.data, DataBytes: r.dataBytes,
+		DataFree: r.dataFree, NoAuthority: r.noAuthority(), Ignore: ignored(r.args, nil),
+	})
+	return bootstrap.CheckProgram(board(), r.planned, trustedProgram)
+}
+
+// wants reports whether the owner leaves a switch of the upgrade on.
+func (r *boardRun) wants(flag, field string) bool {
+	if value, given := r.args.Get(flag); given {
+		on, err := strconv.ParseBool(value)
+		return err != nil || on
+	}
+	return r.owner.Upgrade("apply", field) != "false"
+}
+
+// noAuthority says why this board cannot sign the control plane's certificates.
+func (r *boardRun) noAuthority() string {
+	d := certs.Decide(r.seen, certs.Ask{Now: time.Now(), All: true})
+	for _, refused := range d.Refused {
+		if !strings.HasPrefix(refused.Name, "kubelet") {
+			return refused.Name + " cannot be renewed: " + refused.Why
+		}
+	}
+	return ""
+}
+
+// renewForUpgrade renews what kubeadm renews in an upgrade. The kubelet's own is left to it.
+func (r *boardRun) renewForUpgrade(ctx context.Context) (kept string, err error) {
+	b := certsBoard()
+	if kept, err = b.Complete(r.seen); err != nil || kept != "" {
+		return kept, errors.Join(err, b.Finish())
+	}
+	d := certs.Decide(r.seen, certs.Ask{Now: time.Now(), All: true})
+	d.Renew = slices.DeleteFunc(d.Renew, func(x certs.Renewal) bool { return strings.HasPrefix(x.Name, "kubelet") })
+	if len(d.Renew) == 0 {
+		return "", nil
+	}
+	b.Kubeadm = certs.RealKubeadm(r.path, r.behaviour, r.seen, r.env, kubeadm.Exec)
+	if kept, err = b.Renew(ctx, r.seen, d, 0); err != nil {
+		return "", err
+	}
+	return kept, b.Finish()
+}
+
+// confirmUpgrade asks as kubeadm does, unless it was told not to.
+func (r *boardRun) confirmUpgrade(context.Context) error {
+	if r.args.Bool("yes") || r.args.Bool("force") || r.owner.Upgrade("apply", "forceUpgrade") == "true" {
+		return nil
+	}
+	printable.Fprintf(r.stderr, "upgrade the control plane from %s to %s? [y/N]: ", r.from, r.to)
+	answer, err := bufio.NewReader(r.stdin).ReadString('\n')
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
+		return nil
+	}
+	if err != nil {
+		printable.Fprintln(r.stderr)
+	}
+	return &problem{exitUsage, "answer y, or give --yes", errors.New("the upgrade was not confirmed; nothing was changed")}
+}
+
+// runUpgradePlan is kubeadm's own plan, and what kubeadm-arm has to say of the board.
+func (v invocation) runUpgradePlan(args []string, a kubeadm.Args) error {
+	rest, asked, err := v.ownKubeadm(append([]string{"upgrade"}, args...))
+	if err != nil {
+		return err
+	}
+	path, err := v.realKubeadm(asked)
+	if err != nil {
+		return err
+	}
+	if err := refuseIllegal(path); err != nil {
+		return err
+	}
+	if err := v.child(path, rest); err != nil || !isRoot() {
+		return err
+	}
+	if output, ok := a.Get("output"); ok && output != "text" {
+		return nil // for a program
+	}
+	_, err = printable.Fprintln(v.stdout, "\nWhat this board makes of it, changing nothing:\n"+
+		"  kubeadm-arm upgrade apply VERSION --dry-run")
+	return err
+}

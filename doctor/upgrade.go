@@ -1,0 +1,174 @@
+package doctor
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+// UpgradeFacts are what findings before an upgrade are made from.
+type UpgradeFacts struct {
+	// From is the API server's version, To the one asked for, Kubeadm that of kubeadm.
+	From, To kubeadm.Version
+	Kubeadm  kubeadm.Behaviour
+	Nodes    []Node
+	// Data is etcd's data folder, empty where etcd is elsewhere; DataBytes is what is in
+	// it, DataFree what its file system has room for.
+	Data                string
+	DataBytes, DataFree int64
+	// NoAuthority says why this board cannot sign certificates, empty where it can.
+	NoAuthority string
+	// Slow says that the board is too slow for kubeadm's own times.
+	Slow bool
+	// Ignore is --ignore-preflight-errors.
+	Ignore []string
+}
+
+// A Node is one of the cluster's.
+type Node struct {
+	Name, Kubelet       string
+	ControlPlane, Ready bool
+}
+
+// kubeletSkew is how many minor versions a kubelet may be behind its API server
+// (kubernetes.io/releases/version-skew-policy; two up to v1.27).
+func kubeletSkew(to kubeadm.Version) int {
+	if to.Minor < 28 {
+		return 2
+	}
+	return 3
+}
+
+// Upgrade makes findings about an upgrade, the worst first.
+func Upgrade(f UpgradeFacts) Report {
+	r := Report{Schema: Schema, Verdict: OK, Kubeadm: f.Kubeadm.Version.String(), Findings: []Finding{}}
+	for _, check := range []func(UpgradeFacts) []Finding{
+		upgradeSkew, upgradeKubeadm, upgradeKubelets, upgradeNodes, upgradeSpace, upgradeSigning,
+	} {
+		for _, found := range check(f) {
+			if found.Severity == Fail && found.Rule != KubeadmRule && found.ignoredBy(f.Ignore) {
+				found.Severity, found.Ignored = Warning, true
+			}
+			if found.Severity.rank() > r.Verdict.rank() {
+				r.Verdict = found.Severity
+			}
+			r.Findings = append(r.Findings, found)
+		}
+	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(b.Severity.rank(), a.Severity.rank()) })
+	return r
+}
+
+func upgradeSkew(f UpgradeFacts) []Finding {
+	const id = "upgrade-version"
+	seen := fmt.Sprintf("from %s to %s", f.From, f.To)
+	switch d := f.To.Minor - f.From.Minor; {
+	case f.From.Major != f.To.Major || d > 1:
+		return one(Finding{ID: id, Severity: Fail, Seen: seen, Rule: KubeadmRule,
+			Means: "kubeadm goes one minor version at a time",
+			Fix: []string{fmt.Sprintf("# first to the newest v1.%d, with its kubeadm: kubeadm-arm upgrade apply v1.%d.…",
+				f.From.Minor+1, f.From.Minor+1)}})
+	case f.To.Compare(f.From) < 0:
+		return one(Finding{ID: id, Severity: Fail, Seen: seen, Rule: OwnRule,
+			Means: "this is no upgrade; an older API server may not read what a newer one has stored",
+			Fix:   []string{"# name the version of the new kubeadm: " + f.Kubeadm.Version.String()}})
+	}
+	return fine(id, seen)
+}
+
+func upgradeKubeadm(f UpgradeFacts) []Finding {
+	const id = "upgrade-kubeadm"
+	v := f.Kubeadm.Version
+	seen := "kubeadm is " + v.String()
+	if v.Minor == f.To.Minor && v.Compare(f.To) >= 0 {
+		return fine(id, seen)
+	}
+	return one(Finding{ID: id, Severity: Fail, Seen: seen + ", the version asked for " + f.To.String(), Rule: KubeadmRule,
+		Means: "kubeadm upgrades to its own version or an older patch release of it",
+		Fix:   []string{"# install kubeadm " + f.To.String() + " first, or name it with --arm-kubeadm"}})
+}
+
+func upgradeKubelets(f UpgradeFacts) []Finding {
+	const id = "upgrade-kubelets"
+	var old []string
+	for _, n := range f.Nodes {
+		if v, err := kubeadm.ParseVersion(n.Kubelet); err == nil && v.Minor < f.To.Minor-kubeletSkew(f.To) {
+			old = append(old, n.Name+" "+n.Kubelet)
+		}
+	}
+	if old == nil {
+		return fine(id, "every kubelet is new enough")
+	}
+	return one(Finding{ID: id, Severity: Fail, Seen: "kubelets too old for " + f.To.String() + ": " +
+		strings.Join(old, ", "), Rule: OwnRule,
+		Means: "such a kubelet may not understand the new API server, and its pods stay as they are",
+		Fix:   []string{"# first, on each of these nodes: install a newer kubelet and restart it"}})
+}
+
+func upgradeNodes(f UpgradeFacts) (all []Finding) {
+	const id = "upgrade-nodes"
+	var down, workers, planes []string
+	for _, n := range f.Nodes {
+		switch {
+		case n.ControlPlane && !n.Ready:
+			down = append(down, n.Name)
+		case !n.Ready:
+			workers = append(workers, n.Name)
+		}
+		if n.ControlPlane {
+			planes = append(planes, n.Name)
+		}
+	}
+	if down != nil {
+		all = append(all, Finding{ID: id, Severity: Fail, Seen: "control-plane nodes that are not Ready: " +
+			strings.Join(down, ", "), Rule: PreflightRule, Checks: []string{"ControlPlaneNodesReady"},
+			Means: "the upgrade would begin on a cluster that is broken already",
+			Fix:   []string{"kubectl --kubeconfig /etc/kubernetes/admin.conf describe node " + down[0]}})
+	}
+	if workers != nil {
+		all = append(all, Finding{ID: id, Severity: Warning, Seen: "nodes that are not Ready: " + strings.Join(workers, ", "),
+			Rule: OwnRule, Means: "their kubelets are not upgraded by this, but look at them first"})
+	}
+	if len(planes) > 1 {
+		all = append(all, Finding{ID: "upgrade-planes", Severity: Warning, Rule: OwnRule,
+			Seen:  fmt.Sprintf("%d control-plane nodes: %s", len(planes), strings.Join(planes, ", ")),
+			Means: "upgrade one at a time, the next once this one's etcd member votes and its API server serves"})
+	}
+	if all == nil {
+		return fine(id, "every node is Ready")
+	}
+	return all
+}
+
+// roomFor is what a copy needs: a tenth more than its size, and etcd must not be stopped by a
+// full disk.
+func roomFor(bytes int64) int64 { return bytes + bytes/10 + 64<<20 }
+
+func upgradeSpace(f UpgradeFacts) []Finding {
+	const id = "upgrade-space"
+	if f.Data == "" {
+		return one(Finding{ID: id, Severity: Warning, Seen: "etcd is not on this board", Rule: OwnRule,
+			Means: "its data is not copied before the upgrade: keep a snapshot of your own"})
+	}
+	mb := func(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
+	seen := fmt.Sprintf("%s holds %s, %s are free", f.Data, mb(f.DataBytes), mb(f.DataFree))
+	if f.DataFree >= roomFor(f.DataBytes) {
+		return fine(id, seen)
+	}
+	return one(Finding{ID: id, Severity: Fail, Seen: seen, Rule: OwnRule,
+		Means: "a copy of etcd's data is kept during the upgrade, which needs " + mb(roomFor(f.DataBytes)),
+		Fix:   []string{"df -h " + f.Data + " # make room; copies of earlier upgrades: ls -d " + f.Data + "/kubeadm-arm-*"}})
+}
+
+func upgradeSigning(f UpgradeFacts) []Finding {
+	const id = "upgrade-certificates"
+	if f.NoAuthority == "" {
+		return fine(id, "this board can sign certificates")
+	}
+	return one(Finding{ID: id, Severity: Warning, Seen: f.NoAuthority, Rule: OwnRule,
+		Means: "an upgrade renews the control plane's certificates, and here it cannot",
+		Fix:   []string{"kubeadm-arm certs status"}})
+}

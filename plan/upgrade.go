@@ -1,0 +1,248 @@
+package plan
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+)
+
+// UpgradeFacts are what a plan of an upgrade is made from. Config of [Facts] is the
+// cluster's own configuration here.
+type UpgradeFacts struct {
+	Facts
+	// Owner is the owner's UpgradeConfiguration, nil without one.
+	Owner *kubeadm.Config
+	// From is the cluster's version, To the one to come.
+	From, To kubeadm.Version
+	Node     kubeadm.NodeOfUpgrade
+	// Data is etcd's data folder, DataBytes what is in it.
+	Data      string
+	DataBytes int64
+	// Rendered is the folder for the new manifests.
+	Rendered string
+	// Backups is the folder that gets the copy of /etc/kubernetes.
+	Backups string
+	// Now dates the copies.
+	Now time.Time
+	// Renews says that kubeadm would renew certificates.
+	Renews bool
+	// HasPatches says that this board has patches of its own for kubeadm.
+	HasPatches bool
+}
+
+// MakeUpgrade plans `kubeadm-arm upgrade apply`.
+func MakeUpgrade(f UpgradeFacts) Plan {
+	m := newMaker(kubeadm.UpgradeApply, f.Facts)
+	m.board()
+	u := upgradeMaker{m, f}
+	u.config()
+	m.p.Steps = u.steps()
+	return m.p
+}
+
+type upgradeMaker struct {
+	*maker
+	f UpgradeFacts
+}
+
+// components are those that the upgrade replaces.
+func (u upgradeMaker) components() []string {
+	all := Components()
+	if len(u.localEtcd()) == 0 {
+		all = all[1:]
+	}
+	return all
+}
+
+func (u upgradeMaker) steps() []Step {
+	checks := u.preflight()
+	rest := RunPhases{Name: "rest", What: "run kubeadm's upgrade, which finds the manifests equal",
+		Keep: u.f.Kubeadm.AllBut(kubeadm.UpgradeApply, "preflight"), Ignore: checks.Ignore, Attempts: 5}
+	if u.whole() {
+		rest.What = "run kubeadm's upgrade"
+		return []Step{checks, u.backUp(), rest}
+	}
+	return slices.Concat(
+		[]Step{checks, u.backUp(), u.render()},
+		u.renew(),
+		[]Step{u.switchOver()},
+		u.startAgain(),
+		[]Step{rest},
+	)
+}
+
+// whole reports whether kubeadm replaces the manifests itself: the owner skips that
+// phase, or the board's changes cannot be passed to this kubeadm, so that it would write others.
+func (u upgradeMaker) whole() bool {
+	_, patches := u.f.Kubeadm.PatchesFlag()
+	switch {
+	case u.skipped("control-plane"):
+		u.leave(GroupUpgrade, "manifests", "left alone", "the owner skips the phase control-plane")
+	case !patches && u.f.HasPatches:
+		u.leave(GroupUpgrade, "manifests", "replaced by kubeadm", "this kubeadm takes no patches")
+	default:
+		u.decide(GroupUpgrade, "manifests", "replaced by kubeadm-arm",
+			"kubeadm gives each component a fixed time and goes back to the old one when it is over; this waits as long as "+
+				"something moves, and kubeadm leaves manifests alone that are equal to its own")
+		return false
+	}
+	return true
+}
+
+func (u upgradeMaker) preflight() RunPhases {
+	keep := []string{"preflight"}
+	what := "run kubeadm's checks before an upgrade"
+	if len(u.f.Kubeadm.Phases(kubeadm.UpgradeApply)) == 0 {
+		what = "run kubeadm's dry run of the upgrade, with its checks"
+	}
+	return RunPhases{Name: "checks", What: what, Keep: keep, Ignore: u.testJob(), Attempts: 1}
+}
+
+// testJob is the check that starts a Job and gives it a fixed time.
+func (u upgradeMaker) testJob() []string {
+	limit := u.f.Kubeadm.UpgradeJobLimit()
+	if limit == "" || !u.slow {
+		return nil
+	}
+	u.decide(GroupUpgrade, "kubeadm's test Job", "its failure is ignored",
+		"it has "+limit+" to start a pod and end, whatever the config says, which says more of this board's speed than "+
+			"of the cluster; that all nodes are Ready is checked as well")
+	return []string{"CreateJob"}
+}
+
+// dated is the name of the copies.
+func (u upgradeMaker) dated() string {
+	return fmt.Sprintf("upgrade-%s-from-%s", u.f.Now.UTC().Format("20060102-150405"), u.f.From)
+}
+
+func (u upgradeMaker) backUp() Step {
+	to := filepath.Join(u.f.Backups, u.dated())
+	u.decide(GroupUpgrade, "copy of /etc/kubernetes", to,
+		"kubeadm-arm abort goes back to it while the upgrade is not finished")
+	return BackUp{To: to}
+}
+
+func (u upgradeMaker) render() Step {
+	s := RenderManifests{To: u.f.Rendered, Version: u.f.To.String(), Node: u.f.Node, All: u.components()}
+	if u.slow {
+		s.Startup = u.startBudget()
+	}
+	return s
+}
+
+func (u upgradeMaker) switchOver() Step {
+	s := SwitchManifests{What: "stop the control plane and put in the manifests of " + u.f.To.String(), From: u.f.Rendered,
+		All: u.components()}
+	if s.All[0] == Etcd {
+		s.Data, s.Keep = u.f.Data, "kubeadm-arm-"+u.dated()
+		u.decide(GroupUpgrade, "copy of etcd's data", filepath.Join(s.Data, s.Keep),
+			fmt.Sprintf("%.1f MB, copied while etcd is stopped and read again; kubeadm-arm abort puts it back", float64(
+				u.f.DataBytes)/1e6))
+	}
+	return s
+}
+
+func (u upgradeMaker) renew() []Step {
+	if !u.f.Renews {
+		u.leave(GroupUpgrade, "certificates", "left alone", "the owner says so, or this board cannot sign any")
+		return nil
+	}
+	u.decide(GroupUpgrade, "certificates", "renewed before the new version starts",
+		"kubeadm renews those of a component whose manifest it replaces, and it is going to find all of them equal")
+	return []Step{RenewCertificates{}}
+}
+
+// startAgain starts all components in groups, each once the one before is healthy.
+func (u upgradeMaker) startAgain() (steps []Step) {
+	var groups [][]string
+	switch all := u.components(); {
+	case !u.slow:
+		last := len(all) - 1 // the controller-manager ends itself when the API server is late
+		groups = [][]string{all[:last], all[last:]}
+	case u.cores() >= enoughForTwo:
+		groups = [][]string{all[:len(all)-2], all[len(all)-2:]}
+	default:
+		for _, c := range all {
+			groups = append(groups, []string{c})
+		}
+	}
+	var names []string
+	for _, g := range groups {
+		names = append(names, strings.Join(g, " and "))
+		steps = slices.Concat(steps, u.release(g...), u.await(g...))
+	}
+	u.decide(GroupUpgrade, "start of the new version", strings.Join(names, ", then "),
+		"all stop at once and start as after a power cut: less time without an API server than one restart after the other, "+
+			"and no moment in which two versions are mixed")
+	return steps
+}
+
+// config decides the timeouts that kubeadm's own part of the upgrade has.
+func (u upgradeMaker) config() {
+	if !u.f.Kubeadm.HasUpgradeConfig() {
+		if u.slow {
+			u.leave(GroupConfig, "timeouts", "kubeadm's",
+				"this kubeadm's upgrade has no settings for them; it is repeated instead")
+		}
+		return
+	}
+	api := u.f.Owner.API()
+	if api == "" {
+		api = u.f.Kubeadm.ConfigWrite()
+	}
+	if kubeadm.IsExperimental(api) {
+		u.warn("the config is kubeadm.k8s.io/v1, which is experimental: it is passed on as it is, without longer timeouts")
+		return
+	}
+	c := &ConfigPlan{API: api, Translate: true}
+	if u.slow {
+		for _, t := range u.timeoutsOf(kubeadm.UpgradeApply) {
+			name := "timeouts." + t.field
+			if was, err := time.ParseDuration(u.f.Owner.Upgrade("timeouts", t.field)); err == nil && was >= t.value {
+				u.leave(GroupConfig, name, was.String(), "the owner's value is longer and stays")
+				continue
+			}
+			c.Edits = append(c.Edits, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value})
+			u.decide(GroupConfig, name, t.value.String(), t.why)
+		}
+	}
+	u.p.Config = c
+}
+
+// GoBack plans the way back from an upgrade that is not finished, to the version before
+// it. done counts the upgrade's finished steps, begun says that the next is under way.
+// The second value is false where nothing has been changed yet.
+func GoBack(p Plan, done int, begun bool) (Plan, bool) {
+	back := Plan{Command: p.Command, GoesBack: true}
+	var kept BackUp
+	switched := false
+	for i, s := range p.Steps {
+		if i > done || i == done && !begun {
+			break
+		}
+		switch s := s.(type) {
+		case BackUp:
+			kept = s
+		case SwitchManifests:
+			switched = true
+			back.Steps = append(back.Steps, SwitchManifests{
+				What: "stop the control plane and put the old manifests back", All: s.All, Data: s.Data, Back: s.Keep,
+				From: filepath.Join(kept.To, "kubernetes/manifests"),
+			}, RestoreFiles{From: kept.To})
+		}
+	}
+	if !switched {
+		return back, false
+	}
+	for _, s := range p.Steps {
+		switch s.(type) {
+		case ReleaseManifest, AwaitHealthy:
+			back.Steps = append(back.Steps, s)
+		}
+	}
+	return back, true
+}
