@@ -102,6 +102,11 @@ func notAmong(text string, choices []string) error {
 	return fmt.Errorf("%q is not %s", text, either(choices, ""))
 }
 
+// has reports whether the command has a flag of kubeadm-arm's own.
+func (o options) has(name string) bool {
+	return slices.ContainsFunc(o.command.flags, func(f ownFlag) bool { return f.name == name })
+}
+
 func (o options) flag(name string) ownFlag {
 	i := slices.IndexFunc(o.command.flags, func(f ownFlag) bool { return f.name == name })
 	if i < 0 {

@@ -279,8 +279,10 @@ func (v invocation) ownFlags(o options) (ownFlags, error) {
 	}
 	f.benchFile, f.verbose = o.text("arm-bench"), o.on("verbose")
 	var err error
-	if f.profile, err = plan.ParseProfile(o.text("profile")); err != nil {
-		return f, o.bad("profile", err)
+	if o.has("profile") {
+		if f.profile, err = plan.ParseProfile(o.text("profile")); err != nil {
+			return f, o.bad("profile", err)
+		}
 	}
 	if o.command.name != string(kubeadm.Init) {
 		return f, nil
