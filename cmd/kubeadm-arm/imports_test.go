@@ -23,7 +23,7 @@ const sublayer = "internal/durable internal/fault internal/kubeconfig internal/l
 // The first rule whose pattern matches a package is its own.
 func importRules() []importRule {
 	return []importRule{
-		{"cmd/kubeadm-arm", sublayer + "cmd/kubeadm-arm/screen bench bootstrap bootstrap/* certs doctor hwdetect hwdetect/host kubeadm patch plan report storage storage/runner", "nothing rests on a command"},
+		{"cmd/kubeadm-arm", sublayer + "cmd/kubeadm-arm/screen bench bootstrap bootstrap/* certs doctor hwdetect hwdetect/host kubeadm patch plan report storage storage/runner storage/tree", "nothing rests on a command"},
 		{"cmd/kubeadm-arm/screen", sublayer + "bootstrap kubeadm plan", "what shows a run must not start one"},
 		{"bootstrap", sublayer + "bootstrap/* kubeadm patch plan storage/runner storage/tree", "carrying a plan out must not know how it is shown, nor measure or move storage"},
 		{"bootstrap/state", sublayer + "kubeadm", "where things lie, and who may work on them, is all that it knows"},
