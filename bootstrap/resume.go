@@ -26,6 +26,9 @@ const startAfresh = "to give the interrupted run up: kubeadm-arm abort; to remov
 // untouched reports whether a run had changed nothing yet when it ended, as when
 // kubeadm's preflight checks failed.
 func untouched(l state.Layout, j *journal.Journal) bool {
+	if j.Plan.GoesBack {
+		return false // there is what it takes back
+	}
 	for _, step := range j.Plan.Steps[:j.Done] {
 		switch step := step.(type) {
 		case plan.TuneServices: // drop-ins bind nobody: the next run writes them anew

@@ -49,13 +49,13 @@ type upgrading struct {
 
 // runUpgrade is `kubeadm-arm upgrade`: apply by a plan, the rest by kubeadm.
 func (v invocation) runUpgrade(args []string) error {
-	a, err := kubeadm.UpgradeApply.Parse(args)
-	if err == nil && len(a.Words) > 0 {
+	a, err := kubeadm.UpgradeApply.Parse(args) // what is wrong with them is for the command to say
+	if len(a.Words) > 0 {
 		rest := slices.Concat(args[:a.FirstWord], args[a.FirstWord+1:])
 		switch {
 		case a.Words[0] == "apply" && !slices.Contains(a.Words, "phase"):
 			return v.command(commandNamed(string(kubeadm.UpgradeApply)), rest)
-		case a.Words[0] == "plan" && !a.Bool("help"):
+		case a.Words[0] == "plan" && err == nil && !a.Bool("help"):
 			return v.runUpgradePlan(args, a)
 		}
 	}
