@@ -227,12 +227,12 @@ lint: ## gofmt, go vet, staticcheck, sizes of functions, lines and packages
 PATIENCE ?= 75m
 # Tests that take one way through the program hundreds of times: forms of a file, kills and failing disks at every
 # change, the states of storage. The race detector makes them three to ten times as slow, and sees that way in the
-# other tests.
+# other tests. Their boards lie in memory: each change of a file waits for the disk.
 EXHAUSTIVE = Variations$$|^TestKilled|Anywhere|^TestDisk(IsFull|Fails)|^TestWalk(Apply|Undo|Damaged)$$|^TestModel
 unit: lab deps ## unit, golden and script tests with the race detector, as root
 	@[ "$$(id -u)" = 0 ] || { echo "run this as root: go test ./... alone skips the tests that need it" >&2; exit 1; }
 	$(GO) test -race -timeout $(PATIENCE) -skip '$(EXHAUSTIVE)' ./...
-	$(GO) test -timeout $(PATIENCE) -run '$(EXHAUSTIVE)' ./bootstrap ./certs ./cmd/kubeadm-arm ./plan ./storage
+	TMPDIR=/dev/shm GOTMPDIR=/tmp $(GO) test -timeout $(PATIENCE) -run '$(EXHAUSTIVE)' ./bootstrap ./certs ./cmd/kubeadm-arm ./plan ./storage
 	$(BIN)/lab build --kubernetes $(KUBERNETES)
 	cd lab && $(GO) test -race -timeout $(PATIENCE) -short ./...
 
