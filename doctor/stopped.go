@@ -18,7 +18,8 @@ func (f Facts) runtimeAtStart() []Finding {
 		}
 		return one(f.rivals(all))
 	}
-	for _, name := range will {
+	if len(will) > 0 {
+		name := will[0]
 		unit := parts()[name].unit
 		state, there := f.Host.Services[unit]
 		if !there || state == host.UnitEnabled {

@@ -222,7 +222,7 @@ func keyHash(h string) error {
 	format, value, ok := strings.Cut(h, ":")
 	switch raw, err := hex.DecodeString(value); {
 	case !ok || !strings.EqualFold(format, "sha256"):
-		return fmt.Errorf("%q does not begin with sha256:", brief(h))
+		return fmt.Errorf("%q is not sha256: and 64 digits", brief(h))
 	case err != nil:
 		return fmt.Errorf("%q has letters that are none of 0 to 9 and a to f", brief(h))
 	case len(raw) != 32:
