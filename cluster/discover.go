@@ -32,8 +32,8 @@ type Question struct {
 	// Node is the name that the board is to have.
 	Node string
 	// Patience is for each request, and Dialing for the first connection, which is tried
-	// again meanwhile.
-	Patience, Dialing time.Duration
+	// again meanwhile. Signing is for the signature of a token that was made just now.
+	Patience, Dialing, Signing time.Duration
 }
 
 // How far a discovery got.
@@ -91,7 +91,7 @@ func Discover(ctx context.Context, q Question) Found {
 	}
 	ca := q.CA
 	if q.Token != "" {
-		if ca = f.readInfo(ctx, q); ca == nil {
+		if ca = f.awaitInfo(ctx, q); ca == nil {
 			return f
 		}
 	}
@@ -136,6 +136,24 @@ func (f *Found) failed(err error) {
 	f.Problem = err.Error()
 	if i := strings.LastIndex(f.Problem, ": "); i >= 0 {
 		f.Problem = f.Problem[i+2:]
+	}
+}
+
+// awaitInfo is readInfo, and again while the cluster has not signed cluster-info with the
+// token: its controller-manager does that some time after the token was made.
+func (f *Found) awaitInfo(ctx context.Context, q Question) []byte {
+	until, cancel := context.WithTimeout(ctx, q.Signing)
+	defer cancel()
+	for {
+		f.NoSignature = false
+		if ca := f.readInfo(ctx, q); ca != nil || !f.NoSignature {
+			return ca
+		}
+		select {
+		case <-until.Done():
+			return nil
+		case <-time.After(min(2*time.Second, q.Signing/4)):
+		}
 	}
 }
 

@@ -96,7 +96,7 @@ func hostileFiles() []hostile {
 			hostile{name: name + " as report", words: "report show /mnt/f", trial: c.trial, code: exitBadInput, says: c.says},
 			hostile{name: name + " beside a report", words: "report compare /opt/slow-board.json /mnt/f", trial: c.trial,
 				code: exitBadInput, says: c.says},
-			hostile{name: name + " for an upgrade", words: "upgrade apply v1.37.3 --patches /mnt/p",
+			hostile{name: name + " for an upgrade", words: "upgrade node --patches /mnt/p",
 				trial: c.trial.and("/etc/kubernetes/kubeadm-arm/patches/etcd-kubeadm-arm+json.yaml",
 					file("[]")), code: exitBadInput, says: c.says},
 		)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
 
@@ -25,7 +26,7 @@ func gatherOnly() {
 	if err == nil {
 		var own ownFlags
 		own, err = v.ownFlags(o)
-		r := &boardRun{invocation: v, own: own, args: o.theirs}
+		r := &boardRun{invocation: v, command: kubeadm.Init, own: own, args: o.theirs}
 		err = errors.Join(err, r.gather(context.Background()))
 		fmt.Println(r.behaviour.Version, r.config.API(), r.given != nil, r.resume != nil, len(r.owned))
 	}
@@ -64,7 +65,7 @@ func TestInterruptedStages(t *testing.T) {
 		v := invocation{stderr: &stderr, rawStderr: &stderr}
 		o, err := v.parse(commandNamed("init"), words)
 		require.NoError(t, err)
-		r := &boardRun{invocation: v, args: o.theirs, stop: v.listen()}
+		r := &boardRun{invocation: v, command: kubeadm.Init, args: o.theirs, stop: v.listen()}
 		defer r.stop.close()
 		all := r.initStages()
 		for i := range all {

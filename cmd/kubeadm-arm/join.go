@@ -83,7 +83,8 @@ func (r *boardRun) gatherJoin(ctx context.Context) error {
 	}
 	q.Node = bootstrap.NodeName(r.config, r.args)
 	waiting := time.AfterFunc(3*time.Second, func() {
-		_, _ = printable.Fprintf(r.rawStderr, "waiting for an answer of %s, at most %s\n", q.Endpoint, q.Dialing+4*q.Patience)
+		_, _ = printable.Fprintf(r.rawStderr, "waiting for an answer of %s, at most %s\n", q.Endpoint,
+			q.Dialing+4*q.Patience+q.Signing)
 	})
 	defer waiting.Stop()
 	found := cluster.Discover(ctx, q)
@@ -91,19 +92,21 @@ func (r *boardRun) gatherJoin(ctx context.Context) error {
 	return nil
 }
 
-// How long the look at the cluster may take: for a first connection, and for each of four
-// requests. kubeadm asks for much longer, but a board on which nothing can succeed should
+// How long the look at the cluster may take: for a first connection, for each of four
+// requests, and for the signature of a token that was made just now. kubeadm asks for much longer, but a board on which nothing can succeed should
 // say so soon.
 const (
 	dialPatience    = 15 * time.Second
 	requestPatience = 20 * time.Second
+	// A slow board's controller-manager takes seconds to sign with a new token.
+	signingPatience = time.Minute
 )
 
 // questionOf is what is to be asked of a cluster; without an endpoint nothing can be, as with
 // a discovery file that lies elsewhere.
 func questionOf(d kubeadm.Discovery) (cluster.Question, error) {
 	q := cluster.Question{Endpoint: d.Endpoint, Token: d.Token, Hashes: d.Hashes, Bearer: d.BootstrapToken,
-		Patience: requestPatience, Dialing: dialPatience}
+		Patience: requestPatience, Dialing: dialPatience, Signing: signingPatience}
 	if d.File == "" || kubeadm.IsURL(d.File) {
 		return q, nil
 	}
