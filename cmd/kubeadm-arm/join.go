@@ -93,8 +93,8 @@ func (r *boardRun) gatherJoin(ctx context.Context) error {
 }
 
 // How long the look at the cluster may take: for a first connection, for each of four
-// requests, and for the signature of a token that was made just now. kubeadm asks for much longer, but a board on which nothing can succeed should
-// say so soon.
+// requests, and for the signature of a token that was made just now. kubeadm asks for much
+// longer, but a board on which nothing can succeed should say so soon.
 const (
 	dialPatience    = 15 * time.Second
 	requestPatience = 20 * time.Second
@@ -106,7 +106,8 @@ const (
 // a discovery file that lies elsewhere.
 func questionOf(d kubeadm.Discovery) (cluster.Question, error) {
 	q := cluster.Question{Endpoint: d.Endpoint, Token: d.Token, Hashes: d.Hashes, Bearer: d.BootstrapToken,
-		Patience: requestPatience, Dialing: dialPatience, Signing: signingPatience}
+		Patience: requestPatience,
+		Dialing:  dialPatience, Signing: signingPatience}
 	if d.File == "" || kubeadm.IsURL(d.File) {
 		return q, nil
 	}
