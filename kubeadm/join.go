@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -203,15 +202,12 @@ func (d Discovery) wrong(words int) *wrong {
 	return nil
 }
 
-// tokenWhole is a bootstrap token's form (k8s.io/cluster-bootstrap/token/api).
-var tokenWhole = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
-
 func badToken(where, token string, path ...string) *wrong {
-	if tokenWhole.MatchString(token) {
+	if IsToken(token) {
 		return nil
 	}
 	why := "it has not the form of a bootstrap token: six letters and digits, a dot, sixteen letters and digits"
-	if tokenWhole.MatchString(strings.ToLower(token)) {
+	if IsToken(strings.ToLower(token)) {
 		why = "a bootstrap token has no capital letters"
 	}
 	return &wrong{where, path, errors.New(why), askAgain}

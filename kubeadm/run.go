@@ -44,7 +44,8 @@ func (c Command) String() string {
 	hide := false
 	for _, a := range c.Args {
 		name, _, joined := strings.Cut(a, "=")
-		secret := name == "--token" || name == "--certificate-key"
+		flag, long := strings.CutPrefix(name, "--")
+		secret := long && IsSecret(flag)
 		switch {
 		case hide:
 			a = "(secret)"

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/big"
 	"regexp"
+	"slices"
 	"sync"
 )
 
@@ -17,6 +18,17 @@ var (
 	keyForm   = regexp.MustCompile(`(sha256:)?\b[0-9a-f]{64}\b`)
 	dataForm  = regexp.MustCompile(`((?:client-key-data|token|certificateKey)["']?:\s*["']?)[A-Za-z0-9+/=._-]{16,}`)
 )
+
+// IsSecret reports whether the value of a flag of kubeadm's is a secret.
+func IsSecret(flag string) bool {
+	return slices.Contains([]string{"token", "certificate-key", "discovery-token", "tls-bootstrap-token"}, flag)
+}
+
+// IsToken reports whether a text has the form of a bootstrap token
+// (k8s.io/cluster-bootstrap/token/api).
+func IsToken(text string) bool { return tokenWhole.MatchString(text) }
+
+var tokenWhole = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
 
 // Redact removes secrets from a text that is shown after a failure or kept.
 func Redact(text string) string {

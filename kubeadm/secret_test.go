@@ -39,3 +39,13 @@ func FuzzRedact(f *testing.F) {
 		}
 	})
 }
+
+// The command is shown after a failure and kept in reports, whatever it is of.
+func TestCommandsWithoutSecrets(t *testing.T) {
+	for _, flag := range []string{"token", "certificate-key", "discovery-token", "tls-bootstrap-token"} {
+		assert.Equal(t, "kubeadm join --"+flag+" '(secret)' -v5",
+			Command{Path: "kubeadm", Args: []string{"join", "--" + flag, "hunter2", "-v5"}}.String())
+		assert.Equal(t, "kubeadm join '--"+flag+"=(secret)'",
+			Command{Path: "kubeadm", Args: []string{"join", "--" + flag + "=hunter2"}}.String())
+	}
+}

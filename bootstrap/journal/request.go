@@ -72,15 +72,12 @@ func (r Request) Changed(now Request) []string {
 	return all
 }
 
-// secretFlags are the flags whose values are secrets.
-var secretFlags = []string{"token", "certificate-key", "discovery-token", "tls-bootstrap-token"}
-
 // KeepArgs splits a command's arguments into those that may be kept in a file and
 // the names of the flags that may not. Of a flag that this program does not know
 // it cannot tell, so its value is not kept.
 func KeepArgs(v kubeadm.Verb, args kubeadm.Args) (kept, omitted []string) {
 	for _, f := range args.Flags {
-		if slices.Contains(secretFlags, f.Name) || !v.Knows(f.Name) {
+		if kubeadm.IsSecret(f.Name) || !v.Knows(f.Name) {
 			if !slices.Contains(omitted, f.Name) {
 				omitted = append(omitted, f.Name)
 			}
@@ -110,7 +107,7 @@ func (j *Journal) missing(l state.Layout) []string {
 	}
 	var all []string
 	for _, name := range j.Omitted {
-		if !slices.Contains(secretFlags, name) {
+		if !kubeadm.IsSecret(name) {
 			all = append(all, name)
 		}
 	}
