@@ -3,7 +3,6 @@ package bootstrap
 import (
 	"fmt"
 	"regexp"
-	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
@@ -17,14 +16,7 @@ func (r *run) writeConfig() error {
 	var c *kubeadm.Config
 	var err error
 	if r.Plan.Command == kubeadm.UpgradeApply {
-		u := r.upgrade()
-		u.Timeouts = map[string]time.Duration{}
-		for _, e := range r.Plan.Config.Edits {
-			if t, ok := e.(plan.RaisedTimeout); ok {
-				u.Timeouts[t.Path[len(t.Path)-1]] = t.AtLeast
-			}
-		}
-		c, err = kubeadm.UpgradeConfigOf(r.Config, r.Args, r.Behaviour, u)
+		c, err = r.upgradeConfig()
 	} else {
 		c, err = MakeConfig(r.Plan.Command, r.Plan.Config, r.Config, r.Args, r.Behaviour)
 	}
@@ -32,6 +24,18 @@ func (r *run) writeConfig() error {
 		return err
 	}
 	return r.storeConfig(c)
+}
+
+// upgradeConfig is the copy for an upgrade.
+func (r *run) upgradeConfig() (*kubeadm.Config, error) {
+	c, err := kubeadm.UpgradeConfigOf(r.Config, r.Args, r.Behaviour, r.upgrade())
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range r.Plan.Config.Edits {
+		e.Apply(c, r.Plan.Config.API)
+	}
+	return c, nil
 }
 
 // keepClusterConfig keeps the cluster's own configuration for an upgrade that is resumed

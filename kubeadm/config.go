@@ -23,7 +23,7 @@ type Config struct {
 }
 
 // For says which verb a configuration is for. What is called the verb's own document below
-// is InitConfiguration or JoinConfiguration.
+// is InitConfiguration, JoinConfiguration or UpgradeConfiguration.
 func (c *Config) For(v Verb) *Config {
 	if c != nil {
 		c.verb = v

@@ -1,6 +1,7 @@
 package kubeadm
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -73,22 +74,17 @@ func (b Behaviour) ManifestsCommands(cluster *Config, config, patches string, et
 	return all
 }
 
-// upgradeField is where a flag of `kubeadm upgrade apply` stands in
-// UpgradeConfiguration.apply (apis/kubeadm/v1beta4/types.go).
-type upgradeField struct {
-	isSwitch bool
-	path     []string
-}
-
-func upgradeFields() map[string]upgradeField {
-	return map[string]upgradeField{
-		"allow-experimental-upgrades":      {true, []string{"allowExperimentalUpgrades"}},
-		"allow-release-candidate-upgrades": {true, []string{"allowRCUpgrades"}},
-		"certificate-renewal":              {true, []string{"certificateRenewal"}},
-		"etcd-upgrade":                     {true, []string{"etcdUpgrade"}},
-		"force":                            {true, []string{"forceUpgrade"}},
-		"print-config":                     {true, []string{"printConfig"}},
-		"patches":                          {false, []string{"patches", "directory"}},
+// upgradeFields maps the flags of `kubeadm upgrade apply` to fields of UpgradeConfiguration
+// (apis/kubeadm/v1beta4/types.go).
+func upgradeFields() map[string]flagField {
+	return map[string]flagField{
+		"allow-experimental-upgrades":      {false, []string{"apply", "allowExperimentalUpgrades"}, asSwitch},
+		"allow-release-candidate-upgrades": {false, []string{"apply", "allowRCUpgrades"}, asSwitch},
+		"certificate-renewal":              {false, []string{"apply", "certificateRenewal"}, asSwitch},
+		"etcd-upgrade":                     {false, []string{"apply", "etcdUpgrade"}, asSwitch},
+		"force":                            {false, []string{"apply", "forceUpgrade"}, asSwitch},
+		"print-config":                     {false, []string{"apply", "printConfig"}, asSwitch},
+		"patches":                          {false, []string{"apply", "patches", "directory"}, asText},
 	}
 }
 
@@ -102,8 +98,6 @@ type Upgrade struct {
 	EtcdDone bool
 	// Ignore are preflight checks to ignore beside the owner's.
 	Ignore []string
-	// Timeouts are raised, by field.
-	Timeouts map[string]time.Duration
 }
 
 // UpgradeConfigOf is the owner's UpgradeConfiguration, or their flags as one, with what u adds.
@@ -113,34 +107,23 @@ func UpgradeConfigOf(owner *Config, a Args, b Behaviour, u Upgrade) (*Config, er
 	if err != nil {
 		return nil, err
 	}
-	api := c.API()
-	if api == "" {
-		api = b.ConfigWrite()
-	}
-	m := c.ensure(kindUpgrade, api)
+	m := c.For(UpgradeApply).ensure(kindUpgrade, cmp.Or(c.API(), b.ConfigWrite()))
 	for _, f := range a.Flags {
 		field, ok := upgradeFields()[f.Name]
 		if !ok {
 			continue
 		}
-		value := text(f.Value)
-		if field.isSwitch {
-			on, err := strconv.ParseBool(f.Value)
-			if err != nil {
-				return nil, fmt.Errorf("flag --%s: %q is neither true nor false", f.Name, f.Value)
-			}
-			value = boolean(strconv.FormatBool(on))
+		value, err := field.write(f.Value)
+		if err != nil {
+			return nil, fmt.Errorf("flag --%s: %w", f.Name, err)
 		}
-		put(m, value, append([]string{"apply"}, field.path...)...)
+		put(m, value, field.path...)
 	}
 	if u.Patches != "" {
 		put(m, text(u.Patches), "apply", "patches", "directory")
 	}
 	if u.EtcdDone {
 		put(m, boolean("false"), "apply", "etcdUpgrade")
-	}
-	for field, d := range u.Timeouts {
-		raise(m, d, "timeouts", field)
 	}
 	return c, nil
 }
@@ -187,22 +170,6 @@ func (b Behaviour) UpgradeArgs(a Args, u Upgrade, config string, keep []string) 
 		args = append(args, "--skip-phases="+strings.Join(skip, ","))
 	}
 	return args
-}
-
-// Upgrade returns a field of UpgradeConfiguration as text, empty when absent.
-func (c *Config) Upgrade(path ...string) string { return scalar(find(c.doc(kindUpgrade), path...)) }
-
-// UpgradeList returns a list of strings of UpgradeConfiguration.
-func (c *Config) UpgradeList(path ...string) []string {
-	n := find(c.doc(kindUpgrade), path...)
-	if n == nil {
-		return nil
-	}
-	var all []string
-	for _, item := range n.Content {
-		all = append(all, scalar(item))
-	}
-	return all
 }
 
 // FitsUpgrade looks for what `kubeadm upgrade` refuses in a configuration that is

@@ -37,9 +37,9 @@ func TestUpgradeConfig(t *testing.T) {
 	b, err := BehaviourOf(Version{Major: 1, Minor: 37, Patch: 2})
 	require.NoError(t, err)
 	c, err := UpgradeConfigOf(nil, upgradeArgs(t, "--certificate-renewal=false", "--force"), b,
-		Upgrade{Version: "v1.37.2", Patches: "/ours", EtcdDone: true,
-			Timeouts: map[string]time.Duration{"upgradeManifests": time.Hour}})
+		Upgrade{Version: "v1.37.2", Patches: "/ours", EtcdDone: true})
 	require.NoError(t, err)
+	c.RaiseOwn(c.API(), time.Hour, "timeouts", "upgradeManifests")
 	text, err := c.Bytes()
 	require.NoError(t, err)
 	assert.YAMLEq(t, `apiVersion: kubeadm.k8s.io/v1beta4

@@ -43,8 +43,11 @@ func (v Verb) phaseOrder() FactName {
 
 // document is the kind of its own document in a configuration.
 func (v Verb) document() string {
-	if v == Join {
+	switch v {
+	case Join:
 		return kindJoin
+	case UpgradeApply:
+		return kindUpgrade
 	}
 	return kindInit
 }

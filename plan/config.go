@@ -144,13 +144,13 @@ func (m *maker) housekeeping(c *ConfigPlan) {
 func (m *maker) timeouts(c *ConfigPlan) {
 	budget := m.startBudget()
 	if !kubeadm.HasTimeouts(c.API) {
-		m.timeout(c, RaisedTimeout{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"}, AtLeast: budget},
+		m.timeout(m.f.Config, c, RaisedTimeout{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"}, AtLeast: budget},
 			"several times the expected start; this config API has no other timeout, so kubeadm-arm waits "+
 				"before kubeadm does")
 		return
 	}
 	for _, t := range m.timeoutsOf(kubeadm.Init) {
-		m.timeout(c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
+		m.timeout(m.f.Config, c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
 	}
 }
 
@@ -183,11 +183,11 @@ func (m *maker) timeoutsOf(command kubeadm.Verb) []timeoutValue {
 }
 
 // timeout adds a timeout unless the owner's own is at least as long.
-func (m *maker) timeout(c *ConfigPlan, e RaisedTimeout, why string) {
+func (m *maker) timeout(owner *kubeadm.Config, c *ConfigPlan, e RaisedTimeout, why string) {
 	name := strings.Join(e.Path, ".")
-	old := m.f.Config.Own(e.Path...)
+	old := owner.Own(e.Path...)
 	if e.Cluster {
-		old = m.f.Config.Cluster(e.Path...)
+		old = owner.Cluster(e.Path...)
 	}
 	if was, err := time.ParseDuration(old); err == nil && was >= e.AtLeast {
 		m.leave(GroupConfig, name, was.String(), "the owner's value is longer and stays")

@@ -53,7 +53,7 @@ func (m *maker) joinConfig() {
 	const slower = "the board that answers may be slower than this one, or may have only just been switched on"
 	patience := max(joinPatience, m.startBudget())
 	if !kubeadm.HasTimeouts(api) {
-		m.timeout(c, RaisedTimeout{Path: []string{"discovery", "timeout"}, AtLeast: patience},
+		m.timeout(m.f.Config, c, RaisedTimeout{Path: []string{"discovery", "timeout"}, AtLeast: patience},
 			slower+"; this config API has no other timeout, so kubeadm is run again where it gives up")
 		return
 	}
@@ -68,7 +68,7 @@ func (m *maker) joinConfig() {
 			"the kubelet starts while nothing else does"},
 		{"tlsBootstrap", patience, "another board's controller-manager has to approve and to sign"},
 	} {
-		m.timeout(c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
+		m.timeout(m.f.Config, c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
 	}
 }
 

@@ -205,13 +205,7 @@ func (u upgradeMaker) config() {
 	c := &ConfigPlan{API: api, Translate: true}
 	if u.slow {
 		for _, t := range u.timeoutsOf(kubeadm.UpgradeApply) {
-			name := "timeouts." + t.field
-			if was, err := time.ParseDuration(u.f.Owner.Upgrade("timeouts", t.field)); err == nil && was >= t.value {
-				u.leave(GroupConfig, name, was.String(), "the owner's value is longer and stays")
-				continue
-			}
-			c.Edits = append(c.Edits, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value})
-			u.decide(GroupConfig, name, t.value.String(), t.why)
+			u.timeout(u.f.Owner, c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
 		}
 	}
 	u.p.Config = c

@@ -71,7 +71,6 @@ func (v invocation) runUpgradeApply(o options) error {
 	if err != nil {
 		return err
 	}
-	own.benchFile, own.verbose = o.text("arm-bench"), o.on("verbose")
 	return v.runStages(kubeadm.UpgradeApply, own, o.theirs)
 }
 
@@ -121,6 +120,7 @@ func (r *boardRun) gatherUpgrade(ctx context.Context) error {
 		if r.owner, text, err = readConfigFile(name); err != nil {
 			return err
 		}
+		r.owner.For(kubeadm.UpgradeApply)
 		if err := r.owner.FitsUpgrade(r.behaviour, name); err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (r *boardRun) gatherUpgrade(ctx context.Context) error {
 
 // wantedVersion is the version that the owner names, by a word or in the configuration.
 func (r *boardRun) wantedVersion() (kubeadm.Version, error) {
-	text := r.owner.Upgrade("apply", "kubernetesVersion")
+	text := r.owner.Own("apply", "kubernetesVersion")
 	if len(r.args.Words) > 0 {
 		text = r.args.Words[0]
 	}
@@ -176,7 +176,7 @@ func (r *boardRun) wantedVersion() (kubeadm.Version, error) {
 // choosePatches finds the folder of patches that kubeadm gets: this board's, merged with the
 // owner's.
 func (r *boardRun) choosePatches() error {
-	theirs := r.owner.Upgrade("apply", "patches", "directory")
+	theirs := r.owner.Own("apply", "patches", "directory")
 	if flag, ok := r.behaviour.PatchesFlag(); ok {
 		if value, given := r.args.Get(flag); given {
 			theirs = value
@@ -321,12 +321,10 @@ func (r *boardRun) lookAtNode(ctx context.Context) error {
 // planUpgrade decides, and judges the board by that.
 func (r *boardRun) planUpgrade(context.Context) error {
 	renews := r.noAuthority() == "" && r.wants("certificate-renewal", "certificateRenewal")
+	facts := r.facts()
+	facts.HasCA = true
 	r.planned = plan.MakeUpgrade(plan.UpgradeFacts{
-		Facts: plan.Facts{
-			Board: r.board, Speed: r.speed, Kubeadm: r.behaviour, Args: r.args, Config: r.config, Profile: r.own.profile,
-			Cores: r.benchmark.Cores.Quota, Owned: r.owned, HasCA: true,
-		},
-		Owner: r.owner, From: r.from, To: r.to, Node: r.node, Data: r.data, DataBytes: r.dataBytes,
+		Facts: facts, Owner: r.owner, From: r.from, To: r.to, Node: r.node, Data: r.data, DataBytes: r.dataBytes,
 		Rendered: board().Upgrade(), Backups: upgradeBackups, Now: time.Now(), Renews: renews, HasPatches: r.patches != "",
 	})
 	r.checks = doctor.Upgrade(doctor.UpgradeFacts{
@@ -342,7 +340,7 @@ func (r *boardRun) wants(flag, field string) bool {
 		on, err := strconv.ParseBool(value)
 		return err != nil || on
 	}
-	return r.owner.Upgrade("apply", field) != "false"
+	return r.owner.Own("apply", field) != "false"
 }
 
 // noAuthority says why this board cannot sign the control plane's certificates.
@@ -376,7 +374,7 @@ func (r *boardRun) renewForUpgrade(ctx context.Context) (kept string, err error)
 
 // confirmUpgrade asks as kubeadm does, unless it was told not to.
 func (r *boardRun) confirmUpgrade(context.Context) error {
-	if r.args.Bool("yes") || r.args.Bool("force") || r.owner.Upgrade("apply", "forceUpgrade") == "true" {
+	if r.args.Bool("yes") || r.args.Bool("force") || r.owner.Own("apply", "forceUpgrade") == "true" {
 		return nil
 	}
 	printable.Fprintf(r.stderr, "upgrade the control plane from %s to %s? [y/N]: ", r.from, r.to)
