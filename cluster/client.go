@@ -89,6 +89,13 @@ func FromKubeconfig(text []byte, at func(string) string, patience time.Duration)
 	return New(strings.TrimSuffix(server, "/"), config, user.Text("token"), patience), nil
 }
 
+// At is a client of another API server of the cluster, with the same credentials.
+func (c *Client) At(endpoint string) *Client {
+	other := *c
+	other.server = "https://" + endpoint
+	return &other
+}
+
 // ServerOf reads where a kubeconfig's cluster is, as host:port, and its authorities in PEM.
 func ServerOf(text []byte, at func(string) string) (endpoint string, ca []byte, err error) {
 	file, err := kubeconfig.Parse(text)

@@ -144,9 +144,9 @@ func (m *maker) housekeeping(c *ConfigPlan) {
 func (m *maker) timeouts(c *ConfigPlan) {
 	budget := m.startBudget()
 	if !kubeadm.HasTimeouts(c.API) {
-		m.timeout(m.f.Config, c, RaisedTimeout{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"}, AtLeast: budget},
-			"several times the expected start; this config API has no other timeout, so kubeadm-arm waits "+
-				"before kubeadm does")
+		m.timeout(m.f.Config, c, RaisedTimeout{Cluster: true, Path: []string{"apiServer", "timeoutForControlPlane"},
+			AtLeast: budget}, "several times the expected start; this config API has no other timeout, so kubeadm-arm waits "+
+			"before kubeadm does")
 		return
 	}
 	for _, t := range m.timeoutsOf(kubeadm.Init) {

@@ -28,13 +28,17 @@ func MakeInit(f Facts) Plan {
 // board notes what is expected of the board.
 func (m *maker) board() {
 	f := m.f
-	_, why := f.Speed.Slowdown()
-	m.decide(GroupBoard, "slowdown", fmt.Sprintf("%.1f", m.slowdown), why)
+	m.noteSlowdown()
 	m.decide(GroupBoard, "expected API server start", m.apiServerStart.String(), Calibrated().describe(APIServer, f.Speed))
 	if m.slow {
 		m.decide(GroupBoard, "expected bootstrap", m.expect(Bootstrap).String(), Calibrated().describe(Bootstrap, f.Speed))
 	}
 	m.newerKubeadm()
+}
+
+func (m *maker) noteSlowdown() {
+	_, why := m.f.Speed.Slowdown()
+	m.decide(GroupBoard, "slowdown", fmt.Sprintf("%.1f", m.slowdown), why)
 }
 
 func (m *maker) newerKubeadm() {

@@ -11,8 +11,7 @@ import (
 // MakeJoin plans `kubeadm-arm join` of a worker.
 func MakeJoin(f Facts) Plan {
 	m := newMaker(kubeadm.Join, f)
-	_, why := f.Speed.Slowdown()
-	m.decide(GroupBoard, "slowdown", fmt.Sprintf("%.1f", m.slowdown), why)
+	m.noteSlowdown()
 	m.newerKubeadm()
 	m.joinConfig()
 	// Of this board's keys only that of the kubelet's serving certificate is chosen here.

@@ -3,7 +3,6 @@ package await
 import (
 	"context"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"time"
@@ -166,7 +165,7 @@ var endpointFlag = regexp.MustCompile(`--container-runtime-endpoint=("?)(\S+?)("
 
 // runtimeSocket is the one that kubeadm has given the kubelet, empty where it has not.
 func runtimeSocket(l state.Layout) string {
-	text, err := os.ReadFile(l.At("/var/lib/kubelet/kubeadm-flags.env"))
+	text, err := safefile.Read(l.At("/var/lib/kubelet/kubeadm-flags.env"), state.MaxFile)
 	if err != nil {
 		return ""
 	}

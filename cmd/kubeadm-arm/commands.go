@@ -92,7 +92,7 @@ func commands() []*command {
 				verboseFlag(),
 			},
 			after: "With --dry-run it prints its plan and changes nothing."},
-		{name: "upgrade apply", kubeadm: kubeadm.UpgradeApply, words: 1, run: invocation.runUpgradeApply,
+		{name: "upgrade apply", kubeadm: kubeadm.UpgradeApply, words: 1, run: invocation.runJob,
 			calls: []call{{"VERSION [flags of kubeadm upgrade apply]", "upgrade the control plane, at the board's pace, with a way back"}},
 			about: "kubeadm-arm upgrade apply takes every flag of kubeadm upgrade apply, listed below, and these of its own:",
 			flags: []ownFlag{

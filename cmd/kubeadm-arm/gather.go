@@ -231,6 +231,11 @@ func fits(args kubeadm.Args, c *kubeadm.Config, b kubeadm.Behaviour, known bool)
 	if dir == "" {
 		return nil, nil
 	}
+	return readPatches(dir)
+}
+
+// readPatches reads what the owner's patches set.
+func readPatches(dir string) (patch.Owned, error) {
 	owned, err := patch.ReadOwned(dir)
 	if err != nil {
 		return nil, &problem{exitBadInput, "fix or remove the patch; kubeadm would stop at it half way", err}

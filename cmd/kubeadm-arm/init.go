@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
-	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 	"github.com/kubeadm-arm/kubeadm-arm/storage"
 )
@@ -17,14 +16,7 @@ func (v invocation) runInit(o options) error {
 		// init phase …, or another root folder: not a bootstrap of this board.
 		return v.passThrough(slices.Concat([]string{"init"}, o.raw))
 	}
-	if o.help() {
-		return v.helpWithKubeadm(o)
-	}
-	own, err := v.ownFlags(o)
-	if err != nil {
-		return err
-	}
-	return v.runStages(kubeadm.Init, own, o.theirs)
+	return v.runJob(o)
 }
 
 // initStages are all of init.

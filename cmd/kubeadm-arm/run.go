@@ -39,6 +39,18 @@ func jobs() map[kubeadm.Verb]job {
 	}
 }
 
+// runJob is a command that is carried out as a plan, from its words on.
+func (v invocation) runJob(o options) error {
+	if o.help() {
+		return v.helpWithKubeadm(o)
+	}
+	own, err := v.ownFlags(o)
+	if err != nil {
+		return err
+	}
+	return v.runStages(kubeadm.Verb(o.command.name), own, o.theirs)
+}
+
 // runStages is a command from its parsed arguments to the end, and resume, too: what has
 // been decided already is not decided again.
 func (v invocation) runStages(command kubeadm.Verb, own ownFlags, args kubeadm.Args) error {
@@ -62,7 +74,7 @@ type stage struct {
 	interrupted func() string
 }
 
-// An boardRun is one init: what each stage has found out, for those after it.
+// A boardRun is one run of such a command: what each stage has found out, for those after it.
 type boardRun struct {
 	invocation
 	command kubeadm.Verb

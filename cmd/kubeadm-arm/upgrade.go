@@ -54,7 +54,7 @@ func (v invocation) upgradeArgs(path string, args []string) ([]string, error) {
 	if theirs == "" {
 		return before(args, "--"+flag+"="+board().Patches()), nil
 	}
-	if err := v.mergePatches(ours, theirs); err != nil {
+	if _, err := v.mergePatches(ours, theirs); err != nil {
 		return nil, err
 	}
 	return before(rest, "--"+flag+"="+mergedPatches), nil
@@ -83,28 +83,29 @@ func (v invocation) warnOfTestJob(b kubeadm.Behaviour, a kubeadm.Args) {
 		"should the check CreateJob fail, repeat with --ignore-preflight-errors=CreateJob\n", limit)
 }
 
-// mergePatches writes the merged folder and names each conflict.
-func (v invocation) mergePatches(ours map[string][]byte, theirs string) error {
-	owner, err := patch.ReadOwned(theirs)
+// mergePatches writes the merged folder, names each conflict, and returns what the owner's
+// patches set.
+func (v invocation) mergePatches(ours map[string][]byte, theirs string) (patch.Owned, error) {
+	owner, err := readPatches(theirs)
 	if err != nil {
-		return &problem{exitBadInput, "fix or remove the patch", err}
+		return nil, err
 	}
 	kept, conflicts, err := patch.Yield(ours, owner)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, c := range conflicts {
 		printable.Fprintln(v.stderr, "kubeadm-arm:", c)
 	}
 	if err := os.RemoveAll(mergedPatches); err != nil {
-		return fmt.Errorf("merge patches: %w", err)
+		return nil, fmt.Errorf("merge patches: %w", err)
 	}
 	if err := os.MkdirAll(mergedPatches, 0o700); err != nil {
-		return fmt.Errorf("merge patches: %w", err)
+		return nil, fmt.Errorf("merge patches: %w", err)
 	}
 	entries, err := safefile.List(theirs, maxPatches)
 	if err != nil {
-		return fmt.Errorf("merge patches: %w", err)
+		return nil, fmt.Errorf("merge patches: %w", err)
 	}
 	for _, e := range entries {
 		if e.IsDir() {
@@ -112,18 +113,18 @@ func (v invocation) mergePatches(ours map[string][]byte, theirs string) error {
 		}
 		text, err := safefile.Read(filepath.Join(theirs, e.Name()), maxStream)
 		if err != nil {
-			return fmt.Errorf("merge patches: %w", err)
+			return nil, fmt.Errorf("merge patches: %w", err)
 		}
 		if _, ok := kept[e.Name()]; ok {
-			return &problem{exitBadInput, "rename it",
+			return nil, &problem{exitBadInput, "rename it",
 				fmt.Errorf("%s: one of this board's own patches has this name", filepath.Join(theirs, e.Name()))}
 		}
 		kept[e.Name()] = text
 	}
 	for name, text := range kept {
 		if err := os.WriteFile(filepath.Join(mergedPatches, name), text, 0o600); err != nil {
-			return fmt.Errorf("merge patches: %w", err)
+			return nil, fmt.Errorf("merge patches: %w", err)
 		}
 	}
-	return nil
+	return owner, nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,17 +16,17 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	core "k8s.io/api/core/v1"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/certs"
+	"github.com/kubeadm-arm/kubeadm-arm/cluster"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
-	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -62,18 +63,6 @@ func (v invocation) runUpgrade(args []string) error {
 	return v.passThrough(append([]string{"upgrade"}, args...))
 }
 
-// runUpgradeApply is `kubeadm-arm upgrade apply`.
-func (v invocation) runUpgradeApply(o options) error {
-	if o.help() {
-		return v.helpWithKubeadm(o)
-	}
-	own, err := v.ownFlags(o)
-	if err != nil {
-		return err
-	}
-	return v.runStages(kubeadm.UpgradeApply, own, o.theirs)
-}
-
 // ownersConfig is the --config of the command, and clusterConfig the cluster's own, which
 // an upgrade reads and nothing else has.
 func (r *boardRun) ownersConfig() *kubeadm.Config {
@@ -106,8 +95,20 @@ func (r *boardRun) upgradeStages() []stage {
 
 func (r *boardRun) freshRun() bool { return r.afresh() && r.notDry() }
 
-// gatherUpgrade reads the board and asks the cluster.
+// gatherUpgrade reads the board and asks the cluster. As with init it only reads, what
+// may not answer.
 func (r *boardRun) gatherUpgrade(ctx context.Context) error {
+	looked, err := safefile.Wait(ctx, func() (boardRun, error) {
+		look := *r
+		return look, look.lookForUpgrade(ctx)
+	})
+	if err == nil {
+		*r = looked
+	}
+	return err
+}
+
+func (r *boardRun) lookForUpgrade(ctx context.Context) error {
 	var err error
 	if r.gathered, err = r.readPrograms(ctx, r.command, r.own, r.args); err != nil {
 		return err
@@ -192,15 +193,14 @@ func (r *boardRun) choosePatches() error {
 		r.patches = board().Patches()
 		return nil
 	}
-	if r.owned, err = patch.ReadOwned(theirs); err != nil {
-		return &problem{exitBadInput, "fix or remove the patch; kubeadm would stop at it half way", err}
-	}
 	r.patches = theirs
-	if len(ours) > 0 {
-		r.patches = mergedPatches
-		return r.mergePatches(ours, theirs)
+	if len(ours) == 0 {
+		r.owned, err = readPatches(theirs)
+		return err
 	}
-	return nil
+	r.patches = mergedPatches
+	r.owned, err = r.mergePatches(ours, theirs)
+	return err
 }
 
 func readClusterConfig(path string) (*kubeadm.Config, error) {
@@ -214,51 +214,32 @@ func readClusterConfig(path string) (*kubeadm.Config, error) {
 	return kubeadm.ReadConfig(bytes.NewReader(text), path)
 }
 
-// The objects of the API that are read, as far as they are needed.
-type (
-	configMap struct {
-		Data map[string]string `json:"data"`
-	}
-	versionInfo struct {
-		GitVersion string `json:"gitVersion"`
-	}
-	nodeList struct {
-		Items []struct {
-			Metadata struct {
-				Name   string            `json:"name"`
-				Labels map[string]string `json:"labels"`
-			} `json:"metadata"`
-			Status struct {
-				NodeInfo struct {
-					KubeletVersion string `json:"kubeletVersion"`
-				} `json:"nodeInfo"`
-				Conditions []struct{ Type, Status string } `json:"conditions"`
-			} `json:"status"`
-		} `json:"items"`
-	}
-)
-
 // apiPatience is how long one question to the API server may take on the slowest board.
 const apiPatience = time.Minute
 
 // askCluster reads the cluster's configuration, version and nodes from the board's own API server.
 func (r *boardRun) askCluster(ctx context.Context) error {
-	l := board()
-	waiter := await.Waiter{Layout: l, Certificates: l.Certificates(nil, kubeadm.Args{})}
-	api, err := waiter.API(apiPatience)
+	if err := r.nameNode(); err != nil {
+		return err
+	}
+	c, err := r.ownAPIServer()
 	if err != nil {
 		return noCluster(err)
 	}
-	defer api.Close()
-	var config configMap
-	var version versionInfo
-	var nodes nodeList
-	for path, into := range map[string]any{
-		"/api/v1/namespaces/kube-system/configmaps/kubeadm-config": &config,
-		"/version": &version, "/api/v1/nodes": &nodes,
+	defer c.Close()
+	var config core.ConfigMap
+	var version struct{ GitVersion string }
+	var nodes core.NodeList
+	for _, question := range []struct {
+		path string
+		into any
+	}{
+		{"/version", &version},
+		{"/api/v1/namespaces/kube-system/configmaps/kubeadm-config", &config},
+		{"/api/v1/nodes", &nodes},
 	} {
-		if err := api.Read(ctx, path, into); err != nil {
-			return noCluster(err)
+		if err := c.Get(ctx, question.path, question.into); err != nil {
+			return noCluster(fmt.Errorf("read %s from the API server: %w", question.path, err))
 		}
 	}
 	name := "ConfigMap kube-system/kubeadm-config"
@@ -269,15 +250,36 @@ func (r *boardRun) askCluster(ctx context.Context) error {
 		return err
 	}
 	for _, n := range nodes.Items {
-		ready := slices.ContainsFunc(n.Status.Conditions, func(c struct{ Type, Status string }) bool {
-			return c.Type == "Ready" && c.Status == "True"
+		ready := slices.ContainsFunc(n.Status.Conditions, func(c core.NodeCondition) bool {
+			return c.Type == core.NodeReady && c.Status == core.ConditionTrue
 		})
-		_, plane := n.Metadata.Labels["node-role.kubernetes.io/control-plane"]
-		_, master := n.Metadata.Labels["node-role.kubernetes.io/master"]
-		r.nodes = append(r.nodes, doctor.Node{Name: n.Metadata.Name, Kubelet: n.Status.NodeInfo.KubeletVersion,
+		_, plane := n.Labels["node-role.kubernetes.io/control-plane"]
+		_, master := n.Labels["node-role.kubernetes.io/master"]
+		r.nodes = append(r.nodes, doctor.Node{Name: n.Name, Kubelet: n.Status.NodeInfo.KubeletVersion,
 			ControlPlane: plane || master, Ready: ready})
 	}
-	return r.lookAtNode(ctx)
+	return r.lookAtData(ctx)
+}
+
+// ownAPIServer is a client of the API server on this board, which may not be the one that
+// kubeadm's kubeconfigs name.
+func (r *boardRun) ownAPIServer() (*cluster.Client, error) {
+	l := board()
+	for _, path := range []string{l.SuperAdminConf(), l.AdminConf()} {
+		text, err := safefile.Read(path, kubeadm.MaxConfig)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		c, err := cluster.FromKubeconfig(text, l.At, apiPatience)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return c.At(net.JoinHostPort(r.node.AdvertiseAddress, strconv.Itoa(r.node.BindPort))), nil
+	}
+	return nil, fmt.Errorf("neither %s nor %s is there", l.SuperAdminConf(), l.AdminConf())
 }
 
 func noCluster(err error) error {
@@ -287,10 +289,9 @@ func noCluster(err error) error {
 // securePort is the API server's port in its manifest.
 var securePort = regexp.MustCompile(`--secure-port=(\d+)`)
 
-// lookAtNode reads what the manifests say of this node, and how much etcd has.
-func (r *boardRun) lookAtNode(ctx context.Context) error {
-	l := board()
-	text, err := safefile.Read(l.Manifest(plan.APIServer), maxStream)
+// nameNode reads what the manifests say of this node.
+func (r *boardRun) nameNode() error {
+	text, err := safefile.Read(board().Manifest(plan.APIServer), maxStream)
 	if err != nil {
 		return err
 	}
@@ -303,6 +304,11 @@ func (r *boardRun) lookAtNode(ctx context.Context) error {
 	if r.node.Name == "" || r.node.AdvertiseAddress == "" {
 		return noCluster(errors.New("the name and address of this node are not in its certificates and manifests"))
 	}
+	return nil
+}
+
+// lookAtData finds out how much etcd has, and how much space there is for a copy.
+func (r *boardRun) lookAtData(ctx context.Context) (err error) {
 	if r.config.HasExternalEtcd() {
 		return nil
 	}
