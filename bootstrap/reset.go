@@ -62,6 +62,8 @@ func TurnBack(l state.Layout) (*journal.Journal, error) {
 		return nil, nil
 	}
 	j.Plan, j.Done, j.Begun = back, 0, false
+	// What was asked for has no part in the way back.
+	j.Request, j.Args, j.Omitted = nil, nil, nil
 	return j, j.Write(l)
 }
 

@@ -196,12 +196,12 @@ func TestKilledUpgrade(t *testing.T) {
 			if os.Getenv("UPGRADE_WALK") != "all" && n%2 != i {
 				continue
 			}
-			t.Run(fmt.Sprintf("%s at change %d", way, n), func(t *testing.T) { cutAndGoOn(t, n, way) })
+			t.Run(fmt.Sprintf("%s at change %d", way, n), func(t *testing.T) { cutThenContinue(t, n, way) })
 		}
 	}
 }
 
-func cutAndGoOn(t *testing.T, n int, way string) {
+func cutThenContinue(t *testing.T, n int, way string) {
 	b := newUpgradeBoard(t)
 	o := b.upgradeOptions()
 	o.Layout.FS.Hook, _ = cutAt(n)
@@ -240,8 +240,8 @@ func cutAndGoOn(t *testing.T, n int, way string) {
 	} else {
 		o := b.upgradeOptions()
 		o.Cluster, o.Plan, o.Args = nil, j.Plan, kubeadm.Args{}
-		o.Check.Request = j.RequestAgain(journal.Request{})
-		o.Check.Request = j.Request
+		// As abort, which has no flags of an upgrade.
+		o.Check.Request = j.RequestAgain(journal.RequestOf(o.Args, nil))
 		o.Resume, err = Check(b.layout, o.Check)
 		require.NoError(t, err)
 		require.True(t, o.Resume.Plan.GoesBack)

@@ -78,17 +78,24 @@ func (v invocation) runResume(o options) error {
 	if err := needRoot("resume"); err != nil {
 		return err
 	}
-	if own.journal, err = bootstrap.Interrupted(board()); err != nil {
-		return err
-	}
-	args, err := own.journal.Resumable(board())
+	j, err := bootstrap.Interrupted(board())
 	if err != nil {
 		return err
 	}
-	if own.kubeadmPath == "" && exists(own.journal.Kubeadm) {
-		own.kubeadmPath = own.journal.Kubeadm
+	return v.resumeRun(j, own)
+}
+
+// resumeRun goes on with an interrupted run.
+func (v invocation) resumeRun(j *journal.Journal, own ownFlags) error {
+	args, err := j.Resumable(board())
+	if err != nil {
+		return err
 	}
-	return v.runStages(own.journal.Plan.Command, own, args)
+	own.journal = j
+	if own.kubeadmPath == "" && exists(j.Kubeadm) {
+		own.kubeadmPath = j.Kubeadm
+	}
+	return v.runStages(j.Plan.Command, own, args)
 }
 
 // runAbort is `kubeadm-arm abort`.
@@ -117,8 +124,7 @@ func (v invocation) goBack(j *journal.Journal) error {
 	}
 	printable.Fprintln(v.stderr, "kubeadm-arm: back to the version before the upgrade; what was written to the cluster "+
 		"since is not in it, but is kept in etcd's data folder")
-	return v.runStages(j.Plan.Command, ownFlags{kubeadmPath: j.Kubeadm, output: "text", reportDir: defaultReports,
-		journal: j, anyway: true}, kubeadm.Args{})
+	return v.resumeRun(j, ownFlags{output: "text", reportDir: defaultReports, anyway: true})
 }
 
 // runReset runs kubeadm reset and, once that has succeeded, removes kubeadm-arm's own

@@ -45,7 +45,7 @@ func (b *boardRun) boardReport(now time.Time) (report.Report, error) {
 		r.Steps = append(r.Steps, step)
 	}
 	r.Outcome = &report.Outcome{
-		OK: b.failure == nil, Seconds: b.took.Seconds(), CPU: b.used, Text: jobs()[b.command].outcome,
+		OK: b.failure == nil, Seconds: b.took.Seconds(), CPU: b.used, Text: b.job().outcome,
 	}
 	if b.failure != nil {
 		r.Outcome.Text, _, _ = strings.Cut(b.failure.Error(), "\n")

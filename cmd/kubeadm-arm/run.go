@@ -39,6 +39,15 @@ func jobs() map[kubeadm.Verb]job {
 	}
 }
 
+// job is the one that is carried out.
+func (r *boardRun) job() job {
+	if r.planned.GoesBack {
+		return job{done: "back at the version before the upgrade",
+			outcome: "the control plane is back at the version before the upgrade"}
+	}
+	return jobs()[r.command]
+}
+
 // runJob is a command that is carried out as a plan, from its words on.
 func (v invocation) runJob(o options) error {
 	if o.help() {
@@ -241,7 +250,7 @@ func (r *boardRun) conclude(context.Context) error {
 	if r.command == kubeadm.Join {
 		restarts = screen.NoComponents
 	}
-	screen.WriteEnd(r.rawStderr, screen.End{Done: jobs()[r.command].done, Took: r.took, Restarts: restarts,
+	screen.WriteEnd(r.rawStderr, screen.End{Done: r.job().done, Took: r.took, Restarts: restarts,
 		CPU: cpu, Peak: peak, Report: path})
 	fmt.Fprint(r.stdout, r.outcome.ClosingWords)
 	return err
