@@ -142,13 +142,10 @@ func (t *trial) step(ctx context.Context, what, script string) error {
 	return nil
 }
 
-// fresh tells whether the node is Ready and all parts of the control plane run. What etcd
-// has kept says Ready, too, as soon as an API server runs, so the kubelet has to have
-// renewed its lease since the time $since.
-const fresh = `fresh() {
+// fresh tells whether the node is Ready and all parts of the control plane run.
+const fresh = drive.NodeReady + `fresh() {
 	for part in etcd kube-apiserver kube-scheduler kube-controller; do pgrep $part >/dev/null || return 1; done
-	renewed=$(kubectl get lease -n kube-node-lease -o 'jsonpath={.items[0].spec.renewTime}' 2>/dev/null) || return 1
-	test -n "$renewed" && test "$(date -d "$renewed" +%s)" -ge "$since" && kubectl get nodes | grep -w Ready
+	node_ready
 }
 `
 

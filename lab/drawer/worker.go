@@ -23,8 +23,7 @@ func (t *trial) worker(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	ready := since + `until renewed=$(kubectl get lease -n kube-node-lease $node -o 'jsonpath={.spec.renewTime}' 2>/dev/null) &&
-	test -n "$renewed" && test "$(date -d "$renewed" +%s)" -ge "$since" && kubectl get nodes $node | grep -w Ready
+	ready := drive.NodeReady + since + `until node_ready $node
 do test "$(date +%s)" -lt $((since + 600)); sleep 2; done`
 	of := func(t *trial) string { return "node=" + t.board.Name + "\n" }
 	if err := first.step(ctx, "the control plane: kubeadm-arm init",

@@ -69,6 +69,8 @@ type walk struct {
 	took   time.Duration
 	want   map[string]string
 	tokens string
+	// started is when the board was, by the clock of this machine, which is the board's, too.
+	started time.Time
 }
 
 // settings are what boards and runs are made with.
@@ -81,6 +83,7 @@ type settings struct {
 
 func (w *walk) up() error {
 	ctx := context.Background()
+	w.started = time.Now()
 	if err := w.board.Up(ctx, "--kubernetes", w.version, "--cpu", w.cpu, "--bin", w.kubeadmArm); err != nil ||
 		w.bench == "" {
 		return err
@@ -244,15 +247,17 @@ func (w *walk) cutPower(t *trial) (early bool, err error) {
 	d, err := drive.Disturb(w.board.Command(ctx, w.env(), initCommand()...), moment,
 		func() error { return w.board.Reboot(ctx) })
 	if d.Early {
-		return true, errors.Join(d.Ended, w.board.Reboot(ctx))
+		err = errors.Join(d.Ended, w.board.Reboot(ctx))
 	}
-	return false, err
+	w.started = time.Now()
+	return d.Early, err
 }
 
 // end waits for a Ready node and returns the files and the number of tokens.
 func (w *walk) end() (files map[string]string, tokens string, err error) {
-	if _, err := w.on(nil, "kubectl", "wait", "--for=condition=Ready", "node", "--all", "--timeout=5m"); err != nil {
-		return nil, "", err
+	ready := fmt.Sprintf("since=%d\n%suntil node_ready; do sleep 1; done", w.started.Unix(), drive.NodeReady)
+	if _, err := w.on(nil, "sh", "-c", ready); err != nil {
+		return nil, "", fmt.Errorf("wait for a Ready node: %w", err)
 	}
 	if _, err := w.on(nil, "kubectl", "--namespace", "kube-system", "rollout", "status", "daemonset/kube-proxy",
 		"--timeout=5m"); err != nil {
