@@ -85,9 +85,9 @@ func tidy(l state.Layout) error {
 	return nil
 }
 
-// removeUpgrade removes the manifests that an upgrade had written.
+// removeUpgrade removes the manifests that an upgrade had written, and the patches of a join.
 func removeUpgrade(l state.Layout) error {
-	for _, dir := range []string{l.Upgrade(), l.Upgrade() + "-part"} {
+	for _, dir := range []string{l.Upgrade(), l.Upgrade() + "-part", l.JoinPatches()} {
 		if !durable.Exists(dir) {
 			continue
 		}

@@ -35,8 +35,8 @@ type Options struct {
 	// Config is the owner's configuration, nil without --config.
 	Config *kubeadm.Config
 	Plan   plan.Plan
-	// Cluster is the cluster's own configuration, for an upgrade; Config is an
-	// UpgradeConfiguration then.
+	// Cluster is the cluster's own configuration, for an upgrade and for the join of another
+	// control plane; Config is the command's own then. nil where it is not known.
 	Cluster *kubeadm.Config
 	// Patches is the folder of patches that an upgrade passes to kubeadm; empty for none.
 	Patches string

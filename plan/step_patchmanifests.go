@@ -68,6 +68,10 @@ func (m *maker) settings() map[string]patch.Settings {
 		switch c {
 		case Etcd:
 			settings.Flags, settings.Env = m.etcdTimings(), m.etcdEnv()
+			if !m.single() {
+				s.FailureThreshold = int(math.Ceil(quorumPatience.Seconds() / period.Seconds()))
+				s.Reason = quorumReason
+			}
 		case ControllerManager, Scheduler:
 			settings.Flags = m.leases(c)
 		}
@@ -76,6 +80,14 @@ func (m *maker) settings() map[string]patch.Settings {
 	}
 	return all
 }
+
+// quorumPatience is how long an etcd that is one of several may take to start. Its startup
+// probe asks /readyz, which is not fine while it only learns (etcd 3.6), or while the others
+// are off; killing it brings nobody back.
+const quorumPatience = time.Hour
+
+const quorumReason = "1h0m0s to start: it is ready only once it votes and most members are there, which is for other " +
+	"boards to bring about; ending it helps nobody"
 
 // kubeadm's own failure thresholds (util/staticpod/utils.go): a slower period asks
 // as often before it gives up.
@@ -138,6 +150,9 @@ func (m *maker) etcdTimings() []patch.Flag {
 	if m.alone() {
 		return nil // there is nobody to send a heartbeat to
 	}
+	if t := m.f.Tick; t.Heartbeat > 0 && t.Election > 0 {
+		return m.etcdTickOf(t)
+	}
 	disk := seconds(2 * m.f.Speed.FsyncP99)
 	cpu := seconds(m.slowdown * 0.02)
 	heartbeat := min(max(100*time.Millisecond, roundUp(max(disk, cpu), 100*time.Millisecond)), 5*time.Second)
@@ -148,6 +163,24 @@ func (m *maker) etcdTimings() []patch.Flag {
 		short(m.f.Speed.FsyncP99), m.slowdown)
 	m.decide(GroupManifests, "etcd heartbeat interval", heartbeat.String(), why)
 	return m.etcdTick(heartbeat, 10*heartbeat, why)
+}
+
+// usualTick is etcd's own (go.etcd.io/etcd/server/v3/embed/config.go).
+const usualTick, usualElection = 100 * time.Millisecond, time.Second
+
+// etcdTickOf has a member tick as those do that are there: one that waits less long than
+// their heartbeats take would ask for elections without end.
+func (m *maker) etcdTickOf(t EtcdTick) []patch.Flag {
+	if t.Heartbeat == usualTick && t.Election == usualElection {
+		return nil
+	}
+	const why = "as the cluster's other members have it: one with another would ask for elections without need"
+	m.decide(GroupManifests, "etcd heartbeat interval", t.Heartbeat.String(), why)
+	flags := m.etcdTick(t.Heartbeat, t.Election, why)
+	for i := range flags {
+		flags[i].Policy = patch.Set
+	}
+	return flags
 }
 
 // etcdTick sets etcd's heartbeat interval and election timeout. etcd does not start when its election

@@ -53,6 +53,10 @@ func (l Layout) BootList() string { return filepath.Join(l.State(), "held-back")
 // upgrade writes the manifests anew.
 func (l Layout) Patches() string { return filepath.Join(l.State(), "patches") }
 
+// JoinPatches is the folder of patches, the board's and the owner's, that a joining control
+// plane's kubeadm gets.
+func (l Layout) JoinPatches() string { return filepath.Join(l.State(), "join-patches") }
+
 // Upgrade is the folder of the manifests that an upgrade has kubeadm write, and
 // ManifestsConfig the configuration for that: the cluster's own, with the new version.
 func (l Layout) Upgrade() string { return filepath.Join(l.State(), "upgrade") }

@@ -93,6 +93,7 @@ type boardRun struct {
 
 	gathered
 	upgrading
+	joining
 	checks doctor.Report
 	// moved is what --storage did, or would do; nil without it.
 	moved *storage.Plan
@@ -233,7 +234,7 @@ func (r *boardRun) conclude(context.Context) error {
 	if r.failure != nil {
 		return r.reportFailure()
 	}
-	if r.command == kubeadm.Init { // a worker has no authority to renew with
+	if r.command == kubeadm.Init || r.controlPlane { // a worker has no authority to renew with
 		r.watchCertificates()
 	}
 	path, err := r.writeBoardReport()
@@ -247,7 +248,7 @@ func (r *boardRun) conclude(context.Context) error {
 	for _, n := range r.outcome.Restarts {
 		restarts += n
 	}
-	if r.command == kubeadm.Join {
+	if r.command == kubeadm.Join && !r.controlPlane {
 		restarts = screen.NoComponents
 	}
 	screen.WriteEnd(r.rawStderr, screen.End{Done: r.job().done, Took: r.took, Restarts: restarts,

@@ -64,7 +64,7 @@ func (v invocation) runUpgrade(args []string) error {
 }
 
 // ownersConfig is the --config of the command, and clusterConfig the cluster's own, which
-// an upgrade reads and nothing else has.
+// an upgrade reads, and the join of another control plane.
 func (r *boardRun) ownersConfig() *kubeadm.Config {
 	if r.command == kubeadm.UpgradeApply {
 		return r.owner
@@ -76,7 +76,7 @@ func (r *boardRun) clusterConfig() *kubeadm.Config {
 	if r.command == kubeadm.UpgradeApply {
 		return r.config
 	}
-	return nil
+	return r.shared
 }
 
 // upgradeStages are all of an upgrade.

@@ -1,0 +1,268 @@
+package bootstrap
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/cluster"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// etcdPatience is how long one request to etcd or to the API server that names its members
+// may take: they may be on boards that are slower than this one.
+const etcdPatience = 30 * time.Second
+
+// joinEtcd makes the board a member of etcd. kubeadm adds it, writes its manifest and promotes
+// it; where it gave up in between, the list of members says what is still to be done. A member
+// that was added is never added again.
+func (r *run) joinEtcd(ctx context.Context, s plan.JoinEtcd, w *work) error {
+	address, err := r.ownAddress()
+	if err != nil {
+		return err
+	}
+	etcd := &memberList{run: r}
+	defer etcd.Close()
+	peer := "https://" + net.JoinHostPort(address, "2380")
+	phases := plan.RunPhases{Name: "etcd", What: s.Title(), Keep: s.Keep, Attempts: 5}
+	for ; ; w.attempts++ {
+		// Also at first: an interrupted run may have come further than its journal.
+		if all, err := etcd.Members(ctx); err == nil && r.etcdStarted() {
+			if _, there := cluster.MemberAt(all, peer); there {
+				break
+			}
+		}
+		if err := r.patchEtcd(ctx, s, w); err != nil {
+			return err
+		}
+		err := r.phasesOnce(ctx, phases, w)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil || w.attempts >= phases.Attempts && !r.etcdStarted() {
+			return err
+		}
+		r.note(s, fmt.Sprintf("kubeadm gave up: %s", kubeadm.Redact(kubeadm.ErrorLine(err))))
+		if r.etcdStarted() {
+			break
+		}
+		if err := await.Sleep(ctx, 2*time.Second); err != nil {
+			return err
+		}
+	}
+	w.waited = plan.Etcd
+	err = r.waiter.Member(ctx, s, etcd, peer, await.Listener{
+		Seen: w.tell, Restarts: func(n int) { r.outcome.Restarts[plan.Etcd] = n },
+	})
+	if err != nil {
+		return err
+	}
+	return r.keepWritten()
+}
+
+// etcdStarted reports whether the manifest of the board's etcd is there, and whole.
+func (r *run) etcdStarted() bool {
+	text, err := safefile.Read(r.layout.Manifest(plan.Etcd), state.MaxFile)
+	if err != nil {
+		return false
+	}
+	_, err = patch.Inspect(text)
+	return err == nil
+}
+
+var advertiseAddress = regexp.MustCompile(`--advertise-address=(\S+)`)
+
+// ownAddress is the address that kubeadm has chosen for the board's API server and etcd.
+func (r *run) ownAddress() (string, error) {
+	for _, path := range r.manifestPlaces(plan.APIServer) {
+		if text, err := safefile.Read(path, state.MaxFile); err == nil {
+			if m := advertiseAddress.FindSubmatch(text); m != nil {
+				return string(m[1]), nil
+			}
+		}
+	}
+	return "", errors.New("find the board's address: the API server's manifest does not name it")
+}
+
+// patchEtcd has kubeadm write etcd's manifest with the plan's settings: it is given them as
+// patches, found on a manifest that it writes elsewhere.
+func (r *run) patchEtcd(ctx context.Context, s plan.JoinEtcd, w *work) error {
+	if c := r.journal.Plan.Config; r.Cluster == nil || c == nil || !kubeadm.NamesPatches(c.API) {
+		return nil
+	}
+	dir := r.layout.Upgrade()
+	if err := r.layout.FS.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("patch etcd's manifest: %w", err)
+	}
+	version, err := kubeadm.ParseVersion(r.Cluster.Cluster("kubernetesVersion"))
+	if err != nil {
+		return fmt.Errorf("patch etcd's manifest: %w", err)
+	}
+	address, err := r.ownAddress()
+	if err != nil {
+		return err
+	}
+	node := kubeadm.NodeOfUpgrade{Name: r.nodeName(), AdvertiseAddress: address, BindPort: 6443}
+	config, err := kubeadm.ManifestsConfig(r.Cluster, version, node, s.Startup, "")
+	if err != nil {
+		return err
+	}
+	file := r.layout.ManifestsConfig()
+	if err := r.layout.FS.WriteFile(file, config, 0o600); err != nil {
+		return fmt.Errorf("patch etcd's manifest: %w", err)
+	}
+	err = kubeadm.InPlaceOf(dir, r.layout.Manifests(), func() error {
+		res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: []string{"init", "phase", "etcd", "local",
+			"--config=" + file}, Env: r.Env, Output: kubeadm.PhaseLines(w.tell, r.Output), Signal: r.Signal})
+		r.outcome.KubeadmCPU += res.CPU
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	patched, err := patch.Prepare(filepath.Join(dir, plan.Etcd+".yaml"), s.Settings)
+	if err != nil {
+		return err
+	}
+	r.outcome.Changes[plan.Etcd] = patched.Changes
+	if err := r.writeDurable(plan.Etcd, patched.Changes); err != nil {
+		return err
+	}
+	return r.passPatches()
+}
+
+// passPatches names the patches for etcd in kubeadm's configuration, in one folder with the
+// owner's: what those set, ours leave alone.
+func (r *run) passPatches() error {
+	f, err := safefile.Open(r.layout.ConfigCopy())
+	if err != nil {
+		return fmt.Errorf("patch etcd's manifest: %w", err)
+	}
+	defer f.Close()
+	c, err := kubeadm.ReadConfig(f, r.layout.ConfigCopy())
+	if err != nil {
+		return err
+	}
+	all := map[string][]byte{}
+	to := r.layout.JoinPatches()
+	for _, dir := range []string{r.layout.Patches(), c.For(kubeadm.Join).Own("patches", "directory")} {
+		if dir == "" || dir == to {
+			continue
+		}
+		if err := readFiles(dir, all); err != nil {
+			return fmt.Errorf("patch etcd's manifest: %w", err)
+		}
+	}
+	if err := r.layout.FS.MkdirAll(to, 0o700); err != nil {
+		return fmt.Errorf("patch etcd's manifest: %w", err)
+	}
+	for name, text := range all {
+		if err := r.layout.FS.WriteFile(filepath.Join(to, name), text, 0o600); err != nil {
+			return fmt.Errorf("patch etcd's manifest: %w", err)
+		}
+	}
+	c.SetOwn(r.journal.Plan.Config.API, to, "patches", "directory")
+	return r.storeConfig(c)
+}
+
+// readFiles adds the files of a folder by their names. That it is not there is no error.
+func readFiles(dir string, into map[string][]byte) error {
+	entries, err := safefile.List(dir, state.MaxListed)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		if into[e.Name()], err = safefile.Read(filepath.Join(dir, e.Name()), state.MaxFile); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memberList asks etcd's other members, which it finds as kubeadm does: by the API server
+// that admin.conf names.
+type memberList struct {
+	*run
+	etcd *cluster.Etcd
+}
+
+// Members implements [await.Members].
+func (m *memberList) Members(ctx context.Context) ([]cluster.Member, error) {
+	if m.etcd == nil {
+		if err := m.find(ctx); err != nil {
+			return nil, err
+		}
+	}
+	all, err := m.etcd.Members(ctx)
+	if err != nil {
+		m.Close() // they may be others by now
+	}
+	return all, err
+}
+
+// Promote implements [await.Members].
+func (m *memberList) Promote(ctx context.Context, id string) error { return m.etcd.Promote(ctx, id) }
+
+func (m *memberList) find(ctx context.Context) error {
+	text, err := safefile.Read(m.layout.AdminConf(), state.MaxFile)
+	if err != nil {
+		return err
+	}
+	api, err := cluster.FromKubeconfig(text, m.layout.At, etcdPatience)
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.layout.AdminConf(), err)
+	}
+	defer api.Close()
+	urls, err := api.EtcdURLs(ctx)
+	if err != nil {
+		return err
+	}
+	config, err := etcdTLS(m.certificates())
+	if err != nil {
+		return err
+	}
+	m.etcd = cluster.NewEtcd(urls, config, etcdPatience)
+	return nil
+}
+
+func (m *memberList) Close() {
+	if m.etcd != nil {
+		m.etcd.Close()
+		m.etcd = nil
+	}
+}
+
+// etcdTLS is what a client of etcd needs, from kubeadm's folder of certificates.
+func etcdTLS(certificates string) (*tls.Config, error) {
+	dir := filepath.Join(certificates, "etcd")
+	pair, err := safefile.LoadKeyPair(filepath.Join(dir, "healthcheck-client.crt"), filepath.Join(dir,
+		"healthcheck-client.key"), state.MaxFile)
+	if err != nil {
+		return nil, err
+	}
+	ca := readCertificate(filepath.Join(dir, "ca.crt"))
+	if ca == nil {
+		return nil, fmt.Errorf("%s is no certificate", filepath.Join(dir, "ca.crt"))
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(ca)
+	return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
