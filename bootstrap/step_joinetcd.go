@@ -2,8 +2,6 @@ package bootstrap
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,16 +12,11 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
-	"github.com/kubeadm-arm/kubeadm-arm/cluster"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
-
-// etcdPatience is how long one request to etcd or to the API server that names its members
-// may take: they may be on boards that are slower than this one.
-const etcdPatience = 30 * time.Second
 
 // joinEtcd makes the board a member of etcd. kubeadm adds it, writes its manifest and promotes
 // it; where it gave up in between, the list of members says what is still to be done. A member
@@ -33,16 +26,14 @@ func (r *run) joinEtcd(ctx context.Context, s plan.JoinEtcd, w *work) error {
 	if err != nil {
 		return err
 	}
-	etcd := &memberList{run: r}
+	etcd := r.waiter.Etcd()
 	defer etcd.Close()
 	peer := "https://" + net.JoinHostPort(address, "2380")
 	phases := plan.RunPhases{Name: "etcd", What: s.Title(), Keep: s.Keep, Attempts: 5}
 	for ; ; w.attempts++ {
 		// Also at first: an interrupted run may have come further than its journal.
-		if all, err := etcd.Members(ctx); err == nil && r.etcdStarted() {
-			if _, there := cluster.MemberAt(all, peer); there {
-				break
-			}
+		if r.etcdStarted() && etcd.Has(ctx, peer) {
+			break
 		}
 		if err := r.patchEtcd(ctx, s, w); err != nil {
 			return err
@@ -195,74 +186,4 @@ func readFiles(dir string, into map[string][]byte) error {
 		}
 	}
 	return nil
-}
-
-// memberList asks etcd's other members, which it finds as kubeadm does: by the API server
-// that admin.conf names.
-type memberList struct {
-	*run
-	etcd *cluster.Etcd
-}
-
-// Members implements [await.Members].
-func (m *memberList) Members(ctx context.Context) ([]cluster.Member, error) {
-	if m.etcd == nil {
-		if err := m.find(ctx); err != nil {
-			return nil, err
-		}
-	}
-	all, err := m.etcd.Members(ctx)
-	if err != nil {
-		m.Close() // they may be others by now
-	}
-	return all, err
-}
-
-// Promote implements [await.Members].
-func (m *memberList) Promote(ctx context.Context, id string) error { return m.etcd.Promote(ctx, id) }
-
-func (m *memberList) find(ctx context.Context) error {
-	text, err := safefile.Read(m.layout.AdminConf(), state.MaxFile)
-	if err != nil {
-		return err
-	}
-	api, err := cluster.FromKubeconfig(text, m.layout.At, etcdPatience)
-	if err != nil {
-		return fmt.Errorf("%s: %w", m.layout.AdminConf(), err)
-	}
-	defer api.Close()
-	urls, err := api.EtcdURLs(ctx)
-	if err != nil {
-		return err
-	}
-	config, err := etcdTLS(m.certificates())
-	if err != nil {
-		return err
-	}
-	m.etcd = cluster.NewEtcd(urls, config, etcdPatience)
-	return nil
-}
-
-func (m *memberList) Close() {
-	if m.etcd != nil {
-		m.etcd.Close()
-		m.etcd = nil
-	}
-}
-
-// etcdTLS is what a client of etcd needs, from kubeadm's folder of certificates.
-func etcdTLS(certificates string) (*tls.Config, error) {
-	dir := filepath.Join(certificates, "etcd")
-	pair, err := safefile.LoadKeyPair(filepath.Join(dir, "healthcheck-client.crt"), filepath.Join(dir,
-		"healthcheck-client.key"), state.MaxFile)
-	if err != nil {
-		return nil, err
-	}
-	ca := readCertificate(filepath.Join(dir, "ca.crt"))
-	if ca == nil {
-		return nil, fmt.Errorf("%s is no certificate", filepath.Join(dir, "ca.crt"))
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(ca)
-	return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -61,20 +62,26 @@ func (e *Etcd) Remove(ctx context.Context, id string) error {
 	return e.ask(ctx, "/v3/cluster/member/remove", map[string]any{"ID": id}, nil)
 }
 
-// ask makes a request. An answer, even a refusal, is the last word but for one that another
-// member may not give: a learner serves none of these requests.
+// ask makes a request. An answer, even a refusal, is the last word; only a learner, or a member
+// that has no leader, has none (HTTP status 503), and the next is asked.
 func (e *Etcd) ask(ctx context.Context, path string, question, answer any) error {
-	err := errors.New("no member of etcd is known")
+	var first error
 	for i, c := range e.clients {
-		if err = c.Post(ctx, path, question, answer); err == nil {
+		err := c.Post(ctx, path, question, answer)
+		if err == nil {
 			e.clients[0], e.clients[i] = e.clients[i], e.clients[0]
 			return nil
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		var status *StatusError
+		if errors.As(err, &status) && status.Code != http.StatusServiceUnavailable {
+			return err
+		}
+		first = cmp.Or(first, err)
 	}
-	return err
+	return cmp.Or(first, errors.New("no member of etcd is known"))
 }
 
 // MemberAt finds the member with a peer URL.

@@ -56,8 +56,8 @@ func (m *maker) joinsControlPlane() bool {
 func (m *maker) joinControlPlane() []Step {
 	components := m.controlPlane()
 	m.order = order{kind: stagedOrder, first: m.localEtcd(), staged: components, last: components}
-	m.decide(GroupStart, StagedStart, "on", "kubeadm starts the API server before etcd has joined: it dials in vain, ends "+
-		"itself after 20 s, and the kubelet waits up to five minutes until it starts it again")
+	m.decide(GroupStart, StagedStart, "on", "kubeadm starts the API server before etcd has joined: it dials in vain, "+
+		"ends itself after 20 s, and the kubelet waits up to five minutes until it starts it again")
 	m.decide(GroupStart, "release order", strings.Join(slices.Concat(m.order.first, components), ", "),
 		"each needs the one before it; the cluster has a scheduler and a controller-manager already, so these wait longest")
 	if m.slow {
@@ -93,8 +93,8 @@ func (m *maker) fewMembers() {
 		m.warn("this makes two etcd members, which are worse than one: each write waits for both, and when either is off, " +
 			"both stop; join a third control plane soon")
 	default:
-		m.warn("two etcd members are worse than one: each write waits for both, and when either is off, both stop; have one " +
-			"or three")
+		m.warn("two etcd members are worse than one: each write waits for both, and when either is off, both stop; have " +
+			"one or three")
 	}
 }
 

@@ -28,16 +28,10 @@ func (e *MemberError) Hint() string {
 	return (&StuckError{LogFile: e.LogFile}).Hint()
 }
 
-// Members asks for etcd's members, and Promote gives one a vote.
-type Members interface {
-	Members(context.Context) ([]cluster.Member, error)
-	Promote(ctx context.Context, id string) error
-}
-
 // Member waits until the board's member of etcd, which listens to the others at peer, votes. One
 // that only learns is promoted as soon as the others agree: etcd refuses that until it has
 // caught up. The error is a [*MemberError] when nothing moves any more.
-func (a *Waiter) Member(ctx context.Context, s plan.JoinEtcd, etcd Members, peer string, l Listener) error {
+func (a *Waiter) Member(ctx context.Context, s plan.JoinEtcd, etcd *Etcd, peer string, l Listener) error {
 	seen := ""
 	look := func(last Observation) (o Observation) {
 		log := podlog.Read(a.Layout.PodLogs(), plan.Etcd, a.LogsBefore)
@@ -71,7 +65,7 @@ func (a *Waiter) Member(ctx context.Context, s plan.JoinEtcd, etcd Members, peer
 }
 
 // askMember looks how far the member is, and has a learner promoted.
-func askMember(ctx context.Context, etcd Members, peer string) (h Health, seen string) {
+func askMember(ctx context.Context, etcd *Etcd, peer string) (h Health, seen string) {
 	all, err := etcd.Members(ctx)
 	if err != nil {
 		return h, "etcd's members do not answer: " + printable.Brief(err.Error())
@@ -87,7 +81,7 @@ func askMember(ctx context.Context, etcd Members, peer string) (h Health, seen s
 	}
 	h.Passed = append(h.Passed, "started")
 	if member.Learner {
-		if err := etcd.Promote(ctx, member.ID); err != nil {
+		if err := etcd.promote(ctx, member.ID); err != nil {
 			return h, "the member learns: " + printable.Brief(err.Error())
 		}
 	}
