@@ -21,6 +21,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/cluster"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
@@ -46,6 +47,8 @@ type haBoard struct {
 	// fails says how far etcd-join comes in the nth process that runs it, from 1: "" is to the end.
 	fails func(n int) string
 	joins int
+	// keeps has etcd refuse a removal, mute loses the answer to one.
+	keeps, mute bool
 }
 
 func newHABoard(t *testing.T) *haBoard {
@@ -68,6 +71,20 @@ func newHABoard(t *testing.T) *haBoard {
 		}
 	}))
 	t.Cleanup(b.server.Close)
+	b.members[0].ClientURLs = []string{b.server.URL}
+	return b
+}
+
+// joined is such a board with a member of etcd of its own.
+func joined(t *testing.T) *haBoard {
+	b := newHABoard(t)
+	b.prepare()
+	require.Empty(t, b.joinEtcd(""))
+	text, err := os.ReadFile(b.layout.Manifest(plan.Etcd))
+	require.NoError(t, err)
+	put(t, b.layout.Manifest(plan.Etcd), strings.Replace(string(text), "    - --secure-port=1\n",
+		"    - --initial-cluster=first=https://10.0.0.1:2380,bpi="+ownPeer+"\n"+
+			"    - --listen-client-urls=https://127.0.0.1:2379,https://10.0.0.2:2379\n", 1))
 	return b
 }
 
@@ -85,6 +102,17 @@ func (b *haBoard) etcd(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		b.members[1].Learner = false
+		fmt.Fprint(w, "{}")
+	case "remove":
+		if b.keeps {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"code": 9, "message": "etcdserver: re-configuration failed due to not enough started members"}`)
+			return
+		}
+		b.members = b.members[:1]
+		if b.mute {
+			panic(http.ErrAbortHandler)
+		}
 		fmt.Fprint(w, "{}")
 	}
 }
@@ -297,4 +325,47 @@ func TestJoinControlPlaneResumed(t *testing.T) {
 	require.NoError(t, err)
 	b.requireJoined()
 	assert.Equal(t, 1, b.joins, "it is not added again")
+}
+
+// A board leaves etcd before it is wiped, and that it is gone is proved by the others, even when
+// the answer to the removal is lost.
+func TestLeave(t *testing.T) {
+	for _, mute := range []bool{false, true} {
+		b := joined(t)
+		b.mute = mute
+		m, err := FindMembership(t.Context(), b.layout)
+		require.NoError(t, err)
+		require.NotNil(t, m)
+		assert.Equal(t, 1, m.Others)
+		assert.NotContains(t, b.asked, "remove", "looking changes nothing")
+		require.NoError(t, m.Leave(t.Context()))
+		assert.Len(t, b.members, 1)
+		m, err = FindMembership(t.Context(), b.layout)
+		require.NoError(t, err)
+		assert.Nil(t, m, "a reset that is repeated has nothing to remove")
+	}
+}
+
+// What etcd refuses, or cannot say, is not done.
+func TestLeaveRefused(t *testing.T) {
+	b := joined(t)
+	b.keeps = true
+	m, err := FindMembership(t.Context(), b.layout)
+	require.NoError(t, err)
+	err = m.Leave(t.Context())
+	var refused *state.RefusedError
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, state.Quorum, refused.Reason)
+	assert.Contains(t, err.Error(), "etcd does not remove the member bpi: etcdserver: re-configuration failed")
+	assert.Len(t, b.members, 2)
+
+	b.server.Close()
+	_, err = FindMembership(t.Context(), b.layout)
+	require.ErrorAs(t, err, &refused)
+	assert.Contains(t, err.Error(), "etcd's members do not answer")
+	// A board that was always alone is reset as before, however broken it is.
+	require.NoError(t, b.MakeManifest(plan.Etcd))
+	m, err = FindMembership(t.Context(), b.layout)
+	require.NoError(t, err)
+	assert.Nil(t, m)
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"path/filepath"
-	"regexp"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
@@ -73,13 +72,11 @@ func (r *run) etcdStarted() bool {
 	return err == nil
 }
 
-var advertiseAddress = regexp.MustCompile(`--advertise-address=(\S+)`)
-
 // ownAddress is the address that kubeadm has chosen for the board's API server and etcd.
 func (r *run) ownAddress() (string, error) {
 	for _, path := range r.manifestPlaces(plan.APIServer) {
 		if text, err := safefile.Read(path, state.MaxFile); err == nil {
-			if m := advertiseAddress.FindSubmatch(text); m != nil {
+			if m := advertised.FindSubmatch(text); m != nil {
 				return string(m[1]), nil
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
@@ -25,6 +26,10 @@ type Etcd struct {
 	layout       state.Layout
 	certificates string
 	client       *cluster.Etcd
+	// known are the members as they were listed last, and without is the peer URL of one that is
+	// not to be asked, empty for none.
+	known   []cluster.Member
+	without string
 }
 
 // Etcd is that of the board's cluster.
@@ -40,8 +45,27 @@ func (e *Etcd) Members(ctx context.Context) ([]cluster.Member, error) {
 	all, err := e.client.Members(ctx)
 	if err != nil {
 		e.Close() // they may be others by now
+		return nil, err
 	}
-	return all, err
+	e.known = all
+	return all, nil
+}
+
+// Without has one member not be asked from now on, as it is about to leave. They have been
+// listed before.
+func (e *Etcd) Without(peer string) {
+	e.Close()
+	e.without = peer
+}
+
+// Remove takes a member out. etcd refuses it where too few would be left that run.
+func (e *Etcd) Remove(ctx context.Context, id string) error {
+	if e.client == nil {
+		if err := e.find(ctx); err != nil {
+			return err
+		}
+	}
+	return e.client.Remove(ctx, id)
 }
 
 // Has reports whether the member that listens to the others at peer is known to be one.
@@ -58,12 +82,17 @@ func (e *Etcd) find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	urls, err := e.byAPIServer(ctx)
-	if durable.Exists(e.layout.Manifest(plan.Etcd)) {
+	var urls []string
+	if e.without == "" {
+		if urls, err = e.byAPIServer(ctx); err != nil && !durable.Exists(e.layout.Manifest(plan.Etcd)) {
+			return err
+		}
 		urls = append(urls, "https://127.0.0.1:2379")
 	}
-	if len(urls) == 0 && err != nil {
-		return err
+	for _, m := range e.known {
+		if e.without != "" && !slices.Contains(m.PeerURLs, e.without) {
+			urls = append(urls, m.ClientURLs...)
+		}
 	}
 	e.client = cluster.NewEtcd(urls, config, etcdPatience)
 	return nil

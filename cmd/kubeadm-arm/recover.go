@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
@@ -146,7 +149,16 @@ func (v invocation) runReset(args []string) error {
 	if err := refuseIllegal(path); err != nil {
 		return err
 	}
-	removed, left, err := bootstrap.Reset(board(), func() error { return v.child(path, rest) })
+	leaving, rest, err := v.findMembership(a, rest)
+	if err != nil {
+		return err
+	}
+	removed, left, err := bootstrap.Reset(board(), func() error {
+		if err := v.leave(leaving); err != nil {
+			return err
+		}
+		return v.child(path, rest)
+	})
 	// Nothing is printed before all is done: whoever reads it may be gone (SIGPIPE).
 	if err == nil {
 		var units []string
@@ -160,4 +172,54 @@ func (v invocation) runReset(args []string) error {
 		printable.Fprintf(v.stderr, "kubeadm-arm: removed %s\n", r)
 	}
 	return err
+}
+
+// findMembership looks for a member of etcd that has to leave the others before the board is
+// wiped, and asks for that, as kubeadm asks for the rest: then it is not asked again.
+func (v invocation) findMembership(a kubeadm.Args, args []string) (*bootstrap.Membership, []string, error) {
+	if slices.Contains(a.List("skip-phases"), "remove-etcd-member") {
+		return nil, args, nil
+	}
+	stop := v.listen()
+	defer stop.close()
+	m, err := bootstrap.FindMembership(stop.ctx, board())
+	if err != nil || m == nil {
+		return nil, args, err
+	}
+	printable.Fprintf(v.stderr, "kubeadm-arm: this board's member %s leaves etcd first, which has %d others\n", m.Name,
+		m.Others)
+	if a.Bool("force") {
+		return m, args, nil
+	}
+	if err := v.confirm("remove it, and then all that kubeadm has made on this board?", "--force"); err != nil {
+		return nil, args, err
+	}
+	return m, before(args, "--force"), nil
+}
+
+// leave has it go.
+func (v invocation) leave(m *bootstrap.Membership) error {
+	if m == nil {
+		return nil
+	}
+	stop := v.listen()
+	defer stop.close()
+	if err := m.Leave(stop.ctx); err != nil {
+		return err
+	}
+	printable.Fprintf(v.stderr, "kubeadm-arm: the others say that the member %s is gone\n", m.Name)
+	return nil
+}
+
+// confirm asks the owner, and refuses to go on without a yes.
+func (v invocation) confirm(question, flag string) error {
+	printable.Fprintf(v.stderr, "%s [y/N]: ", question)
+	answer, err := bufio.NewReader(v.stdin).ReadString('\n')
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
+		return nil
+	}
+	if err != nil {
+		printable.Fprintln(v.stderr)
+	}
+	return &problem{exitUsage, "answer y, or give " + flag, errors.New("it was not confirmed; nothing was changed")}
 }

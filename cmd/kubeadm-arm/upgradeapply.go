@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -383,15 +382,7 @@ func (r *boardRun) confirmUpgrade(context.Context) error {
 	if r.args.Bool("yes") || r.args.Bool("force") || r.owner.Own("apply", "forceUpgrade") == "true" {
 		return nil
 	}
-	printable.Fprintf(r.stderr, "upgrade the control plane from %s to %s? [y/N]: ", r.from, r.to)
-	answer, err := bufio.NewReader(r.stdin).ReadString('\n')
-	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
-		return nil
-	}
-	if err != nil {
-		printable.Fprintln(r.stderr)
-	}
-	return &problem{exitUsage, "answer y, or give --yes", errors.New("the upgrade was not confirmed; nothing was changed")}
+	return r.confirm(fmt.Sprintf("upgrade the control plane from %s to %s?", r.from, r.to), "--yes")
 }
 
 // runUpgradePlan is kubeadm's own plan, and what kubeadm-arm has to say of the board.

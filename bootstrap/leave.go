@@ -1,0 +1,118 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
+)
+
+// A Membership is that of the board's etcd among others.
+type Membership struct {
+	// Name and Peer are the member's.
+	Name, Peer string
+	// Others is how many members there are besides.
+	Others int
+	etcd   *await.Etcd
+	id     string
+}
+
+// leftPatience is how long a member that was removed may still be in the list of others.
+const leftPatience = time.Minute
+
+var initialCluster = regexp.MustCompile(`--initial-cluster=\S+,`)
+
+// FindMembership looks whether the board's etcd is a member beside others, changing nothing; nil
+// if it is not. kubeadm reset warns of a member that it could not remove, and wipes the board all
+// the same: the others then count a dead one. So where the list of members cannot be had, and a
+// board is known to have had others, the error is a [*state.RefusedError].
+func FindMembership(ctx context.Context, l state.Layout) (*Membership, error) {
+	path := l.Manifest(plan.Etcd)
+	if staged := manifests.StagedAt(l, plan.Etcd); staged != "" {
+		path = staged
+	}
+	text, err := safefile.Read(path, state.MaxFile)
+	if err != nil {
+		return nil, nil // external etcd, a worker, or nothing yet
+	}
+	address := advertised.FindSubmatch(text)
+	if address == nil || !durable.Exists(l.AdminConf()) {
+		return nil, nil
+	}
+	m := &Membership{Peer: "https://" + net.JoinHostPort(string(address[1]), "2380")}
+	waiter := await.Waiter{Layout: l, Certificates: l.Certificates(nil, kubeadm.Args{})}
+	m.etcd = waiter.Etcd()
+	all, err := m.etcd.Members(ctx)
+	if err != nil {
+		m.etcd.Close()
+		if ctx.Err() == nil && !initialCluster.Match(text) {
+			return nil, nil // as far as is known it is the only one
+		}
+		return nil, stays(fmt.Errorf("etcd's members do not answer: %w", err))
+	}
+	for _, one := range all {
+		if len(one.PeerURLs) > 0 && one.PeerURLs[0] == m.Peer {
+			m.id, m.Name = one.ID, one.Name
+		}
+	}
+	if m.Others = len(all) - 1; m.id == "" || m.Others == 0 {
+		m.etcd.Close()
+		return nil, nil
+	}
+	m.etcd.Without(m.Peer)
+	return m, nil
+}
+
+// stays says that the board's member of etcd was not removed.
+func stays(err error) error {
+	return state.Refuse(state.Quorum, err, "etcd removes a member only while most of the others are on: switch the other "+
+		"control planes on and repeat; if they are lost for good: kubeadm-arm reset --skip-phases=remove-etcd-member")
+}
+
+// Leave removes the member by the others, and proves that it is gone from their list. The
+// error is a [*state.RefusedError] where etcd refuses it.
+func (m *Membership) Leave(ctx context.Context) error {
+	defer m.etcd.Close()
+	// An answer may be lost, and the member be gone all the same: the list decides.
+	removed := m.etcd.Remove(ctx, m.id)
+	for until := time.Now().Add(leftPatience); ; {
+		gone, err := m.gone(ctx)
+		switch {
+		case gone:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case removed != nil && err == nil:
+			return stays(fmt.Errorf("etcd does not remove the member %s: %w", m.Name, removed))
+		case time.Now().After(until):
+			return stays(fmt.Errorf("etcd's members do not say that the member %s is gone: %w", m.Name,
+				errors.Join(removed, err)))
+		}
+		if err := await.Sleep(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+func (m *Membership) gone(ctx context.Context) (bool, error) {
+	all, err := m.etcd.Members(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, one := range all {
+		if one.ID == m.id {
+			return false, nil
+		}
+	}
+	return true, nil
+}
