@@ -333,6 +333,8 @@ func TestLeave(t *testing.T) {
 	for _, mute := range []bool{false, true} {
 		b := joined(t)
 		b.mute = mute
+		assert.Equal(t, []EtcdMember{{"first", "https://10.0.0.1:2380", true}, {"bpi", ownPeer, true}},
+			EtcdMembers(t.Context(), b.layout))
 		m, err := FindMembership(t.Context(), b.layout)
 		require.NoError(t, err)
 		require.NotNil(t, m)

@@ -73,6 +73,36 @@ func FindMembership(ctx context.Context, l state.Layout) (*Membership, error) {
 	return m, nil
 }
 
+// An EtcdMember is one as status shows it. Nothing in it is secret.
+type EtcdMember struct {
+	// Name is the Node's, empty for one that was added and has not started.
+	Name  string `json:"name,omitempty"`
+	Peer  string `json:"peer"`
+	Votes bool   `json:"votes"`
+}
+
+// EtcdMembers asks for the members of the cluster's etcd; none where there is none on the board,
+// or it does not answer.
+func EtcdMembers(ctx context.Context, l state.Layout) (all []EtcdMember) {
+	if !durable.Exists(l.Manifest(plan.Etcd)) || !durable.Exists(l.AdminConf()) {
+		return nil
+	}
+	etcd := (&await.Waiter{Layout: l, Certificates: l.Certificates(nil, kubeadm.Args{})}).Etcd()
+	defer etcd.Close()
+	members, err := etcd.Members(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, m := range members {
+		one := EtcdMember{Name: m.Name, Votes: !m.Learner}
+		if len(m.PeerURLs) > 0 {
+			one.Peer = m.PeerURLs[0]
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
 // stays says that the board's member of etcd was not removed.
 func stays(err error) error {
 	return state.Refuse(state.Quorum, err, "etcd removes a member only while most of the others are on: switch the other "+

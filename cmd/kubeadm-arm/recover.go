@@ -2,11 +2,14 @@ package main
 
 import (
 	"bufio"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
@@ -25,20 +28,31 @@ func (v invocation) runStatus(o options) error {
 		return err
 	}
 	held := kubeletHeld()
+	members := etcdMembers()
 	if o.text("output") == "json" {
 		return writeJSON(v.stdout, struct {
 			bootstrap.Status
+			EtcdMembers []bootstrap.EtcdMember `json:"etcdMembers,omitempty"`
 			// KubeletHeld says why the kubelet does not start yet.
 			KubeletHeld string `json:"kubeletHeld,omitempty"`
-		}{s, held})
+		}{s, members, held})
 	}
 	if held != "" {
 		printable.Fprintln(v.stdout, held)
 	}
-	return v.showStatus(s)
+	return v.showStatus(s, members)
 }
 
-func (v invocation) showStatus(s bootstrap.Status) error {
+// membersPatience is how long status waits for etcd's members.
+const membersPatience = 10 * time.Second
+
+func etcdMembers() []bootstrap.EtcdMember {
+	ctx, cancel := context.WithTimeout(context.Background(), membersPatience)
+	defer cancel()
+	return bootstrap.EtcdMembers(ctx, board())
+}
+
+func (v invocation) showStatus(s bootstrap.Status, members []bootstrap.EtcdMember) error {
 	words := map[string]string{
 		"none":        "no run of kubeadm-arm is under way or interrupted",
 		"running":     "a run is under way",
@@ -64,6 +78,15 @@ func (v invocation) showStatus(s bootstrap.Status) error {
 	}
 	for _, c := range plan.Components() {
 		printable.Fprintf(w, "  %s\t%s\n", c, s.Manifests[c])
+	}
+	if len(members) > 1 {
+		for _, m := range members {
+			state := "votes"
+			if !m.Votes {
+				state = "does not vote yet"
+			}
+			printable.Fprintf(w, "  member of etcd\t%s, %s\n", cmp.Or(m.Name, m.Peer), state)
+		}
 	}
 	if s.Next != "" {
 		printable.Fprintf(w, "  next\t%s\n", s.Next)
