@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"path/filepath"
 	"time"
@@ -125,7 +124,7 @@ func (r *run) patchEtcd(ctx context.Context, s plan.JoinEtcd, w *work) error {
 		return err
 	}
 	r.outcome.Changes[plan.Etcd] = patched.Changes
-	if err := r.writeDurable(plan.Etcd, patched.Changes); err != nil {
+	if err := r.writeDurable(r.layout.Patches(), plan.Etcd, patched.Changes); err != nil {
 		return err
 	}
 	return r.passPatches()
@@ -143,44 +142,14 @@ func (r *run) passPatches() error {
 	if err != nil {
 		return err
 	}
-	all := map[string][]byte{}
-	to := r.layout.JoinPatches()
-	for _, dir := range []string{r.layout.Patches(), c.For(kubeadm.Join).Own("patches", "directory")} {
-		if dir == "" || dir == to {
-			continue
-		}
-		if err := readFiles(dir, all); err != nil {
-			return fmt.Errorf("patch etcd's manifest: %w", err)
-		}
+	to := r.layout.AllPatches()
+	dirs := []string{r.layout.Patches()}
+	if owners := c.For(kubeadm.Join).Own("patches", "directory"); owners != to {
+		dirs = append(dirs, owners)
 	}
-	if err := r.layout.FS.MkdirAll(to, 0o700); err != nil {
+	if err := r.unitePatches(dirs...); err != nil {
 		return fmt.Errorf("patch etcd's manifest: %w", err)
-	}
-	for name, text := range all {
-		if err := r.layout.FS.WriteFile(filepath.Join(to, name), text, 0o600); err != nil {
-			return fmt.Errorf("patch etcd's manifest: %w", err)
-		}
 	}
 	c.SetOwn(r.journal.Plan.Config.API, to, "patches", "directory")
 	return r.storeConfig(c)
-}
-
-// readFiles adds the files of a folder by their names. That it is not there is no error.
-func readFiles(dir string, into map[string][]byte) error {
-	entries, err := safefile.List(dir, state.MaxListed)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !e.Type().IsRegular() {
-			continue
-		}
-		if into[e.Name()], err = safefile.Read(filepath.Join(dir, e.Name()), state.MaxFile); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -36,10 +36,8 @@ func stableEndpoint(f Facts) []Finding {
 		return fine(id, endpoint)
 	}
 	return joinFail(id, "the cluster has no controlPlaneEndpoint, so it can have one control plane only",
-		"every node asks for the first board by its own address; a name that all boards resolve, such as by a line in "+
-			"/etc/hosts, has to be chosen when the cluster is set up",
-		"kubeadm-arm init --control-plane-endpoint NAME:6443    # on the first board, after kubeadm-arm reset, which "+
-			"ends the cluster that is there")
+		"every node asks for the first board by its own address; with several, it has to be a name that all boards "+
+			"resolve, such as by a line in /etc/hosts", openUp(f)...)
 }
 
 // madeForOne: what a profile has left out of a cluster that was meant to have one control
@@ -55,10 +53,28 @@ func madeForOne(f Facts) []Finding {
 	}
 	return joinFail("made-for-one", "the cluster was made for one control plane: "+strings.Join(alone, ", "),
 		"two controller-managers without an election work against each other, and two API servers without a watch cache "+
-			"each read all from etcd",
-		"kubeadm-arm init --control-plane-endpoint NAME:6443    # on the first board, after kubeadm-arm reset: with an "+
-			"endpoint these stay on",
-		"kubeadm-arm init --profile responsive    # or this")
+			"each read all from etcd", openUp(f)...)
+}
+
+// openUp is what makes the first board's control plane one of several.
+func openUp(f Facts) []string {
+	version := "VERSION"
+	if found := f.Join.Found; found != nil && found.Version != "" {
+		version = found.Version
+	}
+	restart := "sudo kubeadm-arm upgrade apply " + version + " --profile balanced    # on the first board: restarts it " +
+		"with what several need"
+	if c := f.Join.ControlPlane.Cluster; c != nil && c.Cluster("controlPlaneEndpoint") != "" {
+		return []string{restart}
+	}
+	return []string{
+		"kubectl -n kube-system edit configmap kubeadm-config    # on the first board, in ClusterConfiguration: " +
+			"controlPlaneEndpoint: NAME:6443",
+		"kubectl -n kube-system get configmap kubeadm-config -o jsonpath='{.data.ClusterConfiguration}' >cluster.yaml",
+		"sudo mv /etc/kubernetes/pki/apiserver.crt /etc/kubernetes/pki/apiserver.key /root/    # it is not for that name",
+		"sudo kubeadm init phase certs apiserver --config cluster.yaml",
+		restart,
+	}
 }
 
 // uploadedCertificates: the cluster's certificates can be had.

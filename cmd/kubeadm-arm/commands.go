@@ -96,7 +96,10 @@ func commands() []*command {
 			calls: []call{{"VERSION [flags of kubeadm upgrade apply]", "upgrade the control plane, at the board's pace, with a way back"}},
 			about: "kubeadm-arm upgrade apply takes every flag of kubeadm upgrade apply, listed below, and these of its own:",
 			flags: []ownFlag{
-				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), verboseFlag(),
+				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(),
+				{name: "profile", value: "NAME", choices: []string{"responsive", "balanced", "frugal"},
+					text: "decide the control plane's settings anew, such as for a controlPlaneEndpoint that was added (default as they are)"},
+				verboseFlag(),
 			},
 			after: "With --dry-run it prints its plan and changes nothing. upgrade plan and upgrade node are kubeadm's."},
 		{name: "join", kubeadm: kubeadm.Join, run: invocation.runJoin,

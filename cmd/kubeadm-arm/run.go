@@ -220,7 +220,7 @@ func (r *boardRun) run(ctx context.Context) error {
 		Config: r.ownersConfig(), Plan: r.planned,
 		Resume: r.resume, Check: r.check, Program: trustedProgram, Runner: kubeadm.Exec, Env: r.env, Now: time.Now,
 		Tell: r.display.Event, Output: r.kubeadmOutput(r.args), Logs: func(unit string) string { return unitLog(ctx, unit) },
-		Cluster: r.clusterConfig(), Patches: r.patches, Renew: r.renewForUpgrade,
+		Cluster: r.clusterConfig(), Patches: r.patches, OwnersPatches: r.ownersPatches, Renew: r.renewForUpgrade,
 		Signal: r.stop.signal, Pause: await.Suspending(await.PauseProcess, suspensions()),
 	})
 	r.display.Stop()
@@ -301,7 +301,7 @@ func (v invocation) ownFlags(o options) (ownFlags, error) {
 	}
 	f.benchFile, f.verbose = o.text("arm-bench"), o.on("verbose")
 	var err error
-	if o.has("profile") {
+	if o.has("profile") && (o.text("profile") != "" || o.flag("profile").def != "") {
 		if f.profile, err = plan.ParseProfile(o.text("profile")); err != nil {
 			return f, o.bad("profile", err)
 		}
