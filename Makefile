@@ -225,10 +225,10 @@ lint: ## gofmt, go vet, staticcheck, sizes of functions, lines and packages
 
 # A test that hangs is ended after this time; no busy machine takes so long. What the tests of lab need is built first.
 PATIENCE ?= 75m
-# Tests that take one way through the program hundreds of times: forms of a file, kills and failing disks at every
-# change, the states of storage. The race detector makes them three to ten times as slow, and sees that way in the
+# Tests that take one way through the program hundreds of times: bad inputs, forms of a file, kills and failing disks
+# at every change, the states of storage. The race detector makes them three to ten times as slow, and sees that way in the
 # other tests. Their boards lie in memory: each change of a file waits for the disk.
-EXHAUSTIVE = Variations$$|^TestKilled|Anywhere|^TestDisk(IsFull|Fails)|^TestWalk(Apply|Undo|Damaged)$$|^TestModel
+EXHAUSTIVE = ^TestBadInput$$|^TestField$$|Variations$$|^TestKilled|Anywhere|^TestDisk(IsFull|Fails)|^TestWalk(Apply|Undo|Damaged)$$|^TestModel
 unit: lab deps ## unit, golden and script tests with the race detector, as root
 	@[ "$$(id -u)" = 0 ] || { echo "run this as root: go test ./... alone skips the tests that need it" >&2; exit 1; }
 	$(GO) test -race -timeout $(PATIENCE) -skip '$(EXHAUSTIVE)' ./...

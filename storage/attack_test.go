@@ -46,13 +46,13 @@ func TestKeptIsTheDataItself(t *testing.T) {
 	_, b, _ := ready(t)
 	data := snapshots(t)
 	require.NoError(t, os.MkdirAll(stateFolder, 0o755))
-	require.NoError(t, os.Mkdir("/srv/alias", 0o755))
-	defer os.Remove("/srv/alias")
-	require.NoError(t, unix.Mount("/var/lib/etcd", "/srv/alias", "", unix.MS_BIND, ""))
-	defer func() { _ = unix.Unmount("/srv/alias", 0) }()
+	require.NoError(t, os.Mkdir("/var/lib/alias", 0o755))
+	defer os.Remove("/var/lib/alias")
+	require.NoError(t, unix.Mount("/var/lib/etcd", "/var/lib/alias", "", unix.MS_BIND, ""))
+	defer func() { _ = unix.Unmount("/var/lib/alias", 0) }()
 	for _, k := range []kept{
 		{Path: "/var/lib/etcd", Of: "/var/lib/etcd"}, {Path: "/var/lib/etcd/member", Of: "/var/lib/etcd"},
-		{Path: "/var/lib", Of: "/var/lib/etcd"}, {Path: "/srv/alias", Of: "/var/lib/etcd"}, {Path: "/var/lib/etcd"},
+		{Path: "/var/lib", Of: "/var/lib/etcd"}, {Path: "/var/lib/alias", Of: "/var/lib/etcd"}, {Path: "/var/lib/etcd"},
 	} {
 		for _, only := range [][]string{nil, {k.Path}} {
 			require.NoError(t, b.save(&journal{Version: journalVersion, Kept: []kept{k}}))
