@@ -138,7 +138,7 @@ const joinPatience = 15 * time.Minute
 // joinConfig decides what is added to the copy of JoinConfiguration. There always is one,
 // because the token in it is then in no process's arguments.
 func (m *maker) joinConfig() {
-	api := m.f.Config.API()
+	api := m.f.Config.OwnAPI()
 	if api == "" {
 		api = m.f.Kubeadm.ConfigWrite()
 	}

@@ -148,6 +148,13 @@ func TestJoiningMemberTicksLikeTheOthers(t *testing.T) {
 	assert.Len(t, tick(EtcdTick{}), 2, "unknown: as slow as this board is")
 }
 
+// The cluster's configuration may be of another version of the API than the one that this kubeadm
+// writes its own in.
+func TestJoinWritesItsOwnAPI(t *testing.T) {
+	old := strings.Replace(shared, "v1beta4", "v1beta3", 1)
+	assert.Equal(t, "v1beta4", MakeJoin(joinFacts(t, 15, 34, 4, old, "--control-plane")).Config.API)
+}
+
 // Who skips what staging wraps gets kubeadm's own order.
 func TestControlPlaneJoinWithSkippedPhases(t *testing.T) {
 	p := MakeJoin(joinFacts(t, 15, 37, 2, shared, "--control-plane", "--skip-phases=etcd-join"))
