@@ -56,6 +56,9 @@ func (m *maker) settings() map[string]patch.Settings {
 	m.profile()
 	m.decide(GroupManifests, "startup probe budget", budget.String(),
 		"six times the expected API server start: nothing is gained by killing what is still starting")
+	if !m.single() && len(m.localEtcd()) > 0 {
+		m.decide(GroupManifests, "etcd startup probe budget", quorumPatience.String(), quorumReason)
+	}
 	m.decide(GroupManifests, "probe period", max(period, m.steadyPeriod()).String(), handshake)
 	m.decide(GroupManifests, "probe timeout", timeout.String(),
 		"a probe's handshake and answer queue behind the work of a starting control plane")
@@ -70,7 +73,7 @@ func (m *maker) settings() map[string]patch.Settings {
 			settings.Flags, settings.Env = m.etcdTimings(), m.etcdEnv()
 			if !m.single() {
 				s.FailureThreshold = int(math.Ceil(quorumPatience.Seconds() / period.Seconds()))
-				s.Reason = quorumReason
+				s.Reason = quorumPatience.String() + " to start: " + quorumReason
 			}
 		case ControllerManager, Scheduler:
 			settings.Flags = m.leases(c)
@@ -86,8 +89,8 @@ func (m *maker) settings() map[string]patch.Settings {
 // are off; killing it brings nobody back.
 const quorumPatience = time.Hour
 
-const quorumReason = "1h0m0s to start: it is ready only once it votes and most members are there, which is for other " +
-	"boards to bring about; ending it helps nobody"
+const quorumReason = "it is ready only once it votes and most members are there, which is for other boards to bring " +
+	"about; ending it helps nobody"
 
 // kubeadm's own failure thresholds (util/staticpod/utils.go): a slower period asks
 // as often before it gives up.
