@@ -371,3 +371,46 @@ func TestLeaveRefused(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, m)
 }
+
+// A join of a control plane that is cut off at any change of the board's files goes on to the same
+// end, and its member is added once. Tried at every seventh change, with JOIN_WALK=all at all.
+func TestKilledControlPlaneJoin(t *testing.T) {
+	b := newHABoard(t)
+	o := b.haOptions()
+	hook, changes := cutAt(1 << 30)
+	o.Layout.FS.Hook = hook
+	_, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	total := *changes
+	require.Greater(t, total, 30)
+	step := 7
+	if os.Getenv("JOIN_WALK") == "all" {
+		step = 1
+	}
+	for n := 1; n <= total; n += step {
+		t.Run(fmt.Sprint("change ", n), func(t *testing.T) {
+			b := newHABoard(t)
+			o := b.haOptions()
+			o.Layout.FS.Hook, _ = cutAt(n)
+			_, err := Run(t.Context(), o)
+			if err == nil {
+				return // cut while tidying up
+			}
+			// What starts the board puts everything back.
+			_, err = manifests.ReleaseAll(b.layout)
+			require.NoError(t, err)
+			o = b.haOptions()
+			o.Resume, err = Check(b.layout, o.Check)
+			var refused *state.RefusedError
+			if errors.As(err, &refused) && refused.Reason == state.ClusterHere {
+				require.NoFileExists(t, b.layout.Journal(), "it was done")
+			} else {
+				require.NoError(t, err)
+				_, err = Run(t.Context(), o)
+				require.NoError(t, err)
+			}
+			b.requireJoined()
+			assert.Len(t, b.members, 2)
+		})
+	}
+}
