@@ -348,6 +348,34 @@ func TestLeave(t *testing.T) {
 	}
 }
 
+// A member that a join has only added leaves, too: etcd takes one that learns at a time, so it
+// would keep every other board out.
+func TestLeaveAfterAnInterruptedJoin(t *testing.T) {
+	b := newHABoard(t)
+	b.fails = func(int) string { return "added" }
+	o := b.haOptions()
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Tell = func(e Event) {
+		if strings.Contains(e.Detail, "kubeadm gave up") {
+			cancel()
+		}
+	}
+	_, err := Run(ctx, o)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoFileExists(t, b.layout.Manifest(plan.Etcd))
+	require.Len(t, b.members, 2)
+	m, err := FindMembership(t.Context(), b.layout)
+	require.NoError(t, err)
+	require.NotNil(t, m)
+	require.NoError(t, m.Leave(t.Context()))
+	assert.Len(t, b.members, 1)
+
+	b.server.Close()
+	_, err = FindMembership(t.Context(), b.layout)
+	var refused *state.RefusedError
+	require.ErrorAs(t, err, &refused, "the journal knows of others")
+}
+
 // What etcd refuses, or cannot say, is not done.
 func TestLeaveRefused(t *testing.T) {
 	b := joined(t)

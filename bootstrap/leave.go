@@ -1,14 +1,17 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
@@ -19,7 +22,7 @@ import (
 
 // A Membership is that of the board's etcd among others.
 type Membership struct {
-	// Name and Peer are the member's.
+	// Name and Peer are the member's; one that has not started is named by its peer URL.
 	Name, Peer string
 	// Others is how many members there are besides.
 	Others int
@@ -37,32 +40,27 @@ var initialCluster = regexp.MustCompile(`--initial-cluster=\S+,`)
 // the same: the others then count a dead one. So where the list of members cannot be had, and a
 // board is known to have had others, the error is a [*state.RefusedError].
 func FindMembership(ctx context.Context, l state.Layout) (*Membership, error) {
-	path := l.Manifest(plan.Etcd)
-	if staged := manifests.StagedAt(l, plan.Etcd); staged != "" {
-		path = staged
+	if !durable.Exists(l.AdminConf()) {
+		return nil, nil // a worker, or nothing yet
 	}
-	text, err := safefile.Read(path, state.MaxFile)
-	if err != nil {
-		return nil, nil // external etcd, a worker, or nothing yet
-	}
-	address := advertised.FindSubmatch(text)
-	if address == nil || !durable.Exists(l.AdminConf()) {
+	address, others := ownMember(l)
+	if address == "" {
 		return nil, nil
 	}
-	m := &Membership{Peer: "https://" + net.JoinHostPort(string(address[1]), "2380")}
+	m := &Membership{Peer: "https://" + net.JoinHostPort(address, "2380")}
 	waiter := await.Waiter{Layout: l, Certificates: l.Certificates(nil, kubeadm.Args{})}
 	m.etcd = waiter.Etcd()
 	all, err := m.etcd.Members(ctx)
 	if err != nil {
 		m.etcd.Close()
-		if ctx.Err() == nil && !initialCluster.Match(text) {
-			return nil, nil // as far as is known it is the only one
+		if ctx.Err() == nil && !others {
+			return nil, nil // as far as is known it is the only one, or etcd is elsewhere
 		}
 		return nil, stays(fmt.Errorf("etcd's members do not answer: %w", err))
 	}
 	for _, one := range all {
 		if len(one.PeerURLs) > 0 && one.PeerURLs[0] == m.Peer {
-			m.id, m.Name = one.ID, one.Name
+			m.id, m.Name = one.ID, cmp.Or(one.Name, m.Peer)
 		}
 	}
 	if m.Others = len(all) - 1; m.id == "" || m.Others == 0 {
@@ -71,6 +69,30 @@ func FindMembership(ctx context.Context, l state.Layout) (*Membership, error) {
 	}
 	m.etcd.Without(m.Peer)
 	return m, nil
+}
+
+// ownMember is the address that the board's etcd has, or was about to get, and whether there are
+// known to be others. A join that was cut off may have added a member without its manifest.
+func ownMember(l state.Layout) (address string, others bool) {
+	if j, err := journal.Read(l.Journal()); err == nil && j != nil {
+		others = slices.ContainsFunc(j.Plan.Steps, func(s plan.Step) bool {
+			_, joins := s.(plan.JoinEtcd)
+			return joins
+		})
+	}
+	for _, c := range []string{plan.Etcd, plan.APIServer} {
+		for _, path := range []string{l.Manifest(c), manifests.StagedAt(l, c)} {
+			text, err := safefile.Read(path, state.MaxFile)
+			if err != nil {
+				continue
+			}
+			others = others || initialCluster.Match(text)
+			if found := advertised.FindSubmatch(text); found != nil && address == "" {
+				address = string(found[1])
+			}
+		}
+	}
+	return address, others
 }
 
 // An EtcdMember is one as status shows it. Nothing in it is secret.
