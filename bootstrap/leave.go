@@ -30,8 +30,9 @@ type Membership struct {
 	id     string
 }
 
-// leftPatience is how long a member that was removed may still be in the list of others.
-const leftPatience = time.Minute
+// leftPatience is how long it may take until the others say that a removed member is gone: they
+// may have to choose another leader first.
+const leftPatience = 5 * time.Minute
 
 var initialCluster = regexp.MustCompile(`--initial-cluster=\S+,`)
 

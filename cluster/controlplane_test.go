@@ -134,11 +134,12 @@ func TestEtcdAsksTheNext(t *testing.T) {
 		t.Cleanup(s.Close)
 		return s.URL
 	}
-	learner := member(http.StatusServiceUnavailable, `{"message": "etcdserver: rpc not supported for learner"}`)
+	learner := member(http.StatusBadRequest, `{"code": 9, "message": "etcdserver: rpc not supported for learner"}`)
 	voter := member(http.StatusOK, `{"members": [{"ID": "7", "peerURLs": ["p"], "isLearner": true}, {"ID": "8"}]}`)
 	refuses := member(http.StatusBadRequest, `{"message": "etcdserver: re-configuration failed"}`)
 	trusting := &tls.Config{InsecureSkipVerify: true}
-	e := NewEtcd([]string{"https://127.0.0.1:1", learner, voter}, trusting, time.Minute)
+	alone := member(http.StatusServiceUnavailable, `{"code": 14, "message": "etcdserver: no leader"}`)
+	e := NewEtcd([]string{"https://127.0.0.1:1", learner, alone, voter}, trusting, time.Minute)
 	defer e.Close()
 	all, err := e.Members(t.Context())
 	require.NoError(t, err)

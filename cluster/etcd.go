@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	core "k8s.io/api/core/v1"
@@ -63,7 +64,7 @@ func (e *Etcd) Remove(ctx context.Context, id string) error {
 }
 
 // ask makes a request. An answer, even a refusal, is the last word; only a learner, or a member
-// that has no leader, has none (HTTP status 503), and the next is asked.
+// without a leader (HTTP status 503), has none, and the next is asked.
 func (e *Etcd) ask(ctx context.Context, path string, question, answer any) error {
 	var first error
 	for i, c := range e.clients {
@@ -76,13 +77,17 @@ func (e *Etcd) ask(ctx context.Context, path string, question, answer any) error
 			return ctx.Err()
 		}
 		var status *StatusError
-		if errors.As(err, &status) && status.Code != http.StatusServiceUnavailable {
+		if errors.As(err, &status) && status.Code != http.StatusServiceUnavailable &&
+			!strings.Contains(status.Message, forLearner) {
 			return err
 		}
 		first = cmp.Or(first, err)
 	}
 	return cmp.Or(first, errors.New("no member of etcd is known"))
 }
+
+// forLearner is how a learner refuses (go.etcd.io/etcd/api/v3/v3rpc/rpctypes).
+const forLearner = "rpc not supported for learner"
 
 // MemberAt finds the member with a peer URL.
 func MemberAt(all []Member, peer string) (Member, bool) {
