@@ -48,12 +48,14 @@ func madeForOne(f Facts) []Finding {
 		return nil
 	}
 	alone := found.ControlPlane.Alone()
-	if len(alone) == 0 {
-		return nil
+	if c := f.Join.ControlPlane.Cluster; len(alone) == 0 || c != nil && c.Cluster("controlPlaneEndpoint") == "" {
+		return nil // without an endpoint all of it is to be done
 	}
-	return joinFail("made-for-one", "the cluster was made for one control plane: "+strings.Join(alone, ", "),
+	all := joinFail("made-for-one", "the cluster was made for one control plane: "+strings.Join(alone, ", "),
 		"two controller-managers without an election work against each other, and two API servers without a watch cache "+
 			"each read all from etcd", openUp(f)...)
+	all[0].Rule = OwnRule
+	return all
 }
 
 // openUp is what makes the first board's control plane one of several.

@@ -30,6 +30,8 @@ func TestJoinControlPlane(t *testing.T) {
 		{"well", shared, true, false, component("etcd", "name", "x"), "certificate-key", OK, "opens"},
 		{"copied by hand", shared, false, true, cluster.ControlPlane{}, "certificate-key", OK, "are here"},
 		{"no endpoint", "", true, false, component("etcd", "name", "x"), "control-plane-endpoint", Fail, "no controlPlaneEndpoint"},
+		{"no endpoint, made for one", "", true, false, component("kube-scheduler", "leader-elect", "false"),
+			"control-plane-endpoint", Fail, "no controlPlaneEndpoint"},
 		{"no key", shared, false, false, cluster.ControlPlane{}, "certificate-key", Fail, "no certificate key"},
 		{"expired", shared, true, false, cluster.ControlPlane{Certificates: cluster.CertificatesGone}, "certificate-key", Fail,
 			"no uploaded certificates"},
