@@ -304,9 +304,13 @@ init-svg: build lab deps ## docs/init.svg: an init recorded on a throttled board
 
 # A browser's own rules for phones, dark rooms and paper, on the example report.
 CHROMIUM ?= chromium
-SHOT = $(CHROMIUM) --headless=new --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir=$$(mktemp -d)
-screenshots: ## the example report in chromium, as pictures in bin/screenshots
+SHOT = $(CHROMIUM) --headless=new --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars --user-data-dir=$$(mktemp -d)
+# As wide as code hosts show a README.
+README_STYLE = <meta charset="utf-8"><base href="file://$(CURDIR)/"><style>body{font:16px/1.5 sans-serif;max-width:1012px;margin:32px auto}img{max-width:100%}pre,code{background:\#f6f8fa}pre{padding:16px}td,th{border:1px solid \#ccc;padding:6px 13px}table{border-collapse:collapse}</style>
+screenshots: ## README and example report in chromium, as pictures in bin/screenshots (Debian: chromium, cmark-gfm)
 	mkdir -p $(BIN)/screenshots
+	{ echo '<!doctype html>$(README_STYLE)'; cmark-gfm --unsafe --extension table README.md; } >$(BIN)/screenshots/readme.html
+	$(SHOT) --window-size=1200,1000 --screenshot=$(BIN)/screenshots/readme.png file://$(CURDIR)/$(BIN)/screenshots/readme.html
 	for page in example compare; do url=file://$(CURDIR)/report/testdata/$$page.html; out=$(BIN)/screenshots/$$page; \
 	  $(SHOT) --window-size=390,5600 --screenshot=$$out-phone.png $$url; \
 	  $(SHOT) --window-size=1200,4200 --screenshot=$$out-desktop.png $$url; \
