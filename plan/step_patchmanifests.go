@@ -127,11 +127,15 @@ func (m *maker) leases(component string) []patch.Flag {
 		return nil // there is no election
 	}
 	lease := min(max(15*time.Second, roundUp(4*m.apiServerStart/5, 5*time.Second)), 2*time.Minute)
+	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of "+
+		"%s; who fails to renew exits and starts again", m.apiServerStart)
+	if m.saving() && lease < sharedLease {
+		lease, why = sharedLease, "each renewal waits for most members of etcd, also for one that has just joined on a "+
+			"slower board; who fails to renew exits and starts again"
+	}
 	if lease == 15*time.Second {
 		return nil
 	}
-	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of "+
-		"%s; who fails to renew exits and starts again", m.apiServerStart)
 	if component == ControllerManager {
 		m.decide(GroupManifests, "leader election lease", lease.String(), why)
 	}
@@ -146,6 +150,14 @@ func (m *maker) leases(component string) []patch.Flag {
 	}
 }
 
+// sharedLease is the least lease, and sharedHeartbeat the least heartbeat interval of etcd, where
+// other control planes may be on slower boards than this one. At 6 % of a core, leases of 15 s
+// and elections after 1 s were lost while a member joined; another leader takes that much longer.
+const (
+	sharedLease     = time.Minute
+	sharedHeartbeat = 500 * time.Millisecond
+)
+
 // etcdTimings follow the disk: etcd's own advice is an election timeout of ten
 // heartbeats, and a heartbeat that a slow fsync cannot miss
 // (etcd.io/docs/latest/tuning).
@@ -158,12 +170,15 @@ func (m *maker) etcdTimings() []patch.Flag {
 	}
 	disk := seconds(2 * m.f.Speed.FsyncP99)
 	cpu := seconds(m.slowdown * 0.02)
-	heartbeat := min(max(100*time.Millisecond, roundUp(max(disk, cpu), 100*time.Millisecond)), 5*time.Second)
-	if heartbeat == 100*time.Millisecond {
-		return nil
-	}
+	heartbeat := min(max(usualTick, roundUp(max(disk, cpu), 100*time.Millisecond)), 5*time.Second)
 	why := fmt.Sprintf("twice the fsync p99 of %s, or 20 ms times the slowdown of %.1f, whichever is longer",
 		short(m.f.Speed.FsyncP99), m.slowdown)
+	if m.saving() && heartbeat < sharedHeartbeat {
+		heartbeat, why = sharedHeartbeat, "other members may be on slower boards, and all are to have the same"
+	}
+	if heartbeat == usualTick {
+		return nil
+	}
 	m.decide(GroupManifests, "etcd heartbeat interval", heartbeat.String(), why)
 	return m.etcdTick(heartbeat, 10*heartbeat, why)
 }
