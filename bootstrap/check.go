@@ -119,7 +119,7 @@ func mayBegin(l state.Layout, in CheckInput) error {
 // refuseSpecial refuses pipes and the like below /etc/kubernetes where kubeadm reads or
 // writes files. Sockets of plugins, such as a KMS's, are called otherwise.
 func refuseSpecial(l state.Layout, files []string) error {
-	all := []string{l.KubeletConfig(), l.At("/var/lib/kubelet/kubeadm-flags.env")}
+	all := []string{l.KubeletConfig(), l.KubeletFlags()}
 	for _, f := range files {
 		if slices.Contains([]string{".conf", ".yaml", ".crt", ".key", ".pub"}, filepath.Ext(f)) {
 			all = append(all, filepath.Join(l.Kubernetes(), f))

@@ -31,7 +31,7 @@ func executors() map[string]executor {
 		plan.ReleaseManifest{}.Kind():     simple((*run).releaseManifest),
 		plan.AwaitHealthy{}.Kind():        lasting((*run).awaitHealthy),
 		plan.TuneServices{}.Kind():        simple((*run).tuneServices),
-		plan.KubeletCertificates{}.Kind(): simple((*run).kubeletCertificates),
+		plan.KubeletCertificates{}.Kind(): lasting((*run).kubeletCertificates),
 		plan.BackUp{}.Kind():              lasting((*run).backUp),
 		plan.RenderManifests{}.Kind():     lasting((*run).renderManifests),
 		plan.SwitchManifests{}.Kind():     lasting((*run).switchManifests),

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -39,10 +40,13 @@ const (
 
 // kubeletCertificates makes them. What a killed run did of it is done again or
 // found done.
-func (r *run) kubeletCertificates(s plan.KubeletCertificates) error {
+func (r *run) kubeletCertificates(ctx context.Context, s plan.KubeletCertificates, w *work) error {
 	var err error
-	if s.Client {
-		err = moveKubeletCertificate(r.layout)
+	switch {
+	case s.Client && r.joins():
+		err = r.signKubeletCertificate(ctx, s, w)
+	case s.Client:
+		err = moveKubeletCertificate(r.layout, r.layout.KubeletConf())
 	}
 	if s.Serving && err == nil {
 		err = makeServingCertificate(r.layout, r.nodeName(), r.now())
@@ -53,33 +57,79 @@ func (r *run) kubeletCertificates(s plan.KubeletCertificates) error {
 	return nil
 }
 
+// signKubeletCertificate makes the kubelet.conf of a joining control plane, which a join of
+// kubeadm's leaves to the kubelet. kubeadm writes it in place, so it does that elsewhere:
+// kubelet.conf is whole as soon as it is there. Without the cluster's key the kubelet asks.
+func (r *run) signKubeletCertificate(ctx context.Context, s plan.KubeletCertificates, w *work) error {
+	made := filepath.Join(r.layout.Upgrade(), filepath.Base(r.layout.KubeletConf()))
+	if err := r.discard(made); err != nil { // it may be torn
+		return err
+	}
+	if _, _, whole := kubeconfigCA(r.layout.KubeletConf()); whole {
+		return nil
+	}
+	if r.Cluster == nil || !durable.Exists(filepath.Join(r.certificates(), "ca.key")) {
+		r.note(s, "the kubelet asks the cluster for its client certificate: the cluster's key is not on this board")
+		return nil
+	}
+	c, err := r.Cluster.Clone()
+	if err != nil {
+		return err
+	}
+	if kubeadm.HasTimeouts(c.API()) { // else there is no such field
+		c.SetCluster(c.API(), "ECDSA-P256", "encryptionAlgorithm") // which the kubelet would take, too
+	}
+	if err := r.layout.FS.MkdirAll(filepath.Dir(made), 0o700); err != nil {
+		return err
+	}
+	if err := r.configureInit(c, 0); err != nil {
+		return err
+	}
+	if err := r.initPhase(ctx, w, "kubeconfig", "kubelet", "--kubeconfig-dir="+filepath.Dir(made)); err != nil {
+		return err
+	}
+	if err := moveKubeletCertificate(r.layout, made); err != nil {
+		return err
+	}
+	return r.discard(made)
+}
+
+// discard removes a file, if it is there.
+func (r *run) discard(path string) error {
+	if !durable.Exists(path) {
+		return nil
+	}
+	return r.layout.FS.Remove(path)
+}
+
 // moveKubeletCertificate leaves the kubelet's client certificate and kubelet.conf
 // as the kubelet and kubelet-finalize together would: the certificate with its key
 // in a file that the kubelet can renew, and kubelet.conf pointing there. Done
-// before the kubelet's first start it costs no second one.
-func moveKubeletCertificate(l state.Layout) error {
-	text, err := safefile.Read(l.KubeletConf(), state.MaxFile)
+// before the kubelet's first start it costs no second one. from is the file that
+// kubeadm has written.
+func moveKubeletCertificate(l state.Layout, from string) error {
+	text, err := safefile.Read(from, state.MaxFile)
 	if err != nil {
 		return err
 	}
 	conf, err := kubeconfig.Parse(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
+		return fmt.Errorf("%s: %w", from, err)
 	}
 	user, err := conf.User()
 	if err != nil {
-		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
+		return fmt.Errorf("%s: %w", from, err)
 	}
 	if user[kubeconfig.CertFile] != nil {
 		return nil // a file already: by an interrupted run, or the owner's own
 	}
 	cert, key, err := user.KeyPair()
 	if err != nil {
-		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
+		return fmt.Errorf("%s: %w", from, err)
 	}
 	name, err := pemName(cert, key)
 	if err != nil {
-		return fmt.Errorf("%s: the client certificate: %w", l.KubeletConf(), err)
+		return fmt.Errorf("%s: the client certificate: %w", from, err)
 	}
 	if err := l.FS.MkdirAll(l.At(kubeletPKI), 0o755); err != nil {
 		return err
@@ -94,7 +144,7 @@ func moveKubeletCertificate(l state.Layout) error {
 	delete(user, kubeconfig.KeyData)
 	user[kubeconfig.CertFile], user[kubeconfig.KeyFile] = currentPEM, currentPEM
 	if text, err = yaml.Marshal(conf); err != nil {
-		return fmt.Errorf("%s: %w", l.KubeletConf(), err)
+		return fmt.Errorf("%s: %w", from, err)
 	}
 	return l.FS.WriteFile(l.KubeletConf(), text, 0o600)
 }

@@ -165,7 +165,7 @@ var endpointFlag = regexp.MustCompile(`--container-runtime-endpoint=("?)(\S+?)("
 
 // runtimeSocket is the one that kubeadm has given the kubelet, empty where it has not.
 func runtimeSocket(l state.Layout) string {
-	text, err := safefile.Read(l.At("/var/lib/kubelet/kubeadm-flags.env"), state.MaxFile)
+	text, err := safefile.Read(l.KubeletFlags(), state.MaxFile)
 	if err != nil {
 		return ""
 	}
