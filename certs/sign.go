@@ -94,15 +94,36 @@ func (s signer) reissue(old *x509.Certificate, now time.Time, period time.Durati
 
 // firstCertificate parses the first certificate of a PEM text.
 func firstCertificate(text []byte) (*x509.Certificate, error) {
+	all, err := certificates(text)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// certificates parses those of a PEM text. There is at least one.
+func certificates(text []byte) (all []*x509.Certificate, err error) {
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {
-			return nil, errors.New("no certificate in it")
+			break
 		}
-		if block.Type == "CERTIFICATE" {
-			return x509.ParseCertificate(block.Bytes)
+		if block.Type != "CERTIFICATE" {
+			continue
 		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil && len(all) == 0 {
+			return nil, err
+		}
+		if err != nil {
+			break // what follows the first one is not needed
+		}
+		all = append(all, c)
 	}
+	if len(all) == 0 {
+		return nil, errors.New("no certificate in it")
+	}
+	return all, nil
 }
 
 // parseSigner puts an authority's certificate and its key together.

@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -38,17 +39,19 @@ func StatusOf(s Seen, clock Clock) Status {
 	}
 	for _, l := range s.Leaves {
 		x := StatusOfLeaf{Name: l.Name, File: l.File, Stops: l.Stops, Problem: l.Problem, Issuer: l.Authority}
+		a, _ := s.Authority(l.Authority)
 		if c := l.Certificate; c != nil {
 			x.Expires, x.Days = c.NotAfter.UTC(), daysTo(c.NotAfter, clock.Now)
 			x.Key = Algorithm(c.PublicKey)
-			if l.Authority == "" {
+			signed := a.Certificate != nil && c.CheckSignatureFrom(a.Certificate) == nil
+			if l.Authority == "" || a.Certificate != nil && !signed {
 				x.Issuer = c.Issuer.CommonName
 			}
 		}
 		st.Certificates = append(st.Certificates, x)
 	}
 	for _, a := range s.Authorities {
-		x := StatusOfLeaf{Name: a.Name, File: a.File, Problem: a.Problem, Stops: "all that it has signed"}
+		x := StatusOfLeaf{Name: a.Name, File: a.File, Problem: cmp.Or(a.Problem, a.KeyProblem), Stops: "all that it has signed"}
 		if c := a.Certificate; c != nil {
 			x.Expires, x.Days = c.NotAfter.UTC(), daysTo(c.NotAfter, clock.Now)
 			x.Issuer, x.Key = c.Issuer.CommonName, Algorithm(c.PublicKey)
@@ -97,8 +100,8 @@ func (s Status) Text() string {
 	}
 	row("AUTHORITIES", "EXPIRES", "DAYS", "")
 	list(s.Authorities)
-	_ = t.Flush() // a strings.Builder takes everything
-	for _, c := range append(s.Certificates, s.Authorities...) {
+	_ = t.Flush()                      // a strings.Builder takes everything
+	for _, c := range s.Certificates { // the authorities' are among the warnings
 		if c.Problem != "" {
 			fmt.Fprintf(&b, "%s: %s\n", c.Name, c.Problem)
 		}
@@ -147,12 +150,20 @@ func (s Status) next() string {
 			continue
 		}
 		last = r.Why + r.Do
-		b.WriteString(r.Name + " cannot be renewed here:\n" + indent(r.Why) + indent(r.Do))
+		b.WriteString(r.Name + " cannot be renewed here:\n" + indent(r.Why) + whole(r.Do))
 	}
 	for _, w := range s.Warnings {
 		b.WriteString(indent(w))
 	}
 	return b.String()
+}
+
+// whole is a text with a command in it, which is to be pasted, on one line; others are wrapped.
+func whole(text string) string {
+	if strings.Contains(text, "sudo ") {
+		return "  " + text + "\n"
+	}
+	return indent(text)
 }
 
 // indent wraps a text at 78 columns; words longer than that, such as links, stay whole.

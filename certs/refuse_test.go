@@ -1,0 +1,264 @@
+package certs
+
+import (
+	"crypto/x509"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
+)
+
+func (d Decision) refusal(name string) (Refusal, bool) {
+	i := slices.IndexFunc(d.Refused, func(r Refusal) bool { return r.Name == name })
+	if i < 0 {
+		return Refusal{}, false
+	}
+	return d.Refused[i], true
+}
+
+// What is refused at each start has nothing renewed at each start.
+func TestRefusedDoesNotRenewOthers(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	require.NoError(t, os.Remove(n.root+defaultPKI+"/etcd/ca.key"))
+	_, err := n.board(nil).Renew(t.Context(), n.look(), Decide(n.look(), ask(later)), 0)
+	require.NoError(t, err)
+	again := Decide(n.look(), ask(later))
+	assert.Empty(t, again.Renew)
+	assert.Len(t, again.Refused, 4)
+}
+
+// Who asks for all is told what is not renewed.
+func TestAllSaysWhatIsNot(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	require.NoError(t, os.Remove(n.root+defaultPKI+"/ca.key"))
+	d := Decide(n.look(), Ask{Now: born, Within: Within, All: true})
+	_, ok := d.refusal("apiserver")
+	assert.True(t, ok, d)
+	assert.Empty(t, Decide(n.look(), Ask{Now: born, Within: Within}).Refused)
+}
+
+// Nothing is signed while the clock may be wrong or is before an authority: neither what
+// signs itself.
+func TestNothingSignedByAWrongClock(t *testing.T) {
+	s := newNode(t, "ECDSA-P256").look()
+	for _, a := range []Ask{
+		{Now: later, Within: Within, Unsure: true}, {Now: later, Within: Within, Unsure: true, All: true},
+		{Now: time.Unix(0, 0), Within: Within}, {Now: time.Unix(0, 0), Within: Within, Unsure: true},
+	} {
+		assert.Empty(t, Decide(s, a).Renew)
+	}
+	// An authority begins before all that it signs, and is there alone on a new node.
+	c := ReadClock("/nonexistent", Seen{Authorities: s.Authorities}, time.Unix(0, 0), false)
+	assert.False(t, c.Right())
+	assert.Equal(t, s.Authorities[0].File, c.File)
+}
+
+// An expired authority may be a clock that is years ahead.
+func TestExpiredAuthorityNamesTheClock(t *testing.T) {
+	s := newNode(t, "ECDSA-P256").look()
+	r, _ := Decide(s, ask(time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC))).refusal("apiserver")
+	assert.Equal(t, "the authority ca itself expired on 2035-03-01 12:00 UTC, and the clock says 2099-01-01 00:00 UTC", r.Why)
+}
+
+// While it is valid, a worker's kubelet renews its certificate itself: no token is needed.
+func TestWorkersValidCertificate(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	require.NoError(t, os.RemoveAll(n.root+"/etc/kubernetes/manifests"))
+	require.NoError(t, os.Remove(n.root+defaultPKI+"/ca.key"))
+	_, ok := Decide(n.look(), ask(born.AddDate(0, 0, 350))).refusal("kubelet-client")
+	assert.False(t, ok)
+	_, ok = Decide(n.look(), ask(later)).refusal("kubelet-client")
+	assert.True(t, ok)
+	// One that cannot be read is for a token, too: a worker has no kubeadm init.
+	require.NoError(t, os.Truncate(n.root+kubeletPKI+"/kubelet-client-2025-03-01-12-00-00.pem", 0))
+	r, ok := Decide(n.look(), ask(born)).refusal("kubelet-client")
+	require.True(t, ok)
+	assert.Equal(t, WorkerHint, r.Do)
+}
+
+// A validity of less than three months is not always about to end.
+func TestShortValidity(t *testing.T) {
+	n := node{t, inMemory(t), defaultPKI, "ECDSA-P256", 20 * 24 * time.Hour}
+	n.make()
+	assert.Empty(t, Decide(n.look(), ask(born.AddDate(0, 0, 10))).Renew)
+	assert.Len(t, Decide(n.look(), ask(born.AddDate(0, 0, 14))).Renew, 14)
+}
+
+// A key of an authority that cannot sign is refused by name, and holds up nothing else.
+func TestAuthorityWithABadKey(t *testing.T) {
+	for name, spoil := range map[string]func(key string) error{
+		"empty":     func(key string) error { return os.Truncate(key, 0) },
+		"another's": func(key string) error { return os.Rename(filepath.Dir(key)+"/front-proxy-client.key", key) },
+		"a folder": func(key string) error {
+			if err := os.Remove(key); err != nil {
+				return err
+			}
+			return os.Mkdir(key, 0o700)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t, "ECDSA-P256")
+			require.NoError(t, spoil(n.root+defaultPKI+"/ca.key"))
+			d := Decide(n.look(), ask(later))
+			r, ok := d.refusal("apiserver")
+			require.True(t, ok)
+			assert.Contains(t, r.Why, "ca.key")
+			assert.Contains(t, r.Do, "backup")
+			require.True(t, d.Renews("etcd-server"))
+			_, err := n.board(nil).Renew(t.Context(), n.look(), d, 0)
+			require.NoError(t, err)
+			// It is said before anything is due.
+			early := Decide(n.look(), ask(born))
+			assert.Contains(t, strings.Join(early.Warnings, "\n"), "ca.key")
+		})
+	}
+	n := newNode(t, "ECDSA-P256")
+	require.NoError(t, os.Truncate(n.root+defaultPKI+"/ca.crt", 0))
+	d := Decide(n.look(), ask(born))
+	assert.Contains(t, strings.Join(d.Warnings, "\n"), "/etc/kubernetes/pki/ca.crt: no certificate in it")
+	require.NoError(t, os.Remove(n.root+defaultPKI+"/ca.crt"))
+	r, _ := Decide(n.look(), ask(later)).refusal("apiserver")
+	assert.Contains(t, r.Do, "backup")
+}
+
+// A certificate that cannot be replaced is refused by name, and the others are renewed.
+func TestIrreplaceable(t *testing.T) {
+	for name, spoil := range map[string]func(n node) error{
+		"apiserver: its key is a pipe": func(n node) error {
+			key := n.root + defaultPKI + "/apiserver.key"
+			if err := os.Remove(key); err != nil {
+				return err
+			}
+			return syscall.Mkfifo(key, 0o600)
+		},
+		"admin.conf: its key is a file of its own": func(n node) error {
+			file := n.root + "/etc/kubernetes/admin.conf"
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			before, _, _ := strings.Cut(string(text), "    client-key-data")
+			return os.WriteFile(file, []byte(before+"    client-key: /root/admin.key\n"), 0o600)
+		},
+		"admin.conf: folded": func(n node) error {
+			file := n.root + "/etc/kubernetes/admin.conf"
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			before, data, _ := strings.Cut(string(text), "client-key-data: ")
+			data = strings.TrimSpace(data)
+			return os.WriteFile(file, []byte(before+"client-key-data: \""+data[:9]+"\\\n      "+data[9:]+"\"\n"), 0o600)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t, "ECDSA-P256")
+			require.NoError(t, spoil(n))
+			leaf, _, _ := strings.Cut(name, ":")
+			d := Decide(n.look(), ask(later))
+			r, ok := d.refusal(leaf)
+			require.True(t, ok)
+			assert.NotEmpty(t, r.Do)
+			assert.Len(t, d.Renew, 13)
+			_, err := n.board(nil).Renew(t.Context(), n.look(), d, 0)
+			require.NoError(t, err)
+		})
+	}
+}
+
+// A serving certificate of the kubelet's that the owner has had signed is not
+// replaced by one that signs itself.
+func TestOwnersServingCertificate(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	own := n.authority("Company CA", "company")
+	cert, key := n.leaf(own, "shed", "company")
+	n.put(kubeletPKI+"/kubelet.crt", cert, 0o644)
+	n.put(kubeletPKI+"/kubelet.key", key, 0o600)
+	r, ok := Decide(n.look(), ask(later)).refusal("kubelet")
+	require.True(t, ok)
+	assert.Equal(t, "it was signed by Company CA", r.Why)
+	// The kubelet's own is signed by an authority that it has thrown away
+	// (k8s.io/client-go/util/cert.GenerateSelfSignedCertKey).
+	cert, key = n.leaf(n.authority("shed-ca@1764579600", "shed"), "shed@1764579601", "")
+	n.put(kubeletPKI+"/kubelet.crt", cert, 0o644)
+	n.put(kubeletPKI+"/kubelet.key", key, 0o600)
+	assert.True(t, Decide(n.look(), ask(later)).Renews("kubelet"))
+}
+
+// A file that is missing and needed is not passed over.
+func TestMissing(t *testing.T) {
+	for name, missing := range map[string]string{
+		"apiserver":      defaultPKI + "/apiserver.crt", // a power cut during kubeadm's renewal
+		"scheduler.conf": "/etc/kubernetes/scheduler.conf",
+		"kubelet-client": kubeletPKI + "/kubelet-client-2025-03-01-12-00-00.pem", // the link stays
+	} {
+		n := newNode(t, "ECDSA-P256")
+		n.put("/etc/kubernetes/manifests/kube-scheduler.yaml", []byte(`spec:
+  containers:
+  - command: [kube-scheduler, --kubeconfig=/etc/kubernetes/scheduler.conf]
+`), 0o600)
+		require.NoError(t, os.Remove(n.root+missing))
+		r, ok := Decide(n.look(), ask(born)).refusal(name)
+		require.True(t, ok, name)
+		assert.Contains(t, r.Why, "is not there", name)
+		assert.Contains(t, StatusOf(n.look(), Clock{Now: born}).Text(), name)
+	}
+}
+
+// The way to have a file made again names what kubeadm would otherwise guess.
+func TestMadeAgain(t *testing.T) {
+	n := node{t, inMemory(t), "/srv/my pki", "ECDSA-P256", Year}
+	n.make()
+	cert, key := n.leaf(n.authority("kubernetes", "ca"), "system:node:shed", "system:nodes")
+	n.put(kubeletPKI+"/kubelet-client-2025-03-01-12-00-00.pem", slices.Concat(cert, key), 0o600)
+	do := func(name, file string) string {
+		require.NoError(t, os.Truncate(n.root+file, 0))
+		r, _ := Decide(n.look(), ask(born)).refusal(name)
+		return r.Do
+	}
+	dir := " --cert-dir " + shell.Quote("/srv/my pki")
+	assert.Contains(t, do("admin.conf", "/etc/kubernetes/admin.conf"),
+		"sudo kubeadm init phase kubeconfig admin"+dir+" --apiserver-advertise-address 10.88.0.2")
+	assert.Contains(t, do("front-proxy-client", "/srv/my pki/front-proxy-client.crt"),
+		"sudo kubeadm init phase certs front-proxy-client"+dir)
+	assert.Contains(t, do("kubelet.conf", "/etc/kubernetes/kubelet.conf"), "--node-name shed")
+}
+
+// The status says who has signed a certificate, not who should have.
+func TestStatusNamesTheIssuer(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	cert, key := n.leaf(n.authority("Company CA", "company"), "cn-admin.conf", "system:test")
+	n.put("/etc/kubernetes/admin.conf", conf("admin.conf", cert, key), 0o600)
+	for _, c := range StatusOf(n.look(), Clock{Now: born}).Certificates {
+		if c.Name == "admin.conf" {
+			assert.Equal(t, "Company CA", c.Issuer)
+		}
+	}
+}
+
+// The chain that stands behind a certificate of an intermediate authority is kept.
+func TestChainIsKept(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	ca, err := os.ReadFile(n.root + defaultPKI + "/ca.crt")
+	require.NoError(t, err)
+	crt := n.root + defaultPKI + "/apiserver.crt"
+	leaf, err := os.ReadFile(crt)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(crt, slices.Concat(leaf, ca), 0o644))
+	_, err = n.board(nil).Renew(t.Context(), n.look(), Decide(n.look(), ask(later)), 0)
+	require.NoError(t, err)
+	fresh, err := os.ReadFile(crt)
+	require.NoError(t, err)
+	assert.True(t, strings.HasSuffix(string(fresh), string(ca)))
+	assert.NotContains(t, string(fresh), string(leaf))
+	l, _ := n.look().Leaf("apiserver")
+	require.NoError(t, l.Certificate.CheckSignatureFrom(func() *x509.Certificate { a, _ := n.look().Authority("ca"); return a.Certificate }()))
+}
