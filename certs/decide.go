@@ -160,3 +160,27 @@ func wholeHours(d time.Duration) bool {
 func (d Decision) Renews(name string) bool {
 	return slices.ContainsFunc(d.Renew, func(r Renewal) bool { return r.Name == name })
 }
+
+// NeedsKubeadm reports whether the renewal has any use for a kubeadm: the kubelet's own are
+// renewed without one, also on a worker that has none.
+func (d Decision) NeedsKubeadm(s Seen) bool {
+	return slices.ContainsFunc(s.Leaves, func(l Leaf) bool { return !l.Kubelet() && d.Renews(l.Name) })
+}
+
+// Group are those that cannot be renewed for one reason.
+type Group struct {
+	Names   []string
+	Why, Do string
+}
+
+// Groups puts the refusals together that have one reason and one way out.
+func (d Decision) Groups() (all []Group) {
+	for _, r := range d.Refused {
+		i := slices.IndexFunc(all, func(g Group) bool { return g.Why == r.Why && g.Do == r.Do })
+		if i < 0 {
+			i, all = len(all), append(all, Group{Why: r.Why, Do: r.Do})
+		}
+		all[i].Names = append(all[i].Names, r.Name)
+	}
+	return all
+}

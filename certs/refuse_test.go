@@ -262,3 +262,36 @@ func TestChainIsKept(t *testing.T) {
 	l, _ := n.look().Leaf("apiserver")
 	require.NoError(t, l.Certificate.CheckSignatureFrom(func() *x509.Certificate { a, _ := n.look().Authority("ca"); return a.Certificate }()))
 }
+
+// What the kubelet has made is renewed without a kubeadm, such as on a worker without one.
+func TestKubeletsNeedNoKubeadm(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	require.NoError(t, os.Remove(n.root+defaultPKI+"/ca.key"))
+	require.NoError(t, os.RemoveAll(n.root+"/etc/kubernetes/manifests"))
+	for _, name := range []string{"front-proxy-ca", "etcd"} {
+		require.NoError(t, os.RemoveAll(n.root+defaultPKI+"/"+name))
+	}
+	s := n.look()
+	d := Decide(s, ask(later))
+	require.True(t, d.Renews("kubelet"))
+	assert.False(t, d.NeedsKubeadm(Seen{Leaves: []Leaf{{Name: "kubelet"}}}))
+	b := n.board(nil)
+	b.Kubeadm = Kubeadm{}
+	_, err := b.Renew(t.Context(), s, Decision{Renew: []Renewal{{Name: "kubelet"}}}, 0)
+	require.NoError(t, err)
+}
+
+// Refusals for one reason are one message.
+func TestRefusalsForOneReason(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	require.NoError(t, os.Remove(n.root+defaultPKI+"/ca.key"))
+	d := Decide(n.look(), ask(later))
+	require.Len(t, d.Groups(), 1)
+	assert.Len(t, d.Groups()[0].Names, len(d.Refused))
+	assert.Contains(t, StatusOf(n.look(), Clock{Now: later}).Text(), `
+apiserver, apiserver-kubelet-client, admin.conf, super-admin.conf,
+  controller-manager.conf, scheduler.conf, kubelet.conf, kubelet-client cannot
+  be renewed here:
+  the key of /etc/kubernetes/pki/ca.crt is not on this node (an external CA)
+`)
+}

@@ -71,11 +71,14 @@ func daysTo(end, now time.Time) int {
 	return int(left / day)
 }
 
+// NothingHere is said where there is nothing to look at.
+const NothingHere = "no certificates of kubeadm or a kubelet are here"
+
 // Text is the status for a terminal of 80 columns.
 func (s Status) Text() string {
 	var b strings.Builder
 	if len(s.Certificates)+len(s.Authorities) == 0 {
-		return "no certificates of kubeadm or a kubelet are here\n"
+		return NothingHere + "\n"
 	}
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	row := func(name, day, left, stops string) { fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", name, day, left, stops) }
@@ -144,13 +147,9 @@ func (s Status) next() string {
 	case len(s.Refused) == 0:
 		b.WriteString("Nothing to renew.\n")
 	}
-	last := ""
-	for _, r := range s.Refused {
-		if r.Why+r.Do == last {
-			continue
-		}
-		last = r.Why + r.Do
-		b.WriteString(r.Name + " cannot be renewed here:\n" + indent(r.Why) + whole(r.Do))
+	for _, g := range s.Groups() {
+		names := strings.TrimLeft(indent(strings.Join(g.Names, ", ")+" cannot be renewed here:"), " ")
+		b.WriteString(names + indent(g.Why) + whole(g.Do))
 	}
 	for _, w := range s.Warnings {
 		b.WriteString(indent(w))
