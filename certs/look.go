@@ -257,6 +257,7 @@ func (s *Seen) look(root safefile.Root) {
 			switch name {
 			case "kube-apiserver":
 				s.ControlPlane = true
+				s.needed[kubeletConf] = "the kubelet"
 				if ca := flags["client-ca-file"]; path.IsAbs(ca) {
 					s.Dir = path.Dir(ca)
 				}

@@ -138,5 +138,6 @@ func (s Seen) makeAgain(l Leaf, worker bool) string {
 	case l.Name == "apiserver":
 		flags += address
 	}
-	return remove + " && sudo kubeadm init phase certs " + l.Name + flags
+	// kubeadm makes no certificate where its key is.
+	return remove + " " + shell.Quote(l.Key) + " && sudo kubeadm init phase certs " + l.Name + flags
 }

@@ -198,6 +198,7 @@ func TestMissing(t *testing.T) {
 	for name, missing := range map[string]string{
 		"apiserver":      defaultPKI + "/apiserver.crt", // a power cut during kubeadm's renewal
 		"scheduler.conf": "/etc/kubernetes/scheduler.conf",
+		"kubelet.conf":   kubeletConf,
 		"kubelet-client": kubeletPKI + "/kubelet-client-2025-03-01-12-00-00.pem", // the link stays
 	} {
 		n := newNode(t, "ECDSA-P256")
@@ -227,8 +228,9 @@ func TestMadeAgain(t *testing.T) {
 	dir := " --cert-dir " + shell.Quote("/srv/my pki")
 	assert.Contains(t, do("admin.conf", "/etc/kubernetes/admin.conf"),
 		"sudo kubeadm init phase kubeconfig admin"+dir+" --apiserver-advertise-address 10.88.0.2")
+	// kubeadm makes no certificate for a key that is there.
 	assert.Contains(t, do("front-proxy-client", "/srv/my pki/front-proxy-client.crt"),
-		"sudo kubeadm init phase certs front-proxy-client"+dir)
+		"sudo rm -f '/srv/my pki/front-proxy-client.crt' '/srv/my pki/front-proxy-client.key' && sudo kubeadm init phase certs front-proxy-client"+dir)
 	assert.Contains(t, do("kubelet.conf", "/etc/kubernetes/kubelet.conf"), "--node-name shed")
 }
 

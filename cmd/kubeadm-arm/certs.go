@@ -267,18 +267,18 @@ func (v invocation) restartAll(ctx context.Context) error {
 			Tell:  func(line string) { printable.Fprintln(v.stdout, line) },
 		},
 		Program: trustedProgram,
-		Kubelet: func() error { return v.restartKubelet(ctx) },
+		Kubelet: func() error { return v.restartKubelet(ctx, "") },
 	})
 }
 
 // restartKubelet does what its name says. Its exit code is none of systemctl's, which is not
-// the command that the owner has given.
-func (v invocation) restartKubelet(ctx context.Context) error {
+// the command that the owner has given; flag was that one's.
+func (v invocation) restartKubelet(ctx context.Context, flag string) error {
 	_, err := kubeadm.Exec(ctx, kubeadm.Command{Path: "systemctl", Args: []string{"restart", "kubelet"}, Env: v.env})
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	return &problem{exitInternal, "journalctl -u kubelet; then run again: sudo kubeadm-arm certs renew",
+	return &problem{exitInternal, "journalctl -u kubelet; then run again: sudo kubeadm-arm certs renew" + flag,
 		fmt.Errorf("%w: %s", err, kubeadm.ErrorLine(err))}
 }
 
@@ -343,7 +343,7 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 	}
 	printable.Fprintln(v.stdout, "the kubelet has a bootstrap")
 	v.sayKept(kept)
-	if err := v.restartKubelet(ctx); err != nil {
+	if err := v.restartKubelet(ctx, " --token-stdin"); err != nil {
 		return err
 	}
 	const patience = 15 * time.Minute // that of the kubelet for one request
@@ -376,6 +376,9 @@ func checkBootstrap(b certs.Board, seen certs.Seen) (valid bool, err error) {
 		return false, &problem{exitCerts, "set the clock, and run again", errors.New(clock.Why())}
 	}
 	l, ok := seen.Leaf("kubelet-client")
+	if !ok {
+		l, ok = seen.Leaf("kubelet.conf")
+	}
 	valid = seen.Node && ok && l.Problem == "" && l.Certificate.NotAfter.After(clock.Now)
 	return valid, nil
 }
