@@ -129,6 +129,7 @@ func (v invocation) certsRenew(ctx context.Context, o options, period time.Durat
 	for _, r := range d.Renew {
 		printable.Fprintf(v.stdout, "would renew %s: %s\n", r.Name, r.Reason)
 	}
+	v.sayShorter(seen, clock.Now, period)
 	if !d.Due() && !pending {
 		v.sayNothingDue(seen)
 	}
@@ -226,12 +227,23 @@ func (v invocation) replace(ctx context.Context, o options, b *certs.Board, seen
 	for _, r := range d.Renew {
 		printable.Fprintf(v.stdout, "renewed %s: %s\n", r.Name, r.Reason)
 	}
+	v.sayShorter(seen, ask.Now, period)
 	v.sayKept(kept)
 	if d.Renews("admin.conf") {
 		printable.Fprintln(v.stdout,
 			"for kubectl: sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) ~/.kube/config")
 	}
 	return d, nil
+}
+
+// sayShorter names the authorities that end before what was asked for would; a period of 0 was not.
+func (v invocation) sayShorter(seen certs.Seen, now time.Time, period time.Duration) {
+	for _, a := range seen.Authorities {
+		if period > 0 && a.Certificate != nil && a.Certificate.NotAfter.Before(now.Add(period)) {
+			printable.Fprintf(v.stderr, "kubeadm-arm: nothing that the authority %s signs is valid after its end on %s\n",
+				a.Name, a.Certificate.NotAfter.UTC().Format(time.DateOnly))
+		}
+	}
 }
 
 // sayKept names the folder with the old files. There is none where none was left.
