@@ -35,7 +35,8 @@ func (s Seen) refuse(l Leaf, ask Ask) (why, do string) {
 	case l.Irreplaceable != "":
 		return l.Irreplaceable, s.makeAgain(l, worker)
 	case l.Authority == "" && !l.signsItself():
-		return "it was signed by " + issuer(l), "have it signed again, or remove it and its key: the kubelet then makes its own"
+		return "it was signed by " + issuer(l),
+			"have it signed again, or remove it and its key: the kubelet then makes its own"
 	case l.Authority == "":
 		return clock, set
 	case worker:
@@ -55,7 +56,7 @@ func (s Seen) refuse(l Leaf, ask Ask) (why, do string) {
 	case !a.Certificate.NotAfter.After(ask.Now):
 		return fmt.Sprintf("the authority %s itself expired on %s, and the clock says %s",
 			a.Name, date(a.Certificate.NotAfter), date(ask.Now)), rotateCA
-	case !l.Certificate.NotAfter.Before(a.Certificate.NotAfter) && l.Certificate.NotAfter.After(ask.Now) &&
+	case !l.Certificate.NotAfter.Add(2*roundedHour).Before(a.Certificate.NotAfter) && l.Certificate.NotAfter.After(ask.Now) &&
 		l.Problem == "":
 		return "it is valid for as long as its authority, to " + date(a.Certificate.NotAfter), rotateCA
 	}
@@ -132,7 +133,8 @@ func (s Seen) makeAgain(l Leaf, worker bool) string {
 		if node := s.NodeName(); node != "" {
 			address += " --node-name " + shell.Quote(node)
 		}
-		return remove + " && sudo kubeadm init phase kubeconfig kubelet" + flags + address + " && sudo systemctl restart kubelet"
+		return remove + " && sudo kubeadm init phase kubeconfig kubelet" + flags + address +
+			" && sudo systemctl restart kubelet"
 	case l.Form == Kubeconfig:
 		return remove + " && sudo kubeadm init phase kubeconfig " + strings.TrimSuffix(l.Name, ".conf") + flags + address
 	case l.Name == "apiserver":

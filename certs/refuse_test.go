@@ -1,7 +1,7 @@
 package certs
 
 import (
-	"crypto/x509"
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,7 +65,8 @@ func TestNothingSignedByAWrongClock(t *testing.T) {
 func TestExpiredAuthorityNamesTheClock(t *testing.T) {
 	s := newNode(t, "ECDSA-P256").look()
 	r, _ := Decide(s, ask(time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC))).refusal("apiserver")
-	assert.Equal(t, "the authority ca itself expired on 2035-03-01 12:00 UTC, and the clock says 2099-01-01 00:00 UTC", r.Why)
+	assert.Equal(t, "the authority ca itself expired on 2035-03-01 12:00 UTC, and the clock says 2099-01-01 00:00 UTC",
+		r.Why)
 }
 
 // While it is valid, a worker's kubelet renews its certificate itself: no token is needed.
@@ -230,7 +231,8 @@ func TestMadeAgain(t *testing.T) {
 		"sudo kubeadm init phase kubeconfig admin"+dir+" --apiserver-advertise-address 10.88.0.2")
 	// kubeadm makes no certificate for a key that is there.
 	assert.Contains(t, do("front-proxy-client", "/srv/my pki/front-proxy-client.crt"),
-		"sudo rm -f '/srv/my pki/front-proxy-client.crt' '/srv/my pki/front-proxy-client.key' && sudo kubeadm init phase certs front-proxy-client"+dir)
+		"sudo rm -f '/srv/my pki/front-proxy-client.crt' '/srv/my pki/front-proxy-client.key' && "+
+			"sudo kubeadm init phase certs front-proxy-client"+dir)
 	assert.Contains(t, do("kubelet.conf", "/etc/kubernetes/kubelet.conf"), "--node-name shed")
 }
 
@@ -262,7 +264,8 @@ func TestChainIsKept(t *testing.T) {
 	assert.True(t, strings.HasSuffix(string(fresh), string(ca)))
 	assert.NotContains(t, string(fresh), string(leaf))
 	l, _ := n.look().Leaf("apiserver")
-	require.NoError(t, l.Certificate.CheckSignatureFrom(func() *x509.Certificate { a, _ := n.look().Authority("ca"); return a.Certificate }()))
+	a, _ := n.look().Authority("ca")
+	require.NoError(t, l.Certificate.CheckSignatureFrom(a.Certificate))
 }
 
 // What the kubelet has made is renewed without a kubeadm, such as on a worker without one.
@@ -296,4 +299,19 @@ apiserver, apiserver-kubelet-client, admin.conf, super-admin.conf,
   be renewed here:
   the key of /etc/kubernetes/pki/ca.crt is not on this node (an external CA)
 `)
+}
+
+// kubeadm would sign beyond the end of the authority, which nobody could use.
+func TestNothingOutlivesItsAuthority(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	now := born.AddDate(9, 10, 0)
+	for _, period := range []time.Duration{0, 20 * Year} {
+		b := n.board(nil)
+		b.Now = func() time.Time { return now }
+		asked := time.Duration(0)
+		b.Kubeadm.Renew = func(_ context.Context, r Request) error { asked = r.Period; return os.ErrInvalid }
+		_, err := b.Renew(t.Context(), n.look(), Decide(n.look(), ask(now)), period)
+		require.ErrorIs(t, err, os.ErrInvalid)
+		assert.Equal(t, born.AddDate(10, 0, 0).Sub(now), asked)
+	}
 }

@@ -116,16 +116,18 @@ func (b Board) make(ctx context.Context, s Seen, leaves []Leaf, period time.Dura
 		a, _ := s.Authority(l.Authority)
 		return Period(l.Certificate, a.Certificate)
 	}
+	// kubeadm signs beyond an authority's end, if it is told to.
+	whole := s.shortest(leaves, now, usual)
 	var theirs, ours []Leaf
 	for _, l := range leaves {
 		same := Algorithm(l.Certificate.PublicKey) == algorithm && lasts(l) == usual
-		if !l.Kubelet() && same && b.Kubeadm.Renews(l, algorithm, usual) {
+		if !l.Kubelet() && same && whole > 0 && b.Kubeadm.Renews(l, algorithm, whole) {
 			theirs = append(theirs, l)
 		} else {
 			ours = append(ours, l)
 		}
 	}
-	all, err := b.byKubeadm(ctx, s, theirs, algorithm, usual)
+	all, err := b.byKubeadm(ctx, s, theirs, algorithm, whole)
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +162,17 @@ func (s Seen) usual(leaves []Leaf) (algorithm string, period time.Duration) {
 	}
 	a, _ := s.Authority(l.Authority)
 	return Algorithm(l.Certificate.PublicKey), Period(l.Certificate, a.Certificate)
+}
+
+// shortest is period or, where an authority ends before that, how many whole hours are left
+// of the first one.
+func (s Seen) shortest(leaves []Leaf, now time.Time, period time.Duration) time.Duration {
+	for _, l := range leaves {
+		if a, ok := s.Authority(l.Authority); ok && a.Certificate != nil {
+			period = min(period, a.Certificate.NotAfter.Sub(now).Truncate(time.Hour))
+		}
+	}
+	return period
 }
 
 // work is the folder in memory in which kubeadm renews copies.

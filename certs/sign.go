@@ -192,15 +192,19 @@ func prove(old *x509.Certificate, by Authority, certText, keyText []byte, algori
 	if err := cert.CheckSignatureFrom(by.Certificate); err != nil {
 		return fmt.Errorf("%s has not signed it: %w", by.File, err)
 	}
-	end := now.Add(period - time.Hour)
+	end := now.Add(period)
 	if end.After(by.Certificate.NotAfter) {
 		end = by.Certificate.NotAfter
 	}
+	end = end.Add(-roundedHour)
 	if cert.NotAfter.Before(end) {
 		return fmt.Errorf("it is valid to %s only, and should be to %s", date(cert.NotAfter), date(end))
 	}
 	return nil
 }
+
+// roundedHour is by how much a certificate may end before it should: kubeadm is told whole hours.
+const roundedHour = time.Hour
 
 func sameNames(a, b *x509.Certificate) bool {
 	names := func(c *x509.Certificate) map[string]bool {

@@ -34,7 +34,8 @@ type StatusOfLeaf struct {
 // StatusOf puts together what was seen and what there is to do.
 func StatusOf(s Seen, clock Clock) Status {
 	st := Status{
-		Clock: clock, ControlPlane: s.ControlPlane, Dir: s.Dir, Certificates: []StatusOfLeaf{}, Authorities: []StatusOfLeaf{},
+		Clock: clock, ControlPlane: s.ControlPlane, Dir: s.Dir,
+		Certificates: []StatusOfLeaf{}, Authorities: []StatusOfLeaf{},
 		Decision: Decide(s, Ask{Now: clock.Now, Within: Within, Unsure: !clock.Right()}),
 	}
 	for _, l := range s.Leaves {
@@ -51,7 +52,8 @@ func StatusOf(s Seen, clock Clock) Status {
 		st.Certificates = append(st.Certificates, x)
 	}
 	for _, a := range s.Authorities {
-		x := StatusOfLeaf{Name: a.Name, File: a.File, Problem: cmp.Or(a.Problem, a.KeyProblem), Stops: "all that it has signed"}
+		x := StatusOfLeaf{Name: a.Name, File: a.File, Stops: "all that it has signed"}
+		x.Problem = cmp.Or(a.Problem, a.KeyProblem)
 		if c := a.Certificate; c != nil {
 			x.Expires, x.Days = c.NotAfter.UTC(), daysTo(c.NotAfter, clock.Now)
 			x.Issuer, x.Key = c.Issuer.CommonName, Algorithm(c.PublicKey)

@@ -34,7 +34,8 @@ func TestValidityBeyondTheAuthority(t *testing.T) {
 	v := invocation{stderr: &stderr}
 	s := certs.Seen{Authorities: []certs.Authority{ca(3), ca(20), {Name: "broken"}}}
 	v.sayShorter(s, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), 10*certs.Year)
-	require.Equal(t, "kubeadm-arm: nothing that the authority ca3 signs is valid after its end on 2029-01-01\n", stderr.String())
+	require.Equal(t, "kubeadm-arm: nothing that the authority ca3 signs is valid after its end on 2029-01-01\n",
+		stderr.String())
 }
 
 // Ctrl-C while a token or a manifest is waited for ends the program.
