@@ -56,8 +56,8 @@ func (s Seen) refuse(l Leaf, ask Ask) (why, do string) {
 	case !a.Certificate.NotAfter.After(ask.Now):
 		return fmt.Sprintf("the authority %s itself expired on %s, and the clock says %s",
 			a.Name, date(a.Certificate.NotAfter), date(ask.Now)), rotateCA
-	case !l.Certificate.NotAfter.Add(2*roundedHour).Before(a.Certificate.NotAfter) && l.Certificate.NotAfter.After(ask.Now) &&
-		l.Problem == "":
+	case !l.Certificate.NotAfter.Add(2*roundedHour).Before(a.Certificate.NotAfter) &&
+		l.Certificate.NotAfter.After(ask.Now) && l.Problem == "":
 		return "it is valid for as long as its authority, to " + date(a.Certificate.NotAfter), rotateCA
 	}
 	return "", ""
