@@ -109,7 +109,8 @@ func (m *maker) validity(c *ConfigPlan) {
 		c.Edits = append(c.Edits, TextField{Cluster: true, Path: []string{field}, Text: d.String()})
 	}
 	edit("certificateValidityPeriod", period)
-	if 2*period > caPeriod {
+	own, err := time.ParseDuration(m.f.Config.Cluster("caCertificateValidityPeriod"))
+	if longer := err == nil && own >= 2*period; 2*period > caPeriod && !longer {
 		edit("caCertificateValidityPeriod", 2*period)
 	}
 	m.decide(GroupConfig, Validity, fmt.Sprintf("%.0f days", period.Hours()/24),
