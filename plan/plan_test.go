@@ -265,7 +265,8 @@ func TestValidity(t *testing.T) {
 	assert.Contains(t, strings.Join(p.Warnings, "\n"), "certificates are valid for a year")
 	// An authority of the owner's that lives longer stays.
 	for own, stays := range map[string]bool{"262800h": true, "175200h0m0s": true, "100000h": false} {
-		c := config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncaCertificateValidityPeriod: "+own+"\n")
+		c := config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"+
+			"caCertificateValidityPeriod: "+own+"\n")
 		p := MakeInit(Facts{Speed: slow(1), Kubeadm: behaviour(t, 37, 2), Validity: 10 * year, Config: c})
 		changed := false
 		for _, e := range p.Config.Edits {
