@@ -117,8 +117,9 @@ func (m *maker) validity(c *ConfigPlan) {
 		"--certificate-validity says so; a stolen key is of use for as long")
 }
 
-// HasValidity reports whether an API version has fields for the validity of certificates.
-func HasValidity(api string) bool { return kubeadm.HasTimeouts(api) }
+// HasValidity reports whether an API version that is written to has fields for the validity
+// of certificates.
+func HasValidity(api string) bool { return kubeadm.HasTimeouts(api) && !kubeadm.IsExperimental(api) }
 
 // housekeeping has the kubelet's cAdvisor look at the containers less often than
 // every 10 s (cmd/kubelet/app/options/globalflags_linux.go). Evictions do not wait

@@ -263,6 +263,7 @@ func TestValidity(t *testing.T) {
 	}, fields(10*year))
 	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 28, 15), Validity: year})
 	assert.Contains(t, strings.Join(p.Warnings, "\n"), "certificates are valid for a year")
+	assert.False(t, HasValidity("v1"), "the experimental config is passed on as it is")
 	// An authority of the owner's that lives longer stays.
 	for own, stays := range map[string]bool{"262800h": true, "175200h0m0s": true, "100000h": false} {
 		c := config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"+
