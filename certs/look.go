@@ -93,7 +93,7 @@ type Seen struct {
 	Leaves           []Leaf
 	// member is etcd's name for itself, which is the node's where kubeadm has set it up.
 	member string
-	// needed are the values of the static pods' flags, by which of them.
+	// needed are the files that have to be there, such as the values of the static pods' flags, and why.
 	needed map[string]string
 }
 
@@ -217,7 +217,7 @@ func readKey(root safefile.Root, a Authority) (there bool, problem string) {
 // neededBy says who needs a leaf that is not there; empty for one that need not be.
 func (s Seen) neededBy(root safefile.Root, l Leaf) string {
 	if by := s.needed[l.File]; by != "" {
-		return by + " needs it"
+		return by
 	}
 	if _, err := root.Lstat(l.File); err == nil {
 		return "a link leads to it"
@@ -241,8 +241,11 @@ func (s *Seen) look(root safefile.Root) {
 	s.Node = err == nil
 	if text, err := root.Read(kubeletConf, maxFile); err == nil {
 		if c, err := readCredentials(text); errors.Is(err, errNoCertificate) {
-			s.needed[c.user.Text(kubeconfig.CertFile)] = kubeletConf
+			s.needed[c.user.Text(kubeconfig.CertFile)] = kubeletConf + " needs it"
 		}
+	}
+	if _, err := root.Stat(bootstrapConf); err == nil {
+		s.needed[currentPEM] = "the kubelet asks for it with a bootstrap token"
 	}
 	for _, dir := range []string{"manifests", "kubeadm-arm/staged", "manifests/.kubeadm-arm-staged"} {
 		for _, name := range staticPods {
@@ -252,12 +255,12 @@ func (s *Seen) look(root safefile.Root) {
 			}
 			flags := flagsOf(text)
 			for _, value := range flags {
-				s.needed[value] = name
+				s.needed[value] = name + " needs it"
 			}
 			switch name {
 			case "kube-apiserver":
 				s.ControlPlane = true
-				s.needed[kubeletConf] = "the kubelet"
+				s.needed[kubeletConf] = "the kubelet needs it"
 				if ca := flags["client-ca-file"]; path.IsAbs(ca) {
 					s.Dir = path.Dir(ca)
 				}

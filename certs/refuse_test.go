@@ -315,3 +315,16 @@ func TestNothingOutlivesItsAuthority(t *testing.T) {
 		assert.Equal(t, born.AddDate(10, 0, 0).Sub(now), asked)
 	}
 }
+
+// A worker whose kubelet asks with a token that may have expired is not well.
+func TestWorkerWaitsForItsCertificate(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	require.NoError(t, os.RemoveAll(n.root+"/etc/kubernetes/manifests"))
+	require.NoError(t, os.Remove(n.root+defaultPKI+"/ca.key"))
+	_, err := n.board(nil).Bootstrap("abcdef.0123456789abcdef")
+	require.NoError(t, err)
+	r, ok := Decide(n.look(), ask(born)).refusal("kubelet-client")
+	require.True(t, ok)
+	assert.Equal(t, currentPEM+" is not there, and the kubelet asks for it with a bootstrap token", r.Why)
+	assert.Equal(t, WorkerHint, r.Do)
+}
