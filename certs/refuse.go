@@ -107,6 +107,10 @@ func (s Seen) withoutAuthority(l Leaf) string {
 // would guess.
 func (s Seen) makeAgain(l Leaf, worker bool) string {
 	remove := "sudo rm -f " + shell.Quote(l.File)
+	if l.Form == Pair {
+		// Neither kubeadm nor the kubelet makes a certificate where its key is.
+		remove += " " + shell.Quote(l.Key)
+	}
 	switch {
 	case l.Name == "kubelet", l.Name == "kubelet-server":
 		return remove + " && sudo systemctl restart kubelet"
@@ -140,6 +144,5 @@ func (s Seen) makeAgain(l Leaf, worker bool) string {
 	case l.Name == "apiserver":
 		flags += address
 	}
-	// kubeadm makes no certificate where its key is.
-	return remove + " " + shell.Quote(l.Key) + " && sudo kubeadm init phase certs " + l.Name + flags
+	return remove + " && sudo kubeadm init phase certs " + l.Name + flags
 }

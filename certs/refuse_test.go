@@ -233,6 +233,8 @@ func TestMadeAgain(t *testing.T) {
 	assert.Contains(t, do("front-proxy-client", "/srv/my pki/front-proxy-client.crt"),
 		"sudo rm -f '/srv/my pki/front-proxy-client.crt' '/srv/my pki/front-proxy-client.key' && "+
 			"sudo kubeadm init phase certs front-proxy-client"+dir)
+	// The kubelet does not start with one of the two (k8s.io/client-go/util/cert.CanReadCertAndKey).
+	assert.Contains(t, do("kubelet", kubeletPKI+"/kubelet.crt"), "kubelet.crt "+kubeletPKI+"/kubelet.key &&")
 	assert.Contains(t, do("kubelet.conf", "/etc/kubernetes/kubelet.conf"), "--node-name shed")
 }
 

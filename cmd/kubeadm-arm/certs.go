@@ -66,6 +66,9 @@ func (v invocation) runCertsStatus(o options) error {
 			return err
 		}
 	}
+	if err := needFolder(string(root)); err != nil {
+		return err
+	}
 	seen, err := certs.Look(root)
 	if err != nil {
 		return err
@@ -75,7 +78,11 @@ func (v invocation) runCertsStatus(o options) error {
 	if o.text("output") == "json" {
 		return writeJSON(v.stdout, status)
 	}
-	_, err = fmt.Fprint(v.stdout, status.Text())
+	text := status.Text()
+	if root != "/" && status.Due() {
+		text += "The commands are for the board that these files are of.\n"
+	}
+	_, err = fmt.Fprint(v.stdout, text)
 	return err
 }
 
