@@ -2,6 +2,10 @@ package certs
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -329,4 +333,49 @@ func TestWorkerWaitsForItsCertificate(t *testing.T) {
 	require.True(t, ok)
 	assert.Equal(t, currentPEM+" is not there, and the kubelet asks for it with a bootstrap token", r.Why)
 	assert.Equal(t, WorkerHint, r.Do)
+}
+
+// What kubeadm would leave out of a certificate (pkiutil.CertConfig) is kept: such are made
+// without it. Keys of another kind do not hold up the others either.
+func TestWhatKubeadmWouldLose(t *testing.T) {
+	n := newNode(t, "ECDSA-P256")
+	ca, err := os.ReadFile(n.root + defaultPKI + "/ca.key")
+	require.NoError(t, err)
+	a, _ := n.look().Authority("ca")
+	by, err := parseSigner(a.Certificate, ca)
+	require.NoError(t, err)
+	odd := func(name string, change func(*x509.Certificate)) {
+		l, _ := n.look().Leaf(name)
+		old := *l.Certificate
+		change(&old)
+		cert, key, err := by.reissue(&old, born, Year)
+		require.NoError(t, err)
+		n.put("/etc/kubernetes/"+name, conf(name, cert, key), 0o600)
+	}
+	subject := pkix.Name{CommonName: "me", Organization: []string{"system:masters"}, OrganizationalUnit: []string{"ops"}}
+	odd("admin.conf", func(c *x509.Certificate) { c.RawSubject, err = marshal(subject.ToRDNSequence()) })
+	require.NoError(t, err)
+	odd("super-admin.conf", func(c *x509.Certificate) { c.EmailAddresses = []string{"me@example.org"} })
+	odd("scheduler.conf", func(c *x509.Certificate) { c.URIs = []*url.URL{{Scheme: "spiffe", Host: "example.org"}} })
+	odd("controller-manager.conf", func(c *x509.Certificate) { c.PublicKey = ed25519.PublicKey{} })
+	b := n.board(nil)
+	honest := b.Kubeadm.Renew
+	b.Kubeadm.Renew = func(ctx context.Context, r Request) error {
+		for _, name := range []string{"admin.conf", "super-admin.conf", "scheduler.conf", "controller-manager.conf"} {
+			assert.NotContains(t, r.Names, name)
+		}
+		return honest(ctx, r)
+	}
+	before := n.look()
+	_, err = b.Renew(t.Context(), before, Decide(before, ask(later)), 0)
+	require.NoError(t, err)
+	after := n.look()
+	require.Empty(t, Decide(after, ask(later)).Renew)
+	for _, was := range before.Leaves {
+		l, _ := after.Leaf(was.Name)
+		assert.Equal(t, was.Certificate.RawSubject, l.Certificate.RawSubject)
+		assert.Equal(t, was.Certificate.URIs, l.Certificate.URIs)
+		assert.Equal(t, was.Certificate.EmailAddresses, l.Certificate.EmailAddresses)
+		assert.Equal(t, Algorithm(was.Certificate.PublicKey), Algorithm(l.Certificate.PublicKey))
+	}
 }

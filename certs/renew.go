@@ -120,7 +120,7 @@ func (b Board) make(ctx context.Context, s Seen, leaves []Leaf, period time.Dura
 	whole := s.shortest(leaves, now, usual)
 	var theirs, ours []Leaf
 	for _, l := range leaves {
-		same := Algorithm(l.Certificate.PublicKey) == algorithm && lasts(l) == usual
+		same := Algorithm(l.Certificate.PublicKey) == algorithm && lasts(l) == usual && kubeadmKeeps(l.Certificate)
 		if !l.Kubelet() && same && whole > 0 && b.Kubeadm.Renews(l, algorithm, whole) {
 			theirs = append(theirs, l)
 		} else {

@@ -3,10 +3,12 @@ package certs
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -26,6 +28,8 @@ func Algorithm(public any) string {
 		return fmt.Sprintf("RSA-%d", k.N.BitLen())
 	case *ecdsa.PublicKey:
 		return fmt.Sprintf("ECDSA-P%d", k.Curve.Params().BitSize)
+	case ed25519.PublicKey:
+		return "Ed25519" // nobody's but an owner's
 	}
 	return fmt.Sprintf("%T", public)
 }
@@ -46,6 +50,13 @@ func newKey(like any) (crypto.Signer, []byte, error) {
 		}
 		der, err := x509.MarshalECPrivateKey(key)
 		return key, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), err
+	case ed25519.PublicKey:
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return nil, nil, err
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		return key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
 	}
 	return nil, nil, fmt.Errorf("a key of kind %s cannot be made", Algorithm(like))
 }
@@ -71,6 +82,7 @@ func (s signer) reissue(old *x509.Certificate, now time.Time, period time.Durati
 	t := &x509.Certificate{
 		SerialNumber: serial.Add(serial, big.NewInt(1)),
 		RawSubject:   old.RawSubject, DNSNames: old.DNSNames, IPAddresses: old.IPAddresses,
+		URIs: old.URIs, EmailAddresses: old.EmailAddresses,
 		NotBefore: now.Add(-backdate).UTC(), NotAfter: now.Add(period).UTC(),
 		KeyUsage: old.KeyUsage, ExtKeyUsage: old.ExtKeyUsage, BasicConstraintsValid: true,
 	}
@@ -158,6 +170,14 @@ func parseSigner(cert *x509.Certificate, keyText []byte) (signer, error) {
 	}
 }
 
+// kubeadmKeeps reports whether kubeadm makes a certificate with the same names: it knows a
+// common name, organizations, DNS names and addresses
+// (k8s.io/client-go/util/cert.Config).
+func kubeadmKeeps(old *x509.Certificate) bool {
+	known := pkix.Name{CommonName: old.Subject.CommonName, Organization: old.Subject.Organization}
+	return known.String() == old.Subject.String() && len(old.URIs)+len(old.EmailAddresses) == 0
+}
+
 // prove reports whether a new certificate is what the old one was: its key, names and
 // uses, the authority, and a validity that has begun and is not shorter than
 // period. algorithm is the kind of key that is right beside the old one's.
@@ -214,6 +234,12 @@ func sameNames(a, b *x509.Certificate) bool {
 		}
 		for _, ip := range c.IPAddresses {
 			all[ip.String()] = true
+		}
+		for _, u := range c.URIs {
+			all[u.String()] = true
+		}
+		for _, e := range c.EmailAddresses {
+			all[e] = true
 		}
 		return all
 	}

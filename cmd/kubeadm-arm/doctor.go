@@ -86,7 +86,8 @@ func needFolder(root string) error {
 	if isFolder(root) {
 		return nil
 	}
-	return &problem{exitBadInput, "name a folder with --root", fmt.Errorf("look at %s: not a folder that can be read", root)}
+	return &problem{exitBadInput, "name a folder with --root",
+		fmt.Errorf("look at %s: not a folder that can be read", root)}
 }
 
 // diagnose reads and judges; it changes nothing.
