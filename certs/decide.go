@@ -63,7 +63,7 @@ func Decide(s Seen, ask Ask) Decision {
 	reasons := map[string]string{}
 	together := ask.All
 	for _, l := range s.Leaves {
-		reason := due(l, ask)
+		reason := due(l, s.end(l), ask)
 		why, do := s.refuse(l, ask)
 		switch {
 		case why == "":
@@ -118,21 +118,34 @@ func (s Seen) renewsItself(l Leaf, now time.Time) bool {
 		l.Certificate.NotAfter.After(now) && !l.Certificate.NotBefore.After(now)
 }
 
-// due says why a certificate is to be renewed; empty while it is not.
-func due(l Leaf, ask Ask) string {
+// end is when a certificate is no longer of use: kubeadm makes some that are valid for longer than
+// their authority.
+func (s Seen) end(l Leaf) time.Time {
+	if l.Certificate == nil {
+		return time.Time{}
+	}
+	a, _ := s.Authority(l.Authority)
+	if a.Certificate != nil && a.Certificate.NotAfter.Before(l.Certificate.NotAfter) {
+		return a.Certificate.NotAfter
+	}
+	return l.Certificate.NotAfter
+}
+
+// due says why a certificate that is of use until end is to be renewed; empty while it is not.
+func due(l Leaf, end time.Time, ask Ask) string {
 	if l.Problem != "" {
 		return l.Problem
 	}
-	left := l.Certificate.NotAfter.Sub(ask.Now)
+	left := end.Sub(ask.Now)
 	// One that is valid for a month is not always about to end.
 	within := min(ask.Within, l.Certificate.NotAfter.Sub(l.Certificate.NotBefore)/3)
 	switch {
 	case left <= 0:
-		return "expired on " + date(l.Certificate.NotAfter)
+		return "expired on " + date(end)
 	case l.Certificate.NotBefore.After(ask.Now):
 		return "not valid before " + date(l.Certificate.NotBefore)
 	case left <= within:
-		return "expires on " + date(l.Certificate.NotAfter)
+		return "expires on " + date(end)
 	}
 	return ""
 }

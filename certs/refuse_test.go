@@ -379,3 +379,24 @@ func TestWhatKubeadmWouldLose(t *testing.T) {
 		assert.Equal(t, Algorithm(was.Certificate.PublicKey), Algorithm(l.Certificate.PublicKey))
 	}
 }
+
+// A certificate is of no use after its authority's end, however long it says that it is
+// valid, as kubeadm makes them.
+func TestEndOfTheAuthorityCounts(t *testing.T) {
+	s := newNode(t, "ECDSA-P256").look()
+	for i := range s.Leaves {
+		old := *s.Leaves[i].Certificate
+		old.NotAfter = born.AddDate(12, 0, 0)
+		s.Leaves[i].Certificate = &old
+	}
+	end := born.AddDate(10, 0, 0)
+	for now, refused := range map[time.Time]bool{
+		end.AddDate(0, -2, 0): false, end.AddDate(0, 0, -20): true, end.AddDate(0, 1, 0): true,
+	} {
+		d := Decide(s, ask(now))
+		_, ok := d.refusal("apiserver")
+		assert.Equal(t, refused, ok, now)
+		assert.Empty(t, d.Renew)
+		assert.Equal(t, refused, !strings.Contains(StatusOf(s, Clock{Now: now}).Text(), "Nothing to renew"))
+	}
+}
