@@ -148,6 +148,7 @@ func TestImmutableCertificate(t *testing.T) {
 		_, err = n.board(nil).Renew(t.Context(), n.look(), Decide(n.look(), ask(later)), 0)
 		require.ErrorContains(t, err, "immutable")
 		require.ErrorContains(t, err, name)
+		require.ErrorAs(t, err, new(*LockedError))
 		assert.Equal(t, before, n.tree())
 		free()
 		_, err = n.board(nil).Renew(t.Context(), n.look(), Decide(n.look(), ask(later)), 0)
@@ -165,6 +166,7 @@ func TestMountedCertificate(t *testing.T) {
 	before := n.tree()
 	_, err := n.board(nil).Renew(t.Context(), n.look(), Decide(n.look(), ask(later)), 0)
 	require.ErrorContains(t, err, "apiserver.crt is a mount")
+	require.ErrorAs(t, err, new(*LockedError))
 	assert.Equal(t, before, n.tree())
 }
 

@@ -74,6 +74,11 @@ func ReadClock(root safefile.Root, s Seen, now time.Time, synchronized bool) Clo
 			}
 		}
 	}
+	for _, a := range s.Authorities {
+		if a.Certificate != nil {
+			past(a.Certificate.NotBefore, a.File)
+		}
+	}
 	for _, l := range s.Leaves {
 		if l.Certificate != nil {
 			past(l.Certificate.NotBefore, l.File)

@@ -83,6 +83,12 @@ func (b Board) install(files []newFile) (kept string, err error) {
 	return j.Kept, b.place(j)
 }
 
+// LockedError says that a file cannot be replaced until its owner has changed something.
+type LockedError struct{ Err error }
+
+func (e *LockedError) Error() string { return e.Err.Error() }
+func (e *LockedError) Unwrap() error { return e.Err }
+
 // replaceable finds what rename(2) would refuse in the middle of a renewal. Kernels before
 // 5.8 do not tell what is a mount, those before 4.11 nothing.
 func (b Board) replaceable(files []newFile) error {
@@ -93,12 +99,12 @@ func (b Board) replaceable(files []newFile) error {
 				continue // not there
 			}
 			if s.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0 {
-				return &safefile.RefusedError{Path: b.at(name), Why: "is immutable or append-only",
-					Help: "sudo chattr -i -a " + shell.Quote(b.at(name)) + ", and run again"}
+				return &LockedError{&safefile.RefusedError{Path: b.at(name), Why: "is immutable or append-only",
+					Help: "sudo chattr -i -a " + shell.Quote(b.at(name)) + ", and run again"}}
 			}
 			if name == f.path && s.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
-				return &safefile.RefusedError{Path: b.at(name), Why: "is a mount of its own and cannot be replaced",
-					Help: "mount the folder instead of the file, or renew where the file comes from"}
+				return &LockedError{&safefile.RefusedError{Path: b.at(name), Why: "is a mount of its own and cannot be replaced",
+					Help: "mount the folder instead of the file, or renew where the file comes from"}}
 			}
 		}
 	}

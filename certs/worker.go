@@ -5,26 +5,25 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/kubeconfig"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
 // bootstrapConf is where the kubelet looks for a bootstrap (kubeadm's drop-in for its
 // unit names it).
 const bootstrapConf = "/etc/kubernetes/bootstrap-kubelet.conf"
 
-var tokenForm = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
-
 // ParseToken takes a bootstrap token out of what `kubeadm token create` prints. Errors do
 // not show the text.
 func ParseToken(text []byte) (string, error) {
 	lines := strings.Fields(string(text))
-	if len(lines) != 1 || !tokenForm.MatchString(lines[0]) {
+	if len(lines) != 1 || !kubeadm.IsToken(lines[0]) {
 		return "", errors.New("what came is no bootstrap token (six characters, a dot, sixteen characters)")
 	}
 	return lines[0], nil
@@ -63,6 +62,9 @@ func (b Board) Bootstrap(token string) (kept string, err error) {
 	}
 	return kept, nil
 }
+
+// Bootstrapping reports whether a bootstrap is there whose kubelet has no certificate yet.
+func (b Board) Bootstrapping() bool { return durable.Exists(b.at(bootstrapConf)) }
 
 // EndBootstrap removes the bootstrap with its token, once the kubelet has a
 // certificate.
