@@ -461,6 +461,22 @@ func TestLeave(t *testing.T) {
 	}
 }
 
+// A cluster may have its certificates in a folder of its own.
+func TestLeaveWithOtherCertificatesDir(t *testing.T) {
+	b := joined(t)
+	require.NoError(t, os.Rename(b.layout.At("/etc/kubernetes/pki"), b.layout.At("/etc/certs")))
+	text, err := os.ReadFile(b.layout.Manifest(plan.APIServer))
+	require.NoError(t, err)
+	put(t, b.layout.Manifest(plan.APIServer), strings.Replace(string(text), "    - --secure-port=1\n",
+		"    - --secure-port=1\n    - --client-ca-file=/etc/certs/ca.crt\n", 1))
+	assert.Len(t, EtcdMembers(t.Context(), b.layout), 2)
+	m, err := FindMembership(t.Context(), b.layout)
+	require.NoError(t, err)
+	require.NotNil(t, m)
+	require.NoError(t, m.Leave(t.Context()))
+	assert.Len(t, b.members, 1)
+}
+
 // A member that a join has only added leaves, too: etcd takes one that learns at a time, so it
 // would keep every other board out.
 func TestLeaveAfterAnInterruptedJoin(t *testing.T) {
