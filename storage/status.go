@@ -142,7 +142,7 @@ func (s *Status) checkMounted(j *journal, m mounts) {
 	here := m.at(j.Mount)
 	if here == nil {
 		if s.Device != "" && j.Doing == "" {
-			s.problem("mount it: mount "+j.Mount+" (the reason is in: journalctl -b -u '"+systemd.MountUnit(j.Mount)+"')",
+			s.problem("mount it: mount "+j.Mount+" (the reason is in: journalctl -b -u '"+systemd.PathUnit(j.Mount, "mount")+"')",
 				"%s (%s) is not mounted at %s", s.Device, s.Disk, j.Mount)
 		}
 		return

@@ -213,11 +213,8 @@ func (v invocation) replace(ctx context.Context, o options, b *certs.Board, seen
 
 // kubeadmFor finds the real kubeadm and what is known of its version.
 func (v invocation) kubeadmFor(ctx context.Context, o options) (string, kubeadm.Behaviour, error) {
-	path, err := v.realKubeadm(o.text("arm-kubeadm"))
+	path, err := v.runnableKubeadm(o.text("arm-kubeadm"))
 	if err != nil {
-		return "", kubeadm.Behaviour{}, err
-	}
-	if err := refuseIllegal(path); err != nil {
 		return "", kubeadm.Behaviour{}, err
 	}
 	b, err := v.askBehaviour(ctx, path)

@@ -400,11 +400,8 @@ func (v invocation) runUpgradePlan(args []string, a kubeadm.Args) error {
 	if err != nil {
 		return err
 	}
-	path, err := v.realKubeadm(asked)
+	path, err := v.runnableKubeadm(asked)
 	if err != nil {
-		return err
-	}
-	if err := refuseIllegal(path); err != nil {
 		return err
 	}
 	if err := v.child(path, rest); err != nil || !isRoot() {
