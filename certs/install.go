@@ -183,26 +183,27 @@ func (b Board) lay(f newFile) error {
 // place renames each new file over the old one, and the journal at last. Done twice it does
 // nothing more.
 func (b Board) place(j journal) error {
-	rename := func(from, to string) error {
-		err := b.FS.Do("rename", to, func() error { return os.Rename(from, to) })
-		if err == nil {
-			err = b.FS.SyncDir(filepath.Dir(to))
-		}
-		if err != nil {
-			return &HalfwayError{err}
-		}
-		return nil
-	}
 	for _, name := range j.Files {
 		from, to := b.at(hidden(name)), b.at(name)
 		if !durable.Exists(from) {
 			continue // in place already
 		}
-		if err := rename(from, to); err != nil {
-			return err
+		if err := b.rename(from, to); err != nil {
+			return &HalfwayError{err}
 		}
 	}
-	return rename(b.at(journalFile), b.at(restartFile))
+	if err := b.rename(b.at(journalFile), b.at(restartFile)); err != nil {
+		return &HalfwayError{err}
+	}
+	return nil
+}
+
+// rename puts a new file into its place, whatever is there.
+func (b Board) rename(from, to string) error {
+	if err := b.FS.Do("rename", to, func() error { return os.Rename(from, to) }); err != nil {
+		return err
+	}
+	return b.FS.SyncDir(filepath.Dir(to))
 }
 
 // HalfwayError says that a renewal stopped while files were put into place.
@@ -284,7 +285,7 @@ func parseJournal(text []byte) (j journal, err error) {
 		return journal{}, errors.New("is no journal of a renewal")
 	}
 	for _, f := range j.Files {
-		ours := path.Clean(f) == f && path.Dir(f) == kubeletPKI &&
+		ours := path.Clean(f) == f && path.Dir(f) == KubeletPKI &&
 			strings.HasPrefix(path.Base(f), "kubelet-") && path.Ext(f) == ".pem"
 		// The certificates' folder is anywhere, and etcd's below it.
 		for _, l := range slices.Concat(leaves(path.Dir(f)), leaves(path.Dir(path.Dir(f)))) {

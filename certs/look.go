@@ -25,11 +25,15 @@ const (
 	kubernetesDir = "/etc/kubernetes"
 	defaultPKI    = "/etc/kubernetes/pki"
 	kubeletConf   = "/etc/kubernetes/kubelet.conf"
-	kubeletPKI    = "/var/lib/kubelet/pki"
-	// currentPEM is the link to the client certificate that the kubelet uses
+	// KubeletPKI is the kubelet's folder of certificates (its --cert-dir).
+	KubeletPKI = "/var/lib/kubelet/pki"
+	// KubeletClient is the link to the client certificate that the kubelet uses
 	// (k8s.io/client-go/util/certificate/certificate_store.go).
-	currentPEM       = kubeletPKI + "/kubelet-client-current.pem"
-	currentServerPEM = kubeletPKI + "/kubelet-server-current.pem"
+	KubeletClient    = KubeletPKI + "/kubelet-client-current.pem"
+	currentServerPEM = KubeletPKI + "/kubelet-server-current.pem"
+	// The serving certificate that the kubelet makes and signs itself.
+	servingCert = KubeletPKI + "/kubelet.crt"
+	servingKey  = KubeletPKI + "/kubelet.key"
 )
 
 // Form is how a certificate and its key are stored.
@@ -126,11 +130,11 @@ func leaves(dir string) []Leaf {
 		conf("controller-manager.conf", "the controller-manager"),
 		conf("scheduler.conf", "the scheduler"),
 		conf("kubelet.conf", "the kubelet and every static pod"),
-		{Name: "kubelet-client", Form: Bundle, File: currentPEM, Key: currentPEM, Authority: "ca",
+		{Name: "kubelet-client", Form: Bundle, File: KubeletClient, Key: KubeletClient, Authority: "ca",
 			Stops: "the kubelet and every static pod"},
 		{Name: "kubelet-server", Form: Bundle, File: currentServerPEM, Key: currentServerPEM,
 			Stops: "kubectl logs, exec, port-forward"},
-		{Name: "kubelet", Form: Pair, File: kubeletPKI + "/kubelet.crt", Key: kubeletPKI + "/kubelet.key",
+		{Name: "kubelet", Form: Pair, File: servingCert, Key: servingKey,
 			Stops: "nothing: nobody verifies it"},
 	}
 }

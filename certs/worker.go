@@ -40,7 +40,7 @@ func (b Board) Bootstrap(token string) (kept string, err error) {
 		return "", fmt.Errorf("give the kubelet a bootstrap: %w", err)
 	}
 	var old []string
-	for _, name := range []string{kubeletConf, currentPEM} {
+	for _, name := range []string{kubeletConf, KubeletClient} {
 		if _, err := os.Lstat(b.at(name)); err == nil {
 			old = append(old, name)
 		}
@@ -56,7 +56,7 @@ func (b Board) Bootstrap(token string) (kept string, err error) {
 		return undo(err)
 	}
 	// The kubelet looks at the bootstrap where these are missing or have expired.
-	for _, name := range []string{currentPEM, kubeletConf} {
+	for _, name := range []string{KubeletClient, kubeletConf} {
 		if err := b.FS.Remove(b.at(name)); err != nil {
 			return kept, fmt.Errorf("give the kubelet a bootstrap: %w", err)
 		}
