@@ -69,7 +69,7 @@ func (r *run) renderManifests(ctx context.Context, s plan.RenderManifests, w *wo
 	return r.layout.FS.Rename(part, to)
 }
 
-// checkRendered proves a new manifest whole and of the right version.
+// checkRendered checks that a new manifest is complete and of the right version.
 func checkRendered(path, component, version string) error {
 	text, err := safefile.Read(path, state.MaxFile)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // kilobytes.
 const maxFile = 1 << 20
 
-// The places that kubeadm and the kubelet do not let anybody choose.
+// The places that are fixed in kubeadm and the kubelet.
 const (
 	kubernetesDir = "/etc/kubernetes"
 	defaultPKI    = "/etc/kubernetes/pki"
@@ -51,7 +51,7 @@ const (
 
 // Leaf is a certificate that signs no others.
 type Leaf struct {
-	// Name is kubeadm's word for it, or the kubelet's file.
+	// Name is kubeadm's name for it, or the kubelet's file.
 	Name string
 	Form Form
 	// File is the board's path of the certificate, Key of its key.

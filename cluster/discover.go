@@ -102,7 +102,7 @@ func Discover(ctx context.Context, q Question) Found {
 	return f
 }
 
-// dial waits for somebody who listens.
+// dial connects, and waits until something listens.
 func (f *Found) dial(ctx context.Context, q Question) bool {
 	until, cancel := context.WithTimeout(ctx, q.Dialing)
 	defer cancel()
@@ -128,7 +128,7 @@ func (f *Found) dial(ctx context.Context, q Question) bool {
 	}
 }
 
-// failed notes why a request did not come through.
+// failed notes why a request failed.
 func (f *Found) failed(err error) {
 	var timeout net.Error
 	f.Refused = errors.Is(err, syscall.ECONNREFUSED)

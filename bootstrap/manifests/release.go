@@ -28,7 +28,7 @@ type ReleaseOptions struct {
 	Pause await.Pauser
 }
 
-// releaser is one ReleaseInOrder at work.
+// releaser is the state of one ReleaseInOrder.
 type releaser struct {
 	layout state.Layout
 	waiter await.Waiter

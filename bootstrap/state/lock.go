@@ -12,9 +12,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
-// Holder identifies a process for good: its number, when it was started in clock
-// ticks since the board's start, and which start of the board that was. No clock
-// on the wall is asked.
+// Holder identifies a process uniquely: its number, when it was started in clock ticks
+// since the board's start, and which start of the board that was. It does not depend on
+// the wall clock.
 type Holder struct {
 	PID    int    `json:"pid"`
 	Ticks  uint64 `json:"startTicks"`
@@ -63,7 +63,7 @@ func Lock(l Layout) (unlock func(), err error) {
 			defer f.Close()
 			if errors.Is(err, syscall.EWOULDBLOCK) {
 				return nil, Refuse(Locked,
-					fmt.Errorf("another kubeadm-arm is at work on this board (%s)", readHolder(f)),
+					fmt.Errorf("another kubeadm-arm is running on this board (%s)", readHolder(f)),
 					"wait for it, or end it with Ctrl-C where it runs")
 			}
 			return nil, fmt.Errorf("lock the board: %w", err)
@@ -99,7 +99,7 @@ func readHolder(r io.ReaderAt) Holder {
 
 // lockState reports who holds the lock; held is false when nobody does, and then
 // the holder is who held it when it was killed, if anybody was. The lock itself is
-// not touched: a look must not keep a run out.
+// not touched: reading it must not keep a run from starting.
 func Holding(l Layout) (h Holder, held bool, err error) {
 	f, err := os.OpenFile(l.Lock(), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -19,7 +19,7 @@ import (
 )
 
 // certsCommand is `kubeadm-arm certs`; every word that is not in it is kubeadm's. kubeadm
-// itself refuses `certs renew` without a name, so nothing of its own is taken away.
+// itself refuses `certs renew` without a name, so none of its commands is hidden.
 func certsCommand() *command {
 	root := rootFlag("look at the files below this folder instead, such as a mounted card")
 	hold := ownFlag{name: "hold", value: "DURATION", def: holdPatience.String(),
@@ -91,7 +91,7 @@ func (v invocation) runCertsRenew(o options) error {
 	stop := v.listen()
 	defer stop.close()
 	err = v.certsRenew(stop.ctx, o, period)
-	if interrupted := stop.interrupted("run it again: it goes on where it was"); err != nil && interrupted != nil {
+	if interrupted := stop.interrupted("run it again: it continues where it stopped"); err != nil && interrupted != nil {
 		return interrupted
 	}
 	return err
@@ -150,7 +150,7 @@ func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask c
 	if err != nil {
 		return err
 	}
-	// The journal goes last: until then a new call or the next start restarts, too.
+	// The journal is removed last: until then a new call or the next start restarts, too.
 	if b.Pending() {
 		if err := v.restartAll(ctx); err != nil {
 			return err
@@ -292,7 +292,7 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	printable.Fprintln(v.stdout, "the kubelet has a bootstrap")
+	printable.Fprintln(v.stdout, "the kubelet has a bootstrap kubeconfig")
 	if kept != "" {
 		printable.Fprintf(v.stdout, "the old files are in %s\n", kept)
 	}
@@ -370,7 +370,7 @@ func (v invocation) runCertsBoot(o options) error {
 	return v.renew(stop.ctx, o, seen, certs.Ask{Now: clock.Now, Within: certs.Within, Unsure: !clock.Right()}, 0)
 }
 
-// awaitClock waits until the clock is right, for so long at most, and not at all where
+// awaitClock waits until the clock is right, at most for patience, and not at all where
 // the kubelet runs already.
 func (v invocation) awaitClock(ctx context.Context, seen certs.Seen, patience time.Duration) (certs.Clock, error) {
 	read := func() certs.Clock { return certs.ReadClock("/", seen, time.Now(), certs.Synchronized()) }
