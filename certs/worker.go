@@ -33,7 +33,7 @@ func ParseToken(text []byte) (string, error) {
 // Bootstrap gives the kubelet a bootstrap with a token in place of a client
 // certificate that has expired: with it the kubelet asks the API server for a new
 // one when it starts, as after a join. The old files are kept in a folder, which is returned; it
-// is empty where a run before has kept them. Done again it goes on where it was.
+// is empty where a run before has kept them. Repeated, it continues where it stopped.
 func (b Board) Bootstrap(token string) (kept string, err error) {
 	text, err := b.bootstrapText(token)
 	if err != nil {
