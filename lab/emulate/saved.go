@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/tarfile"
 )
 
 // A board with counted time takes a minute of this machine's time to start. Where its
@@ -192,7 +194,7 @@ func (m Machine) writeFilesDisk() (err error) {
 		}
 	}
 	for to, from := range m.Programs {
-		if err := addProgram(w, to, from); err != nil {
+		if err := tarfile.AddProgram(w, strings.TrimPrefix(to, "/"), from); err != nil {
 			return err
 		}
 	}
@@ -203,24 +205,6 @@ func (m Machine) writeFilesDisk() (err error) {
 		return errors.Join(err, fmt.Errorf("they are larger than %d MiB", filesBytes>>20))
 	}
 	return nil
-}
-
-func addProgram(w *tar.Writer, to, from string) error {
-	f, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(to, "/"), Mode: 0o755,
-		Size: info.Size()}); err != nil {
-		return err
-	}
-	_, err = io.Copy(w, f)
-	return err
 }
 
 // qemu is the port through which QEMU takes commands
