@@ -23,7 +23,7 @@ type Holder struct {
 
 func (h Holder) String() string { return fmt.Sprintf("pid %d", h.PID) }
 
-// me is this process.
+// Me is this process.
 func Me(l Layout) Holder {
 	h := Holder{PID: os.Getpid(), BootID: linux.Proc(l.Proc()).BootID()}
 	if p, err := linux.Proc(l.Proc()).Process(h.PID); err == nil {
@@ -32,7 +32,7 @@ func Me(l Layout) Holder {
 	return h
 }
 
-// alive reports whether that very process still runs.
+// Alive reports whether that very process still runs.
 func Alive(l Layout, h Holder) bool {
 	proc := linux.Proc(l.Proc())
 	if h.PID <= 0 || h.BootID != proc.BootID() {
@@ -42,7 +42,7 @@ func Alive(l Layout, h Holder) bool {
 	return err == nil && p.Started == h.Ticks && !p.Zombie()
 }
 
-// enter makes our folder, if it is not there, and takes the lock in it.
+// Enter makes our folder, if it is not there, and takes the lock in it.
 func Enter(l Layout) (leave func(), err error) {
 	if err := Open(l); err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func Enter(l Layout) (leave func(), err error) {
 	return Lock(l)
 }
 
-// lock takes the lock of the board's bootstrap. The kernel drops it when the
+// Lock takes the lock of the board's bootstrap. The kernel drops it when the
 // process ends, however it ends, so that no lock can be left behind; who holds it
 // stands in the file for people.
 func Lock(l Layout) (unlock func(), err error) {
