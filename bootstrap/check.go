@@ -43,6 +43,9 @@ type CheckInput struct {
 	Now time.Time
 	// Anyway resumes an interrupted run although the board looks like another one.
 	Anyway bool
+	// Resume goes on with an interrupted run, also where that had changed nothing
+	// yet: what its plan was made from, such as a profile, is not asked for again.
+	Resume bool
 }
 
 // Check looks whether a run can begin, changing nothing. It returns the journal
@@ -56,7 +59,7 @@ func Check(l state.Layout, in CheckInput) (*journal.Journal, error) {
 	if err != nil {
 		return nil, state.Refuse(state.BadJournal, err, startAfresh)
 	}
-	if j != nil && untouched(l, j) {
+	if j != nil && !in.Resume && untouched(l, j) {
 		j = nil // it ended before it had changed anything: any run may begin
 	}
 	if j != nil {

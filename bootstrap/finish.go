@@ -24,6 +24,9 @@ func (r *run) finish() error {
 	if err := r.stageLaterStarts(); err != nil {
 		return err
 	}
+	if err := r.keepNextPatches(); err != nil {
+		return fmt.Errorf("keep the changes for upgrades: %w", err)
+	}
 	return tidy(r.layout)
 }
 
@@ -85,9 +88,10 @@ func tidy(l state.Layout) error {
 	return nil
 }
 
-// removeUpgrade removes the manifests that an upgrade had written.
+// removeUpgrade removes the manifests that an upgrade had written, and patches that only the run
+// needed.
 func removeUpgrade(l state.Layout) error {
-	for _, dir := range []string{l.Upgrade(), l.Upgrade() + "-part"} {
+	for _, dir := range []string{l.Upgrade(), l.Upgrade() + "-part", l.AllPatches(), l.NextPatches()} {
 		if !durable.Exists(dir) {
 			continue
 		}

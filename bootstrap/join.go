@@ -12,10 +12,18 @@ import (
 // joins reports whether the run is a join.
 func (r *run) joins() bool { return r.journal.Plan.Command == kubeadm.Join }
 
-// bootstrapped reports whether a join's kubelet has its certificate: then kubeadm has
-// nothing left to do that this program does not do as well, and running it again would
-// fail, because the Node of this name is Ready.
-func (r *run) bootstrapped() bool {
+// joinsControlPlane reports whether that is of another control plane.
+func (r *run) joinsControlPlane() bool {
+	return r.joins() && kubeadm.JoinsControlPlane(r.Config, r.Args)
+}
+
+// bootstrapped reports whether a join's step is to start a kubelet that has its certificate
+// already: then kubeadm has nothing left to do in it that this program does not do as well, and
+// running it again would fail, because the Node of this name is Ready.
+func (r *run) bootstrapped(s plan.RunPhases) bool {
+	if len(s.Keep) > 0 && !slices.Contains(s.Keep, "kubelet-start") {
+		return false
+	}
 	conf := r.layout.KubeletConf()
 	_, _, whole := kubeconfigCA(conf)
 	return r.joins() && !r.wasThere(conf) && whole && durable.Exists(r.layout.At(currentPEM))

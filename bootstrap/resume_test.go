@@ -154,6 +154,39 @@ func TestFailedPreflightBindsNobody(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// The power goes before a run has changed anything. Another run may begin, while resume keeps the
+// plan, which the owner has chosen a profile for.
+func TestResumeKeepsThePlanOfARunThatChangedNothing(t *testing.T) {
+	b := newFakeBoard(t)
+	o := b.options("--node-name=a")
+	off := false
+	o.Layout.FS.Hook = func(durable.Change) error {
+		if off {
+			return errCut
+		}
+		return nil
+	}
+	o.Runner = func(context.Context, kubeadm.Command) (kubeadm.Result, error) {
+		off = true
+		return kubeadm.Result{}, errCut
+	}
+	_, err := Run(context.Background(), o)
+	require.Error(t, err)
+	require.FileExists(t, b.layout.Journal())
+	j, err := Check(b.layout, b.options("--node-name=b").Check)
+	require.NoError(t, err)
+	require.Nil(t, j)
+	o = b.options("--node-name=a")
+	o.Check.Resume, o.Plan = true, plan.Plan{}
+	o.Resume, err = Check(b.layout, o.Check)
+	require.NoError(t, err)
+	require.NotNil(t, o.Resume)
+	o.Plan = o.Resume.Plan
+	out, err := Run(context.Background(), o)
+	require.NoError(t, err)
+	assert.Len(t, out.Steps, len(testPlan().Steps))
+}
+
 // The clock on the wall jumps by thirty years, ahead and back, at every look at
 // it, as it does when a board without a battery gets the network's time. Waits go
 // by the clock that only runs.

@@ -35,11 +35,12 @@ type Options struct {
 	// Config is the owner's configuration, nil without --config.
 	Config *kubeadm.Config
 	Plan   plan.Plan
-	// Cluster is the cluster's own configuration, for an upgrade; Config is an
-	// UpgradeConfiguration then.
+	// Cluster is the cluster's own configuration, for an upgrade and for the join of another
+	// control plane; Config is the command's own then. nil where it is not known.
 	Cluster *kubeadm.Config
-	// Patches is the folder of patches that an upgrade passes to kubeadm; empty for none.
-	Patches string
+	// Patches is the folder of patches that an upgrade passes to kubeadm, OwnersPatches the owner's
+	// own; empty for none.
+	Patches, OwnersPatches string
 	// Renew renews the certificates of an upgrade, and returns where the old ones are;
 	// empty if there was nothing to renew.
 	Renew func(context.Context) (kept string, err error)

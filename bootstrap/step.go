@@ -38,6 +38,7 @@ func executors() map[string]executor {
 		plan.RestoreFiles{}.Kind():        simple((*run).restoreFiles),
 		plan.RenewCertificates{}.Kind():   lasting((*run).renewCertificates),
 		plan.AwaitNode{}.Kind():           lasting((*run).awaitNode),
+		plan.JoinEtcd{}.Kind():            lasting((*run).joinEtcd),
 	}
 }
 

@@ -3,9 +3,12 @@ package bootstrap
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -27,7 +30,7 @@ func (r *run) patchManifests(s plan.PatchManifests) error {
 			return err
 		}
 		// First, so that a run that ends between the two does not lose them.
-		if err := r.writeDurable(c, patched.Changes); err != nil {
+		if err := r.writeDurable(r.layout.Patches(), c, patched.Changes); err != nil {
 			return err
 		}
 		if err := r.layout.FS.Do("patch", path, patched.Write); err != nil {
@@ -38,19 +41,63 @@ func (r *run) patchManifests(s plan.PatchManifests) error {
 	return nil
 }
 
-// writeDurable lays a component's changes down as patches for kubeadm, where
+// writeDurable lays a component's changes down in a folder as patches for kubeadm, where
 // its version knows patches.
-func (r *run) writeDurable(component string, changes []patch.Change) error {
+func (r *run) writeDurable(dir, component string, changes []patch.Change) error {
 	if _, ok := r.Behaviour.PatchesFlag(); !ok {
 		return nil
 	}
 	for name, text := range patch.Durable(component, changes) {
-		if err := r.layout.FS.MkdirAll(r.layout.Patches(), 0o755); err != nil {
+		if err := r.layout.FS.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("keep the changes for upgrades: %w", err)
 		}
-		path := filepath.Join(r.layout.Patches(), name)
+		path := filepath.Join(dir, name)
 		if err := r.layout.FS.WriteFile(path, text, 0o644); err != nil {
 			return fmt.Errorf("keep the changes for upgrades: %w", err)
+		}
+	}
+	return nil
+}
+
+// unitePatches copies folders of patches into one, which kubeadm gets. One that is not there, or
+// whose name is empty, is left out. What the owner's set, ours leave alone.
+func (r *run) unitePatches(dirs ...string) error {
+	all := map[string][]byte{}
+	for _, dir := range dirs {
+		if dir == "" {
+			continue
+		}
+		if err := readFiles(dir, all); err != nil {
+			return err
+		}
+	}
+	to := r.layout.AllPatches()
+	if err := r.layout.FS.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	for name, text := range all {
+		if err := r.layout.FS.WriteFile(filepath.Join(to, name), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readFiles adds the files of a folder by their names. That it is not there is no error.
+func readFiles(dir string, into map[string][]byte) error {
+	entries, err := safefile.List(dir, state.MaxListed)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		if into[e.Name()], err = safefile.Read(filepath.Join(dir, e.Name()), state.MaxFile); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
@@ -20,6 +21,11 @@ import (
 func (r *run) renderManifests(ctx context.Context, s plan.RenderManifests, w *work) error {
 	to := r.layout.At(s.To)
 	part := to + "-part"
+	if s.Anew {
+		if err := r.patchesAnew(ctx, s, part, w); err != nil {
+			return err
+		}
+	}
 	for _, dir := range []string{to, part} {
 		if !durable.Exists(dir) {
 			continue
@@ -28,34 +34,7 @@ func (r *run) renderManifests(ctx context.Context, s plan.RenderManifests, w *wo
 			return fmt.Errorf("write the new manifests: %w", err)
 		}
 	}
-	if err := r.layout.FS.MkdirAll(part, 0o700); err != nil {
-		return fmt.Errorf("write the new manifests: %w", err)
-	}
-	version, err := kubeadm.ParseVersion(s.Version)
-	if err != nil {
-		return err
-	}
-	config, err := kubeadm.ManifestsConfig(r.Cluster, version, s.Node, s.Startup, r.Patches)
-	if err != nil {
-		return err
-	}
-	file := r.layout.ManifestsConfig()
-	if err := r.layout.FS.WriteFile(file, config, 0o600); err != nil {
-		return fmt.Errorf("write the new manifests: %w", err)
-	}
-	local := s.All[0] == plan.Etcd
-	err = kubeadm.InPlaceOf(part, r.layout.Manifests(), func() error {
-		for _, args := range r.Behaviour.ManifestsCommands(r.Cluster, file, r.Patches, local) {
-			res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env,
-				Output: kubeadm.PhaseLines(w.tell, r.Output), Signal: r.Signal})
-			r.outcome.KubeadmCPU += res.CPU
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := r.render(ctx, s, part, r.Patches, w); err != nil {
 		return err
 	}
 	for _, c := range s.All {
@@ -67,6 +46,99 @@ func (r *run) renderManifests(ctx context.Context, s plan.RenderManifests, w *wo
 		return err
 	}
 	return r.layout.FS.Rename(part, to)
+}
+
+// render has kubeadm write them with a folder of patches, empty for none.
+func (r *run) render(ctx context.Context, s plan.RenderManifests, into, patches string, w *work) error {
+	if err := r.layout.FS.MkdirAll(into, 0o700); err != nil {
+		return fmt.Errorf("write the new manifests: %w", err)
+	}
+	version, err := kubeadm.ParseVersion(s.Version)
+	if err != nil {
+		return err
+	}
+	config, err := kubeadm.ManifestsConfig(r.Cluster, version, s.Node, s.Startup, patches)
+	if err != nil {
+		return err
+	}
+	file := r.layout.ManifestsConfig()
+	if err := r.layout.FS.WriteFile(file, config, 0o600); err != nil {
+		return fmt.Errorf("write the new manifests: %w", err)
+	}
+	local := s.All[0] == plan.Etcd
+	return kubeadm.InPlaceOf(into, r.layout.Manifests(), func() error {
+		for _, args := range r.Behaviour.ManifestsCommands(r.Cluster, file, patches, local) {
+			res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env,
+				Output: kubeadm.PhaseLines(w.tell, r.Output), Signal: r.Signal})
+			r.outcome.KubeadmCPU += res.CPU
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// patchesAnew makes the board's patches anew: kubeadm writes the manifests without them, and
+// what the settings change there becomes the patches.
+func (r *run) patchesAnew(ctx context.Context, s plan.RenderManifests, part string, w *work) error {
+	next := r.layout.NextPatches()
+	for _, dir := range []string{part, next, r.layout.AllPatches()} {
+		if !durable.Exists(dir) {
+			continue
+		}
+		if err := tree.Remove(ctx, r.layout.FS, dir); err != nil {
+			return fmt.Errorf("make the patches anew: %w", err)
+		}
+	}
+	if err := r.render(ctx, s, part, r.OwnersPatches, w); err != nil {
+		return err
+	}
+	if err := r.layout.FS.MkdirAll(next, 0o755); err != nil {
+		return fmt.Errorf("make the patches anew: %w", err)
+	}
+	for _, c := range s.All {
+		settings, ok := s.Settings[c]
+		if !ok {
+			continue
+		}
+		patched, err := patch.Prepare(filepath.Join(part, c+".yaml"), settings)
+		if err != nil {
+			return err
+		}
+		if err := r.writeDurable(next, c, patched.Changes); err != nil {
+			return err
+		}
+		r.outcome.Changes[c] = patched.Changes
+	}
+	if err := r.unitePatches(next, r.OwnersPatches); err != nil {
+		return fmt.Errorf("make the patches anew: %w", err)
+	}
+	return nil
+}
+
+// keepNextPatches has patches that were made anew take the place of the old ones.
+func (r *run) keepNextPatches() error {
+	next := r.layout.NextPatches()
+	if r.journal.Plan.GoesBack || !durable.Exists(next) {
+		return nil
+	}
+	all := map[string][]byte{}
+	if err := readFiles(next, all); err != nil {
+		return err
+	}
+	if _, err := manifests.RemovePatches(r.layout); err != nil {
+		return err
+	}
+	for name, text := range all {
+		if err := r.layout.FS.MkdirAll(r.layout.Patches(), 0o755); err != nil {
+			return err
+		}
+		if err := r.layout.FS.WriteFile(filepath.Join(r.layout.Patches(), name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkRendered checks that a new manifest is complete and of the right version.

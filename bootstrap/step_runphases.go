@@ -24,25 +24,15 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
 		}
 	}
 	for ; ; w.attempts++ {
-		if r.bootstrapped() {
+		if r.bootstrapped(s) {
 			return r.keepWritten()
 		}
 		s = r.pastPreflight(s)
-		args := r.phaseArgs(s, w.again || w.attempts > 1)
-		lines := kubeadm.PhaseLines(w.tell, r.Output)
-		res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env, Output: lines, Signal: r.Signal})
-		r.outcome.KubeadmCPU += res.CPU
-		if err == nil {
-			if words := kubeadm.CutClosingWords(string(res.Stdout)); words != "" {
-				r.outcome.ClosingWords = words
-			}
+		err := r.phasesOnce(ctx, s, w)
+		switch {
+		case err == nil:
 			return r.keepWritten()
-		}
-		r.discardTorn()
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if w.attempts >= s.Attempts {
+		case ctx.Err() != nil || w.attempts >= s.Attempts:
 			return err
 		}
 		r.note(s, fmt.Sprintf("attempt %d of %d failed: %s", w.attempts, s.Attempts, kubeadm.Redact(kubeadm.ErrorLine(err))))
@@ -51,6 +41,25 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
 			return err
 		}
 	}
+}
+
+// phasesOnce runs kubeadm. The error is the context's where that has ended it.
+func (r *run) phasesOnce(ctx context.Context, s plan.RunPhases, w *work) error {
+	args := r.phaseArgs(s, w.again || w.attempts > 1)
+	res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env,
+		Output: kubeadm.PhaseLines(w.tell, r.Output), Signal: r.Signal})
+	r.outcome.KubeadmCPU += res.CPU
+	if err == nil {
+		if words := kubeadm.CutClosingWords(string(res.Stdout)); words != "" {
+			r.outcome.ClosingWords = words
+		}
+		return nil
+	}
+	r.discardTorn()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
 }
 
 // laterPart reports whether an init has written its manifests before this step.

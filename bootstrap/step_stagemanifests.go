@@ -34,3 +34,8 @@ func CheckProgram(l state.Layout, p plan.Plan, program func() (string, error)) e
 	}
 	return manifests.CheckProgram(l, program)
 }
+
+// releaseManifest puts a manifest back.
+func (r *run) releaseManifest(s plan.ReleaseManifest) error {
+	return manifests.Release(r.layout, s.Component)
+}

@@ -40,12 +40,13 @@ func (r *run) sweep() error {
 		torn = r.tornJoin()
 	}
 	// Only for the steps that make them: later ones find them complete.
-	if slices.Contains(step.Keep, "certs") || step.Name == "all" {
+	prepares := step.Name == "all" || slices.Contains(step.Keep, "control-plane-prepare") && r.joinsControlPlane()
+	if slices.Contains(step.Keep, "certs") || prepares {
 		pki := r.tornCertificates()
 		torn = append(torn, pki...)
 		torn = append(torn, r.tornKubeconfigs()...)
 	}
-	if slices.Contains(step.Keep, "control-plane") || step.Name == "all" {
+	if slices.Contains(step.Keep, "control-plane") || prepares {
 		for _, c := range plan.Components() {
 			if text, err := safefile.Read(r.layout.Manifest(c), state.MaxFile); err == nil {
 				if _, err := patch.Inspect(text); err != nil {
@@ -69,7 +70,7 @@ func (r *run) sweep() error {
 // tornCertificates lists the files of pairs that are not whole, and of
 // certificates whose CA is such a pair.
 func (r *run) tornCertificates() []string {
-	dir := r.layout.Certificates(r.Config, r.Args)
+	dir := r.certificates()
 	var torn []string
 	for _, ca := range []struct {
 		name   string
@@ -144,7 +145,7 @@ func readableKey(path string) bool {
 // tornKubeconfigs lists kubeconfigs that cannot be read or that carry another CA
 // than the one in the folder of certificates.
 func (r *run) tornKubeconfigs() []string {
-	ca, _ := safefile.Read(filepath.Join(r.layout.Certificates(r.Config, r.Args), "ca.crt"), state.MaxFile)
+	ca, _ := safefile.Read(filepath.Join(r.certificates(), "ca.crt"), state.MaxFile)
 	var torn []string
 	for _, name := range []string{"admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf",
 		"scheduler.conf"} {

@@ -19,6 +19,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -254,4 +255,69 @@ func cutThenContinue(t *testing.T, n int, way string) {
 	require.NoError(t, err)
 	require.Equal(t, "old kubelet\n", string(text))
 	require.False(t, durable.Exists(filepath.Join(b.layout.State(), "journal.json")))
+}
+
+// anewOptions are those of an upgrade that makes the board's patches anew.
+func (b *upgradeBoard) anewOptions() Options {
+	o := b.upgradeOptions()
+	o.Patches = b.layout.AllPatches()
+	for i, s := range o.Plan.Steps {
+		if s, ok := s.(plan.RenderManifests); ok {
+			s.Anew = true
+			s.Settings = map[string]patch.Settings{plan.APIServer: {Liveness: &patch.Probe{Period: 20, Reason: "slow"}}}
+			o.Plan.Steps[i] = s
+		}
+	}
+	return o
+}
+
+// Patches that are made anew take the place of the old ones once the upgrade is done, and not
+// where it is taken back.
+func TestUpgradeWithPatchesAnew(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		b := newUpgradeBoard(t)
+		old := filepath.Join(b.layout.Patches(), "kube-scheduler-kubeadm-arm+json.yaml")
+		put(t, old, "[]\n")
+		o := b.anewOptions()
+		o.OwnersPatches = t.TempDir()
+		put(t, filepath.Join(o.OwnersPatches, "etcd.yaml"), "spec: {}\n")
+		seen := map[string][]byte{}
+		o.Runner = func(ctx context.Context, c kubeadm.Command) (kubeadm.Result, error) {
+			if strings.Contains(strings.Join(c.Args, " "), "--skip-phases=preflight") {
+				require.NoError(t, readFiles(b.layout.AllPatches(), seen))
+				if back {
+					return kubeadm.Result{}, errCut
+				}
+			}
+			return b.kubeadmUpgrade(ctx, c)
+		}
+		_, err := Run(t.Context(), o)
+		assert.Contains(t, seen, "etcd.yaml", "the owner's")
+		assert.Contains(t, seen, "kube-apiserver-kubeadm-arm+json.yaml")
+		assert.NotContains(t, seen, filepath.Base(old))
+		if back {
+			require.ErrorIs(t, err, errCut)
+			j, err := TurnBack(b.layout)
+			require.NoError(t, err)
+			o.Cluster, o.Plan, o.Args = nil, j.Plan, kubeadm.Args{}
+			o.Check.Request = j.RequestAgain(journal.RequestOf(o.Args, nil))
+			o.Resume, err = Check(b.layout, o.Check)
+			require.NoError(t, err)
+			_, err = Run(t.Context(), o)
+			require.NoError(t, err)
+		} else {
+			require.NoError(t, err)
+		}
+		kept, err := manifests.DurablePatches(b.layout)
+		require.NoError(t, err)
+		want := "kube-apiserver-kubeadm-arm+json.yaml"
+		if back {
+			want = filepath.Base(old)
+		}
+		require.Len(t, kept, 1)
+		assert.Contains(t, kept, want)
+		entries, err := os.ReadDir(b.layout.State())
+		require.NoError(t, err)
+		assert.Len(t, entries, 1, "nothing else of the run is left")
+	}
 }

@@ -171,11 +171,15 @@ func (c *Client) Get(ctx context.Context, path string, into any) error {
 
 // Merge changes an object by a JSON merge patch.
 func (c *Client) Merge(ctx context.Context, path string, patch any) error {
-	text, err := json.Marshal(patch)
+	return c.send(ctx, http.MethodPatch, path, "application/merge-patch+json", patch, nil)
+}
+
+func (c *Client) send(ctx context.Context, method, path, kind string, object, into any) error {
+	text, err := json.Marshal(object)
 	if err != nil {
 		return err
 	}
-	_, err = c.do(ctx, http.MethodPatch, path, "application/merge-patch+json", text, nil)
+	_, err = c.do(ctx, method, path, kind, text, into)
 	return err
 }
 

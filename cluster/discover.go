@@ -30,7 +30,8 @@ type Question struct {
 	Bearer string
 	Client *Client
 	// Node is the name that the board is to have.
-	Node string
+	Node         string
+	ControlPlane ForControlPlane
 	// Patience is for each request, and Dialing for the first connection, which is tried
 	// again meanwhile. Signing is for the signature of a token that was made just now.
 	Patience, Dialing, Signing time.Duration
@@ -77,6 +78,7 @@ type Found struct {
 	// KubeletConfig is the configuration that the cluster has for kubelets, in YAML; empty where
 	// it was not shown, as by clusters before v1.24, which have one for each version.
 	KubeletConfig string
+	ControlPlane  ControlPlane
 	// Denied: the cluster does not accept the credentials.
 	Denied bool
 }
@@ -264,5 +266,8 @@ func (f *Found) ask(ctx context.Context, q Question, ca []byte) {
 	var config struct{ Data map[string]string }
 	if c.Get(ctx, "/api/v1/namespaces/kube-system/configmaps/kubelet-config", &config) == nil {
 		f.KubeletConfig = config.Data["kubelet"]
+	}
+	if q.ControlPlane.Wanted {
+		f.askControlPlane(ctx, q, c)
 	}
 }

@@ -104,7 +104,7 @@ func Diagnose(f Facts) Report {
 	}
 	all := checks()
 	if f.Join != nil {
-		all, r.Command = joinChecks(), kubeadm.Join
+		all, r.Command = f.Join.checks(), kubeadm.Join
 	}
 	for _, check := range all {
 		r.Findings = append(r.Findings, check(f)...)

@@ -21,14 +21,16 @@ type Join struct {
 	Found *cluster.Found
 	// Node is the name that the board is to have.
 	Node string
+	// ControlPlane is nil for a worker.
+	ControlPlane *JoinControlPlane
 	// Now is the board's clock when it was asked.
 	Now time.Time
 }
 
-// joinChecks is everything that is looked at on a board that is to join a cluster: what is
-// kubeadm's preflight for a worker, and the cluster.
-func joinChecks() []func(Facts) []Finding {
-	return []func(Facts) []Finding{
+// checks is everything that is looked at on a board that is to join a cluster: what is
+// kubeadm's preflight for it, and the cluster.
+func (j *Join) checks() []func(Facts) []Finding {
+	all := []func(Facts) []Finding{
 		configFields,
 		apiServerAnswers, tokenKnown, clusterCA, clusterClock, serverTrusted, nameTaken, versionSkew,
 		programs, power,
@@ -39,6 +41,10 @@ func joinChecks() []func(Facts) []Finding {
 		runtimeAnswers, containerdConfig, runtimeVersion, runtimeConfig, cgroupDriver, sandboxImage, cniPlugins,
 		neededPrograms, kubeletUnit, kubeletFlags, kubeletVersion, leftovers,
 	}
+	if j.ControlPlane != nil {
+		all = append(all, controlPlaneChecks()...)
+	}
+	return all
 }
 
 const anew = "kubeadm token create --print-join-command    # on a control-plane node: a fresh join command"

@@ -324,7 +324,7 @@ func (f Facts) withoutFlag(flag string) Facts {
 
 // wantedPorts are those of a control plane, and what for.
 func (f Facts) wantedPorts() map[int]string {
-	if f.Join != nil {
+	if f.Join != nil && f.Join.ControlPlane == nil {
 		return map[int]string{10250: "the kubelet"}
 	}
 	all := map[int]string{f.Ask.APIPort: "the API server", 10250: "the kubelet"}

@@ -318,6 +318,11 @@ func (c *Config) API() string {
 	return ""
 }
 
+// OwnAPI is the version that the verb's own document is of, empty without one.
+func (c *Config) OwnAPI() string {
+	return strings.TrimPrefix(scalar(find(c.doc(c.own()), "apiVersion")), apiGroup)
+}
+
 // Own returns a field of the verb's own document as text, empty when absent.
 func (c *Config) Own(path ...string) string { return scalar(find(c.doc(c.own()), path...)) }
 

@@ -38,6 +38,7 @@ const (
 	UpgradeJob            FactName = "an upgrade's test Job has"
 	UpgradePhaseOrder     FactName = "phases of upgrade apply"
 	JoinPhaseOrder        FactName = "phases of join"
+	ControlPlaneJoin      FactName = "another control plane joins by a plan"
 	BootstrapWait         FactName = "join's last phase only waits"
 	UpgradeConfig         FactName = "upgrades read UpgradeConfiguration"
 )
@@ -122,12 +123,16 @@ func Facts() []Fact {
 		fact(UpgradeJob, 36, 0, "60s", "fixed; the check CreateJob fails on a slower board", "phases/upgrade/health.go at v1.36.3 and v1.37.2"),
 
 		fact(JoinPhaseOrder, 13, 13, "", "join is one piece", "cmd/join.go at v1.13.1"),
-		fact(JoinPhaseOrder, 14, 28, "preflight,control-plane-prepare,check-etcd,kubelet-start,control-plane-join",
+		fact(JoinPhaseOrder, 14, 28, "preflight,control-plane-prepare,check-etcd,kubelet-start,control-plane-join/etcd,control-plane-join/mark-control-plane",
 			"kubelet-start waits for the bootstrap", "cmd/join.go at v1.28.15"),
-		fact(JoinPhaseOrder, 29, 30, "preflight,control-plane-prepare,check-etcd,kubelet-start,control-plane-join,wait-control-plane",
+		fact(JoinPhaseOrder, 29, 30, "preflight,control-plane-prepare,check-etcd,kubelet-start,control-plane-join/etcd,control-plane-join/mark-control-plane,wait-control-plane",
 			"kubelet-start waits for the bootstrap", "cmd/join.go at v1.30.14"),
-		fact(JoinPhaseOrder, 31, 0, "preflight,control-plane-prepare,check-etcd,kubelet-start,etcd-join,kubelet-wait-bootstrap,control-plane-join,wait-control-plane",
-			"", "cmd/join.go at v1.31.4, v1.34.4 and v1.37.2"),
+		fact(JoinPhaseOrder, 31, 32, "preflight,control-plane-prepare,check-etcd,kubelet-start,etcd-join,kubelet-wait-bootstrap,control-plane-join/etcd,control-plane-join/mark-control-plane,wait-control-plane",
+			"which of the two joins etcd depends on ControlPlaneKubeletLocalMode", "cmd/join.go at v1.31.4"),
+		fact(JoinPhaseOrder, 33, 0, "preflight,control-plane-prepare,check-etcd,kubelet-start,etcd-join,kubelet-wait-bootstrap,control-plane-join/mark-control-plane,wait-control-plane",
+			"control-plane-join/etcd does nothing, and is gone by v1.36", "cmd/join.go at v1.34.4, v1.36.3 and v1.37.2"),
+		fact(ControlPlaneJoin, 13, 21, "passed on to kubeadm", "its phases in these versions were not read", "cmd/join.go at v1.22.17"),
+		fact(ControlPlaneJoin, 22, 0, "yes", "phases that can be taken apart, and a certificate key in the configuration", "cmd/join.go at v1.22.17, v1.28.15 and v1.37.2"),
 		fact(BootstrapWait, 13, 33, "no", "it also writes the runtime's socket to the Node; up to v1.32 kubelet-start waits", "cmd/phases/join/kubelet.go at v1.30.14, v1.32.0"),
 		fact(BootstrapWait, 34, 0, "yes", "kubelet-wait-bootstrap does nothing else on a worker, by NodeLocalCRISocket", "cmd/phases/join/kubelet.go and features/features.go at v1.34.4, v1.36.3 and v1.37.2"),
 		fact(UpgradePhaseOrder, 13, 31, "", "it cannot be taken apart; equal manifests are left alone all the same", "cmd/upgrade/apply.go at v1.31.4"),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,6 +55,7 @@ func (c *Config) translateJoin(a Args, api string) (taken []string) {
 	if len(a.Words) > 0 {
 		put(m, text(a.Words[0]), "discovery", "bootstrapToken", "apiServerEndpoint")
 	}
+	c.translateControlPlane(m, a)
 	token, given := a.Get("token")
 	if !given {
 		return nil
@@ -65,6 +67,37 @@ func (c *Config) translateJoin(a Args, api string) (taken []string) {
 		}
 	}
 	return []string{"token"}
+}
+
+// controlPlaneFlags are a join's flags with fields below controlPlane, whose being there makes
+// the board a control plane. Without --control-plane kubeadm takes no notice of them.
+func controlPlaneFlags() map[string]flagField {
+	return map[string]flagField{
+		"apiserver-advertise-address": {false, []string{"localAPIEndpoint", "advertiseAddress"}, asText},
+		"apiserver-bind-port":         {false, []string{"localAPIEndpoint", "bindPort"}, asNumber},
+		"certificate-key":             {false, []string{"certificateKey"}, asText},
+	}
+}
+
+// translateControlPlane writes those flags, whose values doctor has passed by [Args.BadFlag].
+func (c *Config) translateControlPlane(m *yaml.Node, a Args) {
+	if !asksForControlPlane(a) {
+		return
+	}
+	part := find(m, "controlPlane")
+	if part == nil || part.Kind != yaml.MappingNode {
+		part = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+		put(m, part, "controlPlane")
+	}
+	for _, f := range a.Flags {
+		field, ok := controlPlaneFlags()[f.Name]
+		if !ok {
+			continue
+		}
+		if n, err := field.write(f.Value); err == nil {
+			put(part, n, field.path...)
+		}
+	}
 }
 
 // Discovery is how a board is to find the cluster that it joins, and to be sure of it.
@@ -263,5 +296,62 @@ func TokenID(token string) string {
 // JoinsControlPlane reports whether a join is that of another control plane.
 func JoinsControlPlane(c *Config, a Args) bool {
 	n := find(c.doc(kindJoin), "controlPlane")
-	return a.Bool("control-plane") || a.Bool("experimental-control-plane") || n != nil && n.Kind == yaml.MappingNode
+	return asksForControlPlane(a) || n != nil && n.Kind == yaml.MappingNode
+}
+
+func asksForControlPlane(a Args) bool {
+	return a.Bool("control-plane") || a.Bool("experimental-control-plane")
+}
+
+// WithCluster is a join's configuration, which may be nil, beside the cluster's own as its
+// ConfigMap kubeadm-config has it.
+func (c *Config) WithCluster(cluster *Config) (*Config, error) {
+	all, err := c.Clone()
+	if err != nil {
+		return nil, err
+	}
+	all.For(Join)
+	for _, d := range cluster.docs {
+		if cluster.kind(d) == kindCluster {
+			all.docs = append(slices.DeleteFunc(all.docs, func(old *yaml.Node) bool { return all.kind(old) == kindCluster }), d)
+		}
+	}
+	return all, nil
+}
+
+// CertificateKey is the key that a joining control plane gets the cluster's certificates with,
+// and where the owner gave it; both are empty without one. It is secret. The error, an
+// [*ArgumentError] or a [*ConfigError] about file, is for one that is none: 32 bytes in
+// hexadecimal (phases/copycerts).
+func CertificateKey(c *Config, a Args, file string) (string, error) {
+	if key, given := a.Get("certificate-key"); given && c == nil {
+		if wrong := badCertificateKey(key); wrong != nil {
+			return "", &ArgumentError{fmt.Errorf("flag --certificate-key: %w", wrong), FreshCertificateKey}
+		}
+		return key, nil
+	}
+	n := find(c.doc(kindJoin), "controlPlane", "certificateKey")
+	key := scalar(n)
+	if key == "" {
+		return "", nil
+	}
+	if wrong := badCertificateKey(key); wrong != nil {
+		return "", &ConfigError{File: file, Line: n.Line, Field: kindJoin + ".controlPlane.certificateKey", Err: wrong,
+			Help: FreshCertificateKey}
+	}
+	return key, nil
+}
+
+// FreshCertificateKey is how one is had.
+const FreshCertificateKey = "on a control-plane node, this uploads the certificates again and prints a key for two " +
+	"hours: kubeadm init phase upload-certs --upload-certs"
+
+func badCertificateKey(key string) error {
+	switch raw, err := hex.DecodeString(key); {
+	case err != nil && len(key)%2 == 0:
+		return errors.New("it has letters that are none of 0 to 9 and a to f")
+	case err != nil || len(raw) != 32:
+		return fmt.Errorf("it has %d digits, not 64: was it cut off?", len(key))
+	}
+	return nil
 }

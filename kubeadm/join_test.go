@@ -120,6 +120,66 @@ nodeRegistration:
 	assert.Equal(t, found, again)
 }
 
+// Of another control plane the certificate key, too, is in no process's arguments.
+func TestTranslateControlPlane(t *testing.T) {
+	b, err := BehaviourOf(Version{Major: 1, Minor: 37, Patch: 2})
+	require.NoError(t, err)
+	key := strings.Repeat("0f", 32)
+	flags := " --certificate-key " + key + " --apiserver-advertise-address 10.0.0.2 --apiserver-bind-port 7443"
+	for words, want := range map[string]string{
+		"10.0.0.1:6443 --control-plane" + flags: `controlPlane:
+  certificateKey: ` + key + `
+  localAPIEndpoint:
+    advertiseAddress: 10.0.0.2
+    bindPort: 7443
+`,
+		"10.0.0.1:6443 --control-plane":       "controlPlane: {}\n",
+		"10.0.0.1:6443" + flags:               "", // kubeadm warns, and takes no notice
+		"10.0.0.1:6443 --control-plane=false": "",
+	} {
+		args, err := Join.Parse(strings.Fields(words))
+		require.NoError(t, err)
+		c := new(Config).For(Join)
+		_, err = c.Translate(args, b, "v1beta4")
+		require.NoError(t, err)
+		text, err := c.Bytes()
+		require.NoError(t, err)
+		_, part, found := strings.Cut(string(text), "controlPlane:")
+		assert.Equal(t, want != "", found, words)
+		if found {
+			assert.Equal(t, want, "controlPlane:"+part, words)
+		}
+		assert.Equal(t, found, JoinsControlPlane(c, Args{}), words)
+	}
+}
+
+func TestBadCertificateKeys(t *testing.T) {
+	good := strings.Repeat("0f", 32)
+	for key, want := range map[string]string{
+		good: "", "": "it has 0 digits, not 64", good[:63]: "it has 63 digits, not 64", good + "00": "it has 66 digits",
+		strings.Repeat("xy", 32): "it has letters that are none of 0 to 9 and a to f",
+	} {
+		args, err := Join.Parse([]string{"10.0.0.1:6443", "--control-plane", "--certificate-key", key})
+		require.NoError(t, err)
+		found, err := CertificateKey(nil, args, "")
+		config, e := ReadConfig(strings.NewReader("apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration\n"+
+			"controlPlane:\n  certificateKey: \""+key+"\"\n"), "j.yaml")
+		require.NoError(t, e)
+		again, inFile := CertificateKey(config.For(Join), Args{}, "j.yaml")
+		if want == "" {
+			require.NoError(t, err)
+			require.NoError(t, inFile)
+			assert.Equal(t, []string{key, key}, []string{found, again})
+			continue
+		}
+		require.ErrorContains(t, err, want)
+		assert.NotContains(t, err.Error(), "0f0f", "no secret")
+		if key != "" {
+			require.ErrorContains(t, inFile, "j.yaml:4: JoinConfiguration.controlPlane.certificateKey: "+want)
+		}
+	}
+}
+
 func FuzzDiscoveryOf(f *testing.F) {
 	f.Add("10.0.0.1:6443", goodToken, goodHash)
 	f.Add("[::1]:1", "a.b", "sha256:")

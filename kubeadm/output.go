@@ -15,7 +15,8 @@ func CutClosingWords(output string) string {
 	const first = "Your Kubernetes control-plane has initialized successfully!"
 	const older = "Your Kubernetes master has initialized successfully!" // up to v1.13
 	const worker = "This node has joined the cluster:"
-	for _, start := range []string{first, older, worker} {
+	const another = "This node has joined the cluster and a new control plane instance was created:"
+	for _, start := range []string{first, older, worker, another} {
 		if i := strings.LastIndex(output, start); i >= 0 {
 			return strings.TrimRight(output[i:], "\n") + "\n"
 		}

@@ -118,7 +118,9 @@ func (c *Config) writeFlags(a Args, api string) error {
 	fields, elsewhere := flagFields(), []string{"token", "token-ttl"}
 	if c.verb == Join {
 		fields = joinFields()
-		elsewhere = []string{"token", "ignore-preflight-errors", "dry-run", "v", "skip-phases", "config", "rootfs"}
+		elsewhere = []string{"token", "ignore-preflight-errors", "dry-run", "v", "skip-phases", "config", "rootfs",
+			"control-plane", "experimental-control-plane", "apiserver-advertise-address", "apiserver-bind-port",
+			"certificate-key"}
 	}
 	for _, f := range a.Flags {
 		field, known := fields[f.Name]

@@ -13,9 +13,9 @@ import (
 // only place of its timeouts.
 func (b Behaviour) HasUpgradeConfig() bool { return b.Has(UpgradeConfig) }
 
-// namesPatches reports whether a config API has a field for the folder of patches. Beside a
+// NamesPatches reports whether a config API has a field for the folder of patches. Beside a
 // configuration kubeadm refuses the flag (since v1.23).
-func namesPatches(api string) bool { return api != "v1beta1" && api != "v1beta2" }
+func NamesPatches(api string) bool { return api != "v1beta1" && api != "v1beta2" }
 
 // A NodeOfUpgrade is what the control-plane manifests of a node say that the cluster's
 // configuration does not.
@@ -49,7 +49,7 @@ func ManifestsConfig(cluster *Config, to Version, n NodeOfUpgrade, startup time.
 	if startup > 0 && HasTimeouts(api) {
 		c.RaiseOwn(api, startup, "timeouts", "controlPlaneComponentHealthCheck")
 	}
-	if patches != "" && namesPatches(api) {
+	if patches != "" && NamesPatches(api) {
 		c.SetOwn(api, patches, "patches", "directory")
 	}
 	return c.Bytes()
@@ -66,7 +66,7 @@ func (b Behaviour) ManifestsCommands(cluster *Config, config, patches string, et
 	for _, phase := range phases {
 		args := append([]string{"init", "phase"}, strings.Fields(phase)...)
 		args = append(args, "--config="+config)
-		if flag, ok := b.PatchesFlag(); ok && patches != "" && !namesPatches(cluster.API()) {
+		if flag, ok := b.PatchesFlag(); ok && patches != "" && !NamesPatches(cluster.API()) {
 			args = append(args, "--"+flag+"="+patches)
 		}
 		all = append(all, args)

@@ -30,7 +30,7 @@ func (m *maker) board() {
 	f := m.f
 	m.noteSlowdown()
 	m.decide(GroupBoard, "expected API server start", m.apiServerStart.String(), Calibrated().describe(APIServer, f.Speed))
-	if m.slow {
+	if m.slow && m.p.Command != kubeadm.Join {
 		m.decide(GroupBoard, "expected bootstrap", m.expect(Bootstrap).String(), Calibrated().describe(Bootstrap, f.Speed))
 	}
 	m.newerKubeadm()

@@ -94,14 +94,19 @@ func (m *maker) stageAll(components []string) order {
 			"each needs the one before it; what starts early only crashes, retries and costs CPU time")
 	}
 	if slices.Contains(components, APIServer) {
-		m.decide(GroupStart, "kubelet while the API server starts", "paused",
-			"nothing that it does then can succeed, and on one slow core it takes a third of the CPU")
-		m.decide(GroupStart, "API server timer slack", "raised while it starts",
-			"it dials itself eighty times at once, with RSA keys: one handshake after the other, the first serves all; in "+
-				"turns of 10 ms all are late")
+		m.decideStarting()
 	}
 	m.decideLaterStarts(o, "all four at once wear each other down")
 	return o
+}
+
+// decideStarting says what is done while a slow API server starts.
+func (m *maker) decideStarting() {
+	m.decide(GroupStart, "kubelet while the API server starts", "paused",
+		"nothing that it does then can succeed, and on one slow core it takes a third of the CPU")
+	m.decide(GroupStart, "API server timer slack", "raised while it starts",
+		"it dials itself eighty times at once, with RSA keys: one handshake after the other, the first serves all; in "+
+			"turns of 10 ms all are late")
 }
 
 func (m *maker) decideLaterStarts(o order, why string) {

@@ -28,9 +28,18 @@ type Facts struct {
 	// NoConfig, when not empty, says why no configuration can be written in place of
 	// the owner's flags: they do not all have a place in one.
 	NoConfig string
+	// Members are how many members the cluster's etcd has that a control plane joins, 0 if
+	// that is not known.
+	Members int
+	// Tick is what these members have, zero if that is not known.
+	Tick EtcdTick
 	// Validity is how long the owner wants certificates to be valid; 0 is kubeadm's year.
 	Validity time.Duration
 }
+
+// EtcdTick is how often the leader of etcd says that it is there, and for how long a member
+// does without before it asks for an election. All members are to have the same.
+type EtcdTick struct{ Heartbeat, Election time.Duration }
 
 // Plan is what a command of kubeadm-arm's is going to do.
 type Plan struct {

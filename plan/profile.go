@@ -50,6 +50,9 @@ func (m *maker) saving() bool {
 // node: kubeadm lets no second one join without a controlPlaneEndpoint
 // (cmd/kubeadm/app/cmd/join.go).
 func (m *maker) single() bool {
+	if m.p.Command == kubeadm.Join {
+		return false // there is another one
+	}
 	_, given := m.f.Args.Get("control-plane-endpoint")
 	return !given && !m.f.Config.Means("controlPlaneEndpoint")
 }

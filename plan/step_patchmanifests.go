@@ -56,6 +56,9 @@ func (m *maker) settings() map[string]patch.Settings {
 	m.profile()
 	m.decide(GroupManifests, "startup probe budget", budget.String(),
 		"six times the expected API server start: nothing is gained by killing what is still starting")
+	if !m.single() && len(m.localEtcd()) > 0 {
+		m.decide(GroupManifests, "etcd startup probe budget", quorumPatience.String(), quorumReason)
+	}
 	m.decide(GroupManifests, "probe period", max(period, m.steadyPeriod()).String(), handshake)
 	m.decide(GroupManifests, "probe timeout", timeout.String(),
 		"a probe's handshake and answer queue behind the work of a starting control plane")
@@ -68,6 +71,10 @@ func (m *maker) settings() map[string]patch.Settings {
 		switch c {
 		case Etcd:
 			settings.Flags, settings.Env = m.etcdTimings(), m.etcdEnv()
+			if !m.single() {
+				s.FailureThreshold = int(math.Ceil(quorumPatience.Seconds() / period.Seconds()))
+				s.Reason = quorumPatience.String() + " to start: " + quorumReason
+			}
 		case ControllerManager, Scheduler:
 			settings.Flags = m.leases(c)
 		}
@@ -76,6 +83,14 @@ func (m *maker) settings() map[string]patch.Settings {
 	}
 	return all
 }
+
+// quorumPatience is how long an etcd that is one of several may take to start. Its startup
+// probe asks /readyz, which is not fine while it only learns (etcd 3.6), or while the others
+// are off; killing it brings nobody back.
+const quorumPatience = time.Hour
+
+const quorumReason = "it is ready only once it votes and most members are there, which is for other boards to bring " +
+	"about; ending it helps nobody"
 
 // kubeadm's own failure thresholds (util/staticpod/utils.go): a slower period asks
 // as often before it gives up.
@@ -112,11 +127,15 @@ func (m *maker) leases(component string) []patch.Flag {
 		return nil // there is no election
 	}
 	lease := min(max(15*time.Second, roundUp(4*m.apiServerStart/5, 5*time.Second)), 2*time.Minute)
+	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of "+
+		"%s; who fails to renew exits and starts again", m.apiServerStart)
+	if m.saving() && lease < sharedLease {
+		lease, why = sharedLease, "each renewal waits for most members of etcd, also for one that has just joined on a "+
+			"slower board; who fails to renew exits and starts again"
+	}
 	if lease == 15*time.Second {
 		return nil
 	}
-	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of "+
-		"%s; who fails to renew exits and starts again", m.apiServerStart)
 	if component == ControllerManager {
 		m.decide(GroupManifests, "leader election lease", lease.String(), why)
 	}
@@ -131,6 +150,14 @@ func (m *maker) leases(component string) []patch.Flag {
 	}
 }
 
+// sharedLease is the least lease, and sharedHeartbeat the least heartbeat interval of etcd, where
+// other control planes may be on slower boards than this one. At 6 % of a core, leases of 15 s
+// and elections after 1 s were lost while a member joined; another leader takes that much longer.
+const (
+	sharedLease     = time.Minute
+	sharedHeartbeat = 500 * time.Millisecond
+)
+
 // etcdTimings follow the disk: etcd's own advice is an election timeout of ten
 // heartbeats, and a heartbeat that a slow fsync cannot miss
 // (etcd.io/docs/latest/tuning).
@@ -138,16 +165,40 @@ func (m *maker) etcdTimings() []patch.Flag {
 	if m.alone() {
 		return nil // there is nobody to send a heartbeat to
 	}
+	if t := m.f.Tick; t.Heartbeat > 0 && t.Election > 0 {
+		return m.etcdTickOf(t)
+	}
 	disk := seconds(2 * m.f.Speed.FsyncP99)
 	cpu := seconds(m.slowdown * 0.02)
-	heartbeat := min(max(100*time.Millisecond, roundUp(max(disk, cpu), 100*time.Millisecond)), 5*time.Second)
-	if heartbeat == 100*time.Millisecond {
-		return nil
-	}
+	heartbeat := min(max(usualTick, roundUp(max(disk, cpu), 100*time.Millisecond)), 5*time.Second)
 	why := fmt.Sprintf("twice the fsync p99 of %s, or 20 ms times the slowdown of %.1f, whichever is longer",
 		short(m.f.Speed.FsyncP99), m.slowdown)
+	if m.saving() && heartbeat < sharedHeartbeat {
+		heartbeat, why = sharedHeartbeat, "other members may be on slower boards, and all are to have the same"
+	}
+	if heartbeat == usualTick {
+		return nil
+	}
 	m.decide(GroupManifests, "etcd heartbeat interval", heartbeat.String(), why)
 	return m.etcdTick(heartbeat, 10*heartbeat, why)
+}
+
+// usualTick is etcd's own (go.etcd.io/etcd/server/v3/embed/config.go).
+const usualTick, usualElection = 100 * time.Millisecond, time.Second
+
+// etcdTickOf has a member tick as those do that are there: one that waits less long than
+// their heartbeats take would ask for elections without end.
+func (m *maker) etcdTickOf(t EtcdTick) []patch.Flag {
+	if t.Heartbeat == usualTick && t.Election == usualElection {
+		return nil
+	}
+	const why = "as the cluster's other members have it: one with another would ask for elections without need"
+	m.decide(GroupManifests, "etcd heartbeat interval", t.Heartbeat.String(), why)
+	flags := m.etcdTick(t.Heartbeat, t.Election, why)
+	for i := range flags {
+		flags[i].Policy = patch.Set
+	}
+	return flags
 }
 
 // etcdTick sets etcd's heartbeat interval and election timeout. etcd does not start when its election

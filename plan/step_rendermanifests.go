@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
 
 // RenderManifests has the real kubeadm write the manifests of another version into a folder.
@@ -18,6 +19,9 @@ type RenderManifests struct {
 	// Startup is the timeout that the startup probes follow, 0 for kubeadm's.
 	Startup time.Duration `json:"startupNanoseconds,omitempty"`
 	All     []string      `json:"components"`
+	// Anew says that the board's own patches are made anew, of Settings, and not kept.
+	Anew     bool                      `json:"anew,omitempty"`
+	Settings map[string]patch.Settings `json:"settings,omitempty"`
 }
 
 // Kind implements Step.

@@ -30,8 +30,9 @@ type UpgradeFacts struct {
 	Now time.Time
 	// Renews says that kubeadm would renew certificates.
 	Renews bool
-	// HasPatches says that this board has patches of its own for kubeadm.
-	HasPatches bool
+	// HasPatches says that this board has patches of its own for kubeadm, Anew that they are to be
+	// made anew, for Profile of [Facts].
+	HasPatches, Anew bool
 }
 
 // MakeUpgrade plans `kubeadm-arm upgrade apply`.
@@ -79,6 +80,9 @@ func (u upgradeMaker) steps() []Step {
 // phase, or the board's changes cannot be passed to this kubeadm, so that it would write others.
 func (u upgradeMaker) whole() bool {
 	_, patches := u.f.Kubeadm.PatchesFlag()
+	if !patches && u.f.Anew {
+		u.warn("the manifests' settings stay as they are: this kubeadm takes no patches")
+	}
 	switch {
 	case u.skipped("control-plane"):
 		u.leave(GroupUpgrade, "manifests", "left alone", "the owner skips the phase control-plane")
@@ -134,6 +138,9 @@ func (u upgradeMaker) render() Step {
 	s := RenderManifests{To: u.f.Rendered, Version: u.f.To.String(), Node: u.f.Node, All: u.components()}
 	if u.slow {
 		s.Startup = u.startBudget()
+	}
+	if s.Anew = u.f.Anew; s.Anew && u.split() {
+		s.Settings = u.settings()
 	}
 	return s
 }

@@ -98,3 +98,32 @@ func TestUpgradeAwaitsAll(t *testing.T) {
 		assert.Len(t, awaited, len(Components()))
 	}
 }
+
+// Decided anew, the settings are those of the cluster as it is now: with an endpoint, nothing is
+// left out that several control planes need of each other.
+func TestUpgradeDecidesSettingsAnew(t *testing.T) {
+	settings := func(extra string, anew bool, profile Profile) (RenderManifests, string) {
+		f := upgradeFacts(t, slow(15), 37)
+		f.Config = config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"+extra)
+		f.Anew, f.Profile = anew, profile
+		for _, s := range MakeUpgrade(f).Steps {
+			if s, ok := s.(RenderManifests); ok {
+				text, err := json.Marshal(s.Settings)
+				require.NoError(t, err)
+				return s, string(text)
+			}
+		}
+		t.Fatal("no manifests are rendered")
+		return RenderManifests{}, ""
+	}
+	s, _ := settings("", false, "")
+	assert.False(t, s.Anew)
+	assert.Empty(t, s.Settings, "they stay as they are")
+	_, text := settings("", true, Balanced)
+	assert.Contains(t, text, "leader-elect\"")
+	s, text = settings("controlPlaneEndpoint: cp:6443\n", true, Balanced)
+	assert.True(t, s.Anew)
+	assert.NotContains(t, text, "leader-elect\"")
+	assert.NotContains(t, text, "watch-cache\"")
+	assert.Contains(t, text, "GOMAXPROCS")
+}

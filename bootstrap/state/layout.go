@@ -53,6 +53,14 @@ func (l Layout) BootList() string { return filepath.Join(l.State(), "held-back")
 // upgrade writes the manifests anew.
 func (l Layout) Patches() string { return filepath.Join(l.State(), "patches") }
 
+// NextPatches is the same folder while an upgrade makes them anew: they take its place at the
+// end.
+func (l Layout) NextPatches() string { return filepath.Join(l.State(), "next-patches") }
+
+// AllPatches is the folder of patches, the board's and the owner's, that kubeadm gets while it
+// cannot have the two that they are from.
+func (l Layout) AllPatches() string { return filepath.Join(l.State(), "all-patches") }
+
 // Upgrade is the folder of the manifests that an upgrade has kubeadm write, and
 // ManifestsConfig the configuration for that: the cluster's own, with the new version.
 func (l Layout) Upgrade() string { return filepath.Join(l.State(), "upgrade") }

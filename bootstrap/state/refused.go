@@ -21,6 +21,8 @@ const (
 	UntrustedProgram
 	// NoCluster: there is no control plane on this board.
 	NoCluster
+	// Quorum: etcd's members do not answer, or too few would be left.
+	Quorum
 )
 
 // RefusedError says that something is not begun, why, and what to do about it.

@@ -182,6 +182,7 @@ func badFlags() []badInput {
 // badJoins are joins that cannot work; package kubeadm has the table of all arguments.
 func badJoins() []badInput {
 	const token, hash = " --token abcdef.0123456789abcdef", " --discovery-token-ca-cert-hash sha256:00"
+	good := " --discovery-token-ca-cert-hash sha256:" + strings.Repeat("0", 64)
 	const head = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: "
 	config := func(name string, code int, text string) badInput {
 		return badInput{"join-config-" + name, code, "join --config j.yaml", with("/mnt/j.yaml", file(text))}
@@ -202,6 +203,10 @@ func badJoins() []badInput {
 		{"join-not-root", exitNotRoot, "join 10.0.0.1:6443" + token, trial{Nobody: true}},
 		{"join-profile", exitUsage, "join --profile turbo", trial{}},
 		{"join-token-without-value", exitUsage, "join 10.0.0.1:6443 --token", trial{}},
+		{"join-certificate-key-cut-off", exitUsage, "join 10.0.0.1:6443 --control-plane --certificate-key 0f" + token + good, trial{}},
+		{"join-certificate-key-is-none", exitUsage, "join 10.0.0.1:6443 --control-plane --certificate-key " + strings.Repeat("xy", 32) + token + good, trial{}},
+		{"join-certificate-key-without-value", exitUsage, "join 10.0.0.1:6443" + token + good + " --control-plane --certificate-key", trial{}},
+		config("certificate-key", exitBadConfig, head+"JoinConfiguration\ndiscovery: {bootstrapToken: {apiServerEndpoint: '10.0.0.1:6443', token: abcdef.0123456789abcdef, unsafeSkipCAVerification: true}}\ncontrolPlane: {certificateKey: 0f}\n"),
 		config("missing", exitBadConfig, ""),
 		config("of-init", exitBadConfig, head+"InitConfiguration\n"),
 		config("empty", exitBadConfig, head+"JoinConfiguration\n"),

@@ -96,13 +96,16 @@ func commands() []*command {
 			calls: []call{{"VERSION [flags of kubeadm upgrade apply]", "upgrade the control plane, at the board's pace, with a way back"}},
 			about: "kubeadm-arm upgrade apply takes every flag of kubeadm upgrade apply, listed below, and these of its own:",
 			flags: []ownFlag{
-				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), verboseFlag(),
+				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(),
+				{name: "profile", value: "NAME", choices: []string{"responsive", "balanced", "frugal"},
+					text: "decide the control plane's settings anew, such as for a controlPlaneEndpoint that was added (default as they are)"},
+				verboseFlag(),
 			},
 			after: "With --dry-run it prints its plan and changes nothing. upgrade plan and upgrade node are kubeadm's."},
 		{name: "join", kubeadm: kubeadm.Join, run: invocation.runJoin,
-			calls: []call{{"[flags of kubeadm join]", "join this board to a cluster as a worker"}},
-			about: "kubeadm-arm join takes every flag of kubeadm join, listed below, and these of its own. Joining another control\n" +
-				"plane is left to kubeadm.",
+			calls: []call{{"[flags of kubeadm join]", "join this board to a cluster, as a worker or another control plane"}},
+			about: "kubeadm-arm join takes every flag of kubeadm join, listed below, and these of its own. Before v1.22, joining\n" +
+				"another control plane is left to kubeadm.",
 			flags: []ownFlag{benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), profileFlag("how light the node's services are when idle"), verboseFlag()},
 			after: "With --dry-run it prints its plan and changes nothing."},
 		{name: "resume", run: invocation.runResume, calls: []call{{"", "resume an init, a join or an upgrade that was interrupted"}},

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
@@ -368,8 +367,11 @@ func (r *boardRun) checkBoard(ctx context.Context) doctor.Report {
 	e.again = repeated(r.args)
 	f := e.facts(ctx)
 	if r.command == kubeadm.Join {
-		f.Join = &doctor.Join{Endpoint: r.discovery.Endpoint, TokenID: kubeadm.TokenID(r.discovery.Token),
-			File: r.discovery.File, Found: r.found, Node: bootstrap.NodeName(r.config, r.args), Now: time.Now()}
+		f.Join = r.joinDoctor()
+		if r.shared != nil {
+			f.Ask.EtcdFolder, f.Ask.ExternalEtcd = etcdFolder(r.shared), r.shared.HasExternalEtcd()
+			f.Ask.ImageRepository = r.shared.Cluster("imageRepository")
+		}
 	}
 	return diagnosed(e.root, f)
 }

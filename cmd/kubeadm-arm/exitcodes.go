@@ -44,6 +44,7 @@ const (
 	exitPanic       = 32
 	exitCerts       = 33
 	exitNoCluster   = 34
+	exitQuorum      = 35
 )
 
 // exit is an exit code.
@@ -81,6 +82,7 @@ func exitCodes() []exit {
 		{exitPanic, "a bug in kubeadm-arm itself"},
 		{exitCerts, "certs: a certificate has expired, or soon will, and cannot be renewed on this node"},
 		{exitNoCluster, "`upgrade apply`: there is no control plane on this board, or its API server does not answer"},
+		{exitQuorum, "`reset`: the board's member of etcd cannot be removed, because too few of the others are on; nothing was changed"},
 	}
 }
 
@@ -94,6 +96,7 @@ func exitCode(err error) int {
 	var tooOld *kubeadm.TooOldError
 	var stuck *await.StuckError
 	var node *await.NodeError
+	var member *await.MemberError
 	var illegal *hwdetect.IllegalInstructionError
 	var refused *state.RefusedError
 	var unstored *storage.RefusedError
@@ -114,7 +117,7 @@ func exitCode(err error) int {
 		return exitTooOld
 	case errors.As(err, &illegal):
 		return exitIllegal
-	case errors.As(err, &stuck), errors.As(err, &node):
+	case errors.As(err, &stuck), errors.As(err, &node), errors.As(err, &member):
 		return exitStuck
 	case errors.As(err, &refused):
 		return refusedCode(refused.Reason)
@@ -155,6 +158,8 @@ func refusedCode(r state.Reason) int {
 		return exitUntrusted
 	case state.NoCluster:
 		return exitNoCluster
+	case state.Quorum:
+		return exitQuorum
 	}
 	return exitInternal
 }

@@ -23,7 +23,7 @@ type ownFlag struct {
 	// env is the environment variable that stands for the flag, if one does.
 	env string
 	def string
-	// choices are all values that there are, nil for any.
+	// choices are all values that there are beside the default, nil for any.
 	choices []string
 	text    string
 }
@@ -82,7 +82,7 @@ func (o options) help() bool { return o.all.Bool("help") }
 // words.
 func (o options) check() error {
 	for _, f := range o.command.flags {
-		if text := o.text(f.name); f.choices != nil && !slices.Contains(f.choices, text) {
+		if text := o.text(f.name); f.choices != nil && text != f.def && !slices.Contains(f.choices, text) {
 			return o.bad(f.name, notAmong(text, f.choices))
 		}
 	}

@@ -158,7 +158,7 @@ func checkInput(command kubeadm.Verb, own ownFlags, g gathered, args kubeadm.Arg
 		KubeadmVersion: g.behaviour.Version.String(), Addresses: addresses(), Now: time.Now(), Anyway: own.anyway,
 	}
 	if own.journal != nil {
-		in.Request = own.journal.RequestAgain(in.Request)
+		in.Request, in.Resume = own.journal.RequestAgain(in.Request), true
 	}
 	return in
 }

@@ -2,19 +2,26 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/cluster"
+	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// runJoin is `kubeadm-arm join` of a worker.
+// errPassedOn says that a command is kubeadm's alone.
+var errPassedOn = errors.New("passed on to kubeadm")
+
+// runJoin is `kubeadm-arm join`.
 func (v invocation) runJoin(o options) error {
 	if len(o.theirs.Words) > 0 && o.theirs.Words[0] == "phase" || hasRootfs(o.theirs) {
 		return v.passThrough(slices.Concat([]string{"join"}, o.raw)) // not a join of this board
@@ -26,22 +33,12 @@ func (v invocation) runJoin(o options) error {
 	if err != nil {
 		return err
 	}
-	if kubeadm.JoinsControlPlane(joinConfig(o.theirs), o.theirs) {
-		printable.Fprintln(v.stderr, "kubeadm-arm: another control plane is joined by kubeadm alone, as it is")
+	err = v.runStages(kubeadm.Join, own, o.theirs)
+	if errors.Is(err, errPassedOn) {
+		printable.Fprintln(v.stderr, "kubeadm-arm: this kubeadm joins another control plane alone, as it is")
 		return v.passThrough(slices.Concat([]string{"join"}, o.theirs.Words, o.theirs.Without()))
 	}
-	return v.runStages(kubeadm.Join, own, o.theirs)
-}
-
-// joinConfig is the owner's configuration, nil without one; what is wrong with it is said
-// later.
-func joinConfig(args kubeadm.Args) *kubeadm.Config {
-	if name, ok := args.Get("config"); ok {
-		if c, _, err := readConfigFile(name); err == nil {
-			return c
-		}
-	}
-	return nil
+	return err
 }
 
 // joinStages are all of join.
@@ -62,6 +59,10 @@ func (r *boardRun) gatherJoin(ctx context.Context) error {
 	if err := r.gather(ctx); err != nil {
 		return err
 	}
+	r.controlPlane = kubeadm.JoinsControlPlane(r.config, r.args)
+	if r.controlPlane && !r.behaviour.Has(kubeadm.ControlPlaneJoin) {
+		return errPassedOn
+	}
 	file, _ := r.args.Get("config")
 	config := r.config
 	if copied := board().ConfigCopy(); r.resume != nil && exists(copied) {
@@ -78,8 +79,18 @@ func (r *boardRun) gatherJoin(ctx context.Context) error {
 		return err
 	}
 	q, err := questionOf(d)
-	if err != nil || q.Endpoint == "" {
+	if err != nil {
 		return err
+	}
+	if r.controlPlane {
+		q.ControlPlane.Wanted = true
+		if q.ControlPlane.Key, err = kubeadm.CertificateKey(config, r.args, file); err != nil {
+			return err
+		}
+		r.hasKey = q.ControlPlane.Key != ""
+	}
+	if q.Endpoint == "" {
+		return r.clusterOfJoin()
 	}
 	q.Node = bootstrap.NodeName(r.config, r.args)
 	waiting := time.AfterFunc(3*time.Second, func() {
@@ -89,7 +100,40 @@ func (r *boardRun) gatherJoin(ctx context.Context) error {
 	defer waiting.Stop()
 	found := cluster.Discover(ctx, q)
 	r.discovery, r.found = d, &found
-	return nil
+	return r.clusterOfJoin()
+}
+
+// joining is what the join of another control plane has found out beside what all do.
+type joining struct {
+	controlPlane, hasKey bool
+	// shared is the cluster's own configuration, nil where it is not known.
+	shared *kubeadm.Config
+}
+
+// clusterOfJoin reads the cluster's configuration from its answer, or as the interrupted run
+// had it.
+func (r *boardRun) clusterOfJoin() (err error) {
+	switch {
+	case !r.controlPlane:
+		return nil
+	case r.resume != nil && exists(board().ClusterConfig()):
+		r.shared, err = readClusterConfig(board().ClusterConfig())
+	case r.found != nil && r.found.ControlPlane.Config != "":
+		r.shared, err = kubeadm.ReadConfig(strings.NewReader(r.found.ControlPlane.Config),
+			"ConfigMap kube-system/kubeadm-config")
+	}
+	return err
+}
+
+// joinDoctor is what doctor knows of a join.
+func (r *boardRun) joinDoctor() *doctor.Join {
+	j := &doctor.Join{Endpoint: r.discovery.Endpoint, TokenID: kubeadm.TokenID(r.discovery.Token),
+		File: r.discovery.File, Found: r.found, Node: bootstrap.NodeName(r.config, r.args), Now: time.Now()}
+	if r.controlPlane {
+		j.ControlPlane = &doctor.JoinControlPlane{Key: r.hasKey, Cluster: r.shared,
+			Copied: exists(filepath.Join(board().Certificates(r.shared, kubeadm.Args{}), "ca.key"))}
+	}
+	return j
 }
 
 // How long the look at the cluster may take: for a first connection, for each of four
@@ -135,6 +179,20 @@ func badDiscovery(file string, err error) error {
 
 // planJoin decides.
 func (r *boardRun) planJoin(context.Context) error {
-	r.planned = plan.MakeJoin(r.facts())
+	f := r.facts()
+	if r.shared != nil {
+		var err error
+		if f.Config, err = r.config.WithCluster(r.shared); err != nil {
+			return err
+		}
+	}
+	if r.found != nil {
+		ticks := r.found.ControlPlane.Ticks()
+		f.Members = len(ticks)
+		for _, t := range ticks {
+			f.Tick = plan.EtcdTick{Heartbeat: max(f.Tick.Heartbeat, t[0]), Election: max(f.Tick.Election, t[1])}
+		}
+	}
+	r.planned = plan.MakeJoin(f)
 	return nil
 }

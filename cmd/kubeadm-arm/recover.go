@@ -1,9 +1,15 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
@@ -22,20 +28,31 @@ func (v invocation) runStatus(o options) error {
 		return err
 	}
 	held := kubeletHeld()
+	members := etcdMembers()
 	if o.text("output") == "json" {
 		return writeJSON(v.stdout, struct {
 			bootstrap.Status
+			EtcdMembers []bootstrap.EtcdMember `json:"etcdMembers,omitempty"`
 			// KubeletHeld says why the kubelet does not start yet.
 			KubeletHeld string `json:"kubeletHeld,omitempty"`
-		}{s, held})
+		}{s, members, held})
 	}
 	if held != "" {
 		printable.Fprintln(v.stdout, held)
 	}
-	return v.showStatus(s)
+	return v.showStatus(s, members)
 }
 
-func (v invocation) showStatus(s bootstrap.Status) error {
+// membersPatience is how long status waits for etcd's members.
+const membersPatience = 10 * time.Second
+
+func etcdMembers() []bootstrap.EtcdMember {
+	ctx, cancel := context.WithTimeout(context.Background(), membersPatience)
+	defer cancel()
+	return bootstrap.EtcdMembers(ctx, board())
+}
+
+func (v invocation) showStatus(s bootstrap.Status, members []bootstrap.EtcdMember) error {
 	words := map[string]string{
 		"none":        "no run of kubeadm-arm is under way or interrupted",
 		"running":     "a run is under way",
@@ -61,6 +78,15 @@ func (v invocation) showStatus(s bootstrap.Status) error {
 	}
 	for _, c := range plan.Components() {
 		printable.Fprintf(w, "  %s\t%s\n", c, s.Manifests[c])
+	}
+	if len(members) > 1 {
+		for _, m := range members {
+			state := "votes"
+			if !m.Votes {
+				state = "does not vote yet"
+			}
+			printable.Fprintf(w, "  member of etcd\t%s, %s\n", cmp.Or(m.Name, m.Peer), state)
+		}
 	}
 	if s.Next != "" {
 		printable.Fprintf(w, "  next\t%s\n", s.Next)
@@ -143,7 +169,16 @@ func (v invocation) runReset(args []string) error {
 	if err != nil {
 		return err
 	}
-	removed, left, err := bootstrap.Reset(board(), func() error { return v.child(path, rest) })
+	leaving, rest, err := v.findMembership(a, rest)
+	if err != nil {
+		return err
+	}
+	removed, left, err := bootstrap.Reset(board(), func() error {
+		if err := v.leave(leaving); err != nil {
+			return err
+		}
+		return v.child(path, rest)
+	})
 	// Nothing is printed before all is done: whoever reads it may be gone (SIGPIPE).
 	if err == nil {
 		var units []string
@@ -157,4 +192,54 @@ func (v invocation) runReset(args []string) error {
 		printable.Fprintf(v.stderr, "kubeadm-arm: removed %s\n", r)
 	}
 	return err
+}
+
+// findMembership looks for a member of etcd that has to leave the others before the board is
+// wiped, and asks for that, as kubeadm asks for the rest: then it is not asked again.
+func (v invocation) findMembership(a kubeadm.Args, args []string) (*bootstrap.Membership, []string, error) {
+	if slices.Contains(a.List("skip-phases"), "remove-etcd-member") {
+		return nil, args, nil
+	}
+	stop := v.listen()
+	defer stop.close()
+	m, err := bootstrap.FindMembership(stop.ctx, board())
+	if err != nil || m == nil {
+		return nil, args, err
+	}
+	printable.Fprintf(v.stderr, "kubeadm-arm: this board's member %s leaves etcd first, which has %d others\n", m.Name,
+		m.Others)
+	if a.Bool("force") {
+		return m, args, nil
+	}
+	if err := v.confirm("remove it, and then all that kubeadm has made on this board?", "--force"); err != nil {
+		return nil, args, err
+	}
+	return m, before(args, "--force"), nil
+}
+
+// leave has it go.
+func (v invocation) leave(m *bootstrap.Membership) error {
+	if m == nil {
+		return nil
+	}
+	stop := v.listen()
+	defer stop.close()
+	if err := m.Leave(stop.ctx); err != nil {
+		return err
+	}
+	printable.Fprintf(v.stderr, "kubeadm-arm: the others say that the member %s is gone\n", m.Name)
+	return nil
+}
+
+// confirm asks the owner, and refuses to go on without a yes.
+func (v invocation) confirm(question, flag string) error {
+	printable.Fprintf(v.stderr, "%s [y/N]: ", question)
+	answer, err := bufio.NewReader(v.stdin).ReadString('\n')
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
+		return nil
+	}
+	if err != nil {
+		printable.Fprintln(v.stderr)
+	}
+	return &problem{exitUsage, "answer y, or give " + flag, errors.New("it was not confirmed; nothing was changed")}
 }

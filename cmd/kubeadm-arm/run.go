@@ -93,6 +93,7 @@ type boardRun struct {
 
 	gathered
 	upgrading
+	joining
 	checks doctor.Report
 	// moved is what --storage did, or would do; nil without it.
 	moved *storage.Plan
@@ -219,7 +220,7 @@ func (r *boardRun) run(ctx context.Context) error {
 		Config: r.ownersConfig(), Plan: r.planned,
 		Resume: r.resume, Check: r.check, Program: trustedProgram, Runner: kubeadm.Exec, Env: r.env, Now: time.Now,
 		Tell: r.display.Event, Output: r.kubeadmOutput(r.args), Logs: func(unit string) string { return unitLog(ctx, unit) },
-		Cluster: r.clusterConfig(), Patches: r.patches, Renew: r.renewForUpgrade,
+		Cluster: r.clusterConfig(), Patches: r.patches, OwnersPatches: r.ownersPatches, Renew: r.renewForUpgrade,
 		Signal: r.stop.signal, Pause: await.Suspending(await.PauseProcess, suspensions()),
 	})
 	r.display.Stop()
@@ -233,7 +234,7 @@ func (r *boardRun) conclude(context.Context) error {
 	if r.failure != nil {
 		return r.reportFailure()
 	}
-	if r.command == kubeadm.Init { // a worker has no authority to renew with
+	if r.command == kubeadm.Init || r.controlPlane { // a worker has no authority to renew with
 		r.watchCertificates()
 	}
 	path, err := r.writeBoardReport()
@@ -247,7 +248,7 @@ func (r *boardRun) conclude(context.Context) error {
 	for _, n := range r.outcome.Restarts {
 		restarts += n
 	}
-	if r.command == kubeadm.Join {
+	if r.command == kubeadm.Join && !r.controlPlane {
 		restarts = screen.NoComponents
 	}
 	screen.WriteEnd(r.rawStderr, screen.End{Done: r.job().done, Took: r.took, Restarts: restarts,
@@ -300,7 +301,7 @@ func (v invocation) ownFlags(o options) (ownFlags, error) {
 	}
 	f.benchFile, f.verbose = o.text("arm-bench"), o.on("verbose")
 	var err error
-	if o.has("profile") {
+	if o.has("profile") && (o.text("profile") != "" || o.flag("profile").def != "") {
 		if f.profile, err = plan.ParseProfile(o.text("profile")); err != nil {
 			return f, o.bad("profile", err)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -37,11 +36,11 @@ const upgradeBackups = "/var/backups/kubeadm-arm"
 type upgrading struct {
 	// owner is the owner's UpgradeConfiguration, nil without one.
 	owner *kubeadm.Config
-	// patches is the folder that kubeadm gets, empty for none.
-	patches  string
-	from, to kubeadm.Version
-	node     kubeadm.NodeOfUpgrade
-	nodes    []doctor.Node
+	// patches is the folder that kubeadm gets, ownersPatches the owner's own; empty for none.
+	patches, ownersPatches string
+	from, to               kubeadm.Version
+	node                   kubeadm.NodeOfUpgrade
+	nodes                  []doctor.Node
 	// data is etcd's data folder, empty where etcd is elsewhere.
 	data                string
 	dataBytes, dataFree int64
@@ -64,7 +63,7 @@ func (v invocation) runUpgrade(args []string) error {
 }
 
 // ownersConfig is the --config of the command, and clusterConfig the cluster's own, which
-// an upgrade reads and nothing else has.
+// an upgrade reads, and the join of another control plane.
 func (r *boardRun) ownersConfig() *kubeadm.Config {
 	if r.command == kubeadm.UpgradeApply {
 		return r.owner
@@ -76,7 +75,7 @@ func (r *boardRun) clusterConfig() *kubeadm.Config {
 	if r.command == kubeadm.UpgradeApply {
 		return r.config
 	}
-	return nil
+	return r.shared
 }
 
 // upgradeStages are all of an upgrade.
@@ -185,6 +184,12 @@ func (r *boardRun) choosePatches() error {
 	}
 	ours, err := manifests.DurablePatches(board())
 	switch {
+	case r.anew():
+		r.patches, r.ownersPatches = board().AllPatches(), theirs
+		if theirs != "" {
+			r.owned, err = readPatches(theirs)
+		}
+		return err
 	case err != nil:
 		return err
 	case theirs == "" && len(ours) == 0:
@@ -201,6 +206,17 @@ func (r *boardRun) choosePatches() error {
 	r.patches = mergedPatches
 	r.owned, err = r.mergePatches(ours, theirs)
 	return err
+}
+
+// anew reports whether the control plane's settings are decided anew.
+func (r *boardRun) anew() bool {
+	if r.resume == nil {
+		return r.own.profile != ""
+	}
+	return slices.ContainsFunc(r.resume.Plan.Steps, func(s plan.Step) bool {
+		render, ok := s.(plan.RenderManifests)
+		return ok && render.Anew
+	})
 }
 
 func readClusterConfig(path string) (*kubeadm.Config, error) {
@@ -332,6 +348,7 @@ func (r *boardRun) planUpgrade(context.Context) error {
 	r.planned = plan.MakeUpgrade(plan.UpgradeFacts{
 		Facts: facts, Owner: r.owner, From: r.from, To: r.to, Node: r.node, Data: r.data, DataBytes: r.dataBytes,
 		Rendered: board().Upgrade(), Backups: upgradeBackups, Now: time.Now(), Renews: renews, HasPatches: r.patches != "",
+		Anew: r.anew(),
 	})
 	r.checks = doctor.Upgrade(doctor.UpgradeFacts{
 		From: r.from, To: r.to, Kubeadm: r.behaviour, Nodes: r.nodes, Data: r.data, DataBytes: r.dataBytes,
@@ -383,15 +400,7 @@ func (r *boardRun) confirmUpgrade(context.Context) error {
 	if r.args.Bool("yes") || r.args.Bool("force") || r.owner.Own("apply", "forceUpgrade") == "true" {
 		return nil
 	}
-	printable.Fprintf(r.stderr, "upgrade the control plane from %s to %s? [y/N]: ", r.from, r.to)
-	answer, err := bufio.NewReader(r.stdin).ReadString('\n')
-	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
-		return nil
-	}
-	if err != nil {
-		printable.Fprintln(r.stderr)
-	}
-	return &problem{exitUsage, "answer y, or give --yes", errors.New("the upgrade was not confirmed; nothing was changed")}
+	return r.confirm(fmt.Sprintf("upgrade the control plane from %s to %s?", r.from, r.to), "--yes")
 }
 
 // runUpgradePlan is kubeadm's own plan, and how to see kubeadm-arm's.

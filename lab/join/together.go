@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
@@ -135,6 +136,28 @@ func (c *cluster) vote(ctx context.Context) error {
 	if c.Voters = len(strings.Fields(out)); c.Voters != len(c.boards) {
 		return fmt.Errorf("etcd has %d voters, not %d: %s", c.Voters, len(c.boards), out)
 	}
+	if c.Tool == kubeadmArm {
+		return c.leave(ctx)
+	}
+	return nil
+}
+
+// leave has the last board be reset, whose member the others must not count any more.
+func (c *cluster) leave(ctx context.Context) error {
+	last := c.boards[len(c.boards)-1]
+	if out, err := c.on(ctx, last, c.program()+" reset --force"); err != nil {
+		keepOutput(last.Name+"-reset", out)
+		return fmt.Errorf("reset %s: %w: %s", last.Name, err, reason(out))
+	}
+	out, err := voters(ctx, c.boards[0])
+	if err != nil {
+		return err
+	}
+	if left := strings.Fields(out); len(left) != len(c.boards)-1 || slices.Contains(left, last.Name) {
+		return fmt.Errorf("after the reset of %s etcd's voters are %s", last.Name, strings.Join(left, ", "))
+	}
+	c.Left = last.Name
+	c.log.Printf("%s was reset and is no member of etcd any more", last.Name)
 	return nil
 }
 

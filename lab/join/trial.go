@@ -35,6 +35,8 @@ type trial struct {
 	Answered []string `json:"answered,omitempty"`
 	// Voters are etcd's members with a vote at the end.
 	Voters int `json:"voters,omitempty"`
+	// Left is the board that was reset after that, and whose member is gone.
+	Left string `json:"left,omitempty"`
 }
 
 // join is one board's.
