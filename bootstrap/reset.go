@@ -24,14 +24,11 @@ func Abort(l state.Layout) (released []string, err error) {
 	if err := manifests.Releasable(l); err != nil {
 		return nil, err
 	}
-	unlock, err := state.Enter(l)
+	unlock, err := enter(l)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if err := otherInit(l); err != nil {
-		return nil, err
-	}
 	if released, err = manifests.ReleaseAll(l); err != nil {
 		return released, fmt.Errorf("put staged manifests back: %w", err)
 	}
@@ -41,18 +38,27 @@ func Abort(l state.Layout) (released []string, err error) {
 	return released, tidy(l)
 }
 
+// enter takes the lock, where no kubeadm is changing the board.
+func enter(l state.Layout) (unlock func(), err error) {
+	if unlock, err = state.Enter(l); err != nil {
+		return nil, err
+	}
+	if err := otherInit(l); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
 // TurnBack has an interrupted upgrade go back to the version before it: its journal becomes
 // that of the way back, which is resumed like any other. It returns nil where nothing has to
 // be undone, and Abort is enough.
 func TurnBack(l state.Layout) (*journal.Journal, error) {
-	unlock, err := state.Enter(l)
+	unlock, err := enter(l)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if err := otherInit(l); err != nil {
-		return nil, err
-	}
 	j, err := Interrupted(l)
 	if err != nil || j.Plan.GoesBack {
 		return j, err

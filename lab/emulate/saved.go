@@ -79,9 +79,6 @@ func (m Machine) save(ctx context.Context) error {
 		return err
 	}
 	defer q.close()
-	if err := q.ignoreDisk(); err != nil {
-		return err
-	}
 	if _, err := q.call("stop", nil); err != nil {
 		return err
 	}
@@ -123,9 +120,6 @@ func (m Machine) Resume(ctx context.Context, cache, saved string, start func(Mac
 		return err
 	}
 	defer q.close()
-	if err := q.ignoreDisk(); err != nil {
-		return err
-	}
 	if _, err := q.call("migrate-incoming", map[string]any{"uri": "exec:cat " + savedState}); err != nil {
 		return err
 	}
@@ -214,7 +208,7 @@ type qemu struct {
 	lines *bufio.Reader
 }
 
-// dialQEMU waits for the port of the board in dir.
+// dialQEMU waits for the port of the board in dir, and prepares saving and reading states.
 func dialQEMU(ctx context.Context, dir string) (*qemu, error) {
 	folder, err := os.Open(dir)
 	if err != nil {
@@ -231,7 +225,13 @@ func dialQEMU(ctx context.Context, dir string) (*qemu, error) {
 				return nil, errors.Join(err, conn.Close())
 			}
 			_, err := q.call("qmp_capabilities", nil)
-			return q, err
+			if err == nil {
+				err = q.ignoreDisk()
+			}
+			if err != nil {
+				return nil, errors.Join(err, conn.Close())
+			}
+			return q, nil
 		}
 		select {
 		case <-ctx.Done():
