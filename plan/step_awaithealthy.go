@@ -39,7 +39,8 @@ func (s AwaitHealthy) Detail() string {
 
 // Check implements Step.
 func (s AwaitHealthy) Check() error {
-	return checkWait(s.Restarts, limit{"expect", s.Predicted}, limit{"quiet", s.Quiet}, limit{"patience", s.Patience}, limit{"poll", s.Poll})
+	return checkWait(s.Restarts, limit{"expect", s.Predicted}, limit{"quiet", s.Quiet}, limit{"patience", s.Patience},
+		limit{"poll", s.Poll})
 }
 
 // await waits for components that start at the same time.

@@ -38,7 +38,8 @@ func (s AwaitNode) Detail() string {
 
 // Check implements Step.
 func (s AwaitNode) Check() error {
-	return checkWait(s.Restarts, limit{"quiet", s.Quiet}, limit{"patience", s.Patience}, limit{"network", s.Network}, limit{"poll", s.Poll})
+	return checkWait(s.Restarts, limit{"quiet", s.Quiet}, limit{"patience", s.Patience}, limit{"network", s.Network},
+		limit{"poll", s.Poll})
 }
 
 // awaitNode waits with the kubelet's own credentials, which may read its Node.

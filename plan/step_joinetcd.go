@@ -40,7 +40,8 @@ func (s JoinEtcd) Detail() string {
 
 // Check implements Step.
 func (s JoinEtcd) Check() error {
-	return checkWait(s.Restarts, limit{"startup", s.Startup}, limit{"quiet", s.Quiet}, limit{"patience", s.Patience}, limit{"poll", s.Poll})
+	return checkWait(s.Restarts, limit{"startup", s.Startup}, limit{"quiet", s.Quiet}, limit{"patience", s.Patience},
+		limit{"poll", s.Poll})
 }
 
 // joinEtcd has etcd join alone, with the settings that its manifest is to have.
