@@ -29,8 +29,8 @@ func (r *run) bootstrapped(s plan.RunPhases) bool {
 	return r.joins() && !r.wasThere(conf) && whole && durable.Exists(r.layout.At(currentPEM))
 }
 
-// joinLeft are the files that a join leaves when it is cut off, and over which kubeadm's
-// preflight stumbles when it is run again.
+// joinLeft are the files that an interrupted join leaves, and at which kubeadm's preflight
+// fails when it is run again.
 func joinLeft(l state.Layout) []string {
 	return []string{l.KubeletConf(), l.BootstrapConf(), l.CACert()}
 }

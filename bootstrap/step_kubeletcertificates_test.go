@@ -56,7 +56,7 @@ func TestKubeletClientCertificate(t *testing.T) {
 	assert.NotEmpty(t, carried)
 
 	// A second time there is nothing to do.
-	require.NoError(t, moveKubeletCertificate(b.layout))
+	require.NoError(t, certsBoard(b.layout, nil).MoveKubeletClient())
 	again, err := os.ReadFile(b.layout.KubeletConf())
 	require.NoError(t, err)
 	assert.Equal(t, string(conf), string(again))
@@ -66,7 +66,7 @@ func TestKubeletClientCertificate(t *testing.T) {
 	require.NoError(t, os.Remove(b.layout.At(currentPEM)))
 	require.NoError(t, os.Symlink(kubeletPKI+"/kubelet-client-2019-01-01-00-00-00.pem", b.layout.At(currentPEM)))
 	require.NoError(t, os.WriteFile(b.layout.KubeletConf(), before, 0o600))
-	require.NoError(t, moveKubeletCertificate(b.layout))
+	require.NoError(t, certsBoard(b.layout, nil).MoveKubeletClient())
 	assert.Equal(t, target, requireRotatable(t, b))
 }
 
@@ -158,7 +158,7 @@ func TestDamagedKubeletConf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newFakeBoard(t)
 			put(t, b.layout.KubeletConf(), c.text)
-			err := moveKubeletCertificate(b.layout)
+			err := certsBoard(b.layout, nil).MoveKubeletClient()
 			require.ErrorContains(t, err, c.want)
 			require.ErrorContains(t, err, b.layout.KubeletConf())
 			assert.NoDirExists(t, b.layout.At(kubeletPKI))
@@ -168,11 +168,11 @@ func TestDamagedKubeletConf(t *testing.T) {
 		})
 	}
 	b := newFakeBoard(t)
-	require.ErrorIs(t, moveKubeletCertificate(b.layout), os.ErrNotExist)
+	require.ErrorIs(t, certsBoard(b.layout, nil).MoveKubeletClient(), os.ErrNotExist)
 	// The owner's own file stays the owner's.
 	put(t, b.layout.KubeletConf(),
 		"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: {client-certificate: /x, "+
 			"client-key: /y}}]\n")
-	require.NoError(t, moveKubeletCertificate(b.layout))
+	require.NoError(t, certsBoard(b.layout, nil).MoveKubeletClient())
 	assert.NoDirExists(t, b.layout.At(kubeletPKI))
 }
