@@ -94,8 +94,8 @@ func (r *run) ownNode() (kubeadm.NodeOfUpgrade, error) {
 	return kubeadm.NodeOfUpgrade{}, errors.New("find the board's address: the API server's manifest does not name it")
 }
 
-// joinLeft are the files that a join leaves when it is cut off, and over which kubeadm's
-// preflight stumbles when it is run again.
+// joinLeft are the files that an interrupted join leaves, and at which kubeadm's preflight
+// fails when it is run again.
 func joinLeft(l state.Layout) []string {
 	return []string{l.KubeletConf(), l.BootstrapConf(), l.CACert()}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
+	"github.com/kubeadm-arm/kubeadm-arm/certs"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -58,7 +59,7 @@ func TestKubeletClientCertificate(t *testing.T) {
 	assert.NotEmpty(t, carried)
 
 	// A second time there is nothing to do.
-	require.NoError(t, moveKubeletCertificate(b.layout, b.layout.KubeletConf()))
+	require.NoError(t, certsBoard(b.layout, nil).MoveKubeletClient(certs.KubeletConf))
 	again, err := os.ReadFile(b.layout.KubeletConf())
 	require.NoError(t, err)
 	assert.Equal(t, string(conf), string(again))
@@ -68,7 +69,7 @@ func TestKubeletClientCertificate(t *testing.T) {
 	require.NoError(t, os.Remove(b.layout.At(currentPEM)))
 	require.NoError(t, os.Symlink(kubeletPKI+"/kubelet-client-2019-01-01-00-00-00.pem", b.layout.At(currentPEM)))
 	require.NoError(t, os.WriteFile(b.layout.KubeletConf(), before, 0o600))
-	require.NoError(t, moveKubeletCertificate(b.layout, b.layout.KubeletConf()))
+	require.NoError(t, certsBoard(b.layout, nil).MoveKubeletClient(certs.KubeletConf))
 	assert.Equal(t, target, requireRotatable(t, b))
 }
 
@@ -161,7 +162,7 @@ func TestDamagedKubeletConf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newFakeBoard(t)
 			put(t, b.layout.KubeletConf(), c.text)
-			err := moveKubeletCertificate(b.layout, b.layout.KubeletConf())
+			err := certsBoard(b.layout, nil).MoveKubeletClient(certs.KubeletConf)
 			require.ErrorContains(t, err, c.want)
 			require.ErrorContains(t, err, b.layout.KubeletConf())
 			assert.NoDirExists(t, b.layout.At(kubeletPKI))
@@ -171,11 +172,11 @@ func TestDamagedKubeletConf(t *testing.T) {
 		})
 	}
 	b := newFakeBoard(t)
-	require.ErrorIs(t, moveKubeletCertificate(b.layout, b.layout.KubeletConf()), os.ErrNotExist)
+	require.ErrorIs(t, certsBoard(b.layout, nil).MoveKubeletClient(certs.KubeletConf), os.ErrNotExist)
 	// The owner's own file stays the owner's.
 	put(t, b.layout.KubeletConf(),
 		"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: {client-certificate: /x, "+
 			"client-key: /y}}]\n")
-	require.NoError(t, moveKubeletCertificate(b.layout, b.layout.KubeletConf()))
+	require.NoError(t, certsBoard(b.layout, nil).MoveKubeletClient(certs.KubeletConf))
 	assert.NoDirExists(t, b.layout.At(kubeletPKI))
 }

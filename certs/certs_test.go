@@ -196,7 +196,7 @@ func TestWorker(t *testing.T) {
 contexts: [{name: a, context: {cluster: c, user: u}}]
 clusters: [{name: c, cluster: {server: 'https://10.0.0.1:6443', certificate-authority-data: eA==}}]
 users: [{name: u, user: {client-certificate: %[1]s, client-key: %[1]s}}]
-`, currentPEM), 0o600)
+`, KubeletClient), 0o600)
 	d := Decide(n.look(), ask(later))
 	i := slices.IndexFunc(d.Refused, func(r Refusal) bool { return r.Name == "kubelet-client" })
 	require.GreaterOrEqual(t, i, 0)
@@ -349,7 +349,7 @@ func TestSweep(t *testing.T) {
 	for _, half := range []string{
 		defaultPKI + "/etcd/..peer.key" + suffix + "123",
 		kubernetesDir + "/..admin.conf" + suffix + "9",
-		kubeletPKI + "/.kubelet.key" + suffix,
+		KubeletPKI + "/.kubelet.key" + suffix,
 	} {
 		n.put(half, []byte("half"), 0o600)
 	}

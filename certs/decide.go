@@ -153,8 +153,8 @@ func due(l Leaf, end time.Time, ask Ask) string {
 // Period is how long a certificate was meant to be valid, in hours. One of kubeadm
 // before v1.28 begins with its authority, whenever it was made: it was meant for a
 // year. A newer kubeadm backdates both by five minutes, so those of one second begin
-// together as well, and then the hours are whole. Less than a day is nobody's
-// intention, but a clock's that was wrong.
+// together as well, and then the hours are whole. Less than a day was not
+// intended, but comes from a clock that was wrong.
 func Period(old, authority *x509.Certificate) time.Duration {
 	p := old.NotAfter.Sub(old.NotBefore)
 	together := authority != nil && old.NotBefore.Equal(authority.NotBefore)

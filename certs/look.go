@@ -20,16 +20,22 @@ import (
 // kilobytes.
 const maxFile = 1 << 20
 
-// The places that kubeadm and the kubelet do not let anybody choose.
+// The places that are fixed in kubeadm and the kubelet.
 const (
 	kubernetesDir = "/etc/kubernetes"
 	defaultPKI    = "/etc/kubernetes/pki"
-	kubeletConf   = "/etc/kubernetes/kubelet.conf"
-	kubeletPKI    = "/var/lib/kubelet/pki"
-	// currentPEM is the link to the client certificate that the kubelet uses
+	kubeletConf   = KubeletConf
+	// KubeletConf is the kubelet's kubeconfig.
+	KubeletConf = "/etc/kubernetes/kubelet.conf"
+	// KubeletPKI is the kubelet's folder of certificates (its --cert-dir).
+	KubeletPKI = "/var/lib/kubelet/pki"
+	// KubeletClient is the link to the client certificate that the kubelet uses
 	// (k8s.io/client-go/util/certificate/certificate_store.go).
-	currentPEM       = kubeletPKI + "/kubelet-client-current.pem"
-	currentServerPEM = kubeletPKI + "/kubelet-server-current.pem"
+	KubeletClient    = KubeletPKI + "/kubelet-client-current.pem"
+	currentServerPEM = KubeletPKI + "/kubelet-server-current.pem"
+	// The serving certificate that the kubelet makes and signs itself.
+	servingCert = KubeletPKI + "/kubelet.crt"
+	servingKey  = KubeletPKI + "/kubelet.key"
 )
 
 // Form is how a certificate and its key are stored.
@@ -47,7 +53,7 @@ const (
 
 // Leaf is a certificate that signs no others.
 type Leaf struct {
-	// Name is kubeadm's word for it, or the kubelet's file.
+	// Name is kubeadm's name for it, or the kubelet's file.
 	Name string
 	Form Form
 	// File is the board's path of the certificate, Key of its key.
@@ -139,11 +145,11 @@ func leaves(dir string) []Leaf {
 		conf("controller-manager.conf", "the controller-manager"),
 		conf("scheduler.conf", "the scheduler"),
 		conf("kubelet.conf", "the kubelet and every static pod"),
-		{Name: "kubelet-client", Form: Bundle, File: currentPEM, Key: currentPEM, Authority: "ca",
+		{Name: "kubelet-client", Form: Bundle, File: KubeletClient, Key: KubeletClient, Authority: "ca",
 			Stops: "the kubelet and every static pod"},
 		{Name: "kubelet-server", Form: Bundle, File: currentServerPEM, Key: currentServerPEM,
 			Stops: "kubectl logs, exec, port-forward"},
-		{Name: "kubelet", Form: Pair, File: kubeletPKI + "/kubelet.crt", Key: kubeletPKI + "/kubelet.key",
+		{Name: "kubelet", Form: Pair, File: servingCert, Key: servingKey,
 			Stops: "nothing: nobody verifies it"},
 	}
 }
@@ -245,7 +251,7 @@ func (s *Seen) look(root safefile.Root) {
 		}
 	}
 	if _, err := root.Stat(bootstrapConf); err == nil {
-		s.needed[currentPEM] = "the kubelet asks for it with a bootstrap token"
+		s.needed[KubeletClient] = "the kubelet asks for it with a bootstrap token"
 	}
 	for _, dir := range []string{"manifests", "kubeadm-arm/staged", "manifests/.kubeadm-arm-staged"} {
 		for _, name := range staticPods {

@@ -83,7 +83,7 @@ func TestWorkersValidCertificate(t *testing.T) {
 	_, ok = Decide(n.look(), ask(later)).refusal("kubelet-client")
 	assert.True(t, ok)
 	// One that cannot be read is for a token, too: a worker has no kubeadm init.
-	require.NoError(t, os.Truncate(n.root+kubeletPKI+"/kubelet-client-2025-03-01-12-00-00.pem", 0))
+	require.NoError(t, os.Truncate(n.root+KubeletPKI+"/kubelet-client-2025-03-01-12-00-00.pem", 0))
 	r, ok := Decide(n.look(), ask(born)).refusal("kubelet-client")
 	require.True(t, ok)
 	assert.Equal(t, WorkerHint, r.Do)
@@ -185,16 +185,16 @@ func TestOwnersServingCertificate(t *testing.T) {
 	n := newNode(t, "ECDSA-P256")
 	own := n.authority("Company CA", "company")
 	cert, key := n.leaf(own, "shed", "company")
-	n.put(kubeletPKI+"/kubelet.crt", cert, 0o644)
-	n.put(kubeletPKI+"/kubelet.key", key, 0o600)
+	n.put(KubeletPKI+"/kubelet.crt", cert, 0o644)
+	n.put(KubeletPKI+"/kubelet.key", key, 0o600)
 	r, ok := Decide(n.look(), ask(later)).refusal("kubelet")
 	require.True(t, ok)
 	assert.Equal(t, "it was signed by Company CA", r.Why)
 	// The kubelet's own is signed by an authority that it has thrown away
 	// (k8s.io/client-go/util/cert.GenerateSelfSignedCertKey).
 	cert, key = n.leaf(n.authority("shed-ca@1764579600", "shed"), "shed@1764579601", "")
-	n.put(kubeletPKI+"/kubelet.crt", cert, 0o644)
-	n.put(kubeletPKI+"/kubelet.key", key, 0o600)
+	n.put(KubeletPKI+"/kubelet.crt", cert, 0o644)
+	n.put(KubeletPKI+"/kubelet.key", key, 0o600)
 	assert.True(t, Decide(n.look(), ask(later)).Renews("kubelet"))
 }
 
@@ -204,7 +204,7 @@ func TestMissing(t *testing.T) {
 		"apiserver":      defaultPKI + "/apiserver.crt", // a power cut during kubeadm's renewal
 		"scheduler.conf": "/etc/kubernetes/scheduler.conf",
 		"kubelet.conf":   kubeletConf,
-		"kubelet-client": kubeletPKI + "/kubelet-client-2025-03-01-12-00-00.pem", // the link stays
+		"kubelet-client": KubeletPKI + "/kubelet-client-2025-03-01-12-00-00.pem", // the link stays
 	} {
 		n := newNode(t, "ECDSA-P256")
 		n.put("/etc/kubernetes/manifests/kube-scheduler.yaml", []byte(`spec:
@@ -224,7 +224,7 @@ func TestMadeAgain(t *testing.T) {
 	n := node{t, inMemory(t), "/srv/my pki", "ECDSA-P256", Year}
 	n.make()
 	cert, key := n.leaf(n.authority("kubernetes", "ca"), "system:node:shed", "system:nodes")
-	n.put(kubeletPKI+"/kubelet-client-2025-03-01-12-00-00.pem", slices.Concat(cert, key), 0o600)
+	n.put(KubeletPKI+"/kubelet-client-2025-03-01-12-00-00.pem", slices.Concat(cert, key), 0o600)
 	do := func(name, file string) string {
 		require.NoError(t, os.Truncate(n.root+file, 0))
 		r, _ := Decide(n.look(), ask(born)).refusal(name)
@@ -238,7 +238,7 @@ func TestMadeAgain(t *testing.T) {
 		"sudo rm -f '/srv/my pki/front-proxy-client.crt' '/srv/my pki/front-proxy-client.key' && "+
 			"sudo kubeadm init phase certs front-proxy-client"+dir)
 	// The kubelet does not start with one of the two (k8s.io/client-go/util/cert.CanReadCertAndKey).
-	assert.Contains(t, do("kubelet", kubeletPKI+"/kubelet.crt"), "kubelet.crt "+kubeletPKI+"/kubelet.key &&")
+	assert.Contains(t, do("kubelet", KubeletPKI+"/kubelet.crt"), "kubelet.crt "+KubeletPKI+"/kubelet.key &&")
 	assert.Contains(t, do("kubelet.conf", "/etc/kubernetes/kubelet.conf"), "--node-name shed")
 }
 
@@ -331,7 +331,7 @@ func TestWorkerWaitsForItsCertificate(t *testing.T) {
 	require.NoError(t, err)
 	r, ok := Decide(n.look(), ask(born)).refusal("kubelet-client")
 	require.True(t, ok)
-	assert.Equal(t, currentPEM+" is not there, and the kubelet asks for it with a bootstrap token", r.Why)
+	assert.Equal(t, KubeletClient+" is not there, and the kubelet asks for it with a bootstrap token", r.Why)
 	assert.Equal(t, WorkerHint, r.Do)
 }
 

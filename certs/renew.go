@@ -290,6 +290,9 @@ type newFile struct {
 	old []string
 }
 
+// bundleTime ends the name of a file that the kubelet finds through a link.
+const bundleTime = "-2006-01-02-15-04-05.pem"
+
 // files are what new certificates come to on the disk.
 func (b Board) files(all []made) ([]newFile, error) {
 	var files []newFile
@@ -316,7 +319,7 @@ func (b Board) files(all []made) ([]newFile, error) {
 			}
 			dir := path.Dir(l.File)
 			name := strings.TrimSuffix(path.Base(l.File), "-current.pem")
-			fresh := path.Join(dir, name+b.Now().UTC().Format("-2006-01-02-15-04-05.pem"))
+			fresh := path.Join(dir, name+b.Now().UTC().Format(bundleTime))
 			old := []string{path.Join(dir, path.Base(target))}
 			files = append(files,
 				newFile{path: fresh, text: slices.Concat(m.cert, m.key), like: l.File, secret: true, old: old},

@@ -75,33 +75,41 @@ func (s signer) reissue(old *x509.Certificate, now time.Time, period time.Durati
 	if err != nil {
 		return nil, nil, err
 	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 126))
-	if err != nil {
-		return nil, nil, err
-	}
 	t := &x509.Certificate{
-		SerialNumber: serial.Add(serial, big.NewInt(1)),
-		RawSubject:   old.RawSubject, DNSNames: old.DNSNames, IPAddresses: old.IPAddresses,
+		RawSubject: old.RawSubject, DNSNames: old.DNSNames, IPAddresses: old.IPAddresses,
 		URIs: old.URIs, EmailAddresses: old.EmailAddresses,
 		NotBefore: now.Add(-backdate).UTC(), NotAfter: now.Add(period).UTC(),
-		KeyUsage: old.KeyUsage, ExtKeyUsage: old.ExtKeyUsage, BasicConstraintsValid: true,
+		KeyUsage: old.KeyUsage, ExtKeyUsage: old.ExtKeyUsage,
 	}
-	parent, by := t, crypto.Signer(private)
 	if s.cert != nil {
-		parent, by = s.cert, s.key
 		// A second later, so that Period does not take it for one of an old kubeadm.
-		if first := parent.NotBefore.Add(time.Second); t.NotBefore.Before(first) {
+		if first := s.cert.NotBefore.Add(time.Second); t.NotBefore.Before(first) {
 			t.NotBefore = first
 		}
-		if t.NotAfter.After(parent.NotAfter) {
-			t.NotAfter = parent.NotAfter
+		if t.NotAfter.After(s.cert.NotAfter) {
+			t.NotAfter = s.cert.NotAfter
 		}
+	}
+	cert, err = s.sign(t, private)
+	return cert, key, err
+}
+
+// sign makes a certificate for a key, with a serial number, and returns its PEM.
+func (s signer) sign(t *x509.Certificate, private crypto.Signer) ([]byte, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 126))
+	if err != nil {
+		return nil, err
+	}
+	t.SerialNumber, t.BasicConstraintsValid = serial.Add(serial, big.NewInt(1)), true
+	parent, by := t, private
+	if s.cert != nil {
+		parent, by = s.cert, s.key
 	}
 	der, err := x509.CreateCertificate(rand.Reader, t, parent, private.Public(), by)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), key, nil
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }
 
 // firstCertificate parses the first certificate of a PEM text.

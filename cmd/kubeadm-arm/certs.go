@@ -19,7 +19,7 @@ import (
 )
 
 // certsCommand is `kubeadm-arm certs`; every word that is not in it is kubeadm's. kubeadm
-// itself refuses `certs renew` without a name, so nothing of its own is taken away.
+// itself refuses `certs renew` without a name, so none of its commands is hidden.
 func certsCommand() *command {
 	root := rootFlag("look at the files below this folder instead, such as a mounted card")
 	hold := ownFlag{name: "hold", value: "DURATION", def: holdPatience.String(),
@@ -108,7 +108,7 @@ func (v invocation) interruptible(do func(context.Context) error) error {
 	stop := v.listen()
 	defer stop.close()
 	err := do(stop.ctx)
-	if interrupted := stop.interrupted("run it again: it goes on where it was"); err != nil && interrupted != nil {
+	if interrupted := stop.interrupted("run it again: it continues where it stopped"); err != nil && interrupted != nil {
 		return interrupted
 	}
 	return err
@@ -179,7 +179,7 @@ func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask c
 	if err != nil {
 		return err
 	}
-	// The journal goes last: until then a new call or the next start restarts, too.
+	// The journal is removed last: until then a new call or the next start restarts, too.
 	if b.Pending() {
 		if err := v.restartAll(ctx); err != nil {
 			return err
@@ -262,11 +262,8 @@ func (v invocation) sayKept(dir string) {
 
 // kubeadmFor finds the real kubeadm and what is known of its version.
 func (v invocation) kubeadmFor(ctx context.Context, o options) (string, kubeadm.Behaviour, error) {
-	path, err := v.realKubeadm(o.text("arm-kubeadm"))
+	path, err := v.runnableKubeadm(o.text("arm-kubeadm"))
 	if err != nil {
-		return "", kubeadm.Behaviour{}, err
-	}
-	if err := refuseIllegal(path); err != nil {
 		return "", kubeadm.Behaviour{}, err
 	}
 	b, err := v.askBehaviour(ctx, path)
@@ -360,7 +357,7 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 		printable.Fprintln(v.stdout, "the kubelet's certificate is valid, and it renews that itself: the token is not used")
 		return b.EndBootstrap() // that of a run that was interrupted
 	}
-	printable.Fprintln(v.stdout, "the kubelet has a bootstrap")
+	printable.Fprintln(v.stdout, "the kubelet has a bootstrap kubeconfig")
 	v.sayKept(kept)
 	if err := v.restartKubelet(ctx, " --token-stdin"); err != nil {
 		return err
@@ -457,7 +454,7 @@ func (v invocation) runCertsBoot(o options) error {
 	})
 }
 
-// awaitClock waits until the clock is right, for so long at most, and not at all where
+// awaitClock waits until the clock is right, at most for patience, and not at all where
 // the kubelet runs already.
 func (v invocation) awaitClock(ctx context.Context, seen certs.Seen, patience time.Duration) (certs.Clock, error) {
 	read := func() certs.Clock { return certs.ReadClock("/", seen, time.Now(), certs.Synchronized()) }
