@@ -41,8 +41,7 @@ type CheckInput struct {
 	// Now is the board's clock, which certificates are judged by; zero is not
 	// looked at.
 	Now time.Time
-	// Anyway goes on with an interrupted run although the board looks like
-	// another one.
+	// Anyway resumes an interrupted run although the board looks like another one.
 	Anyway bool
 	// Resume goes on with an interrupted run, also where that had changed nothing
 	// yet: what its plan was made from, such as a profile, is not asked for again.
@@ -51,7 +50,7 @@ type CheckInput struct {
 
 // Check looks whether a run can begin, changing nothing. It returns the journal
 // of an interrupted run of the same request to go on with, or nil. Everything
-// that speaks against is a [*state.RefusedError].
+// that prevents it is a [*state.RefusedError].
 func Check(l state.Layout, in CheckInput) (*journal.Journal, error) {
 	if err := state.Check(l); err != nil {
 		return nil, err
@@ -81,7 +80,7 @@ func Check(l state.Layout, in CheckInput) (*journal.Journal, error) {
 	}
 	files, err := files(l)
 	if err != nil {
-		return nil, state.Refuse(state.ForeignManifests, err, "look what is in it, and move what does not belong there away")
+		return nil, state.Refuse(state.ForeignManifests, err, "look what is in it, and move away what does not belong there")
 	}
 	if err := refuseSpecial(l, files); err != nil {
 		return nil, err
@@ -117,9 +116,9 @@ func mayBegin(l state.Layout, in CheckInput) error {
 }
 
 // refuseSpecial refuses pipes and the like below /etc/kubernetes where kubeadm reads or
-// writes files. Sockets of plugins, such as a KMS's, are called otherwise.
+// writes files. Sockets of plugins, such as a KMS's, have other names.
 func refuseSpecial(l state.Layout, files []string) error {
-	all := []string{l.KubeletConfig(), l.At("/var/lib/kubelet/kubeadm-flags.env")}
+	all := []string{l.KubeletConfig(), l.KubeletFlags()}
 	for _, f := range files {
 		if slices.Contains([]string{".conf", ".yaml", ".crt", ".key", ".pub"}, filepath.Ext(f)) {
 			all = append(all, filepath.Join(l.Kubernetes(), f))
@@ -172,7 +171,7 @@ func checkFresh(l state.Layout, ignore []string) error {
 	return manifests.CheckForeign(l)
 }
 
-// contains is kubeadm's own comparison: check names know no case.
+// contains is kubeadm's own comparison: names of checks are compared without case.
 func contains(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, name) })
 }
@@ -211,7 +210,7 @@ func checkSpace(l state.Layout) error {
 }
 
 // otherInit refuses to run beside a kubeadm that is setting the board up. Only root's
-// can: what a user's process calls itself keeps nobody from work.
+// processes count: a user's process can take any name.
 func otherInit(l state.Layout) error {
 	self, _ := os.Stat("/proc/self/exe")
 	proc := linux.Proc(l.Proc())
@@ -242,7 +241,7 @@ func otherInit(l state.Layout) error {
 		if p.Zombie() || !proc.Trusted(p) {
 			continue
 		}
-		return state.Refuse(state.Locked, fmt.Errorf("a kubeadm is at work on this board (pid %s: kubeadm %s)", id, verb),
+		return state.Refuse(state.Locked, fmt.Errorf("a kubeadm is running on this board (pid %s: kubeadm %s)", id, verb),
 			"wait until it has ended")
 	}
 	return nil

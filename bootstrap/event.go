@@ -15,7 +15,7 @@ const (
 )
 
 // An Event is something to show to the owner while a plan is carried out. How it
-// is shown is the terminal's business.
+// is shown is for the caller to decide.
 type Event struct {
 	Time time.Time `json:"time"`
 	Kind EventKind `json:"kind"`

@@ -52,7 +52,7 @@ func (r *run) stageLaterStarts() error {
 	return manifests.WriteBootList(r.layout, names)
 }
 
-// putBack releases everything that is staged when a run ends badly.
+// putBack releases everything that is staged when a run fails.
 func (r *run) putBack() error {
 	released, err := manifests.ReleaseAll(r.layout)
 	r.outcome.Released = released
@@ -67,8 +67,8 @@ func (r *run) putBack() error {
 
 // tidy removes what only a run needs. The copy of the configuration with its
 // secrets and the lock go before the journal, so that they are never left behind: as
-// long as there is a journal, a repetition comes here again. Who takes the lock
-// meanwhile finds a run with nothing left to do.
+// long as there is a journal, a repeated run comes here again. Another process that takes the
+// lock meanwhile finds a run with nothing left to do.
 func tidy(l state.Layout) error {
 	if err := manifests.RemoveUnit(l); err != nil {
 		return fmt.Errorf("tidy up: %w", err)
@@ -83,7 +83,7 @@ func tidy(l state.Layout) error {
 	}
 	removeTemps(l)
 	manifests.RemoveFolders(l)
-	// Goes only when it is empty.
+	// Removed only when it is empty.
 	_ = os.Remove(l.State())
 	return nil
 }

@@ -1,10 +1,17 @@
 package bootstrap
 
 import (
+	"context"
+	"errors"
+	"os"
+	"regexp"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -18,19 +25,77 @@ func (r *run) joinsControlPlane() bool {
 }
 
 // bootstrapped reports whether a join's step is to start a kubelet that has its certificate
-// already: then kubeadm has nothing left to do in it that this program does not do as well, and
-// running it again would fail, because the Node of this name is Ready.
+// and runs already: then kubeadm has nothing left to do in it that this program does not do as
+// well, and running it again would fail, because the Node of this name is Ready.
 func (r *run) bootstrapped(s plan.RunPhases) bool {
 	if len(s.Keep) > 0 && !slices.Contains(s.Keep, "kubelet-start") {
 		return false
 	}
 	conf := r.layout.KubeletConf()
 	_, _, whole := kubeconfigCA(conf)
-	return r.joins() && !r.wasThere(conf) && whole && durable.Exists(r.layout.At(currentPEM))
+	return r.joins() && !r.wasThere(conf) && whole && durable.Exists(r.layout.At(currentPEM)) && r.kubeletStarted()
 }
 
-// joinLeft are the files that a join leaves when it is cut off, and over which kubeadm's
-// preflight stumbles when it is run again.
+// kubeletStarted reports whether kubeadm has started the kubelet: it stops it before it writes
+// the kubelet's configuration and flags (cmd/kubeadm/app/cmd/phases/join/kubelet.go).
+func (r *run) kubeletStarted() bool {
+	for _, path := range []string{r.layout.KubeletConfig(), r.layout.KubeletFlags()} {
+		if info, err := os.Stat(path); err != nil || info.Size() == 0 { // empty after a power cut
+			return false
+		}
+	}
+	_, runs := r.waiter.Processes.Newest("kubelet")
+	return runs
+}
+
+// configureInit writes the configuration for initPhase: the cluster's, and this node's. startup
+// is the timeout that startup probes follow, 0 for kubeadm's.
+func (r *run) configureInit(cluster *kubeadm.Config, startup time.Duration) error {
+	version, err := kubeadm.ParseVersion(cluster.Cluster("kubernetesVersion"))
+	if err != nil {
+		return err
+	}
+	node, err := r.ownNode()
+	if err != nil {
+		return err
+	}
+	config, err := kubeadm.ManifestsConfig(cluster, version, node, startup, "")
+	if err != nil {
+		return err
+	}
+	return r.layout.FS.WriteFile(r.layout.ManifestsConfig(), config, 0o600)
+}
+
+// initPhase runs a phase of kubeadm init that a join has none for.
+func (r *run) initPhase(ctx context.Context, w *work, phase ...string) error {
+	args := append([]string{"init", "phase"}, phase...)
+	res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: append(args, "--config="+r.layout.ManifestsConfig()),
+		Env: r.Env, Output: kubeadm.PhaseLines(w.tell, r.Output), Signal: r.Signal})
+	r.outcome.KubeadmCPU += res.CPU
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+var securePort = regexp.MustCompile(`--secure-port=(\d+)`)
+
+// ownNode is the node with the address and the port that kubeadm has chosen for its API server.
+func (r *run) ownNode() (kubeadm.NodeOfUpgrade, error) {
+	for _, path := range r.manifestPlaces(plan.APIServer) {
+		text, err := safefile.Read(path, state.MaxFile)
+		address, port := advertised.FindSubmatch(text), securePort.FindSubmatch(text)
+		if err != nil || address == nil || port == nil {
+			continue
+		}
+		n, err := strconv.Atoi(string(port[1]))
+		return kubeadm.NodeOfUpgrade{Name: r.nodeName(), AdvertiseAddress: string(address[1]), BindPort: n}, err
+	}
+	return kubeadm.NodeOfUpgrade{}, errors.New("find the board's address: the API server's manifest does not name it")
+}
+
+// joinLeft are the files that an interrupted join leaves, and at which kubeadm's preflight
+// fails when it is run again.
 func joinLeft(l state.Layout) []string {
 	return []string{l.KubeletConf(), l.BootstrapConf(), l.CACert()}
 }

@@ -50,8 +50,6 @@ func newJoinBoard(t *testing.T) *joinBoard {
 		fmt.Fprint(w, answer)
 	}))
 	t.Cleanup(b.server.Close)
-	put(t, b.layout.Proc()+"/200/cmdline", "/usr/bin/kubelet\x00--config\x00")
-	put(t, b.layout.Proc()+"/200/stat", "200 (kubelet) S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 5 1 1 1\n")
 	return b
 }
 
@@ -62,6 +60,7 @@ const (
 
 // bootstrapKubelet leaves what a kubelet leaves once its certificate is signed.
 func (b *joinBoard) bootstrapKubelet() {
+	b.startKubelet()
 	boardtest.Pair(b.t, b.layout.At(kubeletPKI+"/x"), nil)
 	cert, err := os.ReadFile(b.layout.At(kubeletPKI + "/x.crt"))
 	require.NoError(b.t, err)
@@ -76,6 +75,14 @@ contexts: [{name: c, context: {cluster: k, user: u}}]
 clusters: [{name: k, cluster: {server: "%s", certificate-authority-data: %s}}]
 users: [{name: u, user: {client-certificate: %[3]s, client-key: %[3]s}}]
 `, b.server.URL, data, currentPEM))
+}
+
+// startKubelet leaves what kubelet-start does.
+func (b *joinBoard) startKubelet() {
+	put(b.t, b.layout.KubeletConfig(), "kind: KubeletConfiguration\n")
+	put(b.t, b.layout.KubeletFlags(), "KUBELET_KUBEADM_ARGS=\"\"\n")
+	put(b.t, b.layout.Proc()+"/200/cmdline", "/usr/bin/kubelet\x00--config\x00")
+	put(b.t, b.layout.Proc()+"/200/stat", "200 (kubelet) S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 5 1 1 1\n")
 }
 
 // options are those of a join. kubeadm leaves its files and, when works says so at this call,

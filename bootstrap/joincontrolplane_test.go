@@ -19,10 +19,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/boardtest"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/cluster"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/roottest"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -49,6 +51,9 @@ type haBoard struct {
 	joins int
 	// keeps has etcd refuse a removal, mute loses the answer to one.
 	keeps, mute bool
+	// externalCA keeps the cluster's key away; tears ends the first kubeadm that makes kubelet.conf in
+	// the middle, and startFails the first that starts the kubelet once it has.
+	externalCA, tears, startFails bool
 }
 
 func newHABoard(t *testing.T) *haBoard {
@@ -120,8 +125,11 @@ func (b *haBoard) etcd(w http.ResponseWriter, r *http.Request) {
 // kubeadmJoin is a kubeadm that does what those phases do that are not skipped.
 func (b *haBoard) kubeadmJoin(_ context.Context, c kubeadm.Command) (kubeadm.Result, error) {
 	b.calls = append(b.calls, c.Args)
-	if c.Args[0] == "init" {
+	switch strings.Join(c.Args[:min(4, len(c.Args))], " ") {
+	case "init phase etcd local":
 		return kubeadm.Result{}, b.MakeManifest(plan.Etcd)
+	case "init phase kubeconfig kubelet":
+		return kubeadm.Result{}, b.signKubelet(c.Args[4:])
 	}
 	args, err := kubeadm.Join.Parse(c.Args[1:])
 	require.NoError(b.t, err)
@@ -134,7 +142,16 @@ func (b *haBoard) kubeadmJoin(_ context.Context, c kubeadm.Command) (kubeadm.Res
 	}
 	if slices.Contains(phases, "kubelet-start") {
 		put(b.t, b.layout.BootstrapConf(), "users: []\n")
-		b.bootstrapKubelet()
+		if b.startKubelet(); durable.Exists(b.layout.KubeletConf()) {
+			b.requireSigned()
+		} else {
+			b.bootstrapKubelet()
+		}
+		if b.startFails {
+			b.startFails = false
+			return kubeadm.Result{}, &kubeadm.CommandError{Command: c.String(), ExitCode: 1, Tail: "error: timed out\n",
+				Err: errors.New("exit status 1")}
+		}
 	}
 	if slices.Contains(phases, "etcd-join") {
 		b.joins++
@@ -147,9 +164,58 @@ func (b *haBoard) kubeadmJoin(_ context.Context, c kubeadm.Command) (kubeadm.Res
 		"created:\n")}, nil
 }
 
-// prepare leaves what control-plane-prepare does.
+// signKubelet leaves what init's phase kubeconfig kubelet does, in the folder that it is given.
+func (b *haBoard) signKubelet(flags []string) error {
+	dir, inDir := strings.CutPrefix(flags[0], "--kubeconfig-dir=")
+	config, inFile := strings.CutPrefix(flags[1], "--config=")
+	require.True(b.t, inDir && inFile && len(flags) == 2, flags)
+	text, err := os.ReadFile(config)
+	require.NoError(b.t, err)
+	for _, want := range []string{"name: bpi\n", "advertiseAddress: 10.0.0.2\n", "bindPort: 1\n",
+		"encryptionAlgorithm: ECDSA-P256\n", "kubernetesVersion: v1.37.2\n", "controlPlaneEndpoint: cp:6443\n"} {
+		require.Contains(b.t, string(text), want)
+	}
+	path := filepath.Join(dir, "kubelet.conf")
+	require.NoFileExists(b.t, path, "kubeadm keeps what it finds, and stumbles over a half")
+	if b.tears {
+		b.tears = false
+		put(b.t, path, "clusters: [")
+		return errors.New("killed")
+	}
+	pki := b.layout.At("/etc/kubernetes/pki/")
+	data := func(path string) []byte {
+		text, err := os.ReadFile(path)
+		require.NoError(b.t, err)
+		text, err = json.Marshal(text)
+		require.NoError(b.t, err)
+		return text
+	}
+	boardtest.Pair(b.t, filepath.Join(dir, "x"), nil)
+	put(b.t, path, fmt.Sprintf(`current-context: c
+contexts: [{name: c, context: {cluster: k, user: u}}]
+clusters: [{name: k, cluster: {server: "%s", certificate-authority-data: %s}}]
+users: [{name: u, user: {client-certificate-data: %s, client-key-data: %s}}]
+`, b.server.URL, data(pki+"/etcd/ca.crt"), data(filepath.Join(dir, "x.crt")), data(filepath.Join(dir, "x.key"))))
+	return errors.Join(os.Remove(filepath.Join(dir, "x.crt")), os.Remove(filepath.Join(dir, "x.key")))
+}
+
+// requireSigned: the kubelet finds a certificate that it can renew, as after init. The link to it
+// leads out of the test's folder, and is made one that does not.
+func (b *haBoard) requireSigned() {
+	link := b.layout.At(currentPEM)
+	if target, err := os.Readlink(link); err == nil && filepath.IsAbs(target) {
+		requireRotatable(b.t, b.fakeBoard)
+		require.NoError(b.t, errors.Join(os.Remove(link), os.Symlink(filepath.Base(target), link)))
+	}
+}
+
+// prepare leaves what control-plane-prepare does: no kubelet.conf.
 func (b *haBoard) prepare() {
 	b.MakePKI()
+	require.NoError(b.t, os.Remove(b.layout.KubeletConf()))
+	if b.externalCA {
+		require.NoError(b.t, os.Remove(b.layout.At("/etc/kubernetes/pki/ca.key")))
+	}
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: b.server.Certificate().Raw})
 	put(b.t, b.layout.At("/etc/kubernetes/pki/etcd/ca.crt"), string(ca))
 	data, err := json.Marshal(ca)
@@ -233,6 +299,12 @@ func (b *haBoard) requireJoined() {
 	require.Len(b.t, entries, 1)
 	require.Equal(b.t, "patches", entries[0].Name())
 	require.NoFileExists(b.t, b.layout.BootstrapConf(), "it holds the token")
+	require.FileExists(b.t, b.layout.KubeletFlags(), "kubelet-start has run")
+	if !b.externalCA {
+		files, err := filepath.Glob(b.layout.At(kubeletPKI + "/*"))
+		require.NoError(b.t, err)
+		require.Len(b.t, files, 4)
+	}
 }
 
 // A control plane joins: etcd alone, while nothing else runs, and no process has a secret in
@@ -256,6 +328,47 @@ func TestJoinControlPlane(t *testing.T) {
 	assert.True(t, etcd >= 0 && api > etcd && !slices.Contains(b.Seen, plan.APIServer), "started one after the other: %v",
 		b.Seen)
 	assert.NotContains(t, b.asked, "promote", "kubeadm has done it")
+}
+
+// A control plane signs its kubelet's certificate, and the kubelet asks for none; without the
+// cluster's key it does.
+func TestJoinControlPlaneSignsKubeletCertificate(t *testing.T) {
+	for _, external := range []bool{false, true} {
+		b := newHABoard(t)
+		b.externalCA = external
+		o := b.haOptions()
+		var notes []string
+		o.Tell = func(e Event) {
+			if e.Kind == Note {
+				notes = append(notes, e.Detail)
+			}
+		}
+		_, err := Run(t.Context(), o)
+		require.NoError(t, err)
+		b.requireJoined()
+		signs := slices.ContainsFunc(b.calls, func(c []string) bool { return slices.Contains(c, "kubeconfig") })
+		assert.Equal(t, !external, signs)
+		assert.Equal(t, external, strings.Contains(strings.Join(notes, "\n"), "the kubelet asks the cluster"))
+	}
+}
+
+// The half of a kubelet.conf is no obstacle, and a kubelet.conf is no sign that the kubelet was
+// started.
+func TestJoinControlPlaneTornKubeletConf(t *testing.T) {
+	b := newHABoard(t)
+	b.tears = true
+	_, err := Run(t.Context(), b.haOptions())
+	require.ErrorContains(t, err, "make the kubelet's certificates")
+	require.NoFileExists(t, b.layout.KubeletConf())
+	o := b.haOptions()
+	o.Resume, err = Check(b.layout, o.Check)
+	require.NoError(t, err)
+	b.startFails = true
+	_, err = Run(t.Context(), o)
+	require.NoError(t, err)
+	b.requireJoined()
+	starts := slices.DeleteFunc(slices.Clone(b.ran), func(p []string) bool { return !slices.Contains(p, "kubelet-start") })
+	assert.Len(t, starts, 1, "what it gave up after the start is no reason to start it again")
 }
 
 // What kubeadm gives up is gone on with where it stands: a member that is added is not added
@@ -346,6 +459,22 @@ func TestLeave(t *testing.T) {
 		require.NoError(t, err)
 		assert.Nil(t, m, "a reset that is repeated has nothing to remove")
 	}
+}
+
+// A cluster may have its certificates in a folder of its own.
+func TestLeaveWithOtherCertificatesDir(t *testing.T) {
+	b := joined(t)
+	require.NoError(t, os.Rename(b.layout.At("/etc/kubernetes/pki"), b.layout.At("/etc/certs")))
+	text, err := os.ReadFile(b.layout.Manifest(plan.APIServer))
+	require.NoError(t, err)
+	put(t, b.layout.Manifest(plan.APIServer), strings.Replace(string(text), "    - --secure-port=1\n",
+		"    - --secure-port=1\n    - --client-ca-file=/etc/certs/ca.crt\n", 1))
+	assert.Len(t, EtcdMembers(t.Context(), b.layout), 2)
+	m, err := FindMembership(t.Context(), b.layout)
+	require.NoError(t, err)
+	require.NotNil(t, m)
+	require.NoError(t, m.Leave(t.Context()))
+	assert.Len(t, b.members, 1)
 }
 
 // A member that a join has only added leaves, too: etcd takes one that learns at a time, so it

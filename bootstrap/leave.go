@@ -49,8 +49,7 @@ func FindMembership(ctx context.Context, l state.Layout) (*Membership, error) {
 		return nil, nil
 	}
 	m := &Membership{Peer: "https://" + net.JoinHostPort(address, "2380")}
-	waiter := await.Waiter{Layout: l, Certificates: l.Certificates(nil, kubeadm.Args{})}
-	m.etcd = waiter.Etcd()
+	m.etcd = etcdOf(l)
 	all, err := m.etcd.Members(ctx)
 	if err != nil {
 		m.etcd.Close()
@@ -70,6 +69,22 @@ func FindMembership(ctx context.Context, l state.Layout) (*Membership, error) {
 	}
 	m.etcd.Without(m.Peer)
 	return m, nil
+}
+
+var clientCA = regexp.MustCompile(`--client-ca-file=(/\S*)/ca\.crt`)
+
+// etcdOf asks the members of etcd, with certificates from the folder that kubeadm's manifest of
+// the API server names: a cluster may have one of its own.
+func etcdOf(l state.Layout) *await.Etcd {
+	dir := l.Certificates(nil, kubeadm.Args{})
+	for _, path := range []string{l.Manifest(plan.APIServer), manifests.StagedAt(l, plan.APIServer)} {
+		text, err := safefile.Read(path, state.MaxFile)
+		if found := clientCA.FindSubmatch(text); err == nil && found != nil {
+			dir = l.At(string(found[1]))
+			break
+		}
+	}
+	return (&await.Waiter{Layout: l, Certificates: dir}).Etcd()
 }
 
 // ownMember is the address that the board's etcd has, or was about to get, and whether there are
@@ -110,7 +125,7 @@ func EtcdMembers(ctx context.Context, l state.Layout) (all []EtcdMember) {
 	if !durable.Exists(l.Manifest(plan.Etcd)) || !durable.Exists(l.AdminConf()) {
 		return nil
 	}
-	etcd := (&await.Waiter{Layout: l, Certificates: l.Certificates(nil, kubeadm.Args{})}).Etcd()
+	etcd := etcdOf(l)
 	defer etcd.Close()
 	members, err := etcd.Members(ctx)
 	if err != nil {

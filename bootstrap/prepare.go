@@ -21,14 +21,14 @@ func (r *run) checkAgain() error {
 		return err
 	}
 	if (j == nil) != (r.Resume == nil) || j != nil && (j.Done != r.Resume.Done || j.Begun != r.Resume.Begun) {
-		return state.Refuse(state.Locked, errors.New("another kubeadm-arm was at work on this board meanwhile"),
+		return state.Refuse(state.Locked, errors.New("another kubeadm-arm was running on this board meanwhile"),
 			"look what it did with: kubeadm-arm status")
 	}
 	return nil
 }
 
-// prepare writes the first journal and kubeadm's configuration, and brings the board of
-// an interrupted run to where it was.
+// prepare writes the first journal and kubeadm's configuration, and restores the state in
+// which an interrupted run stopped.
 func (r *run) prepare(ctx context.Context) error {
 	removeTemps(r.layout)
 	if r.journal = r.Resume; r.journal == nil {

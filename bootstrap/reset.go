@@ -13,10 +13,10 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// Abort gives an interrupted run up: staged manifests are put back, and the
-// journal, the configuration's copy, the unit and the lock go. What kubeadm made
-// stays, and so do the manifests' scaled probes, without which a slow board
-// could not hold its control plane. It needs no readable journal.
+// Abort gives an interrupted run up: staged manifests are put back, and the journal, the
+// configuration's copy, the unit and the lock are removed. What kubeadm made stays, and so
+// do the manifests' scaled probes, without which a control plane would not stay up on a
+// slow board. It needs no readable journal.
 func Abort(l state.Layout) (released []string, err error) {
 	if !durable.Exists(l.State()) && len(manifests.Staged(l)) == 0 {
 		return nil, state.Refuse(state.NotRecorded, errNothingToResume, "nothing of kubeadm-arm's is there to be put back")
@@ -24,14 +24,11 @@ func Abort(l state.Layout) (released []string, err error) {
 	if err := manifests.Releasable(l); err != nil {
 		return nil, err
 	}
-	unlock, err := state.Enter(l)
+	unlock, err := enter(l)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if err := otherInit(l); err != nil {
-		return nil, err
-	}
 	if released, err = manifests.ReleaseAll(l); err != nil {
 		return released, fmt.Errorf("put staged manifests back: %w", err)
 	}
@@ -41,18 +38,27 @@ func Abort(l state.Layout) (released []string, err error) {
 	return released, tidy(l)
 }
 
+// enter takes the lock, where no kubeadm is changing the board.
+func enter(l state.Layout) (unlock func(), err error) {
+	if unlock, err = state.Enter(l); err != nil {
+		return nil, err
+	}
+	if err := otherInit(l); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
 // TurnBack has an interrupted upgrade go back to the version before it: its journal becomes
-// that of the way back, to be gone on with like any other. It returns nil where there is
-// nothing to take back, and Abort is enough.
+// that of the way back, which is resumed like any other. It returns nil where nothing has to
+// be undone, and Abort is enough.
 func TurnBack(l state.Layout) (*journal.Journal, error) {
-	unlock, err := state.Enter(l)
+	unlock, err := enter(l)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if err := otherInit(l); err != nil {
-		return nil, err
-	}
 	j, err := Interrupted(l)
 	if err != nil || j.Plan.GoesBack {
 		return j, err

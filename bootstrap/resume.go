@@ -27,12 +27,12 @@ const startAfresh = "to give the interrupted run up: kubeadm-arm abort; to remov
 // kubeadm's preflight checks failed.
 func untouched(l state.Layout, j *journal.Journal) bool {
 	if j.Plan.GoesBack {
-		return false // there is what it takes back
+		return false // the way back has something to undo
 	}
 	for _, step := range j.Plan.Steps[:j.Done] {
 		switch step := step.(type) {
-		case plan.TuneServices: // drop-ins bind nobody: the next run writes them anew
-		case plan.KubeletCertificates: // nor does a serving certificate
+		case plan.TuneServices: // drop-ins do not matter: the next run writes them anew
+		case plan.KubeletCertificates: // nor does a serving certificate matter
 			if step.Client {
 				return false
 			}
@@ -133,8 +133,8 @@ func addressStays(l state.Layout, have []string) error {
 }
 
 // clockFits refuses to go on when the certificates are not valid at the board's
-// present time: a board without a battery makes them in 1970, and then the
-// network brings the time.
+// present time: a board without a battery-backed clock may make them in 1970, before its
+// time is synchronized.
 func clockFits(l state.Layout, command kubeadm.Verb, now time.Time) error {
 	if now.IsZero() {
 		return nil
@@ -163,8 +163,8 @@ func clockFits(l state.Layout, command kubeadm.Verb, now time.Time) error {
 
 // stageAgain restores what an interrupted run had staged and put back when it
 // ended: every manifest that was staged and whose release is still to come. Once
-// the API server is healthy nothing is gained by it any more, and one that is
-// starting has work behind it that a second start would throw away.
+// the API server is healthy nothing is gained by it any more, and one that is starting
+// would have to begin again.
 func (r *run) stageAgain(ctx context.Context) error {
 	var again []string
 	staged := false
@@ -198,7 +198,7 @@ func (r *run) stageAgain(ctx context.Context) error {
 // errNothingToResume says that no interrupted run is recorded.
 var errNothingToResume = errors.New("no interrupted run is recorded on this board")
 
-// Interrupted returns the journal of an interrupted run for going on by hand.
+// Interrupted returns the journal of an interrupted run, for a command that resumes or aborts it.
 func Interrupted(l state.Layout) (*journal.Journal, error) {
 	j, err := journal.Read(l.Journal())
 	if err != nil {

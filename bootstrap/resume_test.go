@@ -67,7 +67,7 @@ func TestWhatChangedIsNamed(t *testing.T) {
 		{"a kubeadm at work", func(b *fakeBoard, _ *CheckInput) {
 			put(b.t, b.layout.Proc()+"/77/cmdline", "/usr/bin/kubeadm\x00-v5\x00init\x00")
 			require.NoError(b.t, os.Symlink("/usr/bin/kubeadm", b.layout.Proc()+"/77/exe"))
-		}, "a kubeadm is at work on this board (pid 77: kubeadm init)"},
+		}, "a kubeadm is running on this board (pid 77: kubeadm init)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newFakeBoard(t)
@@ -292,11 +292,11 @@ func TestConcurrentRuns(t *testing.T) {
 	o := second.options()
 	o.Layout = b.layout
 	_, err := Run(context.Background(), o)
-	require.ErrorContains(t, err, fmt.Sprintf("another kubeadm-arm is at work on this board (pid %d)", os.Getpid()))
+	require.ErrorContains(t, err, fmt.Sprintf("another kubeadm-arm is running on this board (pid %d)", os.Getpid()))
 	_, err = Abort(b.layout)
-	require.ErrorContains(t, err, "at work")
+	require.ErrorContains(t, err, "is running on this board")
 	_, _, err = Reset(b.layout, func() error { t.Error("kubeadm reset was run"); return nil })
-	require.ErrorContains(t, err, "at work")
+	require.ErrorContains(t, err, "is running on this board")
 	close(proceed)
 	require.NoError(t, <-done)
 	assert.Empty(t, second.calls)

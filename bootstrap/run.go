@@ -49,7 +49,7 @@ type Options struct {
 	// Check is what Check was given: it is asked again under the lock.
 	Check CheckInput
 
-	// The doors to the outside world.
+	// The interfaces to the outside world, replaced in tests.
 	Runner kubeadm.Runner
 	Env    []string
 	Now    func() time.Time
@@ -168,8 +168,8 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 		}
 		err = errors.Join(err, r.putBack())
 		if untouched(r.layout, r.journal) {
-			// As when kubeadm refuses a flag or the board: nothing binds the next
-			// try, and nothing is to be left behind.
+			// As when kubeadm refuses a flag or the board: the next run may differ, and
+			// nothing is to be left behind.
 			r.outcome.Untouched = true
 			_, e := removeDropIns(r.layout)
 			untune(r.layout) // without systemd there was no drop-in

@@ -19,13 +19,13 @@ type Status struct {
 	State string `json:"state"`
 	// Problem is why the journal cannot be read.
 	Problem string `json:"problem,omitempty"`
-	// Writer is the process that is at work, or was last.
+	// Writer is the process that is running, or that ran last.
 	Writer *state.Holder `json:"writer,omitempty"`
 	// Command is kubeadm's command that the run is of.
 	Command kubeadm.Verb `json:"command,omitempty"`
 	Started string       `json:"started,omitempty"`
 	Kubeadm string       `json:"kubeadm,omitempty"`
-	// Steps and Done count the plan's steps; Step is the one to come or under way.
+	// Steps and Done count the plan's steps; Step is the one under way, or the next.
 	Steps int    `json:"steps,omitempty"`
 	Done  int    `json:"done,omitempty"`
 	Step  string `json:"step,omitempty"`

@@ -31,7 +31,7 @@ func executors() map[string]executor {
 		plan.ReleaseManifest{}.Kind():     simple((*run).releaseManifest),
 		plan.AwaitHealthy{}.Kind():        lasting((*run).awaitHealthy),
 		plan.TuneServices{}.Kind():        simple((*run).tuneServices),
-		plan.KubeletCertificates{}.Kind(): simple((*run).kubeletCertificates),
+		plan.KubeletCertificates{}.Kind(): lasting((*run).kubeletCertificates),
 		plan.BackUp{}.Kind():              lasting((*run).backUp),
 		plan.RenderManifests{}.Kind():     lasting((*run).renderManifests),
 		plan.SwitchManifests{}.Kind():     lasting((*run).switchManifests),
@@ -42,7 +42,7 @@ func executors() map[string]executor {
 	}
 }
 
-// lasting makes an executor of a function that takes its time.
+// lasting makes an executor of a function that may take long, and can be canceled.
 func lasting[S plan.Step](do func(*run, context.Context, S, *work) error) executor {
 	return func(ctx context.Context, r *run, s plan.Step, w *work) error { return do(r, ctx, s.(S), w) }
 }

@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -20,13 +19,13 @@ import (
 // it; where it gave up in between, the list of members says what is still to be done. A member
 // that was added is never added again.
 func (r *run) joinEtcd(ctx context.Context, s plan.JoinEtcd, w *work) error {
-	address, err := r.ownAddress()
+	node, err := r.ownNode()
 	if err != nil {
 		return err
 	}
 	etcd := r.waiter.Etcd()
 	defer etcd.Close()
-	peer := "https://" + net.JoinHostPort(address, "2380")
+	peer := "https://" + net.JoinHostPort(node.AdvertiseAddress, "2380")
 	phases := plan.RunPhases{Name: "etcd", What: s.Title(), Keep: s.Keep, Attempts: 5}
 	for ; ; w.attempts++ {
 		// Also at first: an interrupted run may have come further than its journal.
@@ -71,18 +70,6 @@ func (r *run) etcdStarted() bool {
 	return err == nil
 }
 
-// ownAddress is the address that kubeadm has chosen for the board's API server and etcd.
-func (r *run) ownAddress() (string, error) {
-	for _, path := range r.manifestPlaces(plan.APIServer) {
-		if text, err := safefile.Read(path, state.MaxFile); err == nil {
-			if m := advertised.FindSubmatch(text); m != nil {
-				return string(m[1]), nil
-			}
-		}
-	}
-	return "", errors.New("find the board's address: the API server's manifest does not name it")
-}
-
 // patchEtcd has kubeadm write etcd's manifest with the plan's settings: it is given them as
 // patches, found on a manifest that it writes elsewhere.
 func (r *run) patchEtcd(ctx context.Context, s plan.JoinEtcd, w *work) error {
@@ -93,28 +80,11 @@ func (r *run) patchEtcd(ctx context.Context, s plan.JoinEtcd, w *work) error {
 	if err := r.layout.FS.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("patch etcd's manifest: %w", err)
 	}
-	version, err := kubeadm.ParseVersion(r.Cluster.Cluster("kubernetesVersion"))
-	if err != nil {
+	if err := r.configureInit(r.Cluster, s.Startup); err != nil {
 		return fmt.Errorf("patch etcd's manifest: %w", err)
 	}
-	address, err := r.ownAddress()
-	if err != nil {
-		return err
-	}
-	node := kubeadm.NodeOfUpgrade{Name: r.nodeName(), AdvertiseAddress: address, BindPort: 6443}
-	config, err := kubeadm.ManifestsConfig(r.Cluster, version, node, s.Startup, "")
-	if err != nil {
-		return err
-	}
-	file := r.layout.ManifestsConfig()
-	if err := r.layout.FS.WriteFile(file, config, 0o600); err != nil {
-		return fmt.Errorf("patch etcd's manifest: %w", err)
-	}
-	err = kubeadm.InPlaceOf(dir, r.layout.Manifests(), func() error {
-		res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: []string{"init", "phase", "etcd", "local",
-			"--config=" + file}, Env: r.Env, Output: kubeadm.PhaseLines(w.tell, r.Output), Signal: r.Signal})
-		r.outcome.KubeadmCPU += res.CPU
-		return err
+	err := kubeadm.InPlaceOf(dir, r.layout.Manifests(), func() error {
+		return r.initPhase(ctx, w, "etcd", "local")
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
+	"github.com/kubeadm-arm/kubeadm-arm/certs"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -41,6 +43,7 @@ func requireRotatable(t *testing.T, b *fakeBoard) string {
 func TestKubeletClientCertificate(t *testing.T) {
 	b := pkiBoard(t)
 	r := newRun(b.options())
+	r.journal = &journal.Journal{}
 	before, err := os.ReadFile(b.layout.KubeletConf())
 	require.NoError(t, err)
 	carried, _, _ := kubeconfigCA(b.layout.KubeletConf())
@@ -56,7 +59,7 @@ func TestKubeletClientCertificate(t *testing.T) {
 	assert.NotEmpty(t, carried)
 
 	// A second time there is nothing to do.
-	require.NoError(t, moveKubeletCertificate(b.layout))
+	require.NoError(t, certsBoard(b.layout, nil).MoveKubeletClient(certs.KubeletConf))
 	again, err := os.ReadFile(b.layout.KubeletConf())
 	require.NoError(t, err)
 	assert.Equal(t, string(conf), string(again))
@@ -66,7 +69,7 @@ func TestKubeletClientCertificate(t *testing.T) {
 	require.NoError(t, os.Remove(b.layout.At(currentPEM)))
 	require.NoError(t, os.Symlink(kubeletPKI+"/kubelet-client-2019-01-01-00-00-00.pem", b.layout.At(currentPEM)))
 	require.NoError(t, os.WriteFile(b.layout.KubeletConf(), before, 0o600))
-	require.NoError(t, moveKubeletCertificate(b.layout))
+	require.NoError(t, certsBoard(b.layout, nil).MoveKubeletClient(certs.KubeletConf))
 	assert.Equal(t, target, requireRotatable(t, b))
 }
 
@@ -100,14 +103,14 @@ func TestKubeletServingCertificate(t *testing.T) {
 	} {
 		b := newFakeBoard(t)
 		r := newRun(o(b))
-		require.NoError(t, r.kubeletCertificates(plan.KubeletCertificates{Serving: true}))
+		require.NoError(t, r.do(t.Context(), plan.KubeletCertificates{Serving: true}, &work{}))
 		first := requireServing(t, b, name)
 		assert.Equal(t, x509.ECDSA, first.PublicKeyAlgorithm)
 		assert.InDelta(t, 365, first.NotAfter.Sub(first.NotBefore).Hours()/24, 1)
-		require.NoError(t, r.kubeletCertificates(plan.KubeletCertificates{Serving: true}))
+		require.NoError(t, r.do(t.Context(), plan.KubeletCertificates{Serving: true}, &work{}))
 		assert.True(t, first.Equal(requireServing(t, b, name)), "one that is there stays")
 		require.NoError(t, os.Remove(b.layout.At(kubeletPKI+"/kubelet.crt")))
-		require.NoError(t, r.kubeletCertificates(plan.KubeletCertificates{Serving: true}))
+		require.NoError(t, r.do(t.Context(), plan.KubeletCertificates{Serving: true}, &work{}))
 		requireServing(t, b, name)
 	}
 }
@@ -120,6 +123,7 @@ func TestKubeletCertificatesKilled(t *testing.T) {
 	for at := 0; ; at++ {
 		b := pkiBoard(t)
 		r, n := newRun(b.options("--node-name=n")), 0
+		r.journal = &journal.Journal{}
 		r.layout.FS.Hook = func(durable.Change) error {
 			n++
 			if n > at {
@@ -127,7 +131,7 @@ func TestKubeletCertificatesKilled(t *testing.T) {
 			}
 			return nil
 		}
-		err := r.kubeletCertificates(both)
+		err := r.do(t.Context(), both, &work{})
 		if err == nil {
 			require.Greater(t, at, 20, "it makes several changes")
 			return
@@ -136,7 +140,7 @@ func TestKubeletCertificatesKilled(t *testing.T) {
 		_, _, ok := kubeconfigCA(b.layout.KubeletConf())
 		require.True(t, ok, "kubelet.conf is whole at every instant")
 		r.layout.FS.Hook = nil
-		require.NoError(t, r.kubeletCertificates(both))
+		require.NoError(t, r.do(t.Context(), both, &work{}))
 		requireRotatable(t, b)
 		requireServing(t, b, "n")
 		files, err := filepath.Glob(b.layout.At(kubeletPKI + "/*"))
@@ -158,7 +162,7 @@ func TestDamagedKubeletConf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newFakeBoard(t)
 			put(t, b.layout.KubeletConf(), c.text)
-			err := moveKubeletCertificate(b.layout)
+			err := certsBoard(b.layout, nil).MoveKubeletClient(certs.KubeletConf)
 			require.ErrorContains(t, err, c.want)
 			require.ErrorContains(t, err, b.layout.KubeletConf())
 			assert.NoDirExists(t, b.layout.At(kubeletPKI))
@@ -168,11 +172,11 @@ func TestDamagedKubeletConf(t *testing.T) {
 		})
 	}
 	b := newFakeBoard(t)
-	require.ErrorIs(t, moveKubeletCertificate(b.layout), os.ErrNotExist)
+	require.ErrorIs(t, certsBoard(b.layout, nil).MoveKubeletClient(certs.KubeletConf), os.ErrNotExist)
 	// The owner's own file stays the owner's.
 	put(t, b.layout.KubeletConf(),
 		"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: {client-certificate: /x, "+
 			"client-key: /y}}]\n")
-	require.NoError(t, moveKubeletCertificate(b.layout))
+	require.NoError(t, certsBoard(b.layout, nil).MoveKubeletClient(certs.KubeletConf))
 	assert.NoDirExists(t, b.layout.At(kubeletPKI))
 }

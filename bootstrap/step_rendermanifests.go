@@ -26,13 +26,8 @@ func (r *run) renderManifests(ctx context.Context, s plan.RenderManifests, w *wo
 			return err
 		}
 	}
-	for _, dir := range []string{to, part} {
-		if !durable.Exists(dir) {
-			continue
-		}
-		if err := tree.Remove(ctx, r.layout.FS, dir); err != nil {
-			return fmt.Errorf("write the new manifests: %w", err)
-		}
+	if err := r.removeFolders(ctx, to, part); err != nil {
+		return fmt.Errorf("write the new manifests: %w", err)
 	}
 	if err := r.render(ctx, s, part, r.Patches, w); err != nil {
 		return err
@@ -46,6 +41,19 @@ func (r *run) renderManifests(ctx context.Context, s plan.RenderManifests, w *wo
 		return err
 	}
 	return r.layout.FS.Rename(part, to)
+}
+
+// removeFolders removes those that are there.
+func (r *run) removeFolders(ctx context.Context, dirs ...string) error {
+	for _, dir := range dirs {
+		if !durable.Exists(dir) {
+			continue
+		}
+		if err := tree.Remove(ctx, r.layout.FS, dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // render has kubeadm write them with a folder of patches, empty for none.
@@ -83,13 +91,8 @@ func (r *run) render(ctx context.Context, s plan.RenderManifests, into, patches 
 // what the settings change there becomes the patches.
 func (r *run) patchesAnew(ctx context.Context, s plan.RenderManifests, part string, w *work) error {
 	next := r.layout.NextPatches()
-	for _, dir := range []string{part, next, r.layout.AllPatches()} {
-		if !durable.Exists(dir) {
-			continue
-		}
-		if err := tree.Remove(ctx, r.layout.FS, dir); err != nil {
-			return fmt.Errorf("make the patches anew: %w", err)
-		}
+	if err := r.removeFolders(ctx, part, next, r.layout.AllPatches()); err != nil {
+		return fmt.Errorf("make the patches anew: %w", err)
 	}
 	if err := r.render(ctx, s, part, r.OwnersPatches, w); err != nil {
 		return err
@@ -141,7 +144,7 @@ func (r *run) keepNextPatches() error {
 	return nil
 }
 
-// checkRendered proves a new manifest whole and of the right version.
+// checkRendered checks that a new manifest is complete and of the right version.
 func checkRendered(path, component, version string) error {
 	text, err := safefile.Read(path, state.MaxFile)
 	if err != nil {

@@ -173,8 +173,7 @@ func (r *run) ownerSkips() []string {
 	return r.Config.OwnList("skipPhases")
 }
 
-// keepWritten has on the disk what kubeadm wrote, before the journal says that
-// it did.
+// keepWritten syncs what kubeadm wrote to the disk, before the journal records it.
 func (r *run) keepWritten() error {
 	for _, dir := range []string{r.layout.Kubernetes(), filepath.Dir(r.layout.KubeletConfig())} {
 		if !durable.Exists(dir) {

@@ -8,7 +8,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// stageManifests moves manifests out of the kubelet's sight, once there is a unit that
+// stageManifests moves manifests out of the kubelet's folder, once there is a unit that
 // puts them back when the board starts.
 func (r *run) stageManifests(s plan.StageManifests) error {
 	if err := manifests.InstallUnit(r.layout, r.Program); err != nil {

@@ -23,8 +23,8 @@ import (
 )
 
 // switchManifests stops the control plane, copies etcd's data or puts an earlier copy in
-// its place, and has other manifests staged. Whatever ends it before the one rename that
-// switches them leaves the old ones, so it begins anew then; after that rename it is done.
+// its place, and has other manifests staged. If it is interrupted before the one rename that switches them,
+// the old ones are left, and it begins anew; after that rename it is done.
 func (r *run) switchManifests(ctx context.Context, s plan.SwitchManifests, w *work) error {
 	done, err := manifests.Are(r.layout, r.layout.At(s.From), s.All)
 	if err != nil || done {
@@ -100,7 +100,7 @@ func (r *run) awaitEnd(ctx context.Context, components []string, s plan.SwitchMa
 		}
 		slices.Sort(left)
 		if r.now().Sub(began) > stopPatience {
-			return fmt.Errorf("stop the control plane: after %s there still runs: %s", stopPatience, strings.Join(left, ", "))
+			return fmt.Errorf("stop the control plane: after %s these still run: %s", stopPatience, strings.Join(left, ", "))
 		}
 		w.tell("waiting for the end of " + strings.Join(left, ", "))
 		if err := await.Sleep(ctx, 250*time.Millisecond); err != nil {
@@ -149,7 +149,7 @@ func (r *run) keepData(ctx context.Context, s plan.SwitchManifests, w *work) err
 	return err
 }
 
-// removeUnused removes a copy of an upgrade that never came to its switch.
+// removeUnused removes a copy of an upgrade that never switched manifests.
 func (r *run) removeUnused(ctx context.Context, s plan.SwitchManifests) error {
 	unused := filepath.Join(r.layout.At(s.Data), s.Back)
 	if s.Back == "" || !durable.Exists(unused) || durable.Exists(filepath.Join(unused, newer)) {
@@ -158,11 +158,11 @@ func (r *run) removeUnused(ctx context.Context, s plan.SwitchManifests) error {
 	return tree.Remove(ctx, r.layout.FS, unused)
 }
 
-// newer is what the data is called that a copy took the place of.
+// newer is the name of the data that a copy has replaced.
 const newer = "newer"
 
-// restoreData has the copy take the place of etcd's data, which stays beside it. Each
-// rename can be the last thing that happens.
+// restoreData has the copy take the place of etcd's data, which stays beside it. It can
+// be interrupted after each rename.
 func (r *run) restoreData(s plan.SwitchManifests) error {
 	data := r.layout.At(s.Data)
 	now, back := filepath.Join(data, member), filepath.Join(data, s.Back, member)

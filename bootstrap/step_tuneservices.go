@@ -82,9 +82,9 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// untune takes back what tuneServices did to the container runtimes that run: 0
-// stands for a thread's default (proc_pid_timerslack_ns(5)). What refused then
-// may refuse now; it ends with the process.
+// untune undoes what tuneServices did to the container runtimes that run: 0 stands for a
+// thread's default (proc_pid_timerslack_ns(5)). An error does not matter, as the setting
+// ends with the process.
 func untune(l state.Layout) {
 	proc := linux.Proc(l.Proc())
 	for _, pids := range proc.Named("containerd", "crio", "dockerd") {
@@ -94,8 +94,8 @@ func untune(l state.Layout) {
 	}
 }
 
-// removeDropIns takes our drop-ins away, and what they say from the runtimes that
-// run, and returns their paths.
+// removeDropIns removes our drop-ins, resets the runtimes that run, and returns the
+// drop-ins' paths.
 func removeDropIns(l state.Layout) (removed []string, err error) {
 	defer func() {
 		if len(removed) > 0 {

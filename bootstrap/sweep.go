@@ -20,13 +20,13 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-// kubeadm keeps what it finds in its folders and writes only what is missing. A
-// kubeadm that was killed, or a power cut, leaves halves which it then stumbles
-// over for good: a key without its certificate ("external CA mode"), sa.key
-// without sa.pub (never made again), an empty kubeconfig. What is half and was
-// not there before the run is removed, so that it is made anew.
+// kubeadm keeps what it finds in its folders and writes only what is missing. A kubeadm
+// that was killed, or a power cut, leaves incomplete files, at which it fails whenever it
+// is repeated: a key without its certificate ("external CA mode"), sa.key without sa.pub
+// (never made again), an empty kubeconfig. What is incomplete and was not there before the
+// run is removed, so that it is made anew.
 
-// sweep removes the halves that an interrupted step left.
+// sweep removes the incomplete files that an interrupted step left.
 func (r *run) sweep() error {
 	if r.journal.Done >= len(r.journal.Plan.Steps) {
 		return nil
@@ -39,7 +39,7 @@ func (r *run) sweep() error {
 	if r.joins() {
 		torn = r.tornJoin()
 	}
-	// Only the steps that make them: later ones find them whole.
+	// Only for the steps that make them: later ones find them complete.
 	prepares := step.Name == "all" || slices.Contains(step.Keep, "control-plane-prepare") && r.joinsControlPlane()
 	if slices.Contains(step.Keep, "certs") || prepares {
 		pki := r.tornCertificates()

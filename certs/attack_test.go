@@ -67,7 +67,7 @@ func TestBootstrapAgain(t *testing.T) {
 			require.NotEqual(t, kept, again)
 			require.Greater(t, at, 5)
 		}
-		for file, want := range map[string]string{kubeletConf: string(old), currentPEM: "PRIVATE KEY"} {
+		for file, want := range map[string]string{kubeletConf: string(old), KubeletClient: "PRIVATE KEY"} {
 			text, err := os.ReadFile(filepath.Join(n.root, kept, file))
 			require.NoError(t, err, "at %d", at)
 			require.Contains(t, string(text), want, "at %d", at)
@@ -148,6 +148,7 @@ func TestImmutableCertificate(t *testing.T) {
 		_, err = n.board(nil).Renew(t.Context(), n.look(), Decide(n.look(), ask(later)), 0)
 		require.ErrorContains(t, err, "immutable")
 		require.ErrorContains(t, err, name)
+		require.ErrorAs(t, err, new(*LockedError))
 		assert.Equal(t, before, n.tree())
 		free()
 		_, err = n.board(nil).Renew(t.Context(), n.look(), Decide(n.look(), ask(later)), 0)
@@ -165,6 +166,7 @@ func TestMountedCertificate(t *testing.T) {
 	before := n.tree()
 	_, err := n.board(nil).Renew(t.Context(), n.look(), Decide(n.look(), ask(later)), 0)
 	require.ErrorContains(t, err, "apiserver.crt is a mount")
+	require.ErrorAs(t, err, new(*LockedError))
 	assert.Equal(t, before, n.tree())
 }
 
@@ -177,14 +179,14 @@ func TestKeyOfAnother(t *testing.T) {
 			return os.Rename(n.root+defaultPKI+"/etcd/server.key", n.root+defaultPKI+"/etcd/peer.key")
 		},
 		"kubelet-client: torn": func(n node) error {
-			file := n.root + kubeletPKI + "/kubelet-client-2025-03-01-12-00-00.pem"
+			file := n.root + KubeletPKI + "/kubelet-client-2025-03-01-12-00-00.pem"
 			text, err := os.ReadFile(file)
 			if err != nil {
 				return err
 			}
 			return os.WriteFile(file, text[:len(text)-60], 0o600)
 		},
-		"kubelet: empty": func(n node) error { return os.Truncate(n.root+kubeletPKI+"/kubelet.key", 0) },
+		"kubelet: empty": func(n node) error { return os.Truncate(n.root+KubeletPKI+"/kubelet.key", 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(t, "ECDSA-P256")

@@ -165,13 +165,13 @@ func TestDecide(t *testing.T) {
 		"29 days left":                {whole, ask(born.AddDate(0, 0, 336)), 14, ""},
 		"31 days left":                {whole, ask(born.AddDate(0, 0, 334)), 0, ""},
 		"all, and fresh":              {whole, Ask{Now: born, All: true}, 14, ""},
-		"before the CA":               {whole, ask(time.Unix(0, 0)), 1, "apiserver: the clock says 1970-01-01 00:00 UTC, and the authority ca begins on 2025-03-01 11:54 UTC"},
-		"the clock may be wrong":      {whole, Ask{Now: later, Within: Within, Unsure: true}, 1, "apiserver: the clock may be wrong"},
+		"before the CA":               {whole, ask(time.Unix(0, 0)), 0, "apiserver: the clock says 1970-01-01 00:00 UTC, and the authority ca begins on 2025-03-01 11:54 UTC"},
+		"the clock may be wrong":      {whole, Ask{Now: later, Within: Within, Unsure: true}, 0, "apiserver: the clock may be wrong"},
 		"external CA":                 {without(func(a *Authority) { a.HasKey = false }), ask(later), 6, "apiserver: the key of /etc/kubernetes/pki/ca.crt is not on this node (an external CA)"},
 		"no CA":                       {without(func(a *Authority) { a.Name = "x" }), ask(later), 6, "apiserver: the authority ca is not on this node"},
 		"broken CA":                   {without(func(a *Authority) { a.Certificate, a.Problem = nil, "it is empty" }), ask(later), 6, "apiserver: it is empty"},
 		"another CA":                  {without(func(a *Authority) { a.Certificate = whole.Authorities[1].Certificate }), ask(later), 6, "apiserver: it was signed by kubernetes and not by /etc/kubernetes/pki/ca.crt"},
-		"the CA has expired":          {whole, ask(born.AddDate(11, 0, 0)), 1, "apiserver: the authority ca itself expired on 2035-03-01 12:00 UTC"},
+		"the CA has expired":          {whole, ask(born.AddDate(11, 0, 0)), 1, "apiserver: the authority ca itself expired on 2035-03-01 12:00 UTC, and the clock says 2036-03-01 12:00 UTC"},
 		"made by a clock that ran on": {whole, ask(born.Add(-backdate - 30*time.Second)), 14, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestWorker(t *testing.T) {
 contexts: [{name: a, context: {cluster: c, user: u}}]
 clusters: [{name: c, cluster: {server: 'https://10.0.0.1:6443', certificate-authority-data: eA==}}]
 users: [{name: u, user: {client-certificate: %[1]s, client-key: %[1]s}}]
-`, currentPEM), 0o600)
+`, KubeletClient), 0o600)
 	d := Decide(n.look(), ask(later))
 	i := slices.IndexFunc(d.Refused, func(r Refusal) bool { return r.Name == "kubelet-client" })
 	require.GreaterOrEqual(t, i, 0)
@@ -349,7 +349,7 @@ func TestSweep(t *testing.T) {
 	for _, half := range []string{
 		defaultPKI + "/etcd/..peer.key" + suffix + "123",
 		kubernetesDir + "/..admin.conf" + suffix + "9",
-		kubeletPKI + "/.kubelet.key" + suffix,
+		KubeletPKI + "/.kubelet.key" + suffix,
 	} {
 		n.put(half, []byte("half"), 0o600)
 	}

@@ -31,9 +31,9 @@ func (c Clock) Why() string {
 }
 
 // written are files and folders that a node writes to while it runs: what systemd
-// and fake-hwclock leave as the time, what kubelet, etcd and journald write to all the
-// time, logins, and what this program and kubeadm write. A certificate's beginning
-// counts, too.
+// and fake-hwclock save as the time, what kubelet, etcd and journald write to all the
+// time, logins, and what this program and kubeadm write. The beginning of a certificate's
+// validity counts, too.
 func written() []string {
 	return []string{
 		"/var/lib/systemd/timesync/clock", "/var/lib/systemd/random-seed", "/etc/fake-hwclock.data",
@@ -72,6 +72,11 @@ func ReadClock(root safefile.Root, s Seen, now time.Time, synchronized bool) Clo
 			if e.Type()&fs.ModeSymlink == 0 {
 				stat(dir + "/" + e.Name())
 			}
+		}
+	}
+	for _, a := range s.Authorities {
+		if a.Certificate != nil {
+			past(a.Certificate.NotBefore, a.File)
 		}
 	}
 	for _, l := range s.Leaves {

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
 )
 
 // Within is how long before its end a certificate is renewed when the board starts.
@@ -21,7 +19,8 @@ const Year = 365 * 24 * time.Hour
 // Ask is what is asked of a decision.
 type Ask struct {
 	Now time.Time
-	// Within is how long before its end a certificate is to be renewed.
+	// Within is how long before its end a certificate is to be renewed, where that is not
+	// more than a third of the time for which it is valid.
 	Within time.Duration
 	// All says to renew those that are valid for longer, too.
 	All bool
@@ -64,129 +63,98 @@ func Decide(s Seen, ask Ask) Decision {
 	reasons := map[string]string{}
 	together := ask.All
 	for _, l := range s.Leaves {
-		reasons[l.Name] = due(l, ask)
-		if reasons[l.Name] != "" && !l.Kubelet() {
-			together = true
+		reason := due(l, s.end(l), ask)
+		why, do := s.refuse(l, ask)
+		switch {
+		case why == "":
+			reasons[l.Name] = reason
+			together = together || reason != "" && !l.Kubelet()
+		case ask.All, reason != "" && !s.renewsItself(l, ask.Now):
+			d.Refused = append(d.Refused, Refusal{l.Name, why, do})
 		}
 	}
 	for _, l := range s.Leaves {
-		reason := reasons[l.Name]
-		if why, do := s.refuse(l, ask); why != "" {
-			if reason != "" {
-				d.Refused = append(d.Refused, Refusal{l.Name, why, do})
-			}
+		reason, can := reasons[l.Name]
+		switch {
+		case !can:
 			continue
-		}
-		if reason == "" && together && (ask.All || !l.Kubelet()) {
-			reason = "renewed with the others"
+		case reason == "" && ask.All:
+			reason = "as asked"
+		case reason == "" && together && !l.Kubelet():
+			reason = "with the others"
 		}
 		if reason != "" {
 			d.Renew = append(d.Renew, Renewal{l.Name, reason})
 		}
 	}
+	d.Warnings = s.warnings(ask.Now)
+	return d
+}
+
+// warnings are about authorities that cannot be used, or end before long.
+func (s Seen) warnings(now time.Time) (all []string) {
+	for _, a := range s.Authorities {
+		if problem := cmp.Or(a.Problem, a.KeyProblem); problem != "" {
+			all = append(all, fmt.Sprintf("the authority %s cannot sign: %s; %s", a.Name, problem, restoreCA))
+		}
+	}
 	var ending []string
 	for _, a := range s.Authorities {
-		if a.Certificate != nil && a.Certificate.NotAfter.Before(ask.Now.Add(Year)) {
+		if a.Certificate != nil && a.Certificate.NotAfter.Before(now.Add(Year)) {
 			ending = append(ending, a.Name+" on "+a.Certificate.NotAfter.UTC().Format(time.DateOnly))
 		}
 	}
 	if ending != nil {
-		d.Warnings = []string{"these authorities end within a year, and nothing that they have signed is valid for longer: " +
-			strings.Join(ending, ", ") + "; " + rotateCA}
+		all = append(all, "these authorities end within a year, and nothing that they have signed is valid for longer: "+
+			strings.Join(ending, ", ")+"; "+rotateCA)
 	}
-	return d
+	return all
 }
 
-// rotateCA is what can be done about an authority's end.
-const rotateCA = "a new one is made by hand: https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/"
+// renewsItself reports whether a worker's kubelet renews its certificate without anybody's
+// help, as it does while it runs and the certificate is valid.
+func (s Seen) renewsItself(l Leaf, now time.Time) bool {
+	return l.Name == "kubelet-client" && !s.ControlPlane && l.Problem == "" &&
+		l.Certificate.NotAfter.After(now) && !l.Certificate.NotBefore.After(now)
+}
 
-// due says why a certificate is to be renewed; empty while it is not.
-func due(l Leaf, ask Ask) string {
+// end is when a certificate is no longer of use: kubeadm makes some that are valid for longer than
+// their authority.
+func (s Seen) end(l Leaf) time.Time {
+	if l.Certificate == nil {
+		return time.Time{}
+	}
+	a, _ := s.Authority(l.Authority)
+	if a.Certificate != nil && a.Certificate.NotAfter.Before(l.Certificate.NotAfter) {
+		return a.Certificate.NotAfter
+	}
+	return l.Certificate.NotAfter
+}
+
+// due says why a certificate that is of use until end is to be renewed; empty while it is not.
+func due(l Leaf, end time.Time, ask Ask) string {
 	if l.Problem != "" {
 		return l.Problem
 	}
-	left := l.Certificate.NotAfter.Sub(ask.Now)
+	left := end.Sub(ask.Now)
+	// One that is valid for a month is not always about to end.
+	within := min(ask.Within, l.Certificate.NotAfter.Sub(l.Certificate.NotBefore)/3)
 	switch {
 	case left <= 0:
-		return "expired on " + date(l.Certificate.NotAfter)
+		return "expired on " + date(end)
 	case l.Certificate.NotBefore.After(ask.Now):
 		return "not valid before " + date(l.Certificate.NotBefore)
-	case left <= ask.Within:
-		return fmt.Sprintf("expires in %d days", int(left/(24*time.Hour)))
+	case left <= within:
+		return "expires on " + date(end)
 	}
 	return ""
-}
-
-// refuse says why a certificate cannot be renewed here, and what can be done.
-func (s Seen) refuse(l Leaf, ask Ask) (why, do string) {
-	switch {
-	case l.Certificate == nil:
-		return l.Problem, "remove " + shell.Quote(l.File) + " and have it made again: " + makeAgain(l)
-	case l.Name == "kubelet-server":
-		return "the kubelet asks the API server for it",
-			"sudo systemctl restart kubelet, then: kubectl get csr; kubectl certificate approve NAME"
-	case l.Authority == "":
-		return "", "" // it signs itself
-	}
-	a, ok := s.Authority(l.Authority)
-	switch {
-	case !ok, !a.HasKey && !s.ControlPlane:
-		if l.Authority == "ca" && !s.ControlPlane {
-			return "this node has no key of the cluster's authority", WorkerHint
-		}
-		return "the authority " + l.Authority + " is not on this node", externalHint(l)
-	case a.Certificate == nil:
-		return a.Problem, "put the authority's certificate back, from a backup or another control-plane node"
-	case l.Certificate.CheckSignatureFrom(a.Certificate) != nil:
-		issuer := cmp.Or(l.Certificate.Issuer.CommonName, "somebody else")
-		return "it was signed by " + issuer + " and not by " + a.File, externalHint(l)
-	case !a.HasKey:
-		return "the key of " + a.File + " is not on this node (an external CA)", externalHint(l)
-	case a.Certificate.NotBefore.After(ask.Now):
-		return fmt.Sprintf("the clock says %s, and the authority %s begins on %s",
-			date(ask.Now), a.Name, date(a.Certificate.NotBefore)), "set the clock"
-	case !a.Certificate.NotAfter.After(ask.Now):
-		return fmt.Sprintf("the authority %s itself expired on %s", a.Name, date(a.Certificate.NotAfter)), rotateCA
-	case ask.Unsure:
-		return "the clock may be wrong", "set it, and run again: sudo kubeadm-arm certs renew"
-	case !l.Certificate.NotAfter.Before(a.Certificate.NotAfter) && l.Certificate.NotAfter.After(ask.Now) &&
-		l.Problem == "":
-		return "it is valid for as long as its authority, to " + date(a.Certificate.NotAfter), rotateCA
-	}
-	return "", ""
-}
-
-// WorkerHint is the one command that gives a worker a new bootstrap. The token
-// goes from one program's output into the other's input.
-const WorkerHint = "on a control-plane node: " +
-	"sudo kubeadm token create --ttl 1h | ssh THIS-NODE sudo kubeadm-arm certs renew --token-stdin"
-
-func externalHint(l Leaf) string {
-	if l.Authority == "etcd-ca" {
-		return "get " + l.File + " and its key from whoever runs etcd, and restart the API server"
-	}
-	return "kubeadm certs generate-csr makes requests for all; have them signed by who keeps the authority"
-}
-
-// makeAgain is how kubeadm makes a file that is not there.
-func makeAgain(l Leaf) string {
-	name := strings.TrimSuffix(l.Name, ".conf")
-	switch {
-	case l.Name == "kubelet", l.Name == "kubelet-server":
-		return "sudo systemctl restart kubelet"
-	case l.Name == "kubelet-client":
-		return "sudo kubeadm init phase kubeconfig kubelet"
-	case l.Form == Kubeconfig:
-		return "sudo kubeadm init phase kubeconfig " + name
-	}
-	return "sudo kubeadm init phase certs " + l.Name
 }
 
 // Period is how long a certificate was meant to be valid, in hours. One of kubeadm
 // before v1.28 begins with its authority, whenever it was made: it was meant for a
 // year. A newer kubeadm backdates both by five minutes, so those of one second begin
-// together as well, and then the hours are whole. Less than a day is nobody's
-// intention, but a clock's that was wrong.
+// together as well, and then the hours are whole. Less than a day was not
+// intended, but comes from a clock that was wrong.
 func Period(old, authority *x509.Certificate) time.Duration {
 	p := old.NotAfter.Sub(old.NotBefore)
 	together := authority != nil && old.NotBefore.Equal(authority.NotBefore)
@@ -204,4 +172,28 @@ func wholeHours(d time.Duration) bool {
 // Renews reports whether a certificate is among those to renew.
 func (d Decision) Renews(name string) bool {
 	return slices.ContainsFunc(d.Renew, func(r Renewal) bool { return r.Name == name })
+}
+
+// NeedsKubeadm reports whether the renewal has any use for a kubeadm: the kubelet's own are
+// renewed without one, also on a worker that has none.
+func (d Decision) NeedsKubeadm(s Seen) bool {
+	return slices.ContainsFunc(s.Leaves, func(l Leaf) bool { return !l.Kubelet() && d.Renews(l.Name) })
+}
+
+// Group are those that cannot be renewed for one reason.
+type Group struct {
+	Names   []string
+	Why, Do string
+}
+
+// Groups puts the refusals together that have one reason and one way out.
+func (d Decision) Groups() (all []Group) {
+	for _, r := range d.Refused {
+		i := slices.IndexFunc(all, func(g Group) bool { return g.Why == r.Why && g.Do == r.Do })
+		if i < 0 {
+			i, all = len(all), append(all, Group{Why: r.Why, Do: r.Do})
+		}
+		all[i].Names = append(all[i].Names, r.Name)
+	}
+	return all
 }

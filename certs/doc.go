@@ -7,5 +7,8 @@
 // them into place; a journal has an interrupted renewal completed later, so that
 // a board never starts with half of it.
 //
+// Before the kubelet's first start, [Board.MoveKubeletClient] and
+// [Board.MakeKubeletServing] make what it would otherwise make itself.
+//
 // Certificate authorities are never made here.
 package certs

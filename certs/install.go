@@ -45,8 +45,8 @@ type journal struct {
 func hidden(name string) string { return path.Join(path.Dir(name), "."+path.Base(name)+suffix) }
 
 // install keeps the old files, lays the new ones beside them, and puts them into
-// place. The journal is the point of no return: before it nothing counts, after
-// it the renewal is completed, now or at the next start.
+// place. The journal is the point of no return: before it is written nothing is changed;
+// afterwards the renewal is completed, now or at the next start.
 func (b Board) install(files []newFile) (kept string, err error) {
 	if durable.Exists(b.at(journalFile)) {
 		return "", &HalfwayError{errors.New("the renewal before this one is not complete")}
@@ -83,6 +83,12 @@ func (b Board) install(files []newFile) (kept string, err error) {
 	return j.Kept, b.place(j)
 }
 
+// LockedError says that a file cannot be replaced until its owner has changed something.
+type LockedError struct{ Err error }
+
+func (e *LockedError) Error() string { return e.Err.Error() }
+func (e *LockedError) Unwrap() error { return e.Err }
+
 // replaceable finds what rename(2) would refuse in the middle of a renewal. Kernels before
 // 5.8 do not tell what is a mount, those before 4.11 nothing.
 func (b Board) replaceable(files []newFile) error {
@@ -93,12 +99,12 @@ func (b Board) replaceable(files []newFile) error {
 				continue // not there
 			}
 			if s.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0 {
-				return &safefile.RefusedError{Path: b.at(name), Why: "is immutable or append-only",
-					Help: "sudo chattr -i -a " + shell.Quote(b.at(name)) + ", and run again"}
+				return &LockedError{&safefile.RefusedError{Path: b.at(name), Why: "is immutable or append-only",
+					Help: "sudo chattr -i -a " + shell.Quote(b.at(name)) + ", and run again"}}
 			}
 			if name == f.path && s.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
-				return &safefile.RefusedError{Path: b.at(name), Why: "is a mount of its own and cannot be replaced",
-					Help: "mount the folder instead of the file, or renew where the file comes from"}
+				return &LockedError{&safefile.RefusedError{Path: b.at(name), Why: "is a mount of its own and cannot be replaced",
+					Help: "mount the folder instead of the file, or renew where the file comes from"}}
 			}
 		}
 	}
@@ -155,7 +161,7 @@ func (b Board) makeKept() (string, error) {
 	}
 }
 
-// lay writes a new file, whole and on the disk, beside the place that it is for.
+// lay writes a new file beside its place, and syncs it.
 func (b Board) lay(f newFile) error {
 	to := b.at(hidden(f.path))
 	if f.target != "" {
@@ -183,26 +189,27 @@ func (b Board) lay(f newFile) error {
 // place renames each new file over the old one, and the journal at last. Done twice it does
 // nothing more.
 func (b Board) place(j journal) error {
-	rename := func(from, to string) error {
-		err := b.FS.Do("rename", to, func() error { return os.Rename(from, to) })
-		if err == nil {
-			err = b.FS.SyncDir(filepath.Dir(to))
-		}
-		if err != nil {
-			return &HalfwayError{err}
-		}
-		return nil
-	}
 	for _, name := range j.Files {
 		from, to := b.at(hidden(name)), b.at(name)
 		if !durable.Exists(from) {
 			continue // in place already
 		}
-		if err := rename(from, to); err != nil {
-			return err
+		if err := b.rename(from, to); err != nil {
+			return &HalfwayError{err}
 		}
 	}
-	return rename(b.at(journalFile), b.at(restartFile))
+	if err := b.rename(b.at(journalFile), b.at(restartFile)); err != nil {
+		return &HalfwayError{err}
+	}
+	return nil
+}
+
+// rename puts a new file into its place, whatever is there.
+func (b Board) rename(from, to string) error {
+	if err := b.FS.Do("rename", to, func() error { return os.Rename(from, to) }); err != nil {
+		return err
+	}
+	return b.FS.SyncDir(filepath.Dir(to))
 }
 
 // HalfwayError says that a renewal stopped while files were put into place.
@@ -215,7 +222,7 @@ func (e *HalfwayError) Unwrap() error { return e.Err }
 
 // Hint says what can be done.
 func (e *HalfwayError) Hint() string {
-	return "see to the disk and run again: sudo kubeadm-arm certs renew; the next start of the board goes on as well"
+	return "check the disk and run again: sudo kubeadm-arm certs renew; the next start of the board completes it, too"
 }
 
 // forget removes what was laid out for a renewal that does not take place.
@@ -274,7 +281,7 @@ func (b Board) readJournal(name string) (journal, error) {
 	return j, nil
 }
 
-// parseJournal takes nothing that install would not have written.
+// parseJournal accepts only what install writes.
 func parseJournal(text []byte) (j journal, err error) {
 	if err := json.Unmarshal(text, &j); err != nil {
 		return journal{}, fmt.Errorf("is damaged: %w", err)
@@ -284,9 +291,9 @@ func parseJournal(text []byte) (j journal, err error) {
 		return journal{}, errors.New("is no journal of a renewal")
 	}
 	for _, f := range j.Files {
-		ours := path.Clean(f) == f && path.Dir(f) == kubeletPKI &&
+		ours := path.Clean(f) == f && path.Dir(f) == KubeletPKI &&
 			strings.HasPrefix(path.Base(f), "kubelet-") && path.Ext(f) == ".pem"
-		// The certificates' folder is anywhere, and etcd's below it.
+		// The folder of certificates can be anywhere, and etcd's is below it.
 		for _, l := range slices.Concat(leaves(path.Dir(f)), leaves(path.Dir(path.Dir(f)))) {
 			ours = ours || f == l.File || f == l.Key
 		}
@@ -297,9 +304,9 @@ func parseJournal(text []byte) (j journal, err error) {
 	return j, nil
 }
 
-// sweep removes new files of a run that was killed before its journal was written, halves
-// among them. The copies of the old ones that it may have made stay: a folder more does
-// no harm.
+// sweep removes new files, complete or not, of a run that was killed before its journal was
+// written. The copies of the old ones that it may have made stay: an extra folder does no
+// harm.
 func (b Board) sweep(s Seen) error {
 	err := os.RemoveAll(b.at(work))
 	swept := map[string]bool{}

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,7 +39,7 @@ func RealKubeadm(path string, b kubeadm.Behaviour, s Seen, env []string, run kub
 				for _, args := range b.RenewalCommands(all, filepath.Join(kubernetesDir, config)) {
 					c := kubeadm.Command{Path: path, Args: args, Env: env, Patience: renewPatience}
 					if _, err := run(ctx, c); err != nil {
-						return err
+						return fmt.Errorf("%w: %s", err, kubeadm.Redact(kubeadm.ErrorLine(err)))
 					}
 				}
 				return nil
@@ -59,7 +60,7 @@ func renewsAll(names []string, kubeconfigs bool) bool {
 	return true
 }
 
-// NodeName is the name in the kubelet's client certificate, empty if there is none.
+// NodeName is the name in the kubelet's client certificate or, if there is none, etcd's.
 func (s Seen) NodeName() string {
 	for _, name := range []string{"kubelet-client", "kubelet.conf"} {
 		if l, ok := s.Leaf(name); ok && l.Certificate != nil {
@@ -68,5 +69,5 @@ func (s Seen) NodeName() string {
 			}
 		}
 	}
-	return ""
+	return s.member
 }

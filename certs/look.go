@@ -20,16 +20,22 @@ import (
 // kilobytes.
 const maxFile = 1 << 20
 
-// The places that kubeadm and the kubelet do not let anybody choose.
+// The places that are fixed in kubeadm and the kubelet.
 const (
 	kubernetesDir = "/etc/kubernetes"
 	defaultPKI    = "/etc/kubernetes/pki"
-	kubeletConf   = "/etc/kubernetes/kubelet.conf"
-	kubeletPKI    = "/var/lib/kubelet/pki"
-	// currentPEM is the link to the client certificate that the kubelet uses
+	kubeletConf   = KubeletConf
+	// KubeletConf is the kubelet's kubeconfig.
+	KubeletConf = "/etc/kubernetes/kubelet.conf"
+	// KubeletPKI is the kubelet's folder of certificates (its --cert-dir).
+	KubeletPKI = "/var/lib/kubelet/pki"
+	// KubeletClient is the link to the client certificate that the kubelet uses
 	// (k8s.io/client-go/util/certificate/certificate_store.go).
-	currentPEM       = kubeletPKI + "/kubelet-client-current.pem"
-	currentServerPEM = kubeletPKI + "/kubelet-server-current.pem"
+	KubeletClient    = KubeletPKI + "/kubelet-client-current.pem"
+	currentServerPEM = KubeletPKI + "/kubelet-server-current.pem"
+	// The serving certificate that the kubelet makes and signs itself.
+	servingCert = KubeletPKI + "/kubelet.crt"
+	servingKey  = KubeletPKI + "/kubelet.key"
 )
 
 // Form is how a certificate and its key are stored.
@@ -47,7 +53,7 @@ const (
 
 // Leaf is a certificate that signs no others.
 type Leaf struct {
-	// Name is kubeadm's word for it, or the kubelet's file.
+	// Name is kubeadm's name for it, or the kubelet's file.
 	Name string
 	Form Form
 	// File is the board's path of the certificate, Key of its key.
@@ -61,15 +67,24 @@ type Leaf struct {
 	// says what is wrong with the key.
 	Certificate *x509.Certificate
 	Problem     string
+	// Chain are the certificates that follow it in its file.
+	Chain []*x509.Certificate
+	// Irreplaceable says why a renewal cannot put another one into its place.
+	Irreplaceable string
 }
 
-// Authority is a certificate authority. HasKey reports whether it can sign here.
+// Authority is a certificate authority. HasKey reports whether a key of it is here, and
+// KeyProblem why it cannot sign with that.
 type Authority struct {
 	Name, File  string
 	Certificate *x509.Certificate
 	Problem     string
 	HasKey      bool
+	KeyProblem  string
 }
+
+// key is the file of the authority's key.
+func (a Authority) key() string { return strings.TrimSuffix(a.File, ".crt") + ".key" }
 
 // Seen is what a look has found.
 type Seen struct {
@@ -82,6 +97,10 @@ type Seen struct {
 	AdvertiseAddress string
 	Authorities      []Authority
 	Leaves           []Leaf
+	// member is etcd's name for itself, which is the node's where kubeadm has set it up.
+	member string
+	// needed are the files that have to be there, such as the values of the static pods' flags, and why.
+	needed map[string]string
 }
 
 // Authority finds one by its name.
@@ -126,11 +145,11 @@ func leaves(dir string) []Leaf {
 		conf("controller-manager.conf", "the controller-manager"),
 		conf("scheduler.conf", "the scheduler"),
 		conf("kubelet.conf", "the kubelet and every static pod"),
-		{Name: "kubelet-client", Form: Bundle, File: currentPEM, Key: currentPEM, Authority: "ca",
+		{Name: "kubelet-client", Form: Bundle, File: KubeletClient, Key: KubeletClient, Authority: "ca",
 			Stops: "the kubelet and every static pod"},
 		{Name: "kubelet-server", Form: Bundle, File: currentServerPEM, Key: currentServerPEM,
 			Stops: "kubectl logs, exec, port-forward"},
-		{Name: "kubelet", Form: Pair, File: kubeletPKI + "/kubelet.crt", Key: kubeletPKI + "/kubelet.key",
+		{Name: "kubelet", Form: Pair, File: servingCert, Key: servingKey,
 			Stops: "nothing: nobody verifies it"},
 	}
 }
@@ -155,104 +174,175 @@ func Look(root safefile.Root) (Seen, error) {
 			continue
 		}
 		if err == nil {
-			a.Certificate, err = firstCertificate(text)
+			if a.Certificate, err = firstCertificate(text); err != nil {
+				err = fmt.Errorf("%s: %w", a.File, err)
+			}
 		}
 		if err != nil {
 			a.Problem = err.Error()
 		}
-		_, err = root.Stat(strings.TrimSuffix(a.File, ".crt") + ".key")
-		a.HasKey = err == nil
+		a.HasKey, a.KeyProblem = readKey(root, a)
 		s.Authorities = append(s.Authorities, a)
 	}
 	for _, l := range leaves(s.Dir) {
-		cert, problem, err := readLeaf(root, l)
+		err := l.read(root)
 		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNoCertificate):
+		case errors.Is(err, fs.ErrNotExist):
+			by := s.neededBy(root, l)
+			if by == "" {
+				continue
+			}
+			l.Problem = fmt.Sprintf("%s is not there, and %s", l.File, by)
+		case errors.Is(err, errNoCertificate):
 			continue
 		case err != nil:
-			problem = err.Error()
+			l.Problem = err.Error()
 		}
-		l.Certificate, l.Problem = cert, problem
 		s.Leaves = append(s.Leaves, l)
 	}
 	return s, nil
 }
 
-// look finds what the node is: by the API server's static pod, which may be staged,
-// and by kubelet.conf.
-func (s *Seen) look(root safefile.Root) {
-	_, err := root.Stat(kubeletConf)
-	s.Node = err == nil
-	for _, dir := range []string{"manifests", "kubeadm-arm/staged", "manifests/.kubeadm-arm-staged"} {
-		dir = path.Join(kubernetesDir, dir)
-		text, err := root.Read(dir+"/kube-apiserver.yaml", maxFile)
-		if err != nil {
-			continue
-		}
-		s.ControlPlane = true
-		if ca := flagOf(text, "client-ca-file"); path.IsAbs(ca) {
-			s.Dir = path.Dir(ca)
-		}
-		s.AdvertiseAddress = flagOf(text, "advertise-address")
+// readKey reports whether an authority's key is there, and why it cannot sign with it.
+func readKey(root safefile.Root, a Authority) (there bool, problem string) {
+	text, err := root.Read(a.key(), maxFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, ""
+	case errors.Is(err, fs.ErrPermission), a.Certificate == nil:
+		return true, "" // not for this user to know, or nothing to compare it with
+	case err != nil:
+		return true, err.Error()
 	}
+	if _, err := parseSigner(a.Certificate, text); err != nil {
+		return true, fmt.Sprintf("%s: %v", a.key(), err)
+	}
+	return true, ""
 }
 
-// flagOf is a flag's value in a static pod's command.
-func flagOf(manifest []byte, name string) string {
-	var pod struct {
-		Spec struct {
-			Containers []struct{ Command, Args []string }
-		}
+// neededBy says who needs a leaf that is not there; empty for one that need not be.
+func (s Seen) neededBy(root safefile.Root, l Leaf) string {
+	if by := s.needed[l.File]; by != "" {
+		return by
 	}
-	if yaml.Unmarshal(manifest, &pod) != nil {
-		return ""
+	if _, err := root.Lstat(l.File); err == nil {
+		return "a link leads to it"
 	}
-	for _, c := range pod.Spec.Containers {
-		for _, a := range slices.Concat(c.Command, c.Args) {
-			if value, ok := strings.CutPrefix(a, "--"+name+"="); ok {
-				return value
-			}
+	if l.Form == Pair {
+		if _, err := root.Lstat(l.Key); err == nil {
+			return "its key is"
 		}
 	}
 	return ""
 }
 
-// readLeaf reads a certificate, and says what is wrong with its key. kubeadm writes one after
+// staticPods are those whose flags name certificates and kubeconfigs.
+var staticPods = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"}
+
+// look finds what the node is: by the API server's static pod, which may be staged,
+// and by kubelet.conf.
+func (s *Seen) look(root safefile.Root) {
+	s.needed = map[string]string{}
+	_, err := root.Stat(kubeletConf)
+	s.Node = err == nil
+	if text, err := root.Read(kubeletConf, maxFile); err == nil {
+		if c, err := readCredentials(text); errors.Is(err, errNoCertificate) {
+			s.needed[c.user.Text(kubeconfig.CertFile)] = kubeletConf + " needs it"
+		}
+	}
+	if _, err := root.Stat(bootstrapConf); err == nil {
+		s.needed[KubeletClient] = "the kubelet asks for it with a bootstrap token"
+	}
+	for _, dir := range []string{"manifests", "kubeadm-arm/staged", "manifests/.kubeadm-arm-staged"} {
+		for _, name := range staticPods {
+			text, err := root.Read(path.Join(kubernetesDir, dir, name+".yaml"), maxFile)
+			if err != nil {
+				continue
+			}
+			flags := flagsOf(text)
+			for _, value := range flags {
+				s.needed[value] = name + " needs it"
+			}
+			switch name {
+			case "kube-apiserver":
+				s.ControlPlane = true
+				s.needed[kubeletConf] = "the kubelet needs it"
+				if ca := flags["client-ca-file"]; path.IsAbs(ca) {
+					s.Dir = path.Dir(ca)
+				}
+				s.AdvertiseAddress = flags["advertise-address"]
+			case "etcd":
+				s.member = flags["name"]
+			}
+		}
+	}
+}
+
+// flagsOf are the flags in a static pod's command, without the dashes, with their values.
+func flagsOf(manifest []byte) map[string]string {
+	var pod struct {
+		Spec struct {
+			Containers []struct{ Command, Args []string }
+		}
+	}
+	flags := map[string]string{}
+	if yaml.Unmarshal(manifest, &pod) != nil {
+		return flags
+	}
+	for _, c := range pod.Spec.Containers {
+		for _, a := range slices.Concat(c.Command, c.Args) {
+			if name, value, ok := strings.Cut(a, "="); ok && strings.HasPrefix(name, "--") {
+				flags[strings.TrimPrefix(name, "--")] = value
+			}
+		}
+	}
+	return flags
+}
+
+// read reads a certificate, and says what is wrong with its key. kubeadm writes one after
 // the other in place, so a power cut can leave a key beside another one's certificate.
-func readLeaf(root safefile.Root, l Leaf) (cert *x509.Certificate, problem string, err error) {
+func (l *Leaf) read(root safefile.Root) error {
 	text, err := root.Read(l.File, maxFile)
 	if err != nil {
-		return nil, "", err
+		return err
 	}
-	key := text
+	cert, key := text, text
 	var keyErr error
 	switch l.Form {
 	case Kubeconfig:
 		c, err := readCredentials(text)
 		if err != nil {
-			return nil, "", fmt.Errorf("%s: %w", l.File, err)
+			return fmt.Errorf("%s: %w", l.File, err)
 		}
-		text, key = c.cert, c.key
+		cert, key = c.cert, c.key
 		if c.user[kubeconfig.KeyFile] != nil {
 			keyErr = fs.ErrPermission // an owner's own choice
+		}
+		if _, err := withCredentials(text, cert, key); err != nil {
+			l.Irreplaceable = fmt.Sprintf("%s: %v", l.File, err)
 		}
 	case Pair:
 		key, keyErr = root.Read(l.Key, maxFile)
 	case Bundle:
 	}
-	if cert, err = firstCertificate(text); err != nil {
-		return nil, "", fmt.Errorf("%s: %w", l.File, err)
+	all, err := certificates(cert)
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.File, err)
 	}
-	_, pairErr := tls.X509KeyPair(text, key)
+	l.Certificate, l.Chain = all[0], all[1:]
+	_, pairErr := tls.X509KeyPair(cert, key)
+	var refused *safefile.RefusedError
 	switch {
-	case errors.Is(keyErr, fs.ErrPermission):
-		return cert, "", nil // not for this user to know
+	case errors.Is(keyErr, fs.ErrPermission): // not for this user to know
 	case keyErr != nil:
-		return cert, fmt.Sprintf("its key cannot be read: %v", keyErr), nil
+		l.Problem = fmt.Sprintf("its key cannot be read: %v", keyErr)
+		if errors.As(keyErr, &refused) {
+			l.Irreplaceable = l.Problem
+		}
 	case pairErr != nil:
-		return cert, fmt.Sprintf("%s does not hold its key: %v", l.Key, pairErr), nil
+		l.Problem = fmt.Sprintf("%s does not hold its key: %v", l.Key, pairErr)
 	}
-	return cert, "", nil
+	return nil
 }
 
 // errNoCertificate is of a kubeconfig that is whole and holds none: it names a file,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -60,6 +61,20 @@ type made struct {
 	cert, key []byte
 }
 
+// withChain is the new certificate followed by what followed the old one, where that
+// has signed the new one, too: the chain of an intermediate authority.
+func (m made) withChain() []byte {
+	cert, err := firstCertificate(m.cert)
+	if err != nil || len(m.leaf.Chain) == 0 || cert.CheckSignatureFrom(m.leaf.Chain[0]) != nil {
+		return m.cert
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+	for _, c := range m.leaf.Chain {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	return text
+}
+
 // Renew makes the certificates that a decision names, and puts them into place all or
 // none. period, unless it is 0, is how long they are to be valid; otherwise
 // each is valid for as long as it was meant to be before. It returns the folder
@@ -101,16 +116,18 @@ func (b Board) make(ctx context.Context, s Seen, leaves []Leaf, period time.Dura
 		a, _ := s.Authority(l.Authority)
 		return Period(l.Certificate, a.Certificate)
 	}
+	// kubeadm signs beyond an authority's end, if it is told to.
+	whole := s.shortest(leaves, now, usual)
 	var theirs, ours []Leaf
 	for _, l := range leaves {
-		same := Algorithm(l.Certificate.PublicKey) == algorithm && lasts(l) == usual
-		if !l.Kubelet() && same && b.Kubeadm.Renews(l, algorithm, usual) {
+		same := Algorithm(l.Certificate.PublicKey) == algorithm && lasts(l) == usual && kubeadmKeeps(l.Certificate)
+		if !l.Kubelet() && same && whole > 0 && b.Kubeadm.Renews(l, algorithm, whole) {
 			theirs = append(theirs, l)
 		} else {
 			ours = append(ours, l)
 		}
 	}
-	all, err := b.byKubeadm(ctx, s, theirs, algorithm, usual)
+	all, err := b.byKubeadm(ctx, s, theirs, algorithm, whole)
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +138,9 @@ func (b Board) make(ctx context.Context, s Seen, leaves []Leaf, period time.Dura
 		}
 		all = append(all, m)
 	}
-	for _, m := range all {
+	for i, m := range all {
 		a, _ := s.Authority(m.leaf.Authority)
+		all[i].cert = m.withChain()
 		if err := prove(m.leaf.Certificate, a, m.cert, m.key, algorithm, b.Now(), lasts(m.leaf)); err != nil {
 			return nil, fmt.Errorf("renew %s: the new certificate is not right, and nothing was changed: %w",
 				m.leaf.Name, err)
@@ -144,6 +162,17 @@ func (s Seen) usual(leaves []Leaf) (algorithm string, period time.Duration) {
 	}
 	a, _ := s.Authority(l.Authority)
 	return Algorithm(l.Certificate.PublicKey), Period(l.Certificate, a.Certificate)
+}
+
+// shortest is period or, where an authority ends before that, how many whole hours are left
+// of the first one.
+func (s Seen) shortest(leaves []Leaf, now time.Time, period time.Duration) time.Duration {
+	for _, l := range leaves {
+		if a, ok := s.Authority(l.Authority); ok && a.Certificate != nil {
+			period = min(period, a.Certificate.NotAfter.Sub(now).Truncate(time.Hour))
+		}
+	}
+	return period
 }
 
 // work is the folder in memory in which kubeadm renews copies.
@@ -182,7 +211,7 @@ func (b Board) byKubeadm(
 	for _, l := range leaves {
 		r.Names = append(r.Names, l.Name)
 		a, _ := s.Authority(l.Authority)
-		for _, file := range []string{l.File, l.Key, a.File, strings.TrimSuffix(a.File, ".crt") + ".key"} {
+		for _, file := range []string{l.File, l.Key, a.File, a.key()} {
 			err := put(file)
 			if file == l.Key && errors.Is(err, fs.ErrNotExist) {
 				continue // a new one is made
@@ -236,13 +265,12 @@ func (b Board) byUs(s Seen, l Leaf, now time.Time, period time.Duration) (made, 
 		if !ok || a.Certificate == nil {
 			return made{}, fmt.Errorf("the authority %s is not here", l.Authority)
 		}
-		file := strings.TrimSuffix(a.File, ".crt") + ".key"
-		key, err := b.root().Read(file, maxFile)
+		key, err := b.root().Read(a.key(), maxFile)
 		if err != nil {
 			return made{}, err
 		}
 		if by, err = parseSigner(a.Certificate, key); err != nil {
-			return made{}, fmt.Errorf("%s: %w", file, err)
+			return made{}, fmt.Errorf("%s: %w", a.key(), err)
 		}
 	}
 	cert, key, err := by.reissue(l.Certificate, now, period)
@@ -261,6 +289,9 @@ type newFile struct {
 	// old is what is kept of before.
 	old []string
 }
+
+// bundleTime ends the name of a file that the kubelet finds through a link.
+const bundleTime = "-2006-01-02-15-04-05.pem"
 
 // files are what new certificates come to on the disk.
 func (b Board) files(all []made) ([]newFile, error) {
@@ -288,7 +319,7 @@ func (b Board) files(all []made) ([]newFile, error) {
 			}
 			dir := path.Dir(l.File)
 			name := strings.TrimSuffix(path.Base(l.File), "-current.pem")
-			fresh := path.Join(dir, name+b.Now().UTC().Format("-2006-01-02-15-04-05.pem"))
+			fresh := path.Join(dir, name+b.Now().UTC().Format(bundleTime))
 			old := []string{path.Join(dir, path.Base(target))}
 			files = append(files,
 				newFile{path: fresh, text: slices.Concat(m.cert, m.key), like: l.File, secret: true, old: old},

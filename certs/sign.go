@@ -3,10 +3,12 @@ package certs
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -26,6 +28,8 @@ func Algorithm(public any) string {
 		return fmt.Sprintf("RSA-%d", k.N.BitLen())
 	case *ecdsa.PublicKey:
 		return fmt.Sprintf("ECDSA-P%d", k.Curve.Params().BitSize)
+	case ed25519.PublicKey:
+		return "Ed25519" // nobody's but an owner's
 	}
 	return fmt.Sprintf("%T", public)
 }
@@ -46,6 +50,13 @@ func newKey(like any) (crypto.Signer, []byte, error) {
 		}
 		der, err := x509.MarshalECPrivateKey(key)
 		return key, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), err
+	case ed25519.PublicKey:
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return nil, nil, err
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		return key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
 	}
 	return nil, nil, fmt.Errorf("a key of kind %s cannot be made", Algorithm(like))
 }
@@ -64,45 +75,75 @@ func (s signer) reissue(old *x509.Certificate, now time.Time, period time.Durati
 	if err != nil {
 		return nil, nil, err
 	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 126))
-	if err != nil {
-		return nil, nil, err
-	}
 	t := &x509.Certificate{
-		SerialNumber: serial.Add(serial, big.NewInt(1)),
-		RawSubject:   old.RawSubject, DNSNames: old.DNSNames, IPAddresses: old.IPAddresses,
+		RawSubject: old.RawSubject, DNSNames: old.DNSNames, IPAddresses: old.IPAddresses,
+		URIs: old.URIs, EmailAddresses: old.EmailAddresses,
 		NotBefore: now.Add(-backdate).UTC(), NotAfter: now.Add(period).UTC(),
-		KeyUsage: old.KeyUsage, ExtKeyUsage: old.ExtKeyUsage, BasicConstraintsValid: true,
+		KeyUsage: old.KeyUsage, ExtKeyUsage: old.ExtKeyUsage,
 	}
-	parent, by := t, crypto.Signer(private)
 	if s.cert != nil {
-		parent, by = s.cert, s.key
 		// A second later, so that Period does not take it for one of an old kubeadm.
-		if first := parent.NotBefore.Add(time.Second); t.NotBefore.Before(first) {
+		if first := s.cert.NotBefore.Add(time.Second); t.NotBefore.Before(first) {
 			t.NotBefore = first
 		}
-		if t.NotAfter.After(parent.NotAfter) {
-			t.NotAfter = parent.NotAfter
+		if t.NotAfter.After(s.cert.NotAfter) {
+			t.NotAfter = s.cert.NotAfter
 		}
+	}
+	cert, err = s.sign(t, private)
+	return cert, key, err
+}
+
+// sign makes a certificate for a key, with a serial number, and returns its PEM.
+func (s signer) sign(t *x509.Certificate, private crypto.Signer) ([]byte, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 126))
+	if err != nil {
+		return nil, err
+	}
+	t.SerialNumber, t.BasicConstraintsValid = serial.Add(serial, big.NewInt(1)), true
+	parent, by := t, private
+	if s.cert != nil {
+		parent, by = s.cert, s.key
 	}
 	der, err := x509.CreateCertificate(rand.Reader, t, parent, private.Public(), by)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), key, nil
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }
 
 // firstCertificate parses the first certificate of a PEM text.
 func firstCertificate(text []byte) (*x509.Certificate, error) {
+	all, err := certificates(text)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// certificates parses those of a PEM text. There is at least one.
+func certificates(text []byte) (all []*x509.Certificate, err error) {
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {
-			return nil, errors.New("no certificate in it")
+			break
 		}
-		if block.Type == "CERTIFICATE" {
-			return x509.ParseCertificate(block.Bytes)
+		if block.Type != "CERTIFICATE" {
+			continue
 		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil && len(all) == 0 {
+			return nil, err
+		}
+		if err != nil {
+			break // what follows the first one is not needed
+		}
+		all = append(all, c)
 	}
+	if len(all) == 0 {
+		return nil, errors.New("no certificate in it")
+	}
+	return all, nil
 }
 
 // parseSigner puts an authority's certificate and its key together.
@@ -135,6 +176,14 @@ func parseSigner(cert *x509.Certificate, keyText []byte) (signer, error) {
 		}
 		return signer{cert, private}, nil
 	}
+}
+
+// kubeadmKeeps reports whether kubeadm makes a certificate with the same names: it knows a
+// common name, organizations, DNS names and addresses
+// (k8s.io/client-go/util/cert.Config).
+func kubeadmKeeps(old *x509.Certificate) bool {
+	known := pkix.Name{CommonName: old.Subject.CommonName, Organization: old.Subject.Organization}
+	return known.String() == old.Subject.String() && len(old.URIs)+len(old.EmailAddresses) == 0
 }
 
 // prove reports whether a new certificate is what the old one was: its key, names and
@@ -171,15 +220,19 @@ func prove(old *x509.Certificate, by Authority, certText, keyText []byte, algori
 	if err := cert.CheckSignatureFrom(by.Certificate); err != nil {
 		return fmt.Errorf("%s has not signed it: %w", by.File, err)
 	}
-	end := now.Add(period - time.Hour)
+	end := now.Add(period)
 	if end.After(by.Certificate.NotAfter) {
 		end = by.Certificate.NotAfter
 	}
+	end = end.Add(-roundedHour)
 	if cert.NotAfter.Before(end) {
 		return fmt.Errorf("it is valid to %s only, and should be to %s", date(cert.NotAfter), date(end))
 	}
 	return nil
 }
+
+// roundedHour is by how much a certificate may end before it should: kubeadm is told whole hours.
+const roundedHour = time.Hour
 
 func sameNames(a, b *x509.Certificate) bool {
 	names := func(c *x509.Certificate) map[string]bool {
@@ -189,6 +242,12 @@ func sameNames(a, b *x509.Certificate) bool {
 		}
 		for _, ip := range c.IPAddresses {
 			all[ip.String()] = true
+		}
+		for _, u := range c.URIs {
+			all[u.String()] = true
+		}
+		for _, e := range c.EmailAddresses {
+			all[e] = true
 		}
 		return all
 	}

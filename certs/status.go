@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -33,22 +34,26 @@ type StatusOfLeaf struct {
 // StatusOf puts together what was seen and what there is to do.
 func StatusOf(s Seen, clock Clock) Status {
 	st := Status{
-		Clock: clock, ControlPlane: s.ControlPlane, Dir: s.Dir, Certificates: []StatusOfLeaf{}, Authorities: []StatusOfLeaf{},
+		Clock: clock, ControlPlane: s.ControlPlane, Dir: s.Dir,
+		Certificates: []StatusOfLeaf{}, Authorities: []StatusOfLeaf{},
 		Decision: Decide(s, Ask{Now: clock.Now, Within: Within, Unsure: !clock.Right()}),
 	}
 	for _, l := range s.Leaves {
 		x := StatusOfLeaf{Name: l.Name, File: l.File, Stops: l.Stops, Problem: l.Problem, Issuer: l.Authority}
+		a, _ := s.Authority(l.Authority)
 		if c := l.Certificate; c != nil {
 			x.Expires, x.Days = c.NotAfter.UTC(), daysTo(c.NotAfter, clock.Now)
 			x.Key = Algorithm(c.PublicKey)
-			if l.Authority == "" {
+			signed := a.Certificate != nil && c.CheckSignatureFrom(a.Certificate) == nil
+			if l.Authority == "" || a.Certificate != nil && !signed {
 				x.Issuer = c.Issuer.CommonName
 			}
 		}
 		st.Certificates = append(st.Certificates, x)
 	}
 	for _, a := range s.Authorities {
-		x := StatusOfLeaf{Name: a.Name, File: a.File, Problem: a.Problem, Stops: "all that it has signed"}
+		x := StatusOfLeaf{Name: a.Name, File: a.File, Stops: "all that it has signed"}
+		x.Problem = cmp.Or(a.Problem, a.KeyProblem)
 		if c := a.Certificate; c != nil {
 			x.Expires, x.Days = c.NotAfter.UTC(), daysTo(c.NotAfter, clock.Now)
 			x.Issuer, x.Key = c.Issuer.CommonName, Algorithm(c.PublicKey)
@@ -68,11 +73,14 @@ func daysTo(end, now time.Time) int {
 	return int(left / day)
 }
 
+// NothingHere is said where there is nothing to look at.
+const NothingHere = "no certificates of kubeadm or a kubelet are here"
+
 // Text is the status for a terminal of 80 columns.
 func (s Status) Text() string {
 	var b strings.Builder
 	if len(s.Certificates)+len(s.Authorities) == 0 {
-		return "no certificates of kubeadm or a kubelet are here\n"
+		return NothingHere + "\n"
 	}
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	row := func(name, day, left, stops string) { fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", name, day, left, stops) }
@@ -97,8 +105,8 @@ func (s Status) Text() string {
 	}
 	row("AUTHORITIES", "EXPIRES", "DAYS", "")
 	list(s.Authorities)
-	_ = t.Flush() // a strings.Builder takes everything
-	for _, c := range append(s.Certificates, s.Authorities...) {
+	_ = t.Flush()                      // a strings.Builder takes everything
+	for _, c := range s.Certificates { // the authorities' are among the warnings
 		if c.Problem != "" {
 			fmt.Fprintf(&b, "%s: %s\n", c.Name, c.Problem)
 		}
@@ -141,18 +149,22 @@ func (s Status) next() string {
 	case len(s.Refused) == 0:
 		b.WriteString("Nothing to renew.\n")
 	}
-	last := ""
-	for _, r := range s.Refused {
-		if r.Why+r.Do == last {
-			continue
-		}
-		last = r.Why + r.Do
-		b.WriteString(r.Name + " cannot be renewed here:\n" + indent(r.Why) + indent(r.Do))
+	for _, g := range s.Groups() {
+		names := strings.TrimLeft(indent(strings.Join(g.Names, ", ")+" cannot be renewed here:"), " ")
+		b.WriteString(names + indent(g.Why) + whole(g.Do))
 	}
 	for _, w := range s.Warnings {
 		b.WriteString(indent(w))
 	}
 	return b.String()
+}
+
+// whole is a text with a command in it, which is to be pasted, on one line; others are wrapped.
+func whole(text string) string {
+	if strings.Contains(text, "sudo ") {
+		return "  " + text + "\n"
+	}
+	return indent(text)
 }
 
 // indent wraps a text at 78 columns; words longer than that, such as links, stay whole.

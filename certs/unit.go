@@ -12,8 +12,8 @@ import (
 )
 
 // The systemd units: one looks before each start of the kubelet, and a timer has another one look
-// when the clock has jumped. The second does not stand before the kubelet: it
-// restarts it.
+// when the clock has jumped. The second is not ordered before the kubelet, because it
+// restarts the kubelet.
 const (
 	bootUnit  = "kubeadm-arm-certs.service"
 	clockUnit = "kubeadm-arm-certs-clock.service"

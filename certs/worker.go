@@ -5,48 +5,47 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/kubeconfig"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 )
 
-// bootstrapConf is where the kubelet looks for a bootstrap (kubeadm's drop-in for its
-// unit names it).
+// bootstrapConf is where the kubelet looks for a bootstrap kubeconfig (named in kubeadm's
+// drop-in for its unit).
 const bootstrapConf = "/etc/kubernetes/bootstrap-kubelet.conf"
-
-var tokenForm = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
 
 // ParseToken takes a bootstrap token out of what `kubeadm token create` prints. Errors do
 // not show the text.
 func ParseToken(text []byte) (string, error) {
 	lines := strings.Fields(string(text))
-	if len(lines) != 1 || !tokenForm.MatchString(lines[0]) {
-		return "", errors.New("what came is no bootstrap token (six characters, a dot, sixteen characters)")
+	if len(lines) != 1 || !kubeadm.IsToken(lines[0]) {
+		return "", errors.New("the input is not a bootstrap token (six characters, a dot, sixteen characters)")
 	}
 	return lines[0], nil
 }
 
-// Bootstrap gives the kubelet a bootstrap with a token in place of a client
-// certificate that has expired: with it the kubelet asks the API server for a new
-// one when it starts, as after a join. The old files are kept in a folder, which is returned; it
-// is empty where a run before has kept them. Done again it goes on where it was.
+// Bootstrap replaces the kubelet's expired client certificate by a bootstrap kubeconfig with
+// a token, with which the kubelet asks the API server for a new certificate when it starts,
+// as after a join. The old files are kept in a folder, which is returned; it is empty where
+// an earlier run has kept them. Repeated, it continues where it stopped.
 func (b Board) Bootstrap(token string) (kept string, err error) {
 	text, err := b.bootstrapText(token)
 	if err != nil {
-		return "", fmt.Errorf("give the kubelet a bootstrap: %w", err)
+		return "", fmt.Errorf("write the kubelet's bootstrap kubeconfig: %w", err)
 	}
 	var old []string
-	for _, name := range []string{kubeletConf, currentPEM} {
+	for _, name := range []string{kubeletConf, KubeletClient} {
 		if _, err := os.Lstat(b.at(name)); err == nil {
 			old = append(old, name)
 		}
 	}
 	undo := func(err error) (string, error) {
-		err = fmt.Errorf("give the kubelet a bootstrap: nothing was changed: %w", err)
+		err = fmt.Errorf("write the kubelet's bootstrap kubeconfig: nothing was changed: %w", err)
 		return "", errors.Join(err, b.forget(journal{Kept: kept}))
 	}
 	if kept, err = b.keep([]newFile{{old: old}}); err != nil {
@@ -55,16 +54,19 @@ func (b Board) Bootstrap(token string) (kept string, err error) {
 	if err := b.FS.WriteFile(b.at(bootstrapConf), text, 0o600); err != nil {
 		return undo(err)
 	}
-	// The kubelet looks at the bootstrap where these are missing or have expired.
-	for _, name := range []string{currentPEM, kubeletConf} {
+	// The kubelet uses the bootstrap kubeconfig where these are missing or have expired.
+	for _, name := range []string{KubeletClient, kubeletConf} {
 		if err := b.FS.Remove(b.at(name)); err != nil {
-			return kept, fmt.Errorf("give the kubelet a bootstrap: %w", err)
+			return kept, fmt.Errorf("write the kubelet's bootstrap kubeconfig: %w", err)
 		}
 	}
 	return kept, nil
 }
 
-// EndBootstrap removes the bootstrap with its token, once the kubelet has a
+// Bootstrapping reports whether there is a bootstrap kubeconfig, whose kubelet has no certificate yet.
+func (b Board) Bootstrapping() bool { return durable.Exists(b.at(bootstrapConf)) }
+
+// EndBootstrap removes the bootstrap kubeconfig with its token, once the kubelet has a
 // certificate.
 func (b Board) EndBootstrap() error { return b.FS.Remove(b.at(bootstrapConf)) }
 

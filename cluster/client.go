@@ -33,7 +33,7 @@ type Client struct {
 func New(endpoint string, config *tls.Config, token string, patience time.Duration) *Client {
 	return &Client{server: "https://" + endpoint, token: token, http: &http.Client{
 		Timeout: patience,
-		// Nothing that is asked for lies elsewhere, least of all with our credentials.
+		// Redirects are not followed: our credentials are for this server alone.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			TLSClientConfig: config, TLSHandshakeTimeout: patience, MaxIdleConns: 1, MaxConnsPerHost: 1,
@@ -144,7 +144,7 @@ func casOf(about kubeconfig.Entry, at func(string) string) ([]byte, error) {
 // Close drops the connection.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// A StatusError is an answer that is none of success.
+// A StatusError is an answer with a status other than 2xx.
 type StatusError struct {
 	Code    int
 	Message string

@@ -40,9 +40,9 @@ type Question struct {
 // How far a discovery got.
 type Reach int
 
-// The rungs; each implies those before.
+// The levels; each implies those before.
 const (
-	ReachNothing Reach = iota // nobody listens, or no packet comes back
+	ReachNothing Reach = iota // nothing listens, or no packet comes back
 	ReachTCP                  // a connection, but no TLS
 	ReachTLS                  // a handshake
 	ReachInfo                 // cluster-info was read
@@ -52,8 +52,8 @@ const (
 // Found is what a cluster answered.
 type Found struct {
 	Reach Reach
-	// Problem is what went wrong at the rung after Reach, for people; Refused says that
-	// nobody listens there, and Slow that time was up.
+	// Problem is what went wrong at the level after Reach, in words; Refused says that
+	// nothing listens there, and Slow that the request timed out.
 	Problem       string
 	Refused, Slow bool
 	// Foreign says that what answers is no API server of kubeadm's: its status.
@@ -83,9 +83,9 @@ type Found struct {
 	Denied bool
 }
 
-// Discover asks a cluster what a joining board has to know, in the way of kubeadm
-// (cmd/kubeadm/app/discovery/token): cluster-info without verifying anybody, then who signed
-// it, and only then, over a verified connection, with the token.
+// Discover asks a cluster what a joining board has to know, as kubeadm does
+// (cmd/kubeadm/app/discovery/token): cluster-info over an unverified connection, then its
+// signature, and only then the rest, over a verified connection with the token.
 func Discover(ctx context.Context, q Question) Found {
 	var f Found
 	if !f.dial(ctx, q) {
@@ -104,7 +104,7 @@ func Discover(ctx context.Context, q Question) Found {
 	return f
 }
 
-// dial waits for somebody who listens.
+// dial connects, and waits until something listens.
 func (f *Found) dial(ctx context.Context, q Question) bool {
 	until, cancel := context.WithTimeout(ctx, q.Dialing)
 	defer cancel()
@@ -130,7 +130,7 @@ func (f *Found) dial(ctx context.Context, q Question) bool {
 	}
 }
 
-// failed notes why a request did not come through.
+// failed notes why a request failed.
 func (f *Found) failed(err error) {
 	var timeout net.Error
 	f.Refused = errors.Is(err, syscall.ECONNREFUSED)

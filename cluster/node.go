@@ -8,7 +8,7 @@ import (
 	core "k8s.io/api/core/v1"
 )
 
-// Node is what is asked of a Node.
+// Node is what is read of a Node object.
 type Node struct {
 	Found bool
 	// Ready and Reason are the condition Ready's: whether, and why not.

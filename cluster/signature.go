@@ -36,7 +36,7 @@ func KeyHash(cert *x509.Certificate) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// certificates reads all certificates of a text in PEM; what is none is left out.
+// certificates reads all certificates of a PEM text; other blocks are skipped.
 func certificates(text []byte) (all []*x509.Certificate) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {

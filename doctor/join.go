@@ -209,12 +209,12 @@ func versionSkew(f Facts) []Finding {
 	skew := number(f.Kubeadm.Value(kubeadm.KubeletSkew))
 	unknown := f.Kubelet == kubeadm.Version{}
 	switch {
-	case !unknown && (f.Kubelet.Minor > server.Minor || f.Kubelet.Major != server.Major):
+	case !unknown && f.Kubelet.Behind(server) < 0:
 		return joinFail(id, seen, "a kubelet may never be newer than its API server", fix)
-	case !unknown && f.Kubelet.Minor < server.Minor-skew:
+	case !unknown && f.Kubelet.Behind(server) > skew:
 		return joinFail(id, seen,
 			fmt.Sprintf("a kubelet may be %d minor versions older than its API server at most", skew), fix)
-	case f.Known && f.Kubeadm.Version.Minor != server.Minor:
+	case f.Known && f.Kubeadm.Version.Behind(server) != 0:
 		return one(Finding{ID: id, Severity: Warning, Seen: seen, Fix: []string{fix},
 			Means: "kubeadm is to be of the cluster's minor version: its configuration may be of a version that this one does " +
 				"not read"})

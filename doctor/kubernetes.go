@@ -104,12 +104,12 @@ func kubeletVersion(f Facts) []Finding {
 	fix := []string{fmt.Sprintf("sudo apt install kubelet='%d.%d.*' kubeadm='%d.%d.*'", plane.Major, plane.Minor,
 		plane.Major, plane.Minor)}
 	switch {
-	case f.Kubelet.Major != plane.Major || f.Kubelet.Minor > plane.Minor:
+	case f.Kubelet.Behind(plane) < 0:
 		return one(Finding{
 			ID: "kubelet-version", Severity: Fail, Seen: seen, Checks: []string{"KubeletVersion"},
 			Means: "a kubelet may never be newer than its API server: kubeadm's preflight refuses it", Fix: fix,
 		})
-	case f.Kubelet.Minor < f.Kubeadm.Version.Minor-skew:
+	case f.Kubelet.Behind(f.Kubeadm.Version) > skew:
 		return one(Finding{
 			ID: "kubelet-version", Severity: Fail, Seen: seen, Checks: []string{"KubeletVersion"},
 			Means: fmt.Sprintf("it may be %d minor versions older at most: kubeadm's preflight refuses it", skew), Fix: fix,

@@ -33,15 +33,6 @@ type Node struct {
 	ControlPlane, Ready bool
 }
 
-// kubeletSkew is how many minor versions a kubelet may be behind its API server
-// (kubernetes.io/releases/version-skew-policy; two up to v1.27).
-func kubeletSkew(to kubeadm.Version) int {
-	if to.Minor < 28 {
-		return 2
-	}
-	return 3
-}
-
 // Upgrade makes findings about an upgrade, the worst first.
 func Upgrade(f UpgradeFacts) Report {
 	r := Report{Schema: Schema, Verdict: OK, Kubeadm: f.Kubeadm.Version.String(), Findings: []Finding{}}
@@ -65,8 +56,8 @@ func Upgrade(f UpgradeFacts) Report {
 func upgradeSkew(f UpgradeFacts) []Finding {
 	const id = "upgrade-version"
 	seen := fmt.Sprintf("from %s to %s", f.From, f.To)
-	switch d := f.To.Minor - f.From.Minor; {
-	case f.From.Major != f.To.Major || d > 1:
+	switch {
+	case f.From.Behind(f.To) > 1:
 		return one(Finding{ID: id, Severity: Fail, Seen: seen, Rule: KubeadmRule,
 			Means: "kubeadm goes one minor version at a time",
 			Fix: []string{fmt.Sprintf("# first to the newest v1.%d, with its kubeadm: kubeadm-arm upgrade apply v1.%d.…",
@@ -83,7 +74,7 @@ func upgradeKubeadm(f UpgradeFacts) []Finding {
 	const id = "upgrade-kubeadm"
 	v := f.Kubeadm.Version
 	seen := "kubeadm is " + v.String()
-	if v.Minor == f.To.Minor && v.Compare(f.To) >= 0 {
+	if v.Behind(f.To) == 0 && v.Compare(f.To) >= 0 {
 		return fine(id, seen)
 	}
 	return one(Finding{ID: id, Severity: Fail, Seen: seen + ", the version asked for " + f.To.String(), Rule: KubeadmRule,
@@ -94,8 +85,9 @@ func upgradeKubeadm(f UpgradeFacts) []Finding {
 func upgradeKubelets(f UpgradeFacts) []Finding {
 	const id = "upgrade-kubelets"
 	var old []string
+	skew := number(f.Kubeadm.Value(kubeadm.PolicySkew))
 	for _, n := range f.Nodes {
-		if v, err := kubeadm.ParseVersion(n.Kubelet); err == nil && v.Minor < f.To.Minor-kubeletSkew(f.To) {
+		if v, err := kubeadm.ParseVersion(n.Kubelet); err == nil && v.Behind(f.To) > skew {
 			old = append(old, n.Name+" "+n.Kubelet)
 		}
 	}

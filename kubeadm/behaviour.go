@@ -29,35 +29,23 @@ func (e *TooOldError) Hint() string {
 // BehaviourOf looks a version up in the table. Versions older than the table
 // are a [*TooOldError]; newer ones get the newest minor's facts.
 func BehaviourOf(v Version) (Behaviour, error) {
-	ask := v
+	minor := v.Minor
 	b := Behaviour{Version: v, values: map[FactName]string{}}
 	if v.Major < 1 || v.Major == 1 && v.Minor < OldestMinor {
 		return Behaviour{}, &TooOldError{v}
 	}
 	if v.Major > 1 || v.Minor > NewestMinor {
-		b.Nearest = true
-		ask = Version{Major: 1, Minor: NewestMinor, Patch: 1 << 20}
+		b.Nearest, minor = true, NewestMinor
 	}
 	for _, f := range Facts() {
-		if f.holds(ask) {
+		if f.holds(minor) {
 			b.values[f.Name] = f.Value
 		}
 	}
 	return b, nil
 }
 
-func (f Fact) holds(v Version) bool {
-	if v.Compare(f.From) < 0 {
-		return false
-	}
-	if f.To == (Version{}) {
-		return true
-	}
-	if f.To.Patch < 0 {
-		return v.Major == f.To.Major && v.Minor <= f.To.Minor
-	}
-	return v.Compare(f.To) <= 0
-}
+func (f Fact) holds(minor int) bool { return minor >= f.From && (f.To == 0 || minor <= f.To) }
 
 // Value returns the fact's text for this version, to be shown. What code compares has an
 // accessor (accessors.go).

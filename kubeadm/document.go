@@ -15,7 +15,7 @@ func WriteDocument(w io.Writer) error {
 	fmt.Fprintf(&out, "It covers v1.%d to v1.%d. Older versions are refused; newer ones are treated as v1.%d, with a "+
 		"warning.\n", OldestMinor, NewestMinor, NewestMinor)
 	fmt.Fprintf(&out, "Sources are files below `cmd/kubeadm/app` of k8s.io/kubernetes, pull requests (k/k#) or kubeadm "+
-		"issues (kubeadm#).\n")
+		"issues (kubeadm#).\nDifferences that no code looks up are in [versions-background.md](versions-background.md).\n")
 	var last FactName
 	for _, f := range Facts() {
 		if f.Name != last {
@@ -39,20 +39,11 @@ func cell(s string) string {
 
 // versions is the range in words: "v1.13 to v1.30", "from v1.31".
 func (f Fact) versions() string {
-	name := func(v Version) string {
-		if v.Patch < 0 || v.Patch == 0 && f.To.Patch <= 0 {
-			return fmt.Sprintf("v%d.%d", v.Major, v.Minor)
-		}
-		return v.String()
+	switch f.To {
+	case 0:
+		return fmt.Sprintf("from v1.%d", f.From)
+	case f.From:
+		return fmt.Sprintf("v1.%d", f.From)
 	}
-	from := name(f.From)
-	switch {
-	case f.To == (Version{}):
-		return "from " + from
-	case f.To == f.From, f.To.Patch < 0 && f.To.Minor == f.From.Minor && f.From.Patch == 0:
-		return from
-	case f.To.Patch < 0 && f.To.Minor == f.From.Minor:
-		return "v1." + fmt.Sprint(f.From.Minor) + " from patch " + fmt.Sprint(f.From.Patch)
-	}
-	return from + " to " + name(f.To)
+	return fmt.Sprintf("v1.%d to v1.%d", f.From, f.To)
 }

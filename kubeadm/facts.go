@@ -6,10 +6,9 @@ package kubeadm
 // with "pkg/".
 type Fact struct {
 	Name FactName
-	// From is the first and To the last release for which Value holds. A zero
-	// To leaves the range open. A To with Patch -1 means "every patch release
-	// of that minor".
-	From, To Version
+	// From is the first and To the last minor version of v1 for which Value holds. A zero
+	// To leaves the range open.
+	From, To int
 	Value    string
 	Why      string
 	Source   string
@@ -44,26 +43,9 @@ const (
 	UpgradeConfig         FactName = "upgrades read UpgradeConfiguration"
 )
 
-// every returns the range from v1.FROM.0 to the last patch of v1.TO; a zero to
-// leaves it open.
-func every(from, to int) (Version, Version) {
-	f := Version{Major: 1, Minor: from}
-	if to == 0 {
-		return f, Version{}
-	}
-	return f, Version{Major: 1, Minor: to, Patch: -1}
-}
-
 func fact(name FactName, from, to int, value, why, source string) Fact {
-	f, t := every(from, to)
-	return Fact{Name: name, From: f, To: t, Value: value, Why: why, Source: source}
-}
-
-func exact(name FactName, from, to Version, value, why, source string) Fact {
 	return Fact{Name: name, From: from, To: to, Value: value, Why: why, Source: source}
 }
-
-func release(minor, patch int) Version { return Version{Major: 1, Minor: minor, Patch: patch} }
 
 // OldestMinor and NewestMinor bound the table: older kubeadms are refused,
 // newer ones are treated as NewestMinor with a warning.
@@ -158,5 +140,5 @@ func Facts() []Fact {
 			"preflight first, our own control plane, then the rest", "cmd/upgrade/apply.go at v1.32.0 and v1.37.2"),
 		fact(UpgradeConfig, 13, 30, "no", "each component has five minutes; v1.30 knows the kind, in an API that it refuses", "cmd/upgrade/common.go at v1.30.14"),
 		fact(UpgradeConfig, 31, 0, "yes", "timeouts.upgradeManifests counts there alone", "cmd/upgrade/common.go at v1.31.4 and v1.37.2"),
-	}, append(preflightFacts(), backgroundFacts()...)...)
+	}, preflightFacts()...)
 }

@@ -11,6 +11,7 @@ const (
 	KernelReleases   FactName = "kernel releases that preflight accepts"
 	NeededCgroups    FactName = "cgroup controllers that preflight wants"
 	KubeletSkew      FactName = "minor versions that the kubelet may be older"
+	PolicySkew       FactName = "minor versions that a cluster's kubelets may be older"
 	RuntimeAPI       FactName = "CRI versions that the kubelet speaks"
 	Dockershim       FactName = "kubelet talks to Docker itself"
 	CgroupDriver     FactName = "kubelet's cgroup driver unless set"
@@ -49,6 +50,8 @@ func preflightFacts() []Fact {
 		fact(NeededCgroups, 20, 0, "cpu,cpuset,memory,pids", "those that can be determined without changing anything", "k8s.io/system-validators v1.2.0 and v1.12.1"),
 		fact(KubeletSkew, 13, 28, "1", "", "constants/constants.go at v1.28.15"),
 		fact(KubeletSkew, 29, 0, "3", "", "constants/constants.go at v1.29.15 and v1.37.2"),
+		fact(PolicySkew, 13, 27, "2", "an upgrade would leave them behind", "kubernetes.io/releases/version-skew-policy"),
+		fact(PolicySkew, 28, 0, "3", "an upgrade would leave them behind", "kubernetes.io/releases/version-skew-policy"),
 		fact(RuntimeAPI, 13, 22, "v1alpha2", "containerd before 2.0", "pkg/kubelet/cri/remote/remote_runtime.go at v1.22.17"),
 		fact(RuntimeAPI, 23, 25, "v1,v1alpha2", "", "pkg/kubelet/cri/remote/remote_runtime.go at v1.23.17"),
 		fact(RuntimeAPI, 26, 0, "v1", "containerd 1.6 and newer", "pkg/kubelet/cri/remote/remote_runtime.go at v1.26.15"),

@@ -22,23 +22,20 @@ func factNames() []FactName {
 func TestEveryFactHoldsExactlyOnceInEveryRelease(t *testing.T) {
 	for _, name := range factNames() {
 		for minor := OldestMinor; minor <= NewestMinor+3; minor++ {
-			for patch := range 20 {
-				v := Version{Major: 1, Minor: minor, Patch: patch}
-				n := 0
-				for _, f := range Facts() {
-					if f.Name == name && f.holds(v) {
-						n++
-					}
+			n := 0
+			for _, f := range Facts() {
+				if f.Name == name && f.holds(minor) {
+					n++
 				}
-				require.Equal(t, 1, n, "%s at %s", name, v)
 			}
+			require.Equal(t, 1, n, "%s at v1.%d", name, minor)
 		}
 	}
 }
 
 func TestEveryFactNamesItsSource(t *testing.T) {
 	for _, f := range Facts() {
-		assert.NotEmpty(t, f.Source, "%s from %s", f.Name, f.From)
+		assert.NotEmpty(t, f.Source, "%s from v1.%d", f.Name, f.From)
 	}
 }
 

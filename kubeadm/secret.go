@@ -7,7 +7,6 @@ import (
 	"math/big"
 	"regexp"
 	"slices"
-	"sync"
 )
 
 // Secrets that kubeadm prints: bootstrap tokens (the part after the dot is the
@@ -44,7 +43,7 @@ func Redact(text string) string {
 
 // Redacting passes whole lines on to w without their secrets.
 func Redacting(w io.Writer) io.Writer {
-	return &oneAtATime{to: Lines(func(line []byte, cut bool) error {
+	return &guarded{to: Lines(func(line []byte, cut bool) error {
 		text := Redact(string(line))
 		if cut {
 			text += " …"
@@ -52,18 +51,6 @@ func Redacting(w io.Writer) io.Writer {
 		_, err := io.WriteString(w, text+"\n")
 		return err
 	})}
-}
-
-// oneAtATime is a writer for several goroutines.
-type oneAtATime struct {
-	mu sync.Mutex
-	to io.Writer
-}
-
-func (o *oneAtATime) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.to.Write(p)
 }
 
 // NewToken makes a bootstrap token, [a-z0-9]{6}.[a-z0-9]{16}

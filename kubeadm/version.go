@@ -57,6 +57,10 @@ func (v Version) Compare(w Version) int {
 	}
 }
 
+// Behind is how many minor versions v is older than w, negative when it is newer. A major
+// version counts as a thousand minor ones.
+func (v Version) Behind(w Version) int { return 1000*(w.Major-v.Major) + w.Minor - v.Minor }
+
 // IsExact reports whether text names one release, such as "v1.37.2", and not a
 // label such as "stable-1" that kubeadm looks up.
 func IsExact(text string) bool {

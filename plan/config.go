@@ -109,15 +109,17 @@ func (m *maker) validity(c *ConfigPlan) {
 		c.Edits = append(c.Edits, TextField{Cluster: true, Path: []string{field}, Text: d.String()})
 	}
 	edit("certificateValidityPeriod", period)
-	if 2*period > caPeriod {
+	own, err := time.ParseDuration(m.f.Config.Cluster("caCertificateValidityPeriod"))
+	if longer := err == nil && own >= 2*period; 2*period > caPeriod && !longer {
 		edit("caCertificateValidityPeriod", 2*period)
 	}
 	m.decide(GroupConfig, Validity, fmt.Sprintf("%.0f days", period.Hours()/24),
 		"--certificate-validity says so; a stolen key is of use for as long")
 }
 
-// HasValidity reports whether an API version has fields for the validity of certificates.
-func HasValidity(api string) bool { return kubeadm.HasTimeouts(api) }
+// HasValidity reports whether an API version that is written to has fields for the validity
+// of certificates.
+func HasValidity(api string) bool { return kubeadm.HasTimeouts(api) && !kubeadm.IsExperimental(api) }
 
 // housekeeping has the kubelet's cAdvisor look at the containers less often than
 // every 10 s (cmd/kubelet/app/options/globalflags_linux.go). Evictions do not wait

@@ -29,6 +29,25 @@ func inRange(name string, d time.Duration) error {
 	return nil
 }
 
+// limit is a time of a step that waits.
+type limit struct {
+	name string
+	time time.Duration
+}
+
+// checkWait checks the limits of a step that waits.
+func checkWait(restarts int, limits ...limit) error {
+	for _, l := range limits {
+		if err := inRange(l.name, l.time); err != nil {
+			return err
+		}
+	}
+	if restarts < 0 || restarts > 1<<20 {
+		return fmt.Errorf("its restarts are %d", restarts)
+	}
+	return nil
+}
+
 // roundUp rounds d up to a multiple of unit.
 func roundUp(d, unit time.Duration) time.Duration {
 	if rest := d % unit; rest > 0 {

@@ -136,7 +136,7 @@ func (m *maker) kept(phases ...string) []string {
 const joinPatience = 15 * time.Minute
 
 // joinConfig decides what is added to the copy of JoinConfiguration. There always is one,
-// because the token in it is then in no process's arguments.
+// because then no process has the token among its arguments.
 func (m *maker) joinConfig() {
 	api := m.f.Config.OwnAPI()
 	if api == "" {
@@ -183,7 +183,7 @@ func (m *maker) joinConfig() {
 const waitBootstrap = "kubelet-wait-bootstrap"
 
 // joinPhases runs kubeadm join. It asks the cluster for several things only once, so it is
-// run again, without its preflight, which would stumble over what the first time left.
+// run again, without its preflight, which would fail at what the first run left.
 func (m *maker) joinPhases() []Step {
 	m.decide(GroupStart, "attempts for kubeadm join", fmt.Sprint(joinAttempts),
 		"some of its requests are made once, with 10 s; what it has made is no obstacle without its preflight")

@@ -263,6 +263,19 @@ func TestValidity(t *testing.T) {
 	}, fields(10*year))
 	p := MakeInit(Facts{Speed: slow(30), Kubeadm: behaviour(t, 28, 15), Validity: year})
 	assert.Contains(t, strings.Join(p.Warnings, "\n"), "certificates are valid for a year")
+	assert.False(t, HasValidity("v1"), "the experimental config is passed on as it is")
+	// An authority of the owner's that lives longer stays.
+	for own, stays := range map[string]bool{"262800h": true, "175200h0m0s": true, "100000h": false} {
+		c := config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"+
+			"caCertificateValidityPeriod: "+own+"\n")
+		p := MakeInit(Facts{Speed: slow(1), Kubeadm: behaviour(t, 37, 2), Validity: 10 * year, Config: c})
+		changed := false
+		for _, e := range p.Config.Edits {
+			f, ok := e.(TextField)
+			changed = changed || ok && f.Path[0] == "caCertificateValidityPeriod"
+		}
+		assert.Equal(t, stays, !changed, own)
+	}
 }
 
 // The API v1 of kubeadm v1.37 is read and passed on, never written; it was said

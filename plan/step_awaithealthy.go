@@ -39,18 +39,8 @@ func (s AwaitHealthy) Detail() string {
 
 // Check implements Step.
 func (s AwaitHealthy) Check() error {
-	for _, d := range []struct {
-		name string
-		time time.Duration
-	}{{"expect", s.Predicted}, {"quiet", s.Quiet}, {"patience", s.Patience}, {"poll", s.Poll}} {
-		if err := inRange(d.name, d.time); err != nil {
-			return err
-		}
-	}
-	if s.Restarts < 0 || s.Restarts > 1<<20 {
-		return fmt.Errorf("its restarts are %d", s.Restarts)
-	}
-	return nil
+	return checkWait(s.Restarts, limit{"expect", s.Predicted}, limit{"quiet", s.Quiet}, limit{"patience", s.Patience},
+		limit{"poll", s.Poll})
 }
 
 // await waits for components that start at the same time.

@@ -38,18 +38,8 @@ func (s AwaitNode) Detail() string {
 
 // Check implements Step.
 func (s AwaitNode) Check() error {
-	for _, d := range []struct {
-		name string
-		time time.Duration
-	}{{"quiet", s.Quiet}, {"patience", s.Patience}, {"network", s.Network}, {"poll", s.Poll}} {
-		if err := inRange(d.name, d.time); err != nil {
-			return err
-		}
-	}
-	if s.Restarts < 0 || s.Restarts > 1<<20 {
-		return fmt.Errorf("its restarts are %d", s.Restarts)
-	}
-	return nil
+	return checkWait(s.Restarts, limit{"quiet", s.Quiet}, limit{"patience", s.Patience}, limit{"network", s.Network},
+		limit{"poll", s.Poll})
 }
 
 // awaitNode waits with the kubelet's own credentials, which may read its Node.

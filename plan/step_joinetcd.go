@@ -40,18 +40,8 @@ func (s JoinEtcd) Detail() string {
 
 // Check implements Step.
 func (s JoinEtcd) Check() error {
-	for _, d := range []struct {
-		name string
-		time time.Duration
-	}{{"startup", s.Startup}, {"quiet", s.Quiet}, {"patience", s.Patience}, {"poll", s.Poll}} {
-		if err := inRange(d.name, d.time); err != nil {
-			return err
-		}
-	}
-	if s.Restarts < 0 || s.Restarts > 1<<20 {
-		return fmt.Errorf("its restarts are %d", s.Restarts)
-	}
-	return nil
+	return checkWait(s.Restarts, limit{"startup", s.Startup}, limit{"quiet", s.Quiet}, limit{"patience", s.Patience},
+		limit{"poll", s.Poll})
 }
 
 // joinEtcd has etcd join alone, with the settings that its manifest is to have.

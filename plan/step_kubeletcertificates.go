@@ -13,7 +13,8 @@ type KubeletCertificates struct {
 	plain
 	// Client moves its client certificate out of kubelet.conf into a file that it
 	// can renew, as kubeadm's phase kubelet-finalize does once the kubelet has made
-	// the file (cmd/kubeadm/app/cmd/phases/init/kubeletfinalize.go).
+	// the file (cmd/kubeadm/app/cmd/phases/init/kubeletfinalize.go). In a join, kubeadm
+	// makes kubelet.conf for it as in init, where the cluster's key is on the board.
 	Client bool `json:"client"`
 	// Serving makes the self-signed certificate that the kubelet would make, with
 	// an ECDSA key where the kubelet takes two RSA keys (cmd/kubelet/app/server.go,
@@ -43,7 +44,12 @@ const finalize = "kubelet-finalize"
 // kubeletCertificates makes those that are worth it.
 func (m *maker) kubeletCertificates() []Step {
 	s := KubeletCertificates{Client: m.rotatable(), Serving: m.serving()}
-	if s.Client {
+	switch {
+	case s.Client && m.p.Command == kubeadm.Join:
+		m.decide(GroupKubelet, "kubelet client certificate", "signed on this board, before the kubelet starts",
+			"the cluster's key is here; a kubelet that asks for one waits for an API server and a controller-manager, and "+
+				"longer each time that it asks in vain")
+	case s.Client:
 		m.decide(GroupKubelet, "phase "+finalize, "before the kubelet starts",
 			"kubeadm does it at the end and starts the kubelet a second time for it, which costs as much as the first time")
 	}
@@ -66,10 +72,18 @@ func (m *maker) replacedPhases() []string {
 }
 
 // rotatable reports whether kubeadm writes kubelet.conf and would finalize it, and
-// the kubelet rotates its certificate in its usual folder.
+// the kubelet rotates its certificate in its usual folder. In a join that is true of a
+// control plane that is taken apart.
 func (m *maker) rotatable() bool {
-	if m.f.Kubeadm.Nearest || !slices.Contains(m.f.Kubeadm.Phases(m.p.Command), finalize) {
-		return false // what a newer kubeadm does in that phase is not known
+	switch {
+	case m.f.Kubeadm.Nearest:
+		return false // what a newer kubeadm does in these phases is not known
+	case m.p.Command == kubeadm.Join:
+		if !m.order.stages(APIServer) {
+			return false
+		}
+	case !slices.Contains(m.f.Kubeadm.Phases(m.p.Command), finalize):
+		return false
 	}
 	for _, phase := range []string{"kubeconfig/kubelet", "kubelet-start", finalize + "/enable-client-cert-rotation",
 		finalize + "/experimental-cert-rotation"} {

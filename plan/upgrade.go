@@ -16,7 +16,7 @@ type UpgradeFacts struct {
 	Facts
 	// Owner is the owner's UpgradeConfiguration, nil without one.
 	Owner *kubeadm.Config
-	// From is the cluster's version, To the one to come.
+	// From is the cluster's version, To the new one.
 	From, To kubeadm.Version
 	Node     kubeadm.NodeOfUpgrade
 	// Data is etcd's data folder, DataBytes what is in it.
@@ -90,8 +90,8 @@ func (u upgradeMaker) whole() bool {
 		u.leave(GroupUpgrade, "manifests", "replaced by kubeadm", "this kubeadm takes no patches")
 	default:
 		u.decide(GroupUpgrade, "manifests", "replaced by kubeadm-arm",
-			"kubeadm gives each component a fixed time and goes back to the old one when it is over; this waits as long as "+
-				"something moves, and kubeadm leaves manifests alone that are equal to its own")
+			"kubeadm gives each component a fixed time and then goes back to the old one; kubeadm-arm waits for as long as "+
+				"there is progress, and kubeadm leaves manifests alone that are equal to its own")
 		return false
 	}
 	return true
@@ -117,8 +117,8 @@ func (u upgradeMaker) testJob() []string {
 		return nil
 	}
 	u.decide(GroupUpgrade, "kubeadm's test Job", "its failure is ignored",
-		"it has "+limit+" to start a pod and end, whatever the config says, which says more of this board's speed than "+
-			"of the cluster; that all nodes are Ready is checked as well")
+		"it has "+limit+" to start a pod and end, whatever the config says, which tests the speed of this board more than "+
+			"the cluster; that all nodes are Ready is checked as well")
 	return []string{"CreateJob"}
 }
 
@@ -163,7 +163,7 @@ func (u upgradeMaker) renew() []Step {
 		return nil
 	}
 	u.decide(GroupUpgrade, "certificates", "renewed before the new version starts",
-		"kubeadm renews those of a component whose manifest it replaces, and it is going to find all of them equal")
+		"kubeadm renews those of a component whose manifest it replaces, and it will find all manifests equal")
 	return []Step{RenewCertificates{}}
 }
 

@@ -397,9 +397,5 @@ func (m *mover) stay(ctx context.Context, were map[string]state) error {
 			}
 		}
 	}
-	m.j.Doing = ""
-	if err := m.record(); err != nil {
-		return err
-	}
-	return m.letGo(ctx)
+	return m.done(ctx)
 }

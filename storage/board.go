@@ -117,7 +117,7 @@ func lock() (unlock func(), err error) {
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		file.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, &RefusedError{Locked, errors.New("another kubeadm-arm storage is at work on this board"),
+			return nil, &RefusedError{Locked, errors.New("another kubeadm-arm storage is running on this board"),
 				"wait for it, or end it with Ctrl-C where it runs"}
 		}
 		return nil, fmt.Errorf("lock %s: %w", lockPath, err)

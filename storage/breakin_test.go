@@ -335,7 +335,7 @@ func TestLockIsRoots(t *testing.T) {
 	unlock, err := lock()
 	require.NoError(t, err, "a lock on /etc is in nobody's way")
 	_, err = lock()
-	require.ErrorContains(t, err, "at work on this board")
+	require.ErrorContains(t, err, "running on this board")
 	unlock()
 	require.NoError(t, os.Chmod(lockFolder, 0o777))
 	_, err = lock()

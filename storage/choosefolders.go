@@ -41,7 +41,7 @@ func checkPath(what, name string) error {
 	}):
 		return unsuitable("choose another name", "%s %q has characters that fstab and people cannot read", what, name)
 	}
-	if len(path.Base(name)) > longestName || len(systemd.MountUnit(name)) > longestUnit {
+	if len(path.Base(name)) > longestName || len(systemd.PathUnit(name, "mount")) > longestUnit {
 		return unsuitable("choose a shorter name", "%s %s has a name too long for its copies or its mount unit", what, name)
 	}
 	for at := name; at != "/"; at = path.Dir(at) {

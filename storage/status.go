@@ -142,7 +142,8 @@ func (s *Status) checkMounted(j *journal, m mounts) {
 	here := m.at(j.Mount)
 	if here == nil {
 		if s.Device != "" && j.Doing == "" {
-			s.problem("mount it: mount "+j.Mount+" (the reason is in: journalctl -b -u '"+systemd.MountUnit(j.Mount)+"')",
+			unit := systemd.PathUnit(j.Mount, "mount")
+			s.problem("mount it: mount "+j.Mount+" (the reason is in: journalctl -b -u '"+unit+"')",
 				"%s (%s) is not mounted at %s", s.Device, s.Disk, j.Mount)
 		}
 		return

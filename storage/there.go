@@ -314,6 +314,11 @@ func (m *mover) apply(ctx context.Context) error {
 			return err
 		}
 	}
+	return m.done(ctx)
+}
+
+// done records that nothing is under way any more, and starts the services again.
+func (m *mover) done(ctx context.Context) error {
 	m.j.Doing = ""
 	if err := m.record(); err != nil {
 		return err

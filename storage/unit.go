@@ -33,13 +33,13 @@ func unitFiles(program, mount string, folders []string) (map[string]string, erro
 		"kubelet": {"/"}, "containerd": {"/var/lib/containerd"}, "docker": {"/var/lib/docker", "/var/lib/containerd"},
 		"crio": {"/var/lib/containers"},
 	} {
-		units := []string{systemd.MountUnit(mount)}
+		units := []string{systemd.PathUnit(mount, "mount")}
 		guard := []string{"storage", "guard"}
 		for _, f := range folders {
 			if !slices.ContainsFunc(top, func(t string) bool { return tree.Inside(f, t) }) {
 				continue
 			}
-			units = append(units, systemd.MountUnit(f))
+			units = append(units, systemd.PathUnit(f, "mount"))
 			if service != "kubelet" { // it asks for all
 				guard = append(guard, f)
 			}

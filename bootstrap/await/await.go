@@ -48,7 +48,7 @@ type Waiter struct {
 	Processes linux.Finder
 }
 
-// A Listener hears what a wait has to say.
+// A Listener is told how a wait goes on.
 type Listener struct {
 	// Seen is what was seen last.
 	Seen func(string)
@@ -79,7 +79,7 @@ func (a *Waiter) Wait(ctx context.Context, s plan.AwaitHealthy, listener Listene
 		o, whole := w.last, wholeLook(n, w.last, kubelet.wanted())
 		if !whole {
 			o.Health = p.Ask(ctx)
-			whole = o.Health.Reach < w.last.Health.Reach // something has happened to it
+			whole = o.Health.Reach < w.last.Health.Reach // it got worse: look for the reason
 		}
 		if whole {
 			o = a.look(ctx, s.Component, p, w.last, scanNow(n, w.last, kubelet.wanted()))
@@ -158,10 +158,10 @@ func patienceOf(s plan.AwaitHealthy) time.Duration {
 }
 
 // scanNow reports whether look n reads all of /proc for a component's process. That
-// costs more than all else, and but for hold the process only tells people something.
+// costs more than all else, and without hold the process is only shown to people.
 // Without a log the component is not there, since the runtime makes the log before the
 // program runs; but where that lies is the kubelet's choice (podLogsDir), so it is
-// looked for now and then.
+// looked for every few looks.
 func scanNow(n int, last Observation, hold bool) bool {
 	switch {
 	case last.Instances == 0:
@@ -172,7 +172,7 @@ func scanNow(n int, last Observation, hold bool) bool {
 	return n%4 == 0
 }
 
-// look makes one observation. While the process is not there, nobody is asked.
+// look makes one observation. Its health is not asked for while the process is not there.
 func (a *Waiter) look(ctx context.Context, component string, p *Prober, last Observation, scan bool) Observation {
 	var o Observation
 	log := podlog.Read(a.Layout.PodLogs(), component, a.LogsBefore)
@@ -189,7 +189,7 @@ func (a *Waiter) look(ctx context.Context, component string, p *Prober, last Obs
 		asked := a.Now()
 		o.Health = p.Ask(ctx)
 		if o.Running && a.Now().Sub(asked) > time.Second {
-			find(o) // an answer can take a minute, and the CPU time was of before
+			find(o) // an answer can take a minute, so the CPU time is read again
 		}
 	}
 	return o

@@ -18,7 +18,7 @@ import (
 // Reach says how far a health request came. Each value implies those before.
 type Reach int
 
-// The rungs from nothing to a healthy answer.
+// The levels, from nothing to a healthy answer.
 const (
 	ReachNothing Reach = iota
 	ReachPort          // something listens on the port
@@ -51,14 +51,14 @@ type Prober struct {
 func newProber(url string, config *tls.Config, patience time.Duration) *Prober {
 	return &Prober{url: url, client: &http.Client{
 		Timeout: patience,
-		// A health endpoint leads nowhere else, least of all with our certificate.
+		// A health endpoint does not redirect, and our certificate is sent nowhere else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			TLSClientConfig:     config,
 			TLSHandshakeTimeout: patience,
 			MaxIdleConns:        1,
 			MaxConnsPerHost:     1,
-			// An API server's have a hundredth of it.
+			// The API server's answers are a hundredth of this.
 			MaxResponseHeaderBytes: 64 << 10,
 			// HTTP/1.1: one request at a time is all there is, and it saves the
 			// HTTP/2 machinery on both sides.
@@ -136,7 +136,7 @@ func reachOf(err error) Reach {
 func shorten(err error) string {
 	text := printable.Brief(err.Error())
 	if i := strings.LastIndex(text, ": "); i >= 0 && strings.HasPrefix(text, "Get ") {
-		// The URL is known; what went wrong stands last.
+		// The URL is known; the last part of the error says what went wrong.
 		text = text[i+2:]
 	}
 	return text

@@ -142,8 +142,8 @@ func (s *KubeletPause) giveTurns(pid int) {
 		}
 		s.turns, s.was, s.given = pid, was, map[string]bool{}
 	}
-	// A thread has its maker's: whoever was made by one that had not yet got its own
-	// is found the next time.
+	// A thread inherits its parent's. A child of a thread that was not yet changed is
+	// found the next time.
 	var others []string
 	for _, t := range s.proc().Threads(pid) {
 		if !s.given[t] {

@@ -36,7 +36,7 @@ type nodeWait struct {
 	step plan.AwaitNode
 	name string
 	api  *cluster.Client
-	// seen is what was seen last, for people.
+	// seen is what was seen last, in words.
 	seen string
 	// bare is when the Node was first seen to lack nothing but a pod network.
 	bare time.Time
@@ -110,7 +110,7 @@ func (n *nodeWait) ask(ctx context.Context) bool {
 			n.api, err = cluster.FromKubeconfig(text, n.Layout.At, nodePatience)
 		}
 		if err != nil {
-			n.seen = "kubelet.conf is not whole yet"
+			n.seen = "kubelet.conf is not complete yet"
 			return false
 		}
 	}
@@ -146,8 +146,8 @@ func lacksNetwork(reason string) bool {
 	return strings.Contains(reason, "NetworkReady=false") || strings.Contains(reason, "cni config uninitialized")
 }
 
-// finish does what of kubeadm's last phase is still to be done: the token goes off the disk,
-// and the Node names its container runtime.
+// finish does the rest of kubeadm's last phase: the token is removed from the disk, and the
+// Node gets the annotation that names its container runtime.
 func (n *nodeWait) finish(ctx context.Context) error {
 	if socket := runtimeSocket(n.Layout); n.step.NoteSocket && n.node.Socket == "" && socket != "" {
 		if err := n.api.NoteSocket(ctx, n.name, socket); err != nil {
@@ -165,7 +165,7 @@ var endpointFlag = regexp.MustCompile(`--container-runtime-endpoint=("?)(\S+?)("
 
 // runtimeSocket is the one that kubeadm has given the kubelet, empty where it has not.
 func runtimeSocket(l state.Layout) string {
-	text, err := safefile.Read(l.At("/var/lib/kubelet/kubeadm-flags.env"), state.MaxFile)
+	text, err := safefile.Read(l.KubeletFlags(), state.MaxFile)
 	if err != nil {
 		return ""
 	}

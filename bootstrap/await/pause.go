@@ -26,7 +26,7 @@ type Pause struct {
 }
 
 // A Pauser pauses a process until its pause ends. The process is also resumed when this
-// program ends, however it ends.
+// program ends for any reason.
 type Pauser func(pid int) (Pause, error)
 
 // pauseAtMost limits a pause that nobody renews: the longest look at the API server, with

@@ -8,7 +8,7 @@ import (
 
 // Observation is what one look at a component saw.
 type Observation struct {
-	// Running, PID and CPU are the process's; Uptime identifies its instance.
+	// Running, PID and CPU are the process's; Started identifies its instance.
 	Running bool
 	PID     int
 	Started uint64
@@ -19,8 +19,8 @@ type Observation struct {
 	Health    Health
 }
 
-// Limits say when waiting is pointless. All come from the plan, scaled to the
-// board; none is a clock that runs from the start of the wait.
+// Limits say when to give up. All come from the plan, scaled to the board; none is a
+// timeout that begins with the wait.
 type Limits struct {
 	// Quiet is how long nothing at all may move: no CPU time of the process,
 	// no log line, no new check.
@@ -41,13 +41,13 @@ const (
 	GiveUp
 )
 
-// watch judges observations of one component. It holds no clock and looks at
-// nothing itself, so that its rules can be tested as plain values.
+// watch judges observations of one component. It reads neither a clock nor the board, so
+// that its rules can be tested with plain values.
 type watch struct {
 	limits Limits
 
 	looked time.Time
-	// waited is the time so far for which somebody looked; moved and furthestAt are in it.
+	// waited is the time so far that counts (see count); moved and furthestAt are points in it.
 	waited     time.Duration
 	last       Observation
 	moved      time.Duration
@@ -102,9 +102,9 @@ func milestone(o Observation) int {
 	return m*1000 + len(o.Health.Passed)
 }
 
-// count adds the time since the last look. Of a gap that is longer than any look takes
-// only a part counts: when the whole board stood still, so did who looked, and the
-// component shows what it does only afterwards.
+// count adds the time since the last look. Of a gap that is longer than any look takes,
+// only a part counts: the whole board stood still then, and the component could not
+// make progress either.
 func (w *watch) count(now time.Time) {
 	w.waited += min(max(now.Sub(w.looked), 0), w.limits.Quiet/4)
 	w.looked = now

@@ -31,8 +31,8 @@ const maxJournal = 4 << 20
 // arguments and of the configuration only hashes.
 type Journal struct {
 	Version int `json:"version"`
-	// Started is for people. Nothing is ordered by it: a board without a clock
-	// of its own jumps by years when the network comes.
+	// Started is for people. Nothing is ordered by it: the time of a board without a
+	// battery-backed clock jumps by years once it is synchronized.
 	Started time.Time `json:"started"`
 	// Kubeadm is the path and KubeadmVersion the version of the kubeadm that was
 	// run.
@@ -46,7 +46,7 @@ type Journal struct {
 	Omitted []string `json:"omitted,omitempty"`
 	Board   BoardID  `json:"board"`
 	// Before lists the files below /etc/kubernetes that were there before the
-	// first step: they are never taken for ours.
+	// first step: they are never treated as ours.
 	Before []string `json:"before,omitempty"`
 	// LogsBefore tells the logs of an earlier control plane from this one's: by
 	// folder below /var/log/pods the number of its next container.
@@ -82,7 +82,7 @@ func (b BoardID) String() string {
 
 // Read returns the journal of an unfinished run, nil without one.
 func Read(path string) (*Journal, error) {
-	// No waiting at a pipe and no way out of the folder by a link.
+	// It neither waits for a pipe nor follows a link out of the folder.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -116,7 +116,7 @@ func parse(text []byte) (*Journal, error) {
 	if len(bytes.Trim(text, "\x00 \n\t\r")) == 0 {
 		return nil, errors.New("it is empty")
 	}
-	// The version first: another version's fields mean other things.
+	// The version first: fields of another version may have another meaning.
 	var head struct {
 		Version int `json:"version"`
 	}
@@ -202,7 +202,7 @@ func HashFile(path string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// Progress reports in words how far the run came.
+// Progress says in words how far the run got.
 func (j *Journal) Progress() string {
 	if j.Done >= len(j.Plan.Steps) {
 		return "all steps are done"

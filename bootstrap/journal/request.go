@@ -29,8 +29,8 @@ func RequestOf(args kubeadm.Args, config []byte) Request {
 	for _, f := range args.Flags {
 		switch f.Name {
 		case "v", "vmodule", "ignore-preflight-errors":
-			// How much is said and what is overlooked may change: a failed
-			// preflight check is what a run is repeated with another value for.
+			// Verbosity and ignored checks may change: after a failed preflight check a run
+			// is repeated with another value.
 			continue
 		}
 		r["--"+f.Name] = hash(r["--"+f.Name], f.Value)
@@ -73,8 +73,8 @@ func (r Request) Changed(now Request) []string {
 }
 
 // KeepArgs splits a command's arguments into those that may be kept in a file and
-// the names of the flags that may not. Of a flag that this program does not know
-// it cannot tell, so its value is not kept.
+// the names of the flags that may not. The value of a
+// flag that this program does not know may be secret, so it is not kept.
 func KeepArgs(v kubeadm.Verb, args kubeadm.Args) (kept, omitted []string) {
 	for _, f := range args.Flags {
 		if kubeadm.IsSecret(f.Name) || !v.Knows(f.Name) {

@@ -57,7 +57,7 @@ func StageAtBoot(l state.Layout) (held []string, err error) {
 	defer unlock()
 	for _, c := range names {
 		if !durable.Exists(l.Manifest(c)) {
-			continue // staged already, or its owner took it away
+			continue // staged already, or the owner removed it
 		}
 		if err := Stage(l, c); err != nil {
 			return held, errors.Join(err, PutBack(l, held))

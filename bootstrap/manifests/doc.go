@@ -1,5 +1,5 @@
-// Package manifests moves static pod manifests out of the kubelet's sight and back:
+// Package manifests moves static pod manifests out of the kubelet's folder and back:
 // staging and releasing in a run, at the board's later starts, and the systemd unit for
-// these. It looks after what else kubeadm would lose: static pods of others, and the patches
-// that an upgrade needs. What is in a manifest is package patch's.
+// these. It also keeps what kubeadm would lose: static pods of others, and the patches that
+// an upgrade needs. The content of manifests is for package patch.
 package manifests

@@ -18,7 +18,7 @@ import (
 
 // Static pods that are not kubeadm's, such as kube-vip's and keepalived's, are
 // the usual way to a control plane with a virtual address: their manifests are
-// there before init. kubeadm's preflight lets them be, and so does every step
+// there before init. kubeadm's preflight leaves them alone, and so does every step
 // here. kubeadm reset empties the whole manifests folder; see [Reset].
 
 // Foreign are the names of the files in the manifests folder that the kubelet
@@ -84,7 +84,7 @@ const (
 	maxCopied  = 64 << 20
 )
 
-// KeepForeign copies the foreign static pods out of kubeadm reset's way.
+// KeepForeign copies the foreign static pods to where kubeadm reset does not remove them.
 func KeepForeign(l state.Layout) error {
 	all, err := Foreign(l)
 	if err != nil || len(all) == 0 {

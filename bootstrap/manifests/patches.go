@@ -12,8 +12,8 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
-// DurablePatches returns the patches that an earlier run laid down, by file
-// name; none is no error.
+// DurablePatches returns the patches that an earlier run wrote, by file name; none is
+// no error.
 func DurablePatches(l state.Layout) (map[string][]byte, error) {
 	entries, err := safefile.List(l.Patches(), state.MaxListed)
 	if errors.Is(err, os.ErrNotExist) {

@@ -28,7 +28,7 @@ type ReleaseOptions struct {
 	Pause await.Pauser
 }
 
-// releaser is one ReleaseInOrder at work.
+// releaser is the state of one ReleaseInOrder.
 type releaser struct {
 	layout state.Layout
 	waiter await.Waiter
@@ -40,9 +40,8 @@ type releaser struct {
 }
 
 // ReleaseInOrder puts back what an interrupted run or a start of the board left staged,
-// in the order of [plan.Components]. It stands aside for a run that is at work,
-// and has nothing to do before a kubelet is configured, because then no manifest
-// is read.
+// in the order of [plan.Components]. It leaves the manifests to a run that is under way,
+// and does nothing before a kubelet is configured, because then no manifest is read.
 func ReleaseInOrder(ctx context.Context, o ReleaseOptions) (released []string, err error) {
 	began := o.Now()
 	last := began
@@ -71,15 +70,15 @@ func ReleaseInOrder(ctx context.Context, o ReleaseOptions) (released []string, e
 	}
 }
 
-// step does what can be done now. The lock is held only meanwhile, so that an
-// owner who goes on by hand is never kept out. all says to ask nobody; late says
-// that a scheduler that does not come holds nobody back any more.
+// step does what can be done now. The lock is held only for that, so that an owner can
+// always continue by hand. all says to release without asking for health; late says that
+// a scheduler that does not become healthy is not waited for any more.
 func (r *releaser) step(ctx context.Context, all, late bool) (released []string, done bool, err error) {
 	l := r.layout
 	if !durable.Exists(l.State()) && len(Staged(l)) == 0 {
 		return nil, true, nil
 	}
-	// Asking takes its time on a slow board; the lock is not for that.
+	// Asking takes long on a slow board, so it is done without the lock.
 	ready := func(c string) bool { return all || r.ready(ctx, c, late) }
 	var may []string
 	if durable.Exists(l.KubeletConfig()) || all {
@@ -93,7 +92,7 @@ func (r *releaser) step(ctx context.Context, all, late bool) (released []string,
 	unlock, err := state.Enter(l)
 	var refused *state.RefusedError
 	if errors.As(err, &refused) && refused.Reason == state.Locked {
-		return nil, true, nil // the run at work sees to it
+		return nil, true, nil // the run under way releases them
 	}
 	if err != nil {
 		return nil, true, err

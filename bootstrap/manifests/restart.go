@@ -43,8 +43,8 @@ const endPatience = 3 * time.Minute
 
 // Restart restarts the kubelet and what runs of the control plane, one component after
 // the other: it stages all, waits until they have ended, and releases them as
-// a start of the board does. Where it is killed, the unit that releases goes on at the
-// next start. It does nothing where nothing runs.
+// a start of the board does. If it is killed, the unit that releases them completes it at
+// the next start. It does nothing where nothing runs.
 func Restart(ctx context.Context, o RestartOptions) error {
 	l := o.Layout
 	if !Runs(l) {
@@ -59,7 +59,7 @@ func Restart(ctx context.Context, o RestartOptions) error {
 	}
 	for began := o.Now(); len(Staged(l)) > 0 && len(linux.Proc(l.Proc()).Named(componentProcesses()...)) > 0; {
 		if o.Now().Sub(began) > endPatience {
-			o.Tell("some components have not ended; going on")
+			o.Tell("some components have not ended; continuing")
 			break
 		}
 		if err := await.Sleep(ctx, o.Poll); err != nil {

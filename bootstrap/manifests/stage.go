@@ -20,10 +20,10 @@ import (
 
 // A manifest is at every instant complete in one known place: the manifests
 // folder or a staging folder. No journal is needed to find it. After a power cut
-// between a copy and the removal of its source it may be in both; settle sees to
-// that.
+// between a copy and the removal of its source it may be in both; settle removes one of
+// them.
 
-// stagedAt returns where a component's manifest is staged, empty if it is not.
+// StagedAt returns where a component's manifest is staged, empty if it is not.
 func StagedAt(l state.Layout, component string) string {
 	for _, dir := range l.StagedPlaces() {
 		path := filepath.Join(dir, component+".yaml")
@@ -47,7 +47,7 @@ func (e *TwiceError) Hint() string {
 	return "compare the two, keep the right one as " + e.InPlace + " and remove " + e.Staged
 }
 
-// settle removes a staged copy of a manifest that is in place.
+// Settle removes a staged copy of a manifest that is in place.
 func Settle(l state.Layout, component string) error {
 	staged, inPlace := StagedAt(l, component), l.Manifest(component)
 	if staged == "" {
@@ -70,8 +70,8 @@ func Settle(l state.Layout, component string) error {
 	return l.FS.Remove(staged)
 }
 
-// stage moves a component's manifest out of the kubelet's sight. A manifest
-// that is staged already stays.
+// Stage moves a component's manifest out of the kubelet's folder. A manifest that is staged
+// already stays.
 func Stage(l state.Layout, component string) error {
 	if err := stageFile(l, component); err != nil {
 		return fmt.Errorf("stage %s: %w", component, err)
@@ -104,7 +104,7 @@ func stageFile(l state.Layout, component string) error {
 	return move(l, from, filepath.Join(dir, component+".yaml"))
 }
 
-// release moves it back. A manifest that is in place already stays.
+// Release moves it back. A manifest that is in place already stays.
 func Release(l state.Layout, component string) error {
 	if err := releaseFile(l, component); err != nil {
 		return fmt.Errorf("release %s: %w", component, err)
@@ -176,7 +176,7 @@ func Staged(l state.Layout) []string {
 	return all
 }
 
-// releasable tells, changing nothing, whether every staged manifest can be put
+// Releasable tells, changing nothing, whether every staged manifest can be put
 // back.
 func Releasable(l state.Layout) error {
 	for _, c := range Staged(l) {
@@ -199,7 +199,7 @@ func Releasable(l state.Layout) error {
 	return nil
 }
 
-// releaseAll puts every staged manifest back and removes the empty folders. It
+// ReleaseAll puts every staged manifest back and removes the empty folders. It
 // goes on after a failure, so that one bad file does not keep the others.
 func ReleaseAll(l state.Layout) (released []string, err error) {
 	for _, c := range Staged(l) {
@@ -219,7 +219,7 @@ func ReleaseAll(l state.Layout) (released []string, err error) {
 // removeStagedFolders removes those that are empty.
 func RemoveFolders(l state.Layout) {
 	for _, dir := range l.StagedPlaces() {
-		// Fails while something is in it, which is what is wanted.
+		// It fails while something is in it, as it should.
 		_ = os.Remove(dir)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
 
-// incoming is the folder beside the staged manifests that others are laid into before they
-// take their place.
+// incoming is the folder beside the staged manifests into which others are written before
+// they replace them.
 func incoming(l state.Layout) (staged, coming string, err error) {
 	staged, err = Folder(l)
 	return staged, staged + "-incoming", err
@@ -43,8 +43,7 @@ func Are(l state.Layout, folder string, components []string) (bool, error) {
 	return true, nil
 }
 
-// Switch has the manifests of a folder take the place of those that are staged, all in
-// one step. The components must all be staged.
+// Switch replaces the staged manifests by those of a folder, all in one step. The components must all be staged.
 func Switch(l state.Layout, folder string, components []string) error {
 	if err := switchAll(l, folder, components); err != nil {
 		return fmt.Errorf("switch the manifests: %w", err)

@@ -71,14 +71,14 @@ func refuseProgram(err error) error {
 	return state.Refuse(state.UntrustedProgram, err, help)
 }
 
-// installUnit installs the unit where systemd runs the board, unless a package
-// brought it. It is there before the first manifest is staged and goes after
-// the last one is back.
+// InstallUnit installs the unit where systemd runs the board, unless a package
+// brought it. It is there before the first manifest is staged and is removed after the
+// last one is released.
 func InstallUnit(l state.Layout, program func() (string, error)) error {
 	if program == nil || !systemd.Booted(l.Root) || unitPackaged(l) {
 		return nil
 	}
-	// Asked again at each time: what was root's alone may not be so any more.
+	// Checked each time: others may be able to write to it by now.
 	path, err := program()
 	if err != nil {
 		return refuseProgram(err)
@@ -118,7 +118,7 @@ func UnitInstalled(l state.Layout) bool {
 	return unitPackaged(l) || durable.Exists(file) && durable.Exists(link)
 }
 
-// removeUnit removes what installUnit made; a package's unit stays, and so does
+// RemoveUnit removes what installUnit made; a package's unit stays, and so does
 // one that has to hold manifests back when the board starts.
 func RemoveUnit(l state.Layout) error {
 	file, link := l.Unit(), l.UnitLink()

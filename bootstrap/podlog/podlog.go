@@ -20,8 +20,8 @@ import (
 // The kubelet keeps a static pod's logs at
 // /var/log/pods/kube-system_POD-NODE_UID/CONTAINER/N.log, where N counts the
 // container's starts from 0 (pkg/kubelet/kuberuntime/helpers.go); that of v1.13
-// at /var/log/pods/UID/CONTAINER/N.log. That makes the folder a witness of
-// restarts which needs no API server and no runtime client.
+// at /var/log/pods/UID/CONTAINER/N.log. So the folder shows
+// restarts without an API server or a runtime client.
 
 // podFolder reports whether a folder is that of a component's static pod. The old
 // kubelet's is its UID: the hash of its manifest (applyDefaults in
@@ -47,7 +47,7 @@ type Log struct {
 
 // Next is the number that each folder of a component's logs has for its
 // next container: what reset leaves of an earlier control plane, and the kubelet
-// removes at a time of its own.
+// removes later.
 func Next(pods string) map[string]int {
 	next := map[string]int{}
 	for _, c := range plan.Components() {

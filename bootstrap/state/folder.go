@@ -10,8 +10,8 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 )
 
-// openState makes our folder, and refuses one that leads elsewhere or that
-// others could write to.
+// openState makes our folder, and refuses one that is a link or that others could
+// write to.
 func Open(l Layout) error {
 	if err := Check(l); err != nil {
 		return err

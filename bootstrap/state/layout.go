@@ -93,6 +93,9 @@ func (l Layout) BootstrapConf() string { return l.At("/etc/kubernetes/bootstrap-
 // KubeletConfig is the kubelet's configuration, without which it does not run.
 func (l Layout) KubeletConfig() string { return l.At("/var/lib/kubelet/config.yaml") }
 
+// KubeletFlags are those that kubeadm gives the kubelet beside it.
+func (l Layout) KubeletFlags() string { return l.At("/var/lib/kubelet/kubeadm-flags.env") }
+
 // Certificates is kubeadm's folder of certificates; see [kubeadm.CertificatesDir].
 func (l Layout) Certificates(c *kubeadm.Config, args kubeadm.Args) string {
 	return l.At(kubeadm.CertificatesDir(c, args))

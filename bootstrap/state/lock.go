@@ -12,9 +12,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
 
-// Holder identifies a process for good: its number, when it was started in clock
-// ticks since the board's start, and which start of the board that was. No clock
-// on the wall is asked.
+// Holder identifies a process uniquely: its number, when it was started in clock ticks
+// since the board's start, and which start of the board that was. It does not depend on
+// the wall clock.
 type Holder struct {
 	PID    int    `json:"pid"`
 	Ticks  uint64 `json:"startTicks"`
@@ -23,7 +23,7 @@ type Holder struct {
 
 func (h Holder) String() string { return fmt.Sprintf("pid %d", h.PID) }
 
-// me is this process.
+// Me is this process.
 func Me(l Layout) Holder {
 	h := Holder{PID: os.Getpid(), BootID: linux.Proc(l.Proc()).BootID()}
 	if p, err := linux.Proc(l.Proc()).Process(h.PID); err == nil {
@@ -32,7 +32,7 @@ func Me(l Layout) Holder {
 	return h
 }
 
-// alive reports whether that very process still runs.
+// Alive reports whether that very process still runs.
 func Alive(l Layout, h Holder) bool {
 	proc := linux.Proc(l.Proc())
 	if h.PID <= 0 || h.BootID != proc.BootID() {
@@ -42,7 +42,7 @@ func Alive(l Layout, h Holder) bool {
 	return err == nil && p.Started == h.Ticks && !p.Zombie()
 }
 
-// enter makes our folder, if it is not there, and takes the lock in it.
+// Enter makes our folder, if it is not there, and takes the lock in it.
 func Enter(l Layout) (leave func(), err error) {
 	if err := Open(l); err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func Enter(l Layout) (leave func(), err error) {
 	return Lock(l)
 }
 
-// lock takes the lock of the board's bootstrap. The kernel drops it when the
+// Lock takes the lock of the board's bootstrap. The kernel drops it when the
 // process ends, however it ends, so that no lock can be left behind; who holds it
 // stands in the file for people.
 func Lock(l Layout) (unlock func(), err error) {
@@ -63,7 +63,7 @@ func Lock(l Layout) (unlock func(), err error) {
 			defer f.Close()
 			if errors.Is(err, syscall.EWOULDBLOCK) {
 				return nil, Refuse(Locked,
-					fmt.Errorf("another kubeadm-arm is at work on this board (%s)", readHolder(f)),
+					fmt.Errorf("another kubeadm-arm is running on this board (%s)", readHolder(f)),
 					"wait for it, or end it with Ctrl-C where it runs")
 			}
 			return nil, fmt.Errorf("lock the board: %w", err)
@@ -99,7 +99,7 @@ func readHolder(r io.ReaderAt) Holder {
 
 // lockState reports who holds the lock; held is false when nobody does, and then
 // the holder is who held it when it was killed, if anybody was. The lock itself is
-// not touched: a look must not keep a run out.
+// not touched: reading it must not keep a run from starting.
 func Holding(l Layout) (h Holder, held bool, err error) {
 	f, err := os.OpenFile(l.Lock(), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {

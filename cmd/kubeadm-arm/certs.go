@@ -19,7 +19,7 @@ import (
 )
 
 // certsCommand is `kubeadm-arm certs`; every word that is not in it is kubeadm's. kubeadm
-// itself refuses `certs renew` without a name, so nothing of its own is taken away.
+// itself refuses `certs renew` without a name, so none of its commands is hidden.
 func certsCommand() *command {
 	root := rootFlag("look at the files below this folder instead, such as a mounted card")
 	hold := ownFlag{name: "hold", value: "DURATION", def: holdPatience.String(),
@@ -66,6 +66,9 @@ func (v invocation) runCertsStatus(o options) error {
 			return err
 		}
 	}
+	if err := needFolder(string(root)); err != nil {
+		return err
+	}
 	seen, err := certs.Look(root)
 	if err != nil {
 		return err
@@ -75,7 +78,11 @@ func (v invocation) runCertsStatus(o options) error {
 	if o.text("output") == "json" {
 		return writeJSON(v.stdout, status)
 	}
-	_, err = fmt.Fprint(v.stdout, status.Text())
+	text := status.Text()
+	if root != "/" && status.Due() {
+		text += "The commands are for the board that these files are of.\n"
+	}
+	_, err = fmt.Fprint(v.stdout, text)
 	return err
 }
 
@@ -85,13 +92,23 @@ func (v invocation) runCertsRenew(o options) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range []string{"dry-run", "all", "validity"} {
+		if _, given := o.all.Get(name); given && o.on("token-stdin") {
+			return o.bad("token-stdin", fmt.Errorf("it does not go with --%s", name))
+		}
+	}
 	if err := needRoot("certs renew"); err != nil {
 		return err
 	}
+	return v.interruptible(func(ctx context.Context) error { return v.certsRenew(ctx, o, period) })
+}
+
+// interruptible does what goes on where it was when it is done again.
+func (v invocation) interruptible(do func(context.Context) error) error {
 	stop := v.listen()
 	defer stop.close()
-	err = v.certsRenew(stop.ctx, o, period)
-	if interrupted := stop.interrupted("run it again: it goes on where it was"); err != nil && interrupted != nil {
+	err := do(stop.ctx)
+	if interrupted := stop.interrupted("run it again: it continues where it stopped"); err != nil && interrupted != nil {
 		return interrupted
 	}
 	return err
@@ -111,16 +128,28 @@ func (v invocation) certsRenew(ctx context.Context, o options, period time.Durat
 		return v.renew(ctx, o, seen, ask, period)
 	}
 	d := certs.Decide(seen, ask)
+	pending := certsBoard().Pending()
+	if pending {
+		printable.Fprintln(v.stdout,
+			"would restart the kubelet and the control plane, which the renewal before this one has not done")
+	}
 	for _, r := range d.Renew {
 		printable.Fprintf(v.stdout, "would renew %s: %s\n", r.Name, r.Reason)
 	}
-	if !d.Due() {
-		printable.Fprintln(v.stdout, nothingDue)
+	v.sayShorter(seen, clock.Now, period)
+	if !d.Due() && !pending {
+		v.sayNothingDue(seen)
 	}
 	return v.refusals(d, clock)
 }
 
-const nothingDue = "nothing to renew: all certificates are valid for more than 30 days"
+func (v invocation) sayNothingDue(seen certs.Seen) {
+	why := "no certificate has expired or soon will"
+	if len(seen.Leaves)+len(seen.Authorities) == 0 {
+		why = certs.NothingHere
+	}
+	printable.Fprintln(v.stdout, "nothing to renew: "+why)
+}
 
 // validity is a flag's value as the validity of certificates, 0 without one.
 func (o options) validity(name string) (time.Duration, error) {
@@ -150,7 +179,7 @@ func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask c
 	if err != nil {
 		return err
 	}
-	// The journal goes last: until then a new call or the next start restarts, too.
+	// The journal is removed last: until then a new call or the next start restarts, too.
 	if b.Pending() {
 		if err := v.restartAll(ctx); err != nil {
 			return err
@@ -159,7 +188,7 @@ func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask c
 			return err
 		}
 	} else if !d.Due() {
-		printable.Fprintln(v.stdout, nothingDue)
+		v.sayNothingDue(seen)
 	}
 	return v.refusals(d, certs.ReadClock("/", seen, ask.Now, !ask.Unsure))
 }
@@ -192,18 +221,21 @@ func (v invocation) replace(ctx context.Context, o options, b *certs.Board, seen
 	if len(d.Renew) == 0 {
 		return d, nil
 	}
-	path, behaviour, err := v.kubeadmFor(ctx, o)
-	if err != nil {
-		return d, err
+	if d.NeedsKubeadm(seen) {
+		path, behaviour, err := v.kubeadmFor(ctx, o)
+		if err != nil {
+			return d, err
+		}
+		b.Kubeadm = certs.RealKubeadm(path, behaviour, seen, v.env, kubeadm.Exec)
 	}
-	b.Kubeadm = certs.RealKubeadm(path, behaviour, seen, v.env, kubeadm.Exec)
 	if kept, err = b.Renew(ctx, seen, d, period); err != nil {
 		return d, err
 	}
 	for _, r := range d.Renew {
 		printable.Fprintf(v.stdout, "renewed %s: %s\n", r.Name, r.Reason)
 	}
-	printable.Fprintf(v.stdout, "the old files are in %s\n", kept)
+	v.sayShorter(seen, ask.Now, period)
+	v.sayKept(kept)
 	if d.Renews("admin.conf") {
 		printable.Fprintln(v.stdout,
 			"for kubectl: sudo cp /etc/kubernetes/admin.conf ~/.kube/config && sudo chown $(id -u) ~/.kube/config")
@@ -211,13 +243,27 @@ func (v invocation) replace(ctx context.Context, o options, b *certs.Board, seen
 	return d, nil
 }
 
+// sayShorter names the authorities that end before what was asked for would; a period of 0 was not.
+func (v invocation) sayShorter(seen certs.Seen, now time.Time, period time.Duration) {
+	for _, a := range seen.Authorities {
+		if period > 0 && a.Certificate != nil && a.Certificate.NotAfter.Before(now.Add(period)) {
+			printable.Fprintf(v.stderr, "kubeadm-arm: nothing that the authority %s signs is valid after its end on %s\n",
+				a.Name, a.Certificate.NotAfter.UTC().Format(time.DateOnly))
+		}
+	}
+}
+
+// sayKept names the folder with the old files. There is none where none was left.
+func (v invocation) sayKept(dir string) {
+	if dir != "" {
+		printable.Fprintf(v.stdout, "the old files are in %s\n", dir)
+	}
+}
+
 // kubeadmFor finds the real kubeadm and what is known of its version.
 func (v invocation) kubeadmFor(ctx context.Context, o options) (string, kubeadm.Behaviour, error) {
-	path, err := v.realKubeadm(o.text("arm-kubeadm"))
+	path, err := v.runnableKubeadm(o.text("arm-kubeadm"))
 	if err != nil {
-		return "", kubeadm.Behaviour{}, err
-	}
-	if err := refuseIllegal(path); err != nil {
 		return "", kubeadm.Behaviour{}, err
 	}
 	b, err := v.askBehaviour(ctx, path)
@@ -237,13 +283,19 @@ func (v invocation) restartAll(ctx context.Context) error {
 			Tell:  func(line string) { printable.Fprintln(v.stdout, line) },
 		},
 		Program: trustedProgram,
-		Kubelet: func() error { return v.systemctl(ctx, "restart", "kubelet") },
+		Kubelet: func() error { return v.restartKubelet(ctx, "") },
 	})
 }
 
-func (v invocation) systemctl(ctx context.Context, words ...string) error {
-	_, err := kubeadm.Exec(ctx, kubeadm.Command{Path: "systemctl", Args: words, Env: v.env})
-	return err
+// restartKubelet does what its name says. Its exit code is none of systemctl's, which is not
+// the command that the owner has given; flag was that one's.
+func (v invocation) restartKubelet(ctx context.Context, flag string) error {
+	_, err := kubeadm.Exec(ctx, kubeadm.Command{Path: "systemctl", Args: []string{"restart", "kubelet"}, Env: v.env})
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return &problem{exitInternal, "journalctl -u kubelet; then run again: sudo kubeadm-arm certs renew" + flag,
+		fmt.Errorf("%w: %s", err, kubeadm.ErrorLine(err))}
 }
 
 // refusals prints what cannot be renewed here, and fails if there is anything.
@@ -255,11 +307,12 @@ func (v invocation) refusals(d certs.Decision, clock certs.Clock) error {
 		return nil
 	}
 	var lines []string
-	hint := d.Refused[0].Do
-	for _, r := range d.Refused {
-		lines = append(lines, fmt.Sprintf("%s cannot be renewed: %s", r.Name, r.Why))
-		if r.Do != hint {
-			lines = append(lines, "for "+r.Name+": "+r.Do)
+	groups := d.Groups()
+	hint := groups[0].Do
+	for _, g := range groups {
+		lines = append(lines, fmt.Sprintf("%s cannot be renewed: %s", strings.Join(g.Names, ", "), g.Why))
+		if g.Do != hint {
+			lines = append(lines, "for "+g.Names[0]+": "+g.Do)
 		}
 	}
 	if !clock.Right() {
@@ -282,24 +335,31 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 	}
 	b := certsBoard()
 	var kept string
+	valid := false
 	err = alone(func() (err error) {
 		seen, err := certs.Look("/")
-		if err == nil {
-			_, err = b.Complete(seen) // or it would put the old ones back into place later
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			kept, err = b.Bootstrap(token)
+		if valid, err = checkBootstrap(b, seen); valid || err != nil {
+			return err
 		}
+		if _, err = b.Complete(seen); err != nil { // or it would put the old ones back into place later
+			return err
+		}
+		kept, err = b.Bootstrap(token)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case valid:
+		printable.Fprintln(v.stdout, "the kubelet's certificate is valid, and it renews that itself: the token is not used")
+		return b.EndBootstrap() // that of a run that was interrupted
 	}
-	printable.Fprintln(v.stdout, "the kubelet has a bootstrap")
-	if kept != "" {
-		printable.Fprintf(v.stdout, "the old files are in %s\n", kept)
-	}
-	if err := v.systemctl(ctx, "restart", "kubelet"); err != nil {
+	printable.Fprintln(v.stdout, "the kubelet has a bootstrap kubeconfig")
+	v.sayKept(kept)
+	if err := v.restartKubelet(ctx, " --token-stdin"); err != nil {
 		return err
 	}
 	const patience = 15 * time.Minute // that of the kubelet for one request
@@ -316,6 +376,27 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 	}
 	return &problem{exitStuck, "journalctl -u kubelet; kubectl get csr",
 		fmt.Errorf("the kubelet has no certificate after %s", patience)}
+}
+
+// checkBootstrap refuses a bootstrap that would take from a node what works. It reports whether
+// the kubelet's certificate is valid, so that it needs none.
+func checkBootstrap(b certs.Board, seen certs.Seen) (valid bool, err error) {
+	clock := certs.ReadClock("/", seen, b.Now(), certs.Synchronized())
+	switch {
+	case seen.ControlPlane:
+		return false, &problem{exitCerts, "sudo kubeadm-arm certs renew",
+			errors.New("this is a control-plane node: its kubelet starts the API server that would have to answer the token")}
+	case !seen.Node && !b.Bootstrapping():
+		return false, &problem{exitCerts, "sudo kubeadm-arm join", errors.New("no kubelet is set up here")}
+	case !clock.Right():
+		return false, &problem{exitCerts, "set the clock, and run again", errors.New(clock.Why())}
+	}
+	l, ok := seen.Leaf("kubelet-client")
+	if !ok {
+		l, ok = seen.Leaf("kubelet.conf")
+	}
+	valid = seen.Node && ok && l.Problem == "" && l.Certificate.NotAfter.After(clock.Now)
+	return valid, nil
 }
 
 func sleepContext(ctx context.Context, d time.Duration) error {
@@ -360,20 +441,20 @@ func (v invocation) runCertsBoot(o options) error {
 	if exists(certs.OffSwitch) {
 		return nil
 	}
-	stop := v.listen()
-	defer stop.close()
 	seen, err := certs.Look("/")
 	if err != nil || !seen.Node {
 		return err
 	}
-	clock, err := v.awaitClock(stop.ctx, seen, patience)
-	if err != nil {
-		return err
-	}
-	return v.renew(stop.ctx, o, seen, certs.Ask{Now: clock.Now, Within: certs.Within, Unsure: !clock.Right()}, 0)
+	return v.interruptible(func(ctx context.Context) error {
+		clock, err := v.awaitClock(ctx, seen, patience)
+		if err != nil {
+			return err
+		}
+		return v.renew(ctx, o, seen, certs.Ask{Now: clock.Now, Within: certs.Within, Unsure: !clock.Right()}, 0)
+	})
 }
 
-// awaitClock waits until the clock is right, for so long at most, and not at all where
+// awaitClock waits until the clock is right, at most for patience, and not at all where
 // the kubelet runs already.
 func (v invocation) awaitClock(ctx context.Context, seen certs.Seen, patience time.Duration) (certs.Clock, error) {
 	read := func() certs.Clock { return certs.ReadClock("/", seen, time.Now(), certs.Synchronized()) }

@@ -80,6 +80,15 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
+// needFolder refuses a root that is none.
+func needFolder(root string) error {
+	if isFolder(root) {
+		return nil
+	}
+	return &problem{exitBadInput, "name a folder with --root",
+		fmt.Errorf("look at %s: not a folder that can be read", root)}
+}
+
 // diagnose reads and judges; it changes nothing.
 func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, error) {
 	root := o.text("root")
@@ -90,9 +99,8 @@ func (v invocation) diagnose(ctx context.Context, o options) (doctor.Report, err
 			return doctor.Report{}, err
 		}
 	}
-	if !isFolder(root) {
-		return doctor.Report{}, &problem{exitBadInput, "name a folder with --root",
-			fmt.Errorf("look at %s: not a folder that can be read", root)}
+	if err := needFolder(root); err != nil {
+		return doctor.Report{}, err
 	}
 	board, err := hwdetect.Read(root)
 	if err != nil {

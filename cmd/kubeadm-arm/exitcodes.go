@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
+	"github.com/kubeadm-arm/kubeadm-arm/certs"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/fault"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
@@ -80,7 +81,7 @@ func exitCodes() []exit {
 		{exitInternal, "anything else"},
 		{exitUntrusted, "users other than root can replace this program, which systemd would have to start; nothing was changed"},
 		{exitPanic, "a bug in kubeadm-arm itself"},
-		{exitCerts, "certs: a certificate has expired, or soon will, and cannot be renewed on this node"},
+		{exitCerts, "certs: a certificate that has expired, soon will, or is asked for cannot be renewed on this node"},
 		{exitNoCluster, "`upgrade apply`: there is no control plane on this board, or its API server does not answer"},
 		{exitQuorum, "`reset`: the board's member of etcd cannot be removed, because too few of the others are on; nothing was changed"},
 	}
@@ -102,6 +103,7 @@ func exitCode(err error) int {
 	var unstored *storage.RefusedError
 	var panicked *fault.Error
 	var unread *safefile.RefusedError
+	var locked *certs.LockedError
 	switch {
 	case errors.As(err, &panicked):
 		return exitPanic
@@ -123,6 +125,8 @@ func exitCode(err error) int {
 		return refusedCode(refused.Reason)
 	case errors.As(err, &unstored):
 		return storageCode(unstored.Reason)
+	case errors.As(err, &locked):
+		return exitCerts
 	case errors.As(err, &unread):
 		return exitBadInput
 	case errors.As(err, &cmd):

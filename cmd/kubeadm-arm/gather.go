@@ -66,7 +66,7 @@ func (v invocation) readBoard(ctx context.Context, command kubeadm.Verb, own own
 	}
 	if api := cmp.Or(g.config.API(), g.behaviour.ConfigWrite()); own.validity > 0 && !plan.HasValidity(api) {
 		return g, &problem{exitUsage, "after init: kubeadm-arm certs renew --validity " + own.validity.String(),
-			fmt.Errorf("flag --certificate-validity: kubeadm's %s has no field for it", api)}
+			fmt.Errorf("flag --certificate-validity: nothing is set for it in kubeadm's %s", api)}
 	}
 	if own.validity > 0 && g.noConfig != "" {
 		return g, &problem{exitUsage,

@@ -54,7 +54,7 @@ func (r *boardRun) joinStages() []stage {
 	}
 }
 
-// gatherJoin finds out what there is, on this board and at the cluster's. It only reads.
+// gatherJoin reads this board and asks the cluster. It changes nothing.
 func (r *boardRun) gatherJoin(ctx context.Context) error {
 	if err := r.gather(ctx); err != nil {
 		return err

@@ -21,11 +21,8 @@ func (v invocation) passThrough(args []string) error {
 	if err != nil {
 		return err
 	}
-	path, err := v.realKubeadm(asked)
+	path, err := v.runnableKubeadm(asked)
 	if err != nil {
-		return err
-	}
-	if err := refuseIllegal(path); err != nil {
 		return err
 	}
 	if args, err = v.upgradeArgs(path, args); err != nil {
@@ -75,18 +72,22 @@ func (v invocation) realKubeadm(asked string) (string, error) {
 	return kubeadm.Find(asked, v.getenv("PATH"), self())
 }
 
-// refuseIllegal says before it happens that a binary would die on this CPU.
-func refuseIllegal(path string) error {
+// runnableKubeadm finds it, and refuses one that would die on this CPU.
+func (v invocation) runnableKubeadm(asked string) (string, error) {
+	path, err := v.realKubeadm(asked)
+	if err != nil {
+		return "", err
+	}
 	built, err := hwdetect.ReadBinary(path)
 	if err != nil {
 		// A wrapper script or an unusual format: the kernel will judge.
-		return nil
+		return path, nil
 	}
 	board, err := hwdetect.Read("/")
 	if err != nil {
-		return nil
+		return path, nil
 	}
-	return board.Runs(built)
+	return path, board.Runs(built)
 }
 
 // child runs the real kubeadm at this terminal and passes signals on.

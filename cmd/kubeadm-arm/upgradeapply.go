@@ -32,7 +32,7 @@ import (
 // upgradeBackups is where copies of /etc/kubernetes are kept.
 const upgradeBackups = "/var/backups/kubeadm-arm"
 
-// An upgrading is what an upgrade has found out of its cluster.
+// An upgrading is what an upgrade has found out about its cluster.
 type upgrading struct {
 	// owner is the owner's UpgradeConfiguration, nil without one.
 	owner *kubeadm.Config
@@ -94,8 +94,8 @@ func (r *boardRun) upgradeStages() []stage {
 
 func (r *boardRun) freshRun() bool { return r.afresh() && r.notDry() }
 
-// gatherUpgrade reads the board and asks the cluster. As with init it only reads, what
-// may not answer.
+// gatherUpgrade reads the board and asks the cluster. As with init it changes nothing, and
+// ends at a signal even when a disk does not answer.
 func (r *boardRun) gatherUpgrade(ctx context.Context) error {
 	looked, err := safefile.Wait(ctx, func() (boardRun, error) {
 		look := *r
@@ -230,7 +230,7 @@ func readClusterConfig(path string) (*kubeadm.Config, error) {
 	return kubeadm.ReadConfig(bytes.NewReader(text), path)
 }
 
-// apiPatience is how long one question to the API server may take on the slowest board.
+// apiPatience is how long one request to the API server may take on the slowest board.
 const apiPatience = time.Minute
 
 // askCluster reads the cluster's configuration, version and nodes from the board's own API server.
@@ -305,7 +305,7 @@ func noCluster(err error) error {
 // securePort is the API server's port in its manifest.
 var securePort = regexp.MustCompile(`--secure-port=(\d+)`)
 
-// nameNode reads what the manifests say of this node.
+// nameNode reads what certificates and manifests say about this node.
 func (r *boardRun) nameNode() error {
 	text, err := safefile.Read(board().Manifest(plan.APIServer), maxStream)
 	if err != nil {
@@ -323,7 +323,7 @@ func (r *boardRun) nameNode() error {
 	return nil
 }
 
-// lookAtData finds out how much etcd has, and how much space there is for a copy.
+// lookAtData finds out how large etcd's data is, and how much space there is for a copy.
 func (r *boardRun) lookAtData(ctx context.Context) (err error) {
 	if r.config.HasExternalEtcd() {
 		return nil
@@ -403,17 +403,14 @@ func (r *boardRun) confirmUpgrade(context.Context) error {
 	return r.confirm(fmt.Sprintf("upgrade the control plane from %s to %s?", r.from, r.to), "--yes")
 }
 
-// runUpgradePlan is kubeadm's own plan, and what kubeadm-arm has to say of the board.
+// runUpgradePlan is kubeadm's own plan, and how to see kubeadm-arm's.
 func (v invocation) runUpgradePlan(args []string, a kubeadm.Args) error {
 	rest, asked, err := v.ownKubeadm(append([]string{"upgrade"}, args...))
 	if err != nil {
 		return err
 	}
-	path, err := v.realKubeadm(asked)
+	path, err := v.runnableKubeadm(asked)
 	if err != nil {
-		return err
-	}
-	if err := refuseIllegal(path); err != nil {
 		return err
 	}
 	if err := v.child(path, rest); err != nil || !isRoot() {
@@ -422,7 +419,7 @@ func (v invocation) runUpgradePlan(args []string, a kubeadm.Args) error {
 	if output, ok := a.Get("output"); ok && output != "text" {
 		return nil // for a program
 	}
-	_, err = printable.Fprintln(v.stdout, "\nWhat this board makes of it, changing nothing:\n"+
+	_, err = printable.Fprintln(v.stdout, "\nTo see how kubeadm-arm would upgrade this board, changing nothing:\n"+
 		"  kubeadm-arm upgrade apply VERSION --dry-run")
 	return err
 }

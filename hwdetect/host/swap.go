@@ -1,7 +1,6 @@
 package host
 
 import (
-	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/internal/rootfs"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/systemd"
 )
 
 // Swap is one line of /proc/swaps.
@@ -95,18 +95,7 @@ func swapUnit(spec string) string {
 	if tag, value, ok := strings.Cut(spec, "="); ok && !strings.HasPrefix(spec, "/") {
 		spec = "/dev/disk/by-" + strings.ToLower(tag) + "/" + strings.Trim(value, `"`)
 	}
-	var name strings.Builder
-	for i, c := range []byte(strings.Trim(filepath.Clean(spec), "/")) {
-		switch {
-		case c == '/':
-			name.WriteByte('-')
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == ':', c == '.' && i > 0:
-			name.WriteByte(c)
-		default:
-			fmt.Fprintf(&name, `\x%02x`, c)
-		}
-	}
-	return name.String() + ".swap"
+	return systemd.PathUnit(spec, "swap")
 }
 
 // makesSwap reports whether an enabled unit makes swap: a swap unit, or a service that

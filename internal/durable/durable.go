@@ -140,10 +140,15 @@ func (f FS) Rename(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.SyncDir(filepath.Dir(to)); err != nil || filepath.Dir(from) == filepath.Dir(to) {
+	return f.syncBoth(to, from)
+}
+
+// syncBoth syncs the folders of two names, the first one first.
+func (f FS) syncBoth(first, second string) error {
+	if err := f.SyncDir(filepath.Dir(first)); err != nil || filepath.Dir(first) == filepath.Dir(second) {
 		return err
 	}
-	return f.SyncDir(filepath.Dir(from))
+	return f.SyncDir(filepath.Dir(second))
 }
 
 // Exchange swaps two names in one step (renameat2(2), RENAME_EXCHANGE). The
@@ -163,10 +168,7 @@ func (f FS) Exchange(one, other string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.SyncDir(filepath.Dir(one)); err != nil || filepath.Dir(one) == filepath.Dir(other) {
-		return err
-	}
-	return f.SyncDir(filepath.Dir(other))
+	return f.syncBoth(one, other)
 }
 
 // unsupported reports whether renameat2 or its flag is unknown: to the kernel, or

@@ -62,12 +62,12 @@ func TestSystemdReads(t *testing.T) {
 	assert.NotContains(t, verify("[Service]\nType=oneshot\nExecStart="+line+"\nEnvironment="+strings.Replace(word, `"`, `"A=`, 1)+"\n"), "kubeadm-arm-try")
 }
 
-func TestMountUnit(t *testing.T) {
+func TestPathUnit(t *testing.T) {
 	for in, want := range map[string]string{
 		"/": "-.mount", "": "-.mount", "/var/lib/etcd": "var-lib-etcd.mount", "/mnt/a b/": `mnt-a\x20b.mount`, "/mnt//x/../y": "mnt-y.mount",
 		"/.hidden/.x": `\x2ehidden-.x.mount`, "/a-b": `a\x2db.mount`, `/a\b`: `a\x5cb.mount`, "/é": `\xc3\xa9.mount`, "/50%": `50\x25.mount`,
 	} {
-		assert.Equal(t, want, MountUnit(in), in)
+		assert.Equal(t, want, PathUnit(in, "mount"), in)
 		if escape, err := exec.LookPath("systemd-escape"); err == nil && in != "" {
 			out, err := exec.Command(escape, "--path", "--suffix=mount", "--", in).Output()
 			if err == nil { // it refuses paths that are not clean

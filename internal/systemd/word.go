@@ -66,13 +66,12 @@ func CommandLine(program string, args ...string) (string, error) {
 
 func control(r rune) bool { return r < ' ' || r == 0x7f }
 
-// MountUnit is the name of the mount unit of a folder, as
-// systemd-escape --path --suffix=mount has it. Folders are compared by their clean
-// paths.
-func MountUnit(folder string) string {
-	path := strings.Trim(filepath.Clean("/"+folder), "/")
+// PathUnit is the name of the unit of a path, such as its mount or swap unit, as
+// systemd-escape --path --suffix=SUFFIX has it. The path need not be clean.
+func PathUnit(path, suffix string) string {
+	path = strings.Trim(filepath.Clean("/"+path), "/")
 	if path == "" {
-		return "-.mount"
+		return "-." + suffix
 	}
 	var b strings.Builder
 	for i, c := range []byte(path) {
@@ -85,7 +84,7 @@ func MountUnit(folder string) string {
 			fmt.Fprintf(&b, `\x%02x`, c)
 		}
 	}
-	return b.String() + ".mount"
+	return b.String() + "." + suffix
 }
 
 // Booted reports whether systemd runs the board (sd_booted(3)). root is "/" but for

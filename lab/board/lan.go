@@ -130,8 +130,8 @@ func (b *Board) lan(ctx context.Context) (n network.Network, unlock func(), err 
 	return n, unlock, err
 }
 
-// plugIn gives the board's namespace its eth0, before its process 1 looks for it.
-func (b *Board) plugIn(ctx context.Context) error {
+// onLAN does something on the board's network while it is locked, and nothing without one.
+func (b *Board) onLAN(ctx context.Context, do func(network.Network) error) error {
 	if b.Network == "" {
 		return nil
 	}
@@ -140,12 +140,19 @@ func (b *Board) plugIn(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	// Locally administered, and the address.
-	mac := fmt.Sprintf("02:00:0a:58:00:%02x", b.number())
-	if err := n.Plug(b.First.PID, mac); err != nil {
-		return err
-	}
-	return n.Set(b.First.PID, b.Link)
+	return do(n)
+}
+
+// plugIn gives the board's namespace its eth0, before its process 1 looks for it.
+func (b *Board) plugIn(ctx context.Context) error {
+	return b.onLAN(ctx, func(n network.Network) error {
+		// Locally administered, and the address.
+		mac := fmt.Sprintf("02:00:0a:58:00:%02x", b.number())
+		if err := n.Plug(b.First.PID, mac); err != nil {
+			return err
+		}
+		return n.Set(b.First.PID, b.Link)
+	})
 }
 
 // SetLink changes the state of the board's cable, also for later starts.
@@ -153,54 +160,39 @@ func (b *Board) SetLink(ctx context.Context, l network.Link) error {
 	if b.Network == "" {
 		return fmt.Errorf("board %s: it is in no network; see lab up --network", b.Name)
 	}
-	n, unlock, err := b.lan(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if err := n.Set(b.First.PID, l); err != nil {
-		return err
-	}
-	b.Link = l
-	return b.Save()
+	return b.onLAN(ctx, func(n network.Network) error {
+		if err := n.Set(b.First.PID, l); err != nil {
+			return err
+		}
+		b.Link = l
+		return b.Save()
+	})
 }
 
 // introduce makes a started board and the others of its network known to each other.
 func (b *Board) introduce(ctx context.Context) error {
-	if b.Network == "" {
-		return nil
-	}
-	_, unlock, err := b.lan(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	all, err := b.neighbours()
-	if err != nil {
-		return err
-	}
-	return introduce(all)
+	return b.onLAN(ctx, func(network.Network) error {
+		all, err := b.neighbours()
+		if err != nil {
+			return err
+		}
+		return introduce(all)
+	})
 }
 
 // leave has the others forget a board that is gone, and ends the switch after the last one.
 func (b *Board) leave() error {
-	if b.Network == "" {
-		return nil
-	}
-	n, unlock, err := b.lan(context.Background())
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	all, err := b.neighbours()
-	if err != nil {
-		return err
-	}
-	all = slices.DeleteFunc(all, func(o *Board) bool { return o.Name == b.Name })
-	if len(all) == 0 {
-		return n.End()
-	}
-	return introduce(all)
+	return b.onLAN(context.Background(), func(n network.Network) error {
+		all, err := b.neighbours()
+		if err != nil {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(o *Board) bool { return o.Name == b.Name })
+		if len(all) == 0 {
+			return n.End()
+		}
+		return introduce(all)
+	})
 }
 
 // introduce tells each of a network's boards that runs of the others: by name, and where

@@ -1,11 +1,12 @@
-// Command drawer shows what becomes of a cluster whose board lay in a drawer for
+// Command drawer shows what happens to a cluster whose board was switched off for
 // longer than its certificates are valid.
 //
 // On emulated boards with systemd and real Kubernetes it brings a control plane up
 // with stock kubeadm and with kubeadm-arm, switches the board off, and on again with
-// a battery clock that is 400 days ahead. Stock has to stay dead; kubeadm-arm's node
-// has to become Ready without anybody's help. Then kubeadm-arm's board is
-// switched on in 1970, and told the time some minutes later.
+// a battery-backed clock that is 400 days ahead. With stock kubeadm the control plane must
+// not come back; with kubeadm-arm the node must become Ready without intervention. Then
+// kubeadm-arm's board is switched on with a clock that says 1970, which is set some minutes
+// later.
 package main
 
 import (
@@ -33,7 +34,7 @@ type trial struct {
 	clock time.Time
 }
 
-// away is how long a board lies in the drawer: certificates are valid for 365 days.
+// away is how long a board is switched off: certificates are valid for 365 days.
 const away = 400 * 24 * time.Hour
 
 func main() {
@@ -72,7 +73,7 @@ func main() {
 	}
 }
 
-// run runs one part, or all, and records what was seen of those that went well.
+// run runs one part, or all, and records the output of those that succeeded.
 func (t *trial) run(ctx context.Context, only, results string) error {
 	err := fmt.Errorf("%q is no part", only)
 	for _, part := range []struct {
@@ -149,7 +150,7 @@ const fresh = drive.NodeReady + `fresh() {
 }
 `
 
-// ready waits for that since the board's start, for so many seconds of its time.
+// ready waits for that, until so many seconds after the board's start, on its clock.
 func ready(seconds int) string {
 	return fresh + fmt.Sprintf(`since=$(($(date +%%s) - $(cut -d. -f1 /proc/uptime)))
 until fresh; do
@@ -157,7 +158,7 @@ until fresh; do
 done; echo "Ready $(cut -d. -f1 /proc/uptime) s after the kernel's start, $(date -u +%%FT%%TZ)"`, seconds)
 }
 
-// switchOff and switchOn the board with its clock so much later.
+// sleep switches the board off, and on again with its clock set to [away] later.
 func (t *trial) sleep(ctx context.Context) error {
 	out, err := t.board.Run(ctx, "date", "-u", "+%FT%T")
 	if err != nil {
@@ -172,7 +173,7 @@ func (t *trial) sleep(ctx context.Context) error {
 	return t.board.Reboot(ctx, "--orderly", "--clock", t.clock.Format("2006-01-02T15:04:05"))
 }
 
-// stock shows that kubeadm's control plane stays dead.
+// stock shows that kubeadm's control plane does not come back.
 func (t *trial) stock(ctx context.Context) error {
 	err := t.step(ctx, "kubeadm init", `kubeadm init --config /etc/kubeadm-lab.yaml >/root/init.log 2>&1 || { tail -5 /root/init.log; exit 1; }
 `+ready(3600)+"\nsync")
@@ -219,7 +220,7 @@ kubeadm-arm certs status | head -4`)
 }
 
 // wrongClock starts the board in 1970, when its certificates have expired once more, and
-// gives it the time after three minutes.
+// sets its clock after three minutes.
 func (t *trial) wrongClock(ctx context.Context, journal string) error {
 	right := t.clock.Add(away)
 	if err := t.step(ctx, "switched off, and on again in 1970", "sync; sleep 5"); err != nil {

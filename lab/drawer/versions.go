@@ -94,7 +94,7 @@ find /etc/kubernetes /etc/elsewhere -name '*.key' -o -name '*.conf' | xargs stat
 	return t.judge(k, out)
 }
 
-// judge wants every certificate valid for a year again, with the key that it had.
+// judge checks that every certificate is valid for a year again, with a key of the same kind.
 func (t *trial) judge(k kind, status string) error {
 	var s struct {
 		Certificates []struct {
@@ -227,7 +227,7 @@ func expireOne(path string, authorities map[string]string) error {
 	}
 	base, ok := authorities[cert.Issuer.CommonName]
 	if !ok {
-		return nil // it signs itself
+		return nil // self-signed
 	}
 	ca, err := readCertificate(base + ".crt")
 	if err != nil {
@@ -237,7 +237,7 @@ func expireOne(path string, authorities map[string]string) error {
 	if err != nil {
 		return err
 	}
-	// Its own key signs for nobody, so the certificate alone is replaced.
+	// Nothing is signed with its own key, so the certificate alone is replaced.
 	old := *cert
 	cert.NotAfter = time.Now().Add(-time.Hour)
 	cert.NotBefore = cert.NotAfter.AddDate(-1, 0, 0)

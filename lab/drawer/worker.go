@@ -11,9 +11,9 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
-// worker is two boards: a control plane and a worker, which joined by the real kubeadm and
-// sleeps until its kubelet's certificate has expired. Then the one command of the
-// documentation is given, with lab in the place of ssh.
+// worker has two boards: a control plane and a worker, which joins by the real kubeadm and is
+// switched off until its kubelet's certificate has expired. Then the command of the
+// documentation is run, with lab in the place of ssh.
 func (t *trial) worker(ctx context.Context) (err error) {
 	first, worker := *t, *t
 	first.board, worker.board = t.lab.Board(t.board.Name+"-1"), t.lab.Board(t.board.Name+"-2")
@@ -82,7 +82,7 @@ func join(ctx context.Context, first, worker drive.Board) error {
 }
 
 // asleep cuts the worker's power and replaces the kubelet's certificate by one that has
-// expired, for which it borrows the authority's key.
+// expired, signed with the authority's key, which is copied to the worker for that.
 func (t *trial) asleep(ctx context.Context, first drive.Board) error {
 	if err := t.step(ctx, "the worker: power cut; the kubelet's certificate replaced by one that has expired",
 		"systemctl disable kubelet; sync"); err != nil {

@@ -22,7 +22,8 @@ import (
 // ports is how many commands can run on a board at once.
 const ports = 8
 
-// frame is a line of JSON on a serial port, as in guest/serve.go.
+// frame is a line of JSON on a serial port, as in guest/serve.go, which is built alone from
+// its sources and imports nothing of lab.
 type frame struct {
 	ID     string   `json:"id"`
 	Args   []string `json:"args,omitempty"`

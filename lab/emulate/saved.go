@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubeadm-arm/kubeadm-arm/lab/tarfile"
 )
 
 // A board with counted time takes a minute of this machine's time to start. Where its
@@ -77,9 +79,6 @@ func (m Machine) save(ctx context.Context) error {
 		return err
 	}
 	defer q.close()
-	if err := q.ignoreDisk(); err != nil {
-		return err
-	}
 	if _, err := q.call("stop", nil); err != nil {
 		return err
 	}
@@ -121,9 +120,6 @@ func (m Machine) Resume(ctx context.Context, cache, saved string, start func(Mac
 		return err
 	}
 	defer q.close()
-	if err := q.ignoreDisk(); err != nil {
-		return err
-	}
 	if _, err := q.call("migrate-incoming", map[string]any{"uri": "exec:cat " + savedState}); err != nil {
 		return err
 	}
@@ -192,7 +188,7 @@ func (m Machine) writeFilesDisk() (err error) {
 		}
 	}
 	for to, from := range m.Programs {
-		if err := addProgram(w, to, from); err != nil {
+		if err := tarfile.AddProgram(w, strings.TrimPrefix(to, "/"), from); err != nil {
 			return err
 		}
 	}
@@ -205,24 +201,6 @@ func (m Machine) writeFilesDisk() (err error) {
 	return nil
 }
 
-func addProgram(w *tar.Writer, to, from string) error {
-	f, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(to, "/"), Mode: 0o755,
-		Size: info.Size()}); err != nil {
-		return err
-	}
-	_, err = io.Copy(w, f)
-	return err
-}
-
 // qemu is the port through which QEMU takes commands
 // (docs/interop/qmp-spec.txt): a line of JSON for each command, answer and event.
 type qemu struct {
@@ -230,7 +208,7 @@ type qemu struct {
 	lines *bufio.Reader
 }
 
-// dialQEMU waits for the port of the board in dir.
+// dialQEMU waits for the port of the board in dir, and prepares saving and reading states.
 func dialQEMU(ctx context.Context, dir string) (*qemu, error) {
 	folder, err := os.Open(dir)
 	if err != nil {
@@ -247,7 +225,13 @@ func dialQEMU(ctx context.Context, dir string) (*qemu, error) {
 				return nil, errors.Join(err, conn.Close())
 			}
 			_, err := q.call("qmp_capabilities", nil)
-			return q, err
+			if err == nil {
+				err = q.ignoreDisk()
+			}
+			if err != nil {
+				return nil, errors.Join(err, conn.Close())
+			}
+			return q, nil
 		}
 		select {
 		case <-ctx.Done():

@@ -1,7 +1,7 @@
 // Command join shows how boards join a cluster on slow boards, with stock kubeadm and
 // with kubeadm-arm: a worker, or with --ha two more control planes. The boards of a trial
-// are in one network of lab's, and equal for every tool. A pod on one board has to answer
-// a pod and a service on another, by address and by name.
+// are in one network of lab's, and equal for every tool. A pod on each board must reach the
+// pods on the others and the service, by address and by name.
 package main
 
 import (

@@ -71,7 +71,7 @@ done
 getent ahostsv4 works.default.svc.cluster.local' asks "$@" | awk 'NR == 1 {print $1}'`
 
 // together proves that the boards are one cluster: a pod on each is asked by a pod on each
-// other, by its own address, by that of the service often enough to meet all pods behind
+// other, by its own address, by that of the service often enough to reach all pods behind
 // it, and by name. The boards are at full speed for it, since it is not timed.
 func (c *cluster) together(ctx context.Context) error {
 	for _, b := range c.boards {

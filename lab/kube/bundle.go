@@ -20,6 +20,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/tarfile"
 )
 
 // A bundle is what an owner copies to a board: programs, images, and what they
@@ -223,7 +224,7 @@ func writePrograms(to, programs string) (err error) {
 	packed := gzip.NewWriter(buffered)
 	tw := tar.NewWriter(packed)
 	for _, p := range nodePrograms() {
-		if err := addFile(tw, "usr/bin/"+p, filepath.Join(programs, p)); err != nil {
+		if err := tarfile.AddProgram(tw, "usr/bin/"+p, filepath.Join(programs, p)); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/lab/cache"
 	"github.com/kubeadm-arm/kubeadm-arm/lab/progress"
+	"github.com/kubeadm-arm/kubeadm-arm/lab/tarfile"
 )
 
 // WantedImage is an image that a version of Kubernetes asks for.
@@ -182,7 +182,7 @@ func writeLayer(w io.Writer, files, links map[string]string) error {
 		}
 	}
 	for _, to := range slices.Sorted(maps.Keys(files)) {
-		if err := addFile(tw, to, files[to]); err != nil {
+		if err := tarfile.AddProgram(tw, to, files[to]); err != nil {
 			return err
 		}
 	}
@@ -193,21 +193,4 @@ func writeLayer(w io.Writer, files, links map[string]string) error {
 		}
 	}
 	return tw.Close()
-}
-
-func addFile(tw *tar.Writer, to, from string) error {
-	f, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if err := tw.WriteHeader(&tar.Header{Name: to, Typeflag: tar.TypeReg, Mode: 0o755, Size: info.Size()}); err != nil {
-		return err
-	}
-	_, err = io.Copy(tw, f)
-	return err
 }

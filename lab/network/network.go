@@ -2,8 +2,8 @@
 // of its own, into which each board's eth0 is plugged as one end of a veth pair.
 //
 // A process holds the namespace. It is found by its arguments, so there is no record of it
-// that could be wrong, and it ends by itself when nothing has been plugged in for a while:
-// whatever becomes of lab or of the boards, nothing is left.
+// that could be wrong, and it ends by itself when nothing has been plugged in for a while,
+// so nothing is left when lab or the boards are killed.
 package network
 
 import (
@@ -47,7 +47,7 @@ const device = "switch"
 // verb is the argument with which lab runs as a switch.
 const verb = "switch"
 
-// looksEvery is how often a switch looks whether it is still of use.
+// looksEvery is how often a switch checks whether it is still in use.
 const looksEvery = 5 * time.Second
 
 // Serve is the switch: it holds its namespace for as long as anything is plugged in.
@@ -72,7 +72,7 @@ func Serve(args []string) error {
 		if ports() {
 			continue
 		}
-		// Whoever plugs in has the lock from before there was a switch.
+		// A process that plugs in takes the lock before it starts the switch.
 		unlock, err := n.Lock(context.Background())
 		if err != nil || !ports() {
 			return err
@@ -160,7 +160,7 @@ type Link struct {
 	Rate int64 `json:"rate,omitempty"`
 }
 
-// Set brings a plugged-in board's cable into a state.
+// Set changes the state of a plugged-in board's cable.
 func (n Network) Set(board int, l Link) error {
 	hub, err := n.process()
 	if err != nil {

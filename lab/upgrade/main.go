@@ -135,7 +135,7 @@ func (t *trial) upgrade(ctx context.Context, given string) error {
 	if t.Tool != "stock" {
 		tool = "kubeadm-arm upgrade apply --arm-kubeadm " + kubeadm + given + " "
 	}
-	// Images are there, and no registry is; a throttled board fails the test Job, which both are spared.
+	// Images are there, and no registry is. A throttled board fails the test Job, so it is ignored for both.
 	tool += t.to + " --yes --ignore-preflight-errors=SystemVerification,ImagePull,CreateJob"
 	limited, stop := context.WithTimeout(ctx, t.limit)
 	defer stop()
