@@ -6,7 +6,7 @@ import "context"
 // certificates of a throttled board are replaced by expired ones.
 func (t *trial) throttled(ctx context.Context) error {
 	const readyWithin = fresh + `since=$(date +%s)
-for i in $(seq 300); do ! fresh || break; sleep 1; done; fresh >/dev/null`
+for i in $(seq 300); do ! fresh || break; sleep 1; done; test "$i" -lt 300`
 	const dead = `test "$(pgrep -c kube-apiserver || true)" = 0 && echo "no API server; the kubelet: $(grep -oE 'unable to load bootstrap kubeconfig.*' /var/log/kubelet.log | tail -1)"`
 	err := t.step(ctx, "kubeadm-arm init",
 		"kubeadm-arm init --config /etc/kubeadm-lab.yaml >/root/init.log 2>&1 || { tail -5 /root/init.log; exit 1; }\n"+
