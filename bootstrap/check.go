@@ -103,16 +103,23 @@ func Check(l state.Layout, in CheckInput) (*journal.Journal, error) {
 
 // mayBegin looks whether the board is in the state that a command starts from.
 func mayBegin(l state.Layout, in CheckInput) error {
-	if in.Command == kubeadm.UpgradeApply {
-		for _, path := range []string{l.Manifest(plan.APIServer), l.AdminConf(), l.KubeletConf()} {
-			if !durable.Exists(path) {
-				return state.Refuse(state.NoCluster, fmt.Errorf("there is no control plane of kubeadm's here: %s is missing", path),
-					"upgrade apply is for the first control-plane node; on all others: kubeadm-arm upgrade node")
-			}
-		}
-		return manifests.CheckForeign(l)
+	needs, what, hint := []string{l.KubeletConf()}, "this board belongs to no cluster", "join one first: kubeadm-arm join"
+	switch {
+	case !in.Command.Upgrades():
+		return checkFresh(l, in.Ignore) // init sets up a board that belongs to no cluster
+	case in.Command == kubeadm.UpgradeApply:
+		needs = []string{l.Manifest(plan.APIServer), l.AdminConf(), l.KubeletConf()}
+		what = "there is no control plane of kubeadm's here"
+		hint = "upgrade apply is for the first control-plane node; on all others: kubeadm-arm upgrade node"
+	case durable.Exists(l.Manifest(plan.APIServer)):
+		needs = append(needs, l.AdminConf())
 	}
-	return checkFresh(l, in.Ignore) // init sets up a board that belongs to no cluster
+	for _, path := range needs {
+		if !durable.Exists(path) {
+			return state.Refuse(state.NoCluster, fmt.Errorf("%s: %s is missing", what, path), hint)
+		}
+	}
+	return manifests.CheckForeign(l)
 }
 
 // refuseSpecial refuses pipes and the like below /etc/kubernetes where kubeadm reads or

@@ -15,7 +15,7 @@ import (
 func (r *run) writeConfig() error {
 	var c *kubeadm.Config
 	var err error
-	if r.Plan.Command == kubeadm.UpgradeApply {
+	if r.Plan.Command.Upgrades() {
 		c, err = r.upgradeConfig()
 	} else {
 		c, err = MakeConfig(r.Plan.Command, r.Plan.Config, r.Config, r.Args, r.Behaviour)

@@ -141,6 +141,13 @@ func EtcdMembers(ctx context.Context, l state.Layout) (all []EtcdMember) {
 	return all
 }
 
+// EtcdProblems says what is wrong with the members of the cluster's etcd, and how many there are.
+func EtcdProblems(ctx context.Context, l state.Layout) (members int, problems []string) {
+	etcd := etcdOf(l)
+	defer etcd.Close()
+	return etcd.Problems(ctx)
+}
+
 // stays says that the board's member of etcd was not removed.
 func stays(err error) error {
 	return state.Refuse(state.Quorum, err, "etcd removes a member only while most of the others are on: switch the other "+

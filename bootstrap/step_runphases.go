@@ -71,7 +71,7 @@ func (r *run) laterPart(s plan.RunPhases) bool {
 // the plan wants one, our copy of the configuration.
 func (r *run) phaseArgs(s plan.RunPhases, again bool) []string {
 	p := r.journal.Plan
-	if p.Command == kubeadm.UpgradeApply {
+	if p.Command.Upgrades() {
 		return r.upgradeArgs(s)
 	}
 	args := []string{string(p.Command)}
@@ -140,7 +140,7 @@ func (r *run) upgradeArgs(s plan.RunPhases) []string {
 
 // upgrade is what kubeadm is to do in an upgrade beside what its owner asked for.
 func (r *run) upgrade() kubeadm.Upgrade {
-	u := kubeadm.Upgrade{Patches: r.Patches}
+	u := kubeadm.Upgrade{Verb: r.journal.Plan.Command, Patches: r.Patches, Skip: r.ownerSkips()}
 	for _, s := range r.journal.Plan.Steps {
 		switch s := s.(type) {
 		case plan.RenderManifests:
@@ -170,7 +170,7 @@ func (r *run) ownerSkips() []string {
 	if _, given := r.Args.Get("skip-phases"); given {
 		return slices.Clone(r.Args.List("skip-phases"))
 	}
-	return r.Config.OwnList("skipPhases")
+	return r.Config.Skips()
 }
 
 // keepWritten syncs what kubeadm wrote to the disk, before the journal records it.

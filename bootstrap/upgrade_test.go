@@ -297,14 +297,7 @@ func TestUpgradeWithPatchesAnew(t *testing.T) {
 		assert.NotContains(t, seen, filepath.Base(old))
 		if back {
 			require.ErrorIs(t, err, errCut)
-			j, err := TurnBack(b.layout)
-			require.NoError(t, err)
-			o.Cluster, o.Plan, o.Args = nil, j.Plan, kubeadm.Args{}
-			o.Check.Request = j.RequestAgain(journal.RequestOf(o.Args, nil))
-			o.Resume, err = Check(b.layout, o.Check)
-			require.NoError(t, err)
-			_, err = Run(t.Context(), o)
-			require.NoError(t, err)
+			b.goBack(o)
 		} else {
 			require.NoError(t, err)
 		}
@@ -319,5 +312,103 @@ func TestUpgradeWithPatchesAnew(t *testing.T) {
 		entries, err := os.ReadDir(b.layout.State())
 		require.NoError(t, err)
 		assert.Len(t, entries, 1, "nothing else of the run is left")
+	}
+}
+
+// nodeOptions are those of an upgrade of another control plane, or of a worker.
+func (b *upgradeBoard) nodeOptions(worker bool) Options {
+	o := b.upgradeOptions()
+	o.Plan.Command, o.Check.Command, o.Args = kubeadm.UpgradeNode, kubeadm.UpgradeNode, kubeadm.Args{}
+	if worker {
+		o.Plan.Steps = []plan.Step{o.Plan.Steps[0], o.Plan.Steps[1], plan.RunPhases{Name: "worker", What: "rest",
+			Keep: []string{"kubelet-config"}, Attempts: 1}}
+	}
+	for i, s := range o.Plan.Steps {
+		if s, ok := s.(plan.SwitchManifests); ok {
+			s.Others = true
+			o.Plan.Steps[i] = s
+		}
+	}
+	return o
+}
+
+// goBack gives an interrupted upgrade up.
+func (b *upgradeBoard) goBack(o Options) {
+	j, err := TurnBack(b.layout)
+	require.NoError(b.t, err)
+	require.NotNil(b.t, j)
+	o.Cluster, o.Plan, o.Args = nil, j.Plan, kubeadm.Args{}
+	o.Check.Request = j.RequestAgain(journal.RequestOf(o.Args, nil))
+	o.Resume, err = Check(b.layout, o.Check)
+	require.NoError(b.t, err)
+	_, err = Run(b.t.Context(), o)
+	require.NoError(b.t, err)
+	require.False(b.t, durable.Exists(b.layout.Journal()))
+}
+
+// On another control plane kubeadm finds the manifests equal, too, and knows the version itself.
+func TestUpgradeNode(t *testing.T) {
+	b := newUpgradeBoard(t)
+	_, err := Run(t.Context(), b.nodeOptions(false))
+	require.NoError(t, err)
+	b.requireUpgraded()
+	var calls []string
+	for _, c := range b.calls {
+		calls = append(calls, strings.ReplaceAll(strings.Join(c, " "), b.layout.State(), "STATE"))
+	}
+	assert.Equal(t, []string{
+		"upgrade node --config=STATE/config.yaml --skip-phases=control-plane,kubeconfig,kubelet-config,addon,post-upgrade",
+		"init phase control-plane all --config=STATE/manifests-config.yaml",
+		"init phase etcd local --config=STATE/manifests-config.yaml",
+		"upgrade node --config=STATE/config.yaml --skip-phases=preflight,kubeconfig,kubelet-config,post-upgrade",
+	}, calls)
+}
+
+// Given up, it has its old manifests; but its member of etcd goes on with what the others know.
+func TestUpgradeNodeGivenUp(t *testing.T) {
+	b := newUpgradeBoard(t)
+	o := b.nodeOptions(false)
+	o.Runner = func(ctx context.Context, c kubeadm.Command) (kubeadm.Result, error) {
+		if strings.Contains(strings.Join(c.Args, " "), "--skip-phases=preflight") {
+			put(t, b.layout.At("/var/lib/etcd/member/snap/db"), "new data\n")
+			return kubeadm.Result{}, errCut
+		}
+		return b.kubeadmUpgrade(ctx, c)
+	}
+	_, err := Run(t.Context(), o)
+	require.ErrorIs(t, err, errCut)
+	require.Equal(t, newImage, b.version())
+	b.goBack(o)
+	require.Equal(t, oldImage, b.version())
+	require.Equal(t, "new data\n", b.data())
+}
+
+// A worker has no manifests; what kubeadm changes there, the kubelet's configuration, is put back.
+func TestUpgradeWorker(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		b := newUpgradeBoard(t)
+		for _, c := range plan.Components() {
+			require.NoError(t, os.Remove(b.layout.Manifest(c)))
+		}
+		o := b.nodeOptions(true)
+		o.Runner = func(ctx context.Context, c kubeadm.Command) (kubeadm.Result, error) {
+			res, err := b.kubeadmUpgrade(ctx, c)
+			if fails && strings.Contains(strings.Join(c.Args, " "), "--skip-phases=preflight") {
+				err = errCut
+			}
+			return res, err
+		}
+		_, err := Run(t.Context(), o)
+		want := "new kubelet\n"
+		if fails {
+			require.ErrorIs(t, err, errCut)
+			b.goBack(o)
+			want = "old kubelet\n"
+		} else {
+			require.NoError(t, err)
+		}
+		text, err := os.ReadFile(b.layout.KubeletConfig())
+		require.NoError(t, err)
+		require.Equal(t, want, string(text))
 	}
 }

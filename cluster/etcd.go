@@ -89,6 +89,17 @@ func (e *Etcd) ask(ctx context.Context, path string, question, answer any) error
 // forLearner is how a learner refuses (go.etcd.io/etcd/api/v3/v3rpc/rpctypes).
 const forLearner = "rpc not supported for learner"
 
+// Healthy asks one member by its client URL: it reads a key, which takes most of them.
+func Healthy(ctx context.Context, member string, config *tls.Config, patience time.Duration) error {
+	u, err := url.Parse(member)
+	if err != nil {
+		return err
+	}
+	c := New(u.Host, config, "", patience)
+	defer c.Close()
+	return c.Get(ctx, "/health", nil)
+}
+
 // MemberAt finds the member with a peer URL.
 func MemberAt(all []Member, peer string) (Member, bool) {
 	i := slices.IndexFunc(all, func(m Member) bool { return slices.Contains(m.PeerURLs, peer) })

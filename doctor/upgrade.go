@@ -11,7 +11,11 @@ import (
 
 // UpgradeFacts are what findings before an upgrade are made from.
 type UpgradeFacts struct {
-	// From is the API server's version, To the one asked for, Kubeadm that of kubeadm.
+	// Command is upgrade apply or upgrade node, Worker the latter where there is no control plane.
+	Command kubeadm.Verb
+	Worker  bool
+	// From is the version of the board's API server, or of a worker's kubelet; To the one asked
+	// for, or the cluster's; Kubeadm that of kubeadm.
 	From, To kubeadm.Version
 	Kubeadm  kubeadm.Behaviour
 	Nodes    []Node
@@ -19,6 +23,8 @@ type UpgradeFacts struct {
 	// it, DataFree what its file system has room for.
 	Data                string
 	DataBytes, DataFree int64
+	// Problems are those of etcd's members and of the other control planes' API servers.
+	Problems []string
 	// NoAuthority says why this board cannot sign certificates, empty where it can.
 	NoAuthority string
 	// Slow says that the board is too slow for kubeadm's own times.
@@ -36,9 +42,12 @@ type Node struct {
 // Upgrade makes findings about an upgrade, the worst first.
 func Upgrade(f UpgradeFacts) Report {
 	r := Report{Schema: Schema, Verdict: OK, Kubeadm: f.Kubeadm.Version.String(), Findings: []Finding{}}
-	for _, check := range []func(UpgradeFacts) []Finding{
-		upgradeSkew, upgradeKubeadm, upgradeKubelets, upgradeNodes, upgradeSpace, upgradeSigning,
-	} {
+	checks := []func(UpgradeFacts) []Finding{upgradeSkew, upgradeKubeadm, upgradeKubelets, upgradeNodes, upgradeOthers,
+		upgradeSpace, upgradeSigning}
+	if f.Worker {
+		checks = []func(UpgradeFacts) []Finding{upgradeKubeadm, upgradeKubelets, upgradeNodes}
+	}
+	for _, check := range checks {
 		for _, found := range check(f) {
 			if found.Severity == Fail && found.Rule != KubeadmRule && found.ignoredBy(f.Ignore) {
 				found.Severity, found.Ignored = Warning, true
@@ -74,8 +83,14 @@ func upgradeKubeadm(f UpgradeFacts) []Finding {
 	const id = "upgrade-kubeadm"
 	v := f.Kubeadm.Version
 	seen := "kubeadm is " + v.String()
-	if v.Behind(f.To) == 0 && v.Compare(f.To) >= 0 {
+	switch {
+	case v.Behind(f.To) == 0 && v.Compare(f.To) >= 0:
 		return fine(id, seen)
+	case f.Command == kubeadm.UpgradeNode:
+		return one(Finding{ID: id, Severity: Fail, Seen: seen + ", the cluster's version " + f.To.String(), Rule: OwnRule,
+			Means: "upgrade node brings a node to the cluster's version, with a kubeadm of that version",
+			Fix: []string{"# kubeadm newer: first, on the first control plane: kubeadm-arm upgrade apply " + v.String(),
+				"# kubeadm older: install kubeadm " + f.To.String() + ", or name it with --arm-kubeadm"}})
 	}
 	return one(Finding{ID: id, Severity: Fail, Seen: seen + ", the version asked for " + f.To.String(), Rule: KubeadmRule,
 		Means: "kubeadm upgrades to its own version or an older patch release of it",
@@ -133,6 +148,17 @@ func upgradeNodes(f UpgradeFacts) (all []Finding) {
 		return fine(id, "every node is Ready")
 	}
 	return all
+}
+
+// upgradeOthers is about what has to carry the cluster while this board's part is exchanged.
+func upgradeOthers(f UpgradeFacts) []Finding {
+	const id = "upgrade-others"
+	if f.Problems == nil {
+		return fine(id, "etcd and the other control planes are well")
+	}
+	return one(Finding{ID: id, Severity: Fail, Seen: strings.Join(f.Problems, "; "), Rule: OwnRule,
+		Means: "while this board's control plane stops, the cluster lives on the others, and etcd has to be whole",
+		Fix:   []string{"kubeadm-arm status # on each control plane"}})
 }
 
 // roomFor is what a copy needs: a tenth more than its size, and etcd must not be stopped by a

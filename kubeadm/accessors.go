@@ -103,9 +103,11 @@ func HasTimeouts(api string) bool {
 // document that is its own: InitConfiguration, JoinConfiguration, UpgradeConfiguration
 // (read at v1.36.3 and v1.37.2: all uses of GetActiveTimeouts and of .Timeouts).
 func TimeoutsOf(v Verb) []string {
+	if v.Upgrades() {
+		return []string{"controlPlaneComponentHealthCheck", "kubernetesAPICall", "etcdAPICall", "upgradeManifests"}
+	}
 	return map[Verb][]string{
-		Init:         {"controlPlaneComponentHealthCheck", "kubernetesAPICall", "kubeletHealthCheck"},
-		UpgradeApply: {"controlPlaneComponentHealthCheck", "kubernetesAPICall", "etcdAPICall", "upgradeManifests"},
+		Init: {"controlPlaneComponentHealthCheck", "kubernetesAPICall", "kubeletHealthCheck"},
 	}[v]
 }
 

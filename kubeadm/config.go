@@ -406,6 +406,22 @@ func (c *Config) OwnList(path ...string) []string {
 	return all
 }
 
+// Skips are the phases that the verb's own document skips.
+func (c *Config) Skips() []string {
+	if c != nil && c.verb.Upgrades() {
+		return c.OwnList(c.verb.Section(), "skipPhases")
+	}
+	return c.OwnList("skipPhases")
+}
+
+// Ignores are the preflight checks that it ignores.
+func (c *Config) Ignores() []string {
+	if c != nil && c.verb.Upgrades() {
+		return c.OwnList(c.verb.Section(), "ignorePreflightErrors")
+	}
+	return c.OwnList("nodeRegistration", "ignorePreflightErrors")
+}
+
 // HasExternalEtcd reports whether the cluster's etcd is not kubeadm's.
 func (c *Config) HasExternalEtcd() bool { return find(c.doc(kindCluster), "etcd", "external") != nil }
 

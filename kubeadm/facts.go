@@ -37,6 +37,7 @@ const (
 	EtcdBatching          FactName = "etcd's --backend-batch-interval"
 	UpgradeJob            FactName = "an upgrade's test Job has"
 	UpgradePhaseOrder     FactName = "phases of upgrade apply"
+	NodePhaseOrder        FactName = "phases of upgrade node"
 	JoinPhaseOrder        FactName = "phases of join"
 	ControlPlaneJoin      FactName = "another control plane joins by a plan"
 	BootstrapWait         FactName = "join's last phase only waits"
@@ -138,6 +139,11 @@ func Facts() []Fact {
 		fact(UpgradePhaseOrder, 13, 31, "", "it cannot be taken apart; equal manifests are left alone all the same", "cmd/upgrade/apply.go at v1.31.4"),
 		fact(UpgradePhaseOrder, 32, 0, "preflight,control-plane,upload-config,kubeconfig,kubelet-config,bootstrap-token,addon,post-upgrade",
 			"preflight first, our own control plane, then the rest", "cmd/upgrade/apply.go at v1.32.0 and v1.37.2"),
+		fact(NodePhaseOrder, 13, 21, "", "passed on to kubeadm: its phases in these versions were not read", "cmd/upgrade/node.go at v1.22.17"),
+		fact(NodePhaseOrder, 22, 30, "preflight,control-plane,kubelet-config", "", "cmd/upgrade/node.go at v1.22.17 and v1.30.14"),
+		fact(NodePhaseOrder, 31, 31, "preflight,control-plane,kubeconfig,kubelet-config", "kubeconfig is new", "cmd/upgrade/node.go at v1.31.4"),
+		fact(NodePhaseOrder, 32, 0, "preflight,control-plane,kubeconfig,kubelet-config,addon,post-upgrade",
+			"the last control plane upgrades the addons", "cmd/upgrade/node.go at v1.32.0 to v1.37.2"),
 		fact(UpgradeConfig, 13, 30, "no", "each component has five minutes; v1.30 knows the kind, in an API that it refuses", "cmd/upgrade/common.go at v1.30.14"),
 		fact(UpgradeConfig, 31, 0, "yes", "timeouts.upgradeManifests counts there alone", "cmd/upgrade/common.go at v1.31.4 and v1.37.2"),
 	}, preflightFacts()...)

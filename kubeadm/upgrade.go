@@ -74,30 +74,34 @@ func (b Behaviour) ManifestsCommands(cluster *Config, config, patches string, et
 	return all
 }
 
-// upgradeFields maps the flags of `kubeadm upgrade apply` to fields of UpgradeConfiguration
+// upgradeFields maps the flags of an upgrade to fields of UpgradeConfiguration
 // (apis/kubeadm/v1beta4/types.go).
-func upgradeFields() map[string]flagField {
-	return map[string]flagField{
-		"allow-experimental-upgrades":      {false, []string{"apply", "allowExperimentalUpgrades"}, asSwitch},
-		"allow-release-candidate-upgrades": {false, []string{"apply", "allowRCUpgrades"}, asSwitch},
-		"certificate-renewal":              {false, []string{"apply", "certificateRenewal"}, asSwitch},
-		"etcd-upgrade":                     {false, []string{"apply", "etcdUpgrade"}, asSwitch},
-		"force":                            {false, []string{"apply", "forceUpgrade"}, asSwitch},
-		"print-config":                     {false, []string{"apply", "printConfig"}, asSwitch},
-		"patches":                          {false, []string{"apply", "patches", "directory"}, asText},
+func upgradeFields(v Verb) map[string]flagField {
+	all := map[string]flagField{
+		"certificate-renewal": {false, []string{v.Section(), "certificateRenewal"}, asSwitch},
+		"etcd-upgrade":        {false, []string{v.Section(), "etcdUpgrade"}, asSwitch},
+		"patches":             {false, []string{v.Section(), "patches", "directory"}, asText},
 	}
+	if v == UpgradeApply {
+		all["allow-experimental-upgrades"] = flagField{false, []string{"apply", "allowExperimentalUpgrades"}, asSwitch}
+		all["allow-release-candidate-upgrades"] = flagField{false, []string{"apply", "allowRCUpgrades"}, asSwitch}
+		all["force"] = flagField{false, []string{"apply", "forceUpgrade"}, asSwitch}
+		all["print-config"] = flagField{false, []string{"apply", "printConfig"}, asSwitch}
+	}
+	return all
 }
 
-// An Upgrade is what kubeadm-arm has `kubeadm upgrade apply` do beside what its owner
-// asked for.
+// An Upgrade is what kubeadm-arm has an upgrade of kubeadm's do beside what its owner asked for.
 type Upgrade struct {
+	Verb Verb
+	// Version is empty where the verb takes none.
 	Version string
 	// Patches is the folder of patches; empty for the owner's.
 	Patches string
 	// EtcdDone says that etcd is to be left alone: kubeadm would copy its data once more.
 	EtcdDone bool
-	// Ignore are preflight checks to ignore beside the owner's.
-	Ignore []string
+	// Ignore are preflight checks to ignore beside the owner's, Skip the phases that the owner skips.
+	Ignore, Skip []string
 }
 
 // UpgradeConfigOf is the owner's UpgradeConfiguration, or their flags as one, with what u adds.
@@ -107,9 +111,9 @@ func UpgradeConfigOf(owner *Config, a Args, b Behaviour, u Upgrade) (*Config, er
 	if err != nil {
 		return nil, err
 	}
-	m := c.For(UpgradeApply).ensure(kindUpgrade, cmp.Or(c.API(), b.ConfigWrite()))
+	m := c.For(u.Verb).ensure(kindUpgrade, cmp.Or(c.API(), b.ConfigWrite()))
 	for _, f := range a.Flags {
-		field, ok := upgradeFields()[f.Name]
+		field, ok := upgradeFields(u.Verb)[f.Name]
 		if !ok {
 			continue
 		}
@@ -120,21 +124,21 @@ func UpgradeConfigOf(owner *Config, a Args, b Behaviour, u Upgrade) (*Config, er
 		put(m, value, field.path...)
 	}
 	if u.Patches != "" {
-		put(m, text(u.Patches), "apply", "patches", "directory")
+		put(m, text(u.Patches), u.Verb.Section(), "patches", "directory")
 	}
 	if u.EtcdDone {
-		put(m, boolean("false"), "apply", "etcdUpgrade")
+		put(m, boolean("false"), u.Verb.Section(), "etcdUpgrade")
 	}
 	return c, nil
 }
 
-// UpgradeArgs is the call of `kubeadm upgrade apply` that runs the phases in keep alone,
+// UpgradeArgs is the call of an upgrade that runs the phases in keep alone,
 // all without any. config is the file that [UpgradeConfigOf] is written to; empty has the
 // flags take its place.
 func (b Behaviour) UpgradeArgs(a Args, u Upgrade, config string, keep []string) []string {
 	drop := []string{"yes", "config", "skip-phases"}
 	if config != "" {
-		for name := range upgradeFields() {
+		for name := range upgradeFields(u.Verb) {
 			drop = append(drop, name)
 		}
 	}
@@ -144,7 +148,11 @@ func (b Behaviour) UpgradeArgs(a Args, u Upgrade, config string, keep []string) 
 	if config == "" && u.EtcdDone {
 		drop = append(drop, "etcd-upgrade")
 	}
-	args := append([]string{"upgrade", "apply", u.Version, "--yes"}, a.Without(drop...)...)
+	args := u.Verb.Words()
+	if u.Verb == UpgradeApply {
+		args = append(args, u.Version, "--yes") // upgrade node takes what the cluster says, and does not ask
+	}
+	args = append(args, a.Without(drop...)...)
 	if config != "" {
 		args = append(args, "--config="+config)
 	} else {
@@ -158,9 +166,9 @@ func (b Behaviour) UpgradeArgs(a Args, u Upgrade, config string, keep []string) 
 	if ignore := a.List("ignore-preflight-errors"); len(u.Ignore) > 0 && !slices.Contains(ignore, "all") {
 		args = append(args, "--ignore-preflight-errors="+strings.Join(u.Ignore, ","))
 	}
-	skip := slices.Clone(a.List("skip-phases"))
+	skip := slices.Clone(u.Skip)
 	if len(keep) > 0 {
-		for _, phase := range b.Phases(UpgradeApply) {
+		for _, phase := range b.Phases(u.Verb) {
 			if !slices.Contains(keep, phase) && !slices.Contains(skip, phase) {
 				skip = append(skip, phase)
 			}

@@ -22,8 +22,8 @@ func TestUpgradeArgs(t *testing.T) {
 	old, err := BehaviourOf(Version{Major: 1, Minor: 28, Patch: 15})
 	require.NoError(t, err)
 	a := upgradeArgs(t, "v1.37.2", "-y", "--patches=/mine", "--etcd-upgrade", "--ignore-preflight-errors=CreateJob", "-v5",
-		"--skip-phases=addon")
-	u := Upgrade{Version: "v1.37.2", Patches: "/ours", EtcdDone: true}
+		"--skip-phases=no")
+	u := Upgrade{Verb: UpgradeApply, Version: "v1.37.2", Patches: "/ours", EtcdDone: true, Skip: []string{"addon"}}
 	assert.Equal(t, "upgrade apply v1.37.2 --yes --ignore-preflight-errors=CreateJob -v5 --config=/c "+
 		"--skip-phases=addon,control-plane,upload-config,kubeconfig,kubelet-config,bootstrap-token,post-upgrade",
 		strings.Join(newest.UpgradeArgs(a, u, "/c", []string{"preflight"}), " "))
@@ -37,7 +37,7 @@ func TestUpgradeConfig(t *testing.T) {
 	b, err := BehaviourOf(Version{Major: 1, Minor: 37, Patch: 2})
 	require.NoError(t, err)
 	c, err := UpgradeConfigOf(nil, upgradeArgs(t, "--certificate-renewal=false", "--force"), b,
-		Upgrade{Version: "v1.37.2", Patches: "/ours", EtcdDone: true})
+		Upgrade{Verb: UpgradeApply, Version: "v1.37.2", Patches: "/ours", EtcdDone: true})
 	require.NoError(t, err)
 	c.RaiseOwn(c.API(), time.Hour, "timeouts", "upgradeManifests")
 	text, err := c.Bytes()
@@ -47,8 +47,29 @@ kind: UpgradeConfiguration
 apply: {certificateRenewal: false, forceUpgrade: true, etcdUpgrade: false, patches: {directory: /ours}}
 timeouts: {upgradeManifests: 1h0m0s}
 `, string(text))
-	_, err = UpgradeConfigOf(nil, Args{Flags: []Flag{{Name: "force", Value: "perhaps"}}}, b, Upgrade{})
+	_, err = UpgradeConfigOf(nil, Args{Flags: []Flag{{Name: "force", Value: "perhaps"}}}, b,
+		Upgrade{Verb: UpgradeApply})
 	assert.ErrorContains(t, err, "flag --force")
+}
+
+// upgrade node has a section of its own, and takes no version.
+func TestUpgradeNode(t *testing.T) {
+	b, err := BehaviourOf(Version{Major: 1, Minor: 37, Patch: 2})
+	require.NoError(t, err)
+	owner, err := ReadConfig(strings.NewReader("apiVersion: kubeadm.k8s.io/v1beta4\nkind: UpgradeConfiguration\n"+
+		"node: {skipPhases: [addon], ignorePreflightErrors: [ImagePull]}\napply: {skipPhases: [preflight]}\n"), "c")
+	require.NoError(t, err)
+	owner.For(UpgradeNode)
+	assert.Equal(t, []string{"ImagePull"}, owner.Ignores())
+	u := Upgrade{Verb: UpgradeNode, Patches: "/ours", EtcdDone: true, Skip: owner.Skips()}
+	c, err := UpgradeConfigOf(owner, upgradeArgs(t, "--certificate-renewal=false"), b, u)
+	require.NoError(t, err)
+	assert.Equal(t, "false", c.Own("node", "certificateRenewal"))
+	assert.Equal(t, "false", c.Own("node", "etcdUpgrade"))
+	assert.Equal(t, "/ours", c.Own("node", "patches", "directory"))
+	assert.Equal(t, "upgrade node --config=/c --skip-phases=addon,preflight,control-plane,kubeconfig",
+		strings.Join(b.UpgradeArgs(upgradeArgs(t, "--certificate-renewal=false"), u, "/c",
+			[]string{"kubelet-config", "post-upgrade"}), " "))
 }
 
 func TestManifestsConfig(t *testing.T) {

@@ -14,17 +14,24 @@ const (
 	Init         Verb = "init"
 	Join         Verb = "join"
 	UpgradeApply Verb = "upgrade apply"
+	UpgradeNode  Verb = "upgrade node"
 )
 
 // Words are the words that kubeadm is called with.
 func (v Verb) Words() []string { return strings.Fields(string(v)) }
+
+// Upgrades reports whether the verb is one of kubeadm upgrade.
+func (v Verb) Upgrades() bool { return v == UpgradeApply || v == UpgradeNode }
+
+// Section is the part of UpgradeConfiguration that an upgrade reads beside its timeouts.
+func (v Verb) Section() string { return strings.TrimPrefix(string(v), "upgrade ") }
 
 // Flags are the flags of a verb over all versions.
 func (v Verb) Flags() []FlagSpec {
 	switch v {
 	case Join:
 		return joinFlags()
-	case UpgradeApply:
+	case UpgradeApply, UpgradeNode:
 		return append(InitFlags(), OtherFlags()...)
 	}
 	return InitFlags()
@@ -37,6 +44,8 @@ func (v Verb) phaseOrder() FactName {
 		return JoinPhaseOrder
 	case UpgradeApply:
 		return UpgradePhaseOrder
+	case UpgradeNode:
+		return NodePhaseOrder
 	}
 	return PhaseOrder
 }
@@ -46,7 +55,7 @@ func (v Verb) document() string {
 	switch v {
 	case Join:
 		return kindJoin
-	case UpgradeApply:
+	case UpgradeApply, UpgradeNode:
 		return kindUpgrade
 	}
 	return kindInit

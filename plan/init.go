@@ -116,7 +116,7 @@ func newMaker(command kubeadm.Verb, f Facts) *maker {
 	m := &maker{f: f, p: Plan{Command: command}, skip: f.Args.List("skip-phases")}
 	if _, given := f.Args.Get("skip-phases"); !given {
 		// The flag overrides the config's list, and we always give the flag.
-		m.skip = f.Config.OwnList("skipPhases")
+		m.skip = f.Config.Skips()
 	}
 	m.slowdown, _ = f.Speed.Slowdown()
 	m.apiServerStart = m.expect(APIServer)

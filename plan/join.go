@@ -154,7 +154,6 @@ func (m *maker) joinConfig() {
 	}
 	m.p.Config = c
 	m.housekeeping(c)
-	const slower = "the board that answers may be slower than this one, or may have only just been switched on"
 	patience := max(joinPatience, m.startBudget())
 	if !kubeadm.HasTimeouts(api) {
 		m.timeout(m.f.Config, c, RaisedTimeout{Path: []string{"discovery", "timeout"}, AtLeast: patience},
@@ -163,7 +162,7 @@ func (m *maker) joinConfig() {
 	}
 	all := []timeoutValue{
 		{"discovery", patience, slower},
-		{"kubernetesAPICall", max(5*time.Minute, m.startBudget()), slower},
+		m.callToOthers(),
 		{"kubeletHealthCheck", max(4*time.Minute, roundUp(2*m.apiServerStart, time.Minute)),
 			"the kubelet starts while nothing else does"},
 		{"tlsBootstrap", patience, "another board's controller-manager has to approve and to sign"},
@@ -177,6 +176,13 @@ func (m *maker) joinConfig() {
 	for _, t := range all {
 		m.timeout(m.f.Config, c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
 	}
+}
+
+const slower = "the board that answers may be slower than this one, or may have only just been switched on"
+
+// callToOthers is the time for an answer from another board.
+func (m *maker) callToOthers() timeoutValue {
+	return timeoutValue{"kubernetesAPICall", max(5*time.Minute, m.startBudget()), slower}
 }
 
 // waitBootstrap is the phase that waits for the kubelet's certificate.

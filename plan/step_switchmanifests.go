@@ -21,6 +21,8 @@ type SwitchManifests struct {
 	// the one whose data then takes its place. Either may be empty.
 	Keep string `json:"keep,omitempty"`
 	Back string `json:"back,omitempty"`
+	// Others says that etcd has other members: an earlier state of one alone cannot be put back.
+	Others bool `json:"others,omitempty"`
 }
 
 // Kind implements Step.

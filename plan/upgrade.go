@@ -14,14 +14,18 @@ import (
 // cluster's own configuration here.
 type UpgradeFacts struct {
 	Facts
+	// Command is upgrade apply or upgrade node, Worker the latter where there is no control plane.
+	Command kubeadm.Verb
+	Worker  bool
 	// Owner is the owner's UpgradeConfiguration, nil without one.
 	Owner *kubeadm.Config
-	// From is the cluster's version, To the new one.
+	// From is the version of this board, To the new one.
 	From, To kubeadm.Version
 	Node     kubeadm.NodeOfUpgrade
-	// Data is etcd's data folder, DataBytes what is in it.
+	// Data is etcd's data folder, DataBytes what is in it, Members how many etcd has.
 	Data      string
 	DataBytes int64
+	Members   int
 	// Rendered is the folder for the new manifests.
 	Rendered string
 	// Backups is the folder that gets the copy of /etc/kubernetes.
@@ -35,14 +39,21 @@ type UpgradeFacts struct {
 	HasPatches, Anew bool
 }
 
-// MakeUpgrade plans `kubeadm-arm upgrade apply`.
+// MakeUpgrade plans `kubeadm-arm upgrade apply` and `upgrade node`.
 func MakeUpgrade(f UpgradeFacts) Plan {
-	m := newMaker(kubeadm.UpgradeApply, f.Facts)
-	m.board()
-	u := upgradeMaker{m, f}
+	u := upgradeMaker{newMaker(f.Command, f.Facts), f}
+	if f.Worker {
+		u.noteSlowdown()
+		u.newerKubeadm()
+	} else {
+		u.board()
+	}
+	if _, given := f.Args.Get("skip-phases"); !given {
+		u.skip = f.Owner.Skips()
+	}
 	u.config()
-	m.p.Steps = u.steps()
-	return m.p
+	u.p.Steps = u.steps()
+	return u.p
 }
 
 type upgradeMaker struct {
@@ -62,8 +73,12 @@ func (u upgradeMaker) components() []string {
 func (u upgradeMaker) steps() []Step {
 	checks := u.preflight()
 	rest := RunPhases{Name: "rest", What: "run kubeadm's upgrade, which finds the manifests equal",
-		Keep: u.f.Kubeadm.AllBut(kubeadm.UpgradeApply, "preflight"), Ignore: checks.Ignore, Attempts: 5}
-	if u.whole() {
+		Keep: u.f.Kubeadm.AllBut(u.p.Command, "preflight"), Ignore: checks.Ignore, Attempts: 5}
+	switch {
+	case u.f.Worker:
+		rest.Name, rest.What = workerPhases, "run kubeadm's upgrade of the node"
+		return []Step{checks, u.backUp(), rest}
+	case u.whole():
 		rest.What = "run kubeadm's upgrade"
 		return []Step{checks, u.backUp(), rest}
 	}
@@ -75,6 +90,9 @@ func (u upgradeMaker) steps() []Step {
 		[]Step{rest},
 	)
 }
+
+// workerPhases names the step that changes nothing but the kubelet's configuration.
+const workerPhases = "worker"
 
 // whole reports whether kubeadm replaces the manifests itself: the owner skips that
 // phase, or the board's changes cannot be passed to this kubeadm, so that it would write others.
@@ -100,7 +118,7 @@ func (u upgradeMaker) whole() bool {
 func (u upgradeMaker) preflight() RunPhases {
 	keep := []string{"preflight"}
 	what := "run kubeadm's checks before an upgrade"
-	if len(u.f.Kubeadm.Phases(kubeadm.UpgradeApply)) == 0 {
+	if len(u.f.Kubeadm.Phases(u.p.Command)) == 0 {
 		what = "run kubeadm's dry run of the upgrade, with its checks"
 	}
 	attempts := 1
@@ -113,7 +131,7 @@ func (u upgradeMaker) preflight() RunPhases {
 // testJob is the check that starts a Job and gives it a fixed time.
 func (u upgradeMaker) testJob() []string {
 	limit := u.f.Kubeadm.UpgradeJobLimit()
-	if limit == "" || !u.slow {
+	if limit == "" || !u.slow || u.p.Command != kubeadm.UpgradeApply {
 		return nil
 	}
 	u.decide(GroupUpgrade, "kubeadm's test Job", "its failure is ignored",
@@ -129,7 +147,7 @@ func (u upgradeMaker) dated() string {
 
 func (u upgradeMaker) backUp() Step {
 	to := filepath.Join(u.f.Backups, u.dated())
-	u.decide(GroupUpgrade, "copy of /etc/kubernetes", to,
+	u.decide(GroupUpgrade, "copy of /etc/kubernetes and the kubelet's configuration", to,
 		"kubeadm-arm abort goes back to it while the upgrade is not finished")
 	return BackUp{To: to}
 }
@@ -149,10 +167,13 @@ func (u upgradeMaker) switchOver() Step {
 	s := SwitchManifests{What: "stop the control plane and put in the manifests of " + u.f.To.String(), From: u.f.Rendered,
 		All: u.components()}
 	if s.All[0] == Etcd {
-		s.Data, s.Keep = u.f.Data, "kubeadm-arm-"+u.dated()
+		s.Data, s.Keep, s.Others = u.f.Data, "kubeadm-arm-"+u.dated(), u.f.Members > 1
+		abort := "kubeadm-arm abort puts it back"
+		if s.Others {
+			abort = "kubeadm-arm abort leaves etcd's data, which one of several members cannot put back alone"
+		}
 		u.decide(GroupUpgrade, "copy of etcd's data", filepath.Join(s.Data, s.Keep),
-			fmt.Sprintf("%.1f MB, copied while etcd is stopped and read again; kubeadm-arm abort puts it back", float64(
-				u.f.DataBytes)/1e6))
+			fmt.Sprintf("%.1f MB, copied while etcd is stopped and read again; %s", float64(u.f.DataBytes)/1e6, abort))
 	}
 	return s
 }
@@ -210,10 +231,15 @@ func (u upgradeMaker) config() {
 		return
 	}
 	c := &ConfigPlan{API: api, Translate: true}
-	if u.slow {
-		for _, t := range u.timeoutsOf(kubeadm.UpgradeApply) {
-			u.timeout(u.f.Owner, c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
-		}
+	var all []timeoutValue
+	switch {
+	case u.f.Worker:
+		all = []timeoutValue{u.callToOthers()}
+	case u.slow:
+		all = u.timeoutsOf(u.p.Command)
+	}
+	for _, t := range all {
+		u.timeout(u.f.Owner, c, RaisedTimeout{Path: []string{"timeouts", t.field}, AtLeast: t.value}, t.why)
 	}
 	u.p.Config = c
 }
@@ -224,7 +250,7 @@ func (u upgradeMaker) config() {
 func GoBack(p Plan, done int, begun bool) (Plan, bool) {
 	back := Plan{Command: p.Command, GoesBack: true}
 	var kept BackUp
-	switched := false
+	changed, switched := false, false
 	for i, s := range p.Steps {
 		if i > done || i == done && !begun {
 			break
@@ -233,15 +259,24 @@ func GoBack(p Plan, done int, begun bool) (Plan, bool) {
 		case BackUp:
 			kept = s
 		case SwitchManifests:
-			switched = true
-			back.Steps = append(back.Steps, SwitchManifests{
+			changed, switched = true, true
+			old := SwitchManifests{
 				What: "stop the control plane and put the old manifests back", All: s.All, Data: s.Data, Back: s.Keep,
 				From: filepath.Join(kept.To, "kubernetes/manifests"),
-			}, RestoreFiles{From: kept.To})
+			}
+			if s.Others {
+				old.Back = ""
+			}
+			back.Steps = append(back.Steps, old, RestoreFiles{From: kept.To})
+		case RunPhases:
+			if s.Name == workerPhases {
+				changed = true
+				back.Steps = append(back.Steps, RestoreFiles{From: kept.To})
+			}
 		}
 	}
 	if !switched {
-		return back, false
+		return back, changed
 	}
 	for _, s := range p.Steps {
 		switch s.(type) {

@@ -18,6 +18,7 @@ func upgradeFacts(t *testing.T, s Speed, minor int) UpgradeFacts {
 	return UpgradeFacts{
 		Facts: Facts{Profile: Balanced, Speed: s, Kubeadm: behaviour(t, minor, 2), HasCA: true,
 			Config: config(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nkubernetesVersion: v1.36.3\n")},
+		Command: kubeadm.UpgradeApply, Members: 1,
 		From: kubeadm.Version{Major: 1, Minor: minor - 1, Patch: 3}, To: kubeadm.Version{Major: 1, Minor: minor, Patch: 2},
 		Node: kubeadm.NodeOfUpgrade{Name: "pi", AdvertiseAddress: "10.0.0.2", BindPort: 6443},
 		Data: "/var/lib/etcd", DataBytes: 40e6, Rendered: "/etc/kubernetes/kubeadm-arm/upgrade",
@@ -30,7 +31,11 @@ func upgradeFacts(t *testing.T, s Speed, minor int) UpgradeFacts {
 func TestGoldenUpgrades(t *testing.T) {
 	two := upgradeFacts(t, twoCores(15), 37)
 	two.Board = hwdetect.Board{CPU: hwdetect.CPU{Count: 2}}
+	second, worker := upgradeFacts(t, slow(15), 37), upgradeFacts(t, slow(15), 37)
+	second.Command, second.Members = kubeadm.UpgradeNode, 3
+	worker.Command, worker.Worker, worker.Data, worker.Renews = kubeadm.UpgradeNode, true, "", false
 	for name, f := range map[string]UpgradeFacts{
+		"upgrade-node-slow-v1.37": second, "upgrade-worker-slow-v1.37": worker,
 		"upgrade-slow-v1.37": upgradeFacts(t, slow(15), 37), "upgrade-twocores-v1.37": two,
 		"upgrade-fast-v1.37": upgradeFacts(t, Reference(), 37), "upgrade-slow-v1.28": upgradeFacts(t, slow(15), 28),
 		"upgrade-slow-v1.18": upgradeFacts(t, slow(15), 18),

@@ -1,17 +1,21 @@
 package await
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/cluster"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -49,6 +53,36 @@ func (e *Etcd) Members(ctx context.Context) ([]cluster.Member, error) {
 	}
 	e.known = all
 	return all, nil
+}
+
+// Problems asks each member how it is, and says what is wrong, and how many there are. An etcd
+// from before v3.4 has no gateway at this path: nothing is known of it.
+func (e *Etcd) Problems(ctx context.Context) (members int, all []string) {
+	list, err := e.Members(ctx)
+	switch {
+	case cluster.IsStatus(err, http.StatusNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, []string{"etcd does not say which members it has: " + printable.Brief(err.Error())}
+	}
+	config, err := etcdTLS(e.certificates)
+	if err != nil {
+		return len(list), []string{err.Error()}
+	}
+	for _, m := range list {
+		name := "etcd's member " + cmp.Or(m.Name, strings.Join(m.PeerURLs, " "))
+		switch {
+		case m.Learner:
+			all = append(all, name+" does not vote yet")
+		case len(m.ClientURLs) == 0:
+			all = append(all, name+" has not started")
+		default:
+			if err := cluster.Healthy(ctx, m.ClientURLs[0], config, etcdPatience); err != nil {
+				all = append(all, name+" is not healthy: "+printable.Brief(err.Error()))
+			}
+		}
+	}
+	return len(list), all
 }
 
 // Without has one member not be asked from now on, as it is about to leave. They have been

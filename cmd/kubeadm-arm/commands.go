@@ -68,6 +68,13 @@ func profileFlag(text string) ownFlag {
 		choices: []string{"responsive", "balanced", "frugal"}, def: "balanced", text: text}
 }
 
+// anewFlag is an upgrade's.
+func anewFlag() ownFlag {
+	return ownFlag{name: "profile", value: "NAME", choices: []string{"responsive", "balanced", "frugal"},
+		text: "decide the control plane's settings anew, such as for a controlPlaneEndpoint that was added " +
+			"(default as they are)"}
+}
+
 func verboseFlag() ownFlag {
 	return ownFlag{name: "verbose",
 		text: "with --dry-run: also show the decisions that leave kubeadm's defaults or your own choices"}
@@ -96,12 +103,15 @@ func commands() []*command {
 			calls: []call{{"VERSION [flags of kubeadm upgrade apply]", "upgrade the control plane, at the board's pace, with a way back"}},
 			about: "kubeadm-arm upgrade apply takes every flag of kubeadm upgrade apply, listed below, and these of its own:",
 			flags: []ownFlag{
-				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(),
-				{name: "profile", value: "NAME", choices: []string{"responsive", "balanced", "frugal"},
-					text: "decide the control plane's settings anew, such as for a controlPlaneEndpoint that was added (default as they are)"},
-				verboseFlag(),
+				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), anewFlag(), verboseFlag(),
 			},
-			after: "With --dry-run it prints its plan and changes nothing. upgrade plan and upgrade node are kubeadm's."},
+			after: "With --dry-run it prints its plan and changes nothing. upgrade plan is kubeadm's."},
+		{name: "upgrade node", kubeadm: kubeadm.UpgradeNode, run: invocation.runUpgradeNode,
+			calls: []call{{"[flags of kubeadm upgrade node]", "after upgrade apply: upgrade another control plane, or a worker's kubelet configuration"}},
+			about: "kubeadm-arm upgrade node takes every flag of kubeadm upgrade node, listed below, and these of its own. Before v1.22 it\n" +
+				"is left to kubeadm.",
+			flags: []ownFlag{benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), anewFlag(), verboseFlag()},
+			after: "With --dry-run it prints its plan and changes nothing."},
 		{name: "join", kubeadm: kubeadm.Join, run: invocation.runJoin,
 			calls: []call{{"[flags of kubeadm join]", "join this board to a cluster, as a worker or another control plane"}},
 			about: "kubeadm-arm join takes every flag of kubeadm join, listed below, and these of its own. Before v1.22, joining\n" +

@@ -74,7 +74,7 @@ func exitCodes() []exit {
 		{exitBadInput, "an input file (journal, report, benchmark, manifest, patch) is bad"},
 		{exitChanged, "something has changed since the run was interrupted"},
 		{exitNoRun, "no interrupted run is recorded"},
-		{exitNotReady, "`init`, `join`: doctor found something that would make it fail; nothing was changed"},
+		{exitNotReady, "`init`, `join`, `upgrade`: doctor found something that would make it fail; nothing was changed"},
 		{exitStorage, "storage: the device, a folder or fstab does not allow it, or copies differ and you have to choose; no copy was removed"},
 		{exitStorageGone, "storage: a folder is not on its disk, or nothing is set up"},
 		{exitStorageBusy, "storage: what is to be moved is in use"},
@@ -82,7 +82,7 @@ func exitCodes() []exit {
 		{exitUntrusted, "users other than root can replace this program, which systemd would have to start; nothing was changed"},
 		{exitPanic, "a bug in kubeadm-arm itself"},
 		{exitCerts, "certs: a certificate that has expired, soon will, or is asked for cannot be renewed on this node"},
-		{exitNoCluster, "`upgrade apply`: there is no control plane on this board, or its API server does not answer"},
+		{exitNoCluster, "`upgrade`: there is no control plane, or no node, on this board, or its API server does not answer"},
 		{exitQuorum, "`reset`: the board's member of etcd cannot be removed, because too few of the others are on; nothing was changed"},
 	}
 }

@@ -82,7 +82,7 @@ func (v invocation) readBoard(ctx context.Context, command kubeadm.Verb, own own
 // readPrograms finds kubeadm and the kubelet, and reads what the board is.
 func (v invocation) readPrograms(_ context.Context, command kubeadm.Verb, own ownFlags,
 	args kubeadm.Args) (g gathered, err error) {
-	if !args.Bool("dry-run") || command == kubeadm.UpgradeApply {
+	if !args.Bool("dry-run") || command.Upgrades() {
 		if err := needRoot(string(command)); err != nil {
 			return g, err
 		}
@@ -263,7 +263,7 @@ func etcdFolder(c *kubeadm.Config) string {
 }
 
 func ignored(a kubeadm.Args, c *kubeadm.Config) []string {
-	return slices.Concat(a.List("ignore-preflight-errors"), c.OwnList("nodeRegistration", "ignorePreflightErrors"))
+	return slices.Concat(a.List("ignore-preflight-errors"), c.Ignores())
 }
 
 func exists(path string) bool {

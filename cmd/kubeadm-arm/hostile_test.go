@@ -98,7 +98,7 @@ func hostileFiles() []hostile {
 				code: exitBadInput, says: c.says},
 			hostile{name: name + " for an upgrade", words: "upgrade node --patches /mnt/p",
 				trial: c.trial.and("/etc/kubernetes/kubeadm-arm/patches/etcd-kubeadm-arm+json.yaml",
-					file("[]")), code: exitBadInput, says: c.says},
+					file("[]"), "/etc/kubernetes/kubelet.conf", file("x")), code: exitBadInput, says: c.says},
 		)
 	}
 	return append(all,

@@ -33,10 +33,15 @@ func (v invocation) runJoin(o options) error {
 	if err != nil {
 		return err
 	}
-	err = v.runStages(kubeadm.Join, own, o.theirs)
+	return v.runOrPassOn(kubeadm.Join, own, o.theirs, "joins another control plane")
+}
+
+// runOrPassOn is a command that some kubeadms can only do in one piece.
+func (v invocation) runOrPassOn(verb kubeadm.Verb, own ownFlags, args kubeadm.Args, does string) error {
+	err := v.runStages(verb, own, args)
 	if errors.Is(err, errPassedOn) {
-		printable.Fprintln(v.stderr, "kubeadm-arm: this kubeadm joins another control plane alone, as it is")
-		return v.passThrough(slices.Concat([]string{"join"}, o.theirs.Words, o.theirs.Without()))
+		printable.Fprintln(v.stderr, "kubeadm-arm: this kubeadm "+does+" alone, as it is")
+		return v.passThrough(slices.Concat(verb.Words(), args.Words, args.Without()))
 	}
 	return err
 }

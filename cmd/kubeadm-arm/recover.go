@@ -129,7 +129,7 @@ func (v invocation) runAbort(options) error {
 	if err := needRoot("abort"); err != nil {
 		return err
 	}
-	if interrupted, err := bootstrap.Interrupted(board()); err == nil && interrupted.Plan.Command == kubeadm.UpgradeApply {
+	if interrupted, err := bootstrap.Interrupted(board()); err == nil && interrupted.Plan.Command.Upgrades() {
 		if back, err := bootstrap.TurnBack(board()); err != nil || back != nil {
 			return errors.Join(err, v.goBack(back))
 		}

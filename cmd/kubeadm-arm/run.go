@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
@@ -35,6 +37,7 @@ func jobs() map[kubeadm.Verb]job {
 	return map[kubeadm.Verb]job{
 		kubeadm.Init:         {(*boardRun).initStages, "control plane up", "the control plane is up"},
 		kubeadm.UpgradeApply: {(*boardRun).upgradeStages, "control plane upgraded", "the control plane is upgraded"},
+		kubeadm.UpgradeNode:  {(*boardRun).upgradeStages, "node upgraded", "the node is upgraded"},
 		kubeadm.Join:         {(*boardRun).joinStages, "joined the cluster", "the board has joined the cluster"},
 	}
 }
@@ -43,7 +46,7 @@ func jobs() map[kubeadm.Verb]job {
 func (r *boardRun) job() job {
 	if r.planned.GoesBack {
 		return job{done: "back at the version before the upgrade",
-			outcome: "the control plane is back at the version before the upgrade"}
+			outcome: "the board is back at the version before the upgrade"}
 	}
 	return jobs()[r.command]
 }
@@ -199,8 +202,9 @@ func (r *boardRun) show(context.Context) error {
 	if err := writeDoctorShort(r.stdout, r.checks); err != nil {
 		return err
 	}
+	words := slices.Concat([]string{r.path}, r.command.Words(), r.args.Words)
 	_, err := printable.Fprintf(r.stdout, "\nNothing was changed. kubeadm's own dry run, which writes files below\n"+
-		"/etc/kubernetes/tmp:\n  %s %s --dry-run\n", r.path, r.command)
+		"/etc/kubernetes/tmp:\n  %s --dry-run\n", strings.Join(words, " "))
 	return err
 }
 
@@ -248,7 +252,7 @@ func (r *boardRun) conclude(context.Context) error {
 	for _, n := range r.outcome.Restarts {
 		restarts += n
 	}
-	if r.command == kubeadm.Join && !r.controlPlane {
+	if r.worker || r.command == kubeadm.Join && !r.controlPlane {
 		restarts = screen.NoComponents
 	}
 	screen.WriteEnd(r.rawStderr, screen.End{Done: r.job().done, Took: r.took, Restarts: restarts,
@@ -331,7 +335,7 @@ func (v invocation) helpWithKubeadm(o options) error {
 		return nil
 	}
 	// Not init --help: a question must not begin with the word that changes the board.
-	return v.child(path, []string{"help", o.command.name})
+	return v.child(path, append([]string{"help"}, strings.Fields(o.command.name)...))
 }
 
 func hasRootfs(a kubeadm.Args) bool {

@@ -22,6 +22,18 @@ const mergedPatches = "/run/kubeadm-arm/patches"
 // maxPatches is how many files a folder of patches may hold.
 const maxPatches = 10000
 
+// runUpgradeNode is `kubeadm-arm upgrade node`.
+func (v invocation) runUpgradeNode(o options) error {
+	if o.help() {
+		return v.helpWithKubeadm(o)
+	}
+	own, err := v.ownFlags(o)
+	if err != nil {
+		return err
+	}
+	return v.runOrPassOn(kubeadm.UpgradeNode, own, o.theirs, "upgrades a node")
+}
+
 // upgradeArgs gives `kubeadm upgrade apply` and `upgrade node` the folder of
 // patches that init wrote, because an upgrade writes the manifests anew. The owner's own
 // folder is merged with that one and wins where both set the same field.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -38,16 +40,21 @@ type upgrading struct {
 	owner *kubeadm.Config
 	// patches is the folder that kubeadm gets, ownersPatches the owner's own; empty for none.
 	patches, ownersPatches string
-	from, to               kubeadm.Version
-	node                   kubeadm.NodeOfUpgrade
-	nodes                  []doctor.Node
+	// worker says that the board has no control plane.
+	worker   bool
+	from, to kubeadm.Version
+	node     kubeadm.NodeOfUpgrade
+	nodes    []doctor.Node
+	// members is how many etcd has, problems what is wrong with them and with other control planes.
+	members  int
+	problems []string
 	// data is etcd's data folder, empty where etcd is elsewhere.
 	data                string
 	dataBytes, dataFree int64
 	seen                certs.Seen
 }
 
-// runUpgrade is `kubeadm-arm upgrade`: apply by a plan, the rest by kubeadm.
+// runUpgrade is `kubeadm-arm upgrade`: apply and node by a plan, the rest by kubeadm.
 func (v invocation) runUpgrade(args []string) error {
 	a, err := kubeadm.UpgradeApply.Parse(args) // what is wrong with them is for the command to say
 	if len(a.Words) > 0 {
@@ -55,6 +62,8 @@ func (v invocation) runUpgrade(args []string) error {
 		switch {
 		case a.Words[0] == "apply" && !slices.Contains(a.Words, "phase"):
 			return v.command(commandNamed(string(kubeadm.UpgradeApply)), rest)
+		case a.Words[0] == "node" && len(a.Words) == 1:
+			return v.command(commandNamed(string(kubeadm.UpgradeNode)), rest)
 		case a.Words[0] == "plan" && err == nil && !a.Bool("help"):
 			return v.runUpgradePlan(args, a)
 		}
@@ -65,14 +74,14 @@ func (v invocation) runUpgrade(args []string) error {
 // ownersConfig is the --config of the command, and clusterConfig the cluster's own, which
 // an upgrade reads, and the join of another control plane.
 func (r *boardRun) ownersConfig() *kubeadm.Config {
-	if r.command == kubeadm.UpgradeApply {
+	if r.command.Upgrades() {
 		return r.owner
 	}
 	return r.config
 }
 
 func (r *boardRun) clusterConfig() *kubeadm.Config {
-	if r.command == kubeadm.UpgradeApply {
+	if r.command.Upgrades() {
 		return r.config
 	}
 	return r.shared
@@ -115,20 +124,28 @@ func (r *boardRun) lookForUpgrade(ctx context.Context) error {
 	if r.behaviour, err = r.askBehaviour(ctx, r.path); err != nil {
 		return err
 	}
+	r.worker = r.command == kubeadm.UpgradeNode && !exists(board().Manifest(plan.APIServer)) &&
+		manifests.StagedAt(board(), plan.APIServer) == ""
+	if r.command == kubeadm.UpgradeNode && len(r.behaviour.Phases(r.command)) == 0 {
+		return errPassedOn
+	}
 	var text []byte
 	if name, ok := r.args.Get("config"); ok {
 		if r.owner, text, err = readConfigFile(name); err != nil {
 			return err
 		}
-		r.owner.For(kubeadm.UpgradeApply)
+		r.owner.For(r.command)
 		if err := r.owner.FitsUpgrade(r.behaviour, name); err != nil {
 			return err
 		}
 	}
-	if r.to, err = r.wantedVersion(); err != nil && r.own.journal == nil {
-		return err
+	if r.command == kubeadm.UpgradeApply && r.own.journal == nil {
+		if r.to, err = r.wantedVersion(); err != nil {
+			return err
+		}
 	}
 	r.check = checkInput(r.command, r.own, r.gathered, r.args, text)
+	r.check.Ignore = ignored(r.args, r.owner)
 	if r.resume, err = bootstrap.Check(board(), r.check); err != nil {
 		return err
 	}
@@ -176,7 +193,7 @@ func (r *boardRun) wantedVersion() (kubeadm.Version, error) {
 // choosePatches finds the folder of patches that kubeadm gets: this board's, merged with the
 // owner's.
 func (r *boardRun) choosePatches() error {
-	theirs := r.owner.Own("apply", "patches", "directory")
+	theirs := r.owner.Own(r.command.Section(), "patches", "directory")
 	if flag, ok := r.behaviour.PatchesFlag(); ok {
 		if value, given := r.args.Get(flag); given {
 			theirs = value
@@ -233,12 +250,13 @@ func readClusterConfig(path string) (*kubeadm.Config, error) {
 // apiPatience is how long one request to the API server may take on the slowest board.
 const apiPatience = time.Minute
 
-// askCluster reads the cluster's configuration, version and nodes from the board's own API server.
+// askCluster reads the cluster's configuration, version and nodes: from the board's own API
+// server, or for a worker, which may read no Node but its own, from that of its kubelet.
 func (r *boardRun) askCluster(ctx context.Context) error {
 	if err := r.nameNode(); err != nil {
 		return err
 	}
-	c, err := r.ownAPIServer()
+	c, err := r.apiServer()
 	if err != nil {
 		return noCluster(err)
 	}
@@ -246,26 +264,39 @@ func (r *boardRun) askCluster(ctx context.Context) error {
 	var config core.ConfigMap
 	var version struct{ GitVersion string }
 	var nodes core.NodeList
-	for _, question := range []struct {
-		path string
-		into any
-	}{
-		{"/version", &version},
-		{"/api/v1/namespaces/kube-system/configmaps/kubeadm-config", &config},
-		{"/api/v1/nodes", &nodes},
+	asked := question{"/api/v1/nodes", &nodes}
+	if r.worker {
+		nodes.Items = make([]core.Node, 1)
+		asked = question{"/api/v1/nodes/" + url.PathEscape(r.node.Name), &nodes.Items[0]}
+	}
+	for _, q := range []question{
+		{"/version", &version}, {"/api/v1/namespaces/kube-system/configmaps/kubeadm-config", &config}, asked,
 	} {
-		if err := c.Get(ctx, question.path, question.into); err != nil {
-			return noCluster(fmt.Errorf("read %s from the API server: %w", question.path, err))
+		if err := c.Get(ctx, q.path, q.into); err != nil {
+			return noCluster(fmt.Errorf("read %s from the API server: %w", q.path, err))
 		}
 	}
-	name := "ConfigMap kube-system/kubeadm-config"
-	if r.config, err = kubeadm.ReadConfig(strings.NewReader(config.Data["ClusterConfiguration"]), name); err != nil {
+	r.readNodes(nodes.Items)
+	if err := r.readVersions(config.Data["ClusterConfiguration"], version.GitVersion); err != nil {
 		return err
 	}
-	if r.from, err = kubeadm.ParseVersion(version.GitVersion); err != nil {
+	if r.worker {
+		return nil
+	}
+	if err := r.lookAtOthers(ctx, c); err != nil {
 		return err
 	}
-	for _, n := range nodes.Items {
+	return r.lookAtData(ctx)
+}
+
+// A question is a path of the API and what its answer is read into.
+type question struct {
+	path string
+	into any
+}
+
+func (r *boardRun) readNodes(all []core.Node) {
+	for _, n := range all {
 		ready := slices.ContainsFunc(n.Status.Conditions, func(c core.NodeCondition) bool {
 			return c.Type == core.NodeReady && c.Status == core.ConditionTrue
 		})
@@ -274,14 +305,72 @@ func (r *boardRun) askCluster(ctx context.Context) error {
 		r.nodes = append(r.nodes, doctor.Node{Name: n.Name, Kubelet: n.Status.NodeInfo.KubeletVersion,
 			ControlPlane: plane || master, Ready: ready})
 	}
-	return r.lookAtData(ctx)
 }
 
-// ownAPIServer is a client of the API server on this board, which may not be the one that
-// kubeadm's kubeconfigs name.
-func (r *boardRun) ownAPIServer() (*cluster.Client, error) {
+// readVersions reads the cluster's configuration, and from where to where the board goes.
+func (r *boardRun) readVersions(config, server string) (err error) {
+	if r.worker {
+		server = r.nodes[0].Kubelet
+	}
+	if r.config, err = kubeadm.ReadConfig(strings.NewReader(config), clusterConfigName); err != nil {
+		return damagedConfig(err)
+	}
+	if r.from, err = kubeadm.ParseVersion(server); err != nil {
+		return noCluster(err)
+	}
+	wants, err := kubeadm.ParseVersion(r.config.Cluster("kubernetesVersion"))
+	if err != nil {
+		return damagedConfig(fmt.Errorf("read kubeadm config %s: kubernetesVersion: %w", clusterConfigName, err))
+	}
+	if r.command == kubeadm.UpgradeNode {
+		r.to = wants
+	}
+	return nil
+}
+
+const clusterConfigName = "ConfigMap kube-system/kubeadm-config"
+
+func damagedConfig(err error) error {
+	return &problem{exitBadConfig, "kubeadm reads it, too; mend it: kubectl --kubeconfig " + board().AdminConf() +
+		" -n kube-system edit configmap kubeadm-config", err}
+}
+
+// lookAtOthers finds out whether etcd and the other control planes can do without this one.
+func (r *boardRun) lookAtOthers(ctx context.Context, c *cluster.Client) error {
+	if !r.config.HasExternalEtcd() {
+		r.members, r.problems = bootstrap.EtcdProblems(ctx, board())
+	}
+	all, err := c.Components(ctx)
+	if err != nil {
+		return noCluster(fmt.Errorf("read the control planes' pods from the API server: %w", err))
+	}
+	for _, n := range r.nodes {
+		if !n.ControlPlane || n.Name == r.node.Name {
+			continue
+		}
+		i := slices.IndexFunc(all, func(c cluster.Component) bool { return c.Node == n.Name && c.Name == plan.APIServer })
+		if i < 0 {
+			r.problems = append(r.problems, n.Name+" has no API server")
+			continue
+		}
+		f := all[i].Flags
+		other := c.At(net.JoinHostPort(f["advertise-address"], cmp.Or(f["secure-port"], "6443")))
+		if err := other.Get(ctx, "/healthz", nil); err != nil {
+			r.problems = append(r.problems, "the API server of "+n.Name+" is not healthy: "+printable.Brief(err.Error()))
+		}
+	}
+	return nil
+}
+
+// apiServer is a client of the API server on this board, which may not be the one that
+// kubeadm's kubeconfigs name; a worker's is the one that its kubelet has.
+func (r *boardRun) apiServer() (*cluster.Client, error) {
 	l := board()
-	for _, path := range []string{l.SuperAdminConf(), l.AdminConf()} {
+	all := []string{l.SuperAdminConf(), l.AdminConf()}
+	if r.worker {
+		all = []string{l.KubeletConf()}
+	}
+	for _, path := range all {
 		text, err := safefile.Read(path, kubeadm.MaxConfig)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
@@ -293,9 +382,12 @@ func (r *boardRun) ownAPIServer() (*cluster.Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
+		if r.worker {
+			return c, nil
+		}
 		return c.At(net.JoinHostPort(r.node.AdvertiseAddress, strconv.Itoa(r.node.BindPort))), nil
 	}
-	return nil, fmt.Errorf("neither %s nor %s is there", l.SuperAdminConf(), l.AdminConf())
+	return nil, fmt.Errorf("none of these is there: %s", strings.Join(all, ", "))
 }
 
 func noCluster(err error) error {
@@ -307,6 +399,12 @@ var securePort = regexp.MustCompile(`--secure-port=(\d+)`)
 
 // nameNode reads what certificates and manifests say about this node.
 func (r *boardRun) nameNode() error {
+	if r.worker {
+		if r.node.Name = r.seen.NodeName(); r.node.Name == "" {
+			return noCluster(errors.New("the name of this node is not in its kubelet's certificate"))
+		}
+		return nil
+	}
 	text, err := safefile.Read(board().Manifest(plan.APIServer), maxStream)
 	if err != nil {
 		return err
@@ -342,17 +440,19 @@ func (r *boardRun) lookAtData(ctx context.Context) (err error) {
 
 // planUpgrade decides, and judges the board by that.
 func (r *boardRun) planUpgrade(context.Context) error {
-	renews := r.noAuthority() == "" && r.wants("certificate-renewal", "certificateRenewal")
+	renews := !r.worker && r.noAuthority() == "" && r.wants("certificate-renewal", "certificateRenewal")
 	facts := r.facts()
 	facts.HasCA = true
 	r.planned = plan.MakeUpgrade(plan.UpgradeFacts{
-		Facts: facts, Owner: r.owner, From: r.from, To: r.to, Node: r.node, Data: r.data, DataBytes: r.dataBytes,
+		Facts: facts, Command: r.command, Worker: r.worker, Owner: r.owner, From: r.from, To: r.to, Node: r.node,
+		Data: r.data, DataBytes: r.dataBytes, Members: r.members,
 		Rendered: board().Upgrade(), Backups: upgradeBackups, Now: time.Now(), Renews: renews, HasPatches: r.patches != "",
 		Anew: r.anew(),
 	})
 	r.checks = doctor.Upgrade(doctor.UpgradeFacts{
-		From: r.from, To: r.to, Kubeadm: r.behaviour, Nodes: r.nodes, Data: r.data, DataBytes: r.dataBytes,
-		DataFree: r.dataFree, NoAuthority: r.noAuthority(), Ignore: ignored(r.args, nil),
+		Command: r.command, Worker: r.worker, From: r.from, To: r.to, Kubeadm: r.behaviour, Nodes: r.nodes,
+		Data: r.data, DataBytes: r.dataBytes, DataFree: r.dataFree, Problems: r.problems, NoAuthority: r.noAuthority(),
+		Ignore: r.check.Ignore,
 	})
 	return bootstrap.CheckProgram(board(), r.planned, trustedProgram)
 }
@@ -363,7 +463,7 @@ func (r *boardRun) wants(flag, field string) bool {
 		on, err := strconv.ParseBool(value)
 		return err != nil || on
 	}
-	return r.owner.Own("apply", field) != "false"
+	return r.owner.Own(r.command.Section(), field) != "false"
 }
 
 // noAuthority says why this board cannot sign the control plane's certificates.
@@ -397,7 +497,8 @@ func (r *boardRun) renewForUpgrade(ctx context.Context) (kept string, err error)
 
 // confirmUpgrade asks as kubeadm does, unless it was told not to.
 func (r *boardRun) confirmUpgrade(context.Context) error {
-	if r.args.Bool("yes") || r.args.Bool("force") || r.owner.Own("apply", "forceUpgrade") == "true" {
+	if r.command == kubeadm.UpgradeNode || r.args.Bool("yes") || r.args.Bool("force") ||
+		r.owner.Own("apply", "forceUpgrade") == "true" {
 		return nil
 	}
 	return r.confirm(fmt.Sprintf("upgrade the control plane from %s to %s?", r.from, r.to), "--yes")
