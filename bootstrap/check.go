@@ -57,7 +57,7 @@ func Check(l state.Layout, in CheckInput) (*journal.Journal, error) {
 	}
 	j, err := journal.Read(l.Journal())
 	if err != nil {
-		return nil, state.Refuse(state.BadJournal, err, startAfresh)
+		return nil, state.Refuse(state.BadJournal, err, giveUp(""))
 	}
 	if j != nil && !in.Resume && untouched(l, j) {
 		j = nil // it ended before it had changed anything: any run may begin
@@ -66,13 +66,20 @@ func Check(l state.Layout, in CheckInput) (*journal.Journal, error) {
 		if j.Plan.Command != in.Command {
 			return nil, state.Refuse(state.Changed,
 				fmt.Errorf("an interrupted %s is recorded (%s)", j.Plan.Command, j.Progress()),
-				"go on with it: kubeadm-arm resume; "+startAfresh)
+				"go on with it: kubeadm-arm resume; "+giveUp(j.Plan.Command))
 		}
 		if err := unchanged(l, j, in); err != nil {
 			return nil, err
 		}
 	}
-	if err := checkSpace(l); err != nil {
+	places := []string{l.At("/etc/kubernetes"), l.At("/var/lib/etcd"), l.At("/var/lib/kubelet")}
+	if in.Command.Upgrades() {
+		places = append(places, l.Backups())
+		if err := state.CheckFolder(l.Backups()); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkSpace(places); err != nil {
 		return nil, err
 	}
 	if err := otherInit(l); err != nil {
@@ -184,8 +191,8 @@ func contains(list []string, name string) bool {
 }
 
 // checkSpace refuses to begin on a full disk.
-func checkSpace(l state.Layout) error {
-	for _, path := range []string{l.At("/etc/kubernetes"), l.At("/var/lib/etcd"), l.At("/var/lib/kubelet")} {
+func checkSpace(places []string) error {
+	for _, path := range places {
 		dir := path
 		for {
 			if info, err := os.Stat(dir); err == nil && info.IsDir() {

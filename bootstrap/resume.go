@@ -20,8 +20,18 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
-const startAfresh = "to give the interrupted run up: kubeadm-arm abort; to remove what it made as well: kubeadm-arm " +
-	"reset"
+// giveUp is how to give an interrupted run up. After an upgrade, reset would remove a cluster that
+// was there before; so it is not named where the command is not known, either.
+func giveUp(command kubeadm.Verb) string {
+	const abort = "to give the interrupted run up: kubeadm-arm abort"
+	switch {
+	case command.Upgrades():
+		return "to go back to the version before: kubeadm-arm abort"
+	case command == "":
+		return abort
+	}
+	return abort + "; to remove what it made as well: kubeadm-arm reset"
+}
 
 // untouched reports whether a run had changed nothing yet when it ended, as when
 // kubeadm's preflight checks failed.
@@ -55,19 +65,19 @@ func unchanged(l state.Layout, j *journal.Journal, in CheckInput) error {
 	if diff := j.Request.Changed(in.Request); len(diff) > 0 {
 		return state.Refuse(state.Changed,
 			fmt.Errorf("an interrupted run is recorded (%s), and since then %s", j.Progress(), strings.Join(diff, ", ")),
-			"go on with what was asked for then: kubeadm-arm resume; "+startAfresh)
+			"go on with what was asked for then: kubeadm-arm resume; "+giveUp(j.Plan.Command))
 	}
 	if in.KubeadmVersion != "" && j.KubeadmVersion != in.KubeadmVersion {
 		return state.Refuse(state.Changed,
 			fmt.Errorf("the interrupted run was begun with kubeadm %s, this is kubeadm %s", j.KubeadmVersion, in.KubeadmVersion),
-			"install that version again or name it with --arm-kubeadm; "+startAfresh)
+			"install that version again or name it with --arm-kubeadm; "+giveUp(j.Plan.Command))
 	}
 	if in.Board != (journal.BoardID{}) && j.Board != in.Board && !in.Anyway {
 		return state.Refuse(state.Changed,
 			fmt.Errorf("the interrupted run was begun on another board: %s; this is %s", j.Board, in.Board),
-			"its plan was made for that one; if it suits here: kubeadm-arm resume --anyway; "+startAfresh)
+			"its plan was made for that one; if it suits here: kubeadm-arm resume --anyway; "+giveUp(j.Plan.Command))
 	}
-	if err := addressStays(l, in.Addresses); err != nil {
+	if err := addressStays(l, j.Plan.Command, in.Addresses); err != nil {
 		return err
 	}
 	if err := damagedFiles(l, j); err != nil {
@@ -102,7 +112,7 @@ func damagedFiles(l state.Layout, j *journal.Journal) error {
 		}
 		if len(bytes.Trim(text, "\x00 \n")) == 0 {
 			return state.Refuse(state.Changed, fmt.Errorf("%s is empty since the interruption: the disk lost it", path),
-				startAfresh)
+				giveUp(j.Plan.Command))
 		}
 	}
 	return nil
@@ -113,7 +123,7 @@ var advertised = regexp.MustCompile(`--(?:advertise-address=|listen-client-urls=
 
 // addressStays refuses to go on when the board has lost the address that stands
 // in etcd's manifest and in the certificates: etcd cannot listen on it.
-func addressStays(l state.Layout, have []string) error {
+func addressStays(l state.Layout, command kubeadm.Verb, have []string) error {
 	if have == nil {
 		return nil
 	}
@@ -129,7 +139,7 @@ func addressStays(l state.Layout, have []string) error {
 		fmt.Errorf("the board's address has changed: certificates and etcd were made for %s, now it has %s", m[1],
 			strings.Join(have, ", ")),
 		"give the board the address "+string(m[1])+" again (a fixed lease or a static address) and go on with: "+
-			"kubeadm-arm resume; "+startAfresh)
+			"kubeadm-arm resume; "+giveUp(command))
 }
 
 // clockFits refuses to go on when the certificates are not valid at the board's
@@ -145,6 +155,10 @@ func clockFits(l state.Layout, command kubeadm.Verb, now time.Time) error {
 			continue
 		}
 		const day = "2006-01-02"
+		anew := "kubeadm-arm reset, then " + string(command) + " again"
+		if command.Upgrades() {
+			anew = "kubeadm-arm certs renew, then kubeadm-arm resume"
+		}
 		switch {
 		case now.Before(cert.NotBefore):
 			return state.Refuse(state.Changed,
@@ -155,7 +169,7 @@ func clockFits(l state.Layout, command kubeadm.Verb, now time.Time) error {
 			return state.Refuse(state.Changed,
 				fmt.Errorf("the clock has jumped: it says %s, and %s was valid from %s to %s", now.UTC().Format(day), name,
 					cert.NotBefore.UTC().Format(day), cert.NotAfter.UTC().Format(day)),
-				"if the clock is right now, certificates have to be made anew: kubeadm-arm reset, then "+string(command)+" again")
+				"if the clock is right now, certificates have to be made anew: "+anew)
 		}
 	}
 	return nil
@@ -202,7 +216,7 @@ var errNothingToResume = errors.New("no interrupted run is recorded on this boar
 func Interrupted(l state.Layout) (*journal.Journal, error) {
 	j, err := journal.Read(l.Journal())
 	if err != nil {
-		return nil, state.Refuse(state.BadJournal, err, startAfresh)
+		return nil, state.Refuse(state.BadJournal, err, giveUp(""))
 	}
 	if j == nil {
 		return nil, state.Refuse(state.NotRecorded, errNothingToResume, "begin one with: kubeadm-arm init")

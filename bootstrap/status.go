@@ -61,7 +61,7 @@ func ReadStatus(l state.Layout) (Status, error) {
 	j, err := journal.Read(l.Journal())
 	switch {
 	case err != nil:
-		s.State, s.Problem, s.Next = "unreadable", err.Error(), startAfresh
+		s.State, s.Problem, s.Next = "unreadable", err.Error(), giveUp("")
 	case j == nil && held:
 		s.State, s.Writer, s.Next = "running", &holder, "wait for it"
 	case j == nil && len(manifests.Staged(l)) > 0 && durable.Exists(l.BootList()):
@@ -76,7 +76,7 @@ func ReadStatus(l state.Layout) (Status, error) {
 		if j.Done < len(j.Plan.Steps) {
 			s.Step = j.Plan.Steps[j.Done].Title()
 		}
-		s.State, s.Next = "interrupted", "go on with: kubeadm-arm resume; "+startAfresh
+		s.State, s.Next = "interrupted", "go on with: kubeadm-arm resume; "+giveUp(j.Plan.Command)
 		if held || state.Alive(l, j.Writer) && j.Writer.PID != os.Getpid() {
 			s.State, s.Next = "running", "wait for it, or end it with Ctrl-C where it runs"
 		}

@@ -41,7 +41,7 @@ type Node struct {
 
 // Upgrade makes findings about an upgrade, the worst first.
 func Upgrade(f UpgradeFacts) Report {
-	r := Report{Schema: Schema, Verdict: OK, Kubeadm: f.Kubeadm.Version.String(), Findings: []Finding{}}
+	r := Report{Schema: Schema, Command: f.Command, Verdict: OK, Kubeadm: f.Kubeadm.Version.String(), Findings: []Finding{}}
 	checks := []func(UpgradeFacts) []Finding{upgradeSkew, upgradeKubeadm, upgradeKubelets, upgradeNodes, upgradeOthers,
 		upgradeSpace, upgradeSigning}
 	if f.Worker {
@@ -49,7 +49,7 @@ func Upgrade(f UpgradeFacts) Report {
 	}
 	for _, check := range checks {
 		for _, found := range check(f) {
-			if found.Severity == Fail && found.Rule != KubeadmRule && found.ignoredBy(f.Ignore) {
+			if found.Severity == Fail && found.ignoredBy(f.Ignore) {
 				found.Severity, found.Ignored = Warning, true
 			}
 			if found.Severity.rank() > r.Verdict.rank() {

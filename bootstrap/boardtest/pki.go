@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -27,10 +28,20 @@ type Authority struct {
 // Pair writes BASE.crt and BASE.key, signed by a, or by itself without one.
 func Pair(t *testing.T, base string, a *Authority) *Authority {
 	t.Helper()
+	valid := time.Hour
+	if a == nil {
+		valid = 1000 * time.Hour // authorities outlive what they sign
+	}
+	return PairUntil(t, base, a, time.Now().Add(valid))
+}
+
+// PairUntil is such a pair that ends at a time.
+func PairUntil(t *testing.T, base string, a *Authority, end time.Time) *Authority {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: filepath.Base(base)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: a == nil,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: end, IsCA: a == nil, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	if a == nil {
 		a = &Authority{c, key}

@@ -36,7 +36,7 @@ func etcdClues() []clue {
 		{regexp.MustCompile(`(?:no space left on device|mvcc: database space exceeded)`), "etcd's disk is full", "make room: df -h /var/lib/etcd"},
 		{regexp.MustCompile(`apply request took too long`), "etcd's requests take too long", "put etcd on a faster disk: an SSD or a RAID instead of the card"},
 		{regexp.MustCompile(`(?:cannot assign requested address|bind: cannot assign)`), "etcd cannot listen on its address: the board has lost it", "give the board the address that stands in etcd.yaml again"},
-		{regexp.MustCompile(`(?:wal: crc mismatch|snap: crc mismatch|corrupt)`), "etcd's data is damaged", "start afresh: kubeadm-arm reset"},
+		{regexp.MustCompile(`(?:wal: crc mismatch|snap: crc mismatch|corrupt)`), "etcd's data is damaged", "in an upgrade, go back: kubeadm-arm abort; else start afresh: kubeadm-arm reset"},
 	}
 }
 

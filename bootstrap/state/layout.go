@@ -38,6 +38,9 @@ func (l Layout) Manifest(component string) string {
 // manifests so that moving a file between the two is one rename.
 func (l Layout) State() string { return l.At("/etc/kubernetes/kubeadm-arm") }
 
+// Backups is the folder of the copies of what an upgrade, or a fix of doctor's, changes.
+func (l Layout) Backups() string { return l.At("/var/backups/kubeadm-arm") }
+
 // Journal is the record of the run under way or interrupted.
 func (l Layout) Journal() string { return filepath.Join(l.State(), "journal.json") }
 

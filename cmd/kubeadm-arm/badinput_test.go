@@ -30,7 +30,7 @@ type badInput struct {
 // The catalogue, by what is wrong.
 func badInputs() []badInput {
 	return slices.Concat(badFlags(), badJoins(), badEnvironment(), badPrograms(), badConfigs(), badJournals(), badBoards(),
-		badManifests(), badReports(), badPatches(), badCPUs(), badStorage())
+		badManifests(), badReports(), badPatches(), badCPUs(), badStorage(), badUpgrades())
 }
 
 // Each bad input leads to one line that says what is wrong, one hint, an exit

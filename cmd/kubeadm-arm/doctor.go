@@ -429,8 +429,13 @@ func notReady(command kubeadm.Verb, fails []doctor.Finding) error {
 		fmt.Errorf("%s would fail on this board, nothing was changed: %s", command, strings.Join(ids, ", "))}
 }
 
-// writeDoctorShort is doctor's part of a dry run, in 80 columns.
+// writeDoctorShort is doctor's part of a dry run, in 80 columns; all of it for an upgrade, which
+// the command doctor knows nothing of.
 func writeDoctorShort(w io.Writer, r doctor.Report) error {
+	if r.Command.Upgrades() {
+		printable.Fprintln(w)
+		return doctor.Text(w, r)
+	}
 	var b strings.Builder
 	b.WriteString("\nDoctor: " + r.Sum() + "\n")
 	for _, s := range []doctor.Severity{doctor.Fail, doctor.Warning} {

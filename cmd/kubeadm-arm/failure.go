@@ -27,8 +27,11 @@ func (r *boardRun) reportFailure() error {
 		}
 	}
 	r.showReleased(r.outcome.Released)
-	again := fmt.Sprintf("repeat the same kubeadm-arm %s to resume it (or: kubeadm-arm resume); "+
-		"start afresh with: kubeadm-arm reset", r.command)
+	afresh := "start afresh with: kubeadm-arm reset"
+	if r.command.Upgrades() {
+		afresh = "go back to the version before with: kubeadm-arm abort"
+	}
+	again := fmt.Sprintf("repeat the same kubeadm-arm %s to resume it (or: kubeadm-arm resume); %s", r.command, afresh)
 	if r.outcome.Untouched {
 		again = fmt.Sprintf("nothing was changed; fix this and run kubeadm-arm %s again", r.command)
 	}

@@ -34,6 +34,10 @@ type trial struct {
 	Stdin string
 	// Files are laid down before, by path. The working folder is /mnt.
 	Files map[string]entry
+	// Cluster answers as an API server and as etcd, from the calls before on; nil without one.
+	// With Worker the board has no control plane, with Expired a certificate that has ended.
+	Cluster         map[string]string
+	Worker, Expired bool
 	// Mounts are file systems in memory by folder, with their mount options;
 	// Fill leaves so many bytes free in that of the folder.
 	Mounts map[string]string
@@ -100,6 +104,7 @@ type ended struct {
 const fakeKubeadm = `#!/bin/sh
 case "$*" in
 "version -o short") echo "${FAKE_VERSION-v1.37.2}"; exit ${FAKE_VERSION_EXIT:-0};;
+"init phase"*) [ -z "$FAKE_RENDER" ] || exit 1;;
 *--no-such-flag*) echo "unknown flag: --no-such-flag" >&2; exit 1;;
 init*skip-phases=preflight*)
 	[ "$FAKE_HANG" != wait ] || exit 0
@@ -120,6 +125,9 @@ done
 func tryOnBoard(t *testing.T, c trial) ended {
 	t.Helper()
 	roottest.Need(t, "a mount namespace of its own")
+	if c.Cluster != nil {
+		c.Files = withCluster(t, c)
+	}
 	spec, err := json.Marshal(c)
 	require.NoError(t, err)
 	cmd := exec.Command("/proc/self/exe")
@@ -151,7 +159,7 @@ func onABoard() {
 }
 
 // shown are the folders that a call could change.
-var shown = [...]string{"/etc", "/run", "/var/lib", "/mnt", "/opt"}
+var shown = [...]string{"/etc", "/run", "/var", "/mnt", "/opt"}
 
 func (c trial) make() (e ended, err error) {
 	self, err := os.Executable()
@@ -171,6 +179,11 @@ func (c trial) make() (e ended, err error) {
 	}
 	if err := c.layDown(self); err != nil {
 		return e, err
+	}
+	if c.Cluster != nil {
+		if err := serveCluster(c.Cluster); err != nil {
+			return e, err
+		}
 	}
 	if err := c.happenBefore(); err != nil {
 		return e, err

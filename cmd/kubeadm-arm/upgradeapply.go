@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -30,9 +31,6 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
-
-// upgradeBackups is where copies of /etc/kubernetes are kept.
-const upgradeBackups = "/var/backups/kubeadm-arm"
 
 // An upgrading is what an upgrade has found out about its cluster.
 type upgrading struct {
@@ -164,7 +162,21 @@ func (r *boardRun) lookForUpgrade(ctx context.Context) error {
 		r.config, err = readClusterConfig(board().ClusterConfig())
 		return err
 	}
+	if err := expired(r.seen); err != nil {
+		return err
+	}
 	return r.askCluster(ctx)
+}
+
+// expired names a certificate that has ended: nothing can be asked with it, or answers.
+func expired(seen certs.Seen) error {
+	for _, l := range seen.Leaves {
+		if c := l.Certificate; c != nil && time.Now().After(c.NotAfter) {
+			return &problem{exitCerts, "first: kubeadm-arm certs renew",
+				fmt.Errorf("the certificate %s has expired: %s", l.Name, c.NotAfter.UTC().Format(time.DateOnly))}
+		}
+	}
+	return nil
 }
 
 // wantedVersion is the version that the owner names, by a word or in the configuration.
@@ -258,7 +270,7 @@ func (r *boardRun) askCluster(ctx context.Context) error {
 	}
 	c, err := r.apiServer()
 	if err != nil {
-		return noCluster(err)
+		return r.noCluster(err)
 	}
 	defer c.Close()
 	var config core.ConfigMap
@@ -270,10 +282,13 @@ func (r *boardRun) askCluster(ctx context.Context) error {
 		asked = question{"/api/v1/nodes/" + url.PathEscape(r.node.Name), &nodes.Items[0]}
 	}
 	for _, q := range []question{
-		{"/version", &version}, {"/api/v1/namespaces/kube-system/configmaps/kubeadm-config", &config}, asked,
+		{"/version", &version}, {configPath, &config}, asked,
 	} {
 		if err := c.Get(ctx, q.path, q.into); err != nil {
-			return noCluster(fmt.Errorf("read %s from the API server: %w", q.path, err))
+			if q.path == configPath && cluster.IsStatus(err, http.StatusNotFound) {
+				return damagedConfig(fmt.Errorf("read kubeadm config %s: it is not there", clusterConfigName))
+			}
+			return r.noCluster(fmt.Errorf("read %s from the API server: %w", q.path, err))
 		}
 	}
 	r.readNodes(nodes.Items)
@@ -316,7 +331,7 @@ func (r *boardRun) readVersions(config, server string) (err error) {
 		return damagedConfig(err)
 	}
 	if r.from, err = kubeadm.ParseVersion(server); err != nil {
-		return noCluster(err)
+		return r.noCluster(err)
 	}
 	wants, err := kubeadm.ParseVersion(r.config.Cluster("kubernetesVersion"))
 	if err != nil {
@@ -328,7 +343,11 @@ func (r *boardRun) readVersions(config, server string) (err error) {
 	return nil
 }
 
-const clusterConfigName = "ConfigMap kube-system/kubeadm-config"
+// The ConfigMap with the cluster's own configuration.
+const (
+	clusterConfigName = "ConfigMap kube-system/kubeadm-config"
+	configPath        = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
+)
 
 func damagedConfig(err error) error {
 	return &problem{exitBadConfig, "kubeadm reads it, too; mend it: kubectl --kubeconfig " + board().AdminConf() +
@@ -342,7 +361,7 @@ func (r *boardRun) lookAtOthers(ctx context.Context, c *cluster.Client) error {
 	}
 	all, err := c.Components(ctx)
 	if err != nil {
-		return noCluster(fmt.Errorf("read the control planes' pods from the API server: %w", err))
+		return r.noCluster(fmt.Errorf("read the control planes' pods from the API server: %w", err))
 	}
 	for _, n := range r.nodes {
 		if !n.ControlPlane || n.Name == r.node.Name {
@@ -390,8 +409,12 @@ func (r *boardRun) apiServer() (*cluster.Client, error) {
 	return nil, fmt.Errorf("none of these is there: %s", strings.Join(all, ", "))
 }
 
-func noCluster(err error) error {
-	return &problem{exitNoCluster, "see whether the control plane runs: kubeadm-arm status; crictl ps", err}
+func (r *boardRun) noCluster(err error) error {
+	where := ""
+	if r.worker {
+		where = " on its board"
+	}
+	return &problem{exitNoCluster, "see whether the control plane runs" + where + ": kubeadm-arm status; crictl ps", err}
 }
 
 // securePort is the API server's port in its manifest.
@@ -401,7 +424,7 @@ var securePort = regexp.MustCompile(`--secure-port=(\d+)`)
 func (r *boardRun) nameNode() error {
 	if r.worker {
 		if r.node.Name = r.seen.NodeName(); r.node.Name == "" {
-			return noCluster(errors.New("the name of this node is not in its kubelet's certificate"))
+			return r.noCluster(errors.New("the name of this node is not in its kubelet's certificate"))
 		}
 		return nil
 	}
@@ -416,7 +439,7 @@ func (r *boardRun) nameNode() error {
 		}
 	}
 	if r.node.Name == "" || r.node.AdvertiseAddress == "" {
-		return noCluster(errors.New("the name and address of this node are not in its certificates and manifests"))
+		return r.noCluster(errors.New("the name and address of this node are not in its certificates and manifests"))
 	}
 	return nil
 }
@@ -446,7 +469,7 @@ func (r *boardRun) planUpgrade(context.Context) error {
 	r.planned = plan.MakeUpgrade(plan.UpgradeFacts{
 		Facts: facts, Command: r.command, Worker: r.worker, Owner: r.owner, From: r.from, To: r.to, Node: r.node,
 		Data: r.data, DataBytes: r.dataBytes, Members: r.members,
-		Rendered: board().Upgrade(), Backups: upgradeBackups, Now: time.Now(), Renews: renews, HasPatches: r.patches != "",
+		Rendered: board().Upgrade(), Backups: board().Backups(), Now: time.Now(), Renews: renews, HasPatches: r.patches != "",
 		Anew: r.anew(),
 	})
 	r.checks = doctor.Upgrade(doctor.UpgradeFacts{
