@@ -96,6 +96,10 @@ WALK = CGO_ENABLED=0 $(GO) build -tags killpoints -trimpath -buildvcs=false -ldf
 walk: lab deps ## init killed at 92 points, 10 power cuts, each resumed (40 min)
 	$(WALK) --moments 30 --power 10 --json docs/results/walk.json
 
+# Each trial begins with a cluster, a minute of init. From a version that lab builds.
+upgrade-walk: lab deps ## an upgrade killed at each boundary, power cut in each step, resumed or taken back; writes results (5 h)
+	$(WALK) --from $(UPGRADE_FROM) --moments 10 --power 0 --document docs/results/upgrade-walk.md
+
 walk-quick: lab deps ## the same, six trials (3 min)
 	$(WALK) --every 20 --moments 2 --power 1
 
@@ -126,7 +130,7 @@ ha: build lab deps-counted ## two more control planes join a slow one (2 h); wri
 	$(JOIN) --ha --rounds 1 --first 32% --others 32%
 
 # Both on equal boards, each with the same share of a core.
-.PHONY: upgrade
+.PHONY: upgrade upgrade-walk
 UPGRADE_FROM ?= v1.36.3
 UPGRADE_CPU ?= 5%
 upgrade: build lab deps ## kubeadm's and kubeadm-arm's upgrade on equal slow boards; writes results (1 h)

@@ -41,7 +41,8 @@ type Node struct {
 
 // Upgrade makes findings about an upgrade, the worst first.
 func Upgrade(f UpgradeFacts) Report {
-	r := Report{Schema: Schema, Command: f.Command, Verdict: OK, Kubeadm: f.Kubeadm.Version.String(), Findings: []Finding{}}
+	r := Report{Schema: Schema, Command: f.Command, Verdict: OK, Kubeadm: f.Kubeadm.Version.String(),
+		Findings: []Finding{}}
 	checks := []func(UpgradeFacts) []Finding{upgradeSkew, upgradeKubeadm, upgradeKubelets, upgradeNodes, upgradeOthers,
 		upgradeSpace, upgradeSigning}
 	if f.Worker {

@@ -170,7 +170,8 @@ func serveCluster(answers map[string]string) error {
 
 // The board of the catalogue would be upgraded if nothing were wrong.
 func TestUpgradePlans(t *testing.T) {
-	external := upgradable(configPath, clusterConfig("v1.36.3", "etcd: {external: {endpoints: ['https://10.0.0.9:2379']}}\\n"))
+	external := upgradable(configPath, clusterConfig("v1.36.3",
+		"etcd: {external: {endpoints: ['https://10.0.0.9:2379']}}\\n"))
 	second := upgradable(configPath, clusterConfig("v1.37.2", ""),
 		nodesPath, items(node("pi", "v1.36.3", "True"), node("two", "v1.37.2", "True")),
 		podsPath, items(apiServerOf("two", "127.0.0.1")), membersPath, `{"members": [`+member("pi", "")+","+member("two", "")+`]}`)

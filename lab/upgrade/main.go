@@ -100,7 +100,7 @@ func (t *trial) run(ctx context.Context) error {
 	if _, err := t.sh(ctx, init+" --config "+drive.KubeadmConfig+" >/root/init.log 2>&1"); err != nil {
 		return err
 	}
-	objects, err := t.objects(ctx)
+	objects, err := t.board.Objects(ctx)
 	if err != nil {
 		return err
 	}
@@ -180,27 +180,14 @@ func (t *trial) afterwards(ctx context.Context, objects []string, before map[str
 		// The kubelet removes the logs of pods that are gone.
 		t.Starts[c] = n - before[c]
 	}
-	is, err := t.objects(ctx)
+	is, err := t.board.Objects(ctx)
 	if err != nil {
 		return err
 	}
-	for _, o := range objects {
-		if !slices.Contains(is, o) {
-			t.Missing = append(t.Missing, o)
-		}
-	}
+	t.Missing = drive.Missing(objects, is)
 	t.Version, err = t.sh(ctx, "kubectl --kubeconfig /etc/kubernetes/admin.conf version | sed -n 's/Server Version: //p'")
 	t.Version = strings.TrimSpace(t.Version)
 	return err
-}
-
-// objects are the names of all objects that an upgrade has to leave: no pods, no leases and events.
-func (t *trial) objects(ctx context.Context) ([]string, error) {
-	out, err := t.sh(ctx, `export KUBECONFIG=/etc/kubernetes/admin.conf
-for i in $(seq 120); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 2; done
-kubectl get $(kubectl api-resources --verbs=list -o name | grep -vE '^(pods|events|leases|replicasets|controllerrevisions|endpoint|jobs)' | paste -sd,) \
-  -A --no-headers -o custom-columns=K:.kind,NS:.metadata.namespace,N:.metadata.name | sort`)
-	return strings.Split(strings.TrimSpace(out), "\n"), err
 }
 
 func (t *trial) sh(ctx context.Context, script string) (string, error) {

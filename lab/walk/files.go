@@ -132,7 +132,13 @@ func (w *walk) onePlaceEach() (staged int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return places(all)
+	if w.from == "" {
+		return places(all, manifestsMade(all["/etc/kubernetes/kubeadm-arm/journal.json"].text))
+	}
+	if _, err := versionOf(all); err != nil {
+		return 0, err
+	}
+	return places(all, true)
 }
 
 // manifestsMade reports whether the journal says that kubeadm has made the
@@ -157,11 +163,16 @@ func manifestsMade(journal string) bool {
 	return false
 }
 
-func places(all map[string]file) (staged int, err error) {
-	made := manifestsMade(all["/etc/kubernetes/kubeadm-arm/journal.json"].text)
+// folders are where a manifest may be.
+func folders() []string {
+	return []string{"manifests", "kubeadm-arm/staged", "manifests/.kubeadm-arm-staged"}
+}
+
+// places checks that each manifest is in one place, and whole, once they are made.
+func places(all map[string]file, made bool) (staged int, err error) {
 	for _, c := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
 		n := 0
-		for _, dir := range []string{"manifests", "kubeadm-arm/staged", "manifests/.kubeadm-arm-staged"} {
+		for _, dir := range folders() {
 			f, ok := all["/etc/kubernetes/"+dir+"/"+c+".yaml"]
 			if !ok {
 				continue

@@ -2,7 +2,8 @@
 // with real Kubernetes it kills kubeadm-arm with SIGKILL around every write of
 // the journal and every move of a manifest and at random moments, and cuts the
 // whole board's power at others. Each time `kubeadm-arm resume` has to end with a
-// Ready node and the same /etc/kubernetes as an undisturbed run.
+// Ready node and the same /etc/kubernetes as an undisturbed run. With --from it does the same with
+// an upgrade; half of the trials then end with `kubeadm-arm abort`, at the version before.
 //
 // The kubeadm-arm it drives has to be built with the tag killpoints.
 package main
@@ -28,11 +29,12 @@ func main() {
 	var moments, power, every int
 	var only []int
 	var seed uint64
-	var results string
+	var results, into string
 	flag.StringVar(&lab, "lab", "lab", "the lab program")
 	flag.StringVar(&w.kubeadmArm, "kubeadm-arm", "kubeadm-arm",
 		"the kubeadm-arm program, static, built with the tag killpoints")
 	flag.StringVar(&w.version, "kubernetes", "v1.37.2", "version of Kubernetes")
+	flag.StringVar(&w.from, "from", "", "disturb an upgrade from this `version`; empty disturbs an init")
 	flag.StringVar(&w.cpu, "cpu", "100%", "share of one core that a board gets")
 	flag.StringVar(&w.bench, "bench", "", "benchmark of a slow board, so that this one is staged as if it were slow")
 	flag.StringVar(&name, "name", fmt.Sprintf("walk-%d", os.Getpid()), "the board's name")
@@ -43,13 +45,14 @@ func main() {
 	flag.IntVar(&power, "power", 10, "how often to cut the board's power at a random moment")
 	flag.Uint64Var(&seed, "seed", uint64(time.Now().UnixNano()), "seed of the random moments")
 	flag.StringVar(&results, "json", "", "file for the results as JSON")
+	flag.StringVar(&into, "document", "", "file for the results as Markdown")
 	flag.Parse()
 	w.board, w.log = drive.Lab(lab).Board(name), drive.NewLog(os.Stderr)
 	drive.OnInterrupt(func() {
 		w.log.Printf("interrupted, taking the board down")
 		_ = w.board.Down(context.Background())
 	})
-	if err := w.all(every, only, moments, power, rand.New(rand.NewPCG(seed, 0)), seed, results); err != nil {
+	if err := w.all(every, only, moments, power, rand.New(rand.NewPCG(seed, 0)), seed, results, into); err != nil {
 		fmt.Fprintln(os.Stderr, "walk:", err)
 		os.Exit(1)
 	}
@@ -67,7 +70,8 @@ type resultsFile struct {
 }
 
 // all makes the undisturbed run and then every trial.
-func (w *walk) all(every int, only []int, moments, power int, random *rand.Rand, seed uint64, results string) error {
+func (w *walk) all(every int, only []int, moments, power int, random *rand.Rand, seed uint64, results,
+	into string) error {
 	fmt.Printf("seed %d\n", seed)
 	boundaries, err := w.reference()
 	if err != nil {
@@ -86,6 +90,12 @@ func (w *walk) all(every int, only []int, moments, power int, random *rand.Rand,
 	}
 	for i := range power {
 		trials = append(trials, trial{Kind: "power cut", At: random.Float64() * w.took.Seconds(), Unit: i%2 == 0})
+	}
+	if w.from != "" {
+		for i := range trials {
+			trials[i].Abort = i%2 == 1
+		}
+		trials = append(trials, w.powerCuts()...)
 	}
 	var failed error
 	for i := range trials {
@@ -107,6 +117,10 @@ func (w *walk) all(every int, only []int, moments, power int, random *rand.Rand,
 			return err
 		}
 	}
-	printTable(os.Stdout, w, trials)
+	text := document(w, seed, trials)
+	fmt.Print(text)
+	if into != "" {
+		failed = errors.Join(failed, os.WriteFile(into, []byte(text), 0o644))
+	}
 	return failed
 }
