@@ -17,8 +17,8 @@ const module = "github.com/kubeadm-arm/kubeadm-arm/"
 type importRule struct{ pkg, may, why string }
 
 // sublayer is what every package may rest on.
-const sublayer = "internal/durable internal/fault internal/kubeconfig internal/linux internal/printable " +
-	"internal/runner internal/safefile internal/shell internal/systemd internal/text internal/tree "
+const sublayer = "internal/containerd internal/durable internal/fault internal/kubeconfig internal/linux " +
+	"internal/printable internal/runner internal/safefile internal/shell internal/systemd internal/text internal/tree "
 
 // The first rule whose pattern matches a package is its own.
 func importRules() []importRule {
