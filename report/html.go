@@ -52,7 +52,7 @@ func writePage(w io.Writer, title string, content ...g.Node) error {
 		)),
 		h.Body(h.Main(lines(content...))),
 	))
-	if err := lines(page).Render(w); err != nil {
+	if err := (g.Group{page, g.Raw("\n")}).Render(w); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
