@@ -98,7 +98,7 @@ walk: lab deps ## init killed at 92 points, 10 power cuts, each resumed (40 min)
 
 # Each trial begins with a cluster, a minute of init. From a version that lab builds.
 upgrade-walk: lab deps ## an upgrade killed at each boundary, power cut in each step, resumed or taken back; writes results (5 h)
-	$(WALK) --from $(UPGRADE_FROM) --moments 10 --power 0 --document docs/results/upgrade-walk.md
+	$(WALK) --from $(UPGRADE_FROM) --moments 10 --power 100 --document docs/results/upgrade-walk.md
 
 walk-quick: lab deps ## the same, six trials (3 min)
 	$(WALK) --every 20 --moments 2 --power 1

@@ -158,7 +158,7 @@ func images(f Facts) []Finding {
 	}
 	found := Finding{
 		ID: "images", Severity: Warning, Seen: "there are no official images of Kubernetes " + plane + " for 32-bit ARM",
-		Means:  "they ended with v1.26; images of your own have to be on the board before init",
+		Means:  "they ended with v1.26; images of your own have to be on the board before that",
 		Checks: []string{"ImagePull"},
 		Fix:    []string{f.buildImages(plane) + "    # on a PC; then import them here"},
 	}
@@ -169,7 +169,7 @@ func images(f Facts) []Finding {
 	}
 	if old {
 		found.Means = fmt.Sprintf("the official ones were built for ARMv7 since v1.6 and die of Illegal instruction on "+
-			"this %s; images of your own have to be on the board before init", f.Board.CPU.Arch)
+			"this %s; images of your own have to be on the board before that", f.Board.CPU.Arch)
 	}
 	return one(found)
 }

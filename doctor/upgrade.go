@@ -27,8 +27,8 @@ type UpgradeFacts struct {
 	Problems []string
 	// NoAuthority says why this board cannot sign certificates, empty where it can.
 	NoAuthority string
-	// Slow says that the board is too slow for kubeadm's own times.
-	Slow bool
+	// Images are what the check of init's images is made from, for the new version.
+	Images Facts
 	// Ignore is --ignore-preflight-errors.
 	Ignore []string
 }
@@ -44,7 +44,7 @@ func Upgrade(f UpgradeFacts) Report {
 	r := Report{Schema: Schema, Command: f.Command, Verdict: OK, Kubeadm: f.Kubeadm.Version.String(),
 		Findings: []Finding{}}
 	checks := []func(UpgradeFacts) []Finding{upgradeSkew, upgradeKubeadm, upgradeKubelets, upgradeNodes, upgradeOthers,
-		upgradeSpace, upgradeSigning}
+		upgradeSpace, upgradeSigning, func(f UpgradeFacts) []Finding { return images(f.Images) }}
 	if f.Worker {
 		checks = []func(UpgradeFacts) []Finding{upgradeKubeadm, upgradeKubelets, upgradeNodes}
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/certs"
 	"github.com/kubeadm-arm/kubeadm-arm/cluster"
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/containerd"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
@@ -462,7 +463,7 @@ func (r *boardRun) lookAtData(ctx context.Context) (err error) {
 }
 
 // planUpgrade decides, and judges the board by that.
-func (r *boardRun) planUpgrade(context.Context) error {
+func (r *boardRun) planUpgrade(ctx context.Context) error {
 	renews := !r.worker && r.noAuthority() == "" && r.wants("certificate-renewal", "certificateRenewal")
 	facts := r.facts()
 	facts.HasCA = true
@@ -475,9 +476,20 @@ func (r *boardRun) planUpgrade(context.Context) error {
 	r.checks = doctor.Upgrade(doctor.UpgradeFacts{
 		Command: r.command, Worker: r.worker, From: r.from, To: r.to, Kubeadm: r.behaviour, Nodes: r.nodes,
 		Data: r.data, DataBytes: r.dataBytes, DataFree: r.dataFree, Problems: r.problems, NoAuthority: r.noAuthority(),
-		Ignore: r.check.Ignore,
+		Images: r.newImages(ctx), Ignore: r.check.Ignore,
 	})
 	return bootstrap.CheckProgram(board(), r.planned, trustedProgram)
+}
+
+// newImages is what doctor has to know of the new version's images.
+func (r *boardRun) newImages(ctx context.Context) doctor.Facts {
+	f := doctor.Facts{Board: r.board, Kubeadm: r.behaviour, Known: true, Ask: doctor.Ask{
+		KubernetesVersion: r.to.String(), ImageRepository: r.config.Cluster("imageRepository")}}
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	all, err := containerd.Images(ctx, "/run/containerd/containerd.sock")
+	f.Images, f.ImagesKnown = all, err == nil
+	return f
 }
 
 // wants reports whether the owner leaves a switch of the upgrade on.

@@ -42,7 +42,7 @@ func main() {
 	flag.IntVar(&every, "every", 1, "of the journal's boundaries, take each Nth; 0 takes none")
 	flag.IntSliceVar(&only, "only", nil, "of the journal's boundaries, take those at these changes of the disk")
 	flag.IntVar(&moments, "moments", 30, "how often to kill at a random moment")
-	flag.IntVar(&power, "power", 10, "how often to cut the board's power at a random moment")
+	flag.IntVar(&power, "power", 10, "how often to cut the board's power at a random moment, of an upgrade in the middle of its steps, twice each")
 	flag.Uint64Var(&seed, "seed", uint64(time.Now().UnixNano()), "seed of the random moments")
 	flag.StringVar(&results, "json", "", "file for the results as JSON")
 	flag.StringVar(&into, "document", "", "file for the results as Markdown")
@@ -88,14 +88,16 @@ func (w *walk) all(every int, only []int, moments, power int, random *rand.Rand,
 	for range moments {
 		trials = append(trials, trial{Kind: "moment", At: random.Float64() * w.took.Seconds()})
 	}
-	for i := range power {
-		trials = append(trials, trial{Kind: "power cut", At: random.Float64() * w.took.Seconds(), Unit: i%2 == 0})
-	}
 	if w.from != "" {
 		for i := range trials {
 			trials[i].Abort = i%2 == 1
 		}
-		trials = append(trials, w.powerCuts()...)
+		cuts := w.powerCuts()
+		trials = append(trials, cuts[:min(power, len(cuts))]...)
+		power = 0
+	}
+	for i := range power {
+		trials = append(trials, trial{Kind: "power cut", At: random.Float64() * w.took.Seconds(), Unit: i%2 == 0})
 	}
 	var failed error
 	for i := range trials {

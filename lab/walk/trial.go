@@ -342,7 +342,8 @@ func (w *walk) settle() error {
 	if _, err := w.on(nil, "sh", "-c", ready); err != nil {
 		return fmt.Errorf("wait for a Ready node: %w", err)
 	}
-	_, err := w.on(nil, "kubectl", "--namespace", "kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=5m")
+	_, err := w.on(nil, "kubectl", "--namespace", "kube-system", "rollout", "status", "daemonset/kube-proxy",
+		"--timeout=5m")
 	return err
 }
 
@@ -355,11 +356,11 @@ func document(w *walk, seed uint64, trials []trial) string {
 	}
 	fmt.Fprintf(&b, "# %s: killed or without power, then resumed or taken back, %s\n\n    make %[1]s\n\n", target,
 		time.Now().UTC().Format(time.DateOnly))
-	fmt.Fprintf(&b, "Kubernetes %s, %s; boards with %s of one core, staged as on a slow board; seed %d; undisturbed %.1f s, "+
-		"%d files of\n/etc/kubernetes compared", w.version, what, w.cpu, seed, w.took.Seconds(), len(w.want))
+	fmt.Fprintf(&b, "Kubernetes %s, %s; boards with %s of one core, staged as on a slow board; seed %d; undisturbed\n"+
+		"%.1f s, %d files of /etc/kubernetes compared", w.version, what, w.cpu, seed, w.took.Seconds(), len(w.want))
 	if w.from != "" {
-		fmt.Fprintf(&b, ", and %d objects: all have to be there at the end. All manifests have to be of one version\nright after "+
-			"the end of a run, and at the end of the trial", len(w.objects))
+		fmt.Fprintf(&b, ", and %d objects, which all have to be there at the end.\nAll manifests have to be of one version "+
+			"right after the end of a run, and at the end of the trial", len(w.objects))
 	}
 	b.WriteString(".\n\n| ended by | then | trials | same end | over before | with staged manifests | slowest |\n" +
 		"|---|---|---|---|---|---|---|\n")

@@ -122,7 +122,8 @@ func TestVersionOf(t *testing.T) {
 // Copies that an upgrade keeps have other names each time.
 func TestLasting(t *testing.T) {
 	got := lasting(map[string]string{"/etc/kubernetes/tmp/kubeadm-backup-etcd-1": "", "/etc/kubernetes/admin.conf": "",
-		"/etc/kubernetes/kubeadm-arm/certs-2026-12-01T10-11-12Z/pki/ca.crt": "", "/etc/kubernetes/kubeadm-arm/patches/x.yaml": ""})
+		"/etc/kubernetes/kubeadm-arm/certs-2026-12-01T10-11-12Z/pki/ca.crt": "",
+		"/etc/kubernetes/kubeadm-arm/patches/x.yaml":                        ""})
 	if len(got) != 2 {
 		t.Fatalf("got %v", got)
 	}
@@ -133,7 +134,8 @@ func TestDocument(t *testing.T) {
 	text := document(w, 7, []trial{{Kind: "boundary", Resumed: 3}, {Kind: "boundary", Abort: true, Staged: 2},
 		{Kind: "power cut", Step: "[2/3] wait for etcd", At: 4, Abort: true, Problem: "objects are missing: a"}})
 	for _, want := range []string{"    make upgrade-walk\n", "| resumed | 1 | 1 | 0 | 0 | 3.0 s |",
-		"| power cut | taken back | 1 | 0 |", "Not the same end: power cut after 4.00 s [2/3] wait for etcd: objects are missing: a"} {
+		"| power cut | taken back | 1 | 0 |",
+		"Not the same end: power cut after 4.00 s [2/3] wait for etcd: objects are missing: a"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in:\n%s", want, text)
 		}
