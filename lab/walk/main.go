@@ -42,7 +42,8 @@ func main() {
 	flag.IntVar(&every, "every", 1, "of the journal's boundaries, take each Nth; 0 takes none")
 	flag.IntSliceVar(&only, "only", nil, "of the journal's boundaries, take those at these changes of the disk")
 	flag.IntVar(&moments, "moments", 30, "how often to kill at a random moment")
-	flag.IntVar(&power, "power", 10, "how often to cut the board's power at a random moment, of an upgrade in the middle of its steps, twice each")
+	flag.IntVar(&power, "power", 10,
+		"how often to cut the board's power at a random moment, of an upgrade in the middle of its steps, twice each")
 	flag.Uint64Var(&seed, "seed", uint64(time.Now().UnixNano()), "seed of the random moments")
 	flag.StringVar(&results, "json", "", "file for the results as JSON")
 	flag.StringVar(&into, "document", "", "file for the results as Markdown")

@@ -13,7 +13,7 @@ import (
 
 // upgrading is what a walk through an upgrade knows of the undisturbed run.
 type upgrading struct {
-	// before are the files before the upgrade, objects what the cluster had then.
+	// before are the files before the upgrade, objects what the board's cluster had then.
 	before  map[string]string
 	objects []string
 	steps   []step
@@ -45,17 +45,18 @@ func (w *walk) setUp() error {
 kubectl create namespace walk
 for i in $(seq 20); do kubectl --namespace walk create configmap walk-$i --from-literal=number=$i; done
 kubectl --namespace walk create secret generic walk --from-literal=a=b`)
-	return err
-}
-
-// lookBefore notes what an upgrade has to leave, and what abort has to bring back.
-func (w *walk) lookBefore() (err error) {
-	files, err := w.files()
 	if err != nil {
 		return err
 	}
-	w.before = lasting(files)
+	// Each board's own: tokens have names of their own.
 	w.objects, err = w.board.Objects(context.Background())
+	return err
+}
+
+// lookBefore notes the files that abort has to bring back.
+func (w *walk) lookBefore() error {
+	files, err := w.files()
+	w.before = lasting(files)
 	return err
 }
 
