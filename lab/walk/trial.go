@@ -356,7 +356,7 @@ func document(w *walk, seed uint64, trials []trial) string {
 	}
 	fmt.Fprintf(&b, "# %s: killed or without power, then resumed or taken back, %s\n\n    make %[1]s\n\n", target,
 		time.Now().UTC().Format(time.DateOnly))
-	fmt.Fprintf(&b, "Kubernetes %s, %s; boards with %s of one core, staged as on a slow board; seed %d; undisturbed\n"+
+	fmt.Fprintf(&b, "Kubernetes %s, %s; boards with %s of one core, staged as on a slow board;\nseed %d; undisturbed "+
 		"%.1f s, %d files of /etc/kubernetes compared", w.version, what, w.cpu, seed, w.took.Seconds(), len(w.want))
 	if w.from != "" {
 		fmt.Fprintf(&b, ", and %d objects, which all have to be there at the end.\nAll manifests have to be of one version "+
