@@ -149,7 +149,7 @@ began=$(date +%s.%N)
 ended=$(date +%s.%N)
 kill $poll
 echo "$code $began $ended $(awk '{ s += $2-$1 } END { print s+0 }' /root/down)"
-grep -v '^$' /root/upgrade.log | tail -1`)
+grep -vE '^$|^To see the stack trace' /root/upgrade.log | tail -1`)
 	if err != nil {
 		return err
 	}
