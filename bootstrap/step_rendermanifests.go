@@ -76,10 +76,7 @@ func (r *run) render(ctx context.Context, s plan.RenderManifests, into, patches 
 	local := s.All[0] == plan.Etcd
 	return kubeadm.InPlaceOf(into, r.layout.Manifests(), func() error {
 		for _, args := range r.Behaviour.ManifestsCommands(r.Cluster, file, patches, local) {
-			res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env,
-				Output: kubeadm.PhaseLines(w.tell, r.Output), Signal: r.Signal})
-			r.outcome.KubeadmCPU += res.CPU
-			if err != nil {
+			if _, err := r.runKubeadm(ctx, w, args); err != nil {
 				return err
 			}
 		}
