@@ -9,7 +9,6 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
-	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -26,7 +25,7 @@ func (r *run) renderManifests(ctx context.Context, s plan.RenderManifests, w *wo
 			return err
 		}
 	}
-	if err := r.removeFolders(ctx, to, part); err != nil {
+	if err := removeFolders(ctx, r.layout, to, part); err != nil {
 		return fmt.Errorf("write the new manifests: %w", err)
 	}
 	if err := r.render(ctx, s, part, r.Patches, w); err != nil {
@@ -41,19 +40,6 @@ func (r *run) renderManifests(ctx context.Context, s plan.RenderManifests, w *wo
 		return err
 	}
 	return r.layout.FS.Rename(part, to)
-}
-
-// removeFolders removes those that are there.
-func (r *run) removeFolders(ctx context.Context, dirs ...string) error {
-	for _, dir := range dirs {
-		if !durable.Exists(dir) {
-			continue
-		}
-		if err := tree.Remove(ctx, r.layout.FS, dir); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // render has kubeadm write them with a folder of patches, empty for none.
@@ -88,7 +74,7 @@ func (r *run) render(ctx context.Context, s plan.RenderManifests, into, patches 
 // what the settings change there becomes the patches.
 func (r *run) patchesAnew(ctx context.Context, s plan.RenderManifests, part string, w *work) error {
 	next := r.layout.NextPatches()
-	if err := r.removeFolders(ctx, part, next, r.layout.AllPatches()); err != nil {
+	if err := removeFolders(ctx, r.layout, part, next, r.layout.AllPatches()); err != nil {
 		return fmt.Errorf("make the patches anew: %w", err)
 	}
 	if err := r.render(ctx, s, part, r.OwnersPatches, w); err != nil {
