@@ -3,12 +3,11 @@ package bootstrap
 import (
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
-	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -67,9 +66,11 @@ func (r *run) unitePatches(dirs ...string) error {
 		if dir == "" {
 			continue
 		}
-		if err := readFiles(dir, all); err != nil {
+		patches, err := manifests.ReadPatches(dir)
+		if err != nil {
 			return err
 		}
+		maps.Copy(all, patches)
 	}
 	to := r.layout.AllPatches()
 	if err := r.layout.FS.MkdirAll(to, 0o700); err != nil {
@@ -77,26 +78,6 @@ func (r *run) unitePatches(dirs ...string) error {
 	}
 	for name, text := range all {
 		if err := r.layout.FS.WriteFile(filepath.Join(to, name), text, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readFiles adds the files of a folder by their names. That it is not there is no error.
-func readFiles(dir string, into map[string][]byte) error {
-	entries, err := safefile.List(dir, state.MaxListed)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !e.Type().IsRegular() {
-			continue
-		}
-		if into[e.Name()], err = safefile.Read(filepath.Join(dir, e.Name()), state.MaxFile); err != nil {
 			return err
 		}
 	}

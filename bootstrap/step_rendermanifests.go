@@ -109,8 +109,8 @@ func (r *run) keepNextPatches() error {
 	if r.journal.Plan.GoesBack || !durable.Exists(next) {
 		return nil
 	}
-	all := map[string][]byte{}
-	if err := readFiles(next, all); err != nil {
+	all, err := manifests.ReadPatches(next)
+	if err != nil {
 		return err
 	}
 	if _, err := manifests.RemovePatches(r.layout); err != nil {

@@ -281,10 +281,13 @@ func TestUpgradeWithPatchesAnew(t *testing.T) {
 		o := b.anewOptions()
 		o.OwnersPatches = t.TempDir()
 		put(t, filepath.Join(o.OwnersPatches, "etcd.yaml"), "spec: {}\n")
-		seen := map[string][]byte{}
+		require.NoError(t, os.Symlink("etcd.yaml", filepath.Join(o.OwnersPatches, "kube-scheduler.yaml")))
+		var seen map[string][]byte
 		o.Runner = func(ctx context.Context, c kubeadm.Command) (kubeadm.Result, error) {
 			if strings.Contains(strings.Join(c.Args, " "), "--skip-phases=preflight") {
-				require.NoError(t, readFiles(b.layout.AllPatches(), seen))
+				var err error
+				seen, err = manifests.ReadPatches(b.layout.AllPatches())
+				require.NoError(t, err)
 				if back {
 					return kubeadm.Result{}, errCut
 				}
@@ -293,6 +296,7 @@ func TestUpgradeWithPatchesAnew(t *testing.T) {
 		}
 		_, err := Run(t.Context(), o)
 		assert.Contains(t, seen, "etcd.yaml", "the owner's")
+		assert.Contains(t, seen, "kube-scheduler.yaml", "kubeadm follows links")
 		assert.Contains(t, seen, "kube-apiserver-kubeadm-arm+json.yaml")
 		assert.NotContains(t, seen, filepath.Base(old))
 		if back {
