@@ -103,14 +103,9 @@ func (r *run) patchEtcd(ctx context.Context, s plan.JoinEtcd, w *work) error {
 // passPatches names the patches for etcd in kubeadm's configuration, in one folder with the
 // owner's: what those set, ours leave alone.
 func (r *run) passPatches() error {
-	f, err := safefile.Open(r.layout.ConfigCopy())
+	c, err := r.configCopy()
 	if err != nil {
 		return fmt.Errorf("patch etcd's manifest: %w", err)
-	}
-	defer f.Close()
-	c, err := kubeadm.ReadConfig(f, r.layout.ConfigCopy())
-	if err != nil {
-		return err
 	}
 	to := r.layout.AllPatches()
 	dirs := []string{r.layout.Patches()}
