@@ -240,11 +240,8 @@ func cutThenContinue(t *testing.T, n int, way string) {
 		require.Equal(t, oldImage, b.version())
 	} else {
 		o := b.upgradeOptions()
-		o.Cluster, o.Plan, o.Args = nil, j.Plan, kubeadm.Args{}
-		// As abort, which has no flags of an upgrade.
-		o.Check.Request = j.RequestAgain(journal.RequestOf(o.Args, nil))
-		o.Resume, err = Check(b.layout, o.Check)
-		require.NoError(t, err)
+		o.Cluster = nil
+		b.resume(&o, j)
 		require.True(t, o.Resume.Plan.GoesBack)
 		_, err = Run(context.Background(), o)
 		require.NoError(t, err)
@@ -303,10 +300,8 @@ func TestUpgradeWithPatchesAnew(t *testing.T) {
 			require.ErrorIs(t, err, errCut)
 			j, err := TurnBack(b.layout)
 			require.NoError(t, err)
-			o.Cluster, o.Plan, o.Args = nil, j.Plan, kubeadm.Args{}
-			o.Check.Request = j.RequestAgain(journal.RequestOf(o.Args, nil))
-			o.Resume, err = Check(b.layout, o.Check)
-			require.NoError(t, err)
+			o.Cluster = nil
+			b.resume(&o, j)
 			_, err = Run(t.Context(), o)
 			require.NoError(t, err)
 		} else {
