@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"path/filepath"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
@@ -89,12 +88,7 @@ func (r *run) patchEtcd(ctx context.Context, s plan.JoinEtcd, w *work) error {
 	if err != nil {
 		return err
 	}
-	patched, err := patch.Prepare(filepath.Join(dir, plan.Etcd+".yaml"), s.Settings)
-	if err != nil {
-		return err
-	}
-	r.outcome.Changes[plan.Etcd] = patched.Changes
-	if err := r.writeDurable(r.layout.Patches(), plan.Etcd, patched.Changes); err != nil {
+	if err := r.findPatches(dir, plan.Etcd, s.Settings, r.layout.Patches()); err != nil {
 		return err
 	}
 	return r.passPatches()

@@ -40,6 +40,17 @@ func (r *run) patchManifests(s plan.PatchManifests) error {
 	return nil
 }
 
+// findPatches writes the patches that bring a component's manifest in one folder to its settings
+// into another, and leaves the manifest.
+func (r *run) findPatches(rendered, component string, settings patch.Settings, to string) error {
+	patched, err := patch.Prepare(filepath.Join(rendered, component+".yaml"), settings)
+	if err != nil {
+		return err
+	}
+	r.outcome.Changes[component] = patched.Changes
+	return r.writeDurable(to, component, patched.Changes)
+}
+
 // writeDurable lays a component's changes down in a folder as patches for kubeadm, where
 // its version knows patches.
 func (r *run) writeDurable(dir, component string, changes []patch.Change) error {

@@ -88,14 +88,9 @@ func (r *run) patchesAnew(ctx context.Context, s plan.RenderManifests, part stri
 		if !ok {
 			continue
 		}
-		patched, err := patch.Prepare(filepath.Join(part, c+".yaml"), settings)
-		if err != nil {
+		if err := r.findPatches(part, c, settings, next); err != nil {
 			return err
 		}
-		if err := r.writeDurable(next, c, patched.Changes); err != nil {
-			return err
-		}
-		r.outcome.Changes[c] = patched.Changes
 	}
 	if err := r.unitePatches(next, r.OwnersPatches); err != nil {
 		return fmt.Errorf("make the patches anew: %w", err)
