@@ -1,101 +1,160 @@
 package report
 
 import (
-	"embed"
+	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 )
 
-//go:embed page
-var pages embed.FS
-
-// pageFuncs are what the templates call.
-func pageFuncs(style string) template.FuncMap {
-	return template.FuncMap{
-		"style": func() template.CSS { return template.CSS(style) },
-		"less":  func(i int) int { return i - 1 },
-	}
-}
-
-func renderPage(w io.Writer, name string, data any) error {
-	style, err := pages.ReadFile("page/style.css")
-	if err != nil {
-		return fmt.Errorf("read the report's style: %w", err)
-	}
-	t, err := template.New(name).Funcs(pageFuncs(string(style))).ParseFS(pages, "page/"+name)
-	if err != nil {
-		return fmt.Errorf("parse the report's page: %w", err)
-	}
-	if err := t.Execute(w, data); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return nil
-}
+//go:embed style.css
+var style string
 
 // HTML writes a report as one file that needs nothing else: no script, no font,
 // no picture from elsewhere. It follows the reader's choice of dark or light
 // and is made for phones and paper too.
 func HTML(w io.Writer, r Report) error {
-	return renderPage(w, "report.html", newPage(r))
+	board := r.facts()
+	for i := range board {
+		board[i].name = capital(board[i].name)
+	}
+	var versions []fact
+	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
+		versions = append(versions, fact{name, r.Versions[name]})
+	}
+	var notes []string
+	if r.Bench != nil {
+		for _, note := range bench.Notes(*r.Bench) {
+			notes = append(notes, capital(note))
+		}
+	}
+	return writePage(w, "Board report: "+r.Title(), reportHeader(r), tiles(r), warningList(notes),
+		timelineSection(r), speedSection(r.Bench), planSection(r.Plan), factSection("Board", board),
+		factSection("Versions", versions),
+		h.Footer(g.Textf("Made by kubeadm-arm. Schema of the JSON form: %s.", Schema)))
 }
 
-// page is a report as the template wants it: everything formatted, every place
-// in a plot computed. Places along the width are percentages, so that plots
-// fit any screen and their letters keep their size.
-type page struct {
-	Title, Created, Summary, Schema string
-	Outcome                         *pageOutcome
-	Tiles, Facts, Versions          []pair
-	Notes, Warnings                 []string
-	Timeline                        *timeline
-	Handshakes                      *barPlot
-	Disks                           *curvePlot
-	Tables                          []bench.Table
-	Plan                            []Decision
+func writePage(w io.Writer, title string, content ...g.Node) error {
+	page := h.Doctype(h.HTML(h.Lang("en"),
+		h.Head(lines(
+			h.Meta(h.Charset("utf-8")),
+			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
+			h.TitleEl(g.Text(title)),
+			h.StyleEl(g.Raw("\n"+style)),
+		)),
+		h.Body(h.Main(lines(content...))),
+	))
+	if err := (g.Group{page, g.Raw("\n")}).Render(w); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
 }
 
-type pair struct{ Name, Value string }
-
-type pageOutcome struct {
-	OK   bool
-	Text string
+// lines gives each node a line of its own, so that a difference between two pages can be read.
+func lines(nodes ...g.Node) g.Node {
+	var all g.Group
+	for _, node := range nodes {
+		if node != nil {
+			all = append(all, g.Raw("\n"), node)
+		}
+	}
+	return append(all, g.Raw("\n"))
 }
 
-func newPage(r Report) page {
-	p := page{
-		Title: r.Title(), Created: r.Created.UTC().Format("2 January 2006, 15:04"), Schema: Schema,
-		Plan: r.Plan, Timeline: newTimeline(r), Tiles: tiles(r),
+func reportHeader(r Report) g.Node {
+	header := []g.Node{
+		h.H1(g.Text(r.Title())),
+		soft("Board report, " + r.Created.UTC().Format("2 January 2006, 15:04") + " UTC"),
 	}
 	if r.Outcome != nil {
-		p.Outcome = &pageOutcome{r.Outcome.OK, capital(r.Outcome.sentence())}
-	}
-	for _, f := range r.facts() {
-		p.Facts = append(p.Facts, pair{capital(f.name), f.value})
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
-		p.Versions = append(p.Versions, pair{name, r.Versions[name]})
-	}
-	if r.Bench != nil {
-		p.Summary = capital(bench.Summary(*r.Bench))
-		p.Tables = bench.Tables(*r.Bench)
-		p.Handshakes = newHandshakePlot(*r.Bench)
-		p.Disks = newDiskPlot(*r.Bench)
-		for _, note := range bench.Notes(*r.Bench) {
-			p.Notes = append(p.Notes, capital(note))
+		class := "outcome bad"
+		if r.Outcome.OK {
+			class = "outcome good"
 		}
-		for _, warning := range bench.SampleWarnings(*r.Bench) {
-			p.Warnings = append(p.Warnings, capital(warning))
-		}
+		header = append(header, h.P(h.Span(h.Class(class), g.Text(capital(r.Outcome.sentence())))))
 	}
-	return p
+	return h.Header(lines(header...))
+}
+
+func soft(text string) g.Node { return h.P(h.Class("soft"), g.Text(text)) }
+
+func section(title string, content ...g.Node) g.Node {
+	return h.Section(lines(append([]g.Node{h.H2(g.Text(title))}, content...)...))
+}
+
+func warningList(warnings []string) g.Node {
+	if len(warnings) == 0 {
+		return nil
+	}
+	return h.Section(h.Class("warnings"), h.H2(g.Text("Warnings")), h.Ul(lines(g.Map(warnings, func(text string) g.Node {
+		return h.Li(g.Text(text))
+	})...)))
+}
+
+func speedSection(r *bench.Result) g.Node {
+	if r == nil || len(bench.Tables(*r)) == 0 {
+		return nil
+	}
+	content := []g.Node{
+		handshakeFigure(*r), diskFigure(newDiskPlot(*r)),
+		h.P(h.Class("soft summary"), g.Text(capital(bench.Summary(*r))+".")),
+	}
+	for _, t := range bench.Tables(*r) {
+		header := append([]string{""}, t.Header...)
+		content = append(content, h.H3(g.Text(t.Title)), cards("cards figures", header, t.Rows, nil))
+	}
+	for _, warning := range bench.SampleWarnings(*r) {
+		content = append(content, h.P(h.Class("soft warning"), g.Text(capital(warning)+".")))
+	}
+	return section("Speed", content...)
+}
+
+func planSection(plan []Decision) g.Node {
+	if len(plan) == 0 {
+		return nil
+	}
+	var rows [][]string
+	for _, d := range plan {
+		rows = append(rows, []string{d.Name, d.Value, d.Reason})
+	}
+	return section("Plan", cards("cards", []string{"decision", "value", "reason"}, rows, nil))
+}
+
+func factSection(title string, facts []fact) g.Node {
+	if len(facts) == 0 {
+		return nil
+	}
+	return section(title, h.Dl(h.Class("facts"), lines(g.Map(facts, func(f fact) g.Node {
+		return g.Group{h.Dt(g.Text(f.name)), h.Dd(g.Text(f.value))}
+	})...)))
+}
+
+// cards is a table that is a stack of cards on a phone, where each cell names
+// its column. The classes of cells may be nil, and the class of one may be "".
+func cards(class string, header []string, rows [][]string, classOf func(row, column int) string) g.Node {
+	var body []g.Node
+	for i, row := range rows {
+		cells := g.Group{h.Th(h.Scope("row"), g.Text(row[0]))}
+		for j := 1; j < len(row); j++ {
+			cell := g.Group{h.Data("label", header[j]), g.Text(row[j])}
+			if classOf != nil && classOf(i, j) != "" {
+				cell = append(cell, h.Class(classOf(i, j)))
+			}
+			cells = append(cells, h.Td(cell))
+		}
+		body = append(body, h.Tr(cells))
+	}
+	return h.Table(h.Class(class),
+		h.THead(h.Tr(g.Map(header, func(name string) g.Node { return h.Th(h.Scope("col"), g.Text(name)) }))),
+		h.TBody(lines(body...)))
 }
 
 func capital(text string) string {
@@ -104,17 +163,27 @@ func capital(text string) string {
 }
 
 // tiles are the few figures that one wants to see first.
-func tiles(r Report) []pair {
-	var all []pair
+func tiles(r Report) g.Node {
+	facts := firstFacts(r)
+	if len(facts) == 0 {
+		return nil
+	}
+	return h.Div(h.Class("tiles"), lines(g.Map(facts, func(f fact) g.Node {
+		return h.Div(h.B(g.Text(f.value)), h.Span(g.Text(f.name)))
+	})...))
+}
+
+func firstFacts(r Report) []fact {
+	var all []fact
 	if r.Outcome != nil {
-		all = append(all, pair{"bootstrap, from the first step to the last", bench.Format(r.Outcome.Seconds, "s")})
+		all = append(all, fact{"bootstrap, from the first step to the last", bench.Format(r.Outcome.Seconds, "s")})
 	}
 	if r.Bench == nil {
 		return all
 	}
 	add := func(name string, s bench.Sample, ok bool) {
 		if ok {
-			all = append(all, pair{name, bench.Format(s.Median, s.Unit)})
+			all = append(all, fact{name, bench.Format(s.Median, s.Unit)})
 		}
 	}
 	handshake := func(name, which string) {
@@ -127,37 +196,11 @@ func tiles(r Report) []pair {
 	add("for one unit of API server work on one core", s, ok)
 	for _, f := range r.Bench.Folders {
 		if s, ok := r.Bench.Sample(bench.DiskSample(f.Path, "fsync"), bench.Wall); ok {
-			all = append(all, pair{"fsync latency of " + f.Path + ", 99th percentile", bench.Format(s.P99, s.Unit)})
+			all = append(all, fact{"fsync latency of " + f.Path + ", 99th percentile", bench.Format(s.P99, s.Unit)})
 		}
 	}
 	if r.Bench.Cores.All > 0 {
-		all = append(all, pair{"CPU cores available to a program", fmt.Sprintf("%.2f", r.Bench.Cores.All)})
+		all = append(all, fact{"CPU cores available to a program", fmt.Sprintf("%.2f", r.Bench.Cores.All)})
 	}
 	return all
-}
-
-// tick is a mark on an axis.
-type tick struct {
-	At     string // percent
-	Text   string
-	Anchor string
-}
-
-// percent writes a place between 0 and 1.
-func percent(at float64) string {
-	if math.IsNaN(at) || math.IsInf(at, 0) {
-		at = 0
-	}
-	return fmt.Sprintf("%.2f", 100*min(1, max(0, at)))
-}
-
-// anchorAt keeps an axis' letters within the picture.
-func anchorAt(at float64) string {
-	switch {
-	case at < 0.03:
-		return "start"
-	case at > 0.97:
-		return "end"
-	}
-	return "middle"
 }

@@ -6,28 +6,19 @@ import (
 	"slices"
 	"strings"
 
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 )
 
-// barPlot shows what a handshake costs the server and the client.
-type barPlot struct {
-	Height int
-	Bars   []costBar
+// cost is what a handshake costs the server and the client, in seconds.
+type cost struct {
+	name           string
+	server, client float64
 }
 
-type costBar struct {
-	Name, Value       string
-	Width, X2, Width2 string // percent
-	Text, Y           int    // pixels
-}
-
-func newHandshakePlot(r bench.Result) *barPlot {
-	type cost struct {
-		name           string
-		server, client float64
-	}
-	var costs []cost
-	most := 0.0
+func handshakeCosts(r bench.Result) (costs []cost, most float64) {
 	for _, s := range r.Samples {
 		which, ok := bench.HandshakeOf(s.Name)
 		parts := strings.Split(which, "/")
@@ -43,20 +34,32 @@ func newHandshakePlot(r bench.Result) *barPlot {
 		most = max(most, c.server+c.client)
 		costs = append(costs, c)
 	}
+	return costs, most
+}
+
+func handshakeFigure(r bench.Result) g.Node {
+	const row, high = barRow + 4, barHigh + 2
+	costs, most := handshakeCosts(r)
 	if most <= 0 {
 		return nil
 	}
-	p := &barPlot{Height: len(costs) * (barRow + 4)}
+	var content []g.Node
 	for i, c := range costs {
-		top := i * (barRow + 4)
-		p.Bars = append(p.Bars, costBar{
-			Name:  c.name,
-			Value: bench.Format(c.server, "s") + " + " + bench.Format(c.client, "s"),
-			Width: percent(c.server / most), X2: percent(c.server / most), Width2: percent(c.client / most),
-			Text: top + barDrop - 6, Y: top + barDrop,
-		})
+		top := i*row + barDrop
+		server, client := percent(c.server/most)+"%", percent(c.client/most)+"%"
+		content = append(content,
+			rowLabels(top-6, c.name, bench.Format(c.server, "s")+" + "+bench.Format(c.client, "s")),
+			bar("track", "0", top, "100%", high),
+			bar("one", "0", top, server, high),
+			bar("two", server, top, client, high))
 	}
-	return p
+	return h.Figure(lines(
+		h.FigCaption(g.Text("Cost of a TLS handshake, by key type")),
+		soft("CPU time of one full TLS 1.3 handshake. In a probe the client has no certificate and checks none; "+
+			"in a mutual handshake both sides have one and check it."),
+		legend(entry("server, as the API server", swatch("one")), entry("client", swatch("two"))),
+		plot("CPU time of TLS handshakes by key type", len(costs)*row, content...),
+	))
 }
 
 func handshakeName(kind, key, exchange string) string {
@@ -80,7 +83,7 @@ func handshakeName(kind, key, exchange string) string {
 type curvePlot struct {
 	X      []tick
 	Y      []tick // At is in pixels
-	Limit  *tick
+	Limit  tick
 	Curves []curve
 }
 
@@ -118,7 +121,7 @@ func newDiskPlot(r bench.Result) *curvePlot {
 	}
 	from, to := math.Floor(math.Log10(low)), math.Ceil(math.Log10(high*1.001))
 	at := func(seconds float64) float64 { return (math.Log10(seconds) - from) / (to - from) }
-	p := &curvePlot{Limit: &tick{At: percent(at(etcdAdvice)), Text: "10 ms: etcd wants 99 % of writes to be faster"}}
+	p := &curvePlot{Limit: tick{At: percent(at(etcdAdvice)), Text: "10 ms: etcd wants 99 % of writes to be faster"}}
 	for e := from; e <= to; e++ {
 		x := (e - from) / (to - from)
 		p.X = append(p.X, tick{percent(x), powerText(int(e)), anchorAt(x)})
@@ -134,6 +137,37 @@ func newDiskPlot(r bench.Result) *curvePlot {
 		p.Curves = append(p.Curves, curve{l.name, classes[i%len(classes)], strings.TrimSpace(points.String())})
 	}
 	return p
+}
+
+func diskFigure(p *curvePlot) g.Node {
+	if p == nil {
+		return nil
+	}
+	var marks, content []g.Node
+	for _, c := range p.Curves {
+		marks = append(marks, entry(c.Name, stroke("curve "+c.Class, "0", "6", "26", "6")))
+	}
+	marks = append(marks, entry(p.Limit.Text, upright("limit", "13", -2, 14)))
+	for _, t := range p.X {
+		content = append(content, t.upright(6, 226, 244))
+	}
+	for _, t := range p.Y {
+		content = append(content, stroke("grid", "0", t.At, "100%", t.At),
+			label("-6", t.At, t.Text, h.Class("axis"), g.Attr("dy", "4"), anchor("end")))
+	}
+	curves := g.Map(p.Curves, func(c curve) g.Node {
+		return g.El("polyline", h.Class("curve "+c.Class), g.Attr("points", c.Points))
+	})
+	content = append(content, upright("limit", p.Limit.At+"%", 6, 226),
+		h.SVG(g.Attr("y", "6"), h.Width("100%"), h.Height("220"), g.Attr("viewBox", "0 0 100 100"),
+			g.Attr("preserveAspectRatio", "none"), lines(curves...)))
+	return h.Figure(lines(
+		h.FigCaption(g.Text("Disk: fsync latency")),
+		soft("2300 bytes appended and synced, as etcd does for each change: "+
+			"the share of writes (%) that took at most this time."),
+		legend(marks...),
+		plot("Distribution of fsync latency", 250, append(content, h.Class("plot"))...),
+	))
 }
 
 // powerText names a power of ten of a second.

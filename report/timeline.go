@@ -4,26 +4,23 @@ import (
 	"math"
 	"time"
 
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 )
 
 // timeline is the plot of the steps: one row each, its name above its bar.
 type timeline struct {
-	Height, Floor, Label int // pixels: all of it, where the bars end, where the axis is written
-	Ticks                []tick
-	Bars                 []timeBar
-	Rows                 []timeRow
-	Failed, Predicted    bool // whether any step is
+	Ticks             []tick
+	Bars              []timeBar
+	Failed, Predicted bool // whether any step is
 }
 
 type timeBar struct {
 	Name, Value, Class    string
-	X, Width, PredictedAt string // percent
-	Text, Y, Bottom       int    // pixels
-	Predicted             bool
+	X, Width, PredictedAt string // percent; PredictedAt is "" if nothing was
 }
-
-type timeRow struct{ Name, Start, Took, Predicted, Waited, Restarts string }
 
 const (
 	barRow  = 40 // pixels for a name and its bar
@@ -45,12 +42,10 @@ func newTimeline(r Report) *timeline {
 	}
 	t := &timeline{}
 	for i, s := range r.Steps {
-		top := i * barRow
 		b := timeBar{
 			Name: s.Name, Value: bench.Format(s.Seconds, "s"), Class: "one",
 			// What took no time to speak of must still be seen.
 			X: percent(spans[i].start / end), Width: percent(max(s.Seconds/end, 0.004)),
-			Text: top + barDrop - 6, Y: top + barDrop, Bottom: top + barDrop + barHigh + 3,
 		}
 		if s.Waited != "" {
 			b.Class = "two"
@@ -59,24 +54,66 @@ func newTimeline(r Report) *timeline {
 			b.Class, t.Failed = "failed", true
 		}
 		if s.Predicted > 0 {
-			b.Predicted, b.PredictedAt = true, percent((spans[i].start+s.Predicted)/end)
-			t.Predicted = true
+			b.PredictedAt, t.Predicted = percent((spans[i].start+s.Predicted)/end), true
 		}
 		t.Bars = append(t.Bars, b)
-		row := timeRow{s.Name, bench.Format(spans[i].start, "s"), b.Value, predicted(s), s.Waited, s.restarts()}
-		if s.Error != "" {
-			row.Name += ": failed: " + s.Error
-		}
-		t.Rows = append(t.Rows, row)
 	}
-	t.Floor = len(r.Steps) * barRow
-	t.Label = t.Floor + 16
-	t.Height = t.Floor + 22
 	step := roundStep(end / 5)
 	for at := 0.0; at <= end; at += step {
 		t.Ticks = append(t.Ticks, tick{percent(at / end), clockText(at), anchorAt(at / end)})
 	}
 	return t
+}
+
+func timelineSection(r Report) g.Node {
+	t := newTimeline(r)
+	if t == nil {
+		return nil
+	}
+	marks := []g.Node{entry("work", swatch("one")), entry("waiting for a component", swatch("two"))}
+	if t.Failed {
+		marks = append(marks, entry("failed", swatch("failed")))
+	}
+	if t.Predicted {
+		marks = append(marks, entry("predicted end", upright("predicted", "13", 0, 12)))
+	}
+	return section("Bootstrap", h.Figure(legend(marks...), t.plot()), h.H3(g.Text("Steps")), stepTable(r))
+}
+
+func (t *timeline) plot() g.Node {
+	floor := len(t.Bars) * barRow
+	var content []g.Node
+	for _, tick := range t.Ticks {
+		content = append(content, tick.upright(0, floor, floor+16))
+	}
+	for i, b := range t.Bars {
+		top := i*barRow + barDrop
+		content = append(content, rowLabels(top-6, b.Name, b.Value), bar(b.Class, b.X+"%", top, b.Width+"%", barHigh))
+		if b.PredictedAt != "" {
+			content = append(content, upright("predicted", b.PredictedAt+"%", top, top+barHigh+3))
+		}
+	}
+	return plot("Time line of the steps", floor+22, content...)
+}
+
+func stepTable(r Report) g.Node {
+	spans := r.spans()
+	var rows [][]string
+	for i, s := range r.Steps {
+		name := s.Name
+		if s.Error != "" {
+			name += ": failed: " + s.Error
+		}
+		rows = append(rows, []string{name, bench.Format(spans[i].start, "s"), bench.Format(s.Seconds, "s"), predicted(s),
+			s.Waited, s.restarts()})
+	}
+	header := []string{"step", "start", "duration", "predicted", "waited for", "restarts"}
+	return cards("cards", header, rows, func(_, column int) string {
+		if column <= 3 {
+			return "time"
+		}
+		return ""
+	})
 }
 
 // roundStep is the first of the usual divisions of time that is not shorter.

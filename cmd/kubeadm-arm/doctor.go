@@ -16,6 +16,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/doctor"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect"
 	"github.com/kubeadm-arm/kubeadm-arm/hwdetect/host"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/containerd"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/shell"
@@ -192,6 +193,7 @@ func (e doctorInputs) facts(ctx context.Context) doctor.Facts {
 	}
 	f.CPUs = runtime.NumCPU()
 	f.Storage = e.v.storageProblems(ctx)
+	askContainerd(ctx, &f)
 	e.askPrograms(ctx, &f)
 	f.Holders = holders(f.Host, e.root)
 	return f
@@ -251,20 +253,30 @@ func (e doctorInputs) askPrograms(ctx context.Context, f *doctor.Facts) {
 				f.Kubelet = v
 			}
 		case "containerd":
-			f.RuntimeVersion = doctor.ParseRuntimeVersion(answer(p.Path, "--version"))
+			if f.RuntimeVersion == "" {
+				f.RuntimeVersion = doctor.ParseRuntimeVersion(answer(p.Path, "--version"))
+			}
 			// What we cannot read, such as a pipe, containerd would wait for, or read whole.
 			if f.Host.Runtime.Containerd.Problem == nil {
 				f.Host.Runtime.SetDumped([]byte(answer(p.Path, "config", "dump")))
 			}
 		}
 	}
+}
+
+// askContainerd asks the one that runs.
+func askContainerd(ctx context.Context, f *doctor.Facts) {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
 	for _, s := range f.Host.Runtime.Sockets {
-		if ctr := hwdetect.Find(e.v.pathOf(), "ctr"); ctr != "" && s.Runtime == "containerd" && s.Answers && isRoot() {
-			res, err := kubeadm.Exec(ctx, kubeadm.Command{Path: ctr, Args: []string{"--address", s.Path, "--namespace", "k8s.io",
-				"images", "list", "--quiet"}, Env: e.v.env, Patience: askPatience})
-			f.ImagesKnown = err == nil
-			f.Images = strings.Fields(string(res.Stdout))
+		if s.Runtime != "containerd" || !s.Answers {
+			continue
 		}
+		if version, err := containerd.Version(ctx, s.Path); err == nil {
+			f.RuntimeVersion = doctor.ParseRuntimeVersion(version)
+		}
+		images, err := containerd.Images(ctx, s.Path)
+		f.Images, f.ImagesKnown = images, err == nil
 	}
 }
 
