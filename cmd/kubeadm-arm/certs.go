@@ -125,7 +125,7 @@ func (v invocation) certsRenew(ctx context.Context, o options, period time.Durat
 	clock := certs.ReadClock("/", seen, time.Now(), certs.Synchronized())
 	ask := certs.Ask{Now: clock.Now, Within: certs.Within, All: o.on("all") || period > 0, Unsure: !clock.Right()}
 	if !o.on("dry-run") {
-		return v.renew(ctx, o, seen, ask, period)
+		return v.renew(ctx, o, seen, ask, period, state.Moment)
 	}
 	d := certs.Decide(seen, ask)
 	pending := certsBoard().Pending()
@@ -169,10 +169,11 @@ func (o options) validity(name string) (time.Duration, error) {
 }
 
 // renew completes an interrupted renewal, decides and renews, and restarts what runs.
-func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask certs.Ask, period time.Duration) error {
+func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask certs.Ask,
+	period, patience time.Duration) error {
 	b := certsBoard()
 	var d certs.Decision
-	err := alone(func() (err error) {
+	err := alone(patience, func() (err error) {
 		d, err = v.replace(ctx, o, &b, seen, ask, period)
 		return err
 	})
@@ -193,9 +194,9 @@ func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask c
 	return v.refusals(d, certs.ReadClock("/", seen, ask.Now, !ask.Unsure))
 }
 
-// alone does something while no other kubeadm-arm changes the board.
-func alone(do func() error) error {
-	leave, err := state.Enter(board())
+// alone does something while no other kubeadm-arm changes the board, and waits for one that does as long as patience.
+func alone(patience time.Duration, do func() error) error {
+	leave, err := state.EnterWithin(board(), patience)
 	if err != nil {
 		return err
 	}
@@ -336,7 +337,7 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 	b := certsBoard()
 	var kept string
 	valid := false
-	err = alone(func() (err error) {
+	err = alone(state.Moment, func() (err error) {
 		seen, err := certs.Look("/")
 		if err != nil {
 			return err
@@ -441,7 +442,8 @@ func (v invocation) runCertsBoot(o options) error {
 		if err != nil {
 			return err
 		}
-		return v.renew(ctx, o, seen, certs.Ask{Now: clock.Now, Within: certs.Within, Unsure: !clock.Right()}, 0)
+		ask := certs.Ask{Now: clock.Now, Within: certs.Within, Unsure: !clock.Right()}
+		return v.renew(ctx, o, seen, ask, 0, time.Minute)
 	})
 }
 
