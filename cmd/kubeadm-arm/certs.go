@@ -371,7 +371,7 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 				return b.EndBootstrap()
 			}
 		}
-		if err := sleepContext(ctx, time.Second); err != nil {
+		if err := await.Sleep(ctx, time.Second); err != nil {
 			return err
 		}
 	}
@@ -398,15 +398,6 @@ func checkBootstrap(b certs.Board, seen certs.Seen) (valid bool, err error) {
 	}
 	valid = seen.Node && ok && l.Problem == "" && l.Certificate.NotAfter.After(clock.Now)
 	return valid, nil
-}
-
-func sleepContext(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // watchCertificates has systemd look at the certificates at each start of the board. A
@@ -477,7 +468,7 @@ func (v invocation) awaitClock(ctx context.Context, seen certs.Seen, patience ti
 				"the clock is still not right; the kubelet is started all the same, and nothing is renewed")
 			return c, nil
 		}
-		if err := sleepContext(ctx, time.Second); err != nil {
+		if err := await.Sleep(ctx, time.Second); err != nil {
 			return c, err
 		}
 	}

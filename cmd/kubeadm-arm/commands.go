@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
 // A command is one of kubeadm-arm's own. See ownFlag for what the table is used for.
@@ -64,8 +65,19 @@ func benchFlag() ownFlag {
 }
 
 func profileFlag(text string) ownFlag {
-	return ownFlag{name: "profile", value: "NAME", env: "KUBEADM_ARM_PROFILE",
-		choices: []string{"responsive", "balanced", "frugal"}, def: "balanced", text: text}
+	f := ownFlag{name: "profile", value: "NAME", env: "KUBEADM_ARM_PROFILE", def: string(plan.Balanced), text: text}
+	for _, p := range plan.Profiles() {
+		f.choices = append(f.choices, string(p))
+	}
+	return f
+}
+
+// newProfileFlag is that of upgrade apply, which decides nothing anew without it.
+func newProfileFlag() ownFlag {
+	f := profileFlag("decide the control plane's settings anew, such as for a controlPlaneEndpoint that was added " +
+		"(default as they are)")
+	f.env, f.def = "", ""
+	return f
 }
 
 func verboseFlag() ownFlag {
@@ -96,10 +108,7 @@ func commands() []*command {
 			calls: []call{{"VERSION [flags of kubeadm upgrade apply]", "upgrade the control plane, at the board's pace, with a way back"}},
 			about: "kubeadm-arm upgrade apply takes every flag of kubeadm upgrade apply, listed below, and these of its own:",
 			flags: []ownFlag{
-				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(),
-				{name: "profile", value: "NAME", choices: []string{"responsive", "balanced", "frugal"},
-					text: "decide the control plane's settings anew, such as for a controlPlaneEndpoint that was added (default as they are)"},
-				verboseFlag(),
+				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), newProfileFlag(), verboseFlag(),
 			},
 			after: "With --dry-run it prints its plan and changes nothing. upgrade plan and upgrade node are kubeadm's."},
 		{name: "join", kubeadm: kubeadm.Join, run: invocation.runJoin,
