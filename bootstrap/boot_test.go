@@ -4,11 +4,13 @@ import (
 	"context"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -113,4 +115,15 @@ func TestResetAndAbortEndHoldingBack(t *testing.T) {
 	assert.Len(t, b.Manifests(), 4)
 	assert.NoFileExists(t, b.layout.BootList())
 	assert.False(t, manifests.UnitInstalled(b.layout))
+}
+
+// Units that systemd starts together meet at the lock.
+func TestHoldingBackWaitsForTheLock(t *testing.T) {
+	b := runningBoard(t).switchOff()
+	unlock, err := state.Lock(b.layout)
+	require.NoError(t, err)
+	time.AfterFunc(10*time.Millisecond, unlock)
+	held, err := manifests.StageAtBoot(b.layout)
+	require.NoError(t, err)
+	assert.Equal(t, plan.Components()[1:], held)
 }

@@ -51,6 +51,17 @@ func (r *run) keepClusterConfig() error {
 	return nil
 }
 
+// configCopy reads the copy.
+func (r *run) configCopy() (*kubeadm.Config, error) {
+	f, err := safefile.Open(r.layout.ConfigCopy())
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return kubeadm.ReadConfig(f, r.layout.ConfigCopy())
+}
+
+// storeConfig writes it.
 func (r *run) storeConfig(c *kubeadm.Config) error {
 	text, err := c.Bytes()
 	if err != nil {
@@ -127,14 +138,9 @@ func (r *run) pinVersion() error {
 	if v == "" {
 		return nil
 	}
-	f, err := safefile.Open(r.layout.ConfigCopy())
+	c, err := r.configCopy()
 	if err != nil {
 		return fmt.Errorf("pin the Kubernetes version: %w", err)
-	}
-	defer f.Close()
-	c, err := kubeadm.ReadConfig(f, r.layout.ConfigCopy())
-	if err != nil {
-		return err
 	}
 	if was := c.Cluster("kubernetesVersion"); was == v || kubeadm.IsExact(was) {
 		return nil

@@ -10,7 +10,6 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
-	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -91,15 +90,21 @@ func tidy(l state.Layout) error {
 // removeUpgrade removes the manifests that an upgrade had written, and patches that only the run
 // needed.
 func removeUpgrade(l state.Layout) error {
-	for _, dir := range []string{l.Upgrade(), l.Upgrade() + "-part", l.AllPatches(), l.NextPatches()} {
-		if !durable.Exists(dir) {
-			continue
-		}
-		if err := tree.Remove(context.Background(), l.FS, dir); err != nil {
+	err := removeFolders(context.Background(), l, l.Upgrade(), l.Upgrade()+"-part", l.AllPatches(), l.NextPatches())
+	if err != nil {
+		return err
+	}
+	return manifests.RemoveIncoming(l)
+}
+
+// removeFolders removes those that are there.
+func removeFolders(ctx context.Context, l state.Layout, dirs ...string) error {
+	for _, dir := range dirs {
+		if err := tree.Remove(ctx, l.FS, dir); err != nil {
 			return err
 		}
 	}
-	return manifests.RemoveIncoming(l)
+	return nil
 }
 
 // removeTemps removes what a killed process left of files it was writing: names

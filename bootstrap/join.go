@@ -69,12 +69,7 @@ func (r *run) configureInit(cluster *kubeadm.Config, startup time.Duration) erro
 // initPhase runs a phase of kubeadm init that a join has none for.
 func (r *run) initPhase(ctx context.Context, w *work, phase ...string) error {
 	args := append([]string{"init", "phase"}, phase...)
-	res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: append(args, "--config="+r.layout.ManifestsConfig()),
-		Env: r.Env, Output: kubeadm.PhaseLines(w.tell, r.Output), Signal: r.Signal})
-	r.outcome.KubeadmCPU += res.CPU
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
+	_, err := r.runKubeadm(ctx, w, append(args, "--config="+r.layout.ManifestsConfig()))
 	return err
 }
 

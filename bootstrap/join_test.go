@@ -205,13 +205,7 @@ func TestJoinResumed(t *testing.T) {
 	j, err := Interrupted(b.layout)
 	require.NoError(t, err)
 	assert.Equal(t, kubeadm.Join, j.Plan.Command)
-	args, err := j.Resumable(b.layout)
-	require.NoError(t, err)
-	o.Args = args
-	o.Check.Request = j.RequestAgain(journal.RequestOf(args, nil))
-	o.Resume, err = Check(b.layout, o.Check)
-	require.NoError(t, err)
-	o.Plan = o.Resume.Plan
+	b.resume(&o, j)
 	_, err = Run(t.Context(), o)
 	require.NoError(t, err)
 	assert.Contains(t, strings.Join(b.calls[1], " "), "--skip-phases=preflight,kubelet-wait-bootstrap")

@@ -427,13 +427,7 @@ func TestJoinControlPlaneResumed(t *testing.T) {
 	assert.NotContains(t, string(text), certificateKey)
 	j, err := Interrupted(b.layout)
 	require.NoError(t, err)
-	args, err := j.Resumable(b.layout)
-	require.NoError(t, err)
-	o.Args = args
-	o.Check.Request = j.RequestAgain(journal.RequestOf(args, nil))
-	o.Resume, err = Check(b.layout, o.Check)
-	require.NoError(t, err)
-	o.Plan = o.Resume.Plan
+	b.resume(&o, j)
 	_, err = Run(t.Context(), o)
 	require.NoError(t, err)
 	b.requireJoined()

@@ -64,11 +64,32 @@ func TestReleaseStandsAsideForARun(t *testing.T) {
 	b := stagedBoard(t)
 	unlock, err := state.Lock(b.layout)
 	require.NoError(t, err)
-	released, err := manifests.ReleaseInOrder(context.Background(), releaseOptions(b))
+	defer unlock()
+	o := releaseOptions(b)
+	o.Wait = false
+	released, err := manifests.ReleaseInOrder(context.Background(), o)
 	require.NoError(t, err)
 	assert.Empty(t, released)
 	assert.Len(t, b.Manifests(), 1)
-	unlock()
+}
+
+// What holds the lock may be a renewal of certificates, which releases nothing.
+func TestReleaseOutlastsOthers(t *testing.T) {
+	b := stagedBoard(t)
+	unlock, err := state.Lock(b.layout)
+	require.NoError(t, err)
+	o := releaseOptions(b)
+	looks := 0
+	o.Now = func() time.Time {
+		if looks++; looks == 5 {
+			assert.Len(t, b.Manifests(), 1)
+			unlock()
+		}
+		return time.Now()
+	}
+	released, err := manifests.ReleaseInOrder(context.Background(), o)
+	require.NoError(t, err)
+	assert.Equal(t, plan.Components()[1:], released)
 }
 
 // Before a kubelet is set up nothing reads manifests: they stay for the resume.

@@ -177,11 +177,9 @@ func TestResumeKeepsThePlanOfARunThatChangedNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, j)
 	o = b.options("--node-name=a")
-	o.Check.Resume, o.Plan = true, plan.Plan{}
-	o.Resume, err = Check(b.layout, o.Check)
+	j, err = Interrupted(b.layout)
 	require.NoError(t, err)
-	require.NotNil(t, o.Resume)
-	o.Plan = o.Resume.Plan
+	b.resume(&o, j)
 	out, err := Run(context.Background(), o)
 	require.NoError(t, err)
 	assert.Len(t, out.Steps, len(testPlan().Steps))
@@ -217,9 +215,7 @@ func TestJournalOfAnotherTime(t *testing.T) {
 		j.Started = started
 		require.NoError(t, j.Write(b.layout))
 		require.NoError(t, os.Chtimes(b.layout.Journal(), started, started))
-		o.Resume, err = Check(b.layout, o.Check)
-		require.NoError(t, err)
-		o.Plan = o.Resume.Plan
+		b.resume(&o, j)
 		_, err = Run(context.Background(), o)
 		require.NoError(t, err)
 	}
@@ -337,6 +333,20 @@ func interrupted(t *testing.T, words ...string) (*fakeBoard, Options) {
 	return b, o
 }
 
+// resume has the options go on with a journal as the commands resume and abort do: what was asked
+// for is what the journal knows of it.
+func (b *fakeBoard) resume(o *Options, j *journal.Journal) {
+	b.t.Helper()
+	args, err := j.Resumable(b.layout)
+	require.NoError(b.t, err)
+	o.Args = args
+	o.Check.Resume, o.Check.Request = true, j.RequestAgain(journal.RequestOf(args, nil))
+	o.Resume, err = Check(b.layout, o.Check)
+	require.NoError(b.t, err)
+	require.NotNil(b.t, o.Resume)
+	o.Plan = o.Resume.Plan
+}
+
 // resume needs no words: the journal has them, but for the secret ones, which
 // stand in the configuration's copy.
 func TestResumeByHand(t *testing.T) {
@@ -346,13 +356,7 @@ func TestResumeByHand(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"--node-name=bpi", "--skip-phases=addon/kube-proxy", "-v5"}, j.Args)
 	assert.Equal(t, []string{"token"}, j.Omitted)
-	args, err := j.Resumable(b.layout)
-	require.NoError(t, err)
-	o.Args = args
-	o.Check.Request = j.RequestAgain(journal.RequestOf(args, nil))
-	o.Resume, err = Check(b.layout, o.Check)
-	require.NoError(t, err)
-	o.Plan = o.Resume.Plan
+	b.resume(&o, j)
 	_, err = Run(context.Background(), o)
 	require.NoError(t, err)
 	assert.Contains(t, strings.Join(b.calls[2], " "), "--skip-phases=addon/kube-proxy,preflight")

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
-	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/runner"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
@@ -35,10 +34,8 @@ func (r *run) backUp(ctx context.Context, s plan.BackUp, w *work) error {
 }
 
 func (r *run) copyAll(ctx context.Context, to string) error {
-	if durable.Exists(to) { // an interrupted run's
-		if err := tree.Remove(ctx, r.layout.FS, to); err != nil {
-			return err
-		}
+	if err := tree.Remove(ctx, r.layout.FS, to); err != nil { // an interrupted run's
+		return err
 	}
 	if err := r.layout.FS.MkdirAll(filepath.Join(to, "kubernetes"), 0o700); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"path/filepath"
 	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/await"
@@ -89,12 +88,7 @@ func (r *run) patchEtcd(ctx context.Context, s plan.JoinEtcd, w *work) error {
 	if err != nil {
 		return err
 	}
-	patched, err := patch.Prepare(filepath.Join(dir, plan.Etcd+".yaml"), s.Settings)
-	if err != nil {
-		return err
-	}
-	r.outcome.Changes[plan.Etcd] = patched.Changes
-	if err := r.writeDurable(r.layout.Patches(), plan.Etcd, patched.Changes); err != nil {
+	if err := r.findPatches(dir, plan.Etcd, s.Settings, r.layout.Patches()); err != nil {
 		return err
 	}
 	return r.passPatches()
@@ -103,14 +97,9 @@ func (r *run) patchEtcd(ctx context.Context, s plan.JoinEtcd, w *work) error {
 // passPatches names the patches for etcd in kubeadm's configuration, in one folder with the
 // owner's: what those set, ours leave alone.
 func (r *run) passPatches() error {
-	f, err := safefile.Open(r.layout.ConfigCopy())
+	c, err := r.configCopy()
 	if err != nil {
 		return fmt.Errorf("patch etcd's manifest: %w", err)
-	}
-	defer f.Close()
-	c, err := kubeadm.ReadConfig(f, r.layout.ConfigCopy())
-	if err != nil {
-		return err
 	}
 	to := r.layout.AllPatches()
 	dirs := []string{r.layout.Patches()}

@@ -3,12 +3,11 @@ package bootstrap
 import (
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
-	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
-	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -41,6 +40,17 @@ func (r *run) patchManifests(s plan.PatchManifests) error {
 	return nil
 }
 
+// findPatches writes the patches that bring a component's manifest in one folder to its settings
+// into another, and leaves the manifest.
+func (r *run) findPatches(rendered, component string, settings patch.Settings, to string) error {
+	patched, err := patch.Prepare(filepath.Join(rendered, component+".yaml"), settings)
+	if err != nil {
+		return err
+	}
+	r.outcome.Changes[component] = patched.Changes
+	return r.writeDurable(to, component, patched.Changes)
+}
+
 // writeDurable lays a component's changes down in a folder as patches for kubeadm, where
 // its version knows patches.
 func (r *run) writeDurable(dir, component string, changes []patch.Change) error {
@@ -67,9 +77,11 @@ func (r *run) unitePatches(dirs ...string) error {
 		if dir == "" {
 			continue
 		}
-		if err := readFiles(dir, all); err != nil {
+		patches, err := manifests.ReadPatches(dir)
+		if err != nil {
 			return err
 		}
+		maps.Copy(all, patches)
 	}
 	to := r.layout.AllPatches()
 	if err := r.layout.FS.MkdirAll(to, 0o700); err != nil {
@@ -77,26 +89,6 @@ func (r *run) unitePatches(dirs ...string) error {
 	}
 	for name, text := range all {
 		if err := r.layout.FS.WriteFile(filepath.Join(to, name), text, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readFiles adds the files of a folder by their names. That it is not there is no error.
-func readFiles(dir string, into map[string][]byte) error {
-	entries, err := safefile.List(dir, state.MaxListed)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !e.Type().IsRegular() {
-			continue
-		}
-		if into[e.Name()], err = safefile.Read(filepath.Join(dir, e.Name()), state.MaxFile); err != nil {
 			return err
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
-	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
@@ -26,7 +25,7 @@ func (r *run) renderManifests(ctx context.Context, s plan.RenderManifests, w *wo
 			return err
 		}
 	}
-	if err := r.removeFolders(ctx, to, part); err != nil {
+	if err := removeFolders(ctx, r.layout, to, part); err != nil {
 		return fmt.Errorf("write the new manifests: %w", err)
 	}
 	if err := r.render(ctx, s, part, r.Patches, w); err != nil {
@@ -41,19 +40,6 @@ func (r *run) renderManifests(ctx context.Context, s plan.RenderManifests, w *wo
 		return err
 	}
 	return r.layout.FS.Rename(part, to)
-}
-
-// removeFolders removes those that are there.
-func (r *run) removeFolders(ctx context.Context, dirs ...string) error {
-	for _, dir := range dirs {
-		if !durable.Exists(dir) {
-			continue
-		}
-		if err := tree.Remove(ctx, r.layout.FS, dir); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // render has kubeadm write them with a folder of patches, empty for none.
@@ -76,10 +62,7 @@ func (r *run) render(ctx context.Context, s plan.RenderManifests, into, patches 
 	local := s.All[0] == plan.Etcd
 	return kubeadm.InPlaceOf(into, r.layout.Manifests(), func() error {
 		for _, args := range r.Behaviour.ManifestsCommands(r.Cluster, file, patches, local) {
-			res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env,
-				Output: kubeadm.PhaseLines(w.tell, r.Output), Signal: r.Signal})
-			r.outcome.KubeadmCPU += res.CPU
-			if err != nil {
+			if _, err := r.runKubeadm(ctx, w, args); err != nil {
 				return err
 			}
 		}
@@ -91,7 +74,7 @@ func (r *run) render(ctx context.Context, s plan.RenderManifests, into, patches 
 // what the settings change there becomes the patches.
 func (r *run) patchesAnew(ctx context.Context, s plan.RenderManifests, part string, w *work) error {
 	next := r.layout.NextPatches()
-	if err := r.removeFolders(ctx, part, next, r.layout.AllPatches()); err != nil {
+	if err := removeFolders(ctx, r.layout, part, next, r.layout.AllPatches()); err != nil {
 		return fmt.Errorf("make the patches anew: %w", err)
 	}
 	if err := r.render(ctx, s, part, r.OwnersPatches, w); err != nil {
@@ -105,14 +88,9 @@ func (r *run) patchesAnew(ctx context.Context, s plan.RenderManifests, part stri
 		if !ok {
 			continue
 		}
-		patched, err := patch.Prepare(filepath.Join(part, c+".yaml"), settings)
-		if err != nil {
+		if err := r.findPatches(part, c, settings, next); err != nil {
 			return err
 		}
-		if err := r.writeDurable(next, c, patched.Changes); err != nil {
-			return err
-		}
-		r.outcome.Changes[c] = patched.Changes
 	}
 	if err := r.unitePatches(next, r.OwnersPatches); err != nil {
 		return fmt.Errorf("make the patches anew: %w", err)
@@ -126,8 +104,8 @@ func (r *run) keepNextPatches() error {
 	if r.journal.Plan.GoesBack || !durable.Exists(next) {
 		return nil
 	}
-	all := map[string][]byte{}
-	if err := readFiles(next, all); err != nil {
+	all, err := manifests.ReadPatches(next)
+	if err != nil {
 		return err
 	}
 	if _, err := manifests.RemovePatches(r.layout); err != nil {

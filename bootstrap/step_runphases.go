@@ -43,23 +43,29 @@ func (r *run) runPhases(ctx context.Context, s plan.RunPhases, w *work) error {
 	}
 }
 
-// phasesOnce runs kubeadm. The error is the context's where that has ended it.
+// phasesOnce runs kubeadm, and removes what it leaves half written where it fails.
 func (r *run) phasesOnce(ctx context.Context, s plan.RunPhases, w *work) error {
-	args := r.phaseArgs(s, w.again || w.attempts > 1)
+	printed, err := r.runKubeadm(ctx, w, r.phaseArgs(s, w.again || w.attempts > 1))
+	if err != nil {
+		r.discardTorn()
+		return err
+	}
+	if words := kubeadm.CutClosingWords(string(printed)); words != "" {
+		r.outcome.ClosingWords = words
+	}
+	return nil
+}
+
+// runKubeadm runs kubeadm for a step and returns what it printed. The error is the context's
+// where that has ended it.
+func (r *run) runKubeadm(ctx context.Context, w *work, args []string) (printed []byte, err error) {
 	res, err := r.Runner(ctx, kubeadm.Command{Path: r.Kubeadm, Args: args, Env: r.Env,
 		Output: kubeadm.PhaseLines(w.tell, r.Output), Signal: r.Signal})
 	r.outcome.KubeadmCPU += res.CPU
-	if err == nil {
-		if words := kubeadm.CutClosingWords(string(res.Stdout)); words != "" {
-			r.outcome.ClosingWords = words
-		}
-		return nil
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
 	}
-	r.discardTorn()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
+	return res.Stdout, err
 }
 
 // laterPart reports whether an init has written its manifests before this step.

@@ -137,10 +137,8 @@ func (r *run) keepData(ctx context.Context, s plan.SwitchManifests, w *work) err
 		return fmt.Errorf("copy etcd's data: %w", err)
 	}
 	w.tell(fmt.Sprintf("copying etcd's data, %.1f MB, and reading the copy again", float64(bytes)/1e6))
-	if durable.Exists(keep) {
-		if err := tree.Remove(ctx, r.layout.FS, keep); err != nil {
-			return fmt.Errorf("copy etcd's data: %w", err)
-		}
+	if err := tree.Remove(ctx, r.layout.FS, keep); err != nil {
+		return fmt.Errorf("copy etcd's data: %w", err)
 	}
 	if err := r.layout.FS.MkdirAll(keep, 0o700); err != nil {
 		return fmt.Errorf("copy etcd's data: %w", err)
@@ -152,7 +150,7 @@ func (r *run) keepData(ctx context.Context, s plan.SwitchManifests, w *work) err
 // removeUnused removes a copy of an upgrade that never switched manifests.
 func (r *run) removeUnused(ctx context.Context, s plan.SwitchManifests) error {
 	unused := filepath.Join(r.layout.At(s.Data), s.Back)
-	if s.Back == "" || !durable.Exists(unused) || durable.Exists(filepath.Join(unused, newer)) {
+	if s.Back == "" || durable.Exists(filepath.Join(unused, newer)) {
 		return nil
 	}
 	return tree.Remove(ctx, r.layout.FS, unused)

@@ -240,11 +240,8 @@ func cutThenContinue(t *testing.T, n int, way string) {
 		require.Equal(t, oldImage, b.version())
 	} else {
 		o := b.upgradeOptions()
-		o.Cluster, o.Plan, o.Args = nil, j.Plan, kubeadm.Args{}
-		// As abort, which has no flags of an upgrade.
-		o.Check.Request = j.RequestAgain(journal.RequestOf(o.Args, nil))
-		o.Resume, err = Check(b.layout, o.Check)
-		require.NoError(t, err)
+		o.Cluster = nil
+		b.resume(&o, j)
 		require.True(t, o.Resume.Plan.GoesBack)
 		_, err = Run(context.Background(), o)
 		require.NoError(t, err)
@@ -281,10 +278,13 @@ func TestUpgradeWithPatchesAnew(t *testing.T) {
 		o := b.anewOptions()
 		o.OwnersPatches = t.TempDir()
 		put(t, filepath.Join(o.OwnersPatches, "etcd.yaml"), "spec: {}\n")
-		seen := map[string][]byte{}
+		require.NoError(t, os.Symlink("etcd.yaml", filepath.Join(o.OwnersPatches, "kube-scheduler.yaml")))
+		var seen map[string][]byte
 		o.Runner = func(ctx context.Context, c kubeadm.Command) (kubeadm.Result, error) {
 			if strings.Contains(strings.Join(c.Args, " "), "--skip-phases=preflight") {
-				require.NoError(t, readFiles(b.layout.AllPatches(), seen))
+				var err error
+				seen, err = manifests.ReadPatches(b.layout.AllPatches())
+				require.NoError(t, err)
 				if back {
 					return kubeadm.Result{}, errCut
 				}
@@ -293,6 +293,7 @@ func TestUpgradeWithPatchesAnew(t *testing.T) {
 		}
 		_, err := Run(t.Context(), o)
 		assert.Contains(t, seen, "etcd.yaml", "the owner's")
+		assert.Contains(t, seen, "kube-scheduler.yaml", "kubeadm follows links")
 		assert.Contains(t, seen, "kube-apiserver-kubeadm-arm+json.yaml")
 		assert.NotContains(t, seen, filepath.Base(old))
 		if back {
@@ -337,10 +338,8 @@ func (b *upgradeBoard) goBack(o Options) {
 	j, err := TurnBack(b.layout)
 	require.NoError(b.t, err)
 	require.NotNil(b.t, j)
-	o.Cluster, o.Plan, o.Args = nil, j.Plan, kubeadm.Args{}
-	o.Check.Request = j.RequestAgain(journal.RequestOf(o.Args, nil))
-	o.Resume, err = Check(b.layout, o.Check)
-	require.NoError(b.t, err)
+	o.Cluster = nil
+	b.resume(&o, j)
 	_, err = Run(b.t.Context(), o)
 	require.NoError(b.t, err)
 	require.False(b.t, durable.Exists(b.layout.Journal()))

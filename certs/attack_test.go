@@ -57,17 +57,17 @@ func TestBootstrapAgain(t *testing.T) {
 	const token = "abcdef.0123456789abcdef"
 	for at := 1; at < 20; at++ {
 		n := newNode(t, "ECDSA-P256")
-		old, err := os.ReadFile(filepath.Join(n.root, kubeletConf))
+		old, err := os.ReadFile(filepath.Join(n.root, KubeletConf))
 		require.NoError(t, err)
 		kept, err := n.board(nil).Bootstrap(token)
 		require.NoError(t, err)
-		n.put(kubeletConf, conf("second", []byte("c"), []byte("k")), 0o600) // by a kubelet that got one
+		n.put(KubeletConf, conf("second", []byte("c"), []byte("k")), 0o600) // by a kubelet that got one
 		again, err := n.board(full(at)).Bootstrap(token)
 		if err == nil {
 			require.NotEqual(t, kept, again)
 			require.Greater(t, at, 5)
 		}
-		for file, want := range map[string]string{kubeletConf: string(old), KubeletClient: "PRIVATE KEY"} {
+		for file, want := range map[string]string{KubeletConf: string(old), KubeletClient: "PRIVATE KEY"} {
 			text, err := os.ReadFile(filepath.Join(n.root, kept, file))
 			require.NoError(t, err, "at %d", at)
 			require.Contains(t, string(text), want, "at %d", at)

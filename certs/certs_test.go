@@ -192,7 +192,7 @@ func TestWorker(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(n.root, "/etc/kubernetes/manifests")))
 	require.NoError(t, os.Remove(filepath.Join(n.root, "/etc/kubernetes/pki/ca.key")))
 	require.NoError(t, os.Remove(filepath.Join(n.root, "/etc/kubernetes/kubelet.conf")))
-	n.put(kubeletConf, fmt.Appendf(nil, `current-context: a
+	n.put(KubeletConf, fmt.Appendf(nil, `current-context: a
 contexts: [{name: a, context: {cluster: c, user: u}}]
 clusters: [{name: c, cluster: {server: 'https://10.0.0.1:6443', certificate-authority-data: eA==}}]
 users: [{name: u, user: {client-certificate: %[1]s, client-key: %[1]s}}]
@@ -222,7 +222,7 @@ users: [{name: u, user: {client-certificate: %[1]s, client-key: %[1]s}}]
 		for _, want := range []string{"token: " + token, "https://10.0.0.1:6443", "certificate-authority-data: eA=="} {
 			require.Contains(t, string(text), want)
 		}
-		require.NoFileExists(t, filepath.Join(m.root, kubeletConf))
+		require.NoFileExists(t, filepath.Join(m.root, KubeletConf))
 		require.NoError(t, m.board(nil).EndBootstrap())
 		if !killed {
 			require.Greater(t, at, 8)

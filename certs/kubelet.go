@@ -61,7 +61,7 @@ func (b Board) MoveKubeletClient(from string) error {
 	if text, err = yaml.Marshal(conf); err != nil {
 		return fmt.Errorf("%s: %w", b.at(from), err)
 	}
-	return b.FS.WriteFile(b.at(kubeletConf), text, 0o600)
+	return b.FS.WriteFile(b.at(KubeletConf), text, 0o600)
 }
 
 // bundleName is the name that the kubelet gives the file of a client certificate. Where the

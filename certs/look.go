@@ -24,7 +24,6 @@ const maxFile = 1 << 20
 const (
 	kubernetesDir = "/etc/kubernetes"
 	defaultPKI    = "/etc/kubernetes/pki"
-	kubeletConf   = KubeletConf
 	// KubeletConf is the kubelet's kubeconfig.
 	KubeletConf = "/etc/kubernetes/kubelet.conf"
 	// KubeletPKI is the kubelet's folder of certificates (its --cert-dir).
@@ -243,11 +242,11 @@ var staticPods = []string{"kube-apiserver", "kube-controller-manager", "kube-sch
 // and by kubelet.conf.
 func (s *Seen) look(root safefile.Root) {
 	s.needed = map[string]string{}
-	_, err := root.Stat(kubeletConf)
+	_, err := root.Stat(KubeletConf)
 	s.Node = err == nil
-	if text, err := root.Read(kubeletConf, maxFile); err == nil {
+	if text, err := root.Read(KubeletConf, maxFile); err == nil {
 		if c, err := readCredentials(text); errors.Is(err, errNoCertificate) {
-			s.needed[c.user.Text(kubeconfig.CertFile)] = kubeletConf + " needs it"
+			s.needed[c.user.Text(kubeconfig.CertFile)] = KubeletConf + " needs it"
 		}
 	}
 	if _, err := root.Stat(bootstrapConf); err == nil {
@@ -266,7 +265,7 @@ func (s *Seen) look(root safefile.Root) {
 			switch name {
 			case "kube-apiserver":
 				s.ControlPlane = true
-				s.needed[kubeletConf] = "the kubelet needs it"
+				s.needed[KubeletConf] = "the kubelet needs it"
 				if ca := flags["client-ca-file"]; path.IsAbs(ca) {
 					s.Dir = path.Dir(ca)
 				}

@@ -131,8 +131,8 @@ func (s Seen) makeAgain(l Leaf, worker bool) string {
 	}
 	switch {
 	case l.Kubelet():
-		if l.File != kubeletConf {
-			remove += " " + kubeletConf
+		if l.File != KubeletConf {
+			remove += " " + KubeletConf
 		}
 		if node := s.NodeName(); node != "" {
 			address += " --node-name " + shell.Quote(node)

@@ -203,7 +203,7 @@ func TestMissing(t *testing.T) {
 	for name, missing := range map[string]string{
 		"apiserver":      defaultPKI + "/apiserver.crt", // a power cut during kubeadm's renewal
 		"scheduler.conf": "/etc/kubernetes/scheduler.conf",
-		"kubelet.conf":   kubeletConf,
+		"kubelet.conf":   KubeletConf,
 		"kubelet-client": KubeletPKI + "/kubelet-client-2025-03-01-12-00-00.pem", // the link stays
 	} {
 		n := newNode(t, "ECDSA-P256")

@@ -44,8 +44,7 @@ func StatusOf(s Seen, clock Clock) Status {
 		if c := l.Certificate; c != nil {
 			x.Expires, x.Days = c.NotAfter.UTC(), daysTo(c.NotAfter, clock.Now)
 			x.Key = Algorithm(c.PublicKey)
-			signed := a.Certificate != nil && c.CheckSignatureFrom(a.Certificate) == nil
-			if l.Authority == "" || a.Certificate != nil && !signed {
+			if l.Authority == "" || a.Certificate != nil && c.CheckSignatureFrom(a.Certificate) != nil {
 				x.Issuer = c.Issuer.CommonName
 			}
 		}

@@ -31,7 +31,7 @@ func Units(path string) (map[string]string, error) {
 	}
 	const documentation = "Documentation=https://github.com/kubeadm-arm/kubeadm-arm man:kubeadm-arm(1)\n"
 	const conditions = `# Switch it off with: touch ` + OffSwitch + `
-ConditionPathExists=/etc/kubernetes/kubelet.conf
+ConditionPathExists=` + KubeletConf + `
 ConditionPathExists=!` + OffSwitch + `
 RequiresMountsFor=/etc/kubernetes /var/lib/kubelet
 After=local-fs.target

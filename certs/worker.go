@@ -39,7 +39,7 @@ func (b Board) Bootstrap(token string) (kept string, err error) {
 		return "", fmt.Errorf("write the kubelet's bootstrap kubeconfig: %w", err)
 	}
 	var old []string
-	for _, name := range []string{kubeletConf, KubeletClient} {
+	for _, name := range []string{KubeletConf, KubeletClient} {
 		if _, err := os.Lstat(b.at(name)); err == nil {
 			old = append(old, name)
 		}
@@ -55,7 +55,7 @@ func (b Board) Bootstrap(token string) (kept string, err error) {
 		return undo(err)
 	}
 	// The kubelet uses the bootstrap kubeconfig where these are missing or have expired.
-	for _, name := range []string{KubeletClient, kubeletConf} {
+	for _, name := range []string{KubeletClient, KubeletConf} {
 		if err := b.FS.Remove(b.at(name)); err != nil {
 			return kept, fmt.Errorf("write the kubelet's bootstrap kubeconfig: %w", err)
 		}
@@ -72,7 +72,7 @@ func (b Board) EndBootstrap() error { return b.FS.Remove(b.at(bootstrapConf)) }
 
 // bootstrapText is a kubeconfig for the cluster that the kubelet knows already.
 func (b Board) bootstrapText(token string) ([]byte, error) {
-	cluster, err := clusterOf(b.root(), kubeletConf)
+	cluster, err := clusterOf(b.root(), KubeletConf)
 	if errors.Is(err, fs.ErrNotExist) {
 		cluster, err = clusterOf(b.root(), bootstrapConf) // an interrupted run's
 	}

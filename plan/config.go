@@ -114,7 +114,7 @@ func (m *maker) validity(c *ConfigPlan) {
 		edit("caCertificateValidityPeriod", 2*period)
 	}
 	m.decide(GroupConfig, Validity, fmt.Sprintf("%.0f days", period.Hours()/24),
-		"--certificate-validity says so; a stolen key is of use for as long")
+		"set by --certificate-validity; a stolen key can be used for as long")
 }
 
 // HasValidity reports whether an API version that is written to has fields for the validity
@@ -139,7 +139,7 @@ func (m *maker) housekeeping(c *ConfigPlan) {
 	}
 	c.Edits = append(c.Edits, KubeletFlag{flag, short(every.Seconds())})
 	m.decide(GroupKubelet, name, short(every.Seconds()),
-		"it reads a dozen files for every container each time; kubectl top is late by as much")
+		"it reads a dozen files for every container each time; the figures of kubectl top are up to this old")
 }
 
 // timeouts raises kubeadm's own timeouts where the config has them.

@@ -56,8 +56,8 @@ func (m *maker) joinsControlPlane() bool {
 func (m *maker) joinControlPlane() []Step {
 	components := m.controlPlane()
 	m.order = order{kind: stagedOrder, first: m.localEtcd(), staged: components, last: components}
-	m.decide(GroupStart, StagedStart, "on", "kubeadm starts the API server before etcd has joined: it dials in vain, "+
-		"ends itself after 20 s, and the kubelet waits up to five minutes until it starts it again")
+	m.decide(GroupStart, StagedStart, "on", "kubeadm starts the API server before etcd has joined: it cannot connect, "+
+		"exits after 20 s, and the kubelet waits up to five minutes before it starts it again")
 	m.decide(GroupStart, "release order", strings.Join(slices.Concat(m.order.first, components), ", "),
 		"each needs the one before it; the cluster has a scheduler and a controller-manager already, so these wait longest")
 	if m.slow {
@@ -119,7 +119,8 @@ func (m *maker) markControlPlane() []Step {
 	if m.ownBootstrapWait() {
 		done = append(done, waitBootstrap)
 	}
-	m.decide(GroupStart, "kubeadm's own waiting", "skipped", "own waiting by progress sees the same, and has no deadline")
+	m.decide(GroupStart, "kubeadm's own waiting", "skipped",
+		"kubeadm-arm waits for the same, for as long as there is progress")
 	return []Step{RunPhases{Name: "tail", What: "run kubeadm's remaining phases",
 		Keep: m.f.Kubeadm.AllBut(kubeadm.Join, done...), Attempts: joinAttempts}}
 }
@@ -195,7 +196,8 @@ func (m *maker) joinPhases() []Step {
 		"some of its requests are made once, with 10 s; what it has made is no obstacle without its preflight")
 	keep := m.f.Kubeadm.Phases(kubeadm.Join)
 	if m.ownBootstrapWait() {
-		m.decide(GroupStart, "phase "+waitBootstrap, "skipped", "own waiting by progress sees the same, and has no deadline")
+		m.decide(GroupStart, "phase "+waitBootstrap, "skipped",
+			"kubeadm-arm waits for the same, for as long as there is progress")
 		keep = slices.DeleteFunc(slices.Clone(keep), func(p string) bool { return p == waitBootstrap })
 	}
 	return []Step{RunPhases{Name: "join", What: "run kubeadm join", Keep: keep, Attempts: joinAttempts}}

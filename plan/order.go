@@ -58,8 +58,8 @@ func (m *maker) decideOrder() {
 
 func (m *maker) stageControllerManager(components []string) order {
 	m.decide(GroupStart, StagedStart, ControllerManager,
-		"it ends itself when the API server is not healthy within ten seconds of its own start, which no flag changes and "+
-			"a busy moment brings about on any board")
+		"it exits when the API server is not healthy within ten seconds of its own start; no flag changes that, and a "+
+			"busy moment is enough on any board")
 	first := slices.DeleteFunc(slices.Clone(components), func(c string) bool { return c == ControllerManager })
 	o := order{kind: stagedOrder, first: append(m.localEtcd(), first...), staged: []string{ControllerManager},
 		beside: !m.finalizes()}
@@ -87,26 +87,26 @@ func (m *maker) stageAll(components []string) order {
 	o.last = o.staged
 	if o.beside {
 		m.decide(GroupStart, "release order", strings.Join(o.first, " and ")+", then "+strings.Join(o.staged, " and "),
-			"there is a core for each of two; what starts before the API server is healthy only crashes, retries and costs "+
-				"CPU time")
+			"there is a core for each of two; what starts before the API server is healthy only crashes and retries, at "+
+				"the cost of CPU time")
 	} else {
 		m.decide(GroupStart, "release order", strings.Join(slices.Concat(o.first, o.staged), ", "),
-			"each needs the one before it; what starts early only crashes, retries and costs CPU time")
+			"each needs the one before it; what starts early only crashes and retries, at the cost of CPU time")
 	}
 	if slices.Contains(components, APIServer) {
 		m.decideStarting()
 	}
-	m.decideLaterStarts(o, "all four at once wear each other down")
+	m.decideLaterStarts(o, "all four at once slow each other down")
 	return o
 }
 
 // decideStarting says what is done while a slow API server starts.
 func (m *maker) decideStarting() {
 	m.decide(GroupStart, "kubelet while the API server starts", "paused",
-		"nothing that it does then can succeed, and on one slow core it takes a third of the CPU")
+		"nothing that it tries then can succeed, and on one slow core it takes a third of the CPU")
 	m.decide(GroupStart, "API server timer slack", "raised while it starts",
-		"it dials itself eighty times at once, with RSA keys: one handshake after the other, the first serves all; in "+
-			"turns of 10 ms all are late")
+		"it connects to itself eighty times at once, with RSA keys: one handshake after the other, the first is enough; "+
+			"in turns of 10 ms, all time out")
 }
 
 func (m *maker) decideLaterStarts(o order, why string) {

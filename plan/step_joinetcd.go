@@ -50,8 +50,8 @@ func (m *maker) joinEtcd(s patch.Settings) []Step {
 		return nil
 	}
 	m.decide(GroupStart, "etcd joins", "alone, before the API server",
-		"each of kubeadm's requests has 2 s; it is run again only if the cluster's list of members says that it is needed, "+
-			"and a member that only learns yet is promoted as soon as it has caught up")
+		"each of kubeadm's requests has 2 s; it is run again only if the list of members shows that it has to be, and a "+
+			"learner is promoted as soon as it has caught up")
 	wait := m.awaitHealthy(Etcd)
 	return []Step{JoinEtcd{
 		Keep: m.kept(etcdPhases()...), Settings: s, Startup: m.startBudget(),

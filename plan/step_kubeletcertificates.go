@@ -47,8 +47,8 @@ func (m *maker) kubeletCertificates() []Step {
 	switch {
 	case s.Client && m.p.Command == kubeadm.Join:
 		m.decide(GroupKubelet, "kubelet client certificate", "signed on this board, before the kubelet starts",
-			"the cluster's key is here; a kubelet that asks for one waits for an API server and a controller-manager, and "+
-				"longer each time that it asks in vain")
+			"the cluster's key is here; a kubelet that asks for one needs an API server and a controller-manager, and "+
+				"waits longer after each failed attempt")
 	case s.Client:
 		m.decide(GroupKubelet, "phase "+finalize, "before the kubelet starts",
 			"kubeadm does it at the end and starts the kubelet a second time for it, which costs as much as the first time")

@@ -55,7 +55,7 @@ func (m *maker) settings() map[string]patch.Settings {
 	liveness.FailureThreshold, readiness.FailureThreshold = livenessThreshold, readinessThreshold
 	m.profile()
 	m.decide(GroupManifests, "startup probe budget", budget.String(),
-		"six times the expected API server start: nothing is gained by killing what is still starting")
+		"six times the expected API server start: a component that is still starting must not be killed")
 	if !m.single() && len(m.localEtcd()) > 0 {
 		m.decide(GroupManifests, "etcd startup probe budget", quorumPatience.String(), quorumReason)
 	}
@@ -89,8 +89,8 @@ func (m *maker) settings() map[string]patch.Settings {
 // are off; killing it brings nobody back.
 const quorumPatience = time.Hour
 
-const quorumReason = "it is ready only once it votes and most members are there, which is for other boards to bring " +
-	"about; ending it helps nobody"
+const quorumReason = "it is ready only once it votes and most members are up, which depends on other boards; " +
+	"restarting it would not help"
 
 // kubeadm's own failure thresholds (util/staticpod/utils.go): a slower period asks
 // as often before it gives up.
@@ -128,10 +128,10 @@ func (m *maker) leases(component string) []patch.Flag {
 	}
 	lease := min(max(15*time.Second, roundUp(4*m.apiServerStart/5, 5*time.Second)), 2*time.Minute)
 	why := fmt.Sprintf("a renewal is an API call, and calls take long while the API server has an expected start of "+
-		"%s; who fails to renew exits and starts again", m.apiServerStart)
+		"%s; a component that fails to renew exits and starts again", m.apiServerStart)
 	if m.saving() && lease < sharedLease {
-		lease, why = sharedLease, "each renewal waits for most members of etcd, also for one that has just joined on a "+
-			"slower board; who fails to renew exits and starts again"
+		lease, why = sharedLease, "each renewal waits for most members of etcd, which may be on slower boards; a component "+
+			"that fails to renew exits and starts again"
 	}
 	if lease == 15*time.Second {
 		return nil
@@ -174,7 +174,7 @@ func (m *maker) etcdTimings() []patch.Flag {
 	why := fmt.Sprintf("twice the fsync p99 of %s, or 20 ms times the slowdown of %.1f, whichever is longer",
 		short(m.f.Speed.FsyncP99), m.slowdown)
 	if m.saving() && heartbeat < sharedHeartbeat {
-		heartbeat, why = sharedHeartbeat, "other members may be on slower boards, and all are to have the same"
+		heartbeat, why = sharedHeartbeat, "other members may be on slower boards, and all need the same"
 	}
 	if heartbeat == usualTick {
 		return nil
@@ -192,7 +192,7 @@ func (m *maker) etcdTickOf(t EtcdTick) []patch.Flag {
 	if t.Heartbeat == usualTick && t.Election == usualElection {
 		return nil
 	}
-	const why = "as the cluster's other members have it: one with another would ask for elections without need"
+	const why = "the same as the other members: a different one would cause needless elections"
 	m.decide(GroupManifests, "etcd heartbeat interval", t.Heartbeat.String(), why)
 	flags := m.etcdTick(t.Heartbeat, t.Election, why)
 	for i := range flags {

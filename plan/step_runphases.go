@@ -62,7 +62,8 @@ func (m *maker) rest() []Step {
 func (m *maker) remaining() []Step {
 	const attempts = 5
 	done := slices.Concat(headPhases(), []string{kubeletPhase}, m.replacedPhases(), []string{"wait-control-plane"})
-	m.decide(GroupStart, "phase wait-control-plane", "skipped", "own waiting by progress shows every component healthy")
+	m.decide(GroupStart, "phase wait-control-plane", "skipped",
+		"kubeadm-arm has already waited until every component is healthy")
 	m.decide(GroupStart, "attempts for the remaining phases", fmt.Sprint(attempts),
 		"a request has 10 s in kubeadm's client whatever the config says; all these phases create or update")
 	const name = "start of the remaining phases"

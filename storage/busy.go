@@ -111,13 +111,21 @@ func (b Board) endAll(ctx context.Context, processes func() []users.User, patien
 			}
 			end = time.Now().Add(patience)
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(100 * time.Millisecond):
+		if err := untilNextLook(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// untilNextLook waits until it is worth looking again at what ends by itself.
+func untilNextLook(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(100 * time.Millisecond):
+		return nil
+	}
 }
 
 // quiet stops the services that work in the folders and refuses folders in use.
@@ -182,10 +190,8 @@ func (b Board) unmounted(ctx context.Context, folders []string, patience time.Du
 			}
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(100 * time.Millisecond):
+		if err := untilNextLook(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -223,10 +229,8 @@ func (b Board) unused(ctx context.Context, name, at string) error {
 		if in, err = users.Of(ctx, "/proc", at, m.holding(at)); err != nil || len(in) == 0 {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(100 * time.Millisecond):
+		if err := untilNextLook(ctx); err != nil {
+			return err
 		}
 	}
 	return &RefusedError{Busy, fmt.Errorf("%s is in use by %s", name, in[0]),

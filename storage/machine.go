@@ -75,8 +75,6 @@ type machine interface {
 	unprotect(path string) error
 
 	mountDisk(ctx context.Context, j *journal) error
-	// present reports whether the disk is mounted in its place.
-	present(j *journal) (bool, error)
 	bound(j *journal, f *folder) (bool, error)
 	bind(ctx context.Context, j *journal, f *folder) error
 	// quiet stops what works in the folders and takes mounts off them.
@@ -244,11 +242,6 @@ func (l live) protect(f *folder) error {
 		l.tell("%s: its file system has no immutable flag; what lies under the mount is guarded by a file only", f.Path)
 	}
 	return err
-}
-
-func (l live) present(j *journal) (bool, error) {
-	m, err := readMounts()
-	return err == nil && m.at(j.Mount) != nil, err
 }
 
 func (l live) bound(j *journal, f *folder) (bool, error) {

@@ -266,7 +266,6 @@ func (b *modelBoard) stamp() string                         { return "now" }
 
 func (b *modelBoard) unused(context.Context, string, string) error    { return nil }
 func (b *modelBoard) units(context.Context, *journal, []string) error { return nil }
-func (b *modelBoard) present(*journal) (bool, error)                  { return b.w.Mounted, nil }
 func (b *modelBoard) bound(*journal, *folder) (bool, error)           { return b.w.Bound, nil }
 
 func (b *modelBoard) identity(path string) (guardID, error) {

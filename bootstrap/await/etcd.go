@@ -41,10 +41,8 @@ func (a *Waiter) Etcd() *Etcd { return &Etcd{layout: a.Layout, certificates: a.C
 
 // Members asks for all members, as most of them agree on them.
 func (e *Etcd) Members(ctx context.Context) ([]cluster.Member, error) {
-	if e.client == nil {
-		if err := e.find(ctx); err != nil {
-			return nil, err
-		}
+	if err := e.find(ctx); err != nil {
+		return nil, err
 	}
 	all, err := e.client.Members(ctx)
 	if err != nil {
@@ -94,10 +92,8 @@ func (e *Etcd) Without(peer string) {
 
 // Remove takes a member out. etcd refuses it where too few would be left that run.
 func (e *Etcd) Remove(ctx context.Context, id string) error {
-	if e.client == nil {
-		if err := e.find(ctx); err != nil {
-			return err
-		}
+	if err := e.find(ctx); err != nil {
+		return err
 	}
 	return e.client.Remove(ctx, id)
 }
@@ -111,7 +107,11 @@ func (e *Etcd) Has(ctx context.Context, peer string) bool {
 
 func (e *Etcd) promote(ctx context.Context, id string) error { return e.client.Promote(ctx, id) }
 
+// find makes a client, where there is none.
 func (e *Etcd) find(ctx context.Context) error {
+	if e.client != nil {
+		return nil
+	}
 	config, err := etcdTLS(e.certificates)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
@@ -50,7 +51,7 @@ func StageAtBoot(l state.Layout) (held []string, err error) {
 	if len(linux.Proc(l.Proc()).Named("kubelet", "kube-apiserver", "kube-scheduler", "kube-controller")) > 0 {
 		return nil, nil
 	}
-	unlock, err := state.Enter(l)
+	unlock, err := state.EnterWithin(l, time.Minute)
 	if err != nil {
 		return nil, err
 	}

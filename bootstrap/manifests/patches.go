@@ -15,23 +15,32 @@ import (
 // DurablePatches returns the patches that an earlier run wrote, by file name; none is
 // no error.
 func DurablePatches(l state.Layout) (map[string][]byte, error) {
-	entries, err := safefile.List(l.Patches(), state.MaxListed)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
+	all, err := ReadPatches(l.Patches())
 	if err != nil {
 		return nil, fmt.Errorf("read the board's patches: %w", err)
 	}
+	return all, nil
+}
+
+// ReadPatches returns the files of a folder of patches, by name. It follows links to files, as
+// kubeadm does; that the folder is not there is no error.
+func ReadPatches(dir string) (map[string][]byte, error) {
+	entries, err := safefile.List(dir, state.MaxListed)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	all := map[string][]byte{}
 	for _, e := range entries {
-		if e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+		path := filepath.Join(dir, e.Name())
+		if info, err := os.Stat(path); err == nil && info.IsDir() || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		text, err := safefile.Read(filepath.Join(l.Patches(), e.Name()), state.MaxFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the board's patches: %w", err)
+		if all[e.Name()], err = safefile.Read(path, state.MaxFile); err != nil {
+			return nil, err
 		}
-		all[e.Name()] = text
 	}
 	return all, nil
 }

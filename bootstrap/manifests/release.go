@@ -31,6 +31,7 @@ type ReleaseOptions struct {
 // releaser is the state of one ReleaseInOrder.
 type releaser struct {
 	layout state.Layout
+	wait   bool
 	waiter await.Waiter
 	// probers are kept with their connections: a handshake is expensive.
 	probers map[string]*await.Prober
@@ -40,13 +41,14 @@ type releaser struct {
 }
 
 // ReleaseInOrder puts back what an interrupted run or a start of the board left staged,
-// in the order of [plan.Components]. It leaves the manifests to a run that is under way,
-// and does nothing before a kubelet is configured, because then no manifest is read.
+// in the order of [plan.Components]. It leaves the manifests to a run that is under way: with Wait it
+// continues once nobody holds the lock any more, for that may have been a renewal of certificates. It
+// does nothing before a kubelet is configured, because then no manifest is read.
 func ReleaseInOrder(ctx context.Context, o ReleaseOptions) (released []string, err error) {
 	began := o.Now()
 	last := began
 	r := &releaser{
-		layout: o.Layout, waiter: await.Waiter{Layout: o.Layout, Certificates: o.Layout.Certificates(nil,
+		layout: o.Layout, wait: o.Wait, waiter: await.Waiter{Layout: o.Layout, Certificates: o.Layout.Certificates(nil,
 			kubeadm.Args{})},
 		probers: map[string]*await.Prober{}, healthy: map[string]bool{},
 		kubelet: await.KubeletPause{Layout: o.Layout, Pause: o.Pause, LongTurns: true, Note: o.Tell},
@@ -54,8 +56,12 @@ func ReleaseInOrder(ctx context.Context, o ReleaseOptions) (released []string, e
 	defer r.close()
 	defer r.kubelet.Resume()
 	for {
-		r.pauseKubelet()
-		step, done, err := r.step(ctx, !o.Wait || o.Now().Sub(began) > o.Patience, o.Now().Sub(last) > o.Patience/4)
+		_, busy, _ := state.Holding(o.Layout)
+		if busy {
+			began, last = o.Now(), o.Now()
+		}
+		r.pauseKubelet(busy)
+		step, done, err := r.step(ctx, busy, !o.Wait || o.Now().Sub(began) > o.Patience, o.Now().Sub(last) > o.Patience/4)
 		released = append(released, step...)
 		if len(step) > 0 {
 			last = o.Now()
@@ -71,12 +77,16 @@ func ReleaseInOrder(ctx context.Context, o ReleaseOptions) (released []string, e
 }
 
 // step does what can be done now. The lock is held only for that, so that an owner can
-// always continue by hand. all says to release without asking for health; late says that
-// a scheduler that does not become healthy is not waited for any more.
-func (r *releaser) step(ctx context.Context, all, late bool) (released []string, done bool, err error) {
+// always continue by hand. busy says that somebody has it; all says to release without
+// asking for health; late says that a scheduler that does not become healthy is not
+// waited for any more.
+func (r *releaser) step(ctx context.Context, busy, all, late bool) (released []string, done bool, err error) {
 	l := r.layout
 	if !durable.Exists(l.State()) && len(Staged(l)) == 0 {
 		return nil, true, nil
+	}
+	if busy {
+		return nil, !r.wait, nil
 	}
 	// Asking takes long on a slow board, so it is done without the lock.
 	ready := func(c string) bool { return all || r.ready(ctx, c, late) }
@@ -90,9 +100,8 @@ func (r *releaser) step(ctx context.Context, all, late bool) (released []string,
 		}
 	}
 	unlock, err := state.Enter(l)
-	var refused *state.RefusedError
-	if errors.As(err, &refused) && refused.Reason == state.Locked {
-		return nil, true, nil // the run under way releases them
+	if state.IsLocked(err) {
+		return nil, !r.wait, nil
 	}
 	if err != nil {
 		return nil, true, err
@@ -155,9 +164,9 @@ func (r *releaser) isHealthy(ctx context.Context, c string) bool {
 }
 
 // pauseKubelet pauses the kubelet while the API server starts and something waits for it.
-func (r *releaser) pauseKubelet() {
+func (r *releaser) pauseKubelet(busy bool) {
 	pids := []int(nil)
-	if !r.healthy[plan.APIServer] && durable.Exists(r.layout.Manifest(plan.APIServer)) &&
+	if !busy && !r.healthy[plan.APIServer] && durable.Exists(r.layout.Manifest(plan.APIServer)) &&
 		len(Staged(r.layout)) > 0 {
 		pids = linux.Proc(r.layout.Proc()).Named(plan.APIServer)[plan.APIServer]
 	}

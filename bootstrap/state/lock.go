@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/kubeadm-arm/kubeadm-arm/internal/linux"
 )
@@ -42,12 +43,30 @@ func Alive(l Layout, h Holder) bool {
 	return err == nil && p.Started == h.Ticks && !p.Zombie()
 }
 
+// Moment is longer than units hold the lock for one step.
+const Moment = 2 * time.Second
+
 // Enter makes our folder, if it is not there, and takes the lock in it.
-func Enter(l Layout) (leave func(), err error) {
+func Enter(l Layout) (leave func(), err error) { return EnterWithin(l, Moment) }
+
+// EnterWithin waits for the lock for as long as patience. Units that systemd starts together meet at the lock: none of
+// them may give up because of another.
+func EnterWithin(l Layout, patience time.Duration) (leave func(), err error) {
 	if err := Open(l); err != nil {
 		return nil, err
 	}
-	return Lock(l)
+	for began := time.Now(); ; time.Sleep(Moment / 20) {
+		leave, err := Lock(l)
+		if !IsLocked(err) || time.Since(began) > patience {
+			return leave, err
+		}
+	}
+}
+
+// IsLocked reports whether an error says that another kubeadm-arm is running.
+func IsLocked(err error) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused) && refused.Reason == Locked
 }
 
 // Lock takes the lock of the board's bootstrap. The kernel drops it when the

@@ -125,7 +125,7 @@ func (v invocation) certsRenew(ctx context.Context, o options, period time.Durat
 	clock := certs.ReadClock("/", seen, time.Now(), certs.Synchronized())
 	ask := certs.Ask{Now: clock.Now, Within: certs.Within, All: o.on("all") || period > 0, Unsure: !clock.Right()}
 	if !o.on("dry-run") {
-		return v.renew(ctx, o, seen, ask, period)
+		return v.renew(ctx, o, seen, ask, period, state.Moment)
 	}
 	d := certs.Decide(seen, ask)
 	pending := certsBoard().Pending()
@@ -169,10 +169,11 @@ func (o options) validity(name string) (time.Duration, error) {
 }
 
 // renew completes an interrupted renewal, decides and renews, and restarts what runs.
-func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask certs.Ask, period time.Duration) error {
+func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask certs.Ask,
+	period, patience time.Duration) error {
 	b := certsBoard()
 	var d certs.Decision
-	err := alone(func() (err error) {
+	err := alone(patience, func() (err error) {
 		d, err = v.replace(ctx, o, &b, seen, ask, period)
 		return err
 	})
@@ -193,9 +194,9 @@ func (v invocation) renew(ctx context.Context, o options, seen certs.Seen, ask c
 	return v.refusals(d, certs.ReadClock("/", seen, ask.Now, !ask.Unsure))
 }
 
-// alone does something while no other kubeadm-arm changes the board.
-func alone(do func() error) error {
-	leave, err := state.Enter(board())
+// alone does something while no other kubeadm-arm changes the board, and waits for one that does as long as patience.
+func alone(patience time.Duration, do func() error) error {
+	leave, err := state.EnterWithin(board(), patience)
 	if err != nil {
 		return err
 	}
@@ -336,7 +337,7 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 	b := certsBoard()
 	var kept string
 	valid := false
-	err = alone(func() (err error) {
+	err = alone(state.Moment, func() (err error) {
 		seen, err := certs.Look("/")
 		if err != nil {
 			return err
@@ -370,7 +371,7 @@ func (v invocation) bootstrapKubelet(ctx context.Context) error {
 				return b.EndBootstrap()
 			}
 		}
-		if err := sleepContext(ctx, time.Second); err != nil {
+		if err := await.Sleep(ctx, time.Second); err != nil {
 			return err
 		}
 	}
@@ -397,15 +398,6 @@ func checkBootstrap(b certs.Board, seen certs.Seen) (valid bool, err error) {
 	}
 	valid = seen.Node && ok && l.Problem == "" && l.Certificate.NotAfter.After(clock.Now)
 	return valid, nil
-}
-
-func sleepContext(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // watchCertificates has systemd look at the certificates at each start of the board. A
@@ -450,7 +442,8 @@ func (v invocation) runCertsBoot(o options) error {
 		if err != nil {
 			return err
 		}
-		return v.renew(ctx, o, seen, certs.Ask{Now: clock.Now, Within: certs.Within, Unsure: !clock.Right()}, 0)
+		ask := certs.Ask{Now: clock.Now, Within: certs.Within, Unsure: !clock.Right()}
+		return v.renew(ctx, o, seen, ask, 0, time.Minute)
 	})
 }
 
@@ -475,7 +468,7 @@ func (v invocation) awaitClock(ctx context.Context, seen certs.Seen, patience ti
 				"the clock is still not right; the kubelet is started all the same, and nothing is renewed")
 			return c, nil
 		}
-		if err := sleepContext(ctx, time.Second); err != nil {
+		if err := await.Sleep(ctx, time.Second); err != nil {
 			return c, err
 		}
 	}

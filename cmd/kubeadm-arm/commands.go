@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/kubeadm-arm/kubeadm-arm/bench"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
+	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
 // A command is one of kubeadm-arm's own. See ownFlag for what the table is used for.
@@ -64,15 +65,19 @@ func benchFlag() ownFlag {
 }
 
 func profileFlag(text string) ownFlag {
-	return ownFlag{name: "profile", value: "NAME", env: "KUBEADM_ARM_PROFILE",
-		choices: []string{"responsive", "balanced", "frugal"}, def: "balanced", text: text}
+	f := ownFlag{name: "profile", value: "NAME", env: "KUBEADM_ARM_PROFILE", def: string(plan.Balanced), text: text}
+	for _, p := range plan.Profiles() {
+		f.choices = append(f.choices, string(p))
+	}
+	return f
 }
 
-// anewFlag is an upgrade's.
-func anewFlag() ownFlag {
-	return ownFlag{name: "profile", value: "NAME", choices: []string{"responsive", "balanced", "frugal"},
-		text: "decide the control plane's settings anew, such as for a controlPlaneEndpoint that was added " +
-			"(default as they are)"}
+// newProfileFlag is that of an upgrade, which decides nothing anew without it.
+func newProfileFlag() ownFlag {
+	f := profileFlag("decide the control plane's settings anew, such as for a controlPlaneEndpoint that was added " +
+		"(default as they are)")
+	f.env, f.def = "", ""
+	return f
 }
 
 func verboseFlag() ownFlag {
@@ -103,14 +108,14 @@ func commands() []*command {
 			calls: []call{{"VERSION [flags of kubeadm upgrade apply]", "upgrade the control plane, at the board's pace, with a way back"}},
 			about: "kubeadm-arm upgrade apply takes every flag of kubeadm upgrade apply, listed below, and these of its own:",
 			flags: []ownFlag{
-				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), anewFlag(), verboseFlag(),
+				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), newProfileFlag(), verboseFlag(),
 			},
 			after: "With --dry-run it prints its plan and changes nothing. upgrade plan is kubeadm's."},
 		{name: "upgrade node", kubeadm: kubeadm.UpgradeNode, run: invocation.runUpgradeNode,
 			calls: []call{{"[flags of kubeadm upgrade node]", "after upgrade apply: upgrade another control plane, or a worker's kubelet configuration"}},
 			about: "kubeadm-arm upgrade node takes every flag of kubeadm upgrade node, listed below, and these of its own. Before v1.22 it\n" +
 				"is left to kubeadm.",
-			flags: []ownFlag{benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), anewFlag(), verboseFlag()},
+			flags: []ownFlag{benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), newProfileFlag(), verboseFlag()},
 			after: "With --dry-run it prints its plan and changes nothing."},
 		{name: "join", kubeadm: kubeadm.Join, run: invocation.runJoin,
 			calls: []call{{"[flags of kubeadm join]", "join this board to a cluster, as a worker or another control plane"}},

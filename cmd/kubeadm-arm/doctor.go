@@ -351,7 +351,7 @@ func (e doctorInputs) patched(a *doctor.Ask) {
 	if dir == "" {
 		return
 	}
-	entries, err := safefile.List(dir, maxPatches)
+	entries, err := safefile.List(dir, state.MaxListed)
 	if err != nil {
 		return
 	}

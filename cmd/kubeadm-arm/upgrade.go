@@ -10,7 +10,6 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/printable"
-	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/patch"
 )
@@ -18,9 +17,6 @@ import (
 // mergedPatches holds our patches beside the owner's for one upgrade; it is
 // gone after the next start of the board.
 const mergedPatches = "/run/kubeadm-arm/patches"
-
-// maxPatches is how many files a folder of patches may hold.
-const maxPatches = 10000
 
 // runUpgradeNode is `kubeadm-arm upgrade node`.
 func (v invocation) runUpgradeNode(o options) error {
@@ -115,23 +111,16 @@ func (v invocation) mergePatches(ours map[string][]byte, theirs string) (patch.O
 	if err := os.MkdirAll(mergedPatches, 0o700); err != nil {
 		return nil, fmt.Errorf("merge patches: %w", err)
 	}
-	entries, err := safefile.List(theirs, maxPatches)
+	all, err := manifests.ReadPatches(theirs)
 	if err != nil {
 		return nil, fmt.Errorf("merge patches: %w", err)
 	}
-	for _, e := range entries {
-		if e.IsDir() {
-			continue
-		}
-		text, err := safefile.Read(filepath.Join(theirs, e.Name()), maxStream)
-		if err != nil {
-			return nil, fmt.Errorf("merge patches: %w", err)
-		}
-		if _, ok := kept[e.Name()]; ok {
+	for name, text := range all {
+		if _, ok := kept[name]; ok {
 			return nil, &problem{exitBadInput, "rename it",
-				fmt.Errorf("%s: one of this board's own patches has this name", filepath.Join(theirs, e.Name()))}
+				fmt.Errorf("%s: one of this board's own patches has this name", filepath.Join(theirs, name))}
 		}
-		kept[e.Name()] = text
+		kept[name] = text
 	}
 	for name, text := range kept {
 		if err := os.WriteFile(filepath.Join(mergedPatches, name), text, 0o600); err != nil {

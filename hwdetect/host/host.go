@@ -2,7 +2,6 @@ package host
 
 import (
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -169,13 +168,4 @@ func inPath(f files, path string) map[string]bool {
 		}
 	}
 	return found
-}
-
-// HasIdentity finds one by name.
-func (h Host) HasIdentity(name string) (Identity, bool) {
-	i := slices.IndexFunc(h.Identities, func(i Identity) bool { return i.Name == name })
-	if i < 0 {
-		return Identity{}, false
-	}
-	return h.Identities[i], true
 }

@@ -20,44 +20,6 @@ type check struct {
 // period in which it looks, 5 s. No profile changes these.
 const noticed = 55 * time.Second
 
-// workload is a server of the only image on the board that can be one: CoreDNS
-// answers "OK" for its own health.
-const workload = `apiVersion: v1
-kind: ConfigMap
-metadata: {name: works}
-data:
-  Corefile: |
-    .:5353 {
-      whoami
-      health :8080
-    }
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: works}
-spec:
-  selector: {matchLabels: {app: works}}
-  template:
-    metadata: {labels: {app: works}}
-    spec:
-      tolerations: [{operator: Exists}]
-      terminationGracePeriodSeconds: 5
-      containers:
-      - name: works
-        image: IMAGE
-        args: [-conf, /etc/works/Corefile]
-        readinessProbe: {httpGet: {path: /health, port: 8080}}
-        volumeMounts: [{name: config, mountPath: /etc/works}]
-      volumes: [{name: config, configMap: {name: works}}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: works}
-spec:
-  selector: {app: works}
-  ports: [{port: 80, targetPort: 8080}]
-`
-
 // conformance are the checks, in order, each with the script that asks for it
 // and waits until it is done.
 var conformance = []struct{ what, script string }{
@@ -104,7 +66,7 @@ const silent = "a node that falls silent is noticed"
 // conform proves that the cluster works, check by check.
 func (d *demo) conform(r *run) error {
 	put := d.board.Command(context.Background(), nil, "sh", "-c", "cat > /root/works.yaml")
-	put.Stdin = strings.NewReader(workload)
+	put.Stdin = strings.NewReader(drive.Works("Deployment"))
 	if _, err := drive.Output(put); err != nil {
 		return fmt.Errorf("conformance: %w", err)
 	}

@@ -18,7 +18,7 @@ func (d *demo) countRestarts(r *run) error {
 		return err
 	}
 	r.Restarts = map[string]int{}
-	for component, n := range starts {
+	for component, n := range starts.Since(nil) {
 		r.Restarts[component] = max(0, n-1)
 	}
 	for _, component := range slices.Sorted(maps.Keys(r.Restarts)) {

@@ -112,5 +112,11 @@ func TestStarts(t *testing.T) {
 		"/var/log/pods/7d0d2f3c-0fb1-11e9-9c53-02420a580002/etcd/4.log",                // not a static pod
 	})
 	assert.Equal(t, map[string]int{"etcd": 1, "kube-apiserver": 2, "kube-controller-manager": 3, "kube-scheduler": 2},
-		got)
+		got.Since(nil))
+	later := startsOf([]string{
+		"/var/log/pods/kube-system_etcd-demo_b/etcd/0.log", // its manifest was changed, and the old pod is gone
+		"/var/log/pods/kube-system_kube-apiserver-demo_a/kube-apiserver/2.log",
+	})
+	assert.Equal(t, map[string]int{"etcd": 1, "kube-apiserver": 1, "kube-controller-manager": 0, "kube-scheduler": 0},
+		later.Since(got))
 }

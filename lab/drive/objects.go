@@ -11,7 +11,7 @@ func (b Board) Objects(ctx context.Context) ([]string, error) {
 	out, err := b.Run(ctx, "sh", "-c", `export KUBECONFIG=/etc/kubernetes/admin.conf
 for i in $(seq 120); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 2; done
 kubectl get $(kubectl api-resources --verbs=list -o name | grep -vE '^(pods|events|leases|replicasets|controllerrevisions|endpoint|jobs)' | paste -sd,) \
-  -A --no-headers -o custom-columns=K:.kind,NS:.metadata.namespace,N:.metadata.name | sort`)
+  -A --no-headers -o custom-columns=K:.kind,NS:.metadata.namespace,N:.metadata.name | tr -s ' ' | sort`)
 	return strings.Split(strings.TrimSpace(out), "\n"), err
 }
 

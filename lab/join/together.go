@@ -9,55 +9,20 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/lab/drive"
 )
 
-// works is a server on every board, of the only image there that can be one: CoreDNS
-// answers "OK" for its own health.
-const works = `apiVersion: v1
-kind: ConfigMap
-metadata: {name: works}
-data:
-  Corefile: |
-    .:5353 {
-      health :8080
-    }
----
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: works}
-spec:
-  selector: {matchLabels: {app: works}}
-  template:
-    metadata: {labels: {app: works}}
-    spec:
-      tolerations: [{operator: Exists}]
-      terminationGracePeriodSeconds: 5
-      containers:
-      - name: works
-        image: IMAGE
-        args: [-conf, /etc/works/Corefile]
-        readinessProbe: {httpGet: {path: /health, port: 8080}}
-        volumeMounts: [{name: config, mountPath: /etc/works}]
-      volumes: [{name: config, configMap: {name: works}}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: works}
-spec:
-  selector: {app: works}
-  ports: [{port: 80, targetPort: 8080}]
-`
-
 // deploy has a pod of works run on every board, and prints the address of its service and
 // those of the pods, with their nodes.
-const deploy = `export KUBECONFIG=/etc/kubernetes/admin.conf
+func deploy() string {
+	return `export KUBECONFIG=/etc/kubernetes/admin.conf
 image=$(kubectl -n kube-system get deployment coredns -o jsonpath='{.spec.template.spec.containers[0].image}')
 until kubectl get serviceaccount default >/dev/null 2>&1; do sleep 1; done
 sed "s#IMAGE#$image#" <<'.' | kubectl apply -f - >/dev/null
-` + works + `.
+` + drive.Works("DaemonSet") + `.
 kubectl rollout status --timeout=10m daemonset/works >/dev/null
 kubectl -n kube-system rollout status --timeout=10m deployment/coredns >/dev/null
 echo service $(kubectl get service works -o jsonpath='{.spec.clusterIP}')
 echo dns $(kubectl -n kube-system get service kube-dns -o jsonpath='{.spec.clusterIP}')
 kubectl get pods -l app=works -o jsonpath='{range .items[*]}{.spec.nodeName}{" "}{.status.podIP}{"\n"}{end}'`
+}
 
 // asks is run on a board: the server's pod there asks, from its own network, all
 // addresses that follow, and the service by its name. $1 is the address of DNS.
@@ -79,7 +44,7 @@ func (c *cluster) together(ctx context.Context) error {
 			return err
 		}
 	}
-	out, err := c.on(ctx, c.boards[0], deploy)
+	out, err := c.on(ctx, c.boards[0], deploy())
 	if err != nil {
 		return fmt.Errorf("a pod on every board: %w: %s", err, reason(out))
 	}

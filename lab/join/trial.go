@@ -209,16 +209,16 @@ func (c *cluster) join(ctx context.Context, b drive.Board) (j join) {
 }
 
 // count notes what a join has used, and what was started again.
-func (c *cluster) count(ctx context.Context, b drive.Board, j *join, before map[string]int, used drive.Usage) error {
+func (c *cluster) count(ctx context.Context, b drive.Board, j *join, before drive.Starts, used drive.Usage) error {
 	first := c.boards[0]
 	after, err := first.Starts(ctx)
 	if err != nil {
 		return err
 	}
 	j.FirstRestarts = map[string]int{}
-	for component, n := range after {
-		if more := n - before[component]; more > 0 {
-			j.FirstRestarts[component] = more
+	for component, n := range after.Since(before) {
+		if n > 0 {
+			j.FirstRestarts[component] = n
 		}
 	}
 	own, err := b.Starts(ctx)
@@ -226,7 +226,7 @@ func (c *cluster) count(ctx context.Context, b drive.Board, j *join, before map[
 		return err
 	}
 	j.Restarts = map[string]int{}
-	for component, n := range own {
+	for component, n := range own.Since(nil) {
 		if n > 1 {
 			j.Restarts[component] = n - 1
 		}

@@ -149,7 +149,7 @@ began=$(date +%s.%N)
 ended=$(date +%s.%N)
 kill $poll
 echo "$code $began $ended $(awk '{ s += $2-$1 } END { print s+0 }' /root/down)"
-grep -v '^$' /root/upgrade.log | tail -1`)
+grep -vE '^$|^To see the stack trace' /root/upgrade.log | tail -1`)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ grep -v '^$' /root/upgrade.log | tail -1`)
 }
 
 // afterwards looks at full speed at what the upgrade has left.
-func (t *trial) afterwards(ctx context.Context, objects []string, before map[string]int) error {
+func (t *trial) afterwards(ctx context.Context, objects []string, before drive.Starts) error {
 	if err := t.board.Throttle(ctx, "--cpu", "max"); err != nil {
 		return err
 	}
@@ -175,11 +175,7 @@ func (t *trial) afterwards(ctx context.Context, objects []string, before map[str
 	if err != nil {
 		return err
 	}
-	t.Starts = map[string]int{}
-	for c, n := range now {
-		// The kubelet removes the logs of pods that are gone.
-		t.Starts[c] = n - before[c]
-	}
+	t.Starts = now.Since(before)
 	is, err := t.board.Objects(ctx)
 	if err != nil {
 		return err
