@@ -24,14 +24,14 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// Pair writes BASE.crt and BASE.key, signed by a, or by itself without one.
-func Pair(t *testing.T, base string, a *Authority) *Authority {
+// Pair writes BASE.crt and BASE.key for these names, signed by a, or by itself without one.
+func Pair(t *testing.T, base string, a *Authority, names ...string) *Authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: filepath.Base(base)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: a == nil,
-		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, DNSNames: names}
 	if a == nil {
 		a = &Authority{c, key}
 	}

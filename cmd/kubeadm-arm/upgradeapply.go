@@ -274,7 +274,48 @@ func (r *boardRun) askCluster(ctx context.Context) error {
 		r.nodes = append(r.nodes, doctor.Node{Name: n.Name, Kubelet: n.Status.NodeInfo.KubeletVersion,
 			ControlPlane: plane || master, Ready: ready})
 	}
+	if err := r.chooseEndpoint(); err != nil {
+		return err
+	}
 	return r.lookAtData(ctx)
+}
+
+// chooseEndpoint has the plan made for the endpoint that the owner names.
+func (r *boardRun) chooseEndpoint() error {
+	refuse := func(hint, why string) error {
+		return &problem{exitUsage, hint, fmt.Errorf("flag --control-plane-endpoint: %s", why)}
+	}
+	has := r.config.Cluster("controlPlaneEndpoint")
+	_, patches := r.behaviour.PatchesFlag()
+	switch missing := r.noAuthority(); {
+	case r.own.endpoint == "":
+		return nil
+	case has != "" && has != r.own.endpoint:
+		return refuse("its nodes ask for that name: let it lead elsewhere, such as in every board's /etc/hosts",
+			"the cluster has the endpoint "+has+" already")
+	case missing != "":
+		return refuse("do it where the cluster's authority is", missing)
+	case r.config.HasExternalEtcd():
+		return refuse("see docs/joining.md for the steps by hand", "etcd is elsewhere, so abort could not take it back")
+	case !patches:
+		return refuse("see docs/joining.md for the steps by hand", "this kubeadm takes no patches")
+	}
+	r.config.SetCluster(r.config.API(), r.own.endpoint, "controlPlaneEndpoint")
+	return nil
+}
+
+// setEndpoint writes it into what kubeadm reads in the cluster, and what joining nodes do. The
+// controller-manager signs cluster-info anew.
+func (r *boardRun) setEndpoint(ctx context.Context, endpoint string) error {
+	if err := r.nameNode(); err != nil {
+		return err
+	}
+	c, err := r.ownAPIServer()
+	if err != nil {
+		return noCluster(err)
+	}
+	defer c.Close()
+	return c.SetEndpoint(ctx, endpoint)
 }
 
 // ownAPIServer is a client of the API server on this board, which may not be the one that
@@ -348,7 +389,7 @@ func (r *boardRun) planUpgrade(context.Context) error {
 	r.planned = plan.MakeUpgrade(plan.UpgradeFacts{
 		Facts: facts, Owner: r.owner, From: r.from, To: r.to, Node: r.node, Data: r.data, DataBytes: r.dataBytes,
 		Rendered: board().Upgrade(), Backups: upgradeBackups, Now: time.Now(), Renews: renews, HasPatches: r.patches != "",
-		Anew: r.anew(),
+		Anew: r.anew(), Endpoint: r.own.endpoint,
 	})
 	r.checks = doctor.Upgrade(doctor.UpgradeFacts{
 		From: r.from, To: r.to, Kubeadm: r.behaviour, Nodes: r.nodes, Data: r.data, DataBytes: r.dataBytes,
