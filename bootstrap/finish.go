@@ -90,7 +90,8 @@ func tidy(l state.Layout) error {
 // removeUpgrade removes the manifests that an upgrade had written, and patches that only the run
 // needed.
 func removeUpgrade(l state.Layout) error {
-	err := removeFolders(context.Background(), l, l.Upgrade(), l.Upgrade()+"-part", l.AllPatches(), l.NextPatches())
+	err := removeFolders(context.Background(), l, l.Upgrade(), l.Upgrade()+"-part", l.Upgrade()+"-pki", l.AllPatches(),
+		l.NextPatches())
 	if err != nil {
 		return err
 	}

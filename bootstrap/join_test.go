@@ -6,9 +6,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/boardtest"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
+	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
@@ -183,6 +186,41 @@ func TestJoinRefused(t *testing.T) {
 	assert.True(t, out.Untouched)
 	assert.NoFileExists(t, b.layout.At(kubeletPKI+"/kubelet.crt"))
 	assert.NoDirExists(t, b.layout.State())
+}
+
+// A join that is given up leaves its token nowhere. What was there before it stays.
+func TestJoinAborted(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		b := newJoinBoard(t)
+		if before {
+			put(t, b.layout.BootstrapConf(), "the owner's\n")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := Run(ctx, b.joinOptions(func(int) (bool, error) {
+			put(t, b.layout.KubeletConfig(), "kind: KubeletConfiguration\n")
+			put(t, b.layout.BootstrapConf(), "users: [{name: tls-bootstrap-token-user, user: {token: "+joinToken+"}}]\n")
+			boardtest.Pair(t, strings.TrimSuffix(b.layout.CACert(), ".crt"), nil)
+			cancel()
+			return false, context.Canceled
+		}))
+		require.Error(t, err)
+		secrets := func() (in []string) {
+			require.NoError(t, filepath.WalkDir(b.layout.Root, func(path string, d fs.DirEntry, err error) error {
+				if text, err := os.ReadFile(path); err == nil && strings.Contains(string(text), "0123456789abcdef") {
+					in = append(in, path)
+				}
+				return err
+			}))
+			return in
+		}
+		assert.Equal(t, []string{b.layout.BootstrapConf(), b.layout.ConfigCopy()}, secrets(), "to resume from")
+		_, err = Abort(b.layout)
+		require.NoError(t, err)
+		if !before {
+			assert.Empty(t, secrets())
+		}
+		assert.Equal(t, before, durable.Exists(b.layout.BootstrapConf()), "there before: %v", before)
+	}
 }
 
 // A join that was cut off goes on; the journal has no token.

@@ -4,18 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/journal"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/manifests"
 	"github.com/kubeadm-arm/kubeadm-arm/bootstrap/state"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/durable"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
 // Abort gives an interrupted run up: staged manifests are put back, and the journal, the
-// configuration's copy, the unit and the lock are removed. What kubeadm made stays, and so
-// do the manifests' scaled probes, without which a control plane would not stay up on a
+// configuration's copy, the unit and the lock are removed, as is a join's token. All else that
+// kubeadm made stays, and so do the manifests' scaled probes, without which a control plane would not stay up on a
 // slow board. It needs no readable journal.
 func Abort(l state.Layout) (released []string, err error) {
 	if !durable.Exists(l.State()) && len(manifests.Staged(l)) == 0 {
@@ -35,7 +37,23 @@ func Abort(l state.Layout) (released []string, err error) {
 	if err := manifests.RemoveBootList(l); err != nil {
 		return released, err
 	}
+	if err := forgetToken(l); err != nil {
+		return released, err
+	}
 	return released, tidy(l)
+}
+
+// forgetToken removes the kubeconfig with the token that an interrupted join has made. A kubelet
+// that has its certificate has no use for it.
+func forgetToken(l state.Layout) error {
+	j, err := journal.Read(l.Journal())
+	if err != nil || j == nil || j.Plan.Command != kubeadm.Join {
+		return nil // not known to be ours
+	}
+	if path := l.BootstrapConf(); !slices.Contains(j.Before, filepath.Base(path)) {
+		return l.FS.Remove(path)
+	}
+	return nil
 }
 
 // enter takes the lock, where no kubeadm is changing the board.

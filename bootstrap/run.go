@@ -44,6 +44,8 @@ type Options struct {
 	// Renew renews the certificates of an upgrade, and returns where the old ones are;
 	// empty if there was nothing to renew.
 	Renew func(context.Context) (kept string, err error)
+	// SetEndpoint gives the cluster its controlPlaneEndpoint; repeated, it does no harm.
+	SetEndpoint func(ctx context.Context, endpoint string) error
 	// Resume is the journal of an interrupted run to go on with, or nil.
 	Resume *journal.Journal
 	// Check is what Check was given: it is asked again under the lock.

@@ -39,6 +39,8 @@ func executors() map[string]executor {
 		plan.RenewCertificates{}.Kind():   lasting((*run).renewCertificates),
 		plan.AwaitNode{}.Kind():           lasting((*run).awaitNode),
 		plan.JoinEtcd{}.Kind():            lasting((*run).joinEtcd),
+		plan.ServeEndpoint{}.Kind():       lasting((*run).serveEndpoint),
+		plan.SetEndpoint{}.Kind():         lasting((*run).setEndpoint),
 	}
 }
 

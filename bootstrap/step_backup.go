@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"github.com/kubeadm-arm/kubeadm-arm/internal/runner"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/safefile"
 	"github.com/kubeadm-arm/kubeadm-arm/internal/tree"
+	"github.com/kubeadm-arm/kubeadm-arm/kubeadm"
 	"github.com/kubeadm-arm/kubeadm-arm/plan"
 )
 
@@ -85,6 +87,101 @@ func (r *run) renewCertificates(ctx context.Context, s plan.RenewCertificates, w
 		r.note(s, "the old certificates are in "+kept)
 	}
 	return nil
+}
+
+// serveEndpoint has the real kubeadm make the API server's certificate in a folder of its own, and
+// puts it in the place of the old one, which BackUp has kept. Interrupted between the two files,
+// it begins anew: key and certificate do not belong together then.
+func (r *run) serveEndpoint(ctx context.Context, s plan.ServeEndpoint, w *work) error {
+	base := filepath.Join(r.certificates(), "apiserver")
+	old, whole := readPair(base)
+	if whole && old.VerifyHostname(s.Host) == nil {
+		return nil
+	}
+	dir := r.layout.Upgrade() + "-pki"
+	if err := removeFolders(ctx, r.layout, dir); err != nil {
+		return err
+	}
+	if err := r.layout.FS.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, name := range []string{"ca.crt", "ca.key"} {
+		text, err := safefile.Read(filepath.Join(r.certificates(), name), state.MaxFile)
+		if err == nil {
+			err = r.layout.FS.WriteFile(filepath.Join(dir, name), text, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := r.configureEndpoint(s, dir); err != nil {
+		return err
+	}
+	if err := r.initPhase(ctx, w, "certs", "apiserver"); err != nil {
+		return err
+	}
+	made := filepath.Join(dir, "apiserver")
+	if err := servesAll(made, old, s.Host); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		ending string
+		mode   fs.FileMode
+	}{{".key", 0o600}, {".crt", 0o644}} {
+		text, err := safefile.Read(made+f.ending, state.MaxFile)
+		if err == nil {
+			err = r.layout.FS.WriteFile(base+f.ending, text, f.mode)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return removeFolders(ctx, r.layout, dir)
+}
+
+// servesAll checks that a certificate is for a host and for all names of the old one, which may be
+// nil: some may have been given by hand, and kubeadm does not know of them.
+func servesAll(made string, old *x509.Certificate, host string) error {
+	cert, whole := readPair(made)
+	if !whole {
+		return errors.New("make the API server's certificate: what kubeadm has made is not whole")
+	}
+	names := []string{host}
+	if old != nil {
+		names = append(names, old.DNSNames...)
+		for _, ip := range old.IPAddresses {
+			names = append(names, ip.String())
+		}
+	}
+	for _, name := range names {
+		if cert.VerifyHostname(name) != nil {
+			return fmt.Errorf("make the API server's certificate: kubeadm's is not for %s; add it to apiServer.certSANs in the "+
+				"ConfigMap kubeadm-config", name)
+		}
+	}
+	return nil
+}
+
+// configureEndpoint writes the configuration for that, with another folder of certificates.
+func (r *run) configureEndpoint(s plan.ServeEndpoint, dir string) error {
+	c, err := r.Cluster.Clone()
+	if err != nil {
+		return err
+	}
+	c.SetCluster(c.API(), dir, "certificatesDir")
+	version, err := kubeadm.ParseVersion(s.Version)
+	if err != nil {
+		return err
+	}
+	text, err := kubeadm.ManifestsConfig(c, version, s.Node, 0, "")
+	if err != nil {
+		return err
+	}
+	return r.layout.FS.WriteFile(r.layout.ManifestsConfig(), text, 0o600)
+}
+
+func (r *run) setEndpoint(ctx context.Context, s plan.SetEndpoint, _ *work) error {
+	return r.SetEndpoint(ctx, s.Endpoint)
 }
 
 // restoreFiles puts the kubelet's configuration back where it differs.

@@ -151,13 +151,13 @@ func TestKubeletCertificatesKilled(t *testing.T) {
 
 func TestDamagedKubeletConf(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"empty":   {"", `no context ""`},
+		"empty":   {"", "no current-context"},
 		"torn":    {"apiVersion: v1\nclusters: [", "kubelet.conf: "},
 		"no user": {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\n", `no user "b"`},
 		"no base64": {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: " +
 			"{client-certificate-data: '%'}}]\n", "illegal base64"},
 		"no key":     {"current-context: a\ncontexts: [{name: a, context: {user: b}}]\nusers: [{name: b, user: {token: x}}]\n", "the client certificate"},
-		"odd places": {"current-context: [a]\ncontexts: {a: b}\nusers: 7\n", `no context ""`},
+		"odd places": {"current-context: [a]\ncontexts: {a: b}\nusers: 7\n", "no current-context"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newFakeBoard(t)

@@ -27,7 +27,11 @@ import (
 type upgradeBoard struct {
 	*fakeBoard
 	backups string
+	// endpoints are those that the cluster was given.
+	endpoints []string
 }
+
+const endpoint = "cluster.example"
 
 const (
 	oldImage = ":v1.36.3"
@@ -36,7 +40,7 @@ const (
 
 func newUpgradeBoard(t *testing.T) *upgradeBoard {
 	roottest.Need(t, "kubeadm works in a mount namespace")
-	b := &upgradeBoard{newFakeBoard(t), t.TempDir()}
+	b := &upgradeBoard{fakeBoard: newFakeBoard(t), backups: t.TempDir()}
 	b.MakePKI()
 	for _, c := range plan.Components() {
 		put(t, b.layout.Manifest(c), strings.ReplaceAll(boardtest.Manifest(c, b.Address), newImage, oldImage))
@@ -50,6 +54,13 @@ func newUpgradeBoard(t *testing.T) *upgradeBoard {
 // kubeadmUpgrade is a kubeadm of v1.37.2. Its etcd writes as soon as it runs.
 func (b *upgradeBoard) kubeadmUpgrade(_ context.Context, c kubeadm.Command) (kubeadm.Result, error) {
 	b.calls = append(b.calls, c.Args)
+	if strings.HasPrefix(strings.Join(c.Args, " "), "init phase certs apiserver") {
+		boardtest.Pair(b.t, b.layout.Upgrade()+"-pki/apiserver", nil, endpoint)
+		text, err := os.ReadFile(b.layout.ManifestsConfig())
+		require.NoError(b.t, err)
+		require.Contains(b.t, string(text), "certificatesDir: "+b.layout.Upgrade()+"-pki\n")
+		return kubeadm.Result{}, nil
+	}
 	if strings.HasPrefix(strings.Join(c.Args, " "), "init phase") {
 		for _, component := range plan.Components() {
 			if err := b.MakeManifest(component); err != nil {
@@ -74,12 +85,13 @@ func (b *upgradeBoard) upgradePlan() plan.Plan {
 		plan.BackUp{To: "/var/backups/upgrade"},
 		plan.RenderManifests{To: upgrade, Version: "v1.37.2", All: plan.Components(),
 			Node: kubeadm.NodeOfUpgrade{Name: "pi", AdvertiseAddress: "10.0.0.2", BindPort: 6443}},
+		plan.ServeEndpoint{Host: endpoint, Version: "v1.37.2"},
 		plan.SwitchManifests{What: "switch", From: upgrade, All: plan.Components(), Data: "/var/lib/etcd", Keep: "kept"},
 	}}
 	for _, c := range plan.Components() {
 		p.Steps = append(p.Steps, plan.ReleaseManifest{Component: c}, wait(c))
 	}
-	p.Steps = append(p.Steps, plan.RunPhases{Name: "rest", What: "rest",
+	p.Steps = append(p.Steps, plan.SetEndpoint{Endpoint: endpoint + ":6443"}, plan.RunPhases{Name: "rest", What: "rest",
 		Keep: []string{"control-plane", "addon"}, Attempts: 2})
 	return p
 }
@@ -93,6 +105,7 @@ func (b *upgradeBoard) upgradeOptions() Options {
 	require.NoError(b.t, err)
 	o.Plan, o.Args, o.Cluster, o.Runner = b.upgradePlan(), args, cluster, b.kubeadmUpgrade
 	o.Check = CheckInput{Command: kubeadm.UpgradeApply, Request: journal.RequestOf(args, nil)}
+	o.SetEndpoint = func(_ context.Context, to string) error { b.endpoints = append(b.endpoints, to); return nil }
 	return o
 }
 
@@ -131,6 +144,10 @@ func (b *upgradeBoard) requireUpgraded() {
 	b.t.Helper()
 	require.Equal(b.t, newImage, b.version())
 	require.Empty(b.t, manifests.Staged(b.layout))
+	require.Contains(b.t, b.endpoints, endpoint+":6443")
+	cert, whole := readPair(b.layout.At("/etc/kubernetes/pki/apiserver"))
+	require.True(b.t, whole)
+	require.NoError(b.t, cert.VerifyHostname(endpoint))
 	kept, err := os.ReadFile(b.layout.At("/var/lib/etcd/kept/member/snap/db"))
 	require.NoError(b.t, err)
 	require.Equal(b.t, "old data\n", string(kept))
@@ -160,9 +177,23 @@ func TestUpgrade(t *testing.T) {
 			"kubelet-config,bootstrap-token,addon,post-upgrade",
 		"init phase control-plane all --config=STATE/manifests-config.yaml",
 		"init phase etcd local --config=STATE/manifests-config.yaml",
+		"init phase certs apiserver --config=STATE/manifests-config.yaml",
 		"upgrade apply v1.37.2 --yes --config=STATE/config.yaml --skip-phases=preflight,upload-config,kubeconfig," +
 			"kubelet-config,bootstrap-token,post-upgrade",
 	}, calls)
+}
+
+// An API server's certificate with a name that kubeadm does not know of is not replaced.
+func TestEndpointKeepsTheNamesOfBefore(t *testing.T) {
+	b := newUpgradeBoard(t)
+	base := b.layout.At("/etc/kubernetes/pki/apiserver")
+	boardtest.Pair(t, base, nil, "by.hand.example")
+	_, err := Run(context.Background(), b.upgradeOptions())
+	require.ErrorContains(t, err, "is not for by.hand.example; add it to apiServer.certSANs")
+	cert, whole := readPair(base)
+	require.True(t, whole)
+	assert.NoError(t, cert.VerifyHostname("by.hand.example"))
+	assert.Equal(t, oldImage, b.version())
 }
 
 var errCut = errors.New("cut off")

@@ -20,6 +20,9 @@ import (
 	"time"
 
 	core "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeadm-arm/kubeadm-arm/internal/kubeconfig"
 )
 
 // ForControlPlane is what only a board that is to be another control plane asks.
@@ -205,4 +208,48 @@ func (p ControlPlane) Ticks() (all [][2]time.Duration) {
 		all = append(all, tick)
 	}
 	return all
+}
+
+// SetEndpoint gives a cluster of kubeadm's its controlPlaneEndpoint: for kubeadm, and for nodes
+// that join.
+func (c *Client) SetEndpoint(ctx context.Context, endpoint string) error {
+	for _, about := range []struct {
+		path, key string
+		change    func(content map[string]any) error
+	}{
+		{"/api/v1/namespaces/kube-system/configmaps/kubeadm-config", "ClusterConfiguration",
+			func(content map[string]any) error { content["controlPlaneEndpoint"] = endpoint; return nil }},
+		{"/api/v1/namespaces/kube-public/configmaps/cluster-info", "kubeconfig", func(content map[string]any) error {
+			cluster, err := kubeconfig.File(content).OnlyCluster()
+			if err == nil {
+				cluster["server"] = "https://" + endpoint
+			}
+			return err
+		}},
+	} {
+		var have core.ConfigMap
+		if err := c.Get(ctx, about.path, &have); err != nil {
+			return fmt.Errorf("read %s: %w", about.path, err)
+		}
+		var content map[string]any
+		err := yaml.Unmarshal([]byte(have.Data[about.key]), &content)
+		if err == nil && content == nil {
+			err = errors.New("it is empty")
+		}
+		if err == nil {
+			err = about.change(content)
+		}
+		if err != nil {
+			return fmt.Errorf("change %s: %w", about.path, err)
+		}
+		text, err := yaml.Marshal(content)
+		if err != nil {
+			return err
+		}
+		change := map[string]any{"data": map[string]string{about.key: string(text)}}
+		if err := c.Merge(ctx, about.path, change); err != nil {
+			return fmt.Errorf("change %s: %w", about.path, err)
+		}
+	}
+	return nil
 }

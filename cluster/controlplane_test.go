@@ -158,3 +158,36 @@ func TestEtcdAsksTheNext(t *testing.T) {
 	e = NewEtcd([]string{learner}, trusting, time.Minute)
 	require.EqualError(t, e.Promote(t.Context(), "7"), "etcdserver: rpc not supported for learner")
 }
+
+// A cluster's endpoint stands in kubeadm's configuration and in cluster-info, beside what else is
+// there; writing it again changes nothing.
+func TestSetEndpoint(t *testing.T) {
+	const (
+		kubeadmConfig = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
+		clusterInfo   = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
+	)
+	maps := map[string]map[string]string{
+		kubeadmConfig: {
+			"ClusterConfiguration": "kind: ClusterConfiguration\nnetworking:\n  podSubnet: 10.244.0.0/16\n"},
+		clusterInfo: {"kubeconfig": "clusters:\n- cluster:\n    " +
+			"certificate-authority-data: QQ==\n    server: https://10.0.0.1:6443\n  name: \"\"\nkind: Config\n"},
+	}
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPatch {
+			var change struct{ Data map[string]string }
+			assert.NoError(t, json.NewDecoder(r.Body).Decode(&change))
+			maps[r.URL.Path] = change.Data
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"data": maps[r.URL.Path]})
+	}))
+	defer s.Close()
+	trusted := s.Client().Transport.(*http.Transport).TLSClientConfig
+	c := New(strings.TrimPrefix(s.URL, "https://"), trusted, "", time.Minute)
+	for range 2 {
+		require.NoError(t, c.SetEndpoint(t.Context(), "cp:6443"))
+		assert.Equal(t, "controlPlaneEndpoint: cp:6443\nkind: ClusterConfiguration\nnetworking:\n"+
+			"  podSubnet: 10.244.0.0/16\n", maps[kubeadmConfig]["ClusterConfiguration"])
+		assert.Equal(t, "clusters:\n- cluster:\n    certificate-authority-data: QQ==\n    server: https://cp:6443\n"+
+			"  name: \"\"\nkind: Config\n", maps[clusterInfo]["kubeconfig"])
+	}
+}

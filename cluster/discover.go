@@ -52,10 +52,11 @@ const (
 // Found is what a cluster answered.
 type Found struct {
 	Reach Reach
-	// Problem is what went wrong at the level after Reach, in words; Refused says that
-	// nothing listens there, and Slow that the request timed out.
-	Problem       string
-	Refused, Slow bool
+	// Problem is what went wrong at the level after Reach, in words; Unresolved says that the
+	// server's name has no address, Refused that nothing listens there, and Slow that the request
+	// timed out.
+	Problem                   string
+	Unresolved, Refused, Slow bool
 	// Foreign says that what answers is no API server of kubeadm's: its status.
 	Foreign int
 	// NoSignature: the cluster has none for the token, so it does not know it (yet).
@@ -96,8 +97,7 @@ func Discover(ctx context.Context, q Question) Found {
 		if ca = f.awaitInfo(ctx, q); ca == nil {
 			return f
 		}
-	}
-	if !f.knowCA(q, ca) {
+	} else if !f.knowCA(q, ca) {
 		return f
 	}
 	f.ask(ctx, q, ca)
@@ -118,8 +118,7 @@ func (f *Found) dial(ctx context.Context, q Question) bool {
 		if until.Err() == nil || f.Problem == "" {
 			f.failed(err)
 		}
-		var noHost *net.DNSError
-		if errors.As(err, &noHost) && noHost.IsNotFound {
+		if f.Unresolved {
 			return false
 		}
 		select {
@@ -132,7 +131,9 @@ func (f *Found) dial(ctx context.Context, q Question) bool {
 
 // failed notes why a request failed.
 func (f *Found) failed(err error) {
+	var noHost *net.DNSError
 	var timeout net.Error
+	f.Unresolved = errors.As(err, &noHost) && noHost.IsNotFound
 	f.Refused = errors.Is(err, syscall.ECONNREFUSED)
 	f.Slow = errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 	f.Problem = err.Error()
@@ -170,20 +171,21 @@ func (f *Found) readInfo(ctx context.Context, q Question) []byte {
 		f.Reach = ReachTLS
 		f.ServerTime, _ = http.ParseTime(res.Header.Get("Date")) // zero without one
 	}
-	var status *StatusError
-	if errors.As(err, &status) {
-		f.Foreign = status.Code
-	}
 	if err != nil {
 		f.failed(err)
+		f.foreign(res, err)
 		return nil
 	}
-	content, ok := info.Data["kubeconfig"]
-	if !ok {
-		f.Foreign, f.Problem = http.StatusOK, "its cluster-info has no kubeconfig"
+	content := info.Data["kubeconfig"]
+	ca := f.readKubeconfig(q, content)
+	if ca == nil {
+		f.Foreign, f.Problem = http.StatusOK, "its cluster-info has no kubeconfig with a cluster and its CA"
 		return nil
 	}
 	f.Reach = ReachInfo
+	if !f.knowCA(q, ca) {
+		return nil // that its signature is missing says nothing of the token
+	}
 	id, _, _ := strings.Cut(q.Token, ".")
 	switch signed := info.Data["jws-kubeconfig-"+id]; {
 	case signed == "":
@@ -193,24 +195,40 @@ func (f *Found) readInfo(ctx context.Context, q Question) []byte {
 		f.BadSignature = true
 		return nil
 	}
+	return ca
+}
+
+// foreign notes what an API server of kubeadm's would not answer. One that is still starting,
+// or a load balancer before it, has errors of its own.
+func (f *Found) foreign(res *http.Response, err error) {
+	var status *StatusError
+	switch {
+	case errors.As(err, &status) && (status.Code >= 500 || status.Code == http.StatusTooManyRequests):
+	case errors.As(err, &status):
+		f.Foreign = status.Code
+	case res != nil && !f.Slow: // a page of something else
+		f.Foreign = res.StatusCode
+	}
+}
+
+// readKubeconfig reads the CA in cluster-info, nil without one, and the server.
+func (f *Found) readKubeconfig(q Question, content string) []byte {
 	file, err := kubeconfig.Parse([]byte(content))
 	if err != nil {
-		f.Problem = "its cluster-info cannot be read"
 		return nil
 	}
 	about, err := file.OnlyCluster()
 	if err != nil {
-		f.Problem = "its cluster-info cannot be read"
 		return nil
 	}
 	if server := about.Text("server"); server != "https://"+q.Endpoint {
 		f.Server = server
 	}
-	if ca, err := about.CAs(); err == nil && len(ca) > 0 {
-		return ca
+	ca, err := about.CAs()
+	if err != nil || len(certificates(ca)) == 0 {
+		return nil
 	}
-	f.Problem = "its cluster-info has no CA"
-	return nil
+	return ca
 }
 
 // knowCA compares the CA with what was asked for.
@@ -220,6 +238,7 @@ func (f *Found) knowCA(q Question, ca []byte) bool {
 		f.Problem = "the CA cannot be read"
 		return false
 	}
+	f.CAHashes = nil
 	f.NotBefore, f.NotAfter = all[0].NotBefore, all[0].NotAfter
 	for _, cert := range all {
 		f.CAHashes = append(f.CAHashes, KeyHash(cert))
@@ -248,7 +267,7 @@ func (f *Found) ask(ctx context.Context, q Question, ca []byte) {
 	var invalid *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &invalid):
-		f.Untrusted = invalid.Err.Error()
+		f.Reach, f.Untrusted = max(f.Reach, ReachTLS), invalid.Err.Error()
 		return
 	case IsStatus(err, http.StatusUnauthorized):
 		f.Denied = true

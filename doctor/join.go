@@ -61,12 +61,17 @@ func apiServerAnswers(f Facts) []Finding {
 		return nil
 	}
 	const id = "api-server"
-	host, port, _ := strings.Cut(j.Endpoint, ":")
+	host, port := kubeadm.SplitEndpoint(j.Endpoint)
 	switch found := j.Found; {
 	case found.Reach == cluster.ReachNothing && found.Refused:
 		return joinFail(id, j.Endpoint+" refuses connections: nobody listens on the port there",
 			"the control plane does not run, or the port is another one (6443 unless chosen)",
 			"ping -c 3 "+host, "kubeadm-arm status    # on that board: is its control plane up?")
+	case found.Reach == cluster.ReachNothing && found.Unresolved:
+		return joinFail(id, "the name "+host+" has no address on this board",
+			"no name server knows it, and no line of /etc/hosts; the kubelet would ask for it as well",
+			"echo 'ADDRESS "+host+"' | sudo tee -a /etc/hosts    # with the address of a control-plane node",
+			"getent hosts "+host)
 	case found.Reach == cluster.ReachNothing:
 		return joinFail(id, j.Endpoint+" cannot be reached: "+found.Problem,
 			"the board is off, in another network, or a firewall drops the packets",
@@ -85,7 +90,7 @@ func apiServerAnswers(f Facts) []Finding {
 		return joinFail(id, fmt.Sprintf("port %s of %s does not speak TLS: %s", port, host, found.Problem),
 			"address or port are those of something else", anew)
 	case found.Reach < cluster.ReachCluster && found.Problem != "" && found.Untrusted == "":
-		return one(Finding{ID: id, Severity: Warning, Seen: j.Endpoint + " did not answer a second time: " + found.Problem,
+		return one(Finding{ID: id, Severity: Warning, Seen: j.Endpoint + " has not answered all questions: " + found.Problem,
 			Means: "it is busy or still starting; kubeadm asks again for a quarter of an hour"})
 	case found.Server != "" && found.Reach == cluster.ReachCluster:
 		return one(Finding{ID: id, Severity: Info, Brief: true, Seen: j.Endpoint + " answers; nodes are told " + found.Server,
@@ -144,10 +149,10 @@ func clusterClock(f Facts) []Finding {
 		fix = append(fix, "sudo date -u -s '"+t.UTC().Format("2006-01-02 15:04:05")+"'    # the cluster's own time")
 	}
 	switch found := j.Found; {
-	case !found.NotBefore.IsZero() && j.Now.Before(found.NotBefore):
+	case j.early():
 		return joinFail(id, fmt.Sprintf("the clock says %s; the cluster's CA is valid from %s on", now,
 			found.NotBefore.UTC().Format(form)), "no certificate of the cluster is good until the clock is right", fix...)
-	case !found.NotAfter.IsZero() && j.Now.After(found.NotAfter):
+	case j.late():
 		return joinFail(id, fmt.Sprintf("the clock says %s; the cluster's CA was valid until %s", now,
 			found.NotAfter.UTC().Format(form)), "either the clock is wrong, or the cluster's CA has expired", fix...)
 	case !found.ServerTime.IsZero() && j.Now.Sub(found.ServerTime).Abs() > clockApart:
@@ -159,10 +164,14 @@ func clusterClock(f Facts) []Finding {
 	return nil
 }
 
+// early and late report whether the board's clock is before or after all of the CA's time.
+func (j *Join) early() bool { return !j.Found.NotBefore.IsZero() && j.Now.Before(j.Found.NotBefore) }
+func (j *Join) late() bool  { return !j.Found.NotAfter.IsZero() && j.Now.After(j.Found.NotAfter) }
+
 // serverTrusted: the API server's certificate is the CA's, and for this address.
 func serverTrusted(f Facts) []Finding {
 	found := f.Join.Found
-	if found == nil || found.Untrusted == "" {
+	if found == nil || found.Untrusted == "" || f.Join.early() || f.Join.late() {
 		return nil
 	}
 	return joinFail("server-certificate", "the certificate of "+f.Join.Endpoint+": "+found.Untrusted,
@@ -220,6 +229,13 @@ func versionSkew(f Facts) []Finding {
 				"not read"})
 	}
 	return fine(id, seen)
+}
+
+// stopsAt reports whether kubeadm's preflight of a join stops at a file that is there, beside
+// those at which that of init does (preflight/checks.go, JoinNodeChecks).
+func (j *Join) stopsAt(path string) bool {
+	return j != nil && (path == "/etc/kubernetes/bootstrap-kubelet.conf" ||
+		path == "/etc/kubernetes/pki/ca.crt" && j.ControlPlane == nil)
 }
 
 // ofJoin makes a finding one for a board that joins: most are worded for init, and what the

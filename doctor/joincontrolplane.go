@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/kubeadm-arm/kubeadm-arm/cluster"
@@ -9,9 +10,11 @@ import (
 
 // JoinControlPlane is what is known beside that where the board is to be another control plane.
 type JoinControlPlane struct {
-	// Key says that the owner gave a certificate key, Copied that the cluster's certificates
-	// are on the board already.
-	Key, Copied bool
+	// Key says that the owner gave a certificate key.
+	Key bool
+	// Copied is the hash of the authority whose certificate and key are on the board already,
+	// empty without.
+	Copied string
 	// Cluster is the cluster's own configuration, nil where it was not shown.
 	Cluster *kubeadm.Config
 }
@@ -58,25 +61,17 @@ func madeForOne(f Facts) []Finding {
 	return all
 }
 
-// openUp is what makes the first board's control plane one of several.
+// openUp is the command that makes the first board's control plane one of several.
 func openUp(f Facts) []string {
 	version := "VERSION"
 	if found := f.Join.Found; found != nil && found.Version != "" {
 		version = found.Version
 	}
-	restart := "sudo kubeadm-arm upgrade apply " + version + " --profile balanced    # on the first board: restarts it " +
-		"with what several need"
+	apply := "sudo kubeadm-arm upgrade apply " + version
 	if c := f.Join.ControlPlane.Cluster; c != nil && c.Cluster("controlPlaneEndpoint") != "" {
-		return []string{restart}
+		return []string{apply + " --profile balanced    # on the first board: restarts it with what several need"}
 	}
-	return []string{
-		"kubectl -n kube-system edit configmap kubeadm-config    # on the first board, in ClusterConfiguration: " +
-			"controlPlaneEndpoint: NAME:6443",
-		"kubectl -n kube-system get configmap kubeadm-config -o jsonpath='{.data.ClusterConfiguration}' >cluster.yaml",
-		"sudo mv /etc/kubernetes/pki/apiserver.crt /etc/kubernetes/pki/apiserver.key /root/    # it is not for that name",
-		"sudo kubeadm init phase certs apiserver --config cluster.yaml",
-		restart,
-	}
+	return []string{apply + " --control-plane-endpoint NAME:6443    # on the first board: the same version, for several"}
 }
 
 // uploadedCertificates: the cluster's certificates can be had.
@@ -89,7 +84,13 @@ func uploadedCertificates(f Facts) []Finding {
 		return nil
 	}
 	if !j.ControlPlane.Key {
-		if j.ControlPlane.Copied {
+		copied := j.ControlPlane.Copied
+		switch {
+		case copied != "" && j.Found != nil && len(j.Found.CAHashes) > 0 && !slices.Contains(j.Found.CAHashes, copied):
+			return joinFail("other-certificates", "the certificates in the certificates folder are another cluster's: its CA "+
+				"has the hash "+copied, "this board's API server would be none of the cluster's; kubeadm does not notice",
+				append([]string{"sudo mv /etc/kubernetes/pki /root/pki-of-another-cluster"}, upload...)...)
+		case copied != "":
 			return fine(id, "the cluster's certificates are here")
 		}
 		return joinFail(id, "there is no certificate key, and the cluster's certificates are not on this board",

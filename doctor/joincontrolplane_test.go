@@ -19,34 +19,37 @@ func TestJoinControlPlane(t *testing.T) {
 	}
 	const shared = "controlPlaneEndpoint: cp:6443\n"
 	for _, c := range []struct {
-		name        string
-		config      string
-		key, copied bool
-		answer      cluster.ControlPlane
-		id          string
-		severity    Severity
-		seen        string
+		name     string
+		config   string
+		key      bool
+		copied   string
+		answer   cluster.ControlPlane
+		id       string
+		severity Severity
+		seen     string
 	}{
-		{"well", shared, true, false, component("etcd", "name", "x"), "certificate-key", OK, "opens"},
-		{"copied by hand", shared, false, true, cluster.ControlPlane{}, "certificate-key", OK, "are here"},
-		{"no endpoint", "", true, false, component("etcd", "name", "x"), "control-plane-endpoint", Fail, "no controlPlaneEndpoint"},
-		{"no endpoint, made for one", "", true, false, component("kube-scheduler", "leader-elect", "false"),
+		{"well", shared, true, "", component("etcd", "name", "x"), "certificate-key", OK, "opens"},
+		{"copied by hand", shared, false, "sha256:00", cluster.ControlPlane{}, "certificate-key", OK, "are here"},
+		{"copied from another cluster", shared, false, "sha256:11", cluster.ControlPlane{}, "other-certificates", Fail,
+			"another cluster's"},
+		{"no endpoint", "", true, "", component("etcd", "name", "x"), "control-plane-endpoint", Fail, "no controlPlaneEndpoint"},
+		{"no endpoint, made for one", "", true, "", component("kube-scheduler", "leader-elect", "false"),
 			"control-plane-endpoint", Fail, "no controlPlaneEndpoint"},
-		{"no key", shared, false, false, cluster.ControlPlane{}, "certificate-key", Fail, "no certificate key"},
-		{"expired", shared, true, false, cluster.ControlPlane{Certificates: cluster.CertificatesGone}, "certificate-key", Fail,
+		{"no key", shared, false, "", cluster.ControlPlane{}, "certificate-key", Fail, "no certificate key"},
+		{"expired", shared, true, "", cluster.ControlPlane{Certificates: cluster.CertificatesGone}, "certificate-key", Fail,
 			"no uploaded certificates"},
-		{"another key", shared, true, false, cluster.ControlPlane{Certificates: cluster.CertificatesLocked}, "certificate-key",
+		{"another key", shared, true, "", cluster.ControlPlane{Certificates: cluster.CertificatesLocked}, "certificate-key",
 			Fail, "does not open"},
-		{"no election", shared, true, false, component("kube-controller-manager", "leader-elect", "false"), "made-for-one", Fail,
+		{"no election", shared, true, "", component("kube-controller-manager", "leader-elect", "false"), "made-for-one", Fail,
 			"kube-controller-manager on first has --leader-elect=false"},
-		{"no watch cache", shared, true, false, component("kube-apiserver", "watch-cache", "false"), "made-for-one", Fail,
+		{"no watch cache", shared, true, "", component("kube-apiserver", "watch-cache", "false"), "made-for-one", Fail,
 			"--watch-cache=false"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config, err := kubeadm.ReadConfig(strings.NewReader("apiVersion: kubeadm.k8s.io/v1beta4\n"+
 				"kind: ClusterConfiguration\n"+c.config), "c")
 			require.NoError(t, err)
-			f := Facts{Join: &Join{Found: &cluster.Found{ControlPlane: c.answer},
+			f := Facts{Join: &Join{Found: &cluster.Found{ControlPlane: c.answer, CAHashes: []string{"sha256:00"}},
 				ControlPlane: &JoinControlPlane{Key: c.key, Copied: c.copied, Cluster: config}}}
 			var all []Finding
 			for _, check := range []func(Facts) []Finding{stableEndpoint, madeForOne, uploadedCertificates} {

@@ -104,7 +104,7 @@ func kubeletVersion(f Facts) []Finding {
 	fix := []string{fmt.Sprintf("sudo apt install kubelet='%d.%d.*' kubeadm='%d.%d.*'", plane.Major, plane.Minor,
 		plane.Major, plane.Minor)}
 	switch {
-	case f.Kubelet.Behind(plane) < 0:
+	case f.Kubelet.Behind(plane) < 0 && f.Join == nil: // joining, the cluster's own version counts
 		return one(Finding{
 			ID: "kubelet-version", Severity: Fail, Seen: seen, Checks: []string{"KubeletVersion"},
 			Means: "a kubelet may never be newer than its API server: kubeadm's preflight refuses it", Fix: fix,
@@ -265,7 +265,7 @@ func leftovers(f Facts) []Finding {
 		switch {
 		case strings.HasPrefix(path, "/etc/kubernetes/manifests/"):
 			name = "FileAvailable--etc-kubernetes-manifests-" + filepath.Base(path)
-		case path == "/etc/kubernetes/kubelet.conf", path == "/var/lib/kubelet/config.yaml":
+		case path == "/etc/kubernetes/kubelet.conf", path == "/var/lib/kubelet/config.yaml", f.Join.stopsAt(path):
 			name = "FileAvailable-" + strings.ReplaceAll(path, "/", "-")
 		}
 		left = append(left, path)

@@ -2,6 +2,7 @@ package kubeadm
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,8 @@ type ConfigError struct {
 	Field string
 	Err   error
 	Help  string
+	// Verb is the one that the configuration is for; empty is init.
+	Verb Verb
 }
 
 func (e *ConfigError) Error() string {
@@ -63,10 +66,11 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 
 // Hint says what can be done.
 func (e *ConfigError) Hint() string {
-	if e.Help != "" {
-		return e.Help
+	help := cmp.Or(e.Help, "compare it with the output of: kubeadm config print init-defaults")
+	if e.Verb == Join {
+		help = strings.ReplaceAll(help, "print init-defaults", "print join-defaults")
 	}
-	return "compare it with the output of: kubeadm config print init-defaults"
+	return help
 }
 
 // MaxConfig bounds a config file, in bytes; kubeadm's own are a few kilobytes.

@@ -267,6 +267,18 @@ func brief(s string) string {
 	return s
 }
 
+// CheckEndpoint says what is wrong with an API server's host:port.
+func CheckEndpoint(text string) error { return endpoint(text) }
+
+// SplitEndpoint takes an API server's host:port apart; port is empty where there is none.
+func SplitEndpoint(text string) (host, port string) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return text, ""
+	}
+	return host, port
+}
+
 // endpoint checks a host:port as kubeadm does with a join's.
 func endpoint(text string) error {
 	if strings.Contains(text, "://") {

@@ -32,7 +32,7 @@ func stepTypes() []Step {
 	return []Step{
 		RunPhases{}, PatchManifests{}, StageManifests{}, ReleaseManifest{}, AwaitHealthy{}, TuneServices{},
 		KubeletCertificates{}, BackUp{}, RenderManifests{}, SwitchManifests{}, RestoreFiles{}, RenewCertificates{},
-		AwaitNode{}, JoinEtcd{},
+		AwaitNode{}, JoinEtcd{}, ServeEndpoint{}, SetEndpoint{},
 	}
 }
 

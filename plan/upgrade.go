@@ -37,6 +37,8 @@ type UpgradeFacts struct {
 	// HasPatches says that this board has patches of its own for kubeadm, Anew that they are to be
 	// made anew, for Profile of [Facts].
 	HasPatches, Anew bool
+	// Endpoint is what the cluster is to be reached by from now on, empty to leave that alone.
+	Endpoint string
 }
 
 // MakeUpgrade plans `kubeadm-arm upgrade apply` and `upgrade node`.
@@ -85,8 +87,10 @@ func (u upgradeMaker) steps() []Step {
 	return slices.Concat(
 		[]Step{checks, u.backUp(), u.render()},
 		u.renew(),
+		u.serveEndpoint(),
 		[]Step{u.switchOver()},
 		u.startAgain(),
+		u.setEndpoint(),
 		[]Step{rest},
 	)
 }
@@ -104,6 +108,9 @@ func (u upgradeMaker) whole() bool {
 	switch {
 	case u.skipped("control-plane"):
 		u.leave(GroupUpgrade, "manifests", "left alone", "the owner skips the phase control-plane")
+		if u.f.Endpoint != "" {
+			u.warn("the cluster gets no endpoint: the owner skips the phase control-plane")
+		}
 	case !patches && u.f.HasPatches:
 		u.leave(GroupUpgrade, "manifests", "replaced by kubeadm", "this kubeadm takes no patches")
 	default:
@@ -186,6 +193,26 @@ func (u upgradeMaker) renew() []Step {
 	u.decide(GroupUpgrade, "certificates", "renewed before the new version starts",
 		"kubeadm renews those of a component whose manifest it replaces, and it will find all manifests equal")
 	return []Step{RenewCertificates{}}
+}
+
+func (u upgradeMaker) serveEndpoint() []Step {
+	if u.f.Endpoint == "" {
+		return nil
+	}
+	host, _ := kubeadm.SplitEndpoint(u.f.Endpoint)
+	u.decide(GroupUpgrade, "certificate of the API server", "made anew, for "+host+" as well",
+		"other control planes and nodes will ask for that name; the rest of it is as before")
+	return []Step{ServeEndpoint{Host: host, Version: u.f.To.String(), Node: u.f.Node}}
+}
+
+func (u upgradeMaker) setEndpoint() []Step {
+	if u.f.Endpoint == "" {
+		return nil
+	}
+	u.decide(GroupUpgrade, "controlPlaneEndpoint", u.f.Endpoint,
+		"in kubeadm's configuration and in cluster-info, once the new certificate is served; kubeadm-arm abort takes it "+
+			"back with etcd's data")
+	return []Step{SetEndpoint{Endpoint: u.f.Endpoint}}
 }
 
 // startAgain starts all components in groups, each once the one before is healthy.

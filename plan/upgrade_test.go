@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -53,6 +54,24 @@ func TestGoldenUpgrades(t *testing.T) {
 			assert.Equal(t, string(want), string(got))
 		})
 	}
+}
+
+// A cluster gets its endpoint once its API server has a certificate for it, and before kubeadm
+// reads its own configuration.
+func TestUpgradeWithAnEndpoint(t *testing.T) {
+	f := upgradeFacts(t, slow(15), 37)
+	f.Endpoint, f.Anew = "cp.example:6443", true
+	var kinds []string
+	for _, s := range MakeUpgrade(f).Steps {
+		kinds = append(kinds, s.Kind())
+		if s, ok := s.(ServeEndpoint); ok {
+			assert.Equal(t, "cp.example", s.Host)
+		}
+	}
+	at := func(kind string) int { return slices.Index(kinds, kind) }
+	assert.Less(t, at(RenewCertificates{}.Kind()), at(ServeEndpoint{}.Kind()), "which would have the old names")
+	assert.Less(t, at(ServeEndpoint{}.Kind()), at(SwitchManifests{}.Kind()))
+	assert.Equal(t, []string{"awaitHealthy", "setEndpoint", "runPhases"}, kinds[len(kinds)-3:])
 }
 
 // The way back begins only once something may have been switched, and brings the same data back.

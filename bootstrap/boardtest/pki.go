@@ -25,24 +25,24 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// Pair writes BASE.crt and BASE.key, signed by a, or by itself without one.
-func Pair(t *testing.T, base string, a *Authority) *Authority {
+// Pair writes BASE.crt and BASE.key for these names, signed by a, or by itself without one.
+func Pair(t *testing.T, base string, a *Authority, names ...string) *Authority {
 	t.Helper()
 	valid := time.Hour
 	if a == nil {
 		valid = 1000 * time.Hour // authorities outlive what they sign
 	}
-	return PairUntil(t, base, a, time.Now().Add(valid))
+	return PairUntil(t, base, a, time.Now().Add(valid), names...)
 }
 
-// PairUntil is such a pair that ends at a time.
-func PairUntil(t *testing.T, base string, a *Authority, end time.Time) *Authority {
+// PairUntil writes such a pair that ends at a time.
+func PairUntil(t *testing.T, base string, a *Authority, end time.Time, names ...string) *Authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: filepath.Base(base)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: end, IsCA: a == nil, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, DNSNames: names}
 	if a == nil {
 		a = &Authority{c, key}
 	}

@@ -60,7 +60,7 @@ func upgradable(others ...string) trial {
 	for i := 0; i < len(others); i += 2 {
 		answers[others[i]] = others[i+1]
 	}
-	return trial{Cluster: answers, Mounts: map[string]string{"/var/lib/etcd": "size=200m,mode=700"}}
+	return trial{Answers: answers, Mounts: map[string]string{"/var/lib/etcd": "size=200m,mode=700"}}
 }
 
 // worker is such a board without a control plane, in a cluster that has been upgraded.
@@ -229,7 +229,7 @@ func badUpgrades() []badInput {
 	interrupted := upgradable().env1("FAKE_RENDER=1")
 	interrupted.Before = []string{"kubeadm-arm " + apply}
 	initFirst := upgradable()
-	initFirst.Before, initFirst.Cluster = interruptedBoard().Before, nil
+	initFirst.Before, initFirst.Answers = interruptedBoard().Before, nil
 	two := items(node("pi", "v1.36.3", "True"), node("two", "v1.36.3", "True"))
 	return []badInput{
 		{"upgrade-no-version", exitUsage, "upgrade apply", upgradable()},

@@ -108,7 +108,11 @@ func commands() []*command {
 			calls: []call{{"VERSION [flags of kubeadm upgrade apply]", "upgrade the control plane, at the board's pace, with a way back"}},
 			about: "kubeadm-arm upgrade apply takes every flag of kubeadm upgrade apply, listed below, and these of its own:",
 			flags: []ownFlag{
-				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), newProfileFlag(), verboseFlag(),
+				benchFlag(), kubeadmFlag(), reportFlag(), runOutputFlag(), newProfileFlag(),
+				{name: "control-plane-endpoint", value: "HOST:PORT",
+					text: "make a cluster of one control plane ready for more: the name that it is reached by, in the API server's " +
+						"certificate and in the cluster; the settings are decided anew, also at the same version"},
+				verboseFlag(),
 			},
 			after: "With --dry-run it prints its plan and changes nothing. upgrade plan is kubeadm's."},
 		{name: "upgrade node", kubeadm: kubeadm.UpgradeNode, run: invocation.runUpgradeNode,

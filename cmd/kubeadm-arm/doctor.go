@@ -25,7 +25,7 @@ import (
 )
 
 // repeated are the flags to give again to a doctor that is called once more, each
-// after a blank and quoted for the shell.
+// after a blank and quoted for the shell: those that it knows, and no secret.
 func repeated(theirs kubeadm.Args, own ...string) string {
 	again := ""
 	for i := 0; i+1 < len(own); i += 2 {
@@ -34,7 +34,7 @@ func repeated(theirs kubeadm.Args, own ...string) string {
 		}
 	}
 	for _, flag := range theirs.Flags {
-		if flag.Name == "dry-run" {
+		if flag.Name == "dry-run" || kubeadm.IsSecret(flag.Name) || !kubeadm.Init.Knows(flag.Name) {
 			continue
 		}
 		for _, word := range flag.Tokens {
@@ -384,7 +384,9 @@ func (r *boardRun) checkBoard(ctx context.Context) doctor.Report {
 	if r.found != nil {
 		e.kubelets = r.found.KubeletConfig
 	}
-	e.again = repeated(r.args)
+	if r.config == nil || r.command != kubeadm.Join { // doctor reads no JoinConfiguration
+		e.again = repeated(r.args)
+	}
 	f := e.facts(ctx)
 	if r.command == kubeadm.Join {
 		f.Join = r.joinDoctor()

@@ -106,3 +106,12 @@ func TestAskingChangesNothing(t *testing.T) {
 	c.Args = []string{"reset", "-f", "--help=false", "--dry-run=0"}
 	assert.NotEmpty(t, tryOnBoard(t, c).Changed, "and one that does not ask resets")
 }
+
+// A reset names the copies of the cluster's keys that upgrades have kept.
+func TestResetNamesCopiesOfKeys(t *testing.T) {
+	const kept = "/var/backups/kubeadm-arm/upgrade-20261201-120000-from-v1.36.3"
+	c := trial{Args: []string{"reset", "-f"}, Mounts: map[string]string{"/var/backups": "size=1m,mode=755"}}
+	e := tryOnBoard(t, c.and(kept+"/kubernetes/pki/ca.key", file("x")))
+	assert.Zero(t, e.Code, e.Stderr)
+	assert.Contains(t, e.Stderr, "left as it is: "+kept+" (a copy of the cluster's keys, made by an upgrade)\n")
+}

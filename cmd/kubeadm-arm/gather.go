@@ -53,6 +53,9 @@ func (v invocation) readBoard(ctx context.Context, command kubeadm.Verb, own own
 		return g, err
 	}
 	text, err := g.readOwnersFiles(ctx, v, command, args)
+	if bad := (*kubeadm.ConfigError)(nil); errors.As(err, &bad) {
+		bad.Verb = command
+	}
 	if err != nil {
 		return g, err
 	}
@@ -226,12 +229,27 @@ func fits(args kubeadm.Args, c *kubeadm.Config, b kubeadm.Behaviour, known bool)
 		if err := c.Fits(b, name); err != nil {
 			return nil, err
 		}
+		if err := besideConfig(args, b, name); err != nil {
+			return nil, err
+		}
 	}
 	dir := patchesFolder(args, c)
 	if dir == "" {
 		return nil, nil
 	}
 	return readPatches(dir)
+}
+
+// besideConfig refuses the flags that kubeadm takes instead of a configuration only.
+func besideConfig(args kubeadm.Args, b kubeadm.Behaviour, name string) error {
+	for _, f := range args.Flags {
+		known := kubeadm.Init.Knows(f.Name) || kubeadm.Join.Knows(f.Name) // others are for kubeadm to refuse
+		if known && !b.AllowedBesideConfig(f.Name) && !b.Nearest {
+			return &problem{exitUsage, fmt.Sprintf("set it in %s, or leave --config out and give flags only", name),
+				fmt.Errorf("flag --%s: kubeadm does not take it beside --config", f.Name)}
+		}
+	}
+	return nil
 }
 
 // readPatches reads what the owner's patches set.

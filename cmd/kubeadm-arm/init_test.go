@@ -36,14 +36,15 @@ func gatherOnly() {
 // TestGatherOnlyReads: the first stage of init leaves every file, its mode, its owner and
 // its times as they are, on a fresh board and on one whose init was interrupted.
 func TestGatherOnlyReads(t *testing.T) {
-	owners := files("/mnt/k.yaml", file("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"),
+	owners := files("/mnt/k.yaml", file("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n"+
+		"patches: {directory: patches}\n"),
 		"/mnt/patches", folder(0o755), "/mnt/patches/etcd+json.yaml", file(`[{"op": "add", "path": "/metadata/labels", "value": {"a": "b"}}]`))
 	for name, c := range map[string]struct {
 		trial trial
 		words string
 		want  string
 	}{
-		"fresh": {trial{Files: owners}, "init --config k.yaml --patches patches --storage /dev/no-such-disk", "v1.37.2 v1beta4 true false 1\n"},
+		"fresh": {trial{Files: owners}, "init --config k.yaml --storage /dev/no-such-disk", "v1.37.2 v1beta4 true false 1\n"},
 		"again": {interruptedBoard(), "init --node-name=bpi --ignore-preflight-errors=all", "v1.37.2  false true 0\n"},
 		"dry":   {trial{}, "init --dry-run", "v1.37.2  true false 0\n"},
 	} {

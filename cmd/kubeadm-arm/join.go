@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,6 +65,12 @@ func (r *boardRun) gatherJoin(ctx context.Context) error {
 	if err := r.gather(ctx); err != nil {
 		return err
 	}
+	for _, f := range r.args.Flags {
+		// A flag without a field leaves only the way of passing all of them on, the token as well.
+		if !kubeadm.Join.Knows(f.Name) && !r.behaviour.Nearest {
+			return &problem{exitUsage, "see kubeadm join --help", fmt.Errorf("unknown flag %s", f.Tokens[0])}
+		}
+	}
 	r.controlPlane = kubeadm.JoinsControlPlane(r.config, r.args)
 	if r.controlPlane && !r.behaviour.Has(kubeadm.ControlPlaneJoin) {
 		return errPassedOn
@@ -104,6 +111,7 @@ func (r *boardRun) gatherJoin(ctx context.Context) error {
 	})
 	defer waiting.Stop()
 	found := cluster.Discover(ctx, q)
+	d.Endpoint = q.Endpoint // a discovery file's as well
 	r.discovery, r.found = d, &found
 	return r.clusterOfJoin()
 }
@@ -132,13 +140,24 @@ func (r *boardRun) clusterOfJoin() (err error) {
 
 // joinDoctor is what doctor knows of a join.
 func (r *boardRun) joinDoctor() *doctor.Join {
-	j := &doctor.Join{Endpoint: r.discovery.Endpoint, TokenID: kubeadm.TokenID(r.discovery.Token),
-		File: r.discovery.File, Found: r.found, Node: bootstrap.NodeName(r.config, r.args), Now: time.Now()}
+	d := r.discovery
+	j := &doctor.Join{Endpoint: d.Endpoint, TokenID: kubeadm.TokenID(cmp.Or(d.Token, d.BootstrapToken)), File: d.File,
+		Found: r.found, Node: bootstrap.NodeName(r.config, r.args), Now: time.Now()}
 	if r.controlPlane {
 		j.ControlPlane = &doctor.JoinControlPlane{Key: r.hasKey, Cluster: r.shared,
-			Copied: exists(filepath.Join(board().Certificates(r.shared, kubeadm.Args{}), "ca.key"))}
+			Copied: copiedAuthority(board().Certificates(r.shared, kubeadm.Args{}))}
 	}
 	return j
+}
+
+// copiedAuthority is the hash of the authority in a folder of certificates, empty where it is
+// not there with its key.
+func copiedAuthority(dir string) string {
+	pair, err := safefile.LoadKeyPair(filepath.Join(dir, "ca.crt"), filepath.Join(dir, "ca.key"), kubeadm.MaxConfig)
+	if err != nil {
+		return ""
+	}
+	return cluster.KeyHash(pair.Leaf)
 }
 
 // How long the look at the cluster may take: for a first connection, for each of four
@@ -161,7 +180,11 @@ func questionOf(d kubeadm.Discovery) (cluster.Question, error) {
 		return q, nil
 	}
 	text, err := safefile.Read(d.File, kubeadm.MaxConfig)
-	if err != nil {
+	var refused *safefile.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		return q, badDiscovery(d.File, errors.New("it "+refused.Why))
+	case err != nil:
 		return q, badDiscovery(d.File, unwrapPath(err))
 	}
 	asItIs := func(path string) string { return path }

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	testscript.Main(m, map[string]func(){"kubeadm-arm": main, "kubeadm": main, "on-a-board": onABoard,
-		"gather-only": gatherOnly})
+		"gather-only": gatherOnly, "kubelet": func() { fmt.Println(os.Getenv("FAKE_KUBELET")) }})
 }
 
 // TestScripts runs testdata/script. The kubeadm in them is a shell script that

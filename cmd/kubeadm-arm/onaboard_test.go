@@ -34,9 +34,9 @@ type trial struct {
 	Stdin string
 	// Files are laid down before, by path. The working folder is /mnt.
 	Files map[string]entry
-	// Cluster answers as an API server and as etcd, from the calls before on; nil without one.
-	// With Worker the board has no control plane, with Expired a certificate that has ended.
-	Cluster         map[string]string
+	// Answers are those of an API server and of etcd on the board, by path, from the calls before on;
+	// nil without these. With Worker the board has no control plane, with Expired a certificate that has ended.
+	Answers         map[string]string
 	Worker, Expired bool
 	// Mounts are file systems in memory by folder, with their mount options;
 	// Fill leaves so many bytes free in that of the folder.
@@ -65,6 +65,9 @@ type trial struct {
 	Called string
 	// Program is the path that it is started from, /opt/bin/kubeadm-arm when empty.
 	Program string
+	// Cluster answers to the board, which has no network without it. Words and files may name
+	// what only it knows, such as {hash}.
+	Cluster *fakeCluster
 }
 
 // An entry is a file, a folder (Text empty, Folder set), a link or a pipe.
@@ -95,8 +98,10 @@ type ended struct {
 	Stdout, Stderr string
 	Changed        []string
 	// Left are processes that outlive it.
-	Left    []string
-	Problem string
+	Left []string
+	// Writes are requests that changed the cluster, Told those that gave the token away.
+	Writes, Told []string
+	Problem      string
 }
 
 // fakeKubeadm writes four manifests as kubeadm's control-plane phase does, and
@@ -110,6 +115,9 @@ init*skip-phases=preflight*)
 	[ "$FAKE_HANG" != wait ] || exit 0
 	[ "$FAKE_HANG" != kubelet ] || { exec sleep 60; }
 	echo "error: the kubelet does not start" >&2; exit 1;;
+join*)
+	case "$*" in *0123456789abcdef*|*8e3f1a2b*) echo "a secret is among the arguments" >&2;; esac
+	echo "error: this kubeadm joins nothing" >&2; exit 1;;
 init*) ;;
 *) echo "kubeadm $*"; exit ${FAKE_EXIT:-0};;
 esac
@@ -125,7 +133,7 @@ done
 func tryOnBoard(t *testing.T, c trial) ended {
 	t.Helper()
 	roottest.Need(t, "a mount namespace of its own")
-	if c.Cluster != nil {
+	if c.Answers != nil {
 		c.Files = withCluster(t, c)
 	}
 	spec, err := json.Marshal(c)
@@ -177,11 +185,16 @@ func (c trial) make() (e ended, err error) {
 			return e, err
 		}
 	}
+	if c.Cluster != nil {
+		if err := c.Cluster.start(); err != nil {
+			return e, err
+		}
+	}
 	if err := c.layDown(self); err != nil {
 		return e, err
 	}
-	if c.Cluster != nil {
-		if err := serveCluster(c.Cluster); err != nil {
+	if c.Answers != nil {
+		if err := serveCluster(c.Answers); err != nil {
 			return e, err
 		}
 	}
@@ -210,6 +223,11 @@ func (c trial) make() (e ended, err error) {
 	}
 	after, err := c.snapshot()
 	e.Changed = difference(before, after)
+	if c.Cluster != nil {
+		c.Cluster.mu.Lock()
+		e.Writes, e.Told = c.Cluster.writes, c.Cluster.told
+		c.Cluster.mu.Unlock()
+	}
 	return e, err
 }
 
@@ -239,7 +257,13 @@ func (c trial) call(e *ended) error {
 	if c.Program != "" {
 		path = c.Program
 	}
-	cmd := exec.CommandContext(ctx, path, c.Args...)
+	words := slices.Clone(c.Args)
+	if c.Cluster != nil {
+		for i, w := range words {
+			words[i] = c.Cluster.fill(w)
+		}
+	}
+	cmd := exec.CommandContext(ctx, path, words...)
 	cmd.WaitDelay = 10 * time.Minute
 	cmd.Dir, cmd.Env, cmd.Stdin = "/mnt", c.env(), strings.NewReader(c.Stdin)
 	if c.Called != "" {
@@ -341,11 +365,17 @@ func (c trial) layDown(self string) error {
 		return err
 	}
 	all := files(
-		"/opt/bin/kubeadm", program(fakeKubeadm), "/opt/bin/kubelet", program("#!/bin/sh\n"),
+		"/opt/bin/kubeadm", program(fakeKubeadm), "/opt/bin/kubelet", program("#!/bin/sh\necho $FAKE_KUBELET\n"),
 		"/opt/bin/kubeadm-arm", program(""), "/opt/slow-board.json", entry{Text: bench, Mode: 0o644},
 		"/etc/kubernetes/manifests", folder(0o700), "/var/lib/etcd", folder(0o700),
+		"/var/lib/kubelet", folder(0o755), // the kubelet's package has it
 	)
-	maps.Copy(all, c.Files)
+	for path, f := range c.Files {
+		if c.Cluster != nil {
+			f.Text = []byte(c.Cluster.fill(string(f.Text)))
+		}
+		all[path] = f
+	}
 	for _, dir := range slices.Sorted(maps.Keys(c.Mounts)) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err

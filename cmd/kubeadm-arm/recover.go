@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -129,7 +130,8 @@ func (v invocation) runAbort(options) error {
 	if err := needRoot("abort"); err != nil {
 		return err
 	}
-	if interrupted, err := bootstrap.Interrupted(board()); err == nil && interrupted.Plan.Command.Upgrades() {
+	interrupted, unread := bootstrap.Interrupted(board())
+	if unread == nil && interrupted.Plan.Command.Upgrades() {
 		if back, err := bootstrap.TurnBack(board()); err != nil || back != nil {
 			return errors.Join(err, v.goBack(back))
 		}
@@ -139,7 +141,12 @@ func (v invocation) runAbort(options) error {
 	if err != nil {
 		return err
 	}
-	printable.Fprintln(v.stdout, "gave up the interrupted run; what kubeadm has made stays until kubeadm reset")
+	stays := "what kubeadm has made stays until kubeadm-arm reset"
+	authority := filepath.Join(filepath.Dir(board().CACert()), "ca.key")
+	if unread == nil && interrupted.Plan.Command == kubeadm.Join && exists(authority) {
+		stays += ", the cluster's keys in /etc/kubernetes/pki among it"
+	}
+	printable.Fprintln(v.stdout, "gave up the interrupted run; "+stays)
 	return nil
 }
 
@@ -184,6 +191,12 @@ func (v invocation) runReset(args []string) error {
 		var units []string
 		units, err = certsBoard().RemoveUnits()
 		removed = append(removed, units...)
+	}
+	if err == nil {
+		copies, _ := filepath.Glob(board().Backups() + "/upgrade-*") // the pattern is well-formed
+		for _, dir := range copies {
+			left = append(left, dir+" (a copy of the cluster's keys, made by an upgrade)")
+		}
 	}
 	for _, l := range left {
 		fmt.Fprintf(v.stderr, "kubeadm-arm: left as it is: %s\n", l)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -225,7 +226,8 @@ func (r *boardRun) run(ctx context.Context) error {
 		Resume: r.resume, Check: r.check, Program: trustedProgram, Runner: kubeadm.Exec, Env: r.env, Now: time.Now,
 		Tell: r.display.Event, Output: r.kubeadmOutput(r.args), Logs: func(unit string) string { return unitLog(ctx, unit) },
 		Cluster: r.clusterConfig(), Patches: r.patches, OwnersPatches: r.ownersPatches, Renew: r.renewForUpgrade,
-		Signal: r.stop.signal, Pause: await.Suspending(await.PauseProcess, suspensions()),
+		SetEndpoint: r.setEndpoint,
+		Signal:      r.stop.signal, Pause: await.Suspending(await.PauseProcess, suspensions()),
 	})
 	r.display.Stop()
 	r.took = time.Since(began)
@@ -282,6 +284,8 @@ type ownFlags struct {
 	benchFile   string
 	profile     plan.Profile
 	verbose     bool
+	// endpoint is what an upgrade is to give the cluster, empty to leave it alone.
+	endpoint string
 	// validity is that of certificates, 0 for kubeadm's.
 	validity time.Duration
 	// moveTo is where etcd's data is to lie, nil to leave it.
@@ -309,6 +313,13 @@ func (v invocation) ownFlags(o options) (ownFlags, error) {
 		if f.profile, err = plan.ParseProfile(o.text("profile")); err != nil {
 			return f, o.bad("profile", err)
 		}
+	}
+	if o.command.name == string(kubeadm.UpgradeApply) && o.text("control-plane-endpoint") != "" {
+		f.endpoint = o.text("control-plane-endpoint")
+		if err := kubeadm.CheckEndpoint(f.endpoint); err != nil {
+			return f, o.bad("control-plane-endpoint", err)
+		}
+		f.profile = cmp.Or(f.profile, plan.Balanced) // what several control planes need is decided anew
 	}
 	if o.command.name != string(kubeadm.Init) {
 		return f, nil

@@ -302,6 +302,9 @@ func (r *boardRun) askCluster(ctx context.Context) error {
 	if err := r.lookAtOthers(ctx, c); err != nil {
 		return err
 	}
+	if err := r.chooseEndpoint(); err != nil {
+		return err
+	}
 	return r.lookAtData(ctx)
 }
 
@@ -351,7 +354,7 @@ const (
 )
 
 func damagedConfig(err error) error {
-	return &problem{exitBadConfig, "kubeadm reads it, too; mend it: kubectl --kubeconfig " + board().AdminConf() +
+	return &problem{exitBadConfig, "kubeadm reads it, too; repair it: kubectl --kubeconfig " + board().AdminConf() +
 		" -n kube-system edit configmap kubeadm-config", err}
 }
 
@@ -380,6 +383,44 @@ func (r *boardRun) lookAtOthers(ctx context.Context, c *cluster.Client) error {
 		}
 	}
 	return nil
+}
+
+// chooseEndpoint has the plan made for the endpoint that the owner names.
+func (r *boardRun) chooseEndpoint() error {
+	refuse := func(hint, why string) error {
+		return &problem{exitUsage, hint, fmt.Errorf("flag --control-plane-endpoint: %s", why)}
+	}
+	has := r.config.Cluster("controlPlaneEndpoint")
+	_, patches := r.behaviour.PatchesFlag()
+	switch missing := r.noAuthority(); {
+	case r.own.endpoint == "":
+		return nil
+	case has != "" && has != r.own.endpoint:
+		return refuse("its nodes ask for that name: let it lead elsewhere, such as in every board's /etc/hosts",
+			"the cluster has the endpoint "+has+" already")
+	case missing != "":
+		return refuse("do it where the cluster's authority is", missing)
+	case r.config.HasExternalEtcd():
+		return refuse("see docs/joining.md for the steps by hand", "etcd is elsewhere, so abort could not take it back")
+	case !patches:
+		return refuse("see docs/joining.md for the steps by hand", "this kubeadm takes no patches")
+	}
+	r.config.SetCluster(r.config.API(), r.own.endpoint, "controlPlaneEndpoint")
+	return nil
+}
+
+// setEndpoint writes it into what kubeadm reads in the cluster, and what joining nodes do. The
+// controller-manager signs cluster-info anew.
+func (r *boardRun) setEndpoint(ctx context.Context, endpoint string) error {
+	if err := r.nameNode(); err != nil {
+		return err
+	}
+	c, err := r.apiServer()
+	if err != nil {
+		return r.noCluster(err)
+	}
+	defer c.Close()
+	return c.SetEndpoint(ctx, endpoint)
 }
 
 // apiServer is a client of the API server on this board, which may not be the one that
@@ -471,7 +512,7 @@ func (r *boardRun) planUpgrade(ctx context.Context) error {
 		Facts: facts, Command: r.command, Worker: r.worker, Owner: r.owner, From: r.from, To: r.to, Node: r.node,
 		Data: r.data, DataBytes: r.dataBytes, Members: r.members,
 		Rendered: board().Upgrade(), Backups: board().Backups(), Now: time.Now(), Renews: renews, HasPatches: r.patches != "",
-		Anew: r.anew(),
+		Anew: r.anew(), Endpoint: r.own.endpoint,
 	})
 	r.checks = doctor.Upgrade(doctor.UpgradeFacts{
 		Command: r.command, Worker: r.worker, From: r.from, To: r.to, Kubeadm: r.behaviour, Nodes: r.nodes,

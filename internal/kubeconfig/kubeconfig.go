@@ -57,7 +57,10 @@ func (f File) User() (Entry, error) { return f.current("user") }
 func (f File) current(kind string) (Entry, error) {
 	current := text(f["current-context"])
 	context, ok := named(f["contexts"], current, "context")
-	if !ok {
+	switch {
+	case !ok && current == "":
+		return nil, errors.New("it has no current-context")
+	case !ok:
 		return nil, fmt.Errorf("it has no context %q, which current-context names", current)
 	}
 	name := text(context[kind])

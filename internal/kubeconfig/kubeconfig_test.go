@@ -42,7 +42,7 @@ func TestParse(t *testing.T) {
 
 func TestProblems(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                    `it has no context "", which current-context names`,
+		"":                                    `it has no current-context`,
 		"current-context: a\ncontexts: {}":    `it has no context "a", which current-context names`,
 		"current-context: a\ncontexts: [a]":   `it has no context "a", which current-context names`,
 		"contexts: [{name: '', context: {}}]": `it has no user "", which the context "" names`,
