@@ -16,9 +16,10 @@ func kubeletClues() []clue {
 		{regexp.MustCompile(`(?:Failed to pull image|ErrImagePull|ImagePullBackOff)[^\n]*?"?((?:[a-z0-9.-]+(?::\d+)?/)+[a-z0-9._-]+:[A-Za-z0-9._-]+)`),
 			"an image cannot be pulled: $1", "is there a network, and does that image exist for this CPU? try: crictl pull $1"},
 		{regexp.MustCompile(`no space left on device`), "the kubelet or the runtime found the disk full", "make room: df -h /var/lib"},
-		{regexp.MustCompile(`(?:DiskPressure|attempting to reclaim ephemeral-storage|must evict pod\(s\) to reclaim)`),
+		// The names of conditions stand in each status that could not be sent; events and evictions tell (eviction_manager.go).
+		{regexp.MustCompile(`(?:NodeHasDiskPressure|to reclaim(?:" resourceName=")? ?"?(?:ephemeral-storage|inodes))`),
 			"the kubelet is short of disk space and evicts pods", "make room: df -h /var/lib; crictl rmi --prune"},
-		{regexp.MustCompile(`(?:MemoryPressure|attempting to reclaim memory)`), "the kubelet is short of memory and evicts pods", "stop what else runs on the board, or add swap with failSwapOn: false"},
+		{regexp.MustCompile(`(?:NodeHasInsufficientMemory|to reclaim(?:" resourceName=")? ?"?memory)`), "the kubelet is short of memory and evicts pods", "stop what else runs on the board, or add swap with failSwapOn: false"},
 		{regexp.MustCompile(`running with swap on is not supported`), "the kubelet refuses to run with swap on", "swapoff -a, or failSwapOn: false in the kubelet's configuration"},
 		{regexp.MustCompile(`kubelet cgroup driver: \\?"?(\w+)\\?"? is different from`), "kubelet and runtime use different cgroup drivers (the kubelet: $1)", "set SystemdCgroup in /etc/containerd/config.toml alike"},
 		{regexp.MustCompile(`(?:failed to connect to|connect:|dial unix)[^\n]*?(/\S+\.sock)[^\n]*(?:no such file|connection refused)`),
@@ -36,7 +37,8 @@ func etcdClues() []clue {
 		{regexp.MustCompile(`(?:no space left on device|mvcc: database space exceeded)`), "etcd's disk is full", "make room: df -h /var/lib/etcd"},
 		{regexp.MustCompile(`apply request took too long`), "etcd's requests take too long", "put etcd on a faster disk: an SSD or a RAID instead of the card"},
 		{regexp.MustCompile(`(?:cannot assign requested address|bind: cannot assign)`), "etcd cannot listen on its address: the board has lost it", "give the board the address that stands in etcd.yaml again"},
-		{regexp.MustCompile(`(?:wal: crc mismatch|snap: crc mismatch|corrupt)`), "etcd's data is damaged", "in an upgrade, go back: kubeadm-arm abort; else start afresh: kubeadm-arm reset"},
+		// The word alone stands in each start: "initial-corrupt-check", "corrupt.go".
+		{regexp.MustCompile(`(?:(?:wal|walpb|snap): crc mismatch|alarm:CORRUPT|corrupt cluster|data inconsistency|invalid database|checksum error|database is corrupt)`), "etcd's data is damaged", "in an upgrade, go back: kubeadm-arm abort; else start afresh: kubeadm-arm reset"},
 	}
 }
 

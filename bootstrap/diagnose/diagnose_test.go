@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,6 +63,15 @@ func TestExplain(t *testing.T) {
 		{name: "the address is gone", files: map[string]string{strings.ReplaceAll(podLog, "%C", "etcd") +
 			"0.log": "2026-11-23T18:00:00Z stderr F listen tcp 192.168.1.155:2380: bind: cannot assign requested address\n"},
 			want: "etcd cannot listen on its address", next: "address that stands in etcd.yaml"},
+		{name: "damaged data", files: map[string]string{strings.ReplaceAll(podLog, "%C", "etcd") +
+			"0.log": `2026-11-23T18:00:00Z stderr F {"level":"panic","msg":"failed to load WAL","error":"walpb: crc mismatch"}` + "\n"},
+			want: "etcd: etcd's data is damaged", next: "in an upgrade, go back"},
+		{name: "disk pressure", kubelet: `I1123 eviction_manager.go:369] "Eviction manager: attempting to reclaim" resourceName="ephemeral-storage"`,
+			want: "short of disk space", next: "df -h"},
+		{name: "disk pressure in older words", kubelet: `W1123 eviction_manager.go:333] eviction manager: attempting to reclaim ephemeral-storage`,
+			want: "short of disk space", next: "df -h"},
+		{name: "memory pressure", kubelet: `I1123 eviction_manager.go:380] "Eviction manager: must evict pod(s) to reclaim" resourceName="memory"`,
+			want: "short of memory", next: "stop what else runs"},
 		{name: "restarts", files: map[string]string{strings.ReplaceAll(podLog, "%C", "kube-apiserver") +
 			"3.log": "2026-11-23T18:00:00Z stderr F starting\n"},
 			want: "kube-apiserver was started 4 times"},
@@ -114,4 +125,24 @@ func FuzzExplain(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What a board logs that is only slow explains nothing but that.
+func TestHealthyLogs(t *testing.T) {
+	for _, c := range []struct {
+		log    string
+		clues  []clue
+		allows []string
+	}{
+		{"kubelet", kubeletClues(), nil},
+		{"kube-apiserver", serverClues(), nil},
+		{"etcd", append(etcdClues(), serverClues()...), []string{"put etcd on a faster disk"}},
+	} {
+		text, err := os.ReadFile("testdata/" + c.log + ".log")
+		require.NoError(t, err)
+		for _, f := range find(looksAround.ReplaceAllString(string(text), ""), c.clues, "") {
+			allowed := func(next string) bool { return strings.HasPrefix(f.Next, next) }
+			assert.True(t, slices.ContainsFunc(c.allows, allowed), "%s: %s: %s", c.log, f.What, f.Next)
+		}
+	}
 }
