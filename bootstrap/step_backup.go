@@ -106,11 +106,7 @@ func (r *run) serveEndpoint(ctx context.Context, s plan.ServeEndpoint, w *work) 
 		return err
 	}
 	for _, name := range []string{"ca.crt", "ca.key"} {
-		text, err := safefile.Read(filepath.Join(r.certificates(), name), state.MaxFile)
-		if err == nil {
-			err = r.layout.FS.WriteFile(filepath.Join(dir, name), text, 0o600)
-		}
-		if err != nil {
+		if err := r.copyFile(filepath.Join(r.certificates(), name), filepath.Join(dir, name), 0o600); err != nil {
 			return err
 		}
 	}
@@ -124,19 +120,21 @@ func (r *run) serveEndpoint(ctx context.Context, s plan.ServeEndpoint, w *work) 
 	if err := servesAll(made, old, s.Host); err != nil {
 		return err
 	}
-	for _, f := range []struct {
-		ending string
-		mode   fs.FileMode
-	}{{".key", 0o600}, {".crt", 0o644}} {
-		text, err := safefile.Read(made+f.ending, state.MaxFile)
-		if err == nil {
-			err = r.layout.FS.WriteFile(base+f.ending, text, f.mode)
-		}
-		if err != nil {
-			return err
-		}
+	if err := r.copyFile(made+".key", base+".key", 0o600); err != nil {
+		return err
+	}
+	if err := r.copyFile(made+".crt", base+".crt", 0o644); err != nil {
+		return err
 	}
 	return removeFolders(ctx, r.layout, dir)
+}
+
+func (r *run) copyFile(from, to string, mode fs.FileMode) error {
+	text, err := safefile.Read(from, state.MaxFile)
+	if err != nil {
+		return err
+	}
+	return r.layout.FS.WriteFile(to, text, mode)
 }
 
 // servesAll checks that a certificate is for a host and for all names of the old one, which may be

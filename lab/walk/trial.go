@@ -235,7 +235,7 @@ func (w *walk) try(t *trial) (err error) {
 			}
 		}
 		start := time.Now()
-		if err := w.goOn(t); err != nil {
+		if err := w.resumeOrAbort(t); err != nil {
 			return err
 		}
 		t.Resumed = time.Since(start).Seconds()
@@ -253,8 +253,8 @@ func (w *walk) try(t *trial) (err error) {
 	return compare(w.want, files)
 }
 
-// goOn resumes what was ended, or gives it up.
-func (w *walk) goOn(t *trial) error {
+// resumeOrAbort resumes what was ended, or gives it up.
+func (w *walk) resumeOrAbort(t *trial) error {
 	if t.Abort {
 		_, err := w.on(w.env(), "kubeadm-arm", "abort")
 		if drive.ExitCode(err) == exitNothingToResume {
